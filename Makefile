@@ -1,0 +1,72 @@
+# Every target sets up .venv by itself, and again only when a pin or pyproject.toml changed.
+# pip and uv take the address of their package index from the user's own configuration; nothing here names one.
+
+PYTHON ?= python3
+DATA ?= ./moorage-data
+JOBS ?= 2
+ARGS ?=
+UPGRADE ?=
+
+BIN := .venv/bin
+UV := $(BIN)/uv --quiet pip
+INSTALL_PROJECT := $(UV) install --python $(BIN)/python --no-deps --no-build-isolation --editable .
+COMPILE := $(UV) compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--custom-compile-command "make requirements" $(UPGRADE)
+
+.DEFAULT_GOAL := help
+.PHONY: help serve test soak lint format bench requirements clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+serve: .venv/.serve ## serve on 127.0.0.1:5000 with the data in ./moorage-data (DATA=..., ARGS="--listen ...")
+	@$(BIN)/moorage serve --data $(DATA) $(ARGS)
+
+test: .venv/.dev ## run the tests, two at a time (ARGS="-k name", JOBS=4)
+	$(BIN)/pytest --numprocesses $(JOBS) -m "not long" $(ARGS)
+
+soak: .venv/.dev ## run the tests that take minutes
+	$(BIN)/pytest -m long $(ARGS)
+
+lint: .venv/.dev ## check style, format, types and import rules
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: .venv/.dev ## repair style and format where ruff can
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: .venv/.serve ## measure pushes, pulls and requests (ARGS="--against URL")
+	$(BIN)/moorage bench $(ARGS)
+
+requirements: .venv/.build ## pin again what pyproject.toml asks for (UPGRADE=--upgrade: the newest of everything)
+	$(COMPILE) --extra cli --group build --group lint --group test pyproject.toml --output-file requirements/dev.txt
+	$(COMPILE) --extra cli --constraint requirements/dev.txt pyproject.toml --output-file requirements/serve.txt
+	$(COMPILE) --group build --constraint requirements/dev.txt --output-file requirements/build.txt
+
+clean: ## remove .venv, built client programs and caches; data folders stay
+	rm -rf .venv .tools dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find src tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/.build: requirements/build.txt
+	@$(PYTHON) -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' || { echo "\
+	make: $(PYTHON) must be Python 3.11 or later with its venv module (Debian: apt-get install python3-venv); \
+	make PYTHON=... chooses another one" >&2; exit 1; }
+	@echo "Setting up .venv (only when the pins changed) ..."
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: \
+		--requirement requirements/build.txt
+	@touch $@
+
+# What serves is added to what is there: a .venv with the development tools keeps them.
+.venv/.serve: .venv/.build requirements/serve.txt pyproject.toml
+	@$(UV) install --python $(BIN)/python --require-hashes --only-binary :all: --requirement requirements/serve.txt
+	@$(INSTALL_PROJECT)
+	@touch $@
+
+.venv/.dev: .venv/.build requirements/dev.txt pyproject.toml
+	@$(UV) sync --python $(BIN)/python --require-hashes --only-binary :all: requirements/dev.txt
+	@$(INSTALL_PROJECT)
+	@touch .venv/.serve $@

@@ -1,0 +1,106 @@
+"""Fixtures for everybody: a real server, and the clients that speak to it."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+
+from tests.support.aws import aws_client, docker_password
+from tests.support.dockerd import Dockerd, running_dockerd
+from tests.support.http_client import Docker
+from tests.support.server import Server
+
+
+class StartServer(Protocol):
+    """Starts one more server, which is stopped after the test."""
+
+    def __call__(self, *, extra_env: Mapping[str, str] | None = None, extra_args: Sequence[str] = ()) -> Server: ...
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What is quick comes first; tests of real clients wait."""
+    items.sort(key=lambda item: item.get_closest_marker("client") is not None)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that all tests of one process share: use a repository name of your own, and do not stop it."""
+    shared = Server(tmp_path_factory.mktemp("server") / "data")
+    shared.start()
+    yield shared
+    shared.stop()
+
+
+@pytest.fixture
+def fresh_server(tmp_path: Path) -> Iterator[StartServer]:
+    """`fresh_server(extra_env=..., extra_args=...)` starts a server with an empty data folder, to do anything to."""
+    started: list[Server] = []
+
+    def start(*, extra_env: Mapping[str, str] | None = None, extra_args: Sequence[str] = ()) -> Server:
+        one = Server(tmp_path / f"server-{len(started)}" / "data")
+        one.data.parent.mkdir()
+        started.append(one)
+        one.start(extra_env=extra_env, extra_args=extra_args)
+        return one
+
+    yield start
+    for one in started:
+        if one.process is not None:
+            one.stop()
+
+
+@pytest.fixture(scope="session")
+def ecr(server: Server) -> Iterator[Any]:
+    """boto3's ECR client, with the root key of the shared server."""
+    with aws_client(server, "ecr") as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def sts(server: Server) -> Iterator[Any]:
+    """boto3's STS client, with the root key of the shared server."""
+    with aws_client(server, "sts") as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def http(server: Server, ecr: Any) -> Docker:
+    """Raw requests to the shared server with a token of GetAuthorizationToken."""
+    return Docker(server.host, server.port, docker_password(ecr))
+
+
+@pytest.fixture(scope="session")
+def dockerd() -> Iterator[Dockerd]:
+    """A docker daemon of the tests' own, one for each test process."""
+    with running_dockerd() as daemon:
+        yield daemon
+
+
+@pytest.fixture
+def new_repository(ecr: Any, request: pytest.FixtureRequest) -> Callable[[], str]:
+    """Makes one more empty repository on the shared server at each call, and gives its name."""
+
+    def make() -> str:
+        name = f"tests/{_words(request.node.name)[:100]}-{next(_numbers)}"
+        ecr.create_repository(repositoryName=name)
+        return name
+
+    return make
+
+
+@pytest.fixture
+def repository(new_repository: Callable[[], str]) -> str:
+    """The name of an empty repository on the shared server that no other test has."""
+    return new_repository()
+
+
+_numbers = itertools.count(1)
+
+
+def _words(name: str) -> str:
+    return "-".join(re.findall("[a-z0-9]+", name.lower()))

@@ -1,0 +1,70 @@
+"""What is installed is pinned by hash, fits what the project asks for, and comes from where the user says."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parents[2]
+FILES = ("build", "dev", "serve")
+PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
+WANTED = {
+    "core": PROJECT["project"]["dependencies"],
+    **PROJECT["project"]["optional-dependencies"],
+    **PROJECT["dependency-groups"],
+}
+
+
+def text(name: str) -> str:
+    return (ROOT / "requirements" / f"{name}.txt").read_text()
+
+
+def pins(name: str) -> dict[str, str]:
+    """Versions by package name."""
+    return dict(re.findall(r"^([a-z0-9-]+)==([^ ;\\]+)", text(name), re.MULTILINE))
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_requirement_is_one_version_with_its_hashes(name: str) -> None:
+    requirements = re.sub(r"\\\n", " ", re.sub(r"^ *#.*\n", "", text(name), flags=re.MULTILINE)).splitlines()
+
+    loose = [line for line in requirements if not re.match(r"[a-z0-9-]+==\S+ .*--hash=sha256:[0-9a-f]{64}", line)]
+
+    assert requirements
+    assert loose == []
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_no_file_says_where_packages_come_from(name: str) -> None:
+    """The address of a package index is the user's own configuration, so that a mirror or a closed network works."""
+    assert re.findall(r"^.*(?:://|--(?:extra-)?index|--find-links|--trusted-host).*$", text(name), re.MULTILINE) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "sets"),
+    [("serve", ["core", "cli"]), ("dev", ["core", "cli", "build", "lint", "test"]), ("build", ["build"])],
+)
+def test_the_pins_satisfy_the_project(name: str, sets: list[str]) -> None:
+    pinned = pins(name)
+    wanted = [Requirement(line) for key in sets for line in WANTED[key]]
+
+    unsatisfied = [str(one) for one in wanted if one.name not in pinned or not one.specifier.contains(pinned[one.name])]
+
+    assert unsatisfied == [], "run `make requirements`"
+
+
+@pytest.mark.parametrize("name", ["serve", "build"])
+def test_one_package_has_the_same_version_in_every_file(name: str) -> None:
+    assert pins(name).items() <= pins("dev").items()
+
+
+def test_every_run_time_dependency_has_its_reason_written_down() -> None:
+    table = (ROOT / "docs" / "dependencies.md").read_text()
+    reasons = set(re.findall(r"^\| `([a-z0-9-]+)` \|", table, re.MULTILINE))
+
+    assert reasons == {Requirement(line).name for key in ("core", "cli") for line in WANTED[key]}

@@ -1,0 +1,70 @@
+"""The client programs that tests drive, and how they are run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+REQUIRE_CLIENTS = "MOORAGE_REQUIRE_CLIENTS"
+"""Set to 1 where every client must be there: a test then fails for want of one instead of being skipped."""
+
+_ROOT = Path(__file__).parents[2]
+_SEARCH_PATH = os.pathsep.join(
+    # The aws command stands beside the interpreter, crane where .ci/run builds it, dockerd where only root looks.
+    [str(Path(sys.executable).parent), str(_ROOT / ".tools" / "bin"), os.environ.get("PATH", os.defpath), "/usr/sbin"],
+)
+
+
+def require_client(program: str) -> str:
+    """Path of a client program; without it the test is skipped, or fails where clients are required."""
+    found = shutil.which(program, path=_SEARCH_PATH)
+    if found is None:
+        unavailable(f"{program} is not installed")
+    return found
+
+
+def unavailable(reason: str) -> NoReturn:
+    """Skip the test for something that this machine lacks, or fail it where clients are required."""
+    if os.environ.get(REQUIRE_CLIENTS) == "1":
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
+
+
+def program_environment(home: Path, extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment of a program that shall know nothing of the user's own AWS, docker and moorage settings."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "DOCKER_", "MOORAGE_"))}
+    return {
+        **kept,
+        "PATH": _SEARCH_PATH,
+        "HOME": str(home),
+        "XDG_CONFIG_HOME": str(home / "config"),
+        "XDG_DATA_HOME": str(home / "data"),
+        "XDG_RUNTIME_DIR": str(home),
+        "AWS_EC2_METADATA_DISABLED": "true",
+        **(extra or {}),
+    }
+
+
+def run(
+    command: Sequence[str | Path],
+    environment: Mapping[str, str],
+    *,
+    stdin: str = "",
+    code: int = 0,
+    timeout: float = 60,
+) -> str:
+    """Standard output of a program that must end with this exit code; all it wrote is in the failure otherwise."""
+    ended = subprocess.run(
+        command, env=environment, input=stdin, capture_output=True, text=True, timeout=timeout, check=False
+    )
+    if ended.returncode != code:
+        words = " ".join(str(word) for word in command)
+        pytest.fail(f"{words}: exit code {ended.returncode}, not {code}\n{ended.stdout}{ended.stderr}", pytrace=False)
+    return ended.stdout

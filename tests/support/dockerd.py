@@ -1,0 +1,83 @@
+"""A docker daemon of the tests' own, in a folder of its own, without a network."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from tests.support.clients import program_environment, require_client, run, unavailable
+
+_START_SECONDS = 30
+
+
+class Dockerd:
+    """A running daemon: `docker("push", name)` runs the docker command against it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.address = f"unix://{folder / 'docker.sock'}"
+
+    def docker(
+        self, *arguments: str, extra_env: Mapping[str, str] | None = None, stdin: str = "", code: int = 0
+    ) -> str:
+        """Standard output of the docker command, which must end with the exit code given."""
+        environment = program_environment(self.folder, {"DOCKER_HOST": self.address, **(extra_env or {})})
+        return run([require_client("docker"), *arguments], environment, stdin=stdin, code=code, timeout=90)
+
+
+@contextmanager
+def running_dockerd() -> Iterator[Dockerd]:
+    """Start a daemon and stop it. Skips the test, or fails where clients are required, when that is not possible."""
+    program = require_client("dockerd")
+    require_client("docker")
+    if os.geteuid() != 0:
+        unavailable("dockerd runs as root only")
+    # Not in pytest's folder: the path of a socket has room for 107 characters.
+    with tempfile.TemporaryDirectory(prefix="dockerd-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        daemon = Dockerd(folder)
+        process = _launch(program, daemon)
+        try:
+            _wait_until_listening(process, folder)
+            yield daemon
+        finally:
+            process.terminate()
+            try:
+                process.wait(15)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _launch(program: str, daemon: Dockerd) -> subprocess.Popen[bytes]:
+    folder = daemon.folder
+    command = [program, "--iptables=false", "--ip6tables=false", "--bridge=none", "--storage-driver=vfs"]
+    command += ["--data-root", str(folder / "data"), "--exec-root", str(folder / "exec")]
+    command += ["--pidfile", str(folder / "pid"), "--host", daemon.address]
+    with (folder / "log").open("wb") as log:
+        return subprocess.Popen(
+            command, env=program_environment(folder), stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
+        )
+
+
+def _wait_until_listening(process: subprocess.Popen[bytes], folder: Path) -> None:
+    end = time.monotonic() + _START_SECONDS
+    while not _answers(folder / "docker.sock"):
+        if process.poll() is not None or time.monotonic() > end:
+            raise AssertionError(f"dockerd does not serve\n{(folder / 'log').read_text()}")
+        time.sleep(0.05)
+
+
+def _answers(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe, suppress(OSError):
+        probe.settimeout(5)
+        probe.connect(str(path))
+        probe.sendall(b"GET /_ping HTTP/1.0\r\n\r\n")
+        return b" 200 " in probe.recv(64)
+    return False

@@ -1,0 +1,151 @@
+"""A real server for tests: `python -m moorage serve` on a loopback port of its own."""
+
+from __future__ import annotations
+
+import http.client
+import itertools
+import os
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from tests.support.clients import program_environment, run
+
+_HOST = "127.0.0.1"
+_START_SECONDS = 10
+_STOP_SECONDS = 10
+_POLL_SECONDS = 0.01
+
+
+class Server:
+    """One data folder, the port it is served on, and the process that serves it at the moment, if one does.
+
+    `environment` holds what `moorage env` prints, `log` is the file that takes the server's output of all its runs.
+    """
+
+    def __init__(self, data: Path) -> None:
+        self.data = data
+        self.host = _HOST
+        self.port = free_port()
+        self.url = f"http://{self.host}:{self.port}"
+        self.log = data.with_name(f"{data.name}.log")
+        self.environment: dict[str, str] = {}
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self, *, extra_env: Mapping[str, str] | None = None, extra_args: Sequence[str] = ()) -> None:
+        """Serve, and come back when the server says that it is ready. Raises AssertionError when it never does."""
+        assert self.process is None, "the server runs already"
+        self.process = self._launch(extra_env, extra_args)
+        self._wait_until_ready()
+        if not self.environment:
+            self.environment = self._read_environment()
+
+    def stop(self) -> None:
+        """Ask the server to end, and check that it does so in time, with exit code 0 and without a traceback."""
+        process = self._running()
+        process.send_signal(signal.SIGTERM)
+        try:
+            code = process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"still there {_STOP_SECONDS} s after SIGTERM\n{self.output()}") from None
+        self.process = None
+        assert code == 0, f"exit code {code} after SIGTERM\n{self.output()}"
+        assert "Traceback" not in self.output(), self.output()
+
+    def kill(self) -> None:
+        """End the server and its worker processes at once, as a crash of the machine would."""
+        process = self._running()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        self.process = None
+
+    def restart(self, *, extra_env: Mapping[str, str] | None = None, extra_args: Sequence[str] = ()) -> None:
+        """Stop in good order and serve the same data folder on the same port again."""
+        self.stop()
+        self.start(extra_env=extra_env, extra_args=extra_args)
+
+    def output(self) -> str:
+        """Everything the server has written so far."""
+        return self.log.read_text(errors="replace")
+
+    def client_environment(self, home: Path) -> dict[str, str]:
+        """The environment in which a client program speaks to this server with its root key."""
+        return program_environment(home, self.environment)
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        assert self.process is not None, "the server does not run"
+        return self.process
+
+    def _launch(self, extra_env: Mapping[str, str] | None, extra_args: Sequence[str]) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "moorage", "serve", "--listen", f"{self.host}:{self.port}"]
+        command += ["--data", str(self.data), *extra_args]
+        with self.log.open("ab") as log:
+            # A session of its own, so that kill() reaches the worker processes by the id of their group.
+            return subprocess.Popen(
+                command,
+                env=program_environment(self.data.parent, extra_env),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def _wait_until_ready(self) -> None:
+        process = self._running()
+        end = time.monotonic() + _START_SECONDS
+        while not self._ready():
+            code = process.poll()
+            if code is not None:
+                self.process = None
+                raise AssertionError(f"the server ended with exit code {code} instead of serving\n{self.output()}")
+            if time.monotonic() > end:
+                self.kill()
+                raise AssertionError(f"not ready after {_START_SECONDS} s\n{self.output()}")
+            time.sleep(_POLL_SECONDS)
+
+    def _ready(self) -> bool:
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=2)
+        try:
+            connection.request("GET", "/readyz")
+            return connection.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    def _read_environment(self) -> dict[str, str]:
+        printed = run(
+            [sys.executable, "-m", "moorage", "env", "--data", self.data], program_environment(self.data.parent)
+        )
+        exports = (shlex.split(line) for line in printed.splitlines() if line.startswith("export "))
+        return dict(words[1].split("=", 1) for words in exports)
+
+
+def free_port() -> int:
+    """A loopback port that nobody listens on, another one at each call and in each test process."""
+    for port in _ports:
+        with socket.socket() as probe:
+            try:
+                probe.bind((_HOST, port))
+            except OSError:
+                continue
+            return port
+    raise AssertionError("unreachable: the ports go round")
+
+
+def _port_range() -> Iterator[int]:
+    # Below the ports that systems give to outgoing connections, and a thousand for each process of pytest-xdist.
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    first = 18_000 + 1_000 * (worker % 12)
+    return itertools.cycle(range(first, first + 1_000))
+
+
+_ports = _port_range()
