@@ -1,0 +1,340 @@
+"""Every refusal of the registry, one class each, named as ECR names it without "Exception".
+
+    Refusal                     the registry declines a request; both doors translate it in one place each
+      ├ (direct subclasses)     exceptions of the ECR service model: same name + "Exception"
+      ├ FrontDoorRefusal        errors of AWS's front door, which no service model lists (signature, access, syntax)
+      └ ContentRefusal          refusals that only an OCI client can meet (ranges, digests, lengths)
+
+The messages are those that ECR sends (`ecr-behaviour`, §2.2 to §2.4); a class without a captured text says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+
+class Refusal(Exception):
+    """The registry declines a request. `facts` fill the message; `members` are further members of ECR's error shape."""
+
+    template: ClassVar[str]
+
+    def __init__(self, *, members: Mapping[str, Any] | None = None, **facts: object) -> None:
+        super().__init__(self.template.format(**facts))
+        self.members: Mapping[str, Any] = members or {}
+
+    @classmethod
+    def code(cls) -> str:
+        """The name of the error on the AWS JSON wire (`__type`)."""
+        return cls.__name__ + "Exception"
+
+
+class FrontDoorRefusal(Refusal):
+    """A refusal before the operation is reached; AWS answers these for every service."""
+
+
+class ContentRefusal(Refusal):
+    """A refusal that ECR's API has no name for, since only the OCI distribution protocol can express the request."""
+
+
+# --- The request itself -----------------------------------------------------------------------------------------
+
+
+class InvalidParameter(Refusal):
+    """A member of the request breaks a rule of the service model, or a rule between members."""
+
+    template = "Invalid parameter at '{parameter}' failed to satisfy constraint: '{constraint}'"
+
+
+class ManifestInvalid(InvalidParameter):
+    """A manifest that is no JSON or not of an accepted kind; ECR answers one text for all, `reason` tells the rest."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(parameter="ImageManifest", constraint="Invalid JSON syntax")
+        self.reason = reason
+
+    @classmethod
+    def code(cls) -> str:
+        return InvalidParameter.code()
+
+
+class Validation(Refusal):
+    """What newer operations answer in place of InvalidParameter."""
+
+    template = "{reason}"
+
+
+class UnsupportedOperation(FrontDoorRefusal):
+    """An operation of ECR that this program does not have yet."""
+
+    template = "The operation {operation} is not supported by this version of Moorage yet"
+
+
+class UnknownOperation(FrontDoorRefusal):
+    """X-Amz-Target is missing or names no operation; AWS sends no message."""
+
+    template = ""
+
+
+class Serialization(FrontDoorRefusal):
+    """The body is not JSON, or a member has the wrong JSON type."""
+
+    template = "{reason}"
+
+
+class RequestEntityTooLarge(FrontDoorRefusal):
+    """The body is longer than any valid request of its kind."""
+
+    template = "Request body is larger than the maximum of {limit} bytes"
+
+
+# --- Who asks ---------------------------------------------------------------------------------------------------
+
+
+class MissingAuthenticationToken(FrontDoorRefusal):
+    template = "Missing Authentication Token"
+
+
+class IncompleteSignature(FrontDoorRefusal):
+    template = "{reason}"
+
+
+class InvalidSignature(FrontDoorRefusal):
+    template = "{reason}"
+
+
+class UnrecognizedClient(FrontDoorRefusal):
+    template = "The security token included in the request is invalid."
+
+
+class ExpiredToken(FrontDoorRefusal):
+    template = "The security token included in the request is expired"
+
+
+class NotAuthenticated(FrontDoorRefusal):
+    """The docker door's 401: no credentials, or credentials that prove nothing."""
+
+    template = "Not Authorized"
+
+
+class AuthorizationTokenExpired(FrontDoorRefusal):
+    """The docker door's 403 for a token that was good once."""
+
+    template = "Your authorization token has expired. Reauthenticate and try again."
+
+
+class AccessDenied(FrontDoorRefusal):
+    template = "User: {principal} is not authorized to perform: {action} on resource: {resource} because {reason}"
+
+
+# --- Repositories -----------------------------------------------------------------------------------------------
+
+
+class RepositoryNotFound(Refusal):
+    template = "The repository with name '{repository}' does not exist in the registry with id '{registry}'"
+
+
+class RepositoryAlreadyExists(Refusal):
+    template = "The repository with name '{repository}' already exists in the registry with id '{registry}'"
+
+
+class RepositoryNotEmpty(Refusal):
+    template = (
+        "The repository with name '{repository}' in registry with id '{registry}' "
+        "cannot be deleted because it still contains images"
+    )
+
+
+class TooManyTags(Refusal):
+    """No text was captured; the limit is ECR's: 50 tags on a resource."""
+
+    template = "The resource already has the maximum number of tags: {limit}"
+
+
+class InvalidTagParameter(Refusal):
+    """No text was captured for most of its causes."""
+
+    template = "{reason}"
+
+
+class LimitExceeded(Refusal):
+    template = "{reason}"
+
+
+class Kms(Refusal):
+    template = "{reason}"
+
+
+# --- Layers -----------------------------------------------------------------------------------------------------
+
+
+class UploadNotFound(Refusal):
+    template = (
+        "Upload with id '{upload}' could not be found for the repository with name '{repository}' "
+        "in the registry with id '{registry}'"
+    )
+
+
+class InvalidLayerPart(Refusal):
+    """`members` carry registryId, repositoryName, uploadId and lastValidByteReceived, so that the client can go on.
+
+    `received` is the number of bytes that the upload has, which lastValidByteReceived cannot say of an empty one.
+    """
+
+    template = "{reason}"
+
+    def __init__(self, *, received: int, members: Mapping[str, Any], reason: str) -> None:
+        super().__init__(members=members, reason=reason)
+        self.received = received
+
+
+class LayerPartTooSmall(Refusal):
+    template = "All layer parts except the last part should be at least 5MB"
+
+
+class EmptyUpload(Refusal):
+    template = (
+        "The upload with id '{upload}' in the repository with name '{repository}' in registry with id '{registry}' "
+        "cannot be completed because it does not have any parts"
+    )
+
+
+class InvalidLayer(Refusal):
+    template = "None of the provided layer digests match the calculated layer digest"
+
+
+class LayerAlreadyExists(Refusal):
+    template = (
+        "The layer with digest '{digest}' already exists in the repository with name '{repository}' "
+        "in registry with id '{registry}'"
+    )
+
+
+class LayersNotFound(Refusal):
+    """Two texts: one names the layer asked for, one the layers that an image needs."""
+
+    template = "{reason}"
+
+    @classmethod
+    def for_download(cls, digest: str, repository: str, registry: str) -> LayersNotFound:
+        return cls(
+            reason=f"The layer with digest {digest} does not exist within the repository "
+            f"with name '{repository}' in the registry with id '{registry}'"
+        )
+
+    @classmethod
+    def for_image(cls, digests: list[str], repository: str, registry: str) -> LayersNotFound:
+        return cls(
+            reason=f"Layers with digests '[{', '.join(digests)}]' required for pushing image into repository "
+            f"with name '{repository}' in the registry with id '{registry}' do not exist"
+        )
+
+
+class LayerInaccessible(Refusal):
+    """No text was captured: the layer is there, but no image of the repository references it."""
+
+    template = (
+        "The layer with digest {digest} in the repository with name '{repository}' in the registry "
+        "with id '{registry}' is not referenced by any image"
+    )
+
+
+# --- Images -----------------------------------------------------------------------------------------------------
+
+
+class ImageNotFound(Refusal):
+    """ECR prints both members of the identifier, the missing one as 'null'."""
+
+    template = (
+        "The image with imageId {{imageDigest:'{digest}', imageTag:'{tag}'}} does not exist within the repository "
+        "with name '{repository}' in the registry with id '{registry}'"
+    )
+
+
+class ImageAlreadyExists(Refusal):
+    template = (
+        "Image with digest '{digest}' and tag '{tag}' already exists in the repository "
+        "with name '{repository}' in registry with id '{registry}'"
+    )
+
+
+class ImageTagAlreadyExists(Refusal):
+    template = (
+        "The image tag '{tag}' already exists in the '{repository}' repository and cannot be overwritten "
+        "because the tag is immutable."
+    )
+
+
+class ImageDigestDoesNotMatch(Refusal):
+    template = (
+        "The image with digest '{digest}' in repository '{repository}' and registry ID '{registry}' "
+        "does not match the image digest that Amazon ECR has calculated."
+    )
+
+
+class ReferencedImagesNotFound(Refusal):
+    template = (
+        "Images with digests '[{digests}]' required for pushing image into repository "
+        "with name '{repository}' in the registry with id '{registry}' do not exist"
+    )
+
+
+class ImageReferencedByIndex(ContentRefusal):
+    """The API reports this per image as ImageReferencedByManifestList; the docker door refuses the DELETE."""
+
+    template = "Requested image referenced by manifest list: [{parents}]"
+
+
+# --- Content, as only the OCI door can meet it ------------------------------------------------------------------
+
+
+class DigestInvalid(ContentRefusal):
+    template = "'{digest}' is not a digest of a supported algorithm (sha256, sha512)"
+
+
+class RepositoryNameInvalid(ContentRefusal):
+    template = "'{repository}' is not a repository name"
+
+
+class TagInvalid(ContentRefusal):
+    template = "'{tag}' is not a tag"
+
+
+class BlobNotFound(ContentRefusal):
+    template = "The layer with digest {digest} does not exist within the repository with name '{repository}'"
+
+
+class ManifestNotFound(ContentRefusal):
+    template = "Requested image not found"
+
+
+class RangeNotSatisfiable(ContentRefusal):
+    """`members` carry `size`: what the range was asked of, or how much of an upload was received."""
+
+    template = "{reason}"
+
+
+class BodyTimeout(ContentRefusal):
+    template = "The request body stopped arriving"
+
+
+class BodyLengthDiffers(ContentRefusal):
+    template = "{reason}"
+
+
+class ManifestTooLarge(ContentRefusal):
+    template = "A manifest may have {limit} bytes at most"
+
+
+class LayerTooLarge(ContentRefusal):
+    template = "A layer may have {limit} bytes at most"
+
+
+class Unsupported(ContentRefusal):
+    template = "{reason}"
+
+
+class Unavailable(ContentRefusal):
+    """Something that passes by waiting: a full disk, a store that does not answer."""
+
+    template = "{reason}"

@@ -1,0 +1,188 @@
+"""What a manifest says: its kind, what it refers to, and how large that is. Its bytes are never rewritten.
+
+Media types: OCI image-spec (manifest.md, image-index.md, media-types.md) and docker's image manifest version 2, schema 2.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+from moorage.domain.errors import DigestInvalid, ManifestInvalid
+from moorage.domain.names import Digest
+
+MANIFEST_LIMIT: Final = 4_194_304
+"""Bytes a manifest may have: PutImage's shape, and the least that the distribution-spec asks of a registry."""
+
+_DESCRIPTOR_LIMIT: Final = 10_000
+_DEPTH_LIMIT: Final = 64
+
+DOCKER_IMAGE: Final = "application/vnd.docker.distribution.manifest.v2+json"
+DOCKER_INDEX: Final = "application/vnd.docker.distribution.manifest.list.v2+json"
+OCI_IMAGE: Final = "application/vnd.oci.image.manifest.v1+json"
+OCI_INDEX: Final = "application/vnd.oci.image.index.v1+json"
+OCI_EMPTY: Final = "application/vnd.oci.empty.v1+json"
+
+IMAGE_TYPES: Final = frozenset({DOCKER_IMAGE, OCI_IMAGE})
+INDEX_TYPES: Final = frozenset({DOCKER_INDEX, OCI_INDEX})
+
+
+class Descriptor(msgspec.Struct, frozen=True, rename="camel"):
+    """A reference to content by digest (image-spec, descriptor.md); members we do not use are ignored."""
+
+    media_type: str
+    digest: str
+    size: int
+    urls: list[str] | None = None
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Layers that registries need not hold: docker's foreign and OCI's non-distributable ones."""
+        return "foreign" in self.media_type or "nondistributable" in self.media_type
+
+
+class _Document(msgspec.Struct, rename="camel"):
+    schema_version: int
+    media_type: str | None = None
+    artifact_type: str | None = None
+    config: Descriptor | None = None
+    layers: list[Descriptor] | None = None
+    manifests: list[Descriptor] | None = None
+    subject: Descriptor | None = None
+    annotations: dict[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A parsed manifest. `layers` are the blobs it needs, its config first; `children` the manifests it lists."""
+
+    media_type: str
+    artifact_type: str | None
+    layers: tuple[Descriptor, ...]
+    children: tuple[Descriptor, ...]
+    subject: Digest | None
+    annotations: dict[str, str]
+
+    @property
+    def is_index(self) -> bool:
+        return self.media_type in INDEX_TYPES
+
+    @property
+    def size(self) -> int:
+        """Bytes of the config and the layers, as ECR counts an image (`imageSizeInBytes`)."""
+        return sum(layer.size for layer in self.layers)
+
+
+def parse_manifest(body: bytes, media_type: str | None) -> Manifest:
+    """Read a manifest; `media_type` is what the client says it is (Content-Type, imageManifestMediaType).
+
+    Raises ManifestInvalid: no JSON, not of an accepted kind, or saying two things at once (CVE-2021-41190: the same
+    bytes must not read as an image here and as an index there).
+    """
+    document = _decode(body)
+    kind = _media_type(document, media_type)
+    manifest = _image(document, kind) if kind in IMAGE_TYPES else _index(document, kind)
+    _check_descriptors(manifest)
+    return manifest
+
+
+def _decode(body: bytes) -> _Document:
+    try:
+        if _depth(body) > _DEPTH_LIMIT:
+            raise ManifestInvalid("it is nested too deeply")
+        return msgspec.json.decode(body, type=_Document)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        raise ManifestInvalid(str(error)) from None
+
+
+def _depth(body: bytes) -> int:
+    """How deep the document is nested, as far as it matters; measured only where there are enough brackets for it."""
+    if body.count(b"{") + body.count(b"[") <= _DEPTH_LIMIT:
+        return 0
+    return _nesting(msgspec.json.decode(body))
+
+
+def _nesting(value: Any) -> int:
+    deepest, level = 0, [value]
+    while level and deepest <= _DEPTH_LIMIT:
+        deepest += 1
+        level = [child for item in level for child in _members(item)]
+    return deepest
+
+
+def _members(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return list(value.values())
+    return value if isinstance(value, list) else []
+
+
+def _media_type(document: _Document, claimed: str | None) -> str:
+    claimed = claimed.partition(";")[0].strip() if claimed else None
+    if document.schema_version != 2:
+        raise ManifestInvalid("schema 1 manifests are not accepted: push with a current client")
+    if document.media_type is not None and claimed is not None and document.media_type != claimed:
+        raise ManifestInvalid(f"its mediaType is {document.media_type!r}, but it was sent as {claimed!r}")
+    kind = document.media_type or claimed
+    if kind not in IMAGE_TYPES | INDEX_TYPES:
+        raise ManifestInvalid(f"{kind!r} is not the media type of an image manifest or index")
+    return kind
+
+
+def _image(document: _Document, kind: str) -> Manifest:
+    if document.config is None or document.layers is None:
+        raise ManifestInvalid("an image manifest needs config and layers")
+    if document.manifests is not None:
+        raise ManifestInvalid("it has both layers and manifests")
+    return Manifest(
+        media_type=kind,
+        artifact_type=_artifact_type(document),
+        layers=(document.config, *document.layers),
+        children=(),
+        subject=_subject(document),
+        annotations=document.annotations or {},
+    )
+
+
+def _index(document: _Document, kind: str) -> Manifest:
+    if document.manifests is None:
+        raise ManifestInvalid("an index needs manifests")
+    if document.layers is not None or document.config is not None:
+        raise ManifestInvalid("it has both layers and manifests")
+    return Manifest(
+        media_type=kind,
+        artifact_type=document.artifact_type,
+        layers=(),
+        children=tuple(document.manifests),
+        subject=_subject(document),
+        annotations=document.annotations or {},
+    )
+
+
+def _artifact_type(document: _Document) -> str | None:
+    """distribution-spec, "Listing Referrers": the manifest's artifactType, else its config's media type."""
+    config = document.config.media_type if document.config else None
+    return document.artifact_type or config
+
+
+def _subject(document: _Document) -> Digest | None:
+    if document.subject is None:
+        return None
+    try:
+        return Digest.parse(document.subject.digest)
+    except DigestInvalid as error:
+        raise ManifestInvalid(str(error)) from None
+
+
+def _check_descriptors(manifest: Manifest) -> None:
+    descriptors = manifest.layers + manifest.children
+    if len(descriptors) > _DESCRIPTOR_LIMIT:
+        raise ManifestInvalid(f"it has more than {_DESCRIPTOR_LIMIT} descriptors")
+    for descriptor in descriptors:
+        if descriptor.size < 0:
+            raise ManifestInvalid("a descriptor has a negative size")
+        try:
+            Digest.parse(descriptor.digest)
+        except DigestInvalid as error:
+            raise ManifestInvalid(str(error)) from None

@@ -1,0 +1,121 @@
+"""The names of a registry's things: parsed at the edge, and right everywhere inside.
+
+A `RepositoryName`, `Tag` or `Digest` exists only after its `parse` accepted the text, so no code inside checks again.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from moorage.domain.errors import DigestInvalid, InvalidParameter, RepositoryNameInvalid, TagInvalid
+
+# The pattern of the service model (RepositoryName), which the OCI distribution-spec's <name> includes. Its separators
+# are disjoint from its components, so matching takes linear time.
+_COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_REPOSITORY_NAME = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*", re.ASCII)
+_REPOSITORY_NAME_LENGTHS = range(2, 257)
+
+# distribution-spec, "Pulling manifests": <reference> as a tag.
+_TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}", re.ASCII)
+
+# image-spec, descriptor.md: the two registered algorithms; an allow-list, since digests become paths.
+_DIGEST = re.compile(r"sha256:[a-f0-9]{64}|sha512:[a-f0-9]{128}", re.ASCII)
+
+_ACCOUNT_HOST = re.compile(r"(\d{12})\.dkr[.-]ecr(?:-fips)?\.([a-z0-9][a-z0-9-]{1,24})\.", re.ASCII)
+_REPOSITORY_ARN = re.compile(r"arn:aws[a-z-]*:ecr:([a-z0-9-]{2,25}):(\d{12}):repository/(.+)", re.ASCII)
+
+
+class RepositoryName(str):
+    """`team/app`: 2 to 256 characters of the service model's language."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str) -> RepositoryName:
+        """Raises RepositoryNameInvalid."""
+        if len(text) not in _REPOSITORY_NAME_LENGTHS or _REPOSITORY_NAME.fullmatch(text) is None:
+            raise RepositoryNameInvalid(repository=text[:256])
+        return cls(text)
+
+
+class Tag(str):
+    """`v1.2`: at most 128 characters; docker's language, although the API's shape allows 300."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Tag:
+        """Raises TagInvalid."""
+        if _TAG.fullmatch(text) is None:
+            raise TagInvalid(tag=text[:300])
+        return cls(text)
+
+
+class Digest(str):
+    """`sha256:…` or `sha512:…` in lower-case hexadecimal."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Digest:
+        """Raises DigestInvalid."""
+        if _DIGEST.fullmatch(text) is None:
+            raise DigestInvalid(digest=text[:200])
+        return cls(text)
+
+    @property
+    def algorithm(self) -> str:
+        return self[:6]
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """One of the registries that a server holds: an account's in a region."""
+
+    account: str
+    region: str
+
+    def repository_arn(self, name: str) -> str:
+        return f"arn:aws:ecr:{self.region}:{self.account}:repository/{name}"
+
+    def registry_arn(self) -> str:
+        """The resource of operations on the registry itself, as ECR names it in its messages: no repository at all."""
+        return "*"
+
+
+def registry_of_host(host: str) -> Registry | None:
+    """The registry that a host name of the form ACCOUNT.dkr.ecr.REGION.ANYTHING names, else None."""
+    found = _ACCOUNT_HOST.match(host)
+    return Registry(found[1], found[2]) if found else None
+
+
+def parse_repository_arn(text: str) -> tuple[Registry, RepositoryName]:
+    """The registry and repository of an ARN. Raises InvalidParameter."""
+    found = _REPOSITORY_ARN.fullmatch(text)
+    if found is None:
+        raise InvalidParameter(parameter="resourceArn", constraint="Invalid ARN")
+    try:
+        name = RepositoryName.parse(found[3])
+    except RepositoryNameInvalid:
+        raise InvalidParameter(parameter="resourceArn", constraint="Invalid ARN") from None
+    return Registry(found[2], found[1]), name
+
+
+def matches_wildcard(pattern: str, text: str) -> bool:
+    """Whether `text` as a whole matches `pattern`, in which `*` stands for any run of characters.
+
+    Linear for each star, never a regular expression made from a user's text.
+    """
+    first, *middle, last = pattern.split("*") if "*" in pattern else (pattern, None)
+    if last is None:
+        return text == first
+    if len(text) < len(first) + len(last) or not text.startswith(first) or not text.endswith(last):
+        return False
+    position, end = len(first), len(text) - len(last)
+    for piece in middle:
+        found = text.find(piece, position, end)
+        if found < 0:
+            return False
+        position = found + len(piece)
+    return True

@@ -1,0 +1,81 @@
+"""What the registry needs from outside, as protocols: whoever implements one passes its contract test."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+CHUNK_BYTES = 1 << 20
+"""The unit in which bodies are handed on: large enough to be cheap, small enough that many uploads fit into memory."""
+
+
+class BlobMissing(Exception):
+    """No bytes are stored under that key."""
+
+
+class UploadMissing(Exception):
+    """Nothing was received for that upload, or it was finished or abandoned."""
+
+
+class UploadBusy(Exception):
+    """Another request is writing to that upload at this moment, in this process or in another one."""
+
+
+class StoreFull(Exception):
+    """There is no room for more bytes; what was stored stays readable."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileLink:
+    """A blob that is a local file, which the HTTP server can send by itself."""
+
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class UrlLink:
+    """A blob that the client can fetch by itself, from a URL that carries its own, short-lived permission."""
+
+    url: str
+
+
+class BlobStore(Protocol):
+    """Bytes by storage key. A key is used once and never again, so that a late delete can hit nothing that lives.
+
+    Uploads grow by appending; only `commit` makes a blob, and only the database says which key holds which digest.
+    Failures are the exceptions of this module; nothing of the file system or of an S3 client leaks.
+    """
+
+    async def append(self, upload: str, offset: int, chunks: AsyncIterator[bytes]) -> int:
+        """Store `chunks` from byte `offset` on, durably, and return the new size in bytes.
+
+        Whatever was stored beyond `offset` is dropped first: it was never acknowledged. An exception out of `chunks`
+        passes through and leaves nothing beyond `offset`. Raises UploadBusy, UploadMissing (bytes before `offset`
+        are not there), StoreFull.
+        """
+
+    async def digest(self, upload: str, size: int, algorithm: str) -> str:
+        """The digest (`sha256:…`) of the first `size` bytes received. Raises UploadMissing."""
+
+    async def commit(self, upload: str, digest: str, size: int) -> str:
+        """Make a blob of an upload, durably, and return its storage key; repeating it after a crash is safe.
+
+        The caller has compared the digest. Raises UploadMissing, UploadBusy.
+        """
+
+    async def abandon(self, upload: str) -> None:
+        """Forget an upload and its bytes; one that is not there is already forgotten."""
+
+    async def content(self, key: str) -> bytes:
+        """A whole small blob. Raises BlobMissing."""
+
+    def read(self, key: str, start: int, stop: int) -> AsyncIterator[bytes]:
+        """Bytes `start` to `stop` (exclusive) in chunks of at most CHUNK_BYTES. Raises BlobMissing, or OSError midway."""
+
+    def link(self, key: str) -> FileLink | UrlLink | None:
+        """Where the server or the client can fetch the blob without Python in between; None when only `read` will do."""
+
+    async def delete(self, key: str) -> None:
+        """Remove a blob's bytes; one that is not there is already removed."""

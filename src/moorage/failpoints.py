@@ -1,0 +1,56 @@
+"""Named points at which a test can stop the program dead, to show what a crash there leaves behind.
+
+The names are the steps of `docs/promises.md`: U1 to U11 for an upload, M1 to M3 for a manifest. A point that is not
+armed costs one look into an empty dictionary.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+
+_armed: dict[str, Callable[[], None]] = {}
+
+
+def arm(text: str) -> None:
+    """Arm the points of a text like `U7=kill` or `U7=kill:2,M2=error` (the number: at which passing, default 1).
+
+    Raises ValueError when the text has another form.
+    """
+    for item in filter(None, text.split(",")):
+        name, _, rest = item.partition("=")
+        action, _, passing = rest.partition(":")
+        if action not in _ACTIONS:
+            raise ValueError(f"{item!r} is not NAME=kill or NAME=error")
+        _armed[name] = _at_passing(int(passing or 1), _ACTIONS[action])
+
+
+def hit(name: str) -> None:
+    """Pass the point `name`; does nothing unless it was armed."""
+    action = _armed.get(name)
+    if action is not None:
+        action()
+
+
+def _at_passing(number: int, action: Callable[[], None]) -> Callable[[], None]:
+    passed = 0
+
+    def count() -> None:
+        nonlocal passed
+        passed += 1
+        if passed == number:
+            action()
+
+    return count
+
+
+def _kill() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _error() -> None:
+    raise OSError("failpoint")
+
+
+_ACTIONS: dict[str, Callable[[], None]] = {"kill": _kill, "error": _error}
