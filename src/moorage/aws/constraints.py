@@ -1,0 +1,353 @@
+"""The constraints of the service model: one walker for requests, one for responses, the same rules in both.
+
+A request is walked in the order of the model. A wrong JSON type anywhere ends the walk, since AWS deserializes before
+it validates; of the broken constraints the first is kept, since ECR answers with one. The texts are AWS's; captured
+from ECR: those of length, value, enumeration and pattern, and the one for scalars in lists (github.com/aws-actions/
+amazon-ecr-login, README: "Invalid parameter at 'registryIds' … 'Member must satisfy constraint: [Member must …]'").
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache, partial
+from typing import Any
+
+import msgspec
+import pybase64
+
+from moorage.aws.service_model import SHAPES, Shape
+from moorage.domain.errors import InvalidParameter, Serialization
+
+Rule = Callable[[Any], str | None]
+Check = Callable[[Any, str, "Findings"], Any]
+
+NOT_NULL = "Member must not be null"
+NOT_BASE64 = "Member must be valid base64"
+_INTEGER_BOUNDS = {"integer": 2**31, "long": 2**63}
+
+
+class Findings:
+    """The first constraint that a request breaks, if any."""
+
+    __slots__ = ("first",)
+
+    def __init__(self) -> None:
+        self.first: InvalidParameter | None = None
+
+    def add(self, path: str, constraint: str) -> None:
+        if self.first is None:
+            self.first = InvalidParameter(parameter=path, constraint=constraint)
+
+
+def checked(shape_name: str, value: dict[str, Any]) -> dict[str, Any]:
+    """Return what `value` has of the shape's members: no nulls, nothing unknown, blobs as bytes.
+
+    Raises Serialization for a wrong JSON type, InvalidParameter for the first broken constraint.
+    """
+    findings = Findings()
+    result: dict[str, Any] = _check_of(shape_name)(value, "", findings)
+    if findings.first is not None:
+        raise findings.first
+    return result
+
+
+# --- Requests: one check for each shape, built when it is first used ------------------------------------------------
+
+
+@cache
+def _check_of(shape_name: str) -> Check:
+    return _CHECKS[SHAPES[shape_name].type](shape_name)
+
+
+def _structure_check(shape_name: str) -> Check:
+    shape = SHAPES[shape_name]
+    members = [(name, path_name(name), _check_of(member)) for name, member in shape.members.items()]
+    required = [(name, path_name(name)) for name in shape.required]
+
+    def check(value: Any, path: str, findings: Findings) -> dict[str, Any]:
+        if type(value) is not dict:
+            raise _wrong_type(value, "structure")
+        prefix = path + "." if path else ""
+        for name, label in required:
+            if value.get(name) is None:
+                findings.add(prefix + label, NOT_NULL)
+        result = {}
+        for name, label, check_member in members:
+            item = value.get(name)
+            if item is not None:
+                result[name] = check_member(item, prefix + label, findings)
+        return result
+
+    return check
+
+
+def _list_check(shape_name: str) -> Check:
+    size_rule = rule_of(shape_name)
+    member_name = SHAPES[shape_name].member
+    member = SHAPES[member_name]
+    check_item = _check_of(member_name)
+    if member.type == "structure":
+        check_items = partial(_check_structures, check_item)
+    else:
+        check_items = partial(_check_scalars, check_item, _nested(constraint_texts(member)))
+
+    def check(value: Any, path: str, findings: Findings) -> list[Any]:
+        if type(value) is not list:
+            raise _wrong_type(value, "list")
+        broken = size_rule(value)
+        if broken is not None:
+            findings.add(path, broken)
+        return check_items(value, path, findings)
+
+    return check
+
+
+def _check_structures(check_item: Check, items: list[Any], path: str, findings: Findings) -> list[Any]:
+    result = []
+    for number, item in enumerate(items, start=1):
+        item_path = f"{path}.{number}.member"
+        if item is None:
+            findings.add(item_path, NOT_NULL)
+        else:
+            result.append(check_item(item, item_path, findings))
+    return result
+
+
+def _check_scalars(check_item: Check, texts: str, items: list[Any], path: str, findings: Findings) -> list[Any]:
+    """AWS reports a bad scalar at its list, with all the constraints that the list's members have."""
+    broken = Findings()
+    for item in items:
+        if item is None:
+            findings.add(path, _nested([NOT_NULL]))
+        else:
+            check_item(item, path, broken)
+    if broken.first is not None:
+        findings.add(path, texts)
+    return items
+
+
+def _scalar_check(accepts: Callable[[Any], bool], wanted: str, shape_name: str) -> Check:
+    rule = rule_of(shape_name)
+
+    def check(value: Any, path: str, findings: Findings) -> Any:
+        if not accepts(value):
+            raise _wrong_type(value, wanted)
+        broken = rule(value)
+        if broken is not None:
+            findings.add(path, broken)
+        return value
+
+    return check
+
+
+def _blob_check(shape_name: str) -> Check:
+    size_rule = rule_of(shape_name)
+
+    def check(value: Any, path: str, findings: Findings) -> bytes:
+        content = decoded_blob(value)
+        broken = NOT_BASE64 if content is None else size_rule(content)
+        if broken is not None:
+            findings.add(path, broken)
+        return content or b""
+
+    return check
+
+
+def decoded_blob(value: Any) -> bytes | None:
+    """Return the bytes of a base64 string (or of its raw JSON text), None where it is not base64.
+
+    Raises Serialization for any other JSON type.
+    """
+    if isinstance(value, msgspec.Raw):
+        text = memoryview(value)
+        if text[0] == ord('"') and (content := _from_base64(text[1:-1])) is not None:
+            return content
+        # The text may have JSON escapes: some encoders write "/" as "\/" and "=" as "\u003d".
+        value = msgspec.json.decode(value)
+    if type(value) is not str:
+        raise _wrong_type(value, "Blob")
+    return _from_base64(value)
+
+
+def _from_base64(text: str | memoryview) -> bytes | None:
+    try:
+        return pybase64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):  # ValueError: characters outside ASCII
+        return None
+
+
+def _is_integer(limit: int, value: Any) -> bool:
+    return type(value) is int and -limit <= value < limit
+
+
+_CHECKS: dict[str, Callable[[str], Check]] = {
+    "structure": _structure_check,
+    "list": _list_check,
+    "blob": _blob_check,
+    "string": partial(_scalar_check, lambda value: type(value) is str, "String"),
+    "boolean": partial(_scalar_check, lambda value: type(value) is bool, "Boolean"),
+    "integer": partial(_scalar_check, partial(_is_integer, _INTEGER_BOUNDS["integer"]), "Integer"),
+    "long": partial(_scalar_check, partial(_is_integer, _INTEGER_BOUNDS["long"]), "Long"),
+}
+
+
+def _wrong_type(value: Any, wanted: str) -> Serialization:
+    """AWS's texts name the token that the parser met."""
+    if type(value) is list:
+        return Serialization(reason="Start of list found where not expected")
+    if type(value) is dict:
+        return Serialization(reason="Start of structure or map found where not expected.")
+    if wanted in ("structure", "list"):
+        return Serialization(reason="Unexpected field type")
+    token = {str: "STRING", bool: "TRUE" if value is True else "FALSE"}.get(type(value), "NUMBER")
+    return Serialization(reason=f"{token}_VALUE cannot be converted to {wanted}")
+
+
+def path_name(member: str) -> str:
+    """AWS prints members as Java fields: `Key` of a tag is `tags.1.member.key`."""
+    return member[:1].lower() + member[1:]
+
+
+# --- Rules: what a value of the right type can still break ----------------------------------------------------------
+
+
+@cache
+def rule_of(shape_name: str) -> Rule:
+    """Return the function that names the first constraint a value of the right type breaks: length before pattern."""
+    rules = tuple(_rules(SHAPES[shape_name]))
+    if not rules:
+        return _nothing_broken
+    if len(rules) == 1:
+        return rules[0]
+
+    def rule(value: Any) -> str | None:
+        for part in rules:
+            broken = part(value)
+            if broken is not None:
+                return broken
+        return None
+
+    return rule
+
+
+def _nothing_broken(_: Any) -> None:
+    return None
+
+
+def _rules(shape: Shape) -> Iterator[Rule]:
+    if shape.min is not None or shape.max is not None:
+        yield partial(_range_broken, shape, len if _has_length(shape) else _itself)
+    if shape.pattern is not None:
+        # The models are written for Java, where \w means ASCII and a pattern has to match the whole text.
+        yield partial(_pattern_broken, re.compile(shape.pattern, re.ASCII), _pattern_text(shape))
+    if shape.enum:
+        yield partial(_enum_broken, frozenset(shape.enum), _enum_text(shape))
+
+
+def _range_broken(shape: Shape, measure: Callable[[Any], int], value: Any) -> str | None:
+    measured = measure(value)
+    if shape.min is not None and measured < shape.min:
+        return _min_text(shape)
+    if shape.max is not None and measured > shape.max:
+        return _max_text(shape)
+    return None
+
+
+def _itself(value: int) -> int:
+    return value
+
+
+def _pattern_broken(pattern: re.Pattern[str], text: str, value: str) -> str | None:
+    return None if pattern.fullmatch(value) else text
+
+
+def _enum_broken(values: frozenset[str], text: str, value: str) -> str | None:
+    return None if value in values else text
+
+
+def _has_length(shape: Shape) -> bool:
+    return shape.type in ("string", "list", "blob", "map")
+
+
+def _min_text(shape: Shape) -> str:
+    measured = "length" if _has_length(shape) else "value"
+    return f"Member must have {measured} greater than or equal to {shape.min}"
+
+
+def _max_text(shape: Shape) -> str:
+    measured = "length" if _has_length(shape) else "value"
+    return f"Member must have {measured} less than or equal to {shape.max}"
+
+
+def _pattern_text(shape: Shape) -> str:
+    return shape.pattern_message or f"Member must satisfy regular expression pattern: {shape.pattern}"
+
+
+def _enum_text(shape: Shape) -> str:
+    return f"Member must satisfy enum value set: [{', '.join(shape.enum)}]"
+
+
+def _nested(texts: Iterable[str]) -> str:
+    return f"Member must satisfy constraint: [{', '.join(texts)}]"
+
+
+def constraint_texts(shape: Shape) -> Iterator[str]:
+    """Yield the texts of all the constraints that a shape has, in AWS's order (largest length first)."""
+    if shape.max is not None:
+        yield _max_text(shape)
+    if shape.min is not None:
+        yield _min_text(shape)
+    if shape.pattern is not None:
+        yield _pattern_text(shape)
+    if shape.enum:
+        yield _enum_text(shape)
+
+
+# --- Responses ------------------------------------------------------------------------------------------------------
+
+_OUTPUT_TYPES: dict[str, tuple[type, ...]] = {
+    "structure": (dict,),
+    "map": (dict,),
+    "list": (list,),
+    "string": (str,),
+    "boolean": (bool,),
+    "integer": (int,),
+    "long": (int,),
+    "double": (int, float),
+    "timestamp": (int, float),
+    "blob": (bytes,),
+}
+
+
+def violations(shape_name: str, value: Any, path: str = "") -> Iterator[str]:
+    """Yield what is wrong with a value we send: unknown, mistyped or missing members, broken constraints."""
+    shape = SHAPES[shape_name]
+    if type(value) not in _OUTPUT_TYPES[shape.type]:
+        yield f"{path or shape_name}: a {shape.type} cannot be {value!r}"
+        return
+    broken = rule_of(shape_name)(value)
+    if broken is not None:
+        yield f"{path}: {broken}"
+    if shape.type == "structure":
+        yield from _member_violations(shape, value, path)
+    elif shape.type == "list":
+        for number, item in enumerate(value, start=1):
+            yield from violations(shape.member, item, f"{path}.{number}.member")
+    elif shape.type == "map":
+        for key, item in value.items():
+            yield from violations(shape.key, key, f"{path}.{key}.key")
+            yield from violations(shape.value, item, f"{path}.{key}.value")
+
+
+def _member_violations(shape: Shape, value: dict[str, Any], path: str) -> Iterator[str]:
+    prefix = path + "." if path else ""
+    for name in shape.required:
+        if value.get(name) is None:
+            yield f"{prefix}{name}: {NOT_NULL}"
+    for name, item in value.items():
+        if name not in shape.members:
+            yield f"{prefix}{name}: the model has no such member"
+        elif item is not None:
+            yield from violations(shape.members[name], item, f"{prefix}{name}")

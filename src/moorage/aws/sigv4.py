@@ -1,0 +1,222 @@
+"""Signature Version 4 of requests, verified: pure functions over headers, a secret and a time.
+
+    signed = parse(method, path, query, headers, services=("ecr",))     before the body: what the request claims
+    verify(signed, secret, body_sha256, now)                            after the body: whether it is true
+
+The order of the checks and their texts are those of AWS's JSON services. AWS prints the authorization header in some of
+them as a hash; so do we. https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from moorage.aws.canonical import (
+    ALGORITHM,
+    TERMINATOR,
+    Scope,
+    basic_date,
+    basic_date_of_header,
+    canonical_headers,
+    canonical_path,
+    canonical_query,
+    query_pairs,
+    same,
+    seconds_of,
+    signature,
+    string_to_sign,
+)
+from moorage.domain.errors import IncompleteSignature, InvalidSignature, MissingAuthenticationToken
+
+SKEW_MINUTES = 5
+MICROSECONDS = 1_000_000
+MISMATCH = (
+    "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key "
+    "and signing method. Consult the service documentation for details."
+)
+_PARTS = ("Credential", "Signature", "SignedHeaders")
+_REGION = re.compile(r"[a-z0-9-]{1,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class SignedRequest:
+    """What a request says of its signature. Nothing of it is proven before `verify`.
+
+    `timestamp` has the ISO 8601 basic format, `stated_sha256` is x-amz-content-sha256, `head` the canonical request up
+    to the hash of the body.
+    """
+
+    access_key: str
+    scope: Scope
+    session_token: str | None = field(repr=False)
+    timestamp: str
+    stated_sha256: str | None
+    signature: str = field(repr=False)
+    head: str = field(repr=False)
+
+    @property
+    def region(self) -> str:
+        return self.scope.region
+
+    @property
+    def service(self) -> str:
+        return self.scope.service
+
+
+def parse(
+    method: str,
+    path: bytes,
+    query: bytes,
+    headers: Iterable[tuple[bytes, bytes]],
+    services: tuple[str, ...] = ("ecr",),
+) -> SignedRequest:
+    """Read the signature of a request: raw path and query, header names in lower case.
+
+    `services` are the names that the credential scope may have; the first is named in the refusal. Raises
+    MissingAuthenticationToken, IncompleteSignature or InvalidSignature.
+    """
+    values = _joined(headers)
+    authorization = values.get("authorization", "")
+    algorithm, _, rest = authorization.partition(" ")
+    if not algorithm.startswith("AWS4-"):
+        raise MissingAuthenticationToken
+    parts = _authorization_parts(authorization, rest)
+    timestamp = _timestamp(values, _missing_parts(parts), authorization)
+    names = parts["SignedHeaders"].lower().split(";")
+    _check_signed_headers(names, values)
+    if algorithm != ALGORITHM:
+        raise IncompleteSignature(reason=f"Unsupported AWS 'algorithm': '{algorithm}' (only {ALGORITHM} for now). ")
+    access_key, scope = credential_scope(parts["Credential"], timestamp, services)
+    lines = canonical_headers(names, values)
+    parameters = canonical_query(query_pairs(query))
+    return SignedRequest(
+        access_key=access_key,
+        scope=scope,
+        session_token=values.get("x-amz-security-token"),
+        timestamp=timestamp,
+        stated_sha256=values.get("x-amz-content-sha256"),
+        signature=parts["Signature"],
+        head=f"{method}\n{canonical_path(path)}\n{parameters}\n{lines}\n{';'.join(names)}\n",
+    )
+
+
+def verify(signed: SignedRequest, secret: str, body_sha256: str, now: int) -> None:
+    """Prove a request: `body_sha256` is the hexadecimal hash of the body received, `now` microseconds since 1970.
+
+    A payload that is not signed (UNSIGNED-PAYLOAD, STREAMING-…) is a mismatch: the hash is always that of the body. For
+    an unknown access key call this with any secret, so that it takes the same time. Raises InvalidSignature.
+    """
+    _check_skew(signed.timestamp, now // MICROSECONDS)
+    text = string_to_sign(signed.timestamp, signed.scope, signed.head + body_sha256)
+    genuine = same(signature(secret, signed.scope, text), signed.signature)
+    if not genuine or signed.stated_sha256 not in (None, body_sha256):
+        raise InvalidSignature(reason=MISMATCH)
+
+
+def credential_scope(credential: str, timestamp: str, services: tuple[str, ...]) -> tuple[str, Scope]:
+    """Return access key and scope of `keyid/date/region/service/aws4_request`, which must fit the request's date.
+
+    Raises IncompleteSignature for another form, InvalidSignature naming each part that is wrong.
+    """
+    elements = credential.split("/")
+    if len(elements) != 5:
+        raise IncompleteSignature(
+            reason="Credential must have exactly 5 slash-delimited elements, "
+            f"e.g. keyid/date/region/service/term, got '{credential}'"
+        )
+    access_key, date, region, service, terminator = elements
+    wrong = []
+    if not _REGION.fullmatch(region):
+        wrong.append(f"Credential should be scoped to a valid region, not '{region}'.")
+    if service not in services:
+        wrong.append(f"Credential should be scoped to correct service: '{services[0]}'.")
+    if terminator != TERMINATOR:
+        wrong.append(f"Credential should be scoped with a valid terminator: '{TERMINATOR}', not '{terminator}'.")
+    if date != timestamp[:8]:
+        wrong.append(
+            "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: "
+            f"'{date}' != '{timestamp[:8]}', from '{timestamp}'."
+        )
+    if wrong:
+        raise InvalidSignature(reason=" ".join(wrong))
+    return access_key, Scope(date, region, service)
+
+
+def _joined(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """A header that comes twice counts as one with both values, in their order (so two dates are none)."""
+    values: dict[str, str] = {}
+    for raw_name, raw_value in headers:
+        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
+        values[name] = f"{values[name]},{value}" if name in values else value
+    return values
+
+
+def _authorization_parts(authorization: str, rest: str) -> dict[str, str]:
+    parts = {}
+    for part in rest.split(","):
+        name, equals, value = part.strip().partition("=")
+        if name and not equals:
+            raise IncompleteSignature(
+                reason="Invalid key=value pair (missing equal-sign) in Authorization header "
+                f"(hashed with SHA-256 and encoded with Base64): '{_hashed(authorization)}'."
+            )
+        parts[name] = value
+    return parts
+
+
+def _missing_parts(parts: dict[str, str]) -> list[str]:
+    return [f"Authorization header requires '{part}' parameter." for part in _PARTS if not parts.get(part)]
+
+
+def _timestamp(values: dict[str, str], missing: list[str], authorization: str) -> str:
+    """Return the request's date in basic form; refuses with all that is missing, the date being AWS's last item."""
+    stated = values.get("x-amz-date") or values.get("date")
+    if not stated:
+        missing = [*missing, "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header."]
+    if not stated or missing:
+        raise IncompleteSignature(
+            reason=f"{' '.join(missing)} "
+            f"(Hashed with SHA-256 and encoded with Base64) Authorization={_hashed(authorization)}"
+        )
+    try:
+        timestamp = stated if "x-amz-date" in values else basic_date_of_header(stated)
+        seconds_of(timestamp)
+    except (ValueError, OverflowError) as error:
+        raise IncompleteSignature(
+            reason=f"Date must be in ISO-8601 'basic format'. Got '{stated}'. See http://en.wikipedia.org/wiki/ISO_8601"
+        ) from error
+    return timestamp
+
+
+def _hashed(authorization: str) -> str:
+    return base64.b64encode(hashlib.sha256(authorization.encode("latin-1")).digest()).decode()
+
+
+def _check_signed_headers(names: list[str], values: dict[str, str]) -> None:
+    """AWS demands `host`; that every x-amz-* header is signed keeps a third party from adding one to a request."""
+    if "host" not in names:
+        raise InvalidSignature(reason="'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.")
+    for name in values:
+        if name.startswith("x-amz-") and name not in names:
+            raise InvalidSignature(reason=f"'{name}' must be a 'SignedHeader' in the AWS Authorization.")
+    if not all(name in values for name in names):
+        raise InvalidSignature(reason=MISMATCH)
+
+
+def _check_skew(timestamp: str, now: int) -> None:
+    made = seconds_of(timestamp)
+    earliest, latest = now - SKEW_MINUTES * 60, now + SKEW_MINUTES * 60
+    if made < earliest:
+        raise InvalidSignature(
+            reason=f"Signature expired: {timestamp} is now earlier than {basic_date(earliest)} "
+            f"({basic_date(now)} - {SKEW_MINUTES} min.)"
+        )
+    if made > latest:
+        raise InvalidSignature(
+            reason=f"Signature not yet current: {timestamp} is still later than {basic_date(latest)} "
+            f"({basic_date(now)} + {SKEW_MINUTES} min.)"
+        )

@@ -1,0 +1,148 @@
+"""The two operations of the Security Token Service that clients ask for first, in AWS's query protocol.
+
+A request is a form (`Action=GetCallerIdentity&Version=2011-06-15`), an answer is XML.
+https://docs.aws.amazon.com/STS/latest/APIReference/welcome.html
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import unquote_plus
+
+from moorage.domain.errors import (
+    AccessDenied,
+    ExpiredToken,
+    IncompleteSignature,
+    InvalidParameter,
+    InvalidSignature,
+    MissingAuthenticationToken,
+    Refusal,
+    RequestEntityTooLarge,
+    Serialization,
+    UnrecognizedClient,
+)
+
+VERSION = "2011-06-15"
+NAMESPACE = f"https://sts.amazonaws.com/doc/{VERSION}/"
+LONGEST_BODY = 65536
+MOST_PARAMETERS = 100
+MICROSECONDS = 1_000_000
+
+# The query protocol has its own names for what the JSON services call …Exception, and 403 where those answer 400.
+_CODES: Mapping[type[Refusal], tuple[int, str]] = {
+    AccessDenied: (403, "AccessDenied"),
+    ExpiredToken: (403, "ExpiredToken"),
+    IncompleteSignature: (400, "IncompleteSignature"),
+    InvalidParameter: (400, "ValidationError"),
+    InvalidSignature: (403, "SignatureDoesNotMatch"),
+    MissingAuthenticationToken: (403, "MissingAuthenticationToken"),
+    RequestEntityTooLarge: (413, "RequestEntityTooLarge"),
+    Serialization: (400, "MalformedQueryString"),
+    UnrecognizedClient: (403, "InvalidClientTokenId"),
+}
+
+# XML 1.0 has no way to write control characters, surrogates and the two non-characters.
+_UNWRITABLE = [*range(0x20), 0x7F, *range(0xD800, 0xE000), 0xFFFE, 0xFFFF]
+_ESCAPES = dict.fromkeys(_UNWRITABLE, "\ufffd") | {
+    ord("\t"): "&#9;",
+    ord("\n"): "&#10;",
+    ord("\r"): "&#13;",
+    ord("&"): "&amp;",
+    ord("<"): "&lt;",
+    ord(">"): "&gt;",
+    ord('"'): "&quot;",
+    ord("'"): "&apos;",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class QueryRequest:
+    """A request of the query protocol; `parameters` has neither Action nor Version."""
+
+    action: str
+    version: str
+    parameters: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionCredentials:
+    """What GetSessionToken hands out; `expires` is microseconds since 1970."""
+
+    access_key: str
+    secret: str = field(repr=False)
+    session_token: str = field(repr=False)
+    expires: int
+
+
+def parse_request(body: bytes) -> QueryRequest:
+    """Read a form: of a parameter that comes twice the last counts, and one without a value is empty.
+
+    Raises RequestEntityTooLarge over 64 KiB, Serialization for more than 100 parameters or text that is not UTF-8.
+    """
+    if len(body) > LONGEST_BODY:
+        raise RequestEntityTooLarge(limit=LONGEST_BODY)
+    try:
+        parts = [part.partition("=") for part in body.decode("ascii").split("&") if part]
+        parameters = {_decoded(name): _decoded(value) for name, _, value in parts[: MOST_PARAMETERS + 1]}
+    except UnicodeDecodeError as error:
+        raise Serialization(reason="The request body is not a form in UTF-8") from error
+    if len(parts) > MOST_PARAMETERS:
+        raise Serialization(reason=f"The request has more than {MOST_PARAMETERS} parameters")
+    return QueryRequest(parameters.pop("Action", ""), parameters.pop("Version", ""), parameters)
+
+
+def caller_identity_response(arn: str, user_id: str, account: str, request_id: str) -> bytes:
+    """Return the XML of GetCallerIdentity."""
+    result = _element("Arn", arn) + _element("UserId", user_id) + _element("Account", account)
+    return _response("GetCallerIdentity", result, request_id)
+
+
+def session_token_response(credentials: SessionCredentials, request_id: str) -> bytes:
+    """Return the XML of GetSessionToken."""
+    expiration = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(credentials.expires // MICROSECONDS))
+    members = (
+        _element("AccessKeyId", credentials.access_key)
+        + _element("SecretAccessKey", credentials.secret)
+        + _element("SessionToken", credentials.session_token)
+        + _element("Expiration", expiration)
+    )
+    return _response("GetSessionToken", f"<Credentials>{members}</Credentials>", request_id)
+
+
+def invalid_action_response(request: QueryRequest, request_id: str) -> tuple[int, bytes]:
+    """Return status and XML for an action that this program does not have, or for none at all."""
+    if not request.action:
+        return 400, error_xml("MissingAction", "The request must contain the parameter Action", request_id)
+    message = f"Could not find operation {request.action} for version {request.version or 'NO_VERSION_SPECIFIED'}"
+    return 400, error_xml("InvalidAction", message, request_id)
+
+
+def refusal_response(refusal: Refusal, request_id: str) -> tuple[int, bytes]:
+    """Return status and XML of a refusal, under the name that the query protocol has for it."""
+    status, code = _CODES.get(type(refusal), (400, type(refusal).__name__))
+    return status, error_xml(code, str(refusal), request_id)
+
+
+def error_xml(code: str, message: str, request_id: str, *, fault: str = "Sender") -> bytes:
+    """Return the XML of an error; `fault` is Sender or Receiver."""
+    error = _element("Type", fault) + _element("Code", code) + _element("Message", message)
+    content = f"<Error>{error}</Error>{_element('RequestId', request_id)}"
+    return f'<ErrorResponse xmlns="{NAMESPACE}">{content}</ErrorResponse>'.encode()
+
+
+def _response(action: str, result: str, request_id: str) -> bytes:
+    content = (
+        f"<{action}Result>{result}</{action}Result>"
+        f"<ResponseMetadata>{_element('RequestId', request_id)}</ResponseMetadata>"
+    )
+    return f'<{action}Response xmlns="{NAMESPACE}">{content}</{action}Response>'.encode()
+
+
+def _element(name: str, text: str) -> str:
+    return f"<{name}>{text.translate(_ESCAPES)}</{name}>"
+
+
+def _decoded(text: str) -> str:
+    return unquote_plus(text, errors="strict")
