@@ -1,0 +1,134 @@
+"""Rows of accounts, users, their managed policies and their access keys."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from moorage.metadata.database import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    id: str
+    account: str
+    name: str
+    created_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class AccessKey:
+    """An access key with its user. `sealed_secret` is readable only with the data folder's master key."""
+
+    id: str
+    sealed_secret: bytes
+    active: bool
+    user: User
+    policies: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class KeySummary:
+    id: str
+    active: bool
+    created_at: int
+
+
+def insert_account(tx: Transaction, account: str, now: int) -> None:
+    """Make the account unless it is there."""
+    tx.run("INSERT INTO account (id, created_at) VALUES (:id, :now) ON CONFLICT DO NOTHING", id=account, now=now)
+
+
+def insert_user(tx: Transaction, user: User) -> bool:
+    """False when the account has a user of that name."""
+    return bool(
+        tx.run(
+            "INSERT INTO iam_user (id, account, name, created_at) VALUES (:id, :account, :name, :now)"
+            " ON CONFLICT DO NOTHING",
+            id=user.id,
+            account=user.account,
+            name=user.name,
+            now=user.created_at,
+        )
+    )
+
+
+def find_user(tx: Transaction, account: str, name: str) -> User | None:
+    row = tx.one(
+        "SELECT id, account, name, created_at FROM iam_user WHERE account = :account AND name = :name",
+        account=account,
+        name=name,
+    )
+    return User(*row) if row else None
+
+
+def list_users(tx: Transaction) -> list[User]:
+    return [User(*row) for row in tx.all("SELECT id, account, name, created_at FROM iam_user ORDER BY account, name")]
+
+
+def delete_user(tx: Transaction, user: User) -> None:
+    """Remove a user with its keys and policies."""
+    tx.run("DELETE FROM iam_user WHERE id = :id", id=user.id)
+
+
+def attach_policy(tx: Transaction, user: User, policy: str) -> None:
+    tx.run(
+        "INSERT INTO user_policy (user_id, policy) VALUES (:user, :policy) ON CONFLICT DO NOTHING",
+        user=user.id,
+        policy=policy,
+    )
+
+
+def detach_policy(tx: Transaction, user: User, policy: str) -> bool:
+    """False when it was not attached."""
+    statement = "DELETE FROM user_policy WHERE user_id = :user AND policy = :policy"
+    return bool(tx.run(statement, user=user.id, policy=policy))
+
+
+def policies_of(tx: Transaction, user_id: str) -> frozenset[str]:
+    return frozenset(row[0] for row in tx.all("SELECT policy FROM user_policy WHERE user_id = :user", user=user_id))
+
+
+def insert_key(tx: Transaction, key: KeySummary, user: User, sealed_secret: bytes) -> None:
+    tx.run(
+        "INSERT INTO access_key (id, user_id, sealed_secret, active, created_at)"
+        " VALUES (:id, :user, :secret, :active, :now)",
+        id=key.id,
+        user=user.id,
+        secret=sealed_secret,
+        active=int(key.active),
+        now=key.created_at,
+    )
+
+
+_FIND_KEY = """
+SELECT k.sealed_secret, k.active, u.id, u.account, u.name, u.created_at,
+       (SELECT group_concat(p.policy) FROM user_policy p WHERE p.user_id = u.id)
+FROM access_key k JOIN iam_user u ON u.id = k.user_id
+WHERE k.id = :id
+"""
+
+
+def find_key(tx: Transaction, key: str) -> AccessKey | None:
+    """One look-up with all that authentication needs: it is on the way of every request."""
+    row = tx.one(_FIND_KEY, id=key)
+    if row is None:
+        return None
+    policies = frozenset(row[6].split(",")) if row[6] else frozenset()
+    return AccessKey(key, row[0], bool(row[1]), User(row[2], row[3], row[4], row[5]), policies)
+
+
+def keys_of(tx: Transaction, user: User) -> list[KeySummary]:
+    rows = tx.all(
+        "SELECT id, active, created_at FROM access_key WHERE user_id = :user ORDER BY created_at, id", user=user.id
+    )
+    return [KeySummary(row[0], bool(row[1]), row[2]) for row in rows]
+
+
+def set_key_active(tx: Transaction, key: str, active: bool) -> bool:
+    """False when there is no such key."""
+    return bool(tx.run("UPDATE access_key SET active = :active WHERE id = :id", id=key, active=int(active)))
+
+
+def delete_key(tx: Transaction, key: str) -> bool:
+    """False when there is no such key."""
+    return bool(tx.run("DELETE FROM access_key WHERE id = :id", id=key))

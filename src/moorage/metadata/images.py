@@ -1,0 +1,271 @@
+"""Rows of images, their manifests, tags, and the references between them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from moorage.metadata.database import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image of a repository. `size` counts config and layers; `manifest_size` the bytes of the manifest."""
+
+    id: int
+    repository_id: int
+    digest: str
+    media_type: str
+    artifact_type: str | None
+    subject: str | None
+    size: int
+    manifest_size: int
+    annotations: str
+    pushed_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredManifest:
+    """What a pull needs: the exact bytes, and what to call them."""
+
+    digest: str
+    media_type: str
+    body: bytes
+
+
+_COLUMNS = """
+    i.id, i.repository_id, i.digest, i.media_type, i.artifact_type, i.subject, i.size, i.manifest_size,
+    i.annotations, i.pushed_at
+"""
+
+
+def insert(tx: Transaction, image: Image, body: bytes) -> int:
+    """Add an image (its `id` is given here) with its manifest; returns the id."""
+    image_id = tx.insert(
+        "INSERT INTO image (repository_id, digest, media_type, artifact_type, subject, size, manifest_size,"
+        " annotations, pushed_at) VALUES (:repository, :digest, :media_type, :artifact_type, :subject, :size,"
+        " :manifest_size, :annotations, :pushed_at)",
+        repository=image.repository_id,
+        digest=image.digest,
+        media_type=image.media_type,
+        artifact_type=image.artifact_type,
+        subject=image.subject,
+        size=image.size,
+        manifest_size=image.manifest_size,
+        annotations=image.annotations,
+        pushed_at=image.pushed_at,
+    )
+    tx.run("INSERT INTO manifest (image_id, body) VALUES (:image, :body)", image=image_id, body=body)
+    return image_id
+
+
+def find(tx: Transaction, repository_id: int, digest: str) -> Image | None:
+    row = tx.one(
+        f"SELECT {_COLUMNS} FROM image i WHERE i.repository_id = :repository AND i.digest = :digest",  # noqa: S608
+        repository=repository_id,
+        digest=digest,
+    )
+    return Image(*row) if row else None
+
+
+def find_tagged(tx: Transaction, repository_id: int, tag: str) -> Image | None:
+    row = tx.one(
+        f"SELECT {_COLUMNS} FROM tag t JOIN image i ON i.id = t.image_id"  # noqa: S608
+        " WHERE t.repository_id = :repository AND t.name = :tag",
+        repository=repository_id,
+        tag=tag,
+    )
+    return Image(*row) if row else None
+
+
+def find_all(tx: Transaction, repository_id: int, digests: Iterable[str]) -> dict[str, Image]:
+    """Those of `digests` that are images of the repository, by digest."""
+    rows = tx.all(
+        f"SELECT {_COLUMNS} FROM json_each(:digests) wanted"  # noqa: S608
+        " JOIN image i ON i.digest = wanted.value AND i.repository_id = :repository",
+        repository=repository_id,
+        digests=msgspec.json.encode(list(digests)).decode(),
+    )
+    return {row[2]: Image(*row) for row in rows}
+
+
+def page(tx: Transaction, repository_id: int, after: int, tagged: bool | None, limit: int) -> list[Image]:
+    """At most `limit` images with ids behind `after`, oldest push first; all, only tagged or only untagged ones."""
+    rows = tx.all(
+        f"SELECT {_COLUMNS} FROM image i WHERE i.repository_id = :repository AND i.id > :after {_tagged(tagged)}"  # noqa: S608
+        " ORDER BY i.id LIMIT :limit",
+        repository=repository_id,
+        after=after,
+        limit=limit,
+    )
+    return [Image(*row) for row in rows]
+
+
+def page_of_ids(
+    tx: Transaction, repository_id: int, after: tuple[int, str], tagged: bool | None, limit: int
+) -> list[tuple[int, str, str | None]]:
+    """At most `limit` rows (image id, digest, tag or None) behind `after` (image id, tag): one row a tag."""
+    return tx.all(
+        "SELECT i.id, i.digest, t.name FROM image i LEFT JOIN tag t ON t.image_id = i.id"  # noqa: S608
+        f" WHERE i.repository_id = :repository AND i.id >= :image {_tagged(tagged)}"
+        " AND (i.id > :image OR coalesce(t.name, '') > :tag)"
+        " ORDER BY i.id, coalesce(t.name, '') LIMIT :limit",
+        repository=repository_id,
+        image=after[0],
+        tag=after[1],
+        limit=limit,
+    )
+
+
+def referrers(
+    tx: Transaction, repository_id: int, subject: str, types: tuple[str, ...], after: int, limit: int
+) -> list[Image]:
+    """Images whose manifests name `subject`, in the order they were pushed; of those artifact types, or of all."""
+    rows = tx.all(
+        f"SELECT {_COLUMNS} FROM image i WHERE i.repository_id = :repository AND i.subject = :subject"  # noqa: S608
+        " AND i.id > :after AND (:types = '[]' OR i.artifact_type IN (SELECT value FROM json_each(:types)))"
+        " ORDER BY i.id LIMIT :limit",
+        repository=repository_id,
+        subject=subject,
+        types=msgspec.json.encode(types).decode(),
+        after=after,
+        limit=limit,
+    )
+    return [Image(*row) for row in rows]
+
+
+def delete(tx: Transaction, image_id: int) -> None:
+    """Remove an image with its manifest, tags and references; its layers stay visible until they are collected."""
+    tx.run("DELETE FROM image WHERE id = :id", id=image_id)
+
+
+# --- Manifests: the hot path of every pull ------------------------------------------------------------------------
+
+_PULL_BY_TAG = """
+SELECT i.digest, i.media_type, m.body
+FROM repository r
+JOIN tag t ON t.repository_id = r.id AND t.name = :reference
+JOIN image i ON i.id = t.image_id
+JOIN manifest m ON m.image_id = i.id
+WHERE r.account = :account AND r.region = :region AND r.name = :name
+"""
+
+_PULL_BY_DIGEST = """
+SELECT i.digest, i.media_type, m.body
+FROM repository r
+JOIN image i ON i.repository_id = r.id AND i.digest = :reference
+JOIN manifest m ON m.image_id = i.id
+WHERE r.account = :account AND r.region = :region AND r.name = :name
+"""
+
+
+def pull(tx: Transaction, account: str, region: str, name: str, reference: str) -> StoredManifest | None:
+    """The manifest that a tag or digest of a repository names, in one statement."""
+    statement = _PULL_BY_DIGEST if ":" in reference else _PULL_BY_TAG
+    row = tx.one(statement, account=account, region=region, name=name, reference=reference)
+    return StoredManifest(*row) if row else None
+
+
+def manifest_body(tx: Transaction, image_id: int) -> bytes:
+    row: tuple[Any, ...] = tx.one("SELECT body FROM manifest WHERE image_id = :id", id=image_id) or (b"",)
+    body: bytes = row[0]
+    return body
+
+
+# --- Tags -------------------------------------------------------------------------------------------------------
+
+
+def put_tag(tx: Transaction, repository_id: int, tag: str, image_id: int, now: int) -> None:
+    """Let a tag name an image, whatever it named before."""
+    tx.run(
+        "INSERT INTO tag (repository_id, name, image_id, tagged_at) VALUES (:repository, :tag, :image, :now)"
+        " ON CONFLICT (repository_id, name) DO UPDATE SET image_id = excluded.image_id, tagged_at = excluded.tagged_at",
+        repository=repository_id,
+        tag=tag,
+        image=image_id,
+        now=now,
+    )
+
+
+def delete_tag(tx: Transaction, repository_id: int, tag: str) -> None:
+    tx.run("DELETE FROM tag WHERE repository_id = :repository AND name = :tag", repository=repository_id, tag=tag)
+
+
+def tags_of(tx: Transaction, image_id: int) -> list[str]:
+    return [row[0] for row in tx.all("SELECT name FROM tag WHERE image_id = :image ORDER BY name", image=image_id)]
+
+
+def tags_of_all(tx: Transaction, image_ids: Iterable[int]) -> dict[int, list[str]]:
+    """The tags of several images, by image id."""
+    found: dict[int, list[str]] = {}
+    rows = tx.all(
+        "SELECT t.image_id, t.name FROM json_each(:images) wanted JOIN tag t ON t.image_id = wanted.value"
+        " ORDER BY t.name",
+        images=msgspec.json.encode(list(image_ids)).decode(),
+    )
+    for image_id, tag in rows:
+        found.setdefault(image_id, []).append(tag)
+    return found
+
+
+def page_of_tags(tx: Transaction, repository_id: int, after: str, limit: int) -> list[str]:
+    """At most `limit` tags behind `after`, in lexical order."""
+    rows = tx.all(
+        "SELECT name FROM tag WHERE repository_id = :repository AND name > :after ORDER BY name LIMIT :limit",
+        repository=repository_id,
+        after=after,
+        limit=limit,
+    )
+    return [row[0] for row in rows]
+
+
+def _tagged(tagged: bool | None) -> str:
+    if tagged is None:
+        return ""
+    return f"AND {'' if tagged else 'NOT '}EXISTS (SELECT 1 FROM tag x WHERE x.image_id = i.id)"
+
+
+# --- References -------------------------------------------------------------------------------------------------
+
+
+def reference_layers(tx: Transaction, image_id: int, repository_id: int, layers: Iterable[tuple[int, str]]) -> None:
+    """Record that an image needs blobs: pairs of blob id and media type."""
+    for blob_id, media_type in layers:
+        tx.run(
+            "INSERT INTO image_layer (image_id, blob_id, repository_id, media_type)"
+            " VALUES (:image, :blob, :repository, :media_type) ON CONFLICT DO NOTHING",
+            image=image_id,
+            blob=blob_id,
+            repository=repository_id,
+            media_type=media_type,
+        )
+
+
+def reference_children(tx: Transaction, parent_id: int, children: Iterable[int]) -> None:
+    for child_id in children:
+        tx.run(
+            "INSERT INTO image_child (parent_id, child_id) VALUES (:parent, :child) ON CONFLICT DO NOTHING",
+            parent=parent_id,
+            child=child_id,
+        )
+
+
+def parents_of(tx: Transaction, image_id: int) -> list[str]:
+    """Digests of the indexes that list an image."""
+    rows = tx.all(
+        "SELECT i.digest FROM image_child c JOIN image i ON i.id = c.parent_id WHERE c.child_id = :image ORDER BY i.id",
+        image=image_id,
+    )
+    return [row[0] for row in rows]
+
+
+def largest_of(tx: Transaction, image_ids: Iterable[int]) -> int:
+    """Bytes of the largest of several images; 0 of none."""
+    row = tx.one(
+        "SELECT coalesce(max(i.size), 0) FROM json_each(:images) wanted JOIN image i ON i.id = wanted.value",
+        images=msgspec.json.encode(list(image_ids)).decode(),
+    )
+    return int(row[0]) if row else 0

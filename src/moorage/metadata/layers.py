@@ -1,0 +1,163 @@
+"""Rows of blobs, of the repositories that may see them, and of uploads under way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import msgspec
+
+from moorage.metadata.database import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    id: int
+    digest: str
+    size: int
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """An upload under way. `size` bytes are stored and synced; what a file holds beyond them was never acknowledged."""
+
+    id: str
+    repository_id: int
+    owner: str
+    size: int
+    parts: int
+    last_part: int
+    short_part: bool
+    created_at: int
+
+
+def insert_upload(tx: Transaction, upload: Upload) -> None:
+    tx.run(
+        "INSERT INTO upload (id, repository_id, owner, size, parts, last_part, short_part, created_at)"
+        " VALUES (:id, :repository, :owner, :size, :parts, :last_part, :short_part, :created_at)",
+        id=upload.id,
+        repository=upload.repository_id,
+        owner=upload.owner,
+        size=upload.size,
+        parts=upload.parts,
+        last_part=upload.last_part,
+        short_part=int(upload.short_part),
+        created_at=upload.created_at,
+    )
+
+
+def find_upload(tx: Transaction, upload: str, repository_id: int) -> Upload | None:
+    """An upload of that repository; another repository's upload is not there."""
+    row = tx.one(
+        "SELECT id, repository_id, owner, size, parts, last_part, short_part, created_at FROM upload"
+        " WHERE id = :id AND repository_id = :repository",
+        id=upload,
+        repository=repository_id,
+    )
+    if row is None:
+        return None
+    return Upload(row[0], row[1], row[2], row[3], row[4], row[5], bool(row[6]), row[7])
+
+
+def record_part(tx: Transaction, before: Upload, after: Upload) -> bool:
+    """Set the upload to `after`; False when it is not as it was in `before`: another request was faster."""
+    return bool(
+        tx.run(
+            "UPDATE upload SET size = :size, parts = :parts, last_part = :last_part, short_part = :short_part"
+            " WHERE id = :id AND size = :size_before AND parts = :parts_before",
+            id=after.id,
+            size=after.size,
+            parts=after.parts,
+            last_part=after.last_part,
+            short_part=int(after.short_part),
+            size_before=before.size,
+            parts_before=before.parts,
+        )
+    )
+
+
+def delete_upload(tx: Transaction, upload: str) -> bool:
+    """False when it is gone already."""
+    return bool(tx.run("DELETE FROM upload WHERE id = :id", id=upload))
+
+
+def find_blob(tx: Transaction, digest: str) -> Blob | None:
+    """A blob of the store, whichever repositories may see it."""
+    row = tx.one("SELECT id, digest, size, storage_key FROM blob WHERE digest = :digest", digest=digest)
+    return Blob(*row) if row else None
+
+
+def insert_blob(tx: Transaction, digest: str, size: int, key: str, now: int) -> int:
+    return tx.insert(
+        "INSERT INTO blob (digest, size, storage_key, created_at) VALUES (:digest, :size, :key, :now)",
+        digest=digest,
+        size=size,
+        key=key,
+        now=now,
+    )
+
+
+def link_blob(tx: Transaction, repository_id: int, blob_id: int, now: int) -> bool:
+    """Let a repository see a blob; False when it could already."""
+    return bool(
+        tx.run(
+            "INSERT INTO repository_layer (repository_id, blob_id, linked_at) VALUES (:repository, :blob, :now)"
+            " ON CONFLICT DO NOTHING",
+            repository=repository_id,
+            blob=blob_id,
+            now=now,
+        )
+    )
+
+
+_FIND_LAYER = """
+SELECT b.id, b.digest, b.size, b.storage_key
+FROM blob b JOIN repository_layer l ON l.blob_id = b.id
+WHERE l.repository_id = :repository AND b.digest = :digest
+"""
+
+
+def find_layer(tx: Transaction, repository_id: int, digest: str) -> Blob | None:
+    """A blob that the repository may see."""
+    row = tx.one(_FIND_LAYER, repository=repository_id, digest=digest)
+    return Blob(*row) if row else None
+
+
+_FIND_LAYER_BY_NAME = """
+SELECT b.id, b.digest, b.size, b.storage_key
+FROM repository r
+JOIN blob b ON b.digest = :digest
+JOIN repository_layer l ON l.repository_id = r.id AND l.blob_id = b.id
+WHERE r.account = :account AND r.region = :region AND r.name = :name
+"""
+
+
+def find_layer_by_name(tx: Transaction, account: str, region: str, name: str, digest: str) -> Blob | None:
+    """`find_layer` in one statement with the repository's look-up, for the hot path."""
+    row = tx.one(_FIND_LAYER_BY_NAME, account=account, region=region, name=name, digest=digest)
+    return Blob(*row) if row else None
+
+
+_FIND_LAYERS = """
+SELECT b.id, b.digest, b.size, b.storage_key
+FROM json_each(:digests) wanted
+JOIN blob b ON b.digest = wanted.value
+JOIN repository_layer l ON l.blob_id = b.id AND l.repository_id = :repository
+"""
+
+
+def find_layers(tx: Transaction, repository_id: int, digests: Iterable[str]) -> dict[str, Blob]:
+    """Those of `digests` that the repository may see, by digest."""
+    wanted = msgspec.json.encode(list(digests)).decode()
+    return {row[1]: Blob(*row) for row in tx.all(_FIND_LAYERS, repository=repository_id, digests=wanted)}
+
+
+def media_type_of(tx: Transaction, repository_id: int, blob_id: int) -> str | None:
+    """The media type that an image of the repository gives the blob; None when no image references it."""
+    row = tx.one(
+        "SELECT media_type FROM image_layer WHERE blob_id = :blob AND repository_id = :repository LIMIT 1",
+        blob=blob_id,
+        repository=repository_id,
+    )
+    return row[0] if row else None

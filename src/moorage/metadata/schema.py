@@ -1,0 +1,60 @@
+"""Bring a database to the schema of this program, or refuse one that a newer program has changed."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+
+import apsw
+
+from moorage.metadata.database import DatabaseUnusable, Transaction, Writer, open_writer
+
+
+def migrate(path: Path) -> int:
+    """Apply the steps that the database at `path` lacks, in one transaction; returns its version.
+
+    Raises DatabaseUnusable when the database is newer than this program.
+    """
+    steps = _steps()
+    with open_writer(path) as writer:
+        current = _version(writer)
+        if current > len(steps):
+            raise DatabaseUnusable(
+                f"{path} was changed by a newer Moorage (schema {current}, this program knows {len(steps)}): upgrade it"
+            )
+        if current < len(steps):
+            writer.now(lambda tx: _apply(tx, steps))
+    return len(steps)
+
+
+def _apply(tx: Transaction, steps: list[str]) -> None:
+    for step in steps[_version_in(tx) :]:
+        for statement in _statements(step):
+            tx.run(statement)
+    tx.run(f"PRAGMA user_version = {len(steps)}")
+
+
+def _version(writer: Writer) -> int:
+    return writer.now(_version_in)
+
+
+def _version_in(tx: Transaction) -> int:
+    row = tx.one("PRAGMA user_version")
+    return int(row[0]) if row else 0
+
+
+def _steps() -> list[str]:
+    folder = resources.files("moorage.metadata.migrations")
+    files = sorted(file.name for file in folder.iterdir() if file.name.endswith(".sql"))
+    return [(folder / name).read_text("utf-8") for name in files]
+
+
+def _statements(text: str) -> list[str]:
+    """The statements of a script; SQLite itself says where one ends."""
+    found, statement = [], ""
+    for line in text.splitlines(keepends=True):
+        statement += line
+        if apsw.complete(statement):
+            found.append(statement)
+            statement = ""
+    return found
