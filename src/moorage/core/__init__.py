@@ -1,0 +1,1 @@
+"""What the registry does: one topic a file, called by both doors."""

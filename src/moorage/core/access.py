@@ -1,0 +1,228 @@
+"""Who asks, and may they: one `authenticate` a way of proving it, one `authorize` for everything.
+
+    Basic AWS:TOKEN        docker, with what GetAuthorizationToken gave     caller_of_basic
+    Basic KEY:SECRET       docker, with an access key itself                caller_of_basic
+    Signature Version 4    the AWS clients, long-lived or session keys      credentials
+
+Every proof ends at an access key, which is looked up for each request: a key that is deactivated is out at once.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import secrets
+from dataclasses import dataclass
+from functools import lru_cache
+
+import msgspec
+
+from moorage.core.clock import HOUR, SECOND, Clock
+from moorage.core.vault import Forged, Vault
+from moorage.domain.errors import (
+    AccessDenied,
+    AuthorizationTokenExpired,
+    ExpiredToken,
+    NotAuthenticated,
+    UnrecognizedClient,
+)
+from moorage.domain.identities import Caller
+from moorage.domain.names import Registry
+from moorage.metadata import identities
+from moorage.metadata.database import Transaction
+
+DOCKER_TOKEN_LIFE = 12 * HOUR
+"""ECR: "The authorization token is valid for 12 hours" (GetAuthorizationToken)."""
+
+_DOCKER_USER = "AWS"
+_SESSION_PREFIX = "ASIA"
+_KEY_PREFIX = "AKIA"
+_KEY_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+
+
+class _Grant(msgspec.Struct, array_like=True, frozen=True):
+    """What a docker token says: the access key behind it, the registry it is for, and when it ends (microseconds)."""
+
+    key: str
+    account: str
+    region: str
+    expires: int
+
+
+class _Session(msgspec.Struct, array_like=True, frozen=True):
+    """What a session token says: its own key id, the access key behind it, and when it ends (microseconds)."""
+
+    key: str
+    parent: str
+    expires: int
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """A secret to verify a signature with, and whom the signature then proves. The secret must not be logged."""
+
+    secret: str
+    user_id: str
+    account: str
+    user_name: str
+    key: str
+    policies: frozenset[str]
+    expires: int | None = None
+
+    def caller(self, region: str) -> Caller:
+        return Caller(self.account, region, self.user_id, self.user_name, self.key, self.policies)
+
+    def __repr__(self) -> str:
+        return f"Credentials(key={self.key!r}, secret=***)"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionKey:
+    """Temporary credentials, as STS hands them out; `expires` in microseconds."""
+
+    key: str
+    secret: str
+    token: str
+    expires: int
+
+    def __repr__(self) -> str:
+        return f"SessionKey(key={self.key!r}, secret=***, token=***)"
+
+
+class Access:
+    """Checks proofs and makes them. Holds no state but caches of pure functions."""
+
+    def __init__(self, vault: Vault, now: Clock, default_region: str) -> None:
+        self._vault = vault
+        self._now = now
+        self._region = default_region
+        self._grant = lru_cache(maxsize=4096)(self._read_grant)
+
+    # --- Signature Version 4 ----------------------------------------------------------------------------------
+
+    def credentials(self, tx: Transaction, key: str, session_token: str | None) -> Credentials:
+        """The secret behind an access key id. Raises UnrecognizedClient or ExpiredToken."""
+        if key.startswith(_SESSION_PREFIX):
+            return self._session_credentials(tx, key, session_token)
+        if session_token is not None:
+            raise UnrecognizedClient
+        row = _active_key(tx, key)
+        return self._credentials_of(row, key, self._vault.open(row.sealed_secret, row.id))
+
+    def issue_session(self, caller: Caller, life: int) -> SessionKey:
+        """Temporary credentials of a caller, good for `life` microseconds and no longer than the key behind them."""
+        session = _Session(new_key_id(_SESSION_PREFIX), caller.key, self._now() + life)
+        token = self._vault.stamp(msgspec.msgpack.encode(session), "session")
+        return SessionKey(session.key, self._session_secret(session), token, session.expires)
+
+    def _session_credentials(self, tx: Transaction, key: str, token: str | None) -> Credentials:
+        try:
+            session = msgspec.msgpack.decode(self._vault.check(token or "", "session"), type=_Session)
+        except Forged:
+            raise UnrecognizedClient from None
+        if not hmac.compare_digest(session.key.encode(), key.encode()):
+            raise UnrecognizedClient
+        if session.expires <= self._now():
+            raise ExpiredToken
+        return self._credentials_of(
+            _active_key(tx, session.parent), session.parent, self._session_secret(session), session.expires
+        )
+
+    def _session_secret(self, session: _Session) -> str:
+        return self._vault.stamp(msgspec.msgpack.encode(session), "session-secret")[:40]
+
+    @staticmethod
+    def _credentials_of(row: identities.AccessKey, key: str, secret: str, expires: int | None = None) -> Credentials:
+        user = row.user
+        return Credentials(secret, user.id, user.account, user.name, key, row.policies, expires)
+
+    # --- docker -------------------------------------------------------------------------------------------------
+
+    def issue_docker_token(self, caller: Caller, registry: Registry, not_after: int | None) -> tuple[str, int]:
+        """The password for docker's user `AWS`, and when it ends: in 12 hours, or with the session that asked."""
+        expires = self._now() + DOCKER_TOKEN_LIFE
+        if not_after is not None:
+            expires = min(expires, not_after)
+        grant = _Grant(caller.key, registry.account, registry.region, expires)
+        token = self._vault.stamp(msgspec.msgpack.encode(grant), "docker")
+        # The form of ECR's own tokens; the AWS command line needs one without ":" and white space.
+        envelope = {"payload": token, "version": "1", "type": "MOORAGE", "expiration": expires // SECOND}
+        return base64.b64encode(msgspec.json.encode(envelope)).decode(), expires
+
+    def caller_of_basic(self, tx: Transaction, authorization: str | None) -> Caller:
+        """Who sent this `Authorization` header. Raises NotAuthenticated, or AuthorizationTokenExpired."""
+        if authorization is None:
+            raise NotAuthenticated
+        user, password = _basic(authorization)
+        return self._caller_of_token(tx, password) if user == _DOCKER_USER else self._caller_of_key(tx, user, password)
+
+    def _caller_of_token(self, tx: Transaction, token: str) -> Caller:
+        grant = self._grant(token)
+        if grant.expires <= self._now():
+            raise AuthorizationTokenExpired
+        row = identities.find_key(tx, grant.key)
+        if row is None or not row.active:
+            raise NotAuthenticated
+        user = row.user
+        return Caller(user.account, grant.region, user.id, user.name, row.id, row.policies)
+
+    def _caller_of_key(self, tx: Transaction, key: str, secret: str) -> Caller:
+        try:
+            found = self.credentials(tx, key, None)
+        except UnrecognizedClient:
+            raise NotAuthenticated from None
+        if not hmac.compare_digest(found.secret.encode(), secret.encode()):
+            raise NotAuthenticated
+        return found.caller(self._region)
+
+    def _read_grant(self, token: str) -> _Grant:
+        try:
+            envelope = msgspec.json.decode(base64.b64decode(token, validate=True), type=dict[str, str | int])
+            return msgspec.msgpack.decode(self._vault.check(str(envelope["payload"]), "docker"), type=_Grant)
+        except (ValueError, KeyError, msgspec.MsgspecError, Forged):
+            raise NotAuthenticated from None
+
+
+def authorize(caller: Caller, action: str, owner: Registry, resource: str) -> None:
+    """Raise AccessDenied unless `caller` may do `action` (`ecr:PutImage`) to `resource`, an ARN of `owner`'s or `*`."""
+    if caller.account == owner.account and caller.is_allowed(action):
+        return
+    kind = "identity" if caller.account == owner.account else "resource"
+    raise AccessDenied(
+        principal=caller.arn,
+        action=action,
+        resource=resource,
+        reason=f"no {kind}-based policy allows the {action} action",
+    )
+
+
+def new_key_id(prefix: str = _KEY_PREFIX) -> str:
+    """An id of the form that AWS gives access keys: 20 characters."""
+    return prefix + "".join(secrets.choice(_KEY_ALPHABET) for _ in range(16))
+
+
+def new_secret() -> str:
+    """A secret of the form that AWS gives access keys: 40 characters."""
+    return base64.b64encode(secrets.token_bytes(30)).decode()
+
+
+def _active_key(tx: Transaction, key: str) -> identities.AccessKey:
+    row = identities.find_key(tx, key)
+    if row is None or not row.active:
+        raise UnrecognizedClient
+    return row
+
+
+@lru_cache(maxsize=4096)
+def _basic(authorization: str) -> tuple[str, str]:
+    scheme, _, encoded = authorization.partition(" ")
+    if scheme.lower() != "basic":
+        raise NotAuthenticated
+    try:
+        user, separator, password = base64.b64decode(encoded.strip(), validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        raise NotAuthenticated from None
+    if not separator:
+        raise NotAuthenticated
+    return user, password

@@ -1,0 +1,107 @@
+"""Accounts, users and access keys, as commands manage them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from moorage.core.access import new_key_id, new_secret
+from moorage.core.vault import Vault
+from moorage.domain.identities import MANAGED_POLICIES, ROOT
+from moorage.metadata import identities
+from moorage.metadata.database import Transaction
+from moorage.metadata.identities import KeySummary, User
+
+KEY_LIMIT = 2
+"""IAM quotas: access keys of a user."""
+
+
+class AccountError(Exception):
+    """A command cannot be done; the text is for the person who gave it."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """An access key with its secret, which is shown once."""
+
+    id: str
+    secret: str = field(repr=False)
+
+
+def root_key(tx: Transaction, vault: Vault, account: str, now: int) -> NewKey:
+    """The account's root key: made with the account on the first start, read back when its file was lost."""
+    identities.insert_account(tx, account, now)
+    user = identities.find_user(tx, account, ROOT) or _add_user(tx, account, ROOT, now)
+    for key in identities.keys_of(tx, user):
+        found = identities.find_key(tx, key.id)
+        if found is not None and found.active:
+            return NewKey(key.id, vault.open(found.sealed_secret, key.id))
+    return _add_key(tx, vault, user, now)
+
+
+def create_user(tx: Transaction, account: str, name: str, policies: tuple[str, ...], now: int) -> User:
+    """Raises AccountError when the account has that user, or a policy is unknown."""
+    if identities.find_user(tx, account, name) is not None:
+        raise AccountError(f"user {name!r} exists already")
+    user = _add_user(tx, account, name, now)
+    for policy in policies:
+        attach_policy(tx, user, policy)
+    return user
+
+
+def get_user(tx: Transaction, account: str, name: str) -> User:
+    """Raises AccountError."""
+    user = identities.find_user(tx, account, name)
+    if user is None:
+        raise AccountError(f"there is no user {name!r}: see `moorage user list`")
+    return user
+
+
+def delete_user(tx: Transaction, account: str, name: str) -> None:
+    """Remove a user, whose keys then prove nothing any more. Raises AccountError."""
+    if name == ROOT:
+        raise AccountError("the root user cannot be deleted")
+    identities.delete_user(tx, get_user(tx, account, name))
+
+
+def attach_policy(tx: Transaction, user: User, policy: str) -> None:
+    """Raises AccountError for a policy that is not one of AWS's managed policies for ECR."""
+    if policy not in MANAGED_POLICIES:
+        raise AccountError(f"{policy!r} is not one of {', '.join(MANAGED_POLICIES)}")
+    identities.attach_policy(tx, user, policy)
+
+
+def detach_policy(tx: Transaction, user: User, policy: str) -> None:
+    """Raises AccountError when the user does not have it."""
+    if not identities.detach_policy(tx, user, policy):
+        raise AccountError(f"user {user.name!r} does not have {policy!r}")
+
+
+def create_key(tx: Transaction, vault: Vault, user: User, now: int) -> NewKey:
+    """Raises AccountError when the user has as many as IAM allows."""
+    if len(identities.keys_of(tx, user)) >= KEY_LIMIT:
+        raise AccountError(f"user {user.name!r} has {KEY_LIMIT} access keys, which is the limit: delete one first")
+    return _add_key(tx, vault, user, now)
+
+
+def set_key_active(tx: Transaction, key: str, active: bool) -> None:
+    """Raises AccountError."""
+    if not identities.set_key_active(tx, key, active):
+        raise AccountError(f"there is no access key {key!r}: see `moorage key list`")
+
+
+def delete_key(tx: Transaction, key: str) -> None:
+    """Raises AccountError."""
+    if not identities.delete_key(tx, key):
+        raise AccountError(f"there is no access key {key!r}: see `moorage key list`")
+
+
+def _add_user(tx: Transaction, account: str, name: str, now: int) -> User:
+    user = User(new_key_id("AIDA"), account, name, now)
+    identities.insert_user(tx, user)
+    return user
+
+
+def _add_key(tx: Transaction, vault: Vault, user: User, now: int) -> NewKey:
+    key = NewKey(new_key_id(), new_secret())
+    identities.insert_key(tx, KeySummary(key.id, True, now), user, vault.seal(key.secret, key.id))
+    return key

@@ -1,0 +1,16 @@
+"""The time, as it is passed to whoever needs it: microseconds since 1970 UTC."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+Clock = Callable[[], int]
+
+SECOND = 1_000_000
+HOUR = 3600 * SECOND
+
+
+def system_clock() -> int:
+    """The machine's clock, in microseconds."""
+    return time.time_ns() // 1000

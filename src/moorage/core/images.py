@@ -1,0 +1,263 @@
+"""Images: put, find, list, delete, and what refers to what. Both doors end here."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import msgspec
+
+from moorage import failpoints
+from moorage.core.repositories import is_immutable
+from moorage.domain.errors import (
+    ImageAlreadyExists,
+    ImageDigestDoesNotMatch,
+    ImageNotFound,
+    ImageReferencedByIndex,
+    ImageTagAlreadyExists,
+    LayersNotFound,
+    ManifestNotFound,
+    ReferencedImagesNotFound,
+)
+from moorage.domain.manifests import Manifest
+from moorage.domain.names import Digest, Tag
+from moorage.metadata import images, layers
+from moorage.metadata.database import Transaction
+from moorage.metadata.images import Image, StoredManifest
+from moorage.metadata.repositories import Repository
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """A manifest on its way in: its exact bytes, what they say, and what the client wants them to be called."""
+
+    body: bytes
+    manifest: Manifest
+    tag: Tag | None = None
+    digest: Digest | None = None
+
+    def calculated(self) -> str:
+        """The digest of the bytes, by the algorithm of the expected digest if there is one."""
+        if self.digest is not None and self.digest.algorithm == "sha512":
+            return "sha512:" + hashlib.sha512(self.body).hexdigest()
+        return "sha256:" + hashlib.sha256(self.body).hexdigest()
+
+
+def put(tx: Transaction, repository: Repository, push: Push, now: int) -> str:
+    """Store a manifest, let its tag name it, and return its digest.
+
+    All or nothing, in the caller's transaction. Raises ImageDigestDoesNotMatch, LayersNotFound,
+    ReferencedImagesNotFound, ImageTagAlreadyExists, and ImageAlreadyExists when nothing would change.
+    """
+    digest = push.calculated()
+    if push.digest is not None and push.digest != digest:
+        raise ImageDigestDoesNotMatch(
+            digest=push.digest, repository=repository.name, registry=repository.registry.account
+        )
+    known = images.find(tx, repository.id, digest)
+    image_id = known.id if known else _insert(tx, repository, push, digest, now)
+    changed = push.tag is not None and _bind(tx, repository, push.tag, image_id, now)
+    if known is not None and not changed:
+        raise ImageAlreadyExists(
+            digest=digest,
+            tag=push.tag or "null",
+            repository=repository.name,
+            registry=repository.registry.account,
+        )
+    failpoints.hit("M2")
+    return digest
+
+
+def _insert(tx: Transaction, repository: Repository, push: Push, digest: str, now: int) -> int:
+    blobs = _needed_layers(tx, repository, push.manifest)
+    children = _needed_images(tx, repository, push.manifest)
+    failpoints.hit("M1")
+    manifest = push.manifest
+    image = Image(
+        id=0,
+        repository_id=repository.id,
+        digest=digest,
+        media_type=manifest.media_type,
+        artifact_type=manifest.artifact_type,
+        subject=manifest.subject,
+        # ECR shows for a list the largest of its images (ImageDetail.imageSizeInBytes).
+        size=images.largest_of(tx, children) if manifest.is_index else manifest.size,
+        manifest_size=len(push.body),
+        annotations=msgspec.json.encode(manifest.annotations).decode(),
+        pushed_at=now,
+    )
+    image_id = images.insert(tx, image, push.body)
+    images.reference_layers(tx, image_id, repository.id, blobs)
+    images.reference_children(tx, image_id, children)
+    return image_id
+
+
+def _needed_layers(tx: Transaction, repository: Repository, manifest: Manifest) -> list[tuple[int, str]]:
+    """Blob ids and media types of all that the manifest needs; layers kept elsewhere need not be here."""
+    found = layers.find_layers(tx, repository.id, (layer.digest for layer in manifest.layers))
+    missing = [
+        layer.digest for layer in manifest.layers if layer.digest not in found and not layer.is_elsewhere
+    ]
+    if missing:
+        raise LayersNotFound.for_image(missing, repository.name, repository.registry.account)
+    return [(found[layer.digest].id, layer.media_type) for layer in manifest.layers if layer.digest in found]
+
+
+def _needed_images(tx: Transaction, repository: Repository, manifest: Manifest) -> list[int]:
+    found = images.find_all(tx, repository.id, (child.digest for child in manifest.children))
+    missing = [child.digest for child in manifest.children if child.digest not in found]
+    if missing:
+        raise ReferencedImagesNotFound(
+            digests=", ".join(missing), repository=repository.name, registry=repository.registry.account
+        )
+    return [found[child.digest].id for child in manifest.children]
+
+
+def _bind(tx: Transaction, repository: Repository, tag: Tag, image_id: int, now: int) -> bool:
+    """Let `tag` name the image; False when it does already."""
+    bound = images.find_tagged(tx, repository.id, tag)
+    if bound is not None and bound.id == image_id:
+        return False
+    if bound is not None and is_immutable(repository.settings, tag):
+        raise ImageTagAlreadyExists(tag=tag, repository=repository.name)
+    images.put_tag(tx, repository.id, tag, image_id, now)
+    return True
+
+
+# --- Reading ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ImageId:
+    """How the API names an image: by digest, by tag, or by both, which must then agree. Not yet checked."""
+
+    digest: str | None = None
+    tag: str | None = None
+
+
+class Failed(Exception):
+    """One image of a batch could not be served; `code` and `reason` as BatchGetImage lists them."""
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+_DIGEST_REASON = "Invalid request parameters: image digest should satisfy the regex '[a-zA-Z0-9-_+.]+:[a-fA-F0-9]+'"
+
+
+def resolve(tx: Transaction, repository: Repository, wanted: ImageId) -> Image:
+    """The image that an identifier of a batch names. Raises Failed with ECR's code and reason."""
+    if wanted.digest is None and wanted.tag is None:
+        raise Failed("MissingDigestAndTag", "Invalid request parameters: both tag and digest cannot be null")
+    if wanted.digest is not None and not _looks_like_digest(wanted.digest):
+        raise Failed("InvalidImageDigest", _DIGEST_REASON)
+    image = _resolve(tx, repository, wanted)
+    if image is None:
+        raise Failed("ImageNotFound", "Requested image not found")
+    if wanted.digest is not None and image.digest != wanted.digest:
+        reason = "Invalid request parameters: given tag does not map to the given digest"
+        raise Failed("ImageTagDoesNotMatchDigest", reason)
+    return image
+
+
+def _resolve(tx: Transaction, repository: Repository, wanted: ImageId) -> Image | None:
+    if wanted.tag is not None:
+        return images.find_tagged(tx, repository.id, wanted.tag)
+    return images.find(tx, repository.id, wanted.digest or "")
+
+
+def _looks_like_digest(text: str) -> bool:
+    algorithm, separator, encoded = text.partition(":")
+    return bool(
+        separator
+        and algorithm
+        and encoded
+        and all(c.isascii() and (c.isalnum() or c in "-_+.") for c in algorithm)
+        and all(c in "0123456789abcdefABCDEF" for c in encoded)
+    )
+
+
+def get(tx: Transaction, repository: Repository, wanted: ImageId) -> Image:
+    """The image that an identifier names, for operations that fail as a whole. Raises ImageNotFound."""
+    try:
+        return resolve(tx, repository, wanted)
+    except Failed:
+        raise ImageNotFound(
+            digest=wanted.digest or "null",
+            tag=wanted.tag or "null",
+            repository=repository.name,
+            registry=repository.registry.account,
+        ) from None
+
+
+def stored_manifest(tx: Transaction, image: Image) -> StoredManifest:
+    """The bytes of an image's manifest, as they were pushed."""
+    return StoredManifest(image.digest, image.media_type, images.manifest_body(tx, image.id))
+
+
+# --- Deleting ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """A pair that a deletion took away: one for each tag, or one without a tag."""
+
+    digest: str
+    tag: str | None
+
+
+def untag(tx: Transaction, repository: Repository, tag: str) -> None:
+    """Remove a tag only, as the distribution-spec has it. Raises ManifestNotFound."""
+    if images.find_tagged(tx, repository.id, tag) is None:
+        raise ManifestNotFound
+    images.delete_tag(tx, repository.id, tag)
+
+
+def delete(tx: Transaction, repository: Repository, digest: str) -> list[Removed]:
+    """Remove an image and its tags. Raises ManifestNotFound, ImageReferencedByIndex."""
+    image = images.find(tx, repository.id, digest)
+    if image is None:
+        raise ManifestNotFound
+    return _delete(tx, image)
+
+
+def delete_batch(
+    tx: Transaction, repository: Repository, wanted: list[ImageId]
+) -> tuple[list[Removed], list[tuple[ImageId, Failed]]]:
+    """BatchDeleteImage: what was removed, and what could not be. Indexes go before the images they list."""
+    removed: dict[Removed, None] = {}
+    failures: list[tuple[ImageId, Failed]] = []
+    found: list[tuple[ImageId, Image]] = []
+    for item in wanted:
+        try:
+            found.append((item, resolve(tx, repository, item)))
+        except Failed as failure:
+            failures.append((item, failure))
+    for item, image in sorted(found, key=lambda pair: -pair[1].id):  # An index is always younger than its children.
+        try:
+            removed.update(dict.fromkeys(_delete_item(tx, item, image)))
+        except ImageReferencedByIndex as refusal:
+            failures.append((item, Failed("ImageReferencedByManifestList", str(refusal))))
+    return list(removed), failures
+
+
+def _delete_item(tx: Transaction, item: ImageId, image: Image) -> list[Removed]:
+    """By digest the image goes with all its tags; by tag that tag goes, and with its last tag the image."""
+    tags = images.tags_of(tx, image.id)
+    if images.find(tx, image.repository_id, image.digest) is None or (item.tag and item.tag not in tags):
+        return []  # Named twice in one call, which is no error.
+    if item.tag is None or tags == [item.tag]:
+        return _delete(tx, image)
+    images.delete_tag(tx, image.repository_id, item.tag)
+    return [Removed(image.digest, item.tag)]
+
+
+def _delete(tx: Transaction, image: Image) -> list[Removed]:
+    parents = images.parents_of(tx, image.id)
+    if parents:
+        raise ImageReferencedByIndex(parents=", ".join(parents))
+    tags = images.tags_of(tx, image.id)
+    images.delete(tx, image.id)
+    return [Removed(image.digest, tag) for tag in tags] or [Removed(image.digest, None)]

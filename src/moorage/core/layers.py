@@ -1,0 +1,282 @@
+"""A layer's whole life: begin an upload, append to it, complete it, and read it back.
+
+The order that makes a crash harmless: bytes durable, then the row commits, then the answer. Whatever stops the program
+in between leaves an upload that can go on, or bytes that no row names; never a row without its bytes.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from moorage import failpoints
+from moorage.core import repositories
+from moorage.core.clock import Clock
+from moorage.domain.errors import (
+    EmptyUpload,
+    InvalidLayer,
+    InvalidLayerPart,
+    LayerAlreadyExists,
+    LayerInaccessible,
+    LayerPartTooSmall,
+    LayersNotFound,
+    LayerTooLarge,
+    LimitExceeded,
+    Unavailable,
+    UploadNotFound,
+)
+from moorage.domain.names import Registry
+from moorage.domain.ports import BlobStore, StoreFull, UploadBusy, UploadMissing
+from moorage.metadata import layers
+from moorage.metadata.database import Database, Transaction
+from moorage.metadata.layers import Blob, Upload
+from moorage.metadata.repositories import Repository
+
+PART_SIZE: Final = 10_485_760
+"""What InitiateLayerUpload asks clients to send at a time; other sizes are accepted."""
+
+PART_MINIMUM: Final = 5_242_880
+PART_LIMIT: Final = 4_200
+LAYER_LIMIT: Final = 52_000 * 1024 * 1024
+"""ECR quotas: minimum layer part size, layer parts per upload, maximum layer size."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an upload belongs: whoever names another repository or is another user does not see it."""
+
+    registry: Registry
+    repository: str
+    owner: str
+
+
+@dataclass(frozen=True, slots=True)
+class Availability:
+    """What a repository can say of a layer; `blob` is None when it may not see one of that digest."""
+
+    digest: str
+    blob: Blob | None
+    media_type: str | None
+
+
+def availability(tx: Transaction, repository: Repository, digests: Iterable[str]) -> list[Availability]:
+    """In the order asked. Layers are the repository's own: that another one has them is not told."""
+    wanted = list(digests)
+    found = layers.find_layers(tx, repository.id, wanted)
+    return [_availability(tx, repository, digest, found.get(digest)) for digest in wanted]
+
+
+def _availability(tx: Transaction, repository: Repository, digest: str, blob: Blob | None) -> Availability:
+    media_type = layers.media_type_of(tx, repository.id, blob.id) if blob else None
+    return Availability(digest, blob, media_type)
+
+
+def for_download(tx: Transaction, repository: Repository, digest: str) -> Blob:
+    """A layer that an image of the repository references. Raises LayersNotFound or LayerInaccessible."""
+    blob = layers.find_layer(tx, repository.id, digest)
+    account = repository.registry.account
+    if blob is None:
+        raise LayersNotFound.for_download(digest, repository.name, account)
+    if layers.media_type_of(tx, repository.id, blob.id) is None:
+        raise LayerInaccessible(digest=digest, repository=repository.name, registry=account)
+    return blob
+
+
+class Layers:
+    """The use cases that move bytes, over the blob store and the database."""
+
+    def __init__(self, database: Database, blobs: BlobStore, now: Clock) -> None:
+        self._database = database
+        self._blobs = blobs
+        self._now = now
+
+    async def start(self, place: Place) -> Upload:
+        """Begin an upload. Raises RepositoryNotFound."""
+        upload_id, now = str(uuid.uuid4()), self._now()
+
+        def insert(tx: Transaction) -> Upload:
+            repository = repositories.get(tx, place.registry, place.repository)
+            upload = Upload(upload_id, repository.id, place.owner, 0, 0, 0, False, now)
+            layers.insert_upload(tx, upload)
+            return upload
+
+        upload = await self._database.write(insert)
+        failpoints.hit("U1")
+        return upload
+
+    async def find(self, place: Place, upload_id: str) -> Upload:
+        """Raises RepositoryNotFound, UploadNotFound."""
+        return await self._database.read(lambda tx: _find(tx, place, upload_id))
+
+    async def append(self, place: Place, upload: Upload, first: int, chunks: AsyncIterator[bytes]) -> Upload:
+        """Append bytes whose first one has the offset `first`, and return the upload as it is then.
+
+        Raises InvalidLayerPart (a gap, a repetition, or another request at the same time), LayerTooLarge,
+        LimitExceeded (parts), Unavailable; what `chunks` raises passes through and leaves the upload as it was.
+        """
+        if first != upload.size:
+            raise _out_of_order(place, upload, first)
+        if upload.parts >= PART_LIMIT:
+            raise LimitExceeded(reason=f"The upload has the maximum number of layer parts: {PART_LIMIT}")
+        try:
+            size = await self._blobs.append(upload.id, upload.size, _limited(chunks, LAYER_LIMIT - upload.size))
+        except UploadBusy:
+            raise _busy(place, upload) from None
+        except UploadMissing:
+            raise _not_found(place, upload.id) from None
+        except StoreFull:
+            raise Unavailable(reason="The store has no room for more layers") from None
+        after = _grown(upload, size)
+        if not await self._database.write(lambda tx: layers.record_part(tx, upload, after)):
+            raise _busy(place, upload)
+        failpoints.hit("U4")
+        return after
+
+    async def complete(self, place: Place, upload: Upload, digests: list[str], *, strict: bool) -> str:
+        """Make a layer of an upload if one of `digests` is right, and return its digest.
+
+        `strict` applies the API's rules for parts: at least one, and all but the last of the minimum size.
+        Raises EmptyUpload, LayerPartTooSmall, InvalidLayer, LayerAlreadyExists, UploadNotFound, InvalidLayerPart.
+        """
+        if strict:
+            _check_parts(place, upload)
+        failpoints.hit("U5")
+        digest = await self._matching(place, upload, digests)
+        known = await self._database.read(lambda tx: layers.find_blob(tx, digest))
+        if known is None:
+            await self._commit(place, upload, digest)
+        else:
+            await self._reuse(place, upload, known)
+        failpoints.hit("U11")
+        return digest
+
+    async def cancel(self, place: Place, upload: Upload) -> None:
+        """Raises UploadNotFound."""
+        if not await self._database.write(lambda tx: layers.delete_upload(tx, upload.id)):
+            raise _not_found(place, upload.id)
+        await self._blobs.abandon(upload.id)
+
+    async def _matching(self, place: Place, upload: Upload, digests: list[str]) -> str:
+        """The first of `digests` that is right, else the upload ends.
+
+        ECR compares only algorithms it knows: its documented example completes with a digest of another one.
+        """
+        known = [digest for digest in digests if digest.startswith(("sha256:", "sha512:"))]
+        for algorithm in dict.fromkeys(digest[:6] for digest in known) or ["sha256"]:
+            computed = await self._digest(place, upload, algorithm)
+            if computed in digests or not known:
+                return computed
+        failpoints.hit("U6")
+        await self.cancel(place, upload)
+        raise InvalidLayer
+
+    async def _digest(self, place: Place, upload: Upload, algorithm: str) -> str:
+        try:
+            return await self._blobs.digest(upload.id, upload.size, algorithm)
+        except UploadMissing:
+            if upload.size:
+                raise _not_found(place, upload.id) from None
+            return _EMPTY[algorithm]
+
+    async def _commit(self, place: Place, upload: Upload, digest: str) -> None:
+        try:
+            key = await self._blobs.commit(upload.id, digest, upload.size)
+        except UploadBusy:
+            raise _busy(place, upload) from None
+        except UploadMissing:
+            raise _not_found(place, upload.id) from None
+        now = self._now()
+
+        def record(tx: Transaction) -> bool:
+            known = layers.find_blob(tx, digest)
+            blob_id = known.id if known else layers.insert_blob(tx, digest, upload.size, key, now)
+            _finish(tx, place, upload, blob_id, now)
+            return known is None
+
+        if not await self._database.write(record):
+            await self._blobs.delete(key)  # Another upload of the same layer was faster; no row ever named this key.
+        failpoints.hit("U10")
+
+    async def _reuse(self, place: Place, upload: Upload, blob: Blob) -> None:
+        now = self._now()
+        exists = await self._database.write(lambda tx: not _finish(tx, place, upload, blob.id, now))
+        failpoints.hit("U10")
+        await self._blobs.abandon(upload.id)
+        if exists:
+            raise LayerAlreadyExists(
+                digest=blob.digest, repository=place.repository, registry=place.registry.account
+            )
+
+
+_EMPTY: Final = {
+    "sha256": "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+    "sha512": "sha512:cf83e1357eefb8bdf1542850d66d8007d620e4050b5715dc83f4a921d36ce9ce"
+    "47d0d13c5d85f2b0ff8318d2877eec2f63b931bd47417a81a538327af927da3e",
+}
+
+
+def _find(tx: Transaction, place: Place, upload_id: str) -> Upload:
+    repository = repositories.get(tx, place.registry, place.repository)
+    upload = layers.find_upload(tx, upload_id, repository.id)
+    if upload is None or upload.owner != place.owner:
+        raise _not_found(place, upload_id)
+    return upload
+
+
+def _finish(tx: Transaction, place: Place, upload: Upload, blob_id: int, now: int) -> bool:
+    """End the upload with the repository seeing the blob; False when it saw it before."""
+    if not layers.delete_upload(tx, upload.id):
+        raise _not_found(place, upload.id)
+    return layers.link_blob(tx, upload.repository_id, blob_id, now)
+
+
+def _grown(upload: Upload, size: int) -> Upload:
+    too_short = upload.parts > 0 and upload.last_part < PART_MINIMUM
+    return replace(
+        upload,
+        size=size,
+        parts=upload.parts + 1,
+        last_part=size - upload.size,
+        short_part=upload.short_part or too_short,
+    )
+
+
+def _check_parts(place: Place, upload: Upload) -> None:
+    if upload.size == 0:
+        raise EmptyUpload(upload=upload.id, repository=place.repository, registry=place.registry.account)
+    if upload.short_part:
+        raise LayerPartTooSmall
+
+
+async def _limited(chunks: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes]:
+    received = 0
+    async for chunk in chunks:
+        received += len(chunk)
+        if received > limit:
+            raise LayerTooLarge(limit=LAYER_LIMIT)
+        yield chunk
+
+
+def invalid_part(place: Place, upload: Upload, reason: str) -> InvalidLayerPart:
+    """The refusal of a part, with all that a client needs to go on."""
+    members = {
+        "registryId": place.registry.account,
+        "repositoryName": place.repository,
+        "uploadId": upload.id,
+        "lastValidByteReceived": max(upload.size - 1, 0),  # The shape allows no -1: 0 says "nothing" too.
+    }
+    return InvalidLayerPart(received=upload.size, members=members, reason=reason)
+
+
+def _out_of_order(place: Place, upload: Upload, first: int) -> InvalidLayerPart:
+    return invalid_part(place, upload, f"First byte of the layer part is {first} instead of {upload.size}")
+
+
+def _busy(place: Place, upload: Upload) -> InvalidLayerPart:
+    return invalid_part(place, upload, "Another request is writing to the upload")
+
+
+def _not_found(place: Place, upload_id: str) -> UploadNotFound:
+    return UploadNotFound(upload=upload_id, repository=place.repository, registry=place.registry.account)

@@ -1,0 +1,108 @@
+"""Repositories: create, describe, delete, tag mutability, resource tags."""
+
+from __future__ import annotations
+
+from moorage.domain.errors import (
+    InvalidParameter,
+    InvalidTagParameter,
+    Kms,
+    RepositoryAlreadyExists,
+    RepositoryNotEmpty,
+    RepositoryNotFound,
+    TooManyTags,
+)
+from moorage.domain.names import Registry, RepositoryName, matches_wildcard
+from moorage.metadata import repositories
+from moorage.metadata.database import Transaction
+from moorage.metadata.repositories import Repository, RepositorySettings
+
+RESOURCE_TAG_LIMIT = 50
+"""ECR quotas: resource tags on a repository."""
+
+_FILTER_STARS = 2
+"""Wildcards in one exclusion filter; ECR refuses more (Terraform's validator and its acceptance test)."""
+
+
+def get(tx: Transaction, registry: Registry, name: str) -> Repository:
+    """Raises RepositoryNotFound."""
+    found = repositories.find(tx, registry, name)
+    if found is None:
+        raise RepositoryNotFound(repository=name, registry=registry.account)
+    return found
+
+
+def create(
+    tx: Transaction,
+    registry: Registry,
+    name: RepositoryName,
+    settings: RepositorySettings,
+    tags: dict[str, str],
+    now: int,
+) -> Repository:
+    """Raises RepositoryAlreadyExists, InvalidParameter, TooManyTags, InvalidTagParameter, Kms."""
+    check_mutability(settings.tag_mutability, settings.exclusion_filters)
+    if settings.encryption_type != "AES256":
+        raise Kms(reason="Encryption with KMS keys is not supported by this version of Moorage yet")
+    repository = repositories.insert(tx, registry, name, settings, now)
+    if repository is None:
+        raise RepositoryAlreadyExists(repository=name, registry=registry.account)
+    add_tags(tx, repository, tags)
+    return repository
+
+
+def delete(tx: Transaction, repository: Repository, *, force: bool) -> None:
+    """Raises RepositoryNotEmpty unless forced."""
+    if not force and repositories.has_images(tx, repository):
+        raise RepositoryNotEmpty(repository=repository.name, registry=repository.registry.account)
+    repositories.delete(tx, repository)
+
+
+def set_tag_mutability(tx: Transaction, repository: Repository, mutability: str, filters: tuple[str, ...]) -> None:
+    """Raises InvalidParameter when the filters do not go with the setting."""
+    check_mutability(mutability, filters)
+    repositories.set_tag_mutability(tx, repository, mutability, filters)
+
+
+def check_mutability(mutability: str, filters: tuple[str, ...]) -> None:
+    """Filters belong to the settings `…_WITH_EXCLUSION`, and these need some. Raises InvalidParameter."""
+    parameter = "imageTagMutabilityExclusionFilters"
+    if mutability.endswith("_WITH_EXCLUSION"):
+        if not filters:
+            reason = f"ImageTagMutabilityExclusionFilters can't be null when imageTagMutability is set as {mutability}"
+            raise InvalidParameter(parameter=parameter, constraint=reason)
+    elif filters:
+        reason = f"ImageTagMutabilityExclusionFilters must be null when imageTagMutability is set as {mutability}"
+        raise InvalidParameter(parameter=parameter, constraint=reason)
+    if any(text.count("*") > _FILTER_STARS for text in filters):
+        raise InvalidParameter(parameter=parameter, constraint=f"A filter may have {_FILTER_STARS} wildcards at most")
+
+
+def is_immutable(settings: RepositorySettings, tag: str) -> bool:
+    """Whether a tag, once bound, may not be bound to another image (ECR user guide, "Image tag mutability")."""
+    excluded = any(matches_wildcard(pattern, tag) for pattern in settings.exclusion_filters)
+    match settings.tag_mutability:
+        case "IMMUTABLE":
+            return True
+        case "IMMUTABLE_WITH_EXCLUSION":
+            return not excluded
+        case "MUTABLE_WITH_EXCLUSION":
+            return excluded
+        case _:
+            return False
+
+
+def add_tags(tx: Transaction, repository: Repository, tags: dict[str, str]) -> None:
+    """Merge resource tags. Raises InvalidTagParameter for AWS's own keys, TooManyTags."""
+    for key in tags:
+        if key.lower().startswith("aws:"):
+            raise InvalidTagParameter(reason="aws: prefixed tag key names are not allowed for external use.")
+    for key, value in tags.items():
+        repositories.put_resource_tag(tx, repository, key, value)
+    if len(tags) and len(repositories.resource_tags(tx, repository)) > RESOURCE_TAG_LIMIT:
+        raise TooManyTags(limit=RESOURCE_TAG_LIMIT)
+
+
+def remove_tags(tx: Transaction, repository: Repository, keys: list[str]) -> None:
+    """Remove resource tags; keys that are not there are no error."""
+    for key in keys:
+        repositories.delete_resource_tag(tx, repository, key)

@@ -1,0 +1,26 @@
+"""What a door needs of the core, in one parcel: made once by the composition root."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from moorage.core.access import Access
+from moorage.core.addresses import Addresses
+from moorage.core.clock import Clock
+from moorage.core.layers import Layers
+from moorage.core.pages import PageTokens
+from moorage.core.vault import Vault
+from moorage.domain.ports import BlobStore
+from moorage.metadata.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    database: Database
+    blobs: BlobStore
+    layers: Layers
+    access: Access
+    pages: PageTokens
+    vault: Vault
+    addresses: Addresses
+    now: Clock
