@@ -1,0 +1,88 @@
+"""The data folder of an embedded server: its lock, its master key, the first credentials, and where it can be reached.
+
+moorage.db        metadata (SQLite)              master.key     32 bytes, mode 0600
+uploads/ blobs/   layers                         credentials    the root access key in AWS's own format, mode 0600
+server.lock       held by the running server     endpoint       the URL of the server that ran last
+"""
+
+from __future__ import annotations
+
+import configparser
+import fcntl
+import os
+import secrets
+from pathlib import Path
+
+from moorage.adapters.durable import sync_folder
+
+
+class FolderInUse(Exception):
+    """Another server runs on this data folder."""
+
+
+class DataFolder:
+    """Paths and small files of one data folder."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.database = path / "moorage.db"
+        self._key = path / "master.key"
+        self._credentials = path / "credentials"
+        self._endpoint = path / "endpoint"
+        self._lock: int | None = None
+
+    def prepare(self) -> None:
+        """Make the folder, readable to its owner only."""
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def lock(self) -> None:
+        """Hold the folder for as long as this process lives. Raises FolderInUse."""
+        descriptor = os.open(self.path / "server.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            raise FolderInUse(f"another server runs on {self.path}: stop it, or choose another --data") from None
+        self._lock = descriptor
+
+    def master_key(self) -> bytes:
+        """The key from which all others are derived; made at the first call."""
+        try:
+            return self._key.read_bytes()
+        except FileNotFoundError:
+            _write_secret(self._key, secrets.token_bytes(32))
+            return self._key.read_bytes()
+
+    def credentials(self) -> tuple[str, str] | None:
+        """The root access key's id and secret; None before the first start."""
+        parser = configparser.RawConfigParser()
+        if not parser.read(self._credentials, encoding="utf-8"):
+            return None
+        section = parser["default"]
+        return section["aws_access_key_id"], section["aws_secret_access_key"]
+
+    def write_credentials(self, key: str, secret: str) -> None:
+        text = f"[default]\naws_access_key_id = {key}\naws_secret_access_key = {secret}\n"
+        _write_secret(self._credentials, text.encode())
+
+    def endpoint(self) -> str | None:
+        """The URL that the last server wrote."""
+        try:
+            return self._endpoint.read_text("utf-8").strip()
+        except FileNotFoundError:
+            return None
+
+    def write_endpoint(self, url: str) -> None:
+        self._endpoint.write_text(url + "\n", "utf-8")
+
+
+def _write_secret(path: Path, content: bytes) -> None:
+    """Write a file that only its owner can read, whole or not at all."""
+    temporary = path.with_name(path.name + ".new")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.rename(path)
+    sync_folder(path.parent)

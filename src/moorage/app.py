@@ -1,0 +1,89 @@
+"""The composition root: settings in, a running registry out. The only module that names every concrete class."""
+
+from __future__ import annotations
+
+import apsw
+
+from moorage import failpoints
+from moorage.adapters.blob_files import FileBlobStore
+from moorage.adapters.data_folder import DataFolder
+from moorage.config import Settings
+from moorage.core import accounts
+from moorage.core.access import Access
+from moorage.core.addresses import Addresses
+from moorage.core.clock import system_clock
+from moorage.core.layers import Layers
+from moorage.core.pages import PageTokens
+from moorage.core.services import Services
+from moorage.core.vault import Vault
+from moorage.ecr.downloads import DownloadDoor
+from moorage.ecr.endpoint import EcrDoor
+from moorage.http.application import Application, Life
+from moorage.http.server import GRANIAN_READ_AHEAD
+from moorage.metadata.database import Database, open_writer
+from moorage.metadata.schema import migrate
+from moorage.oci.routes import DockerDoor
+from moorage.telemetry import Log
+
+ACCOUNT = "000000000000"
+"""The account that the first start makes."""
+
+
+def prepare(folder: DataFolder) -> None:
+    """Make the data folder ready to serve from: schema, blob folders, and on the first start a root access key.
+
+    Raises DatabaseUnusable, OSError.
+    """
+    folder.prepare()
+    vault = Vault(folder.master_key())
+    migrate(folder.database)
+    FileBlobStore(folder.path).prepare()
+    if folder.credentials() is None:
+        with open_writer(folder.database) as writer:
+            key = writer.now(lambda tx: accounts.root_key(tx, vault, ACCOUNT, system_clock()))
+        folder.write_credentials(key.id, key.secret)
+
+
+def application(settings: Settings) -> Application:
+    """The application of one worker process; opens its own connections when the server starts it."""
+    failpoints.arm(settings.failpoints)
+    folder = DataFolder(settings.data)
+    database = Database(folder.database)
+    blobs = FileBlobStore(folder.path)
+    services = services_of(settings, folder, database, blobs)
+    log = Log(requests=settings.access_log)
+
+    def stop() -> None:
+        database.close()
+        blobs.close()
+        log.flush()
+
+    return Application(
+        doors={"/": EcrDoor(services), "/v2/": DockerDoor(services), "/layers/": DownloadDoor(services)},
+        log=log,
+        is_ready=lambda: _is_readable(database),
+        life=Life(database.start, stop),
+        read_ahead=GRANIAN_READ_AHEAD if settings.server == "granian" else 1,
+    )
+
+
+def services_of(settings: Settings, folder: DataFolder, database: Database, blobs: FileBlobStore) -> Services:
+    """The core over this folder's engines."""
+    vault = Vault(folder.master_key())
+    return Services(
+        database=database,
+        blobs=blobs,
+        layers=Layers(database, blobs, system_clock),
+        access=Access(vault, system_clock, settings.region),
+        pages=PageTokens(vault),
+        vault=vault,
+        addresses=Addresses("http", settings.public_host, settings.domain),
+        now=system_clock,
+    )
+
+
+def _is_readable(database: Database) -> bool:
+    try:
+        return database.look(lambda tx: tx.one("SELECT 1")) is not None
+    except apsw.Error:
+        return False

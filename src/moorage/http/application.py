@@ -1,0 +1,140 @@
+"""The ASGI application: a request goes to its door, the answer goes out, one line goes to the log.
+
+    POST /                         the ECR door (and STS)
+    /v2/…                          the docker door
+    GET /layers/DIGEST?token=…     what GetDownloadUrlForLayer hands out
+    GET /healthz, GET /readyz      without credentials, telling nothing else
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from moorage.domain.ports import CHUNK_BYTES
+from moorage.http.bodies import ClientGone
+from moorage.http.messages import BadRequest, Receive, Request, Response, Scope, Send
+from moorage.telemetry import Log, RequestIds
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+class Door(Protocol):
+    """An entrance: takes requests under its prefix, and answers faults of ours in its own dialect."""
+
+    async def handle(self, request: Request) -> Response: ...
+
+    def fault(self, request: Request) -> Response: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """What to do inside the worker process before its first request and after its last."""
+
+    start: Callable[[], None]
+    stop: Callable[[], None]
+
+
+class Application:
+    """What the HTTP server calls. For `read_ahead` see `Request`."""
+
+    def __init__(
+        self,
+        doors: dict[str, Door],
+        log: Log,
+        is_ready: Callable[[], bool],
+        life: Life,
+        read_ahead: int = 1,
+    ) -> None:
+        self._api, self._docker, self._downloads = doors["/"], doors["/v2/"], doors["/layers/"]
+        self._log = log
+        self._is_ready = is_ready
+        self._life = life
+        self._read_ahead = read_ahead
+        self._ids = RequestIds()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await self._serve(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._live(receive, send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = time.perf_counter()
+        try:
+            request = Request(scope, receive, self._ids.next(), self._read_ahead)
+        except BadRequest as error:
+            await _send(_plain(400, f"{error}\n"), scope, send)
+            return
+        try:
+            response = await self._respond(request)
+            await _send(response, scope, send)
+        except ClientGone:
+            self._log.request(request, 499, time.perf_counter() - started)
+            return
+        self._log.request(request, response.status, time.perf_counter() - started)
+
+    async def _respond(self, request: Request) -> Response:
+        path = request.path
+        if path.startswith("/v2"):
+            return await self._pass(self._docker, request)
+        if path == "/":
+            return await self._pass(self._api, request)
+        if path.startswith("/layers/"):
+            return await self._pass(self._downloads, request)
+        if path == "/healthz":
+            return _plain(200, "ok\n")
+        if path == "/readyz":
+            return _plain(200, "ok\n") if self._is_ready() else _plain(503, "not ready\n")
+        return _plain(404, "404 page not found\n")
+
+    async def _pass(self, door: Door, request: Request) -> Response:
+        try:
+            return await door.handle(request)
+        except ClientGone:
+            raise
+        except Exception:  # noqa: BLE001 - the one place where a fault of ours is logged and answered
+            self._log.fault(request)
+            return door.fault(request)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        self._life.start()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        self._life.stop()
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+async def _send(response: Response, scope: Scope, send: Send) -> None:
+    await send({"type": "http.response.start", "status": response.status, "headers": response.headers})
+    if response.file is not None:
+        await _send_file(response, scope, send)
+    elif response.stream is not None:
+        async for piece in response.stream:
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+    else:
+        await send({"type": "http.response.body", "body": response.body})
+
+
+async def _send_file(response: Response, scope: Scope, send: Send) -> None:
+    """The server sends the file by itself where it can (ASGI extension `http.response.pathsend`)."""
+    if "http.response.pathsend" in (scope.get("extensions") or {}):
+        await send({"type": "http.response.pathsend", "path": str(response.file)})
+        return
+    assert response.file is not None  # noqa: S101 - for the type checker; `_send` looked
+    file = await asyncio.to_thread(response.file.open, "rb")
+    with file:
+        while piece := await asyncio.to_thread(file.read, CHUNK_BYTES):
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def _plain(status: int, text: str) -> Response:
+    body = text.encode()
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(body))]
+    return Response(status, headers, body)

@@ -1,0 +1,99 @@
+"""The answer to whoever may read a blob: whole or a range of it, by the server itself wherever it can."""
+
+from __future__ import annotations
+
+from typing import Final, Protocol
+
+from moorage.domain.ports import BlobStore, FileLink, UrlLink
+from moorage.http.conditions import etag_of, is_unchanged
+from moorage.http.messages import Headers, Request, Response
+
+_TYPE: Final = (b"content-type", b"application/octet-stream")
+_RANGES: Final = (b"accept-ranges", b"bytes")
+_CACHE: Final = (b"cache-control", b"private, max-age=31536000, immutable")
+
+
+class ServedBlob(Protocol):
+    """What must be known of a blob to send it; `size` in bytes, `key` as the store knows it."""
+
+    @property
+    def digest(self) -> str: ...
+
+    @property
+    def size(self) -> int: ...
+
+    @property
+    def key(self) -> str: ...
+
+
+async def blob_response(request: Request, blobs: BlobStore, blob: ServedBlob) -> Response:
+    """Answer a GET or HEAD of a blob that the client may read (RFC 9110, sections 13 and 14).
+
+    What the store has lost ends the answer short of its Content-Length, or raises BlobMissing.
+    """
+    etag = etag_of(blob.digest)
+    headers = [_TYPE, _RANGES, _CACHE, (b"etag", etag), (b"docker-content-digest", blob.digest.encode())]
+    if is_unchanged(request, etag):
+        return Response(304, headers)
+    if request.method == "HEAD":
+        return Response(200, [*headers, _length(blob.size)])
+    wanted = _wanted(request, etag, blob.size)
+    if wanted is None:
+        return _whole(blobs, blob, headers)
+    if not wanted:
+        return Response(416, [(b"content-range", b"bytes */%d" % blob.size), _length(0)])
+    headers += [
+        (b"content-range", b"bytes %d-%d/%d" % (wanted.start, wanted.stop - 1, blob.size)),
+        _length(len(wanted)),
+    ]
+    return Response(206, headers, stream=blobs.read(blob.key, wanted.start, wanted.stop), size=len(wanted))
+
+
+def byte_range(value: bytes, size: int) -> range | None:
+    """The positions that a Range header asks for, of content of `size` bytes; empty when none of them exists.
+
+    None stands for the whole: for several ranges at once, which a server need not serve, and for what is no range.
+    """
+    unit, _, spec = value.partition(b"=")
+    first, separator, last = (part.strip() for part in spec.partition(b"-"))
+    if unit.strip().lower() != b"bytes" or not separator:
+        return None
+    if not first:
+        return _suffix(last, size)
+    if not is_number(first) or (last and not is_number(last)):
+        return None
+    if not last:
+        return range(int(first), size)
+    return range(int(first), min(int(last) + 1, size)) if int(first) <= int(last) else None
+
+
+def is_number(text: bytes) -> bool:
+    """Whether these are decimal digits, not more than any size has."""
+    return text.isdigit() and len(text) <= 18
+
+
+def _suffix(last: bytes, size: int) -> range | None:
+    return range(max(size - int(last), 0), size) if is_number(last) else None
+
+
+def _wanted(request: Request, etag: bytes, size: int) -> range | None:
+    value = request.headers.get(b"range")
+    if value is None or request.headers.get(b"if-range", etag) != etag:
+        return None
+    return byte_range(value, size)
+
+
+def _whole(blobs: BlobStore, blob: ServedBlob, headers: Headers) -> Response:
+    """The server itself sends a file, even a small one: that costs no more than to read it in a thread (measured)."""
+    length = _length(blob.size)
+    match blobs.link(blob.key):
+        case FileLink(path):
+            return Response(200, [*headers, length], file=path, size=blob.size)
+        case UrlLink(url):
+            return Response(307, [(b"location", url.encode()), _length(0)])
+        case None:
+            return Response(200, [*headers, length], stream=blobs.read(blob.key, 0, blob.size), size=blob.size)
+
+
+def _length(size: int) -> tuple[bytes, bytes]:
+    return (b"content-length", b"%d" % size)

@@ -1,0 +1,18 @@
+"""Conditional requests (RFC 9110, section 13): content with a digest for a name never changes under its entity tag."""
+
+from __future__ import annotations
+
+from moorage.http.messages import Request
+
+
+def etag_of(digest: str) -> bytes:
+    """The entity tag of content with that digest."""
+    return b'"%b"' % digest.encode()
+
+
+def is_unchanged(request: Request, etag: bytes) -> bool:
+    """Whether If-None-Match says that the client has this content already; it compares weakly, so `W/` is ignored."""
+    value = request.headers.get(b"if-none-match")
+    if value is None:
+        return False
+    return any(candidate.strip().removeprefix(b"W/") in {etag, b"*"} for candidate in value.split(b","))

@@ -1,0 +1,83 @@
+"""A request and a response, as thin as they can be: a pull passes here thousands of times a second."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+Headers = list[tuple[bytes, bytes]]
+
+_SINGLE = (b"host", b"authorization", b"content-length", b"content-type", b"content-range", b"x-amz-target")
+
+
+class BadRequest(Exception):
+    """The head of the request is ambiguous or no HTTP that we take; the text is for the client."""
+
+
+class Request:
+    """The head of a request, and the way to its body. `caller` and `operation` are noted here for the log.
+
+    `read_ahead` is how many messages may be asked for at once; more than one only where the server keeps their order.
+    """
+
+    __slots__ = ("caller", "headers", "id", "method", "operation", "path", "query", "read_ahead", "receive", "scope")
+
+    def __init__(self, scope: Scope, receive: Receive, request_id: str, read_ahead: int = 1) -> None:
+        self.scope = scope
+        self.read_ahead = read_ahead
+        self.receive = receive
+        self.id = request_id
+        self.method: str = scope["method"]
+        self.path: str = scope["path"]
+        self.query: bytes = scope["query_string"]
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.caller = ""
+        self.operation = ""
+        _check_head(self)
+
+    def header(self, name: bytes) -> str | None:
+        value = self.headers.get(name)
+        return None if value is None else value.decode("latin-1")
+
+    def parameters(self) -> dict[str, str]:
+        """Query parameters; of one that is repeated, the first."""
+        if not self.query:
+            return {}
+        pairs = parse_qsl(self.query.decode("latin-1"), keep_blank_values=True, max_num_fields=100)
+        return dict(reversed(pairs))
+
+    @property
+    def content_length(self) -> int | None:
+        value = self.headers.get(b"content-length")
+        return int(value) if value is not None and value.isdigit() else None
+
+
+@dataclass(slots=True)
+class Response:
+    """Exactly one of `body`, `file` and `stream` is what is sent; `size` is the length of a stream or file."""
+
+    status: int
+    headers: Headers = field(default_factory=list)
+    body: bytes = b""
+    file: Path | None = None
+    stream: AsyncIterator[bytes] | None = None
+    size: int = 0
+
+
+def _check_head(request: Request) -> None:
+    """Refuse what HTTP servers let through although two readers could read it in two ways (smuggling, host confusion)."""
+    if len(request.headers) != len(request.scope["headers"]):
+        names = [name for name, _ in request.scope["headers"]]
+        for name in _SINGLE:
+            if names.count(name) > 1:
+                raise BadRequest(f"more than one {name.decode()} header")
+    if b"host" not in request.headers:
+        raise BadRequest("no host header")
+    if not request.path.startswith("/") or "\0" in request.path:
+        raise BadRequest("the path is not one")

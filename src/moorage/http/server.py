@@ -1,0 +1,87 @@
+"""The HTTP server around the application: Granian with worker processes, or uvicorn with httptools in one.
+
+HTTP/1.1 only: docker and the AWS clients speak nothing else to a registry, and HTTP/2 would bring rapid reset.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import socket
+from collections.abc import Callable
+from typing import Any
+
+Factory = Callable[[], Any]
+
+GRANIAN_READ_AHEAD = 32
+"""Messages of a body that may be asked for at once; Granian's single-threaded runtime answers in order."""
+
+_STOP_SECONDS = 60
+"""How long requests in flight may take to finish when the server is told to stop."""
+
+
+class PortInUse(Exception):
+    """Somebody listens on that address already."""
+
+
+def refuse_port_in_use(host: str, port: int) -> None:
+    """Raise PortInUse: Granian's workers share their port, even with another server's, and would not notice."""
+    address = host.strip("[]")
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise PortInUse(f"{host}:{port} is in use: choose another --listen HOST:PORT") from None
+            raise
+
+
+def run_granian(factory: Factory, host: str, port: int, workers: int) -> None:
+    """Serve until a signal to stop; each worker process calls `factory` for its own application."""
+    from granian.constants import HTTPModes, Interfaces, RuntimeModes  # noqa: PLC0415 - 50 ms that other commands need not pay
+    from granian.log import LogLevels  # noqa: PLC0415
+    from granian.server import Server  # noqa: PLC0415
+
+    os.register_at_fork(after_in_child=_forget_signals)
+    server = Server(
+        "moorage",
+        address=host.strip("[]"),
+        port=port,
+        interface=Interfaces.ASGI,
+        http=HTTPModes.http1,
+        runtime_mode=RuntimeModes.st,
+        workers=workers,
+        websockets=False,
+        backpressure=4096,
+        backlog=4096,
+        log_level=LogLevels.error,
+        respawn_failed_workers=True,
+        workers_kill_timeout=_STOP_SECONDS,
+    )
+    server.serve(target_loader=factory, wrap_loader=False)
+
+
+def _forget_signals() -> None:
+    """In a new worker, until it has its own handlers: the parent's would swallow the signal that tells it to stop."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def run_uvicorn(factory: Factory, host: str, port: int) -> None:
+    """Serve from this process alone until a signal to stop."""
+    import uvicorn  # noqa: PLC0415 - an option that need not be installed
+
+    uvicorn.run(
+        factory(),
+        host=host.strip("[]"),
+        port=port,
+        http="httptools",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_STOP_SECONDS,
+    )
