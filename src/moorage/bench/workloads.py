@@ -1,0 +1,299 @@
+"""The workloads: what is done to a registry, and what is counted.
+
+Each is two functions over a `Stage`: `prepare` brings about, unmeasured, what the workload needs; `measure` does it
+once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+import pybase64
+
+from moorage.bench.connections import (
+    BenchmarkError,
+    Conversation,
+    Outcome,
+    Request,
+    Response,
+    again,
+    drive,
+    exchange,
+    in_turn,
+)
+from moorage.bench.content import MIB, OCI_MANIFEST, Content, Image, Layer, Scale
+from moorage.bench.memory import MemorySampler
+from moorage.bench.targets import ACCEPT, Target
+
+READERS = 16
+WRITERS = 8
+UPLOADS = 10
+HELD = 16
+LARGE, PARALLEL, READ, MEMORY, PARTS = "bench/large", "bench/parallel", "bench/read", "bench/memory", "bench/parts"
+TAG = "latest"
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A target, what to put there, and whether this is the warm-up round, whose figure is thrown away."""
+
+    target: Target
+    content: Content
+    warm_up: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One figure in the workload's unit, and what the loop took for it."""
+
+    value: float
+    outcome: Outcome
+
+
+def _nothing(_: Scale) -> int:
+    return 0
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """A named kind of load. `stored` is how many bytes a round adds to the registry, which never shrinks.
+
+    `once`: no warm-up and one round only, because repeating would tell nothing new.
+    """
+
+    name: str
+    unit: str
+    door: Literal["docker", "ecr"]
+    prepare: Callable[[Stage], None]
+    measure: Callable[[Stage], Measurement]
+    stored: Callable[[Scale], int] = _nothing
+    once: bool = False
+
+    def unfit(self, target: Target) -> str:
+        """Why the target cannot be measured, or nothing."""
+        if self.door == "ecr" and target.key is None:
+            return "has no access key"
+        if self.measure is memory_16 and not target.processes():
+            return "its processes were not found (give --pid or --against-pid)"
+        return ""
+
+
+def push_layer(target: Target, repository: str, layer: Layer) -> Conversation:
+    """The requests of docker for a layer that the registry lacks, but for the HEAD that finds that out."""
+    response = yield target.request("POST", f"/v2/{repository}/blobs/uploads/", 202)
+    response = yield target.upload(target.location(response), layer)
+    location = target.location(response)
+    separator = "&" if "?" in location else "?"
+    yield target.request("PUT", f"{location}{separator}digest={layer.digest}", 201)
+
+
+def push_image(target: Target, repository: str, image: Image, tag: str) -> Conversation:
+    """The requests of docker for an image that the registry lacks."""
+    for blob in image.blobs:
+        yield target.request("HEAD", f"/v2/{repository}/blobs/{blob.digest}", 404)
+        yield from push_layer(target, repository, blob)
+    path = f"/v2/{repository}/manifests/{tag}"
+    yield target.request("PUT", path, 201, headers=f"Content-Type: {OCI_MANIFEST}\r\n", body=image.manifest)
+
+
+def push_large(stage: Stage) -> Measurement:
+    """One large layer on one connection."""
+    layer = stage.content.large if stage.warm_up else stage.content.layer(stage.content.scale.large)
+    outcome = drive(stage.target.address, [push_layer(stage.target, LARGE, layer)])
+    return _bytes_a_second(layer.size, outcome)
+
+
+def prepare_pull(stage: Stage) -> None:
+    """Push the large layer where the push workload has not."""
+    stage.target.ensure_repository(LARGE)
+    if not _holds(stage.target, LARGE, stage.content.large):
+        drive(stage.target.address, [push_layer(stage.target, LARGE, stage.content.large)])
+
+
+def pull_large(stage: Stage) -> Measurement:
+    """The large layer on one connection, thrown away as it comes; the warm-up also verifies its digest."""
+    layer = stage.content.large
+    digest = hashlib.sha256()
+    answers: list[Response] = []
+
+    def pull() -> Conversation:
+        request = stage.target.request("GET", f"/v2/{LARGE}/blobs/{layer.digest}")
+        answers.append((yield Request(request.head, sink=digest.update if stage.warm_up else len)))
+
+    outcome = drive(stage.target.address, [pull()])
+    if answers[0].length != layer.size or (stage.warm_up and f"sha256:{digest.hexdigest()}" != layer.digest):
+        raise BenchmarkError(f"{stage.target.name}: the layer came back with {answers[0].length} or other bytes")
+    return _bytes_a_second(layer.size, outcome)
+
+
+def push_parallel(stage: Stage) -> Measurement:
+    """Ten layers at once, each on its connection."""
+    layers = [stage.content.layer(stage.content.scale.parallel) for _ in range(UPLOADS)]
+    outcome = drive(stage.target.address, [push_layer(stage.target, PARALLEL, layer) for layer in layers])
+    return _bytes_a_second(sum(layer.size for layer in layers), outcome)
+
+
+def memory_16(stage: Stage) -> Measurement:
+    """Sixteen layers at once; the figure is the peak memory of the server's processes in MiB."""
+    layers = [stage.content.layer(stage.content.scale.memory) for _ in range(HELD)]
+    sampler = MemorySampler(stage.target.processes())
+    sampler.sample()
+    pushes = [push_layer(stage.target, MEMORY, layer) for layer in layers]
+    outcome = drive(stage.target.address, pushes, sampler.sample)
+    sampler.sample()
+    return Measurement(sampler.peak / MIB, outcome)
+
+
+def prepare_read(stage: Stage) -> None:
+    """Push the image that is read."""
+    stage.target.ensure_repository(READ)
+    image = stage.content.small
+    if not _holds(stage.target, READ, image.blobs[0]):
+        drive(stage.target.address, [push_image(stage.target, READ, image, TAG)])
+    answer = exchange(stage.target.address, _manifest_by_tag(stage.target))
+    if answer.body != image.manifest:
+        raise BenchmarkError(f"{stage.target.name}: the manifest came back with other bytes")
+
+
+def get_manifest(stage: Stage) -> Measurement:
+    """GET of a manifest by its tag."""
+    return _read(stage, _manifest_by_tag(stage.target))
+
+
+def head_blob(stage: Stage) -> Measurement:
+    """HEAD of a blob, as docker asks before it pushes a layer."""
+    return _read(stage, stage.target.request("HEAD", f"/v2/{READ}/blobs/{stage.content.small.blobs[0].digest}"))
+
+
+def get_small_blob(stage: Stage) -> Measurement:
+    """GET of a blob of 4 KiB."""
+    return _read(stage, stage.target.request("GET", f"/v2/{READ}/blobs/{stage.content.small.blobs[0].digest}"))
+
+
+def prepare_small_images(stage: Stage) -> None:
+    """One repository for each writer."""
+    for writer in range(WRITERS):
+        stage.target.ensure_repository(f"bench/small-{writer}")
+
+
+def push_small_images(stage: Stage) -> Measurement:
+    """Images of six small blobs and a manifest, by eight writers who take the next image from one pile."""
+    images = [stage.content.image() for _ in range(stage.content.scale.images)]
+    pile = iter(images)
+    outcome = drive(
+        stage.target.address, [_writer(stage.target, f"bench/small-{each}", pile) for each in range(WRITERS)]
+    )
+    return Measurement(len(images) / outcome.seconds, outcome)
+
+
+def upload_parts(stage: Stage) -> Measurement:
+    """UploadLayerPart in order on one connection, in bytes of the layer; completed when the clock has stopped."""
+    target, scale = stage.target, stage.content.scale
+    upload = target.call("InitiateLayerUpload", {"repositoryName": PARTS}, "uploadId")
+    shared = stage.content.part
+    first = stage.content.first_part()
+    digest = hashlib.sha256(first)
+    for _ in range(scale.parts - 1):
+        digest.update(shared)
+    encoded = [pybase64.b64encode(first), *[pybase64.b64encode(shared)] * (scale.parts - 1)]
+    requests = [_part(target, upload, number * scale.part, part) for number, part in enumerate(encoded)]
+    outcome = drive(target.address, [in_turn(requests)])
+    layer = f"sha256:{digest.hexdigest()}"
+    parameters = {"repositoryName": PARTS, "uploadId": upload, "layerDigests": [layer]}
+    if target.call("CompleteLayerUpload", parameters, "layerDigest") != layer:
+        raise BenchmarkError(f"{target.name}: the completed layer is not {layer}")
+    return _bytes_a_second(scale.parts * scale.part, outcome)
+
+
+def batch_check(stage: Stage) -> Measurement:
+    """BatchCheckLayerAvailability for one layer that is there."""
+    digest = stage.content.small.blobs[0].digest
+    parameters = {"repositoryName": READ, "layerDigests": [digest]}
+    layers = stage.target.call("BatchCheckLayerAvailability", parameters, "layers")
+    if [layer.get("layerAvailability") for layer in layers] != ["AVAILABLE"]:
+        raise BenchmarkError(f"{stage.target.name}: {digest} is not AVAILABLE: {layers}")
+    return _call(stage, "BatchCheckLayerAvailability", msgspec.json.encode(parameters))
+
+
+def initiate(stage: Stage) -> Measurement:
+    """InitiateLayerUpload."""
+    return _call(stage, "InitiateLayerUpload", msgspec.json.encode({"repositoryName": PARTS}))
+
+
+def _holds(target: Target, repository: str, layer: Layer) -> bool:
+    answer = exchange(target.address, target.request("HEAD", f"/v2/{repository}/blobs/{layer.digest}", 200, 404))
+    return answer.status == 200
+
+
+def _manifest_by_tag(target: Target) -> Request:
+    return target.request("GET", f"/v2/{READ}/manifests/{TAG}", headers=f"Accept: {ACCEPT}\r\n")
+
+
+def _read(stage: Stage, request: Request) -> Measurement:
+    seconds = stage.content.scale.seconds
+    return _answers_a_second(drive(stage.target.address, [again(request, seconds) for _ in range(READERS)]))
+
+
+def _call(stage: Stage, operation: str, body: bytes) -> Measurement:
+    # One signature serves the whole measurement: it is valid for minutes, and signing anew would measure the client.
+    request = stage.target.operation(operation, body)
+    seconds = stage.content.scale.seconds
+    return _answers_a_second(drive(stage.target.address, [again(request, seconds) for _ in range(WRITERS)]))
+
+
+def _writer(target: Target, repository: str, pile: Iterator[Image]) -> Conversation:
+    for image in pile:
+        yield from push_image(target, repository, image, image.digest[7:19])
+
+
+def _part(target: Target, upload: str, start: int, part: bytes) -> Request:
+    last = start + _decoded_size(part) - 1
+    head = {"repositoryName": PARTS, "uploadId": upload, "partFirstByte": start, "partLastByte": last}
+    return target.operation("UploadLayerPart", msgspec.json.encode(head)[:-1] + b',"layerPartBlob":"', part, b'"}')
+
+
+def _decoded_size(encoded: bytes) -> int:
+    return len(encoded) // 4 * 3 - encoded[-2:].count(b"=")
+
+
+def _bytes_a_second(size: int, outcome: Outcome) -> Measurement:
+    return Measurement(size / MIB / outcome.seconds, outcome)
+
+
+def _answers_a_second(outcome: Outcome) -> Measurement:
+    return Measurement(outcome.responses / outcome.seconds, outcome)
+
+
+def _repository(name: str) -> Callable[[Stage], None]:
+    return lambda stage: stage.target.ensure_repository(name)
+
+
+WORKLOADS = (
+    Workload("push-1gib", "MiB/s", "docker", _repository(LARGE), push_large, lambda scale: scale.large),
+    Workload("pull-1gib", "MiB/s", "docker", prepare_pull, pull_large),
+    Workload(
+        "push-parallel", "MiB/s", "docker", _repository(PARALLEL), push_parallel, lambda scale: UPLOADS * scale.parallel
+    ),
+    Workload("manifest-get", "requests/s", "docker", prepare_read, get_manifest),
+    Workload("blob-head", "requests/s", "docker", prepare_read, head_blob),
+    Workload("blob-get-small", "requests/s", "docker", prepare_read, get_small_blob),
+    Workload("small-images", "images/s", "docker", prepare_small_images, push_small_images),
+    Workload(
+        "memory-16", "MiB peak", "docker", _repository(MEMORY), memory_16, lambda scale: HELD * scale.memory, once=True
+    ),
+    Workload(
+        "ecr-upload-layer-part",
+        "MiB/s",
+        "ecr",
+        _repository(PARTS),
+        upload_parts,
+        lambda scale: scale.parts * scale.part,
+    ),
+    Workload("ecr-batch-check", "requests/s", "ecr", prepare_read, batch_check),
+    Workload("ecr-initiate", "requests/s", "ecr", _repository(PARTS), initiate),
+)
+"""All workloads in the order in which they run; README and docs/benchmark.md name them."""

@@ -1,0 +1,40 @@
+"""`moorage`: the command, its subcommands loaded only when they are called."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Final
+
+import click
+
+from moorage import __version__
+
+_COMMANDS: Final = {
+    "serve": "moorage.cli.serve:serve",
+    "env": "moorage.cli.aws:env",
+    "ecr": "moorage.cli.aws:ecr",
+    "user": "moorage.cli.identities:user",
+    "key": "moorage.cli.identities:key",
+    "bench": "moorage.cli.bench:bench",
+}
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands by name and imports one when it is needed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        place = _COMMANDS.get(cmd_name)
+        if place is None:
+            return None
+        module, _, name = place.partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="moorage")
+def main() -> None:
+    """Amazon ECR that anyone can run: the ECR API and a docker registry over one store."""

@@ -1,0 +1,100 @@
+"""`moorage serve`: make the data folder ready, start the server, and say how to use it."""
+
+from __future__ import annotations
+
+import http.client
+import sys
+import threading
+import time
+from functools import partial
+from typing import Any
+
+import click
+
+from moorage import app
+from moorage.adapters.data_folder import DataFolder, FolderInUse
+from moorage.cli.options import config_option, data_option, settings_of
+from moorage.config import Settings
+from moorage.http.server import PortInUse, refuse_port_in_use, run_granian, run_uvicorn
+from moorage.metadata.database import DatabaseUnusable
+
+_READY_SECONDS = 30
+
+
+@click.command()
+@click.option("--listen", metavar="HOST:PORT", help="Where to listen  [default: 127.0.0.1:5000]")
+@data_option
+@click.option("--workers", type=int, help="Worker processes  [default: one a processor, up to 8]")
+@click.option("--domain", metavar="NAME[:PORT]", help="Return addresses ACCOUNT.dkr.ecr.REGION.NAME.")
+@click.option("--region", help="Region of docker clients that log in with an access key  [default: us-east-1]")
+@click.option("--server", type=click.Choice(["granian", "uvicorn"]), help="HTTP server  [default: granian]")
+@click.option("--access-log/--no-access-log", default=None, help="Log a line for each request  [default: yes]")
+@config_option
+def serve(**arguments: Any) -> None:
+    """Serve the ECR API and the docker registry until told to stop (Ctrl-C, SIGTERM)."""
+    settings = settings_of(arguments)
+    folder = DataFolder(settings.data)
+    try:
+        refuse_port_in_use(settings.host, settings.port)
+        folder.prepare()
+        folder.lock()
+        app.prepare(folder)
+    except (PortInUse, FolderInUse, DatabaseUnusable) as error:
+        raise click.ClickException(str(error)) from None
+    except OSError as error:
+        raise click.ClickException(f"{error.filename or settings.listen}: {error.strerror}") from None
+    folder.write_endpoint(f"http://{settings.public_host}")
+    threading.Thread(target=_announce, args=(settings,), daemon=True).start()
+    _run(settings)
+
+
+def _run(settings: Settings) -> None:
+    factory = partial(app.application, settings)
+    if settings.server == "uvicorn":
+        run_uvicorn(factory, settings.host, settings.port)
+    else:
+        run_granian(factory, settings.host, settings.port, settings.worker_count)
+
+
+def _announce(settings: Settings) -> None:
+    """Say how to log in and push, once the server answers."""
+    deadline = time.monotonic() + _READY_SECONDS
+    while not _is_ready(settings):
+        if time.monotonic() > deadline:
+            click.echo(f"The server does not answer on {settings.listen} yet; see the log.", err=True)
+            return
+        time.sleep(0.02)
+    click.echo(_welcome(settings), err=True)
+
+
+def _is_ready(settings: Settings) -> bool:
+    host = {"0.0.0.0": "127.0.0.1", "[::]": "::1"}.get(settings.host, settings.host.strip("[]"))  # noqa: S104
+    connection = http.client.HTTPConnection(host, settings.port, timeout=5)
+    try:
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == 200
+    except OSError:
+        return False
+    finally:
+        connection.close()
+
+
+def _welcome(settings: Settings) -> str:
+    program, folder, host = _program(), settings.data, settings.public_host
+    return f"""
+Moorage serves the ECR API and a docker registry on http://{host}
+The data is in {folder}, the root access key in {folder / "credentials"}.
+
+  eval "$({program} env --data {folder})"
+  aws ecr create-repository --repository-name team/app
+  aws ecr get-login-password | docker login --username AWS --password-stdin {host}
+  docker tag IMAGE {host}/team/app:v1
+  docker push {host}/team/app:v1
+
+Without the AWS command line: {program} ecr … has all its commands. Stop with Ctrl-C.
+"""
+
+
+def _program() -> str:
+    """How this program was called, so that the lines above can be copied."""
+    return "python -m moorage" if sys.argv[0].endswith("__main__.py") else sys.argv[0]

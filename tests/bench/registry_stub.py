@@ -1,0 +1,175 @@
+"""A registry of a few lines, for tests of the load program: docker's requests and six ECR operations, all in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import pybase64
+
+
+@dataclass
+class Asked:
+    """A request as received."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+Answer = tuple[int, dict[str, str], bytes]
+Handler = Callable[[Asked], Answer | bytes]
+
+
+async def _body(reader: asyncio.StreamReader, headers: dict[str, str]) -> bytes:
+    if headers.get("transfer-encoding") != "chunked":
+        return await reader.readexactly(int(headers.get("content-length", "0")))
+    pieces = []
+    while size := int(await reader.readline(), 16):
+        pieces.append(await reader.readexactly(size))
+        assert await reader.readline() == b"\r\n"
+    assert await reader.readline() == b"\r\n"
+    return b"".join(pieces)
+
+
+async def _ask(reader: asyncio.StreamReader) -> Asked:
+    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+    method, path, _ = head[0].split(" ")
+    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:-2])}
+    return Asked(method, path, headers, await _body(reader, headers))
+
+
+def _wire(answer: Answer | bytes, method: str) -> bytes:
+    """The answer as bytes; a handler that gives bytes decides on every one of them."""
+    if isinstance(answer, bytes):
+        return answer
+    status, headers, body = answer
+    lines = "".join(f"{name}: {value}\r\n" for name, value in {"Content-Length": str(len(body)), **headers}.items())
+    return f"HTTP/1.1 {status} Reason\r\n{lines}\r\n".encode() + (b"" if method == "HEAD" else body)
+
+
+@contextmanager
+def serving(handler: Handler) -> Iterator[tuple[str, int]]:
+    """Serve the handler on a free port of the loopback address, in a thread of its own. b"" closes the connection."""
+    loop = asyncio.new_event_loop()
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                asked = await _ask(reader)
+                wire = _wire(handler(asked), asked.method)
+                if not wire:
+                    break
+                writer.write(wire)
+                await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+    async def start() -> asyncio.Server:
+        return await asyncio.start_server(connected, "127.0.0.1", 0)
+
+    server = loop.run_until_complete(start())
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        yield server.sockets[0].getsockname()
+    finally:
+        asyncio.run_coroutine_threadsafe(_stop(server), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+async def _stop(server: asyncio.Server) -> None:
+    server.close()
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+
+
+@dataclass
+class RegistryStub:
+    """Stores what it is given and refuses what does not add up, so that requests are really tested."""
+
+    authorization: str | None = None
+    blobs: dict[tuple[str, str], bytes] = field(default_factory=dict)
+    manifests: dict[tuple[str, str], bytes] = field(default_factory=dict)
+    uploads: dict[str, bytes] = field(default_factory=dict)
+    repositories: set[str] = field(default_factory=set)
+    asked: list[str] = field(default_factory=list)
+
+    def __call__(self, asked: Asked) -> Answer:
+        target = asked.headers.get("x-amz-target")
+        self.asked.append(target.partition(".")[2] if target else f"{asked.method} {asked.path.partition('?')[0]}")
+        if target:
+            return self._operation(self.asked[-1], asked)
+        if self.authorization is not None and asked.headers.get("authorization") != self.authorization:
+            return 401, {}, b'{"errors":[{"code":"UNAUTHORIZED"}]}'
+        path, _, query = asked.path.removeprefix("/v2/").partition("?")
+        if not path:
+            return 200, {"Server": "stub"}, b"{}"
+        repository, _, rest = path.partition("/blobs/uploads/")
+        if rest or path.endswith("/blobs/uploads/"):
+            return self._upload(repository, rest, query, asked)
+        table, kind = (self.blobs, "/blobs/") if "/blobs/" in path else (self.manifests, "/manifests/")
+        repository, _, name = path.partition(kind)
+        if asked.method == "PUT":
+            table[repository, name] = asked.body
+            return 201, {}, b""
+        stored = table.get((repository, name))
+        return (404, {}, b"{}") if stored is None else (200, {}, stored)
+
+    def _upload(self, repository: str, upload: str, query: str, asked: Asked) -> Answer:
+        if asked.method == "POST":
+            upload = str(uuid.uuid4())
+        self.uploads[upload] = self.uploads.get(upload, b"") + asked.body
+        if asked.method == "PUT":
+            digest = query.rpartition("digest=")[2]
+            return self._finish(repository, upload, digest, 201)
+        location = f"http://{asked.headers['host']}/v2/{repository}/blobs/uploads/{upload}?state=1"
+        return 202, {"Location": location}, b""
+
+    def _finish(self, repository: str, upload: str, digest: str, status: int) -> Answer:
+        data = self.uploads.pop(upload)
+        if digest != "sha256:" + hashlib.sha256(data).hexdigest():
+            return 400, {}, b'{"errors":[{"code":"DIGEST_INVALID"}]}'
+        self.blobs[repository, digest] = data
+        return status, {}, msgspec.json.encode({"layerDigest": digest})
+
+    def _operation(self, name: str, asked: Asked) -> Answer:
+        assert "Signature=" in asked.headers["authorization"]
+        parameters: dict[str, Any] = msgspec.json.decode(asked.body)
+        repository = parameters.get("repositoryName", "")
+        answer: dict[str, Any] = {}
+        if name == "GetAuthorizationToken":
+            answer = {"authorizationData": [{"authorizationToken": "dG9rZW4="}]}
+        elif name == "CreateRepository":
+            if repository in self.repositories:
+                return 400, {}, b'{"__type":"RepositoryAlreadyExistsException"}'
+            self.repositories.add(repository)
+        elif name == "InitiateLayerUpload":
+            answer = {"uploadId": str(uuid.uuid4()), "partSize": 10485760}
+            self.uploads[answer["uploadId"]] = b""
+        elif name == "UploadLayerPart":
+            data = pybase64.b64decode(parameters["layerPartBlob"], validate=True)
+            assert parameters["partFirstByte"] == len(self.uploads[parameters["uploadId"]])
+            assert parameters["partLastByte"] - parameters["partFirstByte"] + 1 == len(data)
+            self.uploads[parameters["uploadId"]] += data
+        elif name == "CompleteLayerUpload":
+            return self._finish(repository, parameters["uploadId"], parameters["layerDigests"][0], 200)
+        else:
+            assert name == "BatchCheckLayerAvailability"
+            held = [(repository, digest) in self.blobs for digest in parameters["layerDigests"]]
+            answer = {"layers": [{"layerAvailability": "AVAILABLE" if one else "UNAVAILABLE"} for one in held]}
+        return 200, {"Content-Type": "application/x-amz-json-1.1"}, msgspec.json.encode(answer)
