@@ -1,0 +1,96 @@
+"""The stores under test, and what tests say to them."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from pathlib import Path
+
+from moorage.adapters.blob_files import FileBlobStore
+from moorage.domain.ports import CHUNK_BYTES, BlobStore
+
+LARGE = 3 * CHUNK_BYTES + 12_345
+
+
+@contextmanager
+def file_store(place: Path) -> Iterator[BlobStore]:
+    store = FileBlobStore(place)
+    store.prepare()
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+STORES = {"files": file_store}
+
+
+def new_upload() -> str:
+    return str(uuid.uuid4())
+
+
+def asynchronous(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
+    """Run a test that is a coroutine function."""
+
+    @wraps(test)
+    def run(**fixtures: object) -> None:
+        async def scenario() -> None:
+            await test(**fixtures)
+
+        asyncio.run(scenario())
+
+    return run
+
+
+async def body(*chunks: bytes) -> AsyncIterator[bytes]:
+    for chunk in chunks:
+        await asyncio.sleep(0)
+        yield chunk
+
+
+def pieces(content: bytes, size: int = 64 << 10) -> AsyncIterator[bytes]:
+    return body(*(content[start : start + size] for start in range(0, len(content), size)))
+
+
+async def broken_body(*chunks: bytes) -> AsyncIterator[bytes]:
+    for chunk in chunks:
+        yield chunk
+    raise ConnectionResetError("the client went away")
+
+
+class PausingBody:
+    """A body that stops after its first chunk until it may go on."""
+
+    def __init__(self, *chunks: bytes) -> None:
+        self._chunks = chunks
+        self.paused = asyncio.Event()
+        self.resume = asyncio.Event()
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for number, chunk in enumerate(self._chunks):
+            if number == 1:
+                self.paused.set()
+                await self.resume.wait()
+            yield chunk
+
+
+def noise(size: int, seed: bytes = b"") -> bytes:
+    return hashlib.shake_128(seed).digest(size)
+
+
+def digest_of(content: bytes, algorithm: str = "sha256") -> str:
+    return f"{algorithm}:{hashlib.new(algorithm, content).hexdigest()}"
+
+
+async def committed(store: BlobStore, content: bytes) -> str:
+    upload = new_upload()
+    size = await store.append(upload, 0, pieces(content))
+    return await store.commit(upload, digest_of(content), size)
+
+
+async def bytes_of(store: BlobStore, key: str, start: int, stop: int) -> bytes:
+    return b"".join([chunk async for chunk in store.read(key, start, stop)])

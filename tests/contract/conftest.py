@@ -1,0 +1,39 @@
+"""Every test of the contract runs on every store. Two stores on one place stand for two server processes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from moorage.domain.ports import BlobStore
+from tests.contract.blob_stores import STORES, new_upload
+
+
+@pytest.fixture(params=STORES)
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def store(kind: str, tmp_path: Path) -> Iterator[BlobStore]:
+    with STORES[kind](tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+def other(kind: str, tmp_path: Path) -> Iterator[BlobStore]:
+    """The store of another process."""
+    with STORES[kind](tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def shared_place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("shared")
+
+
+@pytest.fixture
+def upload() -> str:
+    return new_upload()
