@@ -1,0 +1,263 @@
+"""The documents say what the code does, as far as a program can compare the two."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import runpy
+import shlex
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+import pytest
+
+from moorage import config
+from moorage.cli.main import main
+from moorage.config import Settings
+from moorage.telemetry import Log
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "src" / "moorage"
+DOCS = ROOT / "docs"
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
+FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\[[^\]]*\]\(([^()\s]+)\)")
+OWN_PATH = re.compile(r"`((?:src|tests|tools|docs|requirements)/[\w./-]+)`")
+MODULE = re.compile(r"`((?:adapters|aws|bench|cli|core|domain|ecr|http|metadata|oci)/[\w/]+\.(?:py|sql|json)|\w+\.py)`")
+
+
+def text_of(name: str) -> str:
+    return (ROOT / name).read_text("utf-8")
+
+
+def table_rows(text: str) -> list[list[str]]:
+    """The cells of all table rows, without the backquotes around them."""
+    lines = [line for line in text.splitlines() if line.startswith("| ") and not line.startswith("|---")]
+    return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
+
+
+def code(cell: str) -> str:
+    return cell.strip("`")
+
+
+# --- Generated parts --------------------------------------------------------------------------------------------
+
+
+def test_the_coverage_table_is_what_the_code_says() -> None:
+    """If not, run tools/write_coverage.py."""
+    assert text_of("docs/coverage.md") == runpy.run_path(str(ROOT / "tools/write_coverage.py"))["coverage_text"]()
+
+
+def test_the_coverage_table_has_all_operations_of_ecr() -> None:
+    states = [row[1] for row in table_rows(text_of("docs/coverage.md"))[1:]]
+
+    assert len(states) == 62
+    assert set(states) <= {"built", "not yet"}
+
+
+def test_the_readme_counts_the_operations_as_the_table_does() -> None:
+    counted = re.search(r"\*\*(\d+ of 62) operations are built", text_of("docs/coverage.md"))
+    named = re.search(r"(\d+ of) the (62) operations of ECR", text_of("README.md"))
+
+    assert counted
+    assert named
+    assert counted[1] == f"{named[1]} {named[2]}"
+
+
+def test_modules_and_commands_are_listed_as_they_are() -> None:
+    """If not, run tools/write_reference.py."""
+    documents: dict[Path, str] = runpy.run_path(str(ROOT / "tools/write_reference.py"))["documents"]()
+
+    for path, text in documents.items():
+        assert path.read_text("utf-8") == text, path.name
+
+
+# --- Links and names --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_links_lead_somewhere(path: Path) -> None:
+    targets = LINK.findall(FENCED.sub("", path.read_text("utf-8")))
+    inside = [target for target in targets if not target.startswith(("http://", "https://", "mailto:"))]
+
+    assert [target for target in inside if not leads_somewhere(path, target)] == []
+
+
+def leads_somewhere(document: Path, target: str) -> bool:
+    name, _, anchor = target.partition("#")
+    found = (document.parent / name).resolve() if name else document
+    return found.exists() and (not anchor or anchor in anchors(found))
+
+
+def anchors(path: Path) -> set[str]:
+    """The names that a heading has for links: lower case, words joined by hyphens."""
+    headings = re.findall(r"^#+ (.+)$", FENCED.sub("", path.read_text("utf-8")), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_files_that_are_named_exist(path: Path) -> None:
+    text = path.read_text("utf-8")
+    places = [ROOT / name for name in OWN_PATH.findall(text)] + [PACKAGE / name for name in MODULE.findall(text)]
+
+    assert [place.relative_to(ROOT).as_posix() for place in places if not place.exists()] == []
+
+
+def test_decisions_are_numbered_without_a_gap_and_have_three_parts() -> None:
+    paths = sorted((DOCS / "decisions").glob("*.md"))
+
+    for number, path in enumerate(paths, 1):
+        text = path.read_text("utf-8")
+        assert path.name.startswith(f"{number:04}-")
+        assert text.startswith(f"# {number:04}: ")
+        assert re.findall(r"^\*\*(\w+)\.\*\*", text, re.MULTILINE) == ["Context", "Choice", "Consequences"]
+
+
+# --- Settings and commands --------------------------------------------------------------------------------------
+
+
+def settings_table() -> dict[str, list[str]]:
+    rows = table_rows(text_of("docs/configuration.md"))
+    assert rows[0][:4] == ["setting", "option of `moorage serve`", "variable", "default"]
+    return {code(row[0]): row[1:4] for row in rows[1:]}
+
+
+def serve_options() -> dict[str, list[str]]:
+    command = main.get_command(click.Context(main), "serve")
+    assert command is not None
+    return {option.name or "": [*option.opts, *option.secondary_opts] for option in command.params}
+
+
+def test_every_setting_is_documented_with_its_variable_and_default() -> None:
+    table = settings_table()
+
+    assert list(table) == [field.name for field in fields(Settings)]
+    for field in fields(Settings):
+        _, variable, default = table[field.name]
+        assert code(variable) == f"MOORAGE_{field.name.upper()}"
+        assert code(default) == documented_default(field.name, field.default), field.name
+
+
+def documented_default(name: str, value: Any) -> str:
+    if name == "data":
+        return "$XDG_DATA_HOME/moorage"
+    if value in (None, ""):
+        return "none"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def test_every_option_of_the_server_is_a_documented_setting() -> None:
+    documented = {name: re.findall(r"--[\w-]+", row[0]) for name, row in settings_table().items()}
+    options = serve_options()
+
+    assert options.pop("config") == ["--config"]
+    assert {name: found for name, found in documented.items() if found} == options
+
+
+def test_the_default_data_folder_is_where_the_documents_say(tmp_path: Path) -> None:
+    assert config.load({}, {"XDG_DATA_HOME": str(tmp_path)}).data == tmp_path / "moorage"
+    assert config.load({}, {"HOME": str(tmp_path)}).data == tmp_path / ".local/share/moorage"
+
+
+def test_the_settings_file_of_the_documents_is_one(tmp_path: Path) -> None:
+    example = re.search(r"```toml\n(.*?)```", text_of("docs/configuration.md"), re.DOTALL)
+    assert example
+    file = tmp_path / "moorage.toml"
+    file.write_text(example[1])
+
+    settings = config.load({"config": str(file)}, {})
+
+    assert (settings.listen, settings.workers, settings.access_log) == ("127.0.0.1:5001", 2, False)
+
+
+def test_every_command_and_option_of_the_program_is_documented() -> None:
+    everything = "\n".join(path.read_text("utf-8") for path in DOCUMENTS)
+    reference = runpy.run_path(str(ROOT / "tools/write_reference.py"))
+
+    for path, command in reference["commands"](main, "moorage"):
+        assert path in everything
+        for option in command.params:
+            for name in [*option.opts, *option.secondary_opts] if isinstance(option, click.Option) else []:
+                assert re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", everything), f"{path} {name}"
+
+
+# --- The first push ---------------------------------------------------------------------------------------------
+
+
+def first_push() -> list[str]:
+    """The lines of the README's first push, as a user copies them."""
+    found = re.search(r"<!-- first-push -->\n```sh\n(.*?)```", text_of("README.md"), re.DOTALL)
+    assert found
+    return found[1].splitlines()
+
+
+def test_the_first_push_is_five_lines() -> None:
+    lines = first_push()
+
+    assert [re.split(r" -|(?<=push) |(?<=tag) ", line)[0] for line in lines] == [
+        'eval "$(.venv/bin/moorage env',
+        "aws ecr create-repository",
+        "aws ecr get-login-password | docker login",
+        "docker tag",
+        "docker push",
+    ]
+
+
+def test_the_first_push_uses_the_address_folder_and_repository_of_make_serve() -> None:
+    folder = re.search(r"^DATA \?= \./(\S+)$", text_of("Makefile"), re.MULTILINE)
+    host = Settings().public_host
+    assert folder
+
+    env, create, login, tag, push = first_push()
+
+    assert env == f'eval "$(.venv/bin/moorage env --data {folder[1]})"'
+    repository = shlex.split(create)[-1]
+    assert login.endswith(f"docker login --username AWS --password-stdin {host}")
+    assert shlex.split(tag)[-1] == shlex.split(push)[-1]
+    assert shlex.split(push)[-1].startswith(f"{host}/{repository}:")
+
+
+# --- Promises and logs ------------------------------------------------------------------------------------------
+
+
+def test_all_twelve_promises_are_there() -> None:
+    rows = [row for row in table_rows(text_of("docs/promises.md")) if re.fullmatch(r"P\d+", row[0])]
+
+    assert [row[0] for row in rows] == [f"P{number}" for number in range(1, 13)]
+    assert all(all(row) for row in rows)
+
+
+def test_the_points_of_the_table_are_those_of_the_code() -> None:
+    rows = [row for row in table_rows(text_of("docs/promises.md")) if re.fullmatch(r"[UM]\d+", row[0])]
+    documented = {row[0]: set(MODULE.findall(row[1])) for row in rows}
+    passed: dict[str, set[str]] = {}
+    for path in PACKAGE.rglob("*.py"):
+        for point in re.findall(r'failpoints\.hit\("(\w+)"\)', path.read_text("utf-8")):
+            passed.setdefault(point, set()).add(path.relative_to(PACKAGE).as_posix())
+
+    assert documented == passed
+
+
+def test_a_log_line_has_the_members_that_are_documented() -> None:
+    class Sent:
+        id, method, path, operation, caller = "id", "GET", "/v2/", "op", "AKIA"
+
+    section = text_of("docs/operating.md").partition("## Logs\n")[2].partition("\n## ")[0]
+    documented = {name for row in table_rows(section)[1:] for name in re.findall(r"`(\w+)`", row[0])}
+    reader, writer = os.pipe()
+
+    async def log_one() -> None:
+        log = Log(descriptor=writer)
+        log.request(Sent(), 200, 0.001)
+        log.flush()
+
+    asyncio.run(log_one())
+    os.close(writer)
+    with os.fdopen(reader, "rb") as lines:
+        line = msgspec.json.decode(lines.read())
+
+    assert set(line) == documented
