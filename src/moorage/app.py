@@ -74,7 +74,7 @@ def services_of(settings: Settings, folder: DataFolder, database: Database, blob
         database=database,
         blobs=blobs,
         layers=Layers(database, blobs, system_clock),
-        access=Access(vault, system_clock, settings.region),
+        access=Access(database, vault, system_clock, settings.region),
         pages=PageTokens(vault),
         vault=vault,
         addresses=Addresses("http", settings.public_host, settings.domain),

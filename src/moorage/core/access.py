@@ -30,7 +30,7 @@ from moorage.domain.errors import (
 from moorage.domain.identities import Caller
 from moorage.domain.names import Registry
 from moorage.metadata import identities
-from moorage.metadata.database import Transaction
+from moorage.metadata.database import Database
 
 DOCKER_TOKEN_LIFE = 12 * HOUR
 """ECR: "The authorization token is valid for 12 hours" (GetAuthorizationToken)."""
@@ -93,7 +93,8 @@ class SessionKey:
 class Access:
     """Checks proofs and makes them. Holds no state but caches of pure functions."""
 
-    def __init__(self, vault: Vault, now: Clock, default_region: str) -> None:
+    def __init__(self, database: Database, vault: Vault, now: Clock, default_region: str) -> None:
+        self._database = database
         self._vault = vault
         self._now = now
         self._region = default_region
@@ -101,13 +102,13 @@ class Access:
 
     # --- Signature Version 4 ----------------------------------------------------------------------------------
 
-    def credentials(self, tx: Transaction, key: str, session_token: str | None) -> Credentials:
+    async def credentials(self, key: str, session_token: str | None) -> Credentials:
         """The secret behind an access key id. Raises UnrecognizedClient or ExpiredToken."""
         if key.startswith(_SESSION_PREFIX):
-            return self._session_credentials(tx, key, session_token)
+            return await self._session_credentials(key, session_token)
         if session_token is not None:
             raise UnrecognizedClient
-        row = _active_key(tx, key)
+        row = await self._active_key(key)
         return self._credentials_of(row, key, self._vault.open(row.sealed_secret, row.id))
 
     def issue_session(self, caller: Caller, life: int) -> SessionKey:
@@ -116,7 +117,7 @@ class Access:
         token = self._vault.stamp(msgspec.msgpack.encode(session), "session")
         return SessionKey(session.key, self._session_secret(session), token, session.expires)
 
-    def _session_credentials(self, tx: Transaction, key: str, token: str | None) -> Credentials:
+    async def _session_credentials(self, key: str, token: str | None) -> Credentials:
         try:
             session = msgspec.msgpack.decode(self._vault.check(token or "", "session"), type=_Session)
         except Forged:
@@ -125,9 +126,8 @@ class Access:
             raise UnrecognizedClient
         if session.expires <= self._now():
             raise ExpiredToken
-        return self._credentials_of(
-            _active_key(tx, session.parent), session.parent, self._session_secret(session), session.expires
-        )
+        row = await self._active_key(session.parent)
+        return self._credentials_of(row, session.parent, self._session_secret(session), session.expires)
 
     def _session_secret(self, session: _Session) -> str:
         return self._vault.stamp(msgspec.msgpack.encode(session), "session-secret")[:40]
@@ -150,31 +150,42 @@ class Access:
         envelope = {"payload": token, "version": "1", "type": "MOORAGE", "expiration": expires // SECOND}
         return base64.b64encode(msgspec.json.encode(envelope)).decode(), expires
 
-    def caller_of_basic(self, tx: Transaction, authorization: str | None) -> Caller:
+    async def caller_of_basic(self, authorization: str | None) -> Caller:
         """Who sent this `Authorization` header. Raises NotAuthenticated, or AuthorizationTokenExpired."""
         if authorization is None:
             raise NotAuthenticated
         user, password = _basic(authorization)
-        return self._caller_of_token(tx, password) if user == _DOCKER_USER else self._caller_of_key(tx, user, password)
+        if user == _DOCKER_USER:
+            return await self._caller_of_token(password)
+        return await self._caller_of_key(user, password)
 
-    def _caller_of_token(self, tx: Transaction, token: str) -> Caller:
+    async def _caller_of_token(self, token: str) -> Caller:
         grant = self._grant(token)
         if grant.expires <= self._now():
             raise AuthorizationTokenExpired
-        row = identities.find_key(tx, grant.key)
+        row = await self._key(grant.key)
         if row is None or not row.active:
             raise NotAuthenticated
         user = row.user
         return Caller(user.account, grant.region, user.id, user.name, row.id, row.policies)
 
-    def _caller_of_key(self, tx: Transaction, key: str, secret: str) -> Caller:
+    async def _caller_of_key(self, key: str, secret: str) -> Caller:
         try:
-            found = self.credentials(tx, key, None)
+            found = await self.credentials(key, None)
         except UnrecognizedClient:
             raise NotAuthenticated from None
         if not hmac.compare_digest(found.secret.encode(), secret.encode()):
             raise NotAuthenticated
         return found.caller(self._region)
+
+    async def _active_key(self, key: str) -> identities.AccessKey:
+        row = await self._key(key)
+        if row is None or not row.active:
+            raise UnrecognizedClient
+        return row
+
+    async def _key(self, key: str) -> identities.AccessKey | None:
+        return await self._database.recall(("key", key), lambda tx: identities.find_key(tx, key))
 
     def _read_grant(self, token: str) -> _Grant:
         try:
@@ -205,13 +216,6 @@ def new_key_id(prefix: str = _KEY_PREFIX) -> str:
 def new_secret() -> str:
     """A secret of the form that AWS gives access keys: 40 characters."""
     return base64.b64encode(secrets.token_bytes(30)).decode()
-
-
-def _active_key(tx: Transaction, key: str) -> identities.AccessKey:
-    row = identities.find_key(tx, key)
-    if row is None or not row.active:
-        raise UnrecognizedClient
-    return row
 
 
 @lru_cache(maxsize=4096)

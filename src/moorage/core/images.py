@@ -16,8 +16,10 @@ from moorage.domain.errors import (
     ImageReferencedByIndex,
     ImageTagAlreadyExists,
     LayersNotFound,
+    ManifestInvalid,
     ManifestNotFound,
     ReferencedImagesNotFound,
+    TagInvalid,
 )
 from moorage.domain.manifests import Manifest
 from moorage.domain.names import Digest, Tag
@@ -25,6 +27,9 @@ from moorage.metadata import images, layers
 from moorage.metadata.database import Transaction
 from moorage.metadata.images import Image, StoredManifest
 from moorage.metadata.repositories import Repository
+
+_SIZE_LIMIT = 2**63 - 1
+"""What `imageSizeInBytes`, a long, and the database can hold; a manifest may claim more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +51,7 @@ class Push:
 def put(tx: Transaction, repository: Repository, push: Push, now: int) -> str:
     """Store a manifest, let its tag name it, and return its digest.
 
-    All or nothing, in the caller's transaction. Raises ImageDigestDoesNotMatch, LayersNotFound,
+    All or nothing, in the caller's transaction. Raises ImageDigestDoesNotMatch, ManifestInvalid, LayersNotFound,
     ReferencedImagesNotFound, ImageTagAlreadyExists, and ImageAlreadyExists when nothing would change.
     """
     digest = push.calculated()
@@ -69,6 +74,8 @@ def put(tx: Transaction, repository: Repository, push: Push, now: int) -> str:
 
 
 def _insert(tx: Transaction, repository: Repository, push: Push, digest: str, now: int) -> int:
+    if push.manifest.size > _SIZE_LIMIT:
+        raise ManifestInvalid("its layers are larger than anything that can be counted")
     blobs = _needed_layers(tx, repository, push.manifest)
     children = _needed_images(tx, repository, push.manifest)
     failpoints.hit("M1")
@@ -145,6 +152,8 @@ class Failed(Exception):
 
 
 _DIGEST_REASON = "Invalid request parameters: image digest should satisfy the regex '[a-zA-Z0-9-_+.]+:[a-fA-F0-9]+'"
+_TAG_REASON = "Invalid request parameters: image tag should satisfy the regex '[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}'"
+"""By analogy: no answer of ECR with InvalidImageTag was captured."""
 
 
 def resolve(tx: Transaction, repository: Repository, wanted: ImageId) -> Image:
@@ -153,6 +162,8 @@ def resolve(tx: Transaction, repository: Repository, wanted: ImageId) -> Image:
         raise Failed("MissingDigestAndTag", "Invalid request parameters: both tag and digest cannot be null")
     if wanted.digest is not None and not _looks_like_digest(wanted.digest):
         raise Failed("InvalidImageDigest", _DIGEST_REASON)
+    if wanted.tag is not None and not _is_tag(wanted.tag):
+        raise Failed("InvalidImageTag", _TAG_REASON)
     image = _resolve(tx, repository, wanted)
     if image is None:
         raise Failed("ImageNotFound", "Requested image not found")
@@ -177,6 +188,14 @@ def _looks_like_digest(text: str) -> bool:
         and all(c.isascii() and (c.isalnum() or c in "-_+.") for c in algorithm)
         and all(c in "0123456789abcdefABCDEF" for c in encoded)
     )
+
+
+def _is_tag(text: str) -> bool:
+    try:
+        Tag.parse(text)
+    except TagInvalid:
+        return False
+    return True
 
 
 def get(tx: Transaction, repository: Repository, wanted: ImageId) -> Image:

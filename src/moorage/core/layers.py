@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import AsyncIterator, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
 from moorage import failpoints
 from moorage.core import repositories
-from moorage.core.clock import Clock
+from moorage.core.clock import HOUR, Clock
 from moorage.domain.errors import (
     EmptyUpload,
     InvalidLayer,
@@ -41,6 +42,9 @@ PART_MINIMUM: Final = 5_242_880
 PART_LIMIT: Final = 4_200
 LAYER_LIMIT: Final = 52_000 * 1024 * 1024
 """ECR quotas: minimum layer part size, layer parts per upload, maximum layer size."""
+
+UPLOAD_LIFE: Final = 7 * 24 * HOUR
+"""How long an upload can go on; ECR does not say. A week is what CNCF Distribution gives (uploadpurging, age)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +111,9 @@ class Layers:
         return upload
 
     async def find(self, place: Place, upload_id: str) -> Upload:
-        """Raises RepositoryNotFound, UploadNotFound."""
-        return await self._database.read(lambda tx: _find(tx, place, upload_id))
+        """Raises RepositoryNotFound, UploadNotFound (also for an upload that has expired)."""
+        oldest = self._now() - UPLOAD_LIFE
+        return await self._database.read(lambda tx: _find(tx, place, upload_id, oldest))
 
     async def append(self, place: Place, upload: Upload, first: int, chunks: AsyncIterator[bytes]) -> Upload:
         """Append bytes whose first one has the offset `first`, and return the upload as it is then.
@@ -165,20 +170,23 @@ class Layers:
         """
         known = [digest for digest in digests if digest.startswith(("sha256:", "sha512:"))]
         for algorithm in dict.fromkeys(digest[:6] for digest in known) or ["sha256"]:
-            computed = await self._digest(place, upload, algorithm)
+            try:
+                computed = await self._blobs.digest(upload.id, upload.size, algorithm)
+            except UploadMissing:
+                return await self._committed_before(place, upload, known)
             if computed in digests or not known:
                 return computed
         failpoints.hit("U6")
         await self.cancel(place, upload)
         raise InvalidLayer
 
-    async def _digest(self, place: Place, upload: Upload, algorithm: str) -> str:
-        try:
-            return await self._blobs.digest(upload.id, upload.size, algorithm)
-        except UploadMissing:
-            if upload.size:
-                raise _not_found(place, upload.id) from None
-            return _EMPTY[algorithm]
+    async def _committed_before(self, place: Place, upload: Upload, digests: list[str]) -> str:
+        """The one of `digests` under which the store has made a blob of the upload; a crash came before the row did."""
+        for digest in digests:
+            with suppress(UploadMissing, ValueError):
+                await self._blobs.commit(upload.id, digest, upload.size)
+                return digest
+        raise _not_found(place, upload.id)
 
     async def _commit(self, place: Place, upload: Upload, digest: str) -> None:
         try:
@@ -210,17 +218,10 @@ class Layers:
             )
 
 
-_EMPTY: Final = {
-    "sha256": "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
-    "sha512": "sha512:cf83e1357eefb8bdf1542850d66d8007d620e4050b5715dc83f4a921d36ce9ce"
-    "47d0d13c5d85f2b0ff8318d2877eec2f63b931bd47417a81a538327af927da3e",
-}
-
-
-def _find(tx: Transaction, place: Place, upload_id: str) -> Upload:
+def _find(tx: Transaction, place: Place, upload_id: str, oldest: int) -> Upload:
     repository = repositories.get(tx, place.registry, place.repository)
     upload = layers.find_upload(tx, upload_id, repository.id)
-    if upload is None or upload.owner != place.owner:
+    if upload is None or upload.owner != place.owner or upload.created_at < oldest:
         raise _not_found(place, upload_id)
     return upload
 

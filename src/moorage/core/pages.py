@@ -18,7 +18,8 @@ class PageTokens:
 
     def issue(self, scope: str, position: list[Any]) -> str:
         """`scope` names the list (operation, repository, filter): a token of one list is no token of another."""
-        return self._vault.stamp(msgspec.msgpack.encode(position), f"page:{scope}")
+        # Parsed names are strings of their own types, which msgspec does not take for strings.
+        return self._vault.stamp(msgspec.msgpack.encode(position, enc_hook=str), f"page:{scope}")
 
     def read(self, scope: str, token: str) -> list[Any]:
         """Raises InvalidParameter for a token that was not issued for this list."""

@@ -19,6 +19,10 @@ from moorage.metadata.repositories import Repository, RepositorySettings
 RESOURCE_TAG_LIMIT = 50
 """ECR quotas: resource tags on a repository."""
 
+_TAG_KEY_LENGTHS = range(1, 129)
+_TAG_VALUE_LENGTHS = range(257)
+"""Characters of a resource tag (API reference, Tag); the service model does not have these numbers."""
+
 _FILTER_STARS = 2
 """Wildcards in one exclusion filter; ECR refuses more (Terraform's validator and its acceptance test)."""
 
@@ -92,14 +96,19 @@ def is_immutable(settings: RepositorySettings, tag: str) -> bool:
 
 
 def add_tags(tx: Transaction, repository: Repository, tags: dict[str, str]) -> None:
-    """Merge resource tags. Raises InvalidTagParameter for AWS's own keys, TooManyTags."""
-    for key in tags:
-        if key.lower().startswith("aws:"):
-            raise InvalidTagParameter(reason="aws: prefixed tag key names are not allowed for external use.")
+    """Merge resource tags. Raises InvalidTagParameter for AWS's own keys and wrong lengths, TooManyTags."""
     for key, value in tags.items():
+        _check_tag(key, value)
         repositories.put_resource_tag(tx, repository, key, value)
     if len(tags) and len(repositories.resource_tags(tx, repository)) > RESOURCE_TAG_LIMIT:
         raise TooManyTags(limit=RESOURCE_TAG_LIMIT)
+
+
+def _check_tag(key: str, value: str) -> None:
+    if key.lower().startswith("aws:"):
+        raise InvalidTagParameter(reason="aws: prefixed tag key names are not allowed for external use.")
+    if len(key) not in _TAG_KEY_LENGTHS or len(value) not in _TAG_VALUE_LENGTHS:
+        raise InvalidTagParameter(reason="A tag key has 1 to 128 characters and a tag value 0 to 256.")
 
 
 def remove_tags(tx: Transaction, repository: Repository, keys: list[str]) -> None:

@@ -29,7 +29,8 @@ class ServedBlob(Protocol):
 async def blob_response(request: Request, blobs: BlobStore, blob: ServedBlob) -> Response:
     """Answer a GET or HEAD of a blob that the client may read (RFC 9110, sections 13 and 14).
 
-    What the store has lost ends the answer short of its Content-Length, or raises BlobMissing.
+    A file that is missing or has another size is an OSError, never the 404 or the short answer that the server would
+    make of it; what a store loses while a blob is read ends the answer short of its Content-Length.
     """
     etag = etag_of(blob.digest)
     headers = [_TYPE, _RANGES, _CACHE, (b"etag", etag), (b"docker-content-digest", blob.digest.encode())]
@@ -88,6 +89,8 @@ def _whole(blobs: BlobStore, blob: ServedBlob, headers: Headers) -> Response:
     length = _length(blob.size)
     match blobs.link(blob.key):
         case FileLink(path):
+            if path.stat().st_size != blob.size:
+                raise OSError(f"{path} does not have {blob.size} bytes")
             return Response(200, [*headers, length], file=path, size=blob.size)
         case UrlLink(url):
             return Response(307, [(b"location", url.encode()), _length(0)])

@@ -95,7 +95,7 @@ class _Messages:
     def received(self, size: int) -> None:
         """Ask ahead once the body proves to be a long one, for about as many bytes as one piece for the core has."""
         self._count += size
-        if self._open_ended and self._count > _LONG_BYTES:
+        if self._most > 1 and self._open_ended and self._count > _LONG_BYTES:
             wanted = min(self._most, CHUNK_BYTES // size)
             while len(self._asked) < wanted:
                 self._asked.append(self._receive())

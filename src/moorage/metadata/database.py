@@ -16,7 +16,7 @@ import fcntl
 import os
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -24,12 +24,16 @@ from typing import Any, Final, TypeVar
 import apsw
 
 from moorage.domain.errors import Unavailable
+from moorage.metadata.generation import Generation
 
 T = TypeVar("T")
 
 _OLDEST_SQLITE: Final = 3_051_003
 _BATCH: Final = 64
 """Requests whose writes share one commit at most: bounds what a single slow one can hold up."""
+
+_REMEMBERED: Final = 2048
+"""Results that a process remembers at most."""
 
 _PRAGMAS: Final = """
 PRAGMA journal_mode = WAL;
@@ -75,6 +79,10 @@ Work = Callable[[Transaction], T]
 """A use case's part in the database: a plain function, repeatable, without effects outside its transaction."""
 
 
+def _is_there(result: object) -> bool:
+    return result is not None
+
+
 class Database:
     """One process's view of the database file. `start` and `close` frame its use on an event loop."""
 
@@ -84,6 +92,9 @@ class Database:
         self._reader = _connect(path)
         self._reader.execute("PRAGMA query_only = ON")
         self._reading = Transaction(self._reader)
+        self._generation = _generation_of(path)
+        self._remembered_at = self._generation.read()
+        self._remembered: dict[Hashable, Any] = {}
         self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
 
@@ -98,6 +109,25 @@ class Database:
             return work(self._reading)
         finally:
             self._reader.execute("COMMIT")
+
+    async def recall(self, key: Hashable, work: Work[T], *, keep: Callable[[T], bool] = _is_there) -> T:
+        """`read`, or what it gave for the same `key` if nothing was committed since, by any process.
+
+        For the look-ups of every request and every pull. `keep` says of a result whether it is worth its memory.
+        """
+        number = self._generation.read()
+        if number != self._remembered_at:
+            self._remembered.clear()
+            self._remembered_at = number
+        elif key in self._remembered:
+            known: T = self._remembered[key]
+            return known
+        result = self.look(work)
+        if keep(result) and self._generation.is_settled(number):
+            if len(self._remembered) >= _REMEMBERED:
+                self._remembered.clear()
+            self._remembered[key] = result
+        return result
 
     async def write(self, work: Work[T]) -> T:
         """Run `work` in the writer's next transaction; returns after its commit has reached the disk.
@@ -120,6 +150,7 @@ class Database:
             self._queue.put(None)
             self._thread.join()
         self._reader.close()
+        self._generation.close()
 
     def _write_all(self) -> None:
         with open_writer(self._path) as writer:
@@ -167,8 +198,9 @@ class _Job:
 class Writer:
     """The connection that writes, and the lock file at which writers of other processes wait."""
 
-    def __init__(self, connection: apsw.Connection, lock: int) -> None:
+    def __init__(self, connection: apsw.Connection, lock: int, generation: Generation) -> None:
         self._connection = connection
+        self._generation = generation
         self._transaction = Transaction(connection)
         self._lock = lock
 
@@ -178,7 +210,7 @@ class Writer:
             with self._locked():
                 for job in batch:
                     self._do(job)
-        except apsw.Error as error:
+        except Exception as error:  # noqa: BLE001 - whatever it was, all who wait are told, and the thread goes on
             for job in batch:
                 job.error = _translated(error)
         _answer(batch)
@@ -193,17 +225,16 @@ class Writer:
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         try:
             self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-            except BaseException:
-                self._connection.execute("ROLLBACK")
-                raise
+            yield
+            self._generation.begin()
             self._connection.execute("COMMIT")
-        except apsw.FullError:
+        except BaseException:
+            # After a full disk or a failed write SQLite may have rolled back by itself (sqlite.org/lang_transaction.html).
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             raise
         finally:
+            self._generation.end()
             fcntl.flock(self._lock, fcntl.LOCK_UN)
 
     def _do(self, job: _Job) -> None:
@@ -212,7 +243,9 @@ class Writer:
             job.result = job.work(self._transaction)
         except apsw.FullError:
             raise
-        except BaseException as error:  # noqa: BLE001 - handed to the request that asked for it
+        except BaseException as error:
+            if not self._connection.in_transaction:  # SQLite gave up the whole batch, not this job only.
+                raise
             job.error = error
             self._connection.execute("ROLLBACK TO job")
         self._connection.execute("RELEASE job")
@@ -224,9 +257,11 @@ def open_writer(path: Path) -> Iterator[Writer]:
     _refuse_old_sqlite()
     connection = _connect(path)
     lock = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    generation = _generation_of(path)
     try:
-        yield Writer(connection, lock)
+        yield Writer(connection, lock, generation)
     finally:
+        generation.close()
         os.close(lock)
         connection.close()
 
@@ -234,8 +269,14 @@ def open_writer(path: Path) -> Iterator[Writer]:
 def _connect(path: Path) -> apsw.Connection:
     connection = apsw.Connection(str(path))
     connection.set_busy_timeout(10_000)
-    connection.execute(_PRAGMAS)
+    # Without this, SQLite plans a statement anew when values are bound to it, which takes ten times as long as running it.
+    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
+    connection.execute(_PRAGMAS).fetchall()  # A statement that gives a row holds up those behind it until it is read.
     return connection
+
+
+def _generation_of(path: Path) -> Generation:
+    return Generation(path.with_suffix(".generation"))
 
 
 def _refuse_old_sqlite() -> None:
@@ -243,7 +284,7 @@ def _refuse_old_sqlite() -> None:
         raise DatabaseUnusable(f"SQLite {apsw.sqlite_lib_version()} can corrupt the database: install apsw >= 3.51.3")
 
 
-def _translated(error: apsw.Error) -> Exception:
+def _translated(error: Exception) -> Exception:
     if isinstance(error, apsw.FullError):
         return Unavailable(reason="The disk is full")
     return error

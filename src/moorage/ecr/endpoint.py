@@ -1,0 +1,129 @@
+"""POST /: which operation, who signed it, is it valid, may they, and then its handler.
+
+The order of the steps is that of AWS: an unknown target tells nothing about keys, an unsigned request is refused before
+its body is read, and a caller without permission learns nothing about what exists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from moorage.aws import codec, service_model, sigv4
+from moorage.aws.service_model import Operation
+from moorage.core.access import Credentials, authorize
+from moorage.core.services import Services
+from moorage.domain.errors import BodyTimeout, Refusal, RequestEntityTooLarge, Unavailable, UnsupportedOperation
+from moorage.domain.identities import Caller
+from moorage.domain.names import Registry, parse_repository_arn
+from moorage.ecr import images, layers, replication, repositories, settings, sts
+from moorage.ecr.authentication import authenticate
+from moorage.ecr.call import Call, Handler
+from moorage.http.bodies import BodyBudget, whole
+from moorage.http.messages import Request, Response
+
+OPERATIONS: Final[Mapping[str, Handler]] = {
+    **repositories.OPERATIONS,
+    **layers.OPERATIONS,
+    **images.OPERATIONS,
+    **settings.OPERATIONS,
+    **replication.OPERATIONS,
+}
+"""The operations that are built; the service model knows all."""
+
+# Bytes of a request body. A part of 20 MiB is 28 MiB of base64; a manifest of 4 MiB may be all escapes in JSON.
+_BODY_LIMIT: Final = 1 << 20
+_BODY_LIMITS: Final = {"UploadLayerPart": (28 << 20) + 4096, "PutImage": (8 << 20) + 65536}
+
+_FAULT: Final = b'{"__type":"ServerException","message":"The service could not answer; the log has the request id"}'
+
+_JSON: Final = "application/x-amz-json-1.1"
+_FORM: Final = "application/x-www-form-urlencoded"
+
+# The one operation whose permission has another name (ECR user guide, "Referrers").
+_ACTIONS: Final = {"ListImageReferrers": "ecr:BatchGetImage"}
+
+
+class EcrDoor:
+    """The entrance of the AWS clients: ECR, and the few operations of STS that they call first."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._sts = sts.StsDoor(services)
+        self._budget = BodyBudget()
+
+    async def handle(self, request: Request) -> Response:
+        if (request.header(b"content-type") or "").startswith(_FORM):
+            return await self._sts.handle(request)
+        try:
+            operation = service_model.operation(_target(request))
+            request.operation = operation.name
+            return _json(200, await self._answer(request, operation), request)
+        except Refusal as refusal:
+            return _json(_status(refusal), codec.encode_error(refusal), request)
+
+    def fault(self, request: Request) -> Response:
+        return _json(500, _FAULT, request)
+
+    async def _answer(self, request: Request, operation: Operation) -> bytes:
+        signed = sigv4.parse(
+            request.method, request.scope["raw_path"], request.query, request.scope["headers"], services=("ecr",)
+        )
+        limit = _BODY_LIMITS.get(operation.name, _BODY_LIMIT)
+        async with self._budget.room_for(request, limit):
+            body = await whole(request, limit)
+            credentials = await authenticate(self._services, request, signed, body)
+            handler = OPERATIONS.get(operation.name)
+            if handler is None:
+                raise UnsupportedOperation(operation=operation.name)
+            members = codec.decode(operation, body)
+            del body
+            call = _authorized(self._services, credentials, signed.region, operation, members)
+            return codec.encode(operation, await handler(call, members))
+
+
+def _authorized(
+    services: Services, credentials: Credentials, region: str, operation: Operation, members: dict[str, Any]
+) -> Call:
+    caller = credentials.caller(region)
+    registry, resource = _resource(caller, members)
+    action = _ACTIONS.get(operation.name, f"ecr:{operation.name}")
+    authorize(caller, action, registry, resource)
+    return Call(services, caller, credentials, registry)
+
+
+def _resource(caller: Caller, members: dict[str, Any]) -> tuple[Registry, str]:
+    """What the request is about: a repository by name or ARN, or the registry itself."""
+    if "resourceArn" in members:
+        owner, repository = parse_repository_arn(members["resourceArn"])
+        return owner, owner.repository_arn(repository)
+    registry = Registry(members.get("registryId") or caller.account, caller.region)
+    name = members.get("repositoryName")
+    return registry, registry.repository_arn(name) if name else registry.registry_arn()
+
+
+def _target(request: Request) -> str | None:
+    """X-Amz-Target of a request that speaks AWS JSON 1.1; without it no operation is known."""
+    spoken = (request.header(b"content-type") or "").partition(";")[0].strip()
+    if request.method != "POST" or spoken != _JSON:
+        return None
+    return request.header(b"x-amz-target")
+
+
+def _status(refusal: Refusal) -> int:
+    """JSON services answer 400 to every fault of the client but those that the front meets while the body arrives."""
+    return _STATUSES.get(type(refusal), 400)
+
+
+_STATUSES: Final[Mapping[type[Refusal], int]] = {RequestEntityTooLarge: 413, BodyTimeout: 408, Unavailable: 503}
+
+
+def _json(status: int, body: bytes, request: Request) -> Response:
+    headers = [
+        (b"content-type", b"application/x-amz-json-1.1"),
+        (b"content-length", b"%d" % len(body)),
+        (b"x-amzn-requestid", request.id.encode()),
+    ]
+    return Response(status, headers, body)
+
+

@@ -1,0 +1,124 @@
+"""CreateRepository, DescribeRepositories, DeleteRepository, PutImageTagMutability, and resource tags."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from moorage.core import repositories
+from moorage.domain.errors import InvalidTagParameter
+from moorage.domain.names import RepositoryName, parse_repository_arn
+from moorage.ecr import shapes, views
+from moorage.ecr.call import Call, Handler, next_token, page_of, refuse_paging_with
+from moorage.metadata import repositories as rows
+from moorage.metadata.database import Transaction
+from moorage.metadata.repositories import Repository, RepositorySettings
+
+
+async def create_repository(call: Call, request: shapes.CreateRepositoryRequest) -> shapes.CreateRepositoryResponse:
+    encryption = request.get("encryptionConfiguration")
+    settings = RepositorySettings(
+        tag_mutability=request.get("imageTagMutability", "MUTABLE"),
+        exclusion_filters=_filters(request.get("imageTagMutabilityExclusionFilters")),
+        scan_on_push=request.get("imageScanningConfiguration", {}).get("scanOnPush", False),
+        encryption_type=encryption["encryptionType"] if encryption else "AES256",
+        kms_key=encryption.get("kmsKey") if encryption else None,
+    )
+    name, tags, now = RepositoryName(request["repositoryName"]), _tags(request.get("tags", [])), call.services.now()
+    created = await call.write(lambda tx: repositories.create(tx, call.registry, name, settings, tags, now))
+    return {"repository": views.repository(call.services, created)}
+
+
+async def describe_repositories(
+    call: Call, request: shapes.DescribeRepositoriesRequest
+) -> shapes.DescribeRepositoriesResponse:
+    names = request.get("repositoryNames")
+    if names is not None:
+        refuse_paging_with(request, "repositoryNames")
+        found = await call.read(lambda tx: [repositories.get(tx, call.registry, name) for name in names])
+        return {"repositories": [views.repository(call.services, row) for row in found]}
+    page = page_of(call, request, "DescribeRepositories")
+    after = page.position[0] if page.position else ""
+    listed = await call.read(lambda tx: rows.page(tx, call.registry, after, page.limit + 1))
+    last = [listed[page.limit - 1].name] if len(listed) > page.limit else None
+    return {
+        "repositories": [views.repository(call.services, row) for row in listed[: page.limit]],
+        **next_token(call, page, last),  # type: ignore[typeddict-item]
+    }
+
+
+async def delete_repository(call: Call, request: shapes.DeleteRepositoryRequest) -> shapes.DeleteRepositoryResponse:
+    def delete(tx: Transaction) -> Repository:
+        found = repositories.get(tx, call.registry, request["repositoryName"])
+        repositories.delete(tx, found, force=request.get("force", False))
+        return found
+
+    return {"repository": views.repository(call.services, await call.write(delete))}
+
+
+async def put_image_tag_mutability(
+    call: Call, request: shapes.PutImageTagMutabilityRequest
+) -> shapes.PutImageTagMutabilityResponse:
+    mutability = request["imageTagMutability"]
+    filters = _filters(request.get("imageTagMutabilityExclusionFilters"))
+
+    def put(tx: Transaction) -> None:
+        found = repositories.get(tx, call.registry, request["repositoryName"])
+        repositories.set_tag_mutability(tx, found, mutability, filters)
+
+    await call.write(put)
+    response: shapes.PutImageTagMutabilityResponse = {
+        "registryId": call.registry.account,
+        "repositoryName": request["repositoryName"],
+        "imageTagMutability": mutability,
+    }
+    if filters:
+        response["imageTagMutabilityExclusionFilters"] = views.exclusion_filters(filters)
+    return response
+
+
+async def tag_resource(call: Call, request: shapes.TagResourceRequest) -> shapes.TagResourceResponse:
+    tags = _tags(request["tags"])
+    await call.write(lambda tx: repositories.add_tags(tx, _named(tx, request["resourceArn"]), tags))
+    return {}
+
+
+async def untag_resource(call: Call, request: shapes.UntagResourceRequest) -> shapes.UntagResourceResponse:
+    keys = request["tagKeys"]
+    await call.write(lambda tx: repositories.remove_tags(tx, _named(tx, request["resourceArn"]), keys))
+    return {}
+
+
+async def list_tags_for_resource(
+    call: Call, request: shapes.ListTagsForResourceRequest
+) -> shapes.ListTagsForResourceResponse:
+    tags = await call.read(lambda tx: rows.resource_tags(tx, _named(tx, request["resourceArn"])))
+    return {"tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
+
+
+def _named(tx: Transaction, arn: str) -> Repository:
+    registry, name = parse_repository_arn(arn)
+    return repositories.get(tx, registry, name)
+
+
+def _filters(filters: list[shapes.ImageTagMutabilityExclusionFilter] | None) -> tuple[str, ...]:
+    return tuple(item["filter"] for item in filters or ())
+
+
+def _tags(tags: list[shapes.Tag]) -> dict[str, str]:
+    """Raises InvalidTagParameter when a key is there twice."""
+    found = {tag["Key"]: tag["Value"] for tag in tags}
+    if len(found) != len(tags):
+        raise InvalidTagParameter(reason="Duplicate tag keys found. Please note that Tag keys are case sensitive.")
+    return found
+
+
+OPERATIONS: Final[Mapping[str, Handler]] = {
+    "CreateRepository": create_repository,
+    "DescribeRepositories": describe_repositories,
+    "DeleteRepository": delete_repository,
+    "PutImageTagMutability": put_image_tag_mutability,
+    "TagResource": tag_resource,
+    "UntagResource": untag_resource,
+    "ListTagsForResource": list_tags_for_resource,
+}

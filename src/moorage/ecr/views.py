@@ -1,0 +1,84 @@
+"""Records as members of responses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from moorage.core.images import Failed, ImageId, Removed
+from moorage.core.services import Services
+from moorage.ecr import shapes
+from moorage.ecr.call import seconds
+from moorage.metadata.images import Image, StoredManifest
+from moorage.metadata.repositories import Repository
+
+
+def repository(services: Services, found: Repository) -> shapes.Repository:
+    settings = found.settings
+    view: shapes.Repository = {
+        "repositoryArn": found.arn,
+        "registryId": found.registry.account,
+        "repositoryName": found.name,
+        "repositoryUri": services.addresses.repository_uri(found.registry, found.name),
+        "createdAt": seconds(found.created_at),
+        "imageTagMutability": settings.tag_mutability,  # type: ignore[typeddict-item]  # one of the model's values
+        "imageScanningConfiguration": {"scanOnPush": settings.scan_on_push},
+        "encryptionConfiguration": {"encryptionType": settings.encryption_type},  # type: ignore[typeddict-item]
+    }
+    if settings.exclusion_filters:
+        view["imageTagMutabilityExclusionFilters"] = exclusion_filters(settings.exclusion_filters)
+    return view
+
+
+def exclusion_filters(filters: Iterable[str]) -> list[shapes.ImageTagMutabilityExclusionFilter]:
+    return [{"filterType": "WILDCARD", "filter": text} for text in filters]
+
+
+def image_id(digest: str | None, tag: str | None) -> shapes.ImageIdentifier:
+    """Members that are not there are left out."""
+    view: shapes.ImageIdentifier = {}
+    if digest is not None:
+        view["imageDigest"] = digest
+    if tag is not None:
+        view["imageTag"] = tag
+    return view
+
+
+def image(found: Repository, manifest: StoredManifest, tag: str | None) -> shapes.Image:
+    return {
+        "registryId": found.registry.account,
+        "repositoryName": found.name,
+        "imageId": image_id(manifest.digest, tag),
+        "imageManifest": manifest.body.decode(),
+        "imageManifestMediaType": manifest.media_type,
+    }
+
+
+def image_detail(found: Repository, row: Image, tags: list[str]) -> shapes.ImageDetail:
+    view: shapes.ImageDetail = {
+        "registryId": found.registry.account,
+        "repositoryName": found.name,
+        "imageDigest": row.digest,
+        "imageSizeInBytes": row.size,
+        "imagePushedAt": seconds(row.pushed_at),
+        "imageManifestMediaType": row.media_type,
+        "imageStatus": "ACTIVE",
+    }
+    if tags:
+        view["imageTags"] = tags
+    if row.artifact_type is not None:
+        view["artifactMediaType"] = row.artifact_type
+    if row.subject is not None:
+        view["subjectManifestDigest"] = row.subject
+    return view
+
+
+def image_failure(wanted: ImageId, failed: Failed) -> shapes.ImageFailure:
+    return {
+        "imageId": image_id(wanted.digest, wanted.tag),
+        "failureCode": failed.code,  # type: ignore[typeddict-item]  # one of the model's values
+        "failureReason": failed.reason,
+    }
+
+
+def removed(pairs: Iterable[Removed]) -> list[shapes.ImageIdentifier]:
+    return [image_id(pair.digest, pair.tag) for pair in pairs]

@@ -1,0 +1,58 @@
+"""GET and HEAD of a blob (distribution-spec, "Pulling blobs" and "Checking if content exists in the registry")."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from moorage.core import repositories
+from moorage.core.services import Services
+from moorage.domain.errors import AccessDenied, BlobNotFound, Refusal
+from moorage.domain.names import Digest, RepositoryName
+from moorage.http.blob_response import blob_response
+from moorage.http.messages import Request, Response
+from moorage.metadata import layers
+from moorage.metadata.database import Transaction
+from moorage.metadata.layers import Blob
+from moorage.oci.gate import Gate, Visit
+
+_READ: Final = "ecr:GetDownloadUrlForLayer"
+_CHECK: Final = "ecr:BatchCheckLayerAvailability"
+
+
+class Blobs:
+    """Reading blobs: the hot path of every pull, and of every push that asks what is there already."""
+
+    def __init__(self, services: Services, gate: Gate) -> None:
+        self._database = services.database
+        self._blobs = services.blobs
+        self._gate = gate
+
+    async def get(self, request: Request, name: str, reference: str) -> Response:
+        visit = await self._gate.admit(request, name, _READ)
+        return await blob_response(request, self._blobs, await self._find(visit, reference))
+
+    async def head(self, request: Request, name: str, reference: str) -> Response:
+        """Both who may push and who may pull may ask: docker does so before it uploads a layer, others before a GET."""
+        visit = await self._gate.identify(request, name, _CHECK)
+        try:
+            visit.authorize(_CHECK)
+        except AccessDenied:
+            visit.authorize(_READ)
+        return await blob_response(request, self._blobs, await self._find(visit, reference))
+
+    async def _find(self, visit: Visit, reference: str) -> Blob:
+        name, account, region = visit.repository, visit.registry.account, visit.registry.region
+        blob = await self._database.recall(
+            ("layer", account, region, name, reference),
+            lambda tx: layers.find_layer_by_name(tx, account, region, name, reference),
+        )
+        if blob is None:
+            raise await self._database.read(lambda tx: _why_not(tx, visit, reference))
+        return blob
+
+
+def _why_not(tx: Transaction, visit: Visit, reference: str) -> Refusal:
+    """What is wrong when nothing was found. Raises RepositoryNameInvalid, DigestInvalid, RepositoryNotFound."""
+    name, digest = RepositoryName.parse(visit.repository), Digest.parse(reference)
+    repositories.get(tx, visit.registry, name)
+    return BlobNotFound(digest=digest, repository=name)

@@ -1,0 +1,114 @@
+"""Refusals as the distribution-spec writes them: one table, and the one place that makes an error answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from moorage.domain import errors
+from moorage.domain.errors import Refusal
+from moorage.http.messages import Headers, Response
+
+RETRY_SECONDS: Final = 10
+"""What a client is told to wait for when the registry cannot store anything at the moment."""
+
+# Codes are those of the distribution-spec ("Error Codes"); TAG_INVALID is ECR's own for an immutable tag, UNAVAILABLE
+# docker's for a registry that is. Statuses follow the specification's table of endpoints.
+OCI_CODES: Final[Mapping[type[Refusal], tuple[int, str]]] = {
+    errors.InvalidParameter: (400, "UNSUPPORTED"),
+    errors.ManifestInvalid: (400, "MANIFEST_INVALID"),
+    errors.Validation: (400, "UNSUPPORTED"),
+    errors.UnsupportedOperation: (405, "UNSUPPORTED"),
+    errors.UnknownOperation: (405, "UNSUPPORTED"),
+    errors.Serialization: (400, "UNSUPPORTED"),
+    errors.RequestEntityTooLarge: (413, "SIZE_INVALID"),
+    errors.MissingAuthenticationToken: (401, "UNAUTHORIZED"),
+    errors.IncompleteSignature: (401, "UNAUTHORIZED"),
+    errors.InvalidSignature: (401, "UNAUTHORIZED"),
+    errors.UnrecognizedClient: (401, "UNAUTHORIZED"),
+    errors.NotAuthenticated: (401, "UNAUTHORIZED"),
+    errors.ExpiredToken: (403, "DENIED"),
+    errors.AuthorizationTokenExpired: (403, "DENIED"),
+    errors.AccessDenied: (403, "DENIED"),
+    errors.RepositoryNotFound: (404, "NAME_UNKNOWN"),
+    errors.RepositoryNameInvalid: (400, "NAME_INVALID"),
+    errors.RepositoryAlreadyExists: (409, "DENIED"),
+    errors.RepositoryNotEmpty: (409, "DENIED"),
+    errors.TooManyTags: (400, "DENIED"),
+    errors.InvalidTagParameter: (400, "UNSUPPORTED"),
+    errors.LimitExceeded: (403, "DENIED"),
+    errors.Kms: (400, "DENIED"),
+    errors.UploadNotFound: (404, "BLOB_UPLOAD_UNKNOWN"),
+    errors.InvalidLayerPart: (416, "BLOB_UPLOAD_INVALID"),
+    errors.RangeNotSatisfiable: (416, "BLOB_UPLOAD_INVALID"),
+    errors.LayerPartTooSmall: (400, "BLOB_UPLOAD_INVALID"),
+    errors.EmptyUpload: (400, "BLOB_UPLOAD_INVALID"),
+    errors.LayerAlreadyExists: (409, "BLOB_UPLOAD_INVALID"),
+    errors.LayerTooLarge: (413, "SIZE_INVALID"),
+    errors.InvalidLayer: (400, "DIGEST_INVALID"),
+    errors.DigestInvalid: (400, "DIGEST_INVALID"),
+    errors.BlobNotFound: (404, "BLOB_UNKNOWN"),
+    errors.LayerInaccessible: (404, "BLOB_UNKNOWN"),
+    errors.LayersNotFound: (404, "MANIFEST_BLOB_UNKNOWN"),
+    errors.ReferencedImagesNotFound: (404, "MANIFEST_BLOB_UNKNOWN"),
+    errors.ManifestNotFound: (404, "MANIFEST_UNKNOWN"),
+    errors.ImageNotFound: (404, "MANIFEST_UNKNOWN"),
+    errors.ImageAlreadyExists: (409, "MANIFEST_INVALID"),
+    errors.ManifestTooLarge: (413, "SIZE_INVALID"),
+    errors.ImageDigestDoesNotMatch: (400, "DIGEST_INVALID"),
+    errors.ImageTagAlreadyExists: (400, "TAG_INVALID"),
+    errors.TagInvalid: (400, "TAG_INVALID"),
+    errors.ImageReferencedByIndex: (405, "UNSUPPORTED"),
+    errors.Unsupported: (405, "UNSUPPORTED"),
+    errors.BodyTimeout: (408, "SIZE_INVALID"),
+    errors.BodyLengthDiffers: (400, "SIZE_INVALID"),
+    errors.Unavailable: (503, "UNAVAILABLE"),
+}
+
+
+def code_of(refusal: type[Refusal]) -> tuple[int, str]:
+    """Status and code of a refusal, or of the nearest class above it. Raises KeyError when the table has neither."""
+    for kind in refusal.__mro__:
+        if kind in OCI_CODES:
+            return OCI_CODES[kind]
+    raise KeyError(refusal)
+
+
+def refused(refusal: Refusal) -> Response:
+    """The answer that tells a client why not."""
+    status, code = code_of(type(refusal))
+    detail = refusal.reason if isinstance(refusal, errors.ManifestInvalid) else None
+    response = error(status, code, str(refusal), detail)
+    response.headers += _further_headers(refusal)
+    return response
+
+
+def error(status: int, code: str, message: str, detail: str | None = None) -> Response:
+    """An error document (distribution-spec, "Error Codes")."""
+    entry = {"code": code, "message": message}
+    if detail is not None:
+        entry["detail"] = detail
+    body = msgspec.json.encode({"errors": [entry]})
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+    return Response(status, headers, body)
+
+
+def received(size: int) -> tuple[bytes, bytes]:
+    """The Range header of an upload of `size` bytes, which cannot say "none": clients know `0-0` as the start."""
+    return (b"range", b"0-%d" % max(size - 1, 0))
+
+
+def _further_headers(refusal: Refusal) -> Headers:
+    match refusal:
+        case errors.InvalidLayerPart():
+            return [received(refusal.received)]
+        case errors.RangeNotSatisfiable():
+            return [received(refusal.members["size"])]
+        case errors.Unavailable():
+            return [(b"retry-after", b"%d" % RETRY_SECONDS)]
+        case errors.BodyTimeout():
+            return [(b"connection", b"close")]
+        case _:
+            return []

@@ -1,0 +1,121 @@
+"""Who stands at the docker door, for which registry, and may they: before a body is read or anything is told."""
+
+from __future__ import annotations
+
+import base64
+from functools import lru_cache
+from typing import Final
+
+from moorage.core.access import authorize
+from moorage.core.layers import Place
+from moorage.core.services import Services
+from moorage.domain.errors import AccessDenied, InvalidParameter
+from moorage.domain.identities import Caller
+from moorage.domain.names import Registry, RepositoryName, registry_of_host
+from moorage.http.messages import Request, Response
+
+_ACTION_PREFIX: Final = len("ecr:")
+
+_registry_of_host = lru_cache(maxsize=1024)(registry_of_host)
+
+
+class Visit:
+    """A request whose sender is known. `repository` is the name as the path has it, empty where the path has none."""
+
+    __slots__ = ("caller", "registry", "repository", "request")
+
+    def __init__(self, request: Request, caller: Caller, registry: Registry, repository: str) -> None:
+        self.request = request
+        self.caller = caller
+        self.registry = registry
+        self.repository = repository
+
+    def authorize(self, action: str) -> None:
+        """Raise AccessDenied unless the caller may do `action` (`ecr:PutImage`) to the repository, or the registry."""
+        registry, name = self.registry, self.repository
+        authorize(self.caller, action, registry, registry.repository_arn(name) if name else registry.registry_arn())
+
+    def parameters(self) -> dict[str, str]:
+        """What the query asks. Raises InvalidParameter when it asks too much."""
+        try:
+            return self.request.parameters()
+        except ValueError:
+            raise InvalidParameter(parameter="query", constraint="Too many parameters") from None
+
+    @property
+    def place(self) -> Place:
+        """Where an upload of this caller belongs."""
+        return Place(self.registry, self.repository, self.caller.user_id)
+
+
+class Gate:
+    """Turns requests into visits, and strangers away."""
+
+    def __init__(self, services: Services) -> None:
+        self._access = services.access
+        self._addresses = services.addresses
+
+    async def admit(self, request: Request, repository: str, action: str) -> Visit:
+        """Identify and authorize for a look-up by name.
+
+        The name is not parsed here: what is found under it is a repository, and whoever finds nothing parses it then.
+        Raises what `identify` raises, and AccessDenied.
+        """
+        visit = await self.identify(request, repository, action)
+        visit.authorize(action)
+        return visit
+
+    async def enter(self, request: Request, repository: str, *actions: str) -> Visit:
+        """Identify, parse the name, and authorize all of `actions`.
+
+        Raises what `identify` raises, RepositoryNameInvalid and AccessDenied.
+        """
+        visit = await self.identify(request, repository, actions[-1])
+        RepositoryName.parse(repository)
+        for action in actions:
+            visit.authorize(action)
+        return visit
+
+    async def identify(self, request: Request, repository: str = "", action: str = "") -> Visit:
+        """Who asks, and which registry: the one that the host names, else the caller's own. `action` is for the log.
+
+        Raises NotAuthenticated, AuthorizationTokenExpired, and AccessDenied for a token of another region.
+        """
+        request.operation = action[_ACTION_PREFIX:]
+        authorization = request.header(b"authorization")
+        caller = await self._access.caller_of_basic(authorization)
+        request.caller = caller.arn
+        registry = _registry_of_host(request.headers[b"host"].decode("latin-1"))
+        if registry is None:
+            return Visit(request, caller, caller.registry, repository)
+        if registry.region != caller.region and _is_token(authorization or ""):
+            raise _other_region(caller, registry)
+        return Visit(request, caller, registry, repository)
+
+    def challenge(self, request: Request) -> Response:
+        """The 401 that ECR sends: docker, podman and containerd answer it with the Basic credentials they have."""
+        registry = _registry_of_host(request.headers[b"host"].decode("latin-1"))
+        addresses = self._addresses
+        host = addresses.host if registry is None else addresses.of(registry)
+        realm = f'Basic realm="{addresses.scheme}://{host}/",service="ecr.amazonaws.com"'
+        body = b"Not Authorized\n"
+        headers = [
+            (b"www-authenticate", realm.encode()),
+            (b"content-type", b"text/plain; charset=utf-8"),
+            (b"content-length", b"%d" % len(body)),
+        ]
+        return Response(401, headers, body)
+
+
+def _is_token(authorization: str) -> bool:
+    """Whether these credentials, which proved good, are a token; an access key is good in every region."""
+    return base64.b64decode(authorization.partition(" ")[2]).startswith(b"AWS:")
+
+
+def _other_region(caller: Caller, registry: Registry) -> AccessDenied:
+    return AccessDenied(
+        principal=caller.arn,
+        action="ecr:*",
+        resource=registry.repository_arn("*"),
+        reason=f"the authorization token was issued for the region {caller.region}",
+    )

@@ -1,0 +1,133 @@
+"""Lists in pages: tags of a repository, referrers of a manifest, repositories of a registry."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from urllib.parse import quote
+
+import msgspec
+
+from moorage.core import repositories
+from moorage.core.services import Services
+from moorage.domain.errors import InvalidParameter
+from moorage.domain.manifests import OCI_INDEX
+from moorage.domain.names import Digest
+from moorage.http.messages import Request, Response
+from moorage.metadata import images
+from moorage.metadata import repositories as rows
+from moorage.metadata.database import Transaction
+from moorage.metadata.images import Image
+from moorage.oci.gate import Gate
+
+PAGE_LIMIT: Final = 1000
+"""Entries of a page: without `n`, and whatever more `n` asks for (ECR's maximum, too)."""
+
+_REFERRERS_BYTES: Final = 4 << 20
+"""Annotations on one page of referrers, beyond its first entry: clients take an index of 4 MiB for sure."""
+
+_TAGS: Final = "ecr:ListImages"
+_REFERRERS: Final = "ecr:BatchGetImage"
+_CATALOG: Final = "ecr:DescribeRepositories"
+
+
+class Lists:
+    """What there is to see. Every page says itself where the next one is (`Link`), if there is one."""
+
+    def __init__(self, services: Services, gate: Gate) -> None:
+        self._database = services.database
+        self._pages = services.pages
+        self._gate = gate
+
+    async def tags(self, request: Request, name: str, _reference: str) -> Response:
+        """Tags in the order of their bytes (distribution-spec, "Listing Tags")."""
+        visit = await self._gate.enter(request, name, _TAGS)
+        asked = visit.parameters()
+        limit, last = _limit(asked), asked.get("last", "")
+
+        def read(tx: Transaction) -> list[str]:
+            repository = repositories.get(tx, visit.registry, name)
+            return images.page_of_tags(tx, repository.id, last, limit + 1)
+
+        found = await self._database.read(read)
+        return _page(f"/v2/{name}/tags/list", {"name": name, "tags": found[:limit]}, found, limit)
+
+    async def catalog(self, request: Request, _name: str, _reference: str) -> Response:
+        """Repositories of the registry, in the order of their names (docker registry API, "Listing Repositories")."""
+        visit = await self._gate.admit(request, "", _CATALOG)
+        asked = visit.parameters()
+        limit, last = _limit(asked), asked.get("last", "")
+        read = await self._database.read(lambda tx: rows.page(tx, visit.registry, last, limit + 1))
+        found = [str(repository.name) for repository in read]
+        return _page("/v2/_catalog", {"repositories": found[:limit]}, found, limit)
+
+    async def referrers(self, request: Request, name: str, reference: str) -> Response:
+        """An index of what refers to a subject, which need not exist (distribution-spec, "Listing Referrers")."""
+        visit = await self._gate.enter(request, name, _REFERRERS)
+        subject = Digest.parse(reference)
+        asked = visit.parameters()
+        kind = asked.get("artifactType", "")
+        scope = f"referrers:{visit.registry.repository_arn(name)}:{subject}:{kind}"
+        after = self._pages.read(scope, asked["next"])[0] if "next" in asked else 0
+
+        def read(tx: Transaction) -> list[Image]:
+            repository = repositories.get(tx, visit.registry, name)
+            return images.referrers(tx, repository.id, subject, (kind,) if kind else (), after, PAGE_LIMIT + 1)
+
+        found = await self._database.read(read)
+        shown = found[: _fitting(found)]
+        headers = [(b"oci-filters-applied", b"artifactType")] if kind else []
+        if len(shown) < len(found):
+            token = self._pages.issue(scope, [shown[-1].id])
+            query = f"artifactType={quote(kind, safe='')}&next={token}" if kind else f"next={token}"
+            headers.append(_next(f"/v2/{name}/referrers/{subject}", query))
+        index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [_descriptor(image) for image in shown]}
+        response = _json(index, OCI_INDEX)
+        response.headers += headers
+        return response
+
+
+def _limit(asked: dict[str, str]) -> int:
+    """`n`, at most PAGE_LIMIT. Raises InvalidParameter for what is not a number of tags."""
+    text = asked.get("n")
+    if text is None:
+        return PAGE_LIMIT
+    if not (text.isascii() and text.isdigit()):
+        raise InvalidParameter(parameter="n", constraint="Must be a number that is not negative")
+    return min(int(text), PAGE_LIMIT) if len(text) <= 18 else PAGE_LIMIT
+
+
+def _page(path: str, content: dict[str, Any], found: list[str], limit: int) -> Response:
+    """A page, of one entry more than it shows if there is a next one. `n=0` has none (distribution-spec)."""
+    response = _json(content, "application/json")
+    if 0 < limit < len(found):
+        response.headers.append(_next(path, f"last={quote(found[limit - 1], safe='')}&n={limit}"))
+    return response
+
+
+def _next(path: str, query: str) -> tuple[bytes, bytes]:
+    return (b"link", f'<{path}?{query}>; rel="next"'.encode())
+
+
+def _json(content: dict[str, Any], media_type: str) -> Response:
+    body = msgspec.json.encode(content)
+    headers = [(b"content-type", media_type.encode()), (b"content-length", b"%d" % len(body))]
+    return Response(200, headers, body)
+
+
+def _fitting(found: list[Image]) -> int:
+    """How many of the first entries fit on a page; always at least one."""
+    size = 0
+    for position, image in enumerate(found[:PAGE_LIMIT]):
+        size += len(image.annotations)
+        if position and size > _REFERRERS_BYTES:
+            return position
+    return PAGE_LIMIT
+
+
+def _descriptor(image: Image) -> dict[str, Any]:
+    descriptor: dict[str, Any] = {"mediaType": image.media_type, "digest": image.digest, "size": image.manifest_size}
+    if image.artifact_type:
+        descriptor["artifactType"] = image.artifact_type
+    if image.annotations != "{}":
+        descriptor["annotations"] = msgspec.Raw(image.annotations)
+    return descriptor

@@ -1,0 +1,145 @@
+"""GET, HEAD, PUT and DELETE of a manifest, by tag or by digest.
+
+distribution-spec, "Pulling manifests", "Pushing Manifests", "Deleting tags", "Deleting Manifests".
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from moorage import failpoints
+from moorage.core import images, repositories
+from moorage.core.images import Push
+from moorage.core.services import Services
+from moorage.domain.errors import (
+    ImageAlreadyExists,
+    ManifestNotFound,
+    ManifestTooLarge,
+    Refusal,
+    RequestEntityTooLarge,
+    TagInvalid,
+)
+from moorage.domain.manifests import MANIFEST_LIMIT, parse_manifest
+from moorage.domain.names import Digest, RepositoryName, Tag
+from moorage.http.bodies import BodyBudget, whole
+from moorage.http.conditions import etag_of, is_unchanged
+from moorage.http.messages import Request, Response
+from moorage.metadata import images as rows
+from moorage.metadata.database import Transaction
+from moorage.metadata.images import StoredManifest
+from moorage.oci.gate import Gate, Visit
+
+_PULL: Final = "ecr:BatchGetImage"
+_PUSH: Final = "ecr:PutImage"
+_DELETE: Final = "ecr:BatchDeleteImage"
+_MEMORY: Final = 64 << 20
+_REMEMBERED_BYTES: Final = 16 << 10
+"""Manifests up to this size, as almost all are, are remembered between two commits."""
+
+
+class Manifests:
+    """What a tag or a digest of a repository names."""
+
+    def __init__(self, services: Services, gate: Gate) -> None:
+        self._database = services.database
+        self._now = services.now
+        self._gate = gate
+        self._budget = BodyBudget(_MEMORY)
+
+    async def get(self, request: Request, name: str, reference: str) -> Response:
+        """GET and HEAD. The bytes are those that were pushed, under the media type they were pushed with."""
+
+        visit = await self._gate.admit(request, name, _PULL)
+        account, region = visit.registry.account, visit.registry.region
+        manifest = await self._database.recall(
+            ("manifest", account, region, name, reference),
+            lambda tx: rows.pull(tx, account, region, name, reference),
+            keep=_is_small,
+        )
+        if manifest is None:
+            raise await self._database.read(lambda tx: _why_not(tx, visit, reference))
+        etag = etag_of(manifest.digest)
+        headers = [(b"docker-content-digest", manifest.digest.encode()), (b"etag", etag)]
+        if is_unchanged(request, etag):
+            return Response(304, headers)
+        headers += [
+            (b"content-type", manifest.media_type.encode()),
+            (b"content-length", b"%d" % len(manifest.body)),
+        ]
+        return Response(200, headers, manifest.body)
+
+    async def put(self, request: Request, name: str, reference: str) -> Response:
+        """A manifest that the repository has already is no error: whoever lost the answer asks again."""
+        visit = await self._gate.enter(request, name, _PUSH)
+        tag, digest = _parse(reference)
+        async with self._budget.room_for(request, MANIFEST_LIMIT):
+            body = await _manifest_body(request)
+            push = Push(body, parse_manifest(body, request.header(b"content-type")), tag, digest)
+            stored = await self._store(visit, push)
+        headers = [
+            (b"location", f"/v2/{name}/manifests/{stored}".encode()),
+            (b"docker-content-digest", stored.encode()),
+            (b"content-length", b"0"),
+        ]
+        if push.manifest.subject is not None:
+            headers.append((b"oci-subject", push.manifest.subject.encode()))
+        return Response(201, headers)
+
+    async def delete(self, request: Request, name: str, reference: str) -> Response:
+        """By tag the tag goes, by digest the image with all its tags."""
+        visit = await self._gate.enter(request, name, _DELETE)
+        tag, digest = _parse_existing(reference)
+
+        def remove(tx: Transaction) -> None:
+            repository = repositories.get(tx, visit.registry, name)
+            if tag is not None:
+                images.untag(tx, repository, tag)
+            if digest is not None:
+                images.delete(tx, repository, digest)
+
+        await self._database.write(remove)
+        return Response(202, [(b"content-length", b"0")])
+
+    async def _store(self, visit: Visit, push: Push) -> str:
+        def put(tx: Transaction) -> str:
+            repository = repositories.get(tx, visit.registry, visit.repository)
+            return images.put(tx, repository, push, self._now())
+
+        try:
+            stored = await self._database.write(put)
+        except ImageAlreadyExists:
+            stored = push.calculated()
+        failpoints.hit("M3")
+        return stored
+
+
+def _is_small(manifest: StoredManifest | None) -> bool:
+    return manifest is not None and len(manifest.body) <= _REMEMBERED_BYTES
+
+
+async def _manifest_body(request: Request) -> bytes:
+    try:
+        return await whole(request, MANIFEST_LIMIT)
+    except RequestEntityTooLarge:
+        raise ManifestTooLarge(limit=MANIFEST_LIMIT) from None
+
+
+def _parse(reference: str) -> tuple[Tag | None, Digest | None]:
+    """A reference is a digest when it has a colon, which no tag has. Raises DigestInvalid, TagInvalid."""
+    return (None, Digest.parse(reference)) if ":" in reference else (Tag.parse(reference), None)
+
+
+def _parse_existing(reference: str) -> tuple[Tag | None, Digest | None]:
+    """Of what is there already: what can be no tag names no image. Raises DigestInvalid, ManifestNotFound."""
+    try:
+        return _parse(reference)
+    except TagInvalid:
+        raise ManifestNotFound from None
+
+
+def _why_not(tx: Transaction, visit: Visit, reference: str) -> Refusal:
+    """What is wrong when nothing was found. Raises RepositoryNameInvalid, DigestInvalid, RepositoryNotFound."""
+    name = RepositoryName.parse(visit.repository)
+    _parse_existing(reference)
+    repositories.get(tx, visit.registry, name)
+    return ManifestNotFound()

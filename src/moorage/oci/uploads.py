@@ -1,0 +1,186 @@
+"""Uploads of blobs (distribution-spec, "Pushing blobs"): in one request, in a stream, in chunks, or by a mount."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Final
+
+from moorage.core import mounts, repositories
+from moorage.core.layers import invalid_part
+from moorage.core.services import Services
+from moorage.domain.errors import (
+    AccessDenied,
+    BodyLengthDiffers,
+    DigestInvalid,
+    LayerAlreadyExists,
+    RangeNotSatisfiable,
+    Refusal,
+)
+from moorage.domain.names import Digest
+from moorage.http.blob_response import is_number
+from moorage.http.bodies import ClientGone, chunks
+from moorage.http.messages import Request, Response
+from moorage.metadata import layers
+from moorage.metadata import repositories as rows
+from moorage.metadata.database import Transaction
+from moorage.metadata.layers import Upload
+from moorage.oci.errors import received
+from moorage.oci.gate import Gate, Visit
+
+_START: Final = "ecr:InitiateLayerUpload"
+_APPEND: Final = "ecr:UploadLayerPart"
+_COMPLETE: Final = "ecr:CompleteLayerUpload"
+_READ: Final = "ecr:GetDownloadUrlForLayer"
+
+_ALGORITHMS: Final = frozenset({"sha256", "sha512"})
+_EMPTY: Final = (b"content-length", b"0")
+
+
+class Uploads:
+    """An upload belongs to the user who began it, in the repository where it began."""
+
+    def __init__(self, services: Services, gate: Gate) -> None:
+        self._database = services.database
+        self._layers = services.layers
+        self._now = services.now
+        self._gate = gate
+
+    async def start(self, request: Request, name: str, _reference: str) -> Response:
+        """POST: begin an upload, or do all of it with `digest`, or none of it with `mount` and `from`."""
+        visit = await self._gate.enter(request, name, _START)
+        asked = visit.parameters()
+        if "digest" in asked:
+            return await self._upload_at_once(visit, asked["digest"])
+        if asked.get("digest-algorithm", "sha256") not in _ALGORITHMS:
+            raise DigestInvalid(digest=asked["digest-algorithm"][:200])
+        if "mount" in asked and await self._mount(visit, asked["mount"], asked.get("from", "")):
+            return _created(visit, asked["mount"])
+        return _progress(202, visit, await self._layers.start(visit.place))
+
+    async def append(self, request: Request, name: str, reference: str) -> Response:
+        """PATCH: more bytes, behind those that are there."""
+        visit = await self._gate.enter(request, name, _APPEND)
+        upload = await self._layers.find(visit.place, reference)
+        return _progress(202, visit, await self._receive(visit, upload))
+
+    async def complete(self, request: Request, name: str, reference: str) -> Response:
+        """PUT: the last bytes, if any, and the digest of all."""
+        visit = await self._gate.enter(request, name, _COMPLETE)
+        if request.content_length != 0:
+            visit.authorize(_APPEND)
+        digest = Digest.parse(visit.parameters().get("digest", ""))
+        upload = await self._receive(visit, await self._layers.find(visit.place, reference))
+        return await self._finish(visit, upload, digest)
+
+    async def status(self, request: Request, name: str, reference: str) -> Response:
+        """GET: how far an upload is."""
+        visit = await self._gate.enter(request, name, _APPEND)
+        return _progress(204, visit, await self._layers.find(visit.place, reference))
+
+    async def cancel(self, request: Request, name: str, reference: str) -> Response:
+        """DELETE: an upload that nobody will complete."""
+        visit = await self._gate.enter(request, name, _APPEND)
+        await self._layers.cancel(visit.place, await self._layers.find(visit.place, reference))
+        return Response(204)
+
+    async def _upload_at_once(self, visit: Visit, text: str) -> Response:
+        """A refused body leaves no upload: the client was never told of one."""
+        visit.authorize(_APPEND)
+        visit.authorize(_COMPLETE)
+        digest = Digest.parse(text)
+        upload = await self._layers.start(visit.place)
+        try:
+            upload = await self._receive(visit, upload)
+        except (Refusal, ClientGone):
+            await self._layers.cancel(visit.place, upload)
+            raise
+        return await self._finish(visit, upload, digest)
+
+    async def _receive(self, visit: Visit, upload: Upload) -> Upload:
+        """Append the body, if there is one. A body that breaks off or differs leaves the upload as it was."""
+        length = _announced_length(visit, upload)
+        body = chunks(visit.request)
+        first = await anext(body, b"")
+        if not first and length is None:
+            return upload
+        return await self._layers.append(visit.place, upload, upload.size, _exactly(length, first, body))
+
+    async def _finish(self, visit: Visit, upload: Upload, digest: Digest) -> Response:
+        with suppress(LayerAlreadyExists):  # ECR's API makes it an error; here the client has what it wanted.
+            await self._layers.complete(visit.place, upload, [digest], strict=False)
+        return _created(visit, digest)
+
+    async def _mount(self, visit: Visit, digest: str, source: str) -> bool:
+        """Whether the blob was mounted. Every reason why not leads to an upload, which tells nobody what exists."""
+        origin = Visit(visit.request, visit.caller, visit.registry, source)
+        try:
+            origin.authorize(_READ)
+        except AccessDenied:
+            return False
+        account, region = visit.registry.account, visit.registry.region
+        if self._database.look(lambda tx: layers.find_layer_by_name(tx, account, region, source, digest)) is None:
+            return False
+
+        def link(tx: Transaction) -> bool:
+            target = repositories.get(tx, visit.registry, visit.repository)
+            found = rows.find(tx, visit.registry, source)
+            return found is not None and mounts.mount(tx, found, target, digest, self._now())
+
+        return await self._database.write(link)
+
+
+def _announced_length(visit: Visit, upload: Upload) -> int | None:
+    """The length of a chunk with Content-Range (`0-1023`, without a unit); None without one, which continues.
+
+    Checked before the body is asked for. Raises InvalidLayerPart, RangeNotSatisfiable, BodyLengthDiffers.
+    """
+    value = visit.request.headers.get(b"content-range")
+    if value is None:
+        return None
+    first, _, last = value.partition(b"-")
+    if not is_number(first) or not is_number(last) or int(first) > int(last):
+        reason = "Content-Range is not of the form FIRST-LAST"
+        raise RangeNotSatisfiable(members={"size": upload.size}, reason=reason)
+    if int(first) != upload.size:
+        reason = f"First byte of the layer part is {int(first)} instead of {upload.size}"
+        raise invalid_part(visit.place, upload, reason)
+    length = int(last) - int(first) + 1
+    if visit.request.content_length not in (None, length):
+        raise _different(length, visit.request.content_length or 0)
+    return length
+
+
+async def _exactly(length: int | None, first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The body in order. Raises BodyLengthDiffers when it has more or less than `length` bytes, if that is given."""
+    chunk, size = first, 0
+    while chunk:
+        size += len(chunk)
+        if length is not None and size > length:
+            raise _different(length, size)
+        yield chunk
+        chunk = await anext(rest, b"")
+    if length is not None and size != length:
+        raise _different(length, size)
+
+
+def _different(announced: int, size: int) -> BodyLengthDiffers:
+    return BodyLengthDiffers(reason=f"Content-Range announces {announced} bytes, the body has {size}")
+
+
+def _progress(status: int, visit: Visit, upload: Upload) -> Response:
+    headers = [
+        (b"location", f"/v2/{visit.repository}/blobs/uploads/{upload.id}".encode()),
+        received(upload.size),
+        (b"docker-upload-uuid", upload.id.encode()),
+    ]
+    return Response(status, headers if status == 204 else [*headers, _EMPTY])
+
+
+def _created(visit: Visit, digest: str) -> Response:
+    headers = [
+        (b"location", f"/v2/{visit.repository}/blobs/{digest}".encode()),
+        (b"docker-content-digest", digest.encode()),
+        _EMPTY,
+    ]
+    return Response(201, headers)
