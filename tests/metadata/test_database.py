@@ -85,10 +85,14 @@ def test_nothing_is_remembered_that_is_not_there_or_not_worth_it(opened: Callabl
         looks.append(1)
         return None
 
+    def large(tx: Transaction) -> int:
+        looks.append(1)
+        return count(tx)
+
     async def run() -> None:
         for _ in range(3):
             await database.recall("absent", look)
-            await database.recall("large", lambda tx: looks.append(1) or 1, keep=lambda _: False)
+            await database.recall("large", large, keep=lambda _: False)
 
     asyncio.run(run())
 

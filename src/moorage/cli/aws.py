@@ -1,7 +1,7 @@
 """`moorage env` and `moorage ecr`: the AWS command line, pointed at this server.
 
 The AWS command line is a part, not a thing to imitate: `moorage ecr …` hands over to it with endpoint, keys and region
-set. It carries an ECR model inside that lacks the newest operations, so it is pointed at botocore's data, which has all.
+set. It carries an ECR model that lacks the newest operations, so it is pointed at botocore's data, which has all.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import Any
 import click
 
 from moorage.adapters.data_folder import DataFolder
-from moorage.config import inherited
 from moorage.cli.options import config_option, data_option, existing_folder, settings_of
+from moorage.config import inherited
 
 
 @click.command()

@@ -102,9 +102,7 @@ def _insert(tx: Transaction, repository: Repository, push: Push, digest: str, no
 def _needed_layers(tx: Transaction, repository: Repository, manifest: Manifest) -> list[tuple[int, str]]:
     """Blob ids and media types of all that the manifest needs; layers kept elsewhere need not be here."""
     found = layers.find_layers(tx, repository.id, (layer.digest for layer in manifest.layers))
-    missing = [
-        layer.digest for layer in manifest.layers if layer.digest not in found and not layer.is_elsewhere
-    ]
+    missing = [layer.digest for layer in manifest.layers if layer.digest not in found and not layer.is_elsewhere]
     if missing:
         raise LayersNotFound.for_image(missing, repository.name, repository.registry.account)
     return [(found[layer.digest].id, layer.media_type) for layer in manifest.layers if layer.digest in found]

@@ -213,9 +213,7 @@ class Layers:
         failpoints.hit("U10")
         await self._blobs.abandon(upload.id)
         if exists:
-            raise LayerAlreadyExists(
-                digest=blob.digest, repository=place.repository, registry=place.registry.account
-            )
+            raise LayerAlreadyExists(digest=blob.digest, repository=place.repository, registry=place.registry.account)
 
 
 def _find(tx: Transaction, place: Place, upload_id: str, oldest: int) -> Upload:

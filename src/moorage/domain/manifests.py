@@ -1,6 +1,6 @@
 """What a manifest says: its kind, what it refers to, and how large that is. Its bytes are never rewritten.
 
-Media types: OCI image-spec (manifest.md, image-index.md, media-types.md) and docker's image manifest version 2, schema 2.
+Media types: OCI image-spec (manifest.md, image-index.md, media-types.md) and docker's image manifest V2, schema 2.
 """
 
 from __future__ import annotations

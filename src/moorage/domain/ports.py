@@ -53,7 +53,7 @@ class BlobStore(Protocol):
 
         Whatever was stored beyond `offset` is dropped first: it was never acknowledged. An exception out of `chunks`
         passes through and leaves nothing beyond `offset`. Raises UploadBusy, UploadMissing (bytes before `offset`
-        are not there), StoreFull.
+        are not there), StoreFull, and OSError when the medium fails, after which the upload is gone.
         """
 
     async def digest(self, upload: str, size: int, algorithm: str) -> str:
@@ -62,7 +62,7 @@ class BlobStore(Protocol):
     async def commit(self, upload: str, digest: str, size: int) -> str:
         """Make a blob of an upload, durably, and return its storage key; repeating it after a crash is safe.
 
-        The caller has compared the digest. Raises UploadMissing, UploadBusy.
+        The caller has compared the digest. Raises UploadMissing, UploadBusy, StoreFull, OSError.
         """
 
     async def abandon(self, upload: str) -> None:
@@ -72,10 +72,10 @@ class BlobStore(Protocol):
         """A whole small blob. Raises BlobMissing."""
 
     def read(self, key: str, start: int, stop: int) -> AsyncIterator[bytes]:
-        """Bytes `start` to `stop` (exclusive) in chunks of at most CHUNK_BYTES. Raises BlobMissing, or OSError midway."""
+        """Bytes `start` to `stop` (exclusive) in chunks up to CHUNK_BYTES. Raises BlobMissing, or OSError midway."""
 
     def link(self, key: str) -> FileLink | UrlLink | None:
-        """Where the server or the client can fetch the blob without Python in between; None when only `read` will do."""
+        """Where server or client can fetch the blob without Python in between; None when only `read` will do."""
 
     async def delete(self, key: str) -> None:
         """Remove a blob's bytes; one that is not there is already removed."""

@@ -125,5 +125,3 @@ def _json(status: int, body: bytes, request: Request) -> Response:
         (b"x-amzn-requestid", request.id.encode()),
     ]
     return Response(status, headers, body)
-
-

@@ -58,9 +58,7 @@ class StsDoor:
         user_id = caller.account if caller.is_root else caller.user_id
         return sts.caller_identity_response(caller.arn, user_id, caller.account, request.id)
 
-    def _session_token(
-        self, request: Request, credentials: Credentials, region: str, query: sts.QueryRequest
-    ) -> bytes:
+    def _session_token(self, request: Request, credentials: Credentials, region: str, query: sts.QueryRequest) -> bytes:
         caller = credentials.caller(region)
         if credentials.expires is not None:  # AWS: "You cannot call GetSessionToken with session credentials."
             raise AccessDenied(

@@ -1,9 +1,9 @@
 """The ASGI application: a request goes to its door, the answer goes out, one line goes to the log.
 
-    POST /                         the ECR door (and STS)
-    /v2/…                          the docker door
-    GET /layers/DIGEST?token=…     what GetDownloadUrlForLayer hands out
-    GET /healthz, GET /readyz      without credentials, telling nothing else
+POST /                         the ECR door (and STS)
+/v2/…                          the docker door
+GET /layers/DIGEST?token=…     what GetDownloadUrlForLayer hands out
+GET /healthz, GET /readyz      without credentials, telling nothing else
 """
 
 from __future__ import annotations

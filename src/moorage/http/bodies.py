@@ -75,8 +75,8 @@ class _Messages:
 
     Granian hands each piece from its own thread to ours, which takes longer than what there is to do with 32 KiB: asked
     for one by one, a chunked body of docker came with 250 MB/s, with 16 under way it comes with 1,100 MB/s. They are
-    answered in the order they were asked for: each runs as a task of Granian's single-threaded runtime, and all queue at
-    one fair lock (granian 2.8, src/asgi/io.rs and src/runtime.rs). A server whose `receive` is a coroutine starts
+    answered in the order they were asked for: each runs as a task of Granian's single-threaded runtime, and all queue
+    at one fair lock (granian 2.8, src/asgi/io.rs and src/runtime.rs). A server whose `receive` is a coroutine starts
     nothing before it is awaited; it is asked one by one.
     """
 

@@ -71,7 +71,7 @@ class Response:
 
 
 def _check_head(request: Request) -> None:
-    """Refuse what HTTP servers let through although two readers could read it in two ways (smuggling, host confusion)."""
+    """Refuse what servers let through although two readers could read it in two ways (smuggling, host confusion)."""
     if len(request.headers) != len(request.scope["headers"]):
         names = [name for name, _ in request.scope["headers"]]
         for name in _SINGLE:

@@ -229,7 +229,7 @@ class Writer:
             self._generation.begin()
             self._connection.execute("COMMIT")
         except BaseException:
-            # After a full disk or a failed write SQLite may have rolled back by itself (sqlite.org/lang_transaction.html).
+            # After a full disk or a failed write SQLite may have rolled back by itself (lang_transaction.html).
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             raise
@@ -269,7 +269,7 @@ def open_writer(path: Path) -> Iterator[Writer]:
 def _connect(path: Path) -> apsw.Connection:
     connection = apsw.Connection(str(path))
     connection.set_busy_timeout(10_000)
-    # Without this, SQLite plans a statement anew when values are bound to it, which takes ten times as long as running it.
+    # Without this, SQLite plans a statement anew when values are bound to it: ten times the cost of running it.
     connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
     connection.execute(_PRAGMAS).fetchall()  # A statement that gives a row holds up those behind it until it is read.
     return connection

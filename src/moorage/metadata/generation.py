@@ -1,9 +1,9 @@
 """A number that changes with every commit, in memory that all processes of a data folder share.
 
-What was read from the database stays true for as long as the number stays the same, so a process may remember it: a look
-at the number costs a tenth of a microsecond, the look-ups of a pull several dozen. The writer makes the number odd before
-its commit and even again after it, all under the writers' lock; while it is odd nothing is remembered or recalled. A
-writer that dies in between leaves it odd, until the next one.
+What was read from the database stays true for as long as the number stays the same, so a process may remember it: a
+look at the number costs a tenth of a microsecond, the look-ups of a pull several dozen. The writer makes the number odd
+before its commit and even again after it, all under the writers' lock; while it is odd nothing is remembered. A writer
+that dies in between leaves it odd, until the next one.
 
 The file's content means nothing after a restart, since no process remembers anything then.
 """

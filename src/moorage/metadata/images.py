@@ -223,9 +223,14 @@ def page_of_tags(tx: Transaction, repository_id: int, after: str, limit: int) ->
 
 
 def _tagged(tagged: bool | None) -> str:
-    if tagged is None:
-        return ""
-    return f"AND {'' if tagged else 'NOT '}EXISTS (SELECT 1 FROM tag x WHERE x.image_id = i.id)"
+    has_tag = "EXISTS (SELECT 1 FROM tag x WHERE x.image_id = i.id)"
+    match tagged:
+        case None:
+            return ""
+        case True:
+            return "AND " + has_tag
+        case False:
+            return "AND NOT " + has_tag
 
 
 # --- References -------------------------------------------------------------------------------------------------

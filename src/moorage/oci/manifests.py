@@ -48,7 +48,6 @@ class Manifests:
 
     async def get(self, request: Request, name: str, reference: str) -> Response:
         """GET and HEAD. The bytes are those that were pushed, under the media type they were pushed with."""
-
         visit = await self._gate.admit(request, name, _PULL)
         account, region = visit.registry.account, visit.registry.region
         manifest = await self._database.recall(
