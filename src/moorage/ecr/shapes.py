@@ -9,19 +9,7 @@ ArtifactStatusFilter = Literal["ACTIVE", "ARCHIVED", "ACTIVATING", "ANY"]
 EncryptionType = Literal["AES256", "KMS", "KMS_DSSE"]
 FindingSeverity = Literal["INFORMATIONAL", "LOW", "MEDIUM", "HIGH", "CRITICAL", "UNDEFINED"]
 ImageActionType = Literal["EXPIRE", "TRANSITION"]
-ImageFailureCode = Literal[
-    "InvalidImageDigest",
-    "InvalidImageTag",
-    "ImageTagDoesNotMatchDigest",
-    "ImageNotFound",
-    "MissingDigestAndTag",
-    "ImageReferencedByManifestList",
-    "KmsError",
-    "UpstreamAccessDenied",
-    "UpstreamTooManyRequests",
-    "UpstreamUnavailable",
-    "ImageInaccessible",
-]
+ImageFailureCode = Literal["InvalidImageDigest", "InvalidImageTag", "ImageTagDoesNotMatchDigest", "ImageNotFound", "MissingDigestAndTag", "ImageReferencedByManifestList", "KmsError", "UpstreamAccessDenied", "UpstreamTooManyRequests", "UpstreamUnavailable", "ImageInaccessible"]
 ImageStatus = Literal["ACTIVE", "ARCHIVED", "ACTIVATING"]
 ImageStatusFilter = Literal["ACTIVE", "ARCHIVED", "ACTIVATING", "ANY"]
 ImageTagMutability = Literal["MUTABLE", "IMMUTABLE", "IMMUTABLE_WITH_EXCLUSION", "MUTABLE_WITH_EXCLUSION"]
@@ -37,19 +25,7 @@ ReplicationBackfillStatus = Literal["PREPARING", "IN_PROGRESS", "COMPLETE", "FAI
 ReplicationStatus = Literal["IN_PROGRESS", "COMPLETE", "FAILED"]
 RepositoryFilterType = Literal["PREFIX_MATCH"]
 ScanFrequency = Literal["SCAN_ON_PUSH", "CONTINUOUS_SCAN", "MANUAL"]
-ScanStatus = Literal[
-    "IN_PROGRESS",
-    "COMPLETE",
-    "FAILED",
-    "UNSUPPORTED_IMAGE",
-    "ACTIVE",
-    "PENDING",
-    "SCAN_ELIGIBILITY_EXPIRED",
-    "FINDINGS_UNAVAILABLE",
-    "LIMIT_EXCEEDED",
-    "IMAGE_ARCHIVED",
-    "IMAGE_SIZE_EXCEEDED",
-]
+ScanStatus = Literal["IN_PROGRESS", "COMPLETE", "FAILED", "UNSUPPORTED_IMAGE", "ACTIVE", "PENDING", "SCAN_ELIGIBILITY_EXPIRED", "FINDINGS_UNAVAILABLE", "LIMIT_EXCEEDED", "IMAGE_ARCHIVED", "IMAGE_SIZE_EXCEEDED"]
 ScanType = Literal["BASIC", "ENHANCED"]
 ScanningConfigurationFailureCode = Literal["REPOSITORY_NOT_FOUND"]
 ScanningRepositoryFilterType = Literal["WILDCARD"]
@@ -57,17 +33,7 @@ SigningRepositoryFilterType = Literal["WILDCARD_MATCH"]
 SigningStatus = Literal["IN_PROGRESS", "COMPLETE", "FAILED"]
 TagStatus = Literal["TAGGED", "UNTAGGED", "ANY"]
 TargetStorageClass = Literal["STANDARD", "ARCHIVE"]
-UpstreamRegistry = Literal[
-    "ecr",
-    "ecr-public",
-    "quay",
-    "k8s",
-    "docker-hub",
-    "github-container-registry",
-    "azure-container-registry",
-    "gitlab-container-registry",
-    "chainguard",
-]
+UpstreamRegistry = Literal["ecr", "ecr-public", "quay", "k8s", "docker-hub", "github-container-registry", "azure-container-registry", "gitlab-container-registry", "chainguard"]
 
 
 class Attribute(TypedDict):
