@@ -61,10 +61,30 @@ def run(
     timeout: float = 60,
 ) -> str:
     """Standard output of a program that must end with this exit code; all it wrote is in the failure otherwise."""
-    ended = subprocess.run(
+    ended = _ended(command, environment, stdin, timeout)
+    if ended.returncode != code:
+        pytest.fail(_account_of(ended, f"exit code {ended.returncode}, not {code}"), pytrace=False)
+    return ended.stdout
+
+
+def refusal(
+    command: Sequence[str | Path], environment: Mapping[str, str], *, stdin: str = "", timeout: float = 60
+) -> str:
+    """What a program that must fail tells its user: standard output and standard error."""
+    ended = _ended(command, environment, stdin, timeout)
+    if ended.returncode == 0:
+        pytest.fail(_account_of(ended, "it succeeded"), pytrace=False)
+    return ended.stdout + ended.stderr
+
+
+def _ended(
+    command: Sequence[str | Path], environment: Mapping[str, str], stdin: str, timeout: float
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
         command, env=environment, input=stdin, capture_output=True, text=True, timeout=timeout, check=False
     )
-    if ended.returncode != code:
-        words = " ".join(str(word) for word in command)
-        pytest.fail(f"{words}: exit code {ended.returncode}, not {code}\n{ended.stdout}{ended.stderr}", pytrace=False)
-    return ended.stdout
+
+
+def _account_of(ended: subprocess.CompletedProcess[str], what: str) -> str:
+    words = " ".join(str(word) for word in ended.args)
+    return f"{words}: {what}\n{ended.stdout}{ended.stderr}"

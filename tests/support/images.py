@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 OCI_CONFIG = "application/vnd.oci.image.config.v1+json"
+OCI_EMPTY = "application/vnd.oci.empty.v1+json"
 OCI_LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
@@ -103,16 +104,43 @@ def index(images: Sequence[Image], *, docker: bool = False, extra: Mapping[str, 
     return Image(Blob(_json(manifest), media_type), ())
 
 
-def write_layout(folder: Path, one: Image, tag: str = "latest") -> Path:
-    """Write an OCI image layout, from which skopeo, podman, buildah and crane push (`oci:FOLDER:TAG`)."""
+def write_layout(folder: Path, one: Image, tag: str = "latest", *, children: Sequence[Image] = ()) -> Path:
+    """Write an OCI image layout, from which skopeo, podman, buildah and crane push (`oci:FOLDER:TAG`).
+
+    `children` are the images that `one`, an index, lists.
+    """
     blobs = folder / "blobs" / "sha256"
     blobs.mkdir(parents=True, exist_ok=True)
-    for blob in (one.manifest, *one.blobs):
+    for blob in (part for each in (one, *children) for part in (each.manifest, *each.blobs)):
         (blobs / blob.digest.removeprefix("sha256:")).write_bytes(blob.content)
     named = {**one.manifest.descriptor, "annotations": {"org.opencontainers.image.ref.name": tag}}
     (folder / "oci-layout").write_bytes(_json({"imageLayoutVersion": "1.0.0"}))
     (folder / "index.json").write_bytes(_json({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [named]}))
     return folder
+
+
+def write_directory(folder: Path, one: Image) -> Path:
+    """Write skopeo's own form (`dir:FOLDER`), which alone keeps Docker's manifests byte for byte."""
+    folder.mkdir(parents=True)
+    (folder / "version").write_text("Directory Transport Version: 1.1\n")
+    (folder / "manifest.json").write_bytes(one.manifest.content)
+    for blob in one.blobs:
+        (folder / blob.digest.removeprefix("sha256:")).write_bytes(blob.content)
+    return folder
+
+
+def artifact(content: bytes, media_type: str = "application/vnd.example.note") -> Image:
+    """An OCI artifact: one blob that is no layer of a file system, and the empty configuration of image-spec."""
+    empty = Blob(b"{}", OCI_EMPTY)
+    body = Blob(content, media_type)
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": OCI_MANIFEST,
+        "artifactType": media_type,
+        "config": empty.descriptor,
+        "layers": [body.descriptor],
+    }
+    return Image(Blob(_json(manifest), OCI_MANIFEST), (empty, body))
 
 
 def write_docker_archive(path: Path, one: Image, name: str) -> Path:

@@ -27,14 +27,15 @@ class Server:
     """One data folder, the port it is served on, and the process that serves it at the moment, if one does.
 
     `environment` holds what `moorage env` prints, `log` is the file that takes the server's output of all its runs.
+    After `kill` it can be started again, on the same port and the same folder.
     """
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, log: Path | None = None) -> None:
         self.data = data
         self.host = _HOST
         self.port = free_port()
         self.url = f"http://{self.host}:{self.port}"
-        self.log = data.with_name(f"{data.name}.log")
+        self.log = log or data.with_name(f"{data.name}.log")
         self.environment: dict[str, str] = {}
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -42,7 +43,7 @@ class Server:
         """Serve, and come back when the server says that it is ready. Raises AssertionError when it never does."""
         assert self.process is None, "the server runs already"
         self.process = self._launch(extra_env, extra_args)
-        self._wait_until_ready()
+        self.wait_until_ready()
         if not self.environment:
             self.environment = self._read_environment()
 
@@ -65,12 +66,23 @@ class Server:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+        end = time.monotonic() + _STOP_SECONDS
+        while _processes_of(process.pid) and time.monotonic() < end:  # A killed worker holds its files a moment longer.
+            time.sleep(_POLL_SECONDS)
         self.process = None
 
     def restart(self, *, extra_env: Mapping[str, str] | None = None, extra_args: Sequence[str] = ()) -> None:
         """Stop in good order and serve the same data folder on the same port again."""
         self.stop()
         self.start(extra_env=extra_env, extra_args=extra_args)
+
+    def processes(self) -> list[int]:
+        """The ids of the server's main process and of its workers; on Linux only, elsewhere none."""
+        return _processes_of(self._running().pid)
+
+    def workers(self) -> list[int]:
+        """The ids of the worker processes alone; of a server without workers, none."""
+        return [pid for pid in self.processes() if pid != self._running().pid]
 
     def output(self) -> str:
         """Everything the server has written so far."""
@@ -98,7 +110,8 @@ class Server:
                 start_new_session=True,
             )
 
-    def _wait_until_ready(self) -> None:
+    def wait_until_ready(self) -> None:
+        """Come back when a worker process answers. Raises AssertionError when none does in time."""
         process = self._running()
         end = time.monotonic() + _START_SECONDS
         while not self._ready():
@@ -127,6 +140,21 @@ class Server:
         )
         exports = (shlex.split(line) for line in printed.splitlines() if line.startswith("export "))
         return dict(words[1].split("=", 1) for words in exports)
+
+
+def _processes_of(group: int) -> list[int]:
+    """The processes of a group that run, as /proc has them."""
+    listed = os.listdir("/proc") if Path("/proc/self/stat").exists() else []
+    return [pid for pid in map(int, filter(str.isdigit, listed)) if _group_of(pid) == group]
+
+
+def _group_of(pid: int) -> int | None:
+    """The process group of a process that runs; None for one that ended."""
+    try:
+        state, _, group = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[:3]
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return None if state == "Z" else int(group)
 
 
 def free_port() -> int:

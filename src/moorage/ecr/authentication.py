@@ -7,15 +7,20 @@ import hashlib
 from moorage.aws import sigv4
 from moorage.core.access import Credentials
 from moorage.core.services import Services
+from moorage.http.bodies import whole
 from moorage.http.messages import Request
 
 
-async def authenticate(services: Services, request: Request, signed: sigv4.SignedRequest, body: bytes) -> Credentials:
-    """Look up the access key and prove the signature over `body`.
+async def authenticated_body(
+    services: Services, request: Request, signed: sigv4.SignedRequest, limit: int
+) -> tuple[bytes, Credentials]:
+    """Receive the body, look up the access key and prove its signature.
 
-    Raises UnrecognizedClient, ExpiredToken, InvalidSignature.
+    Raises what `whole` raises, UnrecognizedClient, ExpiredToken, InvalidSignature.
     """
+    payload = hashlib.sha256()
+    body = await whole(request, limit, payload.update)
     credentials = await services.access.credentials(signed.access_key, signed.session_token)
-    sigv4.verify(signed, credentials.secret, hashlib.sha256(body).hexdigest(), services.now())
+    sigv4.verify(signed, credentials.secret, payload.hexdigest(), services.now())
     request.caller = credentials.key
-    return credentials
+    return body, credentials

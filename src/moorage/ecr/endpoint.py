@@ -17,9 +17,9 @@ from moorage.domain.errors import BodyTimeout, Refusal, RequestEntityTooLarge, U
 from moorage.domain.identities import Caller
 from moorage.domain.names import Registry, parse_repository_arn
 from moorage.ecr import images, layers, replication, repositories, settings, sts
-from moorage.ecr.authentication import authenticate
+from moorage.ecr.authentication import authenticated_body
 from moorage.ecr.call import Call, Handler
-from moorage.http.bodies import BodyBudget, whole
+from moorage.http.bodies import BodyBudget
 from moorage.http.messages import Request, Response
 
 OPERATIONS: Final[Mapping[str, Handler]] = {
@@ -71,8 +71,7 @@ class EcrDoor:
         )
         limit = _BODY_LIMITS.get(operation.name, _BODY_LIMIT)
         async with self._budget.room_for(request, limit):
-            body = await whole(request, limit)
-            credentials = await authenticate(self._services, request, signed, body)
+            body, credentials = await authenticated_body(self._services, request, signed, limit)
             handler = OPERATIONS.get(operation.name)
             if handler is None:
                 raise UnsupportedOperation(operation=operation.name)

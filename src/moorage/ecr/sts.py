@@ -9,8 +9,7 @@ from moorage.core.access import Credentials
 from moorage.core.clock import HOUR, SECOND
 from moorage.core.services import Services
 from moorage.domain.errors import AccessDenied, InvalidParameter, Refusal
-from moorage.ecr.authentication import authenticate
-from moorage.http.bodies import whole
+from moorage.ecr.authentication import authenticated_body
 from moorage.http.messages import Request, Response
 
 _SESSION_SECONDS: Final = range(900, 129_601)
@@ -41,8 +40,7 @@ class StsDoor:
         signed = sigv4.parse(
             request.method, request.scope["raw_path"], request.query, request.scope["headers"], services=("sts",)
         )
-        body = await whole(request, sts.LONGEST_BODY)
-        credentials = await authenticate(self._services, request, signed, body)
+        body, credentials = await authenticated_body(self._services, request, signed, sts.LONGEST_BODY)
         query = sts.parse_request(body)
         request.operation = f"sts:{query.action[:64]}"
         match query.action:

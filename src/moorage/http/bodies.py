@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -101,8 +101,14 @@ class _Messages:
                 self._asked.append(self._receive())
 
 
-async def whole(request: Request, limit: int) -> bytes:
-    """The body, of at most `limit` bytes. Raises RequestEntityTooLarge, ClientGone, BodyTimeout."""
+def _nothing(_: bytes) -> None: ...
+
+
+async def whole(request: Request, limit: int, observe: Callable[[bytes], None] = _nothing) -> bytes:
+    """The body, of at most `limit` bytes; `observe` sees it piece by piece, while the next piece is on its way.
+
+    Raises RequestEntityTooLarge, ClientGone, BodyTimeout.
+    """
     announced = request.content_length
     if announced is not None and announced > limit:
         raise RequestEntityTooLarge(limit=limit)
@@ -111,6 +117,7 @@ async def whole(request: Request, limit: int) -> bytes:
         size += len(piece)
         if size > limit:
             raise RequestEntityTooLarge(limit=limit)
+        observe(piece)
         pieces.append(piece)
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
