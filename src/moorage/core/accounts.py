@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from moorage.core.access import new_key_id, new_secret
@@ -13,6 +14,10 @@ from moorage.metadata.identities import KeySummary, User
 
 KEY_LIMIT = 2
 """IAM quotas: access keys of a user."""
+
+
+# IAM, CreateUser: the characters and the length of a user name, which becomes a part of ARNs.
+_USER_NAME = re.compile(r"[\w+=,.@-]{1,64}", re.ASCII)
 
 
 class AccountError(Exception):
@@ -39,7 +44,9 @@ def root_key(tx: Transaction, vault: Vault, account: str, now: int) -> NewKey:
 
 
 def create_user(tx: Transaction, account: str, name: str, policies: tuple[str, ...], now: int) -> User:
-    """Raises AccountError when the account has that user, or a policy is unknown."""
+    """Raises AccountError when the account has that user, IAM has no such names, or a policy is unknown."""
+    if _USER_NAME.fullmatch(name) is None:
+        raise AccountError(f"{name[:64]!r} is no user name: 1 to 64 letters, digits and +=,.@_-")
     if identities.find_user(tx, account, name) is not None:
         raise AccountError(f"user {name!r} exists already")
     user = _add_user(tx, account, name, now)

@@ -119,12 +119,10 @@ class Layers:
         """Append bytes whose first one has the offset `first`, and return the upload as it is then.
 
         Raises InvalidLayerPart (a gap, a repetition, or another request at the same time), LayerTooLarge,
-        LimitExceeded (parts), Unavailable; what `chunks` raises passes through and leaves the upload as it was.
+        Unavailable; what `chunks` raises passes through and leaves the upload as it was.
         """
         if first != upload.size:
             raise _out_of_order(place, upload, first)
-        if upload.parts >= PART_LIMIT:
-            raise LimitExceeded(reason=f"The upload has the maximum number of layer parts: {PART_LIMIT}")
         try:
             size = await self._blobs.append(upload.id, upload.size, _limited(chunks, LAYER_LIMIT - upload.size))
         except UploadBusy:
@@ -256,6 +254,22 @@ async def _limited(chunks: AsyncIterator[bytes], limit: int) -> AsyncIterator[by
         if received > limit:
             raise LayerTooLarge(limit=LAYER_LIMIT)
         yield chunk
+
+
+def check_part(place: Place, upload: Upload, first: int, last: int, size: int) -> None:
+    """The API's rules for a part of `size` bytes that says it reaches from byte `first` to byte `last`.
+
+    Raises InvalidLayerPart, LimitExceeded. The docker door has no parts: a chunk there may have any size.
+    """
+    if first != upload.size:
+        raise _out_of_order(place, upload, first)
+    if last < first:
+        raise invalid_part(place, upload, f"The layer part ends at byte {last} before it begins at byte {first}")
+    if size != last - first + 1:
+        reason = f"The layer part has {size} bytes, not the {last - first + 1} from byte {first} to byte {last}"
+        raise invalid_part(place, upload, reason)
+    if upload.parts >= PART_LIMIT:
+        raise LimitExceeded(reason=f"The upload has the maximum number of layer parts: {PART_LIMIT}")
 
 
 def invalid_part(place: Place, upload: Upload, reason: str) -> InvalidLayerPart:

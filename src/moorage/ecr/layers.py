@@ -13,7 +13,6 @@ from moorage.domain.ports import CHUNK_BYTES
 from moorage.ecr import shapes
 from moorage.ecr.call import Call, Handler
 from moorage.metadata.database import Transaction
-from moorage.metadata.layers import Upload
 
 _LAYER_DIGEST = re.compile(r"[a-zA-Z0-9-_+.]+:[a-fA-F0-9]+", re.ASCII)
 
@@ -45,28 +44,18 @@ async def initiate_layer_upload(
 async def upload_layer_part(call: Call, request: shapes.UploadLayerPartRequest) -> shapes.UploadLayerPartResponse:
     place = call.place(request["repositoryName"])
     upload = await call.services.layers.find(place, request["uploadId"])
-    first = request["partFirstByte"]
-    if first == upload.size:  # Else `append` has a refusal that tells more: which byte is wanted.
-        _check_length(place, upload, request)
+    first, last, part = request["partFirstByte"], request["partLastByte"], request["layerPartBlob"]
+    layers.check_part(place, upload, first, last, len(part))
     try:
-        await call.services.layers.append(place, upload, first, _pieces(request["layerPartBlob"]))
+        await call.services.layers.append(place, upload, first, _pieces(part))
     except LayerTooLarge as refusal:  # The model has no error of this name.
         raise LimitExceeded(reason=str(refusal)) from None
     return {
         "registryId": call.registry.account,
         "repositoryName": request["repositoryName"],
         "uploadId": upload.id,
-        "lastByteReceived": request["partLastByte"],
+        "lastByteReceived": last,
     }
-
-
-def _check_length(place: layers.Place, upload: Upload, request: shapes.UploadLayerPartRequest) -> None:
-    first, last, size = request["partFirstByte"], request["partLastByte"], len(request["layerPartBlob"])
-    if last < first:
-        raise layers.invalid_part(place, upload, f"The layer part ends at byte {last} before it begins at byte {first}")
-    if size != last - first + 1:
-        reason = f"The layer part has {size} bytes, not the {last - first + 1} from byte {first} to byte {last}"
-        raise layers.invalid_part(place, upload, reason)
 
 
 async def complete_layer_upload(
