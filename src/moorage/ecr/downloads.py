@@ -23,7 +23,11 @@ class DownloadDoor:
         request.operation = "download"
         if request.method not in {"GET", "HEAD"}:
             return _error(405, "MethodNotAllowed", "The specified method is not allowed against this resource.")
-        digest, token = request.path.removeprefix(_PREFIX), request.parameters().get("token", "")
+        digest = request.path.removeprefix(_PREFIX)
+        try:
+            token = request.parameters().get("token", "")
+        except ValueError:  # More parameters than anybody needs.
+            return _error(400, "InvalidURI", "Couldn't parse the specified URI.")
         try:
             blob = await self._services.database.read(lambda tx: linked_blob(tx, self._services, digest, token))
         except AccessDenied as refusal:

@@ -8,7 +8,7 @@ from typing import Final
 
 from moorage.core import layers, repositories
 from moorage.core.downloads import download_url
-from moorage.domain.errors import LayerTooLarge, LimitExceeded
+from moorage.domain.errors import InvalidLayerPart, LayerTooLarge, LimitExceeded, UploadNotFound
 from moorage.domain.ports import CHUNK_BYTES
 from moorage.ecr import shapes
 from moorage.ecr.call import Call, Handler
@@ -63,7 +63,13 @@ async def complete_layer_upload(
 ) -> shapes.CompleteLayerUploadResponse:
     place = call.place(request["repositoryName"])
     upload = await call.services.layers.find(place, request["uploadId"])
-    digest = await call.services.layers.complete(place, upload, request["layerDigests"], strict=True)
+    try:
+        digest = await call.services.layers.complete(place, upload, request["layerDigests"], strict=True)
+    except InvalidLayerPart:
+        # Another request is at the upload. The model has no error for that here, and a second completion finds nothing.
+        raise UploadNotFound(
+            upload=upload.id, repository=request["repositoryName"], registry=call.registry.account
+        ) from None
     return {
         "registryId": call.registry.account,
         "repositoryName": request["repositoryName"],

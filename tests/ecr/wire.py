@@ -1,0 +1,208 @@
+"""Requests to the ECR door made by hand, and the checks that every answer of it has to pass."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import http.client
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any, NamedTuple
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from moorage.aws import codec
+from moorage.aws.constraints import violations
+from moorage.aws.service_model import ERROR_SHAPES, OPERATIONS
+from tests.support.server import Server
+
+ACCOUNT = "000000000000"
+"""The account of the root key of a new server."""
+
+TARGET_PREFIX = "AmazonEC2ContainerRegistry_V20150921."
+CONTENT_TYPE = "application/x-amz-json-1.1"
+
+# What AWS's front door answers for every service, and what any operation of ECR may answer (ecr-behaviour, 2.2, 22).
+FRONT_DOOR = {
+    "AccessDeniedException",
+    "ExpiredTokenException",
+    "IncompleteSignatureException",
+    "InvalidParameterException",
+    "InvalidSignatureException",
+    "MissingAuthenticationTokenException",
+    "RequestEntityTooLargeException",
+    "SerializationException",
+    "UnrecognizedClientException",
+    "UnsupportedOperationException",
+}
+
+# Requests and answers share this shape; in an answer the list may be empty, or as long as `maxResults` allows.
+LISTS_OF_ANSWERS = {
+    "imageIds: Member must have length greater than or equal to 1",
+    "imageIds: Member must have length less than or equal to 100",
+}
+
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+
+
+class Refusal(NamedTuple):
+    """What a client sees of an error."""
+
+    status: int
+    code: str
+    message: str
+
+
+class NotRefused(AssertionError):
+    """A call went well that a test expects to fail."""
+
+
+def refusal(call: Callable[..., Any], **request: Any) -> Refusal:
+    """The error that a call of a boto3 client ends with. Raises NotRefused when it ends well."""
+    try:
+        answered = call(**request)
+    except ClientError as error:
+        metadata, described = error.response["ResponseMetadata"], error.response["Error"]
+        return Refusal(metadata["HTTPStatusCode"], described["Code"], described.get("Message", ""))
+    raise NotRefused(str(answered))
+
+
+def check_answer(operation_name: str, status: int, headers: Mapping[str, str], body: bytes) -> None:
+    """Raise AssertionError unless the answer keeps the service model and the rules of AWS JSON 1.1."""
+    operation = OPERATIONS[operation_name]
+    assert headers["Content-Type"] == CONTENT_TYPE, headers
+    assert _UUID.fullmatch(headers["x-amzn-RequestId"]), headers
+    members = json.loads(body)
+    if status == 200:
+        assert set(codec.output_violations(operation, members)) <= LISTS_OF_ANSWERS, body
+        return
+    code = members.pop("__type")
+    assert code in FRONT_DOOR | set(operation.errors), f"{operation_name} cannot answer {body!r}"
+    assert status == (413 if code == "RequestEntityTooLargeException" else 400), (status, body)
+    assert isinstance(members["message"], str), body
+    if code in ERROR_SHAPES:
+        assert list(violations(code, members)) == [], body
+    else:
+        assert members.keys() == {"message"}, body
+
+
+def check_answers_of(client: Any) -> Any:
+    """Let every answer that this boto3 client of ECR receives pass `check_answer`; returns the client."""
+
+    def check(operation_model: Any, response_dict: dict[str, Any], **_: Any) -> None:
+        check_answer(
+            operation_model.name, response_dict["status_code"], response_dict["headers"], response_dict["body"]
+        )
+
+    client.meta.events.register("before-parse.ecr", check)
+    return client
+
+
+@cache
+def _session() -> Any:
+    """One for all clients, since each would read the service model anew."""
+    return boto3.session.Session()
+
+
+def client_of(server: Server, service: str = "ecr", *, region: str = "us-east-1", **credentials: str | None) -> Any:
+    """A boto3 client that asks once and leaves all checks of requests to the server; root's unless told otherwise."""
+    environment = server.environment
+    keys = {
+        "aws_access_key_id": environment["AWS_ACCESS_KEY_ID"],
+        "aws_secret_access_key": environment["AWS_SECRET_ACCESS_KEY"],
+    }
+    client = _session().client(
+        service,
+        region_name=region,
+        endpoint_url=environment[f"AWS_ENDPOINT_URL_{service.upper()}"],
+        config=Config(parameter_validation=False, max_pool_connections=16, retries={"total_max_attempts": 1}),
+        **(keys | credentials),
+    )
+    return check_answers_of(client) if service == "ecr" else client
+
+
+class Answer(NamedTuple):
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def refusal(self) -> Refusal:
+        members = self.json()
+        return Refusal(self.status, members["__type"], members.get("message", ""))
+
+
+@dataclass(frozen=True)
+class Signer:
+    """Signature Version 4 as its specification tells it, with every part free to be wrong."""
+
+    key: str
+    secret: str
+    host: str
+    token: str | None = None
+    region: str = "us-east-1"
+    service: str = "ecr"
+    when: datetime | None = None
+
+    def headers(self, target: str | None, body: bytes, content_type: str = CONTENT_TYPE) -> dict[str, str]:
+        """The headers of `POST /` with this body, Authorization among them."""
+        timestamp = (self.when or datetime.now(UTC)).strftime("%Y%m%dT%H%M%SZ")
+        values = {"content-type": content_type, "host": self.host, "x-amz-date": timestamp}
+        if self.token is not None:
+            values["x-amz-security-token"] = self.token
+        if target is not None:
+            values["x-amz-target"] = target
+        names = ";".join(sorted(values))
+        lines = "".join(f"{name}:{values[name]}\n" for name in sorted(values))
+        canonical = f"POST\n/\n\n{lines}\n{names}\n{hashlib.sha256(body).hexdigest()}"
+        scope = f"{timestamp[:8]}/{self.region}/{self.service}/aws4_request"
+        text = f"AWS4-HMAC-SHA256\n{timestamp}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
+        signature = self._signature(scope, text)
+        credential = f"Credential={self.key}/{scope}, SignedHeaders={names}, Signature={signature}"
+        return {**values, "authorization": f"AWS4-HMAC-SHA256 {credential}"}
+
+    def _signature(self, scope: str, text: str) -> str:
+        key = b"AWS4" + self.secret.encode()
+        for part in (*scope.split("/"), text):
+            key = hmac.digest(key, part.encode(), "sha256")
+        return key.hex()
+
+
+class Wire:
+    """A client that sends what it is told, on one connection that it keeps; `signer` has the root key."""
+
+    def __init__(self, server: Server) -> None:
+        host, port = server.host, server.port
+        environment = server.environment
+        self.signer = Signer(environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"], f"{host}:{port}")
+        self._connection = http.client.HTTPConnection(host, port, timeout=30)
+
+    def call(self, operation: str, request: Any = None, **changes: Any) -> Answer:
+        """Send a request of an operation, as JSON unless it is bytes; `changes` are those of the signer."""
+        body = request if isinstance(request, bytes) else json.dumps({} if request is None else request).encode()
+        headers = replace(self.signer, **changes).headers(TARGET_PREFIX + operation, body)
+        answer = self.send(headers, body)
+        check_answer(operation, *answer)
+        return answer
+
+    def send(self, headers: Mapping[str, str], body: bytes, method: str = "POST", path: str = "/") -> Answer:
+        """Send exactly this."""
+        self._connection.request(method, path, body, dict(headers))
+        response = self._connection.getresponse()
+        answer = Answer(response.status, response.headers, response.read())  # type: ignore[arg-type]  # its Message maps
+        if answer.status != 200:
+            # A request that is refused before its body was read takes its connection with it.
+            self._connection.close()
+        return answer
+
+    def close(self) -> None:
+        self._connection.close()
