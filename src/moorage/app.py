@@ -79,6 +79,7 @@ def services_of(settings: Settings, folder: DataFolder, database: Database, blob
         vault=vault,
         addresses=Addresses("http", settings.public_host, settings.domain),
         now=system_clock,
+        sparse_manifests=settings.sparse_manifests,
     )
 
 

@@ -31,6 +31,7 @@ class Settings:
     region: str = "us-east-1"
     server: str = "granian"
     access_log: bool = True
+    sparse_manifests: bool = False
     failpoints: str = ""
 
     @property
@@ -111,7 +112,7 @@ def _converted(name: str, value: Any) -> Any:
             return int(value)
         except ValueError:
             raise SettingWrong(f"workers: {value!r} is not a number") from None
-    if name == "access_log" and isinstance(value, str):
+    if name in {"access_log", "sparse_manifests"} and isinstance(value, str):
         return value.lower() not in {"0", "false", "no", "off"}
     return value
 

@@ -76,13 +76,19 @@ def test_a_range_comes_as_asked(root: Client, blob: str, asked: str, first: int,
     assert answer.body == CONTENT[first : last + 1]
 
 
+def test_a_range_that_ends_before_it_begins_is_refused(root: Client, blob: str) -> None:
+    """RFC 9110 would have it ignored; the conformance program of the distribution-spec wants 416."""
+    answer = root.get(blob, {"range": "bytes=500-0"})
+
+    assert (answer.status, answer.headers["content-range"]) == (416, "bytes */100000")
+
+
 @pytest.mark.parametrize(
     "asked",
     [
         "bytes=0-1,5-6",
         "bytes=",
         "bytes=-",
-        "bytes=5-2",
         "bytes=a-b",
         "bytes=1",
         "lines=1-2",
@@ -176,3 +182,39 @@ def test_a_blob_has_a_name_in_either_algorithm(root: Client, repository: str) ->
 
     assert answer.body == CONTENT
     assert answer.headers["docker-content-digest"] == name
+
+
+def test_a_deleted_blob_is_gone_from_its_repository_and_from_no_other(
+    world: World, root: Client, repository: str
+) -> None:
+    other = world.new_repository()
+    name = root.push_blob(repository, CONTENT)
+    root.push_blob(other, CONTENT)
+
+    assert root.send("DELETE", f"/v2/{repository}/blobs/{name}").status == 202
+
+    assert root.get(f"/v2/{repository}/blobs/{name}").status == 404
+    assert root.get(f"/v2/{other}/blobs/{name}").body == CONTENT
+    again = root.send("DELETE", f"/v2/{repository}/blobs/{name}")
+    assert (again.status, again.code) == (404, "BLOB_UNKNOWN")
+
+
+def test_a_blob_that_an_image_needs_cannot_be_deleted(root: Client, repository: str) -> None:
+    one = image()
+    root.push(repository, one, "v1")
+    before = root.world.trace()
+
+    answer = root.send("DELETE", f"/v2/{repository}/blobs/{one.blobs[0].digest}")
+
+    assert (answer.status, answer.code) == (405, "UNSUPPORTED")
+    assert root.world.trace() == before
+
+
+def test_who_may_only_read_or_push_deletes_no_blob(world: World, root: Client, repository: str) -> None:
+    name = root.push_blob(repository, CONTENT)
+    pusher = world.user("AmazonEC2ContainerRegistryPowerUser")
+
+    answer = pusher.send("DELETE", f"/v2/{repository}/blobs/{name}")
+
+    assert (answer.status, answer.code) == (403, "DENIED")
+    assert root.get(f"/v2/{repository}/blobs/{name}").status == 200

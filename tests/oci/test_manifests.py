@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -11,6 +12,7 @@ from moorage.domain.manifests import MANIFEST_LIMIT
 from moorage.http.bodies import ClientGone
 from moorage.metadata.database import Transaction
 from moorage.metadata.repositories import RepositorySettings
+from moorage.oci.routes import DockerDoor
 from tests.oci.client import ACCOUNT, DISCONNECT, Client, World, piece
 from tests.support.images import DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Blob, digest, image, index
 
@@ -313,3 +315,54 @@ def test_another_accounts_repository_of_the_same_name_is_another_one(world: Worl
     root.push("shared/name", image(), "v1")
 
     assert stranger.get("/v2/shared/name/manifests/v1").code == "MANIFEST_UNKNOWN"
+
+
+@pytest.mark.parametrize("algorithm", ["sha256", "sha512"])
+def test_a_push_by_digest_may_give_several_tags(root: Client, repository: str, algorithm: str) -> None:
+    one = image()
+    root.push(repository, one)
+    content = one.manifest.content
+    name = digest(content, algorithm)
+
+    answer = root.send(
+        "PUT",
+        f"/v2/{repository}/manifests/{name}?tag=1.2.3&tag=1.2&tag=1.2",
+        content,
+        {"content-type": one.manifest.media_type},
+    )
+
+    assert (answer.status, answer.headers["oci-tag"]) == (201, "1.2.3, 1.2")
+    for tag in ("1.2", "1.2.3"):
+        assert root.head(f"/v2/{repository}/manifests/{tag}").headers["docker-content-digest"] == name
+
+
+def test_of_several_tags_all_are_given_or_none(world: World, root: Client) -> None:
+    repository = world.new_repository(settings=RepositorySettings("IMMUTABLE_WITH_EXCLUSION", ("free*",)))
+    first, second = image(seed=1), image(seed=2)
+    root.push(repository, first, "fixed")
+    root.push(repository, second)
+    before = world.trace()
+
+    answer = root.send(
+        "PUT",
+        f"/v2/{repository}/manifests/{second.manifest.digest}?tag=free-1&tag=fixed&tag=free-2",
+        second.manifest.content,
+        {"content-type": second.manifest.media_type},
+    )
+
+    assert (answer.status, answer.code) == (400, "TAG_INVALID")
+    assert world.trace() == before
+
+
+def test_a_sparse_manifest_is_taken_where_the_registry_is_told_to(world: World, root: Client, repository: str) -> None:
+    one = image()
+    path = f"/v2/{repository}/manifests/v1"
+    headers = {"content-type": one.manifest.media_type}
+    assert root.send("PUT", path, one.manifest.content, headers).code == "MANIFEST_BLOB_UNKNOWN"
+
+    world.door = DockerDoor(replace(world.services, sparse_manifests=True))
+    try:
+        assert root.send("PUT", path, one.manifest.content, headers).status == 201
+        assert root.get(path).body == one.manifest.content
+    finally:
+        world.door = DockerDoor(world.services)

@@ -6,6 +6,8 @@ import re
 
 import pytest
 
+from moorage.core.clock import SECOND
+from moorage.core.layers import FINISHED_LIFE
 from moorage.domain.identities import MANAGED_POLICIES
 from moorage.http import bodies
 from moorage.http.bodies import ClientGone
@@ -173,8 +175,7 @@ def test_a_post_that_breaks_off_leaves_nothing(root: Client, repository: str) ->
 
 
 def test_a_body_that_stalls_is_cut(root: Client, repository: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bodies, "_LOOK_SECONDS", 0.01)
-    monkeypatch.setattr(bodies, "IDLE_SECONDS", 0.05)
+    monkeypatch.setattr(bodies, "PATIENCE", bodies.Patience(idle_seconds=0.05, look_seconds=0.01))
     location = begin(root, repository)
     before = root.world.trace()
 
@@ -226,13 +227,32 @@ def test_a_blob_that_is_there_already_is_uploaded_all_the_same(root: Client, rep
     assert root.world.trace() == before
 
 
-def test_a_completed_upload_is_over(root: Client, repository: str) -> None:
+def test_who_lost_the_answer_to_the_last_request_gets_it_again(root: Client, repository: str) -> None:
+    location = begin(root, repository)
+    first = root.send("PUT", f"{location}?digest={digest(CONTENT)}", CONTENT)
+
+    again = root.send("PUT", f"{location}?digest={digest(CONTENT)}")
+
+    assert (again.status, again.headers) == (first.status, first.headers)
+    assert again.status == 201
+
+
+def test_a_completed_upload_is_over_for_everything_else(world: World, root: Client, repository: str) -> None:
     location = begin(root, repository)
     root.send("PUT", f"{location}?digest={digest(CONTENT)}", CONTENT)
+    stranger = world.user("AmazonEC2ContainerRegistryPowerUser")
 
-    answer = root.send("PUT", f"{location}?digest={digest(CONTENT)}")
+    answers = [
+        root.send("PUT", f"{location}?digest={digest(b'other')}"),
+        stranger.send("PUT", f"{location}?digest={digest(CONTENT)}"),
+        root.send("PATCH", location, CONTENT),
+        root.get(location),
+    ]
+    world.offset += FINISHED_LIFE + SECOND
+    root.send("PUT", f"{begin(root, repository)}?digest={digest(b'another')}", b"another")
+    answers.append(root.send("PUT", f"{location}?digest={digest(CONTENT)}"))
 
-    assert (answer.status, answer.code) == (404, "BLOB_UPLOAD_UNKNOWN")
+    assert [(answer.status, answer.code) for answer in answers] == [(404, "BLOB_UPLOAD_UNKNOWN")] * 5
 
 
 def test_a_cancelled_upload_leaves_nothing(root: Client, repository: str) -> None:
@@ -289,7 +309,17 @@ def test_a_blob_is_mounted_without_sending_it(world: World, root: Client, reposi
     assert answer.request.operation == "InitiateLayerUpload"
 
 
-@pytest.mark.parametrize("source", [None, "", "not/there", "NO NAME"])
+def test_a_mount_that_names_no_source_finds_one(world: World, root: Client, repository: str) -> None:
+    name = root.push_blob(repository, CONTENT)
+    target = world.new_repository()
+
+    answer = mount(root, target, name, None)
+
+    assert (answer.status, answer.headers["location"]) == (201, f"/v2/{target}/blobs/{name}")
+    assert root.get(f"/v2/{target}/blobs/{name}").body == CONTENT
+
+
+@pytest.mark.parametrize("source", ["", "not/there", "NO NAME"])
 def test_a_blob_that_cannot_be_mounted_is_to_be_uploaded(
     world: World, root: Client, repository: str, source: str | None
 ) -> None:

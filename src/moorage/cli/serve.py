@@ -29,6 +29,11 @@ _READY_SECONDS = 30
 @click.option("--region", help="Region of docker clients that log in with an access key  [default: us-east-1]")
 @click.option("--server", type=click.Choice(["granian", "uvicorn"]), help="HTTP server  [default: granian]")
 @click.option("--access-log/--no-access-log", default=None, help="Log a line for each request  [default: yes]")
+@click.option(
+    "--sparse-manifests/--no-sparse-manifests",
+    default=None,
+    help="Let docker clients push manifests whose layers or images are not here  [default: no]",
+)
 @config_option
 def serve(**arguments: Any) -> None:
     """Serve the ECR API and the docker registry until told to stop (Ctrl-C, SIGTERM)."""

@@ -34,12 +34,16 @@ _SIZE_LIMIT = 2**63 - 1
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """A manifest on its way in: its exact bytes, what they say, and what the client wants them to be called."""
+    """A manifest on its way in: its exact bytes, what they say, and what the client wants them to be called.
+
+    `sparse` lets it name layers and images that the repository does not have.
+    """
 
     body: bytes
     manifest: Manifest
-    tag: Tag | None = None
+    tags: tuple[Tag, ...] = ()
     digest: Digest | None = None
+    sparse: bool = False
 
     def calculated(self) -> str:
         """The digest of the bytes, by the algorithm of the expected digest if there is one."""
@@ -49,7 +53,7 @@ class Push:
 
 
 def put(tx: Transaction, repository: Repository, push: Push, now: int) -> str:
-    """Store a manifest, let its tag name it, and return its digest.
+    """Store a manifest, let its tags name it, and return its digest.
 
     All or nothing, in the caller's transaction. Raises ImageDigestDoesNotMatch, ManifestInvalid, LayersNotFound,
     ReferencedImagesNotFound, ImageTagAlreadyExists, and ImageAlreadyExists when nothing would change.
@@ -61,11 +65,11 @@ def put(tx: Transaction, repository: Repository, push: Push, now: int) -> str:
         )
     known = images.find(tx, repository.id, digest)
     image_id = known.id if known else _insert(tx, repository, push, digest, now)
-    changed = push.tag is not None and _bind(tx, repository, push.tag, image_id, now)
+    changed = [tag for tag in push.tags if _bind(tx, repository, tag, image_id, now)]
     if known is not None and not changed:
         raise ImageAlreadyExists(
             digest=digest,
-            tag=push.tag or "null",
+            tag=push.tags[0] if push.tags else "null",
             repository=repository.name,
             registry=repository.registry.account,
         )
@@ -76,8 +80,8 @@ def put(tx: Transaction, repository: Repository, push: Push, now: int) -> str:
 def _insert(tx: Transaction, repository: Repository, push: Push, digest: str, now: int) -> int:
     if push.manifest.size > _SIZE_LIMIT:
         raise ManifestInvalid("its layers are larger than anything that can be counted")
-    blobs = _needed_layers(tx, repository, push.manifest)
-    children = _needed_images(tx, repository, push.manifest)
+    blobs = _needed_layers(tx, repository, push)
+    children = _needed_images(tx, repository, push)
     failpoints.hit("M1")
     manifest = push.manifest
     image = Image(
@@ -99,23 +103,25 @@ def _insert(tx: Transaction, repository: Repository, push: Push, digest: str, no
     return image_id
 
 
-def _needed_layers(tx: Transaction, repository: Repository, manifest: Manifest) -> list[tuple[int, str]]:
+def _needed_layers(tx: Transaction, repository: Repository, push: Push) -> list[tuple[int, str]]:
     """Blob ids and media types of all that the manifest needs; layers kept elsewhere need not be here."""
-    found = layers.find_layers(tx, repository.id, (layer.digest for layer in manifest.layers))
-    missing = [layer.digest for layer in manifest.layers if layer.digest not in found and not layer.is_elsewhere]
-    if missing:
+    wanted = push.manifest.layers
+    found = layers.find_layers(tx, repository.id, (layer.digest for layer in wanted))
+    missing = [layer.digest for layer in wanted if layer.digest not in found and not layer.is_elsewhere]
+    if missing and not push.sparse:
         raise LayersNotFound.for_image(missing, repository.name, repository.registry.account)
-    return [(found[layer.digest].id, layer.media_type) for layer in manifest.layers if layer.digest in found]
+    return [(found[layer.digest].id, layer.media_type) for layer in wanted if layer.digest in found]
 
 
-def _needed_images(tx: Transaction, repository: Repository, manifest: Manifest) -> list[int]:
-    found = images.find_all(tx, repository.id, (child.digest for child in manifest.children))
-    missing = [child.digest for child in manifest.children if child.digest not in found]
-    if missing:
+def _needed_images(tx: Transaction, repository: Repository, push: Push) -> list[int]:
+    wanted = push.manifest.children
+    found = images.find_all(tx, repository.id, (child.digest for child in wanted))
+    missing = [child.digest for child in wanted if child.digest not in found]
+    if missing and not push.sparse:
         raise ReferencedImagesNotFound(
             digests=", ".join(missing), repository=repository.name, registry=repository.registry.account
         )
-    return [found[child.digest].id for child in manifest.children]
+    return [found[child.digest].id for child in wanted if child.digest in found]
 
 
 def _bind(tx: Transaction, repository: Repository, tag: Tag, image_id: int, now: int) -> bool:

@@ -47,6 +47,10 @@ UPLOAD_LIFE: Final = 7 * 24 * HOUR
 """How long an upload can go on; ECR does not say. A week is what CNCF Distribution gives (uploadpurging, age)."""
 
 
+FINISHED_LIFE: Final = HOUR
+"""How long it is remembered which layer an upload became, for a client that lost the answer."""
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where an upload belongs: whoever names another repository or is another user does not see it."""
@@ -155,6 +159,16 @@ class Layers:
         failpoints.hit("U11")
         return digest
 
+    async def finished(self, place: Place, upload_id: str) -> str | None:
+        """The digest of the layer that this upload became lately, if the repository sees it still."""
+
+        def look(tx: Transaction) -> str | None:
+            repository = repositories.get(tx, place.registry, place.repository)
+            digest = layers.find_finished(tx, upload_id, repository.id, place.owner)
+            return digest if digest and layers.find_layer(tx, repository.id, digest) else None
+
+        return await self._database.read(look)
+
     async def cancel(self, place: Place, upload: Upload) -> None:
         """Raises UploadNotFound."""
         if not await self._database.write(lambda tx: layers.delete_upload(tx, upload.id)):
@@ -198,7 +212,7 @@ class Layers:
         def record(tx: Transaction) -> bool:
             known = layers.find_blob(tx, digest)
             blob_id = known.id if known else layers.insert_blob(tx, digest, upload.size, key, now)
-            _finish(tx, place, upload, blob_id, now)
+            _finish(tx, place, upload, digest, blob_id, now)
             return known is None
 
         if not await self._database.write(record):
@@ -207,7 +221,7 @@ class Layers:
 
     async def _reuse(self, place: Place, upload: Upload, blob: Blob) -> None:
         now = self._now()
-        exists = await self._database.write(lambda tx: not _finish(tx, place, upload, blob.id, now))
+        exists = await self._database.write(lambda tx: not _finish(tx, place, upload, blob.digest, blob.id, now))
         failpoints.hit("U10")
         await self._blobs.abandon(upload.id)
         if exists:
@@ -222,10 +236,11 @@ def _find(tx: Transaction, place: Place, upload_id: str, oldest: int) -> Upload:
     return upload
 
 
-def _finish(tx: Transaction, place: Place, upload: Upload, blob_id: int, now: int) -> bool:
+def _finish(tx: Transaction, place: Place, upload: Upload, digest: str, blob_id: int, now: int) -> bool:
     """End the upload with the repository seeing the blob; False when it saw it before."""
     if not layers.delete_upload(tx, upload.id):
         raise _not_found(place, upload.id)
+    layers.remember_finished(tx, upload, digest, now, now - FINISHED_LIFE)
     return layers.link_blob(tx, upload.repository_id, blob_id, now)
 
 

@@ -1,19 +1,51 @@
-"""Mounting: a repository sees a blob that another repository of the same registry has, without sending it again."""
+"""Which repositories see a blob without having received it, or see it no more."""
 
 from __future__ import annotations
 
-from moorage.metadata import layers
+from typing import Final
+
+from moorage.core.access import authorize
+from moorage.domain.errors import AccessDenied, BlobNotFound, LayerInUse
+from moorage.domain.identities import Caller
+from moorage.domain.names import Registry
+from moorage.metadata import layers, repositories
 from moorage.metadata.database import Transaction
+from moorage.metadata.layers import Blob
 from moorage.metadata.repositories import Repository
 
+_READ: Final = "ecr:GetDownloadUrlForLayer"
+_SOURCES: Final = 20
+"""Repositories that are tried as the source of a mount that names none."""
 
-def mount(tx: Transaction, source: Repository, target: Repository, digest: str, now: int) -> bool:
-    """Let `target` see a blob that `source` sees; False when `source` does not.
 
-    The caller's right to read from `source` has been checked: knowing a digest is no permission.
+def mountable(tx: Transaction, caller: Caller, registry: Registry, digest: str, source: str | None) -> Blob | None:
+    """A blob that a repository of the registry sees and the caller may read there.
+
+    `source` names that repository; None leaves it to us. None when there is no such blob, for whatever reason: the
+    client then sends the bytes, and learns nothing of what exists (knowing a digest is no permission).
     """
-    blob = layers.find_layer(tx, source.id, digest)
+    names = layers.repositories_with(tx, registry, digest, _SOURCES) if source is None else [source]
+    for name in names:
+        found = repositories.find(tx, registry, name)
+        blob = layers.find_layer(tx, found.id, digest) if found else None
+        if blob is not None and _may_read(caller, registry, name):
+            return blob
+    return None
+
+
+def unlink(tx: Transaction, repository: Repository, digest: str) -> None:
+    """Let a repository see a blob no more. Raises BlobNotFound, and LayerInUse while an image needs it."""
+    blob = layers.find_layer(tx, repository.id, digest)
     if blob is None:
+        raise BlobNotFound(digest=digest, repository=repository.name)
+    if layers.media_type_of(tx, repository.id, blob.id) is not None:
+        raise LayerInUse(digest=digest, repository=repository.name)
+    layers.unlink_blob(tx, repository.id, blob.id)
+
+
+def _may_read(caller: Caller, registry: Registry, name: str) -> bool:
+    try:
+        authorize(caller, _READ, registry, registry.repository_arn(name))
+    except AccessDenied:
         return False
-    layers.link_blob(tx, target.id, blob.id, now)
     return True

@@ -24,3 +24,4 @@ class Services:
     vault: Vault
     addresses: Addresses
     now: Clock
+    sparse_manifests: bool = False

@@ -304,6 +304,12 @@ class BlobNotFound(ContentRefusal):
     template = "The layer with digest {digest} does not exist within the repository with name '{repository}'"
 
 
+class LayerInUse(ContentRefusal):
+    """Only the docker door can ask for a layer's deletion; an image is never left without one."""
+
+    template = "The layer with digest {digest} is referenced by images of the repository with name '{repository}'"
+
+
 class ManifestNotFound(ContentRefusal):
     template = "Requested image not found"
 

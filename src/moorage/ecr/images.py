@@ -33,13 +33,14 @@ _REFERRERS: Final = 20
 async def put_image(call: Call, request: shapes.PutImageRequest) -> shapes.PutImageResponse:
     body = request["imageManifest"].encode()
     manifest = parse_manifest(body, request.get("imageManifestMediaType"))
-    push = Push(body, manifest, _tag(request.get("imageTag")), _expected(call, request))
+    tag = _tag(request.get("imageTag"))
+    push = Push(body, manifest, (tag,) if tag else (), _expected(call, request))
     now = call.services.now()
 
     def put(tx: Transaction) -> shapes.Image:
         repository = repositories.get(tx, call.registry, request["repositoryName"])
         digest = images.put(tx, repository, push, now)
-        return views.image(repository, StoredManifest(digest, manifest.media_type, body), push.tag)
+        return views.image(repository, StoredManifest(digest, manifest.media_type, body), tag)
 
     stored = await call.write(put)
     failpoints.hit("M3")

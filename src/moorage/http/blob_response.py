@@ -53,6 +53,8 @@ async def blob_response(request: Request, blobs: BlobStore, blob: ServedBlob) ->
 def byte_range(value: bytes, size: int) -> range | None:
     """The positions that a Range header asks for, of content of `size` bytes; empty when none of them exists.
 
+    RFC 9110 lets a server ignore `500-0`; the conformance program of the distribution-spec wants it refused.
+
     None stands for the whole: for several ranges at once, which a server need not serve, and for what is no range.
     """
     unit, _, spec = value.partition(b"=")
@@ -65,7 +67,7 @@ def byte_range(value: bytes, size: int) -> range | None:
         return None
     if not last:
         return range(int(first), size)
-    return range(int(first), min(int(last) + 1, size)) if int(first) <= int(last) else None
+    return range(int(first), min(int(last) + 1, size))
 
 
 def is_number(text: bytes) -> bool:

@@ -10,22 +10,32 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, Final
 
 from moorage.domain.errors import BodyTimeout, RequestEntityTooLarge
 from moorage.domain.ports import CHUNK_BYTES
 from moorage.http.messages import Request
 
-IDLE_SECONDS: Final = 30.0
-FLOOR_SECONDS: Final = 60.0
-FLOOR_BYTES: Final = 60 * 1024
-_LOOK_SECONDS: Final = 5.0
 _LARGE_BYTES: Final = 128 << 10
 _LONG_BYTES: Final = 64 << 10
 
 
 class ClientGone(Exception):
     """The connection ended before the body did; there is nobody to answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How slow a body may be: so long without a byte, and so many bytes in so long. Looked at every `look_seconds`."""
+
+    idle_seconds: float = 30.0
+    floor_seconds: float = 60.0
+    floor_bytes: int = 60 * 1024
+    look_seconds: float = 5.0
+
+
+PATIENCE = Patience()
 
 
 async def chunks(request: Request) -> AsyncIterator[bytes]:
@@ -46,7 +56,7 @@ async def chunks(request: Request) -> AsyncIterator[bytes]:
 
 
 async def _pieces(request: Request) -> AsyncIterator[bytes]:
-    watchdog = _Watchdog()
+    watchdog = _Watchdog(PATIENCE)
     messages = _Messages(request)
     try:
         more = request.content_length != 0
@@ -125,9 +135,21 @@ async def whole(request: Request, limit: int, observe: Callable[[bytes], None] =
 class _Watchdog:
     """Cancels the task that waits for a body which does not come. Time in which *we* are busy does not count."""
 
-    __slots__ = ("_handle", "_idle_since", "_loop", "_task", "_total", "_window", "expired", "received", "waiting")
+    __slots__ = (
+        "_handle",
+        "_idle_since",
+        "_loop",
+        "_patience",
+        "_task",
+        "_total",
+        "_window",
+        "expired",
+        "received",
+        "waiting",
+    )
 
-    def __init__(self) -> None:
+    def __init__(self, patience: Patience) -> None:
+        self._patience = patience
         self._loop = asyncio.get_running_loop()
         self._task = asyncio.current_task()
         self._idle_since = self._window = self._loop.time()
@@ -135,7 +157,7 @@ class _Watchdog:
         self.received = 0
         self.waiting = False
         self.expired = False
-        self._handle = self._loop.call_later(_LOOK_SECONDS, self._look)
+        self._handle = self._loop.call_later(self._patience.look_seconds, self._look)
 
     def stop(self) -> None:
         self._handle.cancel()
@@ -149,16 +171,16 @@ class _Watchdog:
             self._window = now
             window_start = self.received
         too_slow = False
-        if now - self._window >= FLOOR_SECONDS:
-            too_slow = self.received - window_start < FLOOR_BYTES
+        if now - self._window >= self._patience.floor_seconds:
+            too_slow = self.received - window_start < self._patience.floor_bytes
             self._window, window_start = now, self.received
         self._total = (self.received, window_start)
-        if too_slow or now - self._idle_since >= IDLE_SECONDS:
+        if too_slow or now - self._idle_since >= self._patience.idle_seconds:
             self.expired = True
             if self._task is not None:
                 self._task.cancel()
             return
-        self._handle = self._loop.call_later(_LOOK_SECONDS, self._look)
+        self._handle = self._loop.call_later(self._patience.look_seconds, self._look)
 
 
 class BodyBudget:

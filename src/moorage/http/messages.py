@@ -46,11 +46,17 @@ class Request:
         return None if value is None else value.decode("latin-1")
 
     def parameters(self) -> dict[str, str]:
-        """Query parameters; of one that is repeated, the first."""
+        """Query parameters; of one that is repeated, the first. Raises ValueError beyond 100 of them."""
+        return dict(reversed(self._pairs()))
+
+    def repeated(self, parameter: str) -> list[str]:
+        """All values of one query parameter. Raises ValueError beyond 100 parameters."""
+        return [value for name, value in self._pairs() if name == parameter]
+
+    def _pairs(self) -> list[tuple[str, str]]:
         if not self.query:
-            return {}
-        pairs = parse_qsl(self.query.decode("latin-1"), keep_blank_values=True, max_num_fields=100)
-        return dict(reversed(pairs))
+            return []
+        return parse_qsl(self.query.decode("latin-1"), keep_blank_values=True, max_num_fields=100)
 
     @property
     def content_length(self) -> int | None:
@@ -77,7 +83,7 @@ def _check_head(request: Request) -> None:
         for name in _SINGLE:
             if names.count(name) > 1:
                 raise BadRequest(f"more than one {name.decode()} header")
-    if b"host" not in request.headers:
+    if not request.headers.get(b"host"):  # Granian makes an empty one of none.
         raise BadRequest("no host header")
     if not request.path.startswith("/") or "\0" in request.path:
         raise BadRequest("the path is not one")

@@ -9,6 +9,7 @@ import errno
 import os
 import signal
 import socket
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -74,6 +75,8 @@ def run_uvicorn(factory: Factory, host: str, port: int) -> None:
     """Serve from this process alone until a signal to stop."""
     import uvicorn  # noqa: PLC0415 - an option that need not be installed
 
+    # When it has stopped, uvicorn raises the signal again that told it to: to be stopped is no failure.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     uvicorn.run(
         factory(),
         host=host.strip("[]"),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from moorage.domain.names import Registry
 from moorage.metadata.database import Transaction
 
 
@@ -82,6 +83,31 @@ def delete_upload(tx: Transaction, upload: str) -> bool:
     return bool(tx.run("DELETE FROM upload WHERE id = :id", id=upload))
 
 
+def remember_finished(tx: Transaction, upload: Upload, digest: str, now: int, oldest: int) -> None:
+    """Keep what became of an upload, and forget those that finished before `oldest`."""
+    tx.run("DELETE FROM finished_upload WHERE finished_at < :oldest", oldest=oldest)
+    tx.run(
+        "INSERT INTO finished_upload (id, repository_id, owner, digest, finished_at)"
+        " VALUES (:id, :repository, :owner, :digest, :now)",
+        id=upload.id,
+        repository=upload.repository_id,
+        owner=upload.owner,
+        digest=digest,
+        now=now,
+    )
+
+
+def find_finished(tx: Transaction, upload: str, repository_id: int, owner: str) -> str | None:
+    """The digest of the layer that an upload became; None when there was none such, or long ago."""
+    row = tx.one(
+        "SELECT digest FROM finished_upload WHERE id = :id AND repository_id = :repository AND owner = :owner",
+        id=upload,
+        repository=repository_id,
+        owner=owner,
+    )
+    return row[0] if row else None
+
+
 def find_blob(tx: Transaction, digest: str) -> Blob | None:
     """A blob of the store, whichever repositories may see it."""
     row = tx.one("SELECT id, digest, size, storage_key FROM blob WHERE digest = :digest", digest=digest)
@@ -133,10 +159,35 @@ WHERE r.account = :account AND r.region = :region AND r.name = :name
 """
 
 
+def unlink_blob(tx: Transaction, repository_id: int, blob_id: int) -> None:
+    """Let a repository see a blob no more; the bytes are a matter for the collector."""
+    tx.run(
+        "DELETE FROM repository_layer WHERE repository_id = :repository AND blob_id = :blob",
+        repository=repository_id,
+        blob=blob_id,
+    )
+
+
 def find_layer_by_name(tx: Transaction, account: str, region: str, name: str, digest: str) -> Blob | None:
     """`find_layer` in one statement with the repository's look-up, for the hot path."""
     row = tx.one(_FIND_LAYER_BY_NAME, account=account, region=region, name=name, digest=digest)
     return Blob(*row) if row else None
+
+
+_REPOSITORIES_WITH = """
+SELECT r.name
+FROM blob b
+JOIN repository_layer l ON l.blob_id = b.id
+JOIN repository r ON r.id = l.repository_id
+WHERE b.digest = :digest AND r.account = :account AND r.region = :region
+ORDER BY r.id LIMIT :limit
+"""
+
+
+def repositories_with(tx: Transaction, registry: Registry, digest: str, limit: int) -> list[str]:
+    """Names of at most `limit` repositories of the registry that may see a blob."""
+    rows = tx.all(_REPOSITORIES_WITH, digest=digest, account=registry.account, region=registry.region, limit=limit)
+    return [row[0] for row in rows]
 
 
 _FIND_LAYERS = """

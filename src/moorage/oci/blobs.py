@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from moorage.core import repositories
+from moorage.core import mounts, repositories
 from moorage.core.services import Services
 from moorage.domain.errors import AccessDenied, BlobNotFound, Refusal
 from moorage.domain.names import Digest, RepositoryName
@@ -17,6 +17,7 @@ from moorage.oci.gate import Gate, Visit
 
 _READ: Final = "ecr:GetDownloadUrlForLayer"
 _CHECK: Final = "ecr:BatchCheckLayerAvailability"
+_DELETE: Final = "ecr:BatchDeleteImage"
 
 
 class Blobs:
@@ -30,6 +31,13 @@ class Blobs:
     async def get(self, request: Request, name: str, reference: str) -> Response:
         visit = await self._gate.admit(request, name, _READ)
         return await blob_response(request, self._blobs, await self._find(visit, reference))
+
+    async def delete(self, request: Request, name: str, reference: str) -> Response:
+        """The repository sees the blob no more; others still do (distribution-spec, "Deleting Blobs")."""
+        visit = await self._gate.enter(request, name, _DELETE)
+        digest = Digest.parse(reference)
+        await self._database.write(lambda tx: mounts.unlink(tx, repositories.get(tx, visit.registry, name), digest))
+        return Response(202, [(b"content-length", b"0")])
 
     async def head(self, request: Request, name: str, reference: str) -> Response:
         """Both who may push and who may pull may ask: docker does so before it uploads a layer, others before a GET."""

@@ -50,6 +50,7 @@ OCI_CODES: Final[Mapping[type[Refusal], tuple[int, str]]] = {
     errors.InvalidLayer: (400, "DIGEST_INVALID"),
     errors.DigestInvalid: (400, "DIGEST_INVALID"),
     errors.BlobNotFound: (404, "BLOB_UNKNOWN"),
+    errors.LayerInUse: (405, "UNSUPPORTED"),
     errors.LayerInaccessible: (404, "BLOB_UNKNOWN"),
     errors.LayersNotFound: (404, "MANIFEST_BLOB_UNKNOWN"),
     errors.ReferencedImagesNotFound: (404, "MANIFEST_BLOB_UNKNOWN"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Final
 
@@ -37,10 +39,13 @@ class Visit:
 
     def parameters(self) -> dict[str, str]:
         """What the query asks. Raises InvalidParameter when it asks too much."""
-        try:
+        with _not_too_many():
             return self.request.parameters()
-        except ValueError:
-            raise InvalidParameter(parameter="query", constraint="Too many parameters") from None
+
+    def repeated(self, parameter: str) -> list[str]:
+        """All values of a parameter of the query. Raises InvalidParameter when it asks too much."""
+        with _not_too_many():
+            return self.request.repeated(parameter)
 
     @property
     def place(self) -> Place:
@@ -105,6 +110,14 @@ class Gate:
             (b"content-length", b"%d" % len(body)),
         ]
         return Response(401, headers, body)
+
+
+@contextmanager
+def _not_too_many() -> Iterator[None]:
+    try:
+        yield
+    except ValueError:
+        raise InvalidParameter(parameter="query", constraint="Too many parameters") from None
 
 
 def _is_token(authorization: str) -> bool:

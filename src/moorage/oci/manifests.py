@@ -43,6 +43,7 @@ class Manifests:
     def __init__(self, services: Services, gate: Gate) -> None:
         self._database = services.database
         self._now = services.now
+        self._sparse = services.sparse_manifests
         self._gate = gate
         self._budget = BodyBudget(_MEMORY)
 
@@ -71,15 +72,19 @@ class Manifests:
         """A manifest that the repository has already is no error: whoever lost the answer asks again."""
         visit = await self._gate.enter(request, name, _PUSH)
         tag, digest = _parse(reference)
+        tags = _further_tags(visit) if digest else ()
         async with self._budget.room_for(request, MANIFEST_LIMIT):
             body = await _manifest_body(request)
-            push = Push(body, parse_manifest(body, request.header(b"content-type")), tag, digest)
+            manifest = parse_manifest(body, request.header(b"content-type"))
+            push = Push(body, manifest, (tag,) if tag else tags, digest, sparse=self._sparse)
             stored = await self._store(visit, push)
         headers = [
             (b"location", f"/v2/{name}/manifests/{stored}".encode()),
             (b"docker-content-digest", stored.encode()),
             (b"content-length", b"0"),
         ]
+        if tags:
+            headers.append((b"oci-tag", ", ".join(tags).encode()))
         if push.manifest.subject is not None:
             headers.append((b"oci-subject", push.manifest.subject.encode()))
         return Response(201, headers)
@@ -126,6 +131,11 @@ async def _manifest_body(request: Request) -> bytes:
 def _parse(reference: str) -> tuple[Tag | None, Digest | None]:
     """A reference is a digest when it has a colon, which no tag has. Raises DigestInvalid, TagInvalid."""
     return (None, Digest.parse(reference)) if ":" in reference else (Tag.parse(reference), None)
+
+
+def _further_tags(visit: Visit) -> tuple[Tag, ...]:
+    """The `tag` parameters of a PUT by digest (distribution-spec, "Pushing Manifests"). Raises TagInvalid."""
+    return tuple(dict.fromkeys(Tag.parse(value) for value in visit.repeated("tag")))
 
 
 def _parse_existing(reference: str) -> tuple[Tag | None, Digest | None]:

@@ -45,7 +45,7 @@ class DockerDoor:
                 "PUT": manifests.put,
                 "DELETE": manifests.delete,
             },
-            "blobs": {"GET": blobs.get, "HEAD": blobs.head},
+            "blobs": {"GET": blobs.get, "HEAD": blobs.head, "DELETE": blobs.delete},
             "uploads": {"POST": uploads.start},
             "upload": {
                 "GET": uploads.status,

@@ -10,21 +10,20 @@ from moorage.core import mounts, repositories
 from moorage.core.layers import invalid_part
 from moorage.core.services import Services
 from moorage.domain.errors import (
-    AccessDenied,
     BodyLengthDiffers,
     DigestInvalid,
     LayerAlreadyExists,
     RangeNotSatisfiable,
     Refusal,
+    UploadNotFound,
 )
 from moorage.domain.names import Digest
 from moorage.http.blob_response import is_number
 from moorage.http.bodies import ClientGone, chunks
 from moorage.http.messages import Request, Response
 from moorage.metadata import layers
-from moorage.metadata import repositories as rows
 from moorage.metadata.database import Transaction
-from moorage.metadata.layers import Upload
+from moorage.metadata.layers import Blob, Upload
 from moorage.oci.errors import received
 from moorage.oci.gate import Gate, Visit
 
@@ -54,7 +53,7 @@ class Uploads:
             return await self._upload_at_once(visit, asked["digest"])
         if asked.get("digest-algorithm", "sha256") not in _ALGORITHMS:
             raise DigestInvalid(digest=asked["digest-algorithm"][:200])
-        if "mount" in asked and await self._mount(visit, asked["mount"], asked.get("from", "")):
+        if "mount" in asked and await self._mount(visit, asked["mount"], asked.get("from")):
             return _created(visit, asked["mount"])
         return _progress(202, visit, await self._layers.start(visit.place))
 
@@ -70,8 +69,13 @@ class Uploads:
         if request.content_length != 0:
             visit.authorize(_APPEND)
         digest = Digest.parse(visit.parameters().get("digest", ""))
-        upload = await self._receive(visit, await self._layers.find(visit.place, reference))
-        return await self._finish(visit, upload, digest)
+        try:
+            upload = await self._layers.find(visit.place, reference)
+        except UploadNotFound:
+            if await self._layers.finished(visit.place, reference) == digest:
+                return _created(visit, digest)  # The answer to the first PUT was lost.
+            raise
+        return await self._finish(visit, await self._receive(visit, upload), digest)
 
     async def status(self, request: Request, name: str, reference: str) -> Response:
         """GET: how far an upload is."""
@@ -111,23 +115,16 @@ class Uploads:
             await self._layers.complete(visit.place, upload, [digest], strict=False)
         return _created(visit, digest)
 
-    async def _mount(self, visit: Visit, digest: str, source: str) -> bool:
-        """Whether the blob was mounted. Every reason why not leads to an upload, which tells nobody what exists."""
-        origin = Visit(visit.request, visit.caller, visit.registry, source)
-        try:
-            origin.authorize(_READ)
-        except AccessDenied:
-            return False
-        account, region = visit.registry.account, visit.registry.region
-        if self._database.look(lambda tx: layers.find_layer_by_name(tx, account, region, source, digest)) is None:
-            return False
+    async def _mount(self, visit: Visit, digest: str, source: str | None) -> bool:
+        def find(tx: Transaction) -> Blob | None:
+            return mounts.mountable(tx, visit.caller, visit.registry, digest, source)
 
         def link(tx: Transaction) -> bool:
             target = repositories.get(tx, visit.registry, visit.repository)
-            found = rows.find(tx, visit.registry, source)
-            return found is not None and mounts.mount(tx, found, target, digest, self._now())
+            blob = find(tx)
+            return blob is not None and (layers.link_blob(tx, target.id, blob.id, self._now()) or True)
 
-        return await self._database.write(link)
+        return await self._database.read(find) is not None and await self._database.write(link)
 
 
 def _announced_length(visit: Visit, upload: Upload) -> int | None:

@@ -3,7 +3,7 @@
 --   account ─< iam_user ─< access_key            repository ─< tag ──────────> image ── manifest (its bytes)
 --                      └─< user_policy           repository ─< image ─< image_layer >─ blob
 --                                                repository ─< repository_layer >───── blob ── storage key
---   repository ─< resource_tag                   repository ─< upload              image ─< image_child >─ image
+--   repository ─< resource_tag                   repository ─< upload, finished    image ─< image_child >─ image
 --
 -- A blob is stored once; `repository_layer` says in which repositories it may be seen (knowing a digest is no permission).
 
@@ -83,6 +83,17 @@ CREATE TABLE upload (
     created_at     INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX upload_by_age ON upload (created_at);
+
+-- Uploads that became layers, remembered for a while: a client that lost the answer asks again and gets the same one.
+CREATE TABLE finished_upload (
+    id             TEXT PRIMARY KEY,
+    repository_id  INTEGER NOT NULL REFERENCES repository (id) ON DELETE CASCADE,
+    owner          TEXT NOT NULL,
+    digest         TEXT NOT NULL,
+    finished_at    INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX finished_upload_by_age ON finished_upload (finished_at);
+CREATE INDEX finished_upload_by_repository ON finished_upload (repository_id);
 
 CREATE TABLE image (
     id             INTEGER PRIMARY KEY,
