@@ -181,7 +181,7 @@ def test_what_is_no_manifest_is_refused_with_the_reason(
     answer = root.send("PUT", f"/v2/{repository}/manifests/v1", body, {"content-type": media_type})
 
     assert (answer.status, answer.code) == (400, "MANIFEST_INVALID")
-    assert reason in answer.json()["errors"][0]["detail"]
+    assert reason in answer.json()["errors"][0]["message"]
     assert root.world.trace() == before
 
 

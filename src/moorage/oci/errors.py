@@ -80,18 +80,16 @@ def code_of(refusal: type[Refusal]) -> tuple[int, str]:
 def refused(refusal: Refusal) -> Response:
     """The answer that tells a client why not."""
     status, code = code_of(type(refusal))
-    detail = refusal.reason if isinstance(refusal, errors.ManifestInvalid) else None
-    response = error(status, code, str(refusal), detail)
+    # ECR has one text for every manifest that it refuses; people who push deserve to read why.
+    message = refusal.reason if isinstance(refusal, errors.ManifestInvalid) else str(refusal)
+    response = error(status, code, message)
     response.headers += _further_headers(refusal)
     return response
 
 
-def error(status: int, code: str, message: str, detail: str | None = None) -> Response:
+def error(status: int, code: str, message: str) -> Response:
     """An error document (distribution-spec, "Error Codes")."""
-    entry = {"code": code, "message": message}
-    if detail is not None:
-        entry["detail"] = detail
-    body = msgspec.json.encode({"errors": [entry]})
+    body = msgspec.json.encode({"errors": [{"code": code, "message": message}]})
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
     return Response(status, headers, body)
 
