@@ -115,10 +115,13 @@ class FileBlobStore:
             await self._in_thread(self._upload_path(upload).unlink, True)
 
     async def content(self, key: str) -> bytes:
-        """See `BlobStore.content`."""
-        path = self._blob_path(key)
+        """See `BlobStore.content`. In place: a hop to a thread would take ten times as long as the reading."""
         with _missing(BlobMissing(key)):
-            return await self._in_thread(path.read_bytes)
+            descriptor = os.open(self._blob_path(key), os.O_RDONLY)
+        try:
+            return b"".join(iter(lambda: os.read(descriptor, CHUNK_BYTES), b""))
+        finally:
+            os.close(descriptor)
 
     async def read(self, key: str, start: int, stop: int) -> AsyncIterator[bytes]:
         """See `BlobStore.read`."""
