@@ -167,7 +167,7 @@ def test_knowing_a_digest_is_no_permission(world: World, root: Client, blob: str
 def test_bytes_that_the_store_has_lost_are_a_fault_and_never_a_404(
     world: World, root: Client, repository: str, size: int
 ) -> None:
-    """A 404 would let a client believe that the blob was never there. Small blobs and large ones are read differently."""
+    """A 404 would tell that the blob was never there. Small blobs and large ones are read differently."""
     content = random.Random(size).randbytes(size)
     path = f"/v2/{repository}/blobs/{root.push_blob(repository, content)}"
     files = [found for found in (world.folder / "blobs").rglob("*") if found.is_file()]

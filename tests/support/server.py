@@ -144,8 +144,8 @@ class Server:
 
 def _processes_of(group: int) -> list[int]:
     """The processes of a group that run, as /proc has them."""
-    listed = os.listdir("/proc") if Path("/proc/self/stat").exists() else []
-    return [pid for pid in map(int, filter(str.isdigit, listed)) if _group_of(pid) == group]
+    running = (int(path.parent.name) for path in Path("/proc").glob("[0-9]*/stat"))
+    return [pid for pid in running if _group_of(pid) == group]
 
 
 def _group_of(pid: int) -> int | None:

@@ -89,7 +89,7 @@ def _insert(tx: Transaction, repository: Repository, push: Push, digest: str, no
         repository_id=repository.id,
         digest=digest,
         media_type=manifest.media_type,
-        artifact_type=manifest.artifact_type,
+        artifact_type=manifest.artifact_type or None,
         subject=manifest.subject,
         # ECR shows for a list the largest of its images (ImageDetail.imageSizeInBytes).
         size=images.largest_of(tx, children) if manifest.is_index else manifest.size,

@@ -22,9 +22,6 @@ from moorage.oci.gate import Gate
 PAGE_LIMIT: Final = 1000
 """Entries of a page: without `n`, and whatever more `n` asks for (ECR's maximum, too)."""
 
-_REFERRERS_BYTES: Final = 4 << 20
-"""Annotations on one page of referrers, beyond its first entry: clients take an index of 4 MiB for sure."""
-
 _TAGS: Final = "ecr:ListImages"
 _REFERRERS: Final = "ecr:BatchGetImage"
 _CATALOG: Final = "ecr:DescribeRepositories"
@@ -74,15 +71,14 @@ class Lists:
             return images.referrers(tx, repository.id, subject, (kind,) if kind else (), after, PAGE_LIMIT + 1)
 
         found = await self._database.read(read)
-        shown = found[: _fitting(found)]
-        headers = [(b"oci-filters-applied", b"artifactType")] if kind else []
-        if len(shown) < len(found):
-            token = self._pages.issue(scope, [shown[-1].id])
+        body, shown = images.listing(found[:PAGE_LIMIT])
+        response = _document(body, OCI_INDEX)
+        if kind:
+            response.headers.append((b"oci-filters-applied", b"artifactType"))
+        if shown < len(found):
+            token = self._pages.issue(scope, [found[shown - 1].id])
             query = f"artifactType={quote(kind, safe='')}&next={token}" if kind else f"next={token}"
-            headers.append(_next(f"/v2/{name}/referrers/{subject}", query))
-        index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [_descriptor(image) for image in shown]}
-        response = _json(index, OCI_INDEX)
-        response.headers += headers
+            response.headers.append(_next(f"/v2/{name}/referrers/{subject}", query))
         return response
 
 
@@ -98,7 +94,7 @@ def _limit(asked: dict[str, str]) -> int:
 
 def _page(path: str, content: dict[str, Any], found: list[str], limit: int) -> Response:
     """A page, of one entry more than it shows if there is a next one. `n=0` has none (distribution-spec)."""
-    response = _json(content, "application/json")
+    response = _document(msgspec.json.encode(content), "application/json")
     if 0 < limit < len(found):
         response.headers.append(_next(path, f"last={quote(found[limit - 1], safe='')}&n={limit}"))
     return response
@@ -108,26 +104,6 @@ def _next(path: str, query: str) -> tuple[bytes, bytes]:
     return (b"link", f'<{path}?{query}>; rel="next"'.encode())
 
 
-def _json(content: dict[str, Any], media_type: str) -> Response:
-    body = msgspec.json.encode(content)
+def _document(body: bytes, media_type: str) -> Response:
     headers = [(b"content-type", media_type.encode()), (b"content-length", b"%d" % len(body))]
     return Response(200, headers, body)
-
-
-def _fitting(found: list[Image]) -> int:
-    """How many of the first entries fit on a page; always at least one."""
-    size = 0
-    for position, image in enumerate(found[:PAGE_LIMIT]):
-        size += len(image.annotations)
-        if position and size > _REFERRERS_BYTES:
-            return position
-    return PAGE_LIMIT
-
-
-def _descriptor(image: Image) -> dict[str, Any]:
-    descriptor: dict[str, Any] = {"mediaType": image.media_type, "digest": image.digest, "size": image.manifest_size}
-    if image.artifact_type:
-        descriptor["artifactType"] = image.artifact_type
-    if image.annotations != "{}":
-        descriptor["annotations"] = msgspec.Raw(image.annotations)
-    return descriptor
