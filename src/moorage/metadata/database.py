@@ -267,11 +267,18 @@ def open_writer(path: Path) -> Iterator[Writer]:
 
 
 def _connect(path: Path) -> apsw.Connection:
-    connection = apsw.Connection(str(path))
-    connection.set_busy_timeout(10_000)
-    # Without this, SQLite plans a statement anew when values are bound to it: ten times the cost of running it.
-    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
-    connection.execute(_PRAGMAS).fetchall()  # A statement that gives a row holds up those behind it until it is read.
+    try:
+        connection = apsw.Connection(str(path))
+        connection.set_busy_timeout(10_000)
+        # Without this, SQLite plans a statement anew when values are bound to it: ten times the cost of running it.
+        connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
+        connection.execute(
+            _PRAGMAS
+        ).fetchall()  # A statement that gives a row holds up those behind it until it is read.
+    except apsw.Error as error:
+        raise DatabaseUnusable(
+            f"{path}: {error}; see whether its disk is full, and whether it may be written"
+        ) from error
     return connection
 
 

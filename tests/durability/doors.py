@@ -1,0 +1,147 @@
+"""Both doors of one server, and the journal of what they acknowledged."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from botocore.exceptions import HTTPClientError
+
+from tests.support.aws import aws_client, docker_password
+from tests.support.http_client import Answer, Docker
+from tests.support.images import Blob
+from tests.support.server import Server
+
+
+class Crashed(Exception):
+    """The server went away before it answered."""
+
+
+class Named(NamedTuple):
+    """A layer, a manifest, a tag or an upload of a repository."""
+
+    repository: str
+    name: str
+
+
+@dataclass
+class Journal:
+    """What a client was told, which a crash must not take back. Written only after the whole answer was there."""
+
+    layers: dict[Named, bytes] = field(default_factory=dict)
+    manifests: dict[Named, Blob] = field(default_factory=dict)
+    tags: dict[Named, set[str]] = field(default_factory=dict)
+    """The digests that a tag may name: the acknowledged one, and those of pushes that were never answered."""
+    uploads: dict[Named, set[int]] = field(default_factory=dict)
+    """The sizes that an upload may have, in the same way."""
+
+    def layer(self, repository: str, blob: Blob) -> None:
+        self.layers[Named(repository, blob.digest)] = blob.content
+
+    @contextmanager
+    def tagging(self, repository: str, tag: str, manifest: Blob) -> Iterator[None]:
+        """Around a push of a manifest by tag: until it is answered, the tag may name the old or the new one."""
+        allowed = self.tags.setdefault(Named(repository, tag), {""})
+        allowed.add(manifest.digest)
+        yield
+        self.tags[Named(repository, tag)] = {manifest.digest}
+        self.manifests[Named(repository, manifest.digest)] = manifest
+
+    @contextmanager
+    def growing(self, repository: str, upload: str, size: int) -> Iterator[None]:
+        """Around an append after which the upload has `size` bytes."""
+        self.uploads.setdefault(Named(repository, upload), {0}).add(size)
+        yield
+        self.uploads[Named(repository, upload)] = {size}
+
+    @contextmanager
+    def finishing(self, repository: str, upload: str, blob: Blob) -> Iterator[None]:
+        """Around the completion of an upload: until it is answered, the upload may be there or not."""
+        self.uploads.pop(Named(repository, upload), None)
+        yield
+        self.layer(repository, blob)
+
+
+class Doors:
+    """A server's two entrances, for its root user. They stay usable when the server is killed and started again."""
+
+    def __init__(self, server: Server, ecr: Any) -> None:
+        self.server = server
+        self.ecr = ecr
+        self.password = docker_password(ecr)
+        self.docker = Docker(server.host, server.port, self.password)
+
+    def repositories(self) -> list[str]:
+        found = self.ecr.get_paginator("describe_repositories").paginate()
+        return [one["repositoryName"] for page in found for one in page["repositories"]]
+
+    def image_ids(self, repository: str) -> list[dict[str, str]]:
+        """What ListImages tells: a digest each, with the tag if there is one."""
+        found = self.ecr.get_paginator("list_images").paginate(repositoryName=repository)
+        return [one for page in found for one in page["imageIds"]]
+
+    def tags(self, repository: str) -> list[str]:
+        answer = self.docker.get(f"/v2/{repository}/tags/list")
+        assert answer.status == 200, answer
+        return list(answer.json()["tags"])
+
+    def manifest(self, repository: str, reference: str) -> Answer:
+        return self.docker.get(f"/v2/{repository}/manifests/{reference}")
+
+    def layer(self, repository: str, digest: str) -> Answer:
+        return self.docker.get(f"/v2/{repository}/blobs/{digest}")
+
+    def download(self, repository: str, digest: str) -> bytes:
+        """A layer through GetDownloadUrlForLayer."""
+        url = urlsplit(
+            self.ecr.get_download_url_for_layer(repositoryName=repository, layerDigest=digest)["downloadUrl"]
+        )
+        answer = Docker(self.server.host, self.server.port, None).get(f"{url.path}?{url.query}")
+        assert answer.status == 200, answer
+        return answer.body
+
+    def visible_state(self) -> dict[str, Any]:
+        """All that a client can see: repositories, images and tags, through both doors. Uploads are not part of it."""
+        return {
+            name: (
+                sorted(json.dumps(one, sort_keys=True) for one in self.image_ids(name)),
+                self.tags(name),
+                [
+                    hashlib.sha256(self.manifest(name, one["imageDigest"]).body).hexdigest()
+                    for one in self.image_ids(name)
+                ],
+            )
+            for name in self.repositories()
+        }
+
+
+@contextmanager
+def doors_of(server: Server) -> Iterator[Doors]:
+    with aws_client(server) as ecr:
+        yield Doors(server, ecr)
+
+
+@contextmanager
+def crash_of_the_server() -> Iterator[None]:
+    """What is in the block must end without an answer. Raises AssertionError when the server answers."""
+    try:
+        with unanswered_as_crash():
+            yield
+    except Crashed:
+        return
+    raise AssertionError("the server answered instead of crashing")
+
+
+@contextmanager
+def unanswered_as_crash() -> Iterator[None]:
+    """Turn every way in which a connection ends without an answer into Crashed."""
+    try:
+        yield
+    except (OSError, http.client.HTTPException, HTTPClientError) as error:
+        raise Crashed from error

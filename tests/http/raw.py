@@ -1,0 +1,107 @@
+"""HTTP by hand, on a socket: heads that are wrong, bodies that stop in the middle, connections that end in any way."""
+
+from __future__ import annotations
+
+import re
+import socket
+import struct
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import NamedTuple, Self
+
+from tests.support.server import Server
+
+
+class Reply(NamedTuple):
+    """All that came back: the statuses of the answers, the bytes, and how the connection was then."""
+
+    statuses: list[int]
+    content: bytes
+    closed: bool
+
+
+class Connection:
+    """One connection to a server, which is closed at the end of the block."""
+
+    def __init__(self, server: Server) -> None:
+        self.socket = socket.create_connection((server.host, server.port), timeout=10)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.socket.close()
+
+    def send(self, content: bytes) -> None:
+        self.socket.sendall(content)
+
+    def half_close(self) -> None:
+        """Nothing more is sent; answers can still be read."""
+        self.socket.shutdown(socket.SHUT_WR)
+
+    def close(self) -> None:
+        self.socket.close()
+
+    def reset(self) -> None:
+        """End the connection with a reset instead of a goodbye."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.socket.close()
+
+    def reply(self, seconds: float = 0.5) -> Reply:
+        """What comes until the server closes, or until nothing more has come for `seconds`."""
+        pieces, closed = [], False
+        self.socket.settimeout(seconds)
+        try:
+            while piece := self.socket.recv(1 << 16):
+                pieces.append(piece)
+            closed = True
+        except TimeoutError:
+            pass
+        except ConnectionError:
+            closed = True
+        content = b"".join(pieces)
+        statuses = [int(code) for code in re.findall(rb"HTTP/1\.[01] (\d{3})", content)]
+        return Reply(statuses, content, closed)
+
+    def first_line(self, seconds: float = 10) -> bytes:
+        """The status line of an answer; empty when the connection ends without one."""
+        self.socket.settimeout(seconds)
+        line = b""
+        while not line.endswith(b"\r\n"):
+            byte = self.socket.recv(1)
+            if not byte:
+                break
+            line += byte
+        return line.strip()
+
+    def seconds_until_closed(self, most: float) -> float:
+        """How long the server keeps the connection. Raises AssertionError after `most` seconds."""
+        started = time.monotonic()
+        self.socket.settimeout(most)
+        try:
+            while self.socket.recv(1 << 16):
+                pass
+        except TimeoutError:
+            raise AssertionError(f"still open after {most} s") from None
+        except ConnectionError:
+            pass
+        return time.monotonic() - started
+
+
+def head(method: str, path: str, headers: Mapping[str, str | int]) -> bytes:
+    lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
+    return "\r\n".join(lines).encode("latin-1")
+
+
+def exchange(server: Server, content: bytes, seconds: float = 0.5) -> Reply:
+    """Send this on a connection of its own, and read what comes back."""
+    with Connection(server) as connection:
+        try:
+            connection.send(content)
+        except ConnectionError:
+            return Reply([], b"", closed=True)
+        return connection.reply(seconds)

@@ -1,0 +1,123 @@
+"""The watchdog over bodies: who sends nothing, or too little, is cut off; who waits for us is not."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+
+from moorage.domain.errors import BodyTimeout
+from moorage.http import bodies
+from moorage.http.bodies import Patience, chunks, whole
+from moorage.http.messages import Request
+
+Message = dict[str, Any]
+Body = Callable[[], AsyncIterator[bytes]]
+
+PATIENCE = Patience(idle_seconds=0.2, floor_seconds=0.4, floor_bytes=40, look_seconds=0.02)
+
+
+@pytest.fixture(autouse=True)
+def little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "PATIENCE", PATIENCE)
+
+
+def request(body: Body, **headers: str) -> Request:
+    """A request whose body arrives as the generator has it."""
+    pieces = body()
+
+    async def receive() -> Message:
+        piece = await anext(pieces, None)
+        return {"type": "http.request", "body": piece or b"", "more_body": piece is not None}
+
+    pairs = [(name.replace("_", "-").encode(), value.encode()) for name, value in {"host": "r", **headers}.items()]
+    scope = {"method": "PUT", "path": "/", "query_string": b"", "headers": pairs}
+    return Request(scope, receive, "request-1")
+
+
+def pausing(pause: float, count: int, piece: bytes = b"x") -> Body:
+    async def body() -> AsyncIterator[bytes]:
+        for _ in range(count):
+            await asyncio.sleep(pause)
+            yield piece
+
+    return body
+
+
+def seconds_until_cut(body: Body) -> float:
+    started = time.monotonic()
+    with pytest.raises(BodyTimeout):
+        asyncio.run(whole(request(body), 1 << 20))
+    return time.monotonic() - started
+
+
+def test_a_body_that_never_begins_is_cut_after_the_idle_time() -> None:
+    assert 0.2 <= seconds_until_cut(pausing(60, 1)) < 1
+
+
+def test_a_body_that_stalls_in_its_middle_is_cut_after_the_idle_time() -> None:
+    async def body() -> AsyncIterator[bytes]:
+        yield b"x" * 1_000
+        await asyncio.sleep(60)
+
+    assert 0.2 <= seconds_until_cut(body) < 1
+
+
+def test_a_body_that_drips_is_cut_after_the_time_of_the_floor() -> None:
+    """One byte at a time, never idle for long: 20 bytes in 0.4 s, where 40 are asked for."""
+    assert 0.4 <= seconds_until_cut(pausing(0.02, 10_000)) < 2
+
+
+def test_a_body_that_drips_later_is_cut_too() -> None:
+    """What came fast in the beginning does not count for later."""
+
+    async def body() -> AsyncIterator[bytes]:
+        yield b"x" * 10_000
+        async for piece in pausing(0.02, 10_000)():
+            yield piece
+
+    assert 0.4 <= seconds_until_cut(body) < 2
+
+
+def test_a_slow_body_above_the_floor_arrives() -> None:
+    assert len(asyncio.run(whole(request(pausing(0.05, 20, b"x" * 20)), 1 << 20))) == 400
+
+
+@pytest.mark.parametrize("piece", [b"x", b"x" * (1 << 20)])
+def test_time_in_which_we_are_busy_is_not_held_against_the_client(piece: bytes) -> None:
+    async def scenario() -> int:
+        received = 0
+        async for chunk in chunks(request(pausing(0, 3, piece))):
+            received += len(chunk)
+            await asyncio.sleep(0.5)  # a disk that is slow
+        return received
+
+    assert asyncio.run(scenario()) == 3 * len(piece)
+
+
+def test_a_task_that_is_cancelled_by_somebody_else_stays_cancelled() -> None:
+    """The server is stopping, for instance: that is no fault of the client's."""
+
+    async def scenario() -> None:
+        task = asyncio.create_task(whole(request(pausing(60, 1)), 100))
+        await asyncio.sleep(0.05)
+        task.cancel()
+        await task
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(scenario())
+
+
+def test_after_a_body_its_watchdog_is_gone() -> None:
+    async def scenario() -> None:
+        assert await whole(request(pausing(0, 2)), 100) == b"xx"
+        await asyncio.sleep(3 * PATIENCE.idle_seconds)
+
+    asyncio.run(scenario())
+
+
+def test_the_bounds_are_those_that_are_documented() -> None:
+    assert Patience() == Patience(idle_seconds=30, floor_seconds=60, floor_bytes=60 * 1024, look_seconds=5)
