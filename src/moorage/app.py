@@ -18,7 +18,8 @@ from moorage.core.services import Services
 from moorage.core.vault import Vault
 from moorage.ecr.downloads import DownloadDoor
 from moorage.ecr.endpoint import EcrDoor
-from moorage.http.application import Application, Life
+from moorage.http.application import Application, Front, Life
+from moorage.http.forwarding import TrustedProxies
 from moorage.http.server import GRANIAN_READ_AHEAD
 from moorage.metadata.database import Database, open_writer
 from moorage.metadata.schema import migrate
@@ -63,7 +64,10 @@ def application(settings: Settings) -> Application:
         log=log,
         is_ready=lambda: _is_readable(database),
         life=Life(database.start, stop),
-        read_ahead=GRANIAN_READ_AHEAD if settings.server == "granian" else 1,
+        front=Front(
+            TrustedProxies(settings.trusted_proxies),
+            read_ahead=GRANIAN_READ_AHEAD if settings.server == "granian" else 1,
+        ),
     )
 
 
@@ -77,7 +81,7 @@ def services_of(settings: Settings, folder: DataFolder, database: Database, blob
         access=Access(database, vault, system_clock, settings.region),
         pages=PageTokens(vault),
         vault=vault,
-        addresses=Addresses("http", settings.public_host, settings.domain),
+        addresses=Addresses(settings.scheme, settings.public_host, settings.domain),
         now=system_clock,
         sparse_manifests=settings.sparse_manifests,
     )

@@ -5,6 +5,7 @@ This is the only module that reads the environment.
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 import tomllib
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 _LISTEN = re.compile(r"(?P<host>\[[0-9a-fA-F:]+\]|[^:\[\]]*):(?P<port>\d{1,5})")
+_HOST_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9])?", re.ASCII)
 
 
 class SettingWrong(Exception):
@@ -33,6 +35,24 @@ class Settings:
     access_log: bool = True
     sparse_manifests: bool = False
     failpoints: str = ""
+    tls: bool = False
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    tls_name: str = ""
+    host_name: str | None = None
+    trusted_proxy: str = ""
+
+    @property
+    def scheme(self) -> str:
+        return "https" if self.tls or self.tls_cert else "http"
+
+    @property
+    def tls_names(self) -> list[str]:
+        return _listed(self.tls_name)
+
+    @property
+    def trusted_proxies(self) -> list[str]:
+        return _listed(self.trusted_proxy)
 
     @property
     def host(self) -> str:
@@ -44,9 +64,9 @@ class Settings:
 
     @property
     def public_host(self) -> str:
-        """How clients on this machine name the server: docker trusts `localhost` without TLS."""
-        host = "localhost" if self.host in {"127.0.0.1", "0.0.0.0", "[::1]", "[::]"} else self.host  # noqa: S104
-        return f"{host}:{self.port}"
+        """How clients name the server: as told, else as clients on this machine do; docker trusts `localhost`."""
+        here = "localhost" if self.host in {"127.0.0.1", "0.0.0.0", "[::1]", "[::]"} else self.host  # noqa: S104
+        return f"{self.host_name or here}:{self.port}"
 
     @property
     def worker_count(self) -> int:
@@ -88,6 +108,36 @@ def _check(settings: Settings) -> None:
         raise SettingWrong(f"server: {settings.server!r} is neither granian nor uvicorn")
     if re.fullmatch(r"[a-z0-9-]{2,25}", settings.region) is None:
         raise SettingWrong(f"region: {settings.region!r} is not a region")
+    _check_tls(settings)
+    for network in settings.trusted_proxies:
+        try:
+            ipaddress.ip_network(network)
+        except ValueError as error:
+            raise SettingWrong(f"trusted_proxy: {error}") from None
+
+
+def _check_tls(settings: Settings) -> None:
+    if (settings.tls_cert is None) != (settings.tls_key is None):
+        raise SettingWrong("tls_cert, tls_key: a certificate and its key go together")
+    if settings.tls_cert is not None and (settings.tls or settings.tls_name):
+        raise SettingWrong(
+            "tls, tls_name: make a certificate here; tls_cert and tls_key bring one: choose one of the two"
+        )
+    if settings.tls_name and not settings.tls:
+        raise SettingWrong("tls_name: names of the certificate that tls makes: set tls, too")
+    for name in settings.tls_names:
+        if not _is_host(name.removeprefix("*.")):
+            raise SettingWrong(f"tls_name: {name!r} is neither a host name nor an address")
+    if settings.host_name is not None and not _is_host(settings.host_name):
+        raise SettingWrong(f"host_name: {settings.host_name!r} is not a host name")
+
+
+def _is_host(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return _HOST_NAME.fullmatch(text) is not None
+    return True
 
 
 def _from_file(name: str | None) -> dict[str, Any]:
@@ -105,16 +155,23 @@ def _from_file(name: str | None) -> dict[str, Any]:
 
 def _converted(name: str, value: Any) -> Any:
     """A setting's value from its text; values of a TOML file or the command line have their type already."""
-    if name == "data":
+    if name in {"data", "tls_cert", "tls_key"}:
         return Path(value).expanduser()
     if name == "workers":
         try:
             return int(value)
         except ValueError:
             raise SettingWrong(f"workers: {value!r} is not a number") from None
-    if name in {"access_log", "sparse_manifests"} and isinstance(value, str):
+    if name in {"tls_name", "trusted_proxy"} and not isinstance(value, str):
+        return ",".join(value)
+    if name in {"access_log", "sparse_manifests", "tls"} and isinstance(value, str):
         return value.lower() not in {"0", "false", "no", "off"}
     return value
+
+
+def _listed(text: str) -> list[str]:
+    """The parts of a setting that may have several, separated by commas."""
+    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def _default_data(environment: Mapping[str, str]) -> Path:

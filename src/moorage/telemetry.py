@@ -28,6 +28,7 @@ class Logged(Protocol):
     path: str
     caller: str
     operation: str
+    client: str
 
 
 class RequestIds:
@@ -64,6 +65,7 @@ class Log:
             "path": request.path,
             "operation": request.operation,
             "caller": request.caller,
+            "client": request.client,
             "status": status,
             "ms": round(seconds * 1000, 3),
         }

@@ -130,10 +130,12 @@ def check_p10_bounded(server: Server) -> None:
 def check_p11_restarts_at_once(server: Server, **options: Any) -> None:
     """After a kill the server is ready in 2 seconds, without a look into the folders of blobs.
 
-    On a busy machine the best of three starts counts. `options` are those of `Server.start`.
+    The best of three starts counts, and on a machine with more to do than processors, it may take as much longer.
+    `options` are those of `Server.start`.
     """
     seconds: list[float] = []
-    while not seconds or (min(seconds) > RESTART_SECONDS and len(seconds) < 3):
+    limit = RESTART_SECONDS * max(1, os.getloadavg()[0] / (os.cpu_count() or 1))
+    while not seconds or (min(seconds) > limit and len(seconds) < 3):
         if server.process is not None:
             server.kill()
         folders = [path for path in (server.data / "blobs").rglob("*") if path.is_dir()]
@@ -143,7 +145,7 @@ def check_p11_restarts_at_once(server: Server, **options: Any) -> None:
         server.start(**options)
         seconds.append(time.monotonic() - started)
         assert {folder.stat().st_atime_ns for folder in folders} <= {_OLD}, "the start read folders of blobs"
-    assert min(seconds) <= RESTART_SECONDS, seconds
+    assert min(seconds) <= limit, (seconds, limit)
 
 
 def check_p12_secrets_stay_secret(server: Server, secrets: Collection[str]) -> None:

@@ -244,7 +244,7 @@ def test_the_points_of_the_table_are_those_of_the_code() -> None:
 
 def test_a_log_line_has_the_members_that_are_documented() -> None:
     class Sent:
-        id, method, path, operation, caller = "id", "GET", "/v2/", "op", "AKIA"
+        id, method, path, operation, caller, client = "id", "GET", "/v2/", "op", "AKIA", "127.0.0.1"
 
     section = text_of("docs/operating.md").partition("## Logs\n")[2].partition("\n## ")[0]
     documented = {name for row in table_rows(section)[1:] for name in re.findall(r"`(\w+)`", row[0])}

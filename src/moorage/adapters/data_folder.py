@@ -2,7 +2,8 @@
 
 moorage.db        metadata (SQLite)              master.key     32 bytes, mode 0600
 uploads/ blobs/   layers                         credentials    the root access key in AWS's own format, mode 0600
-server.lock       held by the running server     endpoint       the URL of the server that ran last
+server.lock       held by the running server     endpoint       the URL of the server that ran last, and whom to trust
+tls/              certificates (`certificates.py`)
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ class DataFolder:
         self._key = path / "master.key"
         self._credentials = path / "credentials"
         self._endpoint = path / "endpoint"
+        self.tls = path / "tls"
         self._lock: int | None = None
 
     def prepare(self) -> None:
@@ -50,7 +52,7 @@ class DataFolder:
         try:
             return self._key.read_bytes()
         except FileNotFoundError:
-            _write_secret(self._key, secrets.token_bytes(32))
+            write_secret(self._key, secrets.token_bytes(32))
             return self._key.read_bytes()
 
     def credentials(self) -> tuple[str, str] | None:
@@ -63,20 +65,23 @@ class DataFolder:
 
     def write_credentials(self, key: str, secret: str) -> None:
         text = f"[default]\naws_access_key_id = {key}\naws_secret_access_key = {secret}\n"
-        _write_secret(self._credentials, text.encode())
+        write_secret(self._credentials, text.encode())
 
-    def endpoint(self) -> str | None:
-        """The URL that the last server wrote."""
+    def endpoint(self) -> tuple[str, Path | None] | None:
+        """What the last server wrote: its URL, and the certificates to trust it by if its own authority made one."""
         try:
-            return self._endpoint.read_text("utf-8").strip()
+            url, _, bundle = self._endpoint.read_text("utf-8").strip().partition("\n")
         except FileNotFoundError:
             return None
+        return url, self.path / bundle if bundle else None
 
-    def write_endpoint(self, url: str) -> None:
-        self._endpoint.write_text(url + "\n", "utf-8")
+    def write_endpoint(self, url: str, bundle: Path | None = None) -> None:
+        """Note where the server is reached. `bundle` is in this folder, which may be moved."""
+        trusted = "" if bundle is None else f"{bundle.relative_to(self.path)}\n"
+        self._endpoint.write_text(f"{url}\n{trusted}", "utf-8")
 
 
-def _write_secret(path: Path, content: bytes) -> None:
+def write_secret(path: Path, content: bytes) -> None:
     """Write a file that only its owner can read, whole or not at all."""
     temporary = path.with_name(path.name + ".new")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

@@ -65,8 +65,9 @@ def _environment(folder: DataFolder, config: str | None) -> dict[str, str]:
     credentials = folder.credentials()
     if credentials is None:
         raise click.ClickException(f"{folder.path} has no root access key: start the server there once")
-    endpoint = folder.endpoint() or f"http://{settings.public_host}"
+    endpoint, bundle = folder.endpoint() or (f"{settings.scheme}://{settings.public_host}", None)
     return {
+        **({} if bundle is None else {"AWS_CA_BUNDLE": str(bundle.absolute())}),
         "AWS_ENDPOINT_URL_ECR": endpoint,
         "AWS_ENDPOINT_URL_STS": endpoint,
         "AWS_ACCESS_KEY_ID": credentials[0],

@@ -13,6 +13,7 @@ _COMMANDS: Final = {
     "serve": "moorage.cli.serve:serve",
     "env": "moorage.cli.aws:env",
     "ecr": "moorage.cli.aws:ecr",
+    "tls": "moorage.cli.tls:tls",
     "user": "moorage.cli.identities:user",
     "key": "moorage.cli.identities:key",
     "bench": "moorage.cli.bench:bench",

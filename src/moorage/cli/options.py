@@ -11,12 +11,36 @@ import click
 from moorage.adapters.data_folder import DataFolder
 from moorage.config import Settings, SettingWrong, load
 
+_several: dict[str, Any] = {"multiple": True, "callback": lambda _context, _option, given: ",".join(given) or None}
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 data_option = click.option(
     "--data", type=click.Path(path_type=Path), help="Data folder  [default: $XDG_DATA_HOME/moorage]"
 )
+_TLS_OPTIONS = (
+    click.option("--tls/--no-tls", default=None, help="Serve HTTPS with a certificate made here  [default: no]"),
+    click.option(
+        "--tls-cert", type=click.Path(path_type=Path), help="Serve HTTPS with this certificate (PEM, with its chain)."
+    ),
+    click.option("--tls-key", type=click.Path(path_type=Path), help="The key of --tls-cert (PEM, no password)."),
+    click.option("--tls-name", metavar="NAME", **_several, help="One more name or address for --tls; may be repeated."),
+    click.option("--host-name", metavar="NAME", help="Name by which clients call the server, for returned addresses."),
+    click.option(
+        "--trusted-proxy",
+        metavar="NETWORK",
+        **_several,
+        help="Believe X-Forwarded-For, -Proto and -Host of these peers (address or CIDR); may be repeated.",
+    ),
+)
 config_option = click.option("--config", metavar="FILE", help="TOML file with settings, named as the options are.")
+
+
+def tls_options(command: F) -> F:
+    """What `serve` can be told of TLS and of who stands before it."""
+    for option in reversed(_TLS_OPTIONS):
+        command = option(command)
+    return command
 
 
 def settings_of(arguments: dict[str, Any]) -> Settings:

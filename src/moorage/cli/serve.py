@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import ssl
 import sys
 import threading
 import time
@@ -13,9 +14,11 @@ import click
 
 from moorage import app
 from moorage.adapters.data_folder import DataFolder, FolderInUse
-from moorage.cli.options import config_option, data_option, settings_of
+from moorage.adapters.issuing import CertificateUnusable
+from moorage.cli.options import config_option, data_option, settings_of, tls_options
+from moorage.cli.tls import bundle_of, certificates_of, prepared, served
 from moorage.config import Settings
-from moorage.http.server import PortInUse, refuse_port_in_use, run_granian, run_uvicorn
+from moorage.http.server import Certificate, PortInUse, refuse_port_in_use, run_granian, run_uvicorn
 from moorage.metadata.database import DatabaseUnusable
 
 _READY_SECONDS = 30
@@ -34,6 +37,7 @@ _READY_SECONDS = 30
     default=None,
     help="Let docker clients push manifests whose layers or images are not here  [default: no]",
 )
+@tls_options
 @config_option
 def serve(**arguments: Any) -> None:
     """Serve the ECR API and the docker registry until told to stop (Ctrl-C, SIGTERM)."""
@@ -43,22 +47,24 @@ def serve(**arguments: Any) -> None:
         refuse_port_in_use(settings.host, settings.port)
         folder.prepare()
         folder.lock()
+        certificates = certificates_of(settings, folder)
+        settings = prepared(settings, certificates)
         app.prepare(folder)
-    except (PortInUse, FolderInUse, DatabaseUnusable) as error:
+    except (PortInUse, FolderInUse, DatabaseUnusable, CertificateUnusable) as error:
         raise click.ClickException(str(error)) from None
     except OSError as error:
         raise click.ClickException(f"{error.filename or settings.listen}: {error.strerror}") from None
-    folder.write_endpoint(f"http://{settings.public_host}")
+    folder.write_endpoint(f"{settings.scheme}://{settings.public_host}", bundle_of(certificates))
     threading.Thread(target=_announce, args=(settings,), daemon=True).start()
-    _run(settings)
+    _run(settings, served(certificates))
 
 
-def _run(settings: Settings) -> None:
+def _run(settings: Settings, certificate: Certificate | None) -> None:
     factory = partial(app.application, settings)
     if settings.server == "uvicorn":
-        run_uvicorn(factory, settings.host, settings.port)
+        run_uvicorn(factory, settings.host, settings.port, certificate)
     else:
-        run_granian(factory, settings.host, settings.port, settings.worker_count)
+        run_granian(factory, settings.host, settings.port, settings.worker_count, certificate)
 
 
 def _announce(settings: Settings) -> None:
@@ -75,6 +81,10 @@ def _announce(settings: Settings) -> None:
 def _is_ready(settings: Settings) -> bool:
     host = {"0.0.0.0": "127.0.0.1", "[::]": "::1"}.get(settings.host, settings.host.strip("[]"))  # noqa: S104
     connection = http.client.HTTPConnection(host, settings.port, timeout=5)
+    if settings.scheme == "https":
+        # Whether it answers, nothing else: the certificate need not name the address that is asked here.
+        anybody = ssl._create_unverified_context()  # noqa: S323
+        connection = http.client.HTTPSConnection(host, settings.port, timeout=5, context=anybody)
     try:
         connection.request("GET", "/readyz")
         return connection.getresponse().status == 200
@@ -87,7 +97,7 @@ def _is_ready(settings: Settings) -> bool:
 def _welcome(settings: Settings) -> str:
     program, folder, host = _program(), settings.data, settings.public_host
     return f"""
-Moorage serves the ECR API and a docker registry on http://{host}
+Moorage serves the ECR API and a docker registry on {settings.scheme}://{host}
 The data is in {folder}, the root access key in {folder / "credentials"}.
 
   eval "$({program} env --data {folder})"
@@ -96,8 +106,14 @@ The data is in {folder}, the root access key in {folder / "credentials"}.
   docker tag IMAGE {host}/team/app:v1
   docker push {host}/team/app:v1
 
-Without the AWS command line: {program} ecr … has all its commands. Stop with Ctrl-C.
+{_trust(settings)}Without the AWS command line: {program} ecr … has all its commands. Stop with Ctrl-C.
 """
+
+
+def _trust(settings: Settings) -> str:
+    if not settings.tls:
+        return ""
+    return f"docker must trust {settings.data / 'tls' / 'ca.crt'} first: see docs/tls.md.\n"
 
 
 def _program() -> str:

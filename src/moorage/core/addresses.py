@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from moorage.domain.names import Registry
+from moorage.domain.names import Registry, registry_of_host
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +14,16 @@ class Addresses:
     scheme: str
     host: str
     domain: str | None = None
+
+    def reached_at(self, scheme: str, host: str) -> Addresses:
+        """The addresses for a client that came through a proxy and called it so.
+
+        A domain that was set stays; a host of the form ACCOUNT.dkr.ecr.REGION.DOMAIN brings one.
+        """
+        if self.domain is not None:
+            return replace(self, scheme=scheme, host=host)
+        registry = registry_of_host(host)
+        return Addresses(scheme, host, None if registry is None else host.partition(f".{registry.region}.")[2])
 
     def of(self, registry: Registry) -> str:
         """`localhost:5000`, or `ACCOUNT.dkr.ecr.REGION.DOMAIN`."""

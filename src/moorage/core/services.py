@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from moorage.core.access import Access
 from moorage.core.addresses import Addresses
@@ -25,3 +25,9 @@ class Services:
     addresses: Addresses
     now: Clock
     sparse_manifests: bool = False
+
+    def reached_at(self, scheme_and_host: tuple[str, str] | None) -> Services:
+        """The same services for a client that came through a trusted proxy, which it called by scheme and host."""
+        if scheme_and_host is None:
+            return self
+        return replace(self, addresses=self.addresses.reached_at(*scheme_and_host))

@@ -77,7 +77,8 @@ class EcrDoor:
                 raise UnsupportedOperation(operation=operation.name)
             members = codec.decode(operation, body)
             del body
-            call = _authorized(self._services, credentials, signed.region, operation, members)
+            services = self._services.reached_at(request.reached_at)
+            call = _authorized(services, credentials, signed.region, operation, members)
             return codec.encode(operation, await handler(call, members))
 
 

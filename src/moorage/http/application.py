@@ -12,10 +12,11 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from moorage.domain.ports import CHUNK_BYTES
 from moorage.http.bodies import ClientGone
+from moorage.http.forwarding import TrustedProxies
 from moorage.http.messages import BadRequest, Receive, Request, Response, Scope, Send
 from moorage.telemetry import Log, RequestIds
 
@@ -38,8 +39,19 @@ class Life:
     stop: Callable[[], None]
 
 
+@dataclass(frozen=True, slots=True)
+class Front:
+    """What stands before the application: whose forwarded headers count, and the server's `read_ahead` (`Request`)."""
+
+    proxies: TrustedProxies
+    read_ahead: int = 1
+
+
+_NO_FRONT: Final = Front(TrustedProxies([]))
+
+
 class Application:
-    """What the HTTP server calls. For `read_ahead` see `Request`."""
+    """What the HTTP server calls."""
 
     def __init__(
         self,
@@ -47,13 +59,14 @@ class Application:
         log: Log,
         is_ready: Callable[[], bool],
         life: Life,
-        read_ahead: int = 1,
+        front: Front = _NO_FRONT,
     ) -> None:
         self._api, self._docker, self._downloads = doors["/"], doors["/v2/"], doors["/layers/"]
         self._log = log
         self._is_ready = is_ready
         self._life = life
-        self._read_ahead = read_ahead
+        self._proxies = front.proxies
+        self._read_ahead = front.read_ahead
         self._ids = RequestIds()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -64,6 +77,7 @@ class Application:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
+        self._proxies.apply(scope)
         try:
             request = Request(scope, receive, self._ids.next(), self._read_ahead)
         except BadRequest as error:

@@ -16,6 +16,10 @@ Headers = list[tuple[bytes, bytes]]
 _SINGLE = (b"host", b"authorization", b"content-length", b"content-type", b"content-range", b"x-amz-target")
 
 
+REACHED_AT = "moorage.reached_at"
+"""The member of a scope that a trusted proxy's headers bring (`forwarding.py`)."""
+
+
 class BadRequest(Exception):
     """The head of the request is ambiguous or no HTTP that we take; the text is for the client."""
 
@@ -23,10 +27,24 @@ class BadRequest(Exception):
 class Request:
     """The head of a request, and the way to its body. `caller` and `operation` are noted here for the log.
 
+    `client` is the address of whoever asks, and `reached_at` the scheme and host by which a trusted proxy was called.
     `read_ahead` is how many messages may be asked for at once; more than one only where the server keeps their order.
     """
 
-    __slots__ = ("caller", "headers", "id", "method", "operation", "path", "query", "read_ahead", "receive", "scope")
+    __slots__ = (
+        "caller",
+        "client",
+        "headers",
+        "id",
+        "method",
+        "operation",
+        "path",
+        "query",
+        "reached_at",
+        "read_ahead",
+        "receive",
+        "scope",
+    )
 
     def __init__(self, scope: Scope, receive: Receive, request_id: str, read_ahead: int = 1) -> None:
         self.scope = scope
@@ -37,6 +55,9 @@ class Request:
         self.path: str = scope["path"]
         self.query: bytes = scope["query_string"]
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        client = scope.get("client")
+        self.client: str = client[0] if client else ""
+        self.reached_at: tuple[str, str] | None = scope.get(REACHED_AT)
         self.caller = ""
         self.operation = ""
         _check_head(self)

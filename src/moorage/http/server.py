@@ -9,8 +9,15 @@ import errno
 import os
 import signal
 import socket
+import ssl
 import sys
+import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 Factory = Callable[[], Any]
@@ -20,6 +27,21 @@ GRANIAN_READ_AHEAD = 32
 
 _STOP_SECONDS = 60
 """How long requests in flight may take to finish when the server is told to stop."""
+
+
+_WATCH_SECONDS = 2.0
+"""How often to ask whether the certificate is another."""
+
+_HANDOVER_SECONDS = 2.0
+"""How long a new worker process serves beside the one that it replaces: more than it takes to start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """`file` has a certificate with its chain and key; `changed` says, once, that it has another one now."""
+
+    file: Path
+    changed: Callable[[], bool]
 
 
 class PortInUse(Exception):
@@ -40,9 +62,13 @@ def refuse_port_in_use(host: str, port: int) -> None:
             raise
 
 
-def run_granian(factory: Factory, host: str, port: int, workers: int) -> None:
-    """Serve until a signal to stop; each worker process calls `factory` for its own application."""
-    from granian.constants import HTTPModes, Interfaces, RuntimeModes  # noqa: PLC0415 - 50 ms that other commands need not pay
+def run_granian(factory: Factory, host: str, port: int, workers: int, certificate: Certificate | None) -> None:
+    """Serve until a signal to stop; each worker process calls `factory` for its own application.
+
+    A worker reads the certificate when it starts. For another one, and for SIGHUP, new workers take the place of the
+    old ones, one after the other, and the old ones finish what they have begun.
+    """
+    from granian.constants import HTTPModes, Interfaces, RuntimeModes, SSLProtocols  # noqa: PLC0415 - 50 ms that other commands need not pay
     from granian.log import LogLevels  # noqa: PLC0415
     from granian.server import Server  # noqa: PLC0415
 
@@ -59,10 +85,28 @@ def run_granian(factory: Factory, host: str, port: int, workers: int) -> None:
         backpressure=4096,
         backlog=4096,
         log_level=LogLevels.error,
+        ssl_cert=certificate.file if certificate else None,
+        ssl_key=certificate.file if certificate else None,
+        ssl_protocol_min=SSLProtocols.tls12,
         respawn_failed_workers=True,
+        respawn_interval=_HANDOVER_SECONDS,
         workers_kill_timeout=_STOP_SECONDS,
     )
+    if certificate is not None:
+        _watch(certificate, server.signal_handler_reload)
     server.serve(target_loader=factory, wrap_loader=False)
+
+
+def _watch(certificate: Certificate, reload: Callable[[], object]) -> None:
+    """Call `reload` from a thread of its own whenever there is another certificate."""
+
+    def watch() -> None:
+        while True:
+            time.sleep(_WATCH_SECONDS)
+            if certificate.changed():
+                reload()
+
+    threading.Thread(target=watch, daemon=True, name="certificate").start()
 
 
 def _forget_signals() -> None:
@@ -71,13 +115,13 @@ def _forget_signals() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def run_uvicorn(factory: Factory, host: str, port: int) -> None:
+def run_uvicorn(factory: Factory, host: str, port: int, certificate: Certificate | None) -> None:
     """Serve from this process alone until a signal to stop."""
     import uvicorn  # noqa: PLC0415 - an option that need not be installed
 
     # When it has stopped, uvicorn raises the signal again that told it to: to be stopped is no failure.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    uvicorn.run(
+    config = uvicorn.Config(
         factory(),
         host=host.strip("[]"),
         port=port,
@@ -87,4 +131,13 @@ def run_uvicorn(factory: Factory, host: str, port: int) -> None:
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=_STOP_SECONDS,
+        ssl_certfile=certificate.file if certificate else None,
+        ssl_keyfile=certificate.file if certificate else None,
     )
+    config.load()
+    if certificate is not None and config.ssl is not None:
+        config.ssl.minimum_version = ssl.TLSVersion.TLSv1_2
+        # A context that has read another certificate shows it to whoever connects from then on.
+        _watch(certificate, partial(config.ssl.load_cert_chain, certificate.file))
+    with suppress(KeyboardInterrupt):  # which it raises again when Ctrl-C has ended it
+        uvicorn.Server(config).run()

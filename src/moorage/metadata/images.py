@@ -182,16 +182,17 @@ _WANTED = """
     AND i.id > :after AND (:types = '[]' OR i.artifact_type IN (SELECT value FROM json_each(:types)))
 """
 
-# The two parts have nothing in common: one names its subject, the other none at all.
+# The two parts have nothing in common: one names its subject, the other none at all. Each comes in the order of its
+# index, which SQLite sees only if the second one takes the id from there.
 _REFERRERS = f"""
 SELECT {_COLUMNS} FROM image i WHERE i.repository_id = :repository AND i.subject = :subject {_WANTED}
 UNION ALL
-SELECT {_COLUMNS}
-FROM tag t
-JOIN image l ON l.id = t.image_id AND l.media_type = '{OCI_INDEX}' AND l.digest <> :subject
-JOIN image_child c ON c.parent_id = l.id
-JOIN image i ON i.id = c.child_id AND i.subject IS NULL AND i.digest <> :subject
-WHERE t.repository_id = :repository AND t.name = :tag {_WANTED}
+SELECT {_COLUMNS.replace("i.id", "c.child_id", 1)}
+FROM image_child c JOIN image i ON i.id = c.child_id AND i.subject IS NULL AND i.digest <> :subject
+WHERE c.parent_id = (
+    SELECT l.id FROM tag t JOIN image l ON l.id = t.image_id AND l.media_type = '{OCI_INDEX}' AND l.digest <> :subject
+    WHERE t.repository_id = :repository AND t.name = :tag
+) {_WANTED}
 ORDER BY 1 LIMIT :limit
 """  # noqa: S608 - our own constants
 
@@ -268,7 +269,7 @@ def _subject_of(tx: Transaction, repository_id: int, tag: str) -> str | None:
     if tag.startswith("sha256-"):
         return tag.replace("-", ":")
     row = tx.one(
-        "SELECT subject FROM image WHERE repository_id = :repository AND subject > :first AND subject < :beyond LIMIT 1",
+        "SELECT subject FROM image WHERE repository_id = :repository AND subject BETWEEN :first AND :beyond LIMIT 1",
         repository=repository_id,
         first=tag.replace("-", ":"),
         beyond=tag.replace("-", ":") + "g",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from typing import Final
 
@@ -17,6 +18,8 @@ from moorage.domain.names import Registry, RepositoryName, registry_of_host
 from moorage.http.messages import Request, Response
 
 _ACTION_PREFIX: Final = len("ecr:")
+
+_HOST: Final = re.compile(r"[A-Za-z0-9_.-]{1,253}(?::\d{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](?::\d{1,5})?", re.ASCII)
 
 _registry_of_host = lru_cache(maxsize=1024)(registry_of_host)
 
@@ -90,7 +93,7 @@ class Gate:
         authorization = request.header(b"authorization")
         caller = await self._access.caller_of_basic(authorization)
         request.caller = caller.arn
-        registry = _registry_of_host(request.headers[b"host"].decode("latin-1"))
+        registry = _registry_named_by(request)
         if registry is None:
             return Visit(request, caller, caller.registry, repository)
         if registry.region != caller.region and _is_token(authorization or ""):
@@ -98,11 +101,14 @@ class Gate:
         return Visit(request, caller, registry, repository)
 
     def challenge(self, request: Request) -> Response:
-        """The 401 that ECR sends: docker, podman and containerd answer it with the Basic credentials they have."""
-        registry = _registry_of_host(request.headers[b"host"].decode("latin-1"))
-        addresses = self._addresses
-        host = addresses.host if registry is None else addresses.of(registry)
-        realm = f'Basic realm="{addresses.scheme}://{host}/",service="ecr.amazonaws.com"'
+        """The 401 that ECR sends: docker, podman and containerd answer it with the Basic credentials they have.
+
+        The realm is the host that was asked, as ECR has it: no other is sure to lead here from where the client is.
+        """
+        scheme = self._addresses.scheme if request.reached_at is None else request.reached_at[0]
+        asked = request.headers[b"host"].decode("latin-1")
+        host = asked if _HOST.fullmatch(asked) else self._addresses.host
+        realm = f'Basic realm="{scheme}://{host}/",service="ecr.amazonaws.com"'
         body = b"Not Authorized\n"
         headers = [
             (b"www-authenticate", realm.encode()),
@@ -118,6 +124,16 @@ def _not_too_many() -> Iterator[None]:
         yield
     except ValueError:
         raise InvalidParameter(parameter="query", constraint="Too many parameters") from None
+
+
+def _registry_named_by(request: Request) -> Registry | None:
+    """The registry that the host names, or `ns`, by which containerd tells a mirror which host was meant."""
+    if b"ns=" in request.query:
+        with suppress(ValueError):  # too many parameters: whoever reads them refuses the request
+            meant = _registry_of_host(request.parameters().get("ns", ""))
+            if meant is not None:
+                return meant
+    return _registry_of_host(request.headers[b"host"].decode("latin-1"))
 
 
 def _is_token(authorization: str) -> bool:

@@ -1,0 +1,162 @@
+"""Certificates as bytes: an authority, what it signs for a server, and what a certificate says. No files here.
+
+A certificate stands in one text with its key, so that no crash and no reader ever meets one without the other.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
+
+AUTHORITY_LIFE: Final = timedelta(days=3650)
+SERVER_LIFE: Final = timedelta(days=397)
+"""A day below the longest that clients of Apple take (support.apple.com/102028), from the time that it is dated."""
+
+_BACKDATED: Final = timedelta(hours=1)  # for clients whose clock is slow
+
+
+class CertificateUnusable(Exception):
+    """The certificate cannot be served; the text says why."""
+
+
+class Pair(NamedTuple):
+    """Certificates, the first of which is the key's, and the key."""
+
+    chain: list[x509.Certificate]
+    key: Key
+
+    @property
+    def certificate(self) -> x509.Certificate:
+        return self.chain[0]
+
+    def pem(self) -> bytes:
+        """The certificates, then the key as PKCS #8."""
+        form, nothing = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        return self.public_pem() + self.key.private_bytes(serialization.Encoding.PEM, form, nothing)
+
+    def public_pem(self) -> bytes:
+        return b"".join(one.public_bytes(serialization.Encoding.PEM) for one in self.chain)
+
+
+def read_pair(certificates: bytes, key: bytes) -> Pair:
+    """A pair from PEM. Raises CertificateUnusable for what is none, a key with a password, and two that do not fit."""
+    try:
+        chain = x509.load_pem_x509_certificates(certificates)
+        private = serialization.load_pem_private_key(key, None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise CertificateUnusable(str(error)) from None
+    if not isinstance(private, Key):
+        raise CertificateUnusable("the key must be one of EC, RSA or Ed25519")
+    if chain[0].public_key() != private.public_key():
+        raise CertificateUnusable("the key is not that of the certificate")
+    return Pair(chain, private)
+
+
+def names_in(certificate: x509.Certificate) -> list[str]:
+    """Host names and addresses that a certificate is good for, in its order."""
+    try:
+        found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return []
+    return [str(name.value) for name in found if isinstance(name, x509.DNSName | x509.IPAddress)]
+
+
+def is_issued_by(certificate: x509.Certificate, authority: x509.Certificate) -> bool:
+    try:
+        certificate.verify_directly_issued_by(authority)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
+
+
+def new_authority(now: datetime) -> Pair:
+    """An authority of ten years that signs server certificates only, and no other authority."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    # Another name for each: clients that know two of the same name try one only.
+    name = _name(f"Moorage {now:%Y-%m-%d} {x509.random_serial_number():x}"[:32])
+    certificate = (
+        _builder(name, name, key, now, AUTHORITY_LIFE)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_key_usage(signs_certificates=True), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    return Pair([certificate], key)
+
+
+def new_server(names: list[str], authority: Pair, now: datetime) -> Pair:
+    """A server's certificate for names and addresses, which ends no later than the authority.
+
+    Raises CertificateUnusable for a name that is none.
+    """
+    assert isinstance(authority.key, ec.EllipticCurvePrivateKey)  # noqa: S101 - for the type checker: `new_authority` made it
+    key = ec.generate_private_key(ec.SECP256R1())
+    life = min(SERVER_LIFE, authority.certificate.not_valid_after_utc - now + _BACKDATED)
+    issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.key.public_key())
+    certificate = (
+        _builder(_name("Moorage"), authority.certificate.subject, key, now, life)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_key_usage(signs_certificates=False), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([_general_name(name) for name in names]), critical=False)
+        .add_extension(issuer, critical=False)
+        .sign(authority.key, hashes.SHA256())
+    )
+    return Pair([certificate], key)
+
+
+def _builder(
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: ec.EllipticCurvePrivateKey,
+    now: datetime,
+    life: timedelta,
+) -> x509.CertificateBuilder:
+    begins = now - _BACKDATED
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(begins)
+        .not_valid_after(begins + life)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+    )
+
+
+def _key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not signs_certificates,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=signs_certificates,
+        crl_sign=signs_certificates,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _name(text: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+
+
+def _general_name(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        pass
+    try:
+        return x509.DNSName(name)
+    except ValueError:
+        raise CertificateUnusable(f"{name!r} is no name of a host") from None

@@ -1,0 +1,79 @@
+"""What a reverse proxy tells of its client (`X-Forwarded-For`, `-Proto`, `-Host`), believed only of proxies we know.
+
+The scope is changed to what it would be without the proxy, so that nothing behind needs to know: the client's address,
+the scheme, and the host header, which signatures cover and which may name a registry.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Final
+
+from moorage.http.messages import REACHED_AT, Scope
+
+_HOST: Final = re.compile(rb"(?:[A-Za-z0-9_.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?")
+_NAMES: Final = (b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host")
+
+
+class TrustedProxies:
+    """The networks whose word is taken. Raises ValueError for what is no network."""
+
+    def __init__(self, networks: Iterable[str]) -> None:
+        self._networks = [ipaddress.ip_network(network) for network in networks]
+        self._trusts = lru_cache(maxsize=1024)(self._looks_up)
+
+    def apply(self, scope: Scope) -> None:
+        """Rewrite the scope of a request that came through a proxy; leave every other as it is."""
+        client = scope.get("client")
+        if not self._networks or client is None or not self._trusts(client[0]):
+            return
+        said = {name: _values(scope, name) for name in _NAMES}
+        clients = said[b"x-forwarded-for"]
+        if clients:
+            scope["client"] = (self._first_stranger(clients), 0)
+        proto, host = (_last(said[name]) for name in _NAMES[1:])
+        if proto in {b"http", b"https"}:
+            scope["scheme"] = proto.decode()
+        if host is not None and _HOST.fullmatch(host):
+            others = [pair for pair in scope["headers"] if pair[0] != b"host"]
+            scope["headers"] = [(b"host", host), *others]
+        hosts = [value for name, value in scope["headers"] if name == b"host"]
+        if (proto or host) and len(hosts) == 1 and _HOST.fullmatch(hosts[0]):
+            scope[REACHED_AT] = (scope["scheme"], hosts[0].decode())
+
+    def _first_stranger(self, clients: list[bytes]) -> str:
+        """From the right, where our proxies write, the first address that is not one of ours; else the leftmost."""
+        texts = [_address(client) for client in reversed(clients)]
+        return next((text for text in texts if not self._trusts(text)), texts[-1])
+
+    def _looks_up(self, text: str) -> bool:
+        try:
+            address = ipaddress.ip_address(text)
+        except ValueError:
+            return False
+        mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+        return any((mapped or address) in network for network in self._networks)
+
+
+def _values(scope: Scope, name: bytes) -> list[bytes]:
+    """The members of a list header, over all its lines."""
+    lines = [value for found, value in scope["headers"] if found == name]
+    return [part.strip() for line in lines for part in line.split(b",") if part.strip()]
+
+
+def _last(values: list[bytes]) -> bytes | None:
+    """What the nearest proxy says: whatever stands before it, a client may have written."""
+    return values[-1] if values else None
+
+
+def _address(text: bytes) -> str:
+    """An address as some proxies write it, with a port or in brackets, for a log line: at most 45 characters."""
+    plain = text.decode("latin-1")
+    if plain.startswith("["):
+        plain = plain[1:].partition("]")[0]
+    elif plain.count(":") == 1:
+        plain = plain.partition(":")[0]
+    return plain[:45]
