@@ -65,7 +65,7 @@ def test_1_to_10_registries_are_named(careless: Any, accounts: list[str], constr
 
 def test_the_server_has_an_answer_for_every_operation_of_the_model() -> None:
     assert len(OPERATIONS) == 62
-    assert len(UNBUILT) == 62 - 20
+    assert endpoint.OPERATIONS.keys() <= OPERATIONS.keys()
 
 
 @pytest.mark.parametrize("operation", UNBUILT)

@@ -8,7 +8,7 @@ from moorage.core.access import authorize
 from moorage.domain.errors import AccessDenied, BlobNotFound, LayerInUse
 from moorage.domain.identities import Caller
 from moorage.domain.names import Registry
-from moorage.metadata import layers, repositories
+from moorage.metadata import layers, repositories, settings
 from moorage.metadata.database import Transaction
 from moorage.metadata.layers import Blob
 from moorage.metadata.repositories import Repository
@@ -24,6 +24,8 @@ def mountable(tx: Transaction, caller: Caller, registry: Registry, digest: str, 
     `source` names that repository; None leaves it to us. None when there is no such blob, for whatever reason: the
     client then sends the bytes, and learns nothing of what exists (knowing a digest is no permission).
     """
+    if not settings.mounts_blobs(tx, registry):
+        return None
     names = layers.repositories_with(tx, registry, digest, _SOURCES) if source is None else [source]
     for name in names:
         found = repositories.find(tx, registry, name)

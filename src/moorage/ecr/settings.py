@@ -1,4 +1,4 @@
-"""GetAuthorizationToken."""
+"""GetAuthorizationToken, and a registry's account settings."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import base64
 from collections.abc import Mapping
 from typing import Final
 
+from moorage.core import settings
 from moorage.domain.names import Registry
 from moorage.ecr import shapes
 from moorage.ecr.call import Call, Handler, seconds
@@ -28,4 +29,20 @@ def _data(call: Call, registry: Registry) -> shapes.AuthorizationData:
     }
 
 
-OPERATIONS: Final[Mapping[str, Handler]] = {"GetAuthorizationToken": get_authorization_token}
+async def get_account_setting(call: Call, request: shapes.GetAccountSettingRequest) -> shapes.GetAccountSettingResponse:
+    """A setting that was never put has its default."""
+    name = request["name"]
+    return {"name": name, "value": await call.read(lambda tx: settings.account_setting(tx, call.registry, name))}
+
+
+async def put_account_setting(call: Call, request: shapes.PutAccountSettingRequest) -> shapes.PutAccountSettingResponse:
+    name, value = request["name"], request["value"]
+    await call.write(lambda tx: settings.put_account_setting(tx, call.registry, name, value))
+    return {"name": name, "value": value}
+
+
+OPERATIONS: Final[Mapping[str, Handler]] = {
+    "GetAuthorizationToken": get_authorization_token,
+    "GetAccountSetting": get_account_setting,
+    "PutAccountSetting": put_account_setting,
+}
