@@ -1,4 +1,7 @@
-"""oras, regctl, cosign, helm, buildah, skopeo and crane as one person uses them, against one server without TLS."""
+"""oras, regctl, cosign, helm, buildah, skopeo and crane as one person uses them, against one server.
+
+Tests say what plain HTTP wants; against a server with TLS those words are left out.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from pathlib import Path
 
 from tests.support.clients import program_environment, refusal, require_client, run
 from tests.support.server import Server
+from tests.support.transport import fitting, has_tls, trust
 
 LOGINS = {
     "oras": ("login", "--plain-http", "--username", "AWS", "--password-stdin"),
@@ -26,6 +30,7 @@ class Programs:
     def __init__(self, home: Path, server: Server, password: str) -> None:
         self.home = home
         self.host = f"localhost:{server.port}"
+        self._server = server
         self._password = password
         self._logged_in: set[str] = set()
 
@@ -35,12 +40,12 @@ class Programs:
 
     def run(self, program: str, *words: str | Path, extra: Mapping[str, str] | None = None) -> str:
         command = self._command(program)
-        return run([*command, *words], self._environment(extra))
+        return run([*command, *fitting(self._server, words)], self._environment(extra))
 
     def refused(self, program: str, *words: str | Path, extra: Mapping[str, str] | None = None) -> str:
         """What a program that must fail tells its user."""
         command = self._command(program)
-        return refusal([*command, *words], self._environment(extra))
+        return refusal([*command, *fitting(self._server, words)], self._environment(extra))
 
     def _command(self, program: str) -> list[str | Path]:
         command: list[str | Path] = [require_client(program)]
@@ -48,12 +53,15 @@ class Programs:
             storage = self.home / "buildah"
             command += ["--root", storage / "images", "--runroot", storage / "run", "--storage-driver=vfs"]
         if program not in self._logged_in:
-            if program == "regctl":
+            if program == "regctl" and not has_tls(self._server):
                 run([*command, "registry", "set", "--tls", "disabled", self.host], self._environment())
-            run([*command, *LOGINS[program], self.host], self._environment(), stdin=self._password)
+            login = fitting(self._server, LOGINS[program])
+            run([*command, *login, self.host], self._environment(), stdin=self._password)
             self._logged_in.add(program)
         return command
 
     def _environment(self, extra: Mapping[str, str] | None = None) -> dict[str, str]:
         # regctl and helm have folders of their own besides HOME.
-        return program_environment(self.home, {"XDG_CACHE_HOME": str(self.home / "cache"), **(extra or {})})
+        return program_environment(
+            self.home, {"XDG_CACHE_HOME": str(self.home / "cache"), **trust(self._server), **(extra or {})}
+        )

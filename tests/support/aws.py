@@ -24,6 +24,7 @@ def aws_client(server: Server, service: str = "ecr", *, region: str | None = Non
         endpoint_url=environment[f"AWS_ENDPOINT_URL_{service.upper()}"],
         aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
+        verify=environment.get("AWS_CA_BUNDLE"),
         config=Config(**settings | options),
     )
     try:
