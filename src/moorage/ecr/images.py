@@ -21,6 +21,7 @@ from moorage.domain.names import Digest, Tag
 from moorage.ecr import shapes, views
 from moorage.ecr.call import Call, Handler, next_token, page_of, refuse_paging_with
 from moorage.metadata import images as rows
+from moorage.metadata import pulls
 from moorage.metadata.database import Transaction
 from moorage.metadata.images import Image, StoredManifest
 from moorage.metadata.repositories import Repository
@@ -155,7 +156,7 @@ async def list_image_referrers(
 
     def read(tx: Transaction) -> list[Image]:
         repository = repositories.get(tx, call.registry, name)
-        return rows.referrers(tx, repository.id, subject, tuple(types), after, page.limit + 1) if active else []
+        return pulls.referrers(tx, repository.id, subject, tuple(types), after, page.limit + 1) if active else []
 
     listed = await call.read(read)
     last = [listed[page.limit - 1].id] if len(listed) > page.limit else None

@@ -13,7 +13,7 @@ from moorage.domain.errors import InvalidParameter
 from moorage.domain.manifests import OCI_INDEX
 from moorage.domain.names import Digest
 from moorage.http.messages import Request, Response
-from moorage.metadata import images
+from moorage.metadata import images, pulls
 from moorage.metadata import repositories as rows
 from moorage.metadata.database import Transaction
 from moorage.metadata.images import Image
@@ -68,10 +68,10 @@ class Lists:
 
         def read(tx: Transaction) -> list[Image]:
             repository = repositories.get(tx, visit.registry, name)
-            return images.referrers(tx, repository.id, subject, (kind,) if kind else (), after, PAGE_LIMIT + 1)
+            return pulls.referrers(tx, repository.id, subject, (kind,) if kind else (), after, PAGE_LIMIT + 1)
 
         found = await self._database.read(read)
-        body, shown = images.listing(found[:PAGE_LIMIT])
+        body, shown = pulls.listing(found[:PAGE_LIMIT])
         response = _document(body, OCI_INDEX)
         if kind:
             response.headers.append((b"oci-filters-applied", b"artifactType"))

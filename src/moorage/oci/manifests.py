@@ -24,7 +24,7 @@ from moorage.domain.names import Digest, RepositoryName, Tag
 from moorage.http.bodies import BodyBudget, whole
 from moorage.http.conditions import etag_of, is_unchanged
 from moorage.http.messages import Request, Response
-from moorage.metadata import images as rows
+from moorage.metadata import pulls
 from moorage.metadata.database import Transaction
 from moorage.metadata.images import StoredManifest
 from moorage.oci.gate import Gate, Visit
@@ -53,7 +53,7 @@ class Manifests:
         account, region = visit.registry.account, visit.registry.region
         manifest = await self._database.recall(
             ("manifest", account, region, name, reference),
-            lambda tx: rows.pull(tx, account, region, name, reference),
+            lambda tx: pulls.pull(tx, account, region, name, reference),
             keep=_is_small,
         )
         if manifest is None:
