@@ -25,6 +25,7 @@ from moorage.metadata.database import Database, open_writer
 from moorage.metadata.schema import migrate
 from moorage.oci.routes import DockerDoor
 from moorage.telemetry import Log
+from moorage.worker import Duty, Worker
 
 ACCOUNT = "000000000000"
 """The account that the first start makes."""
@@ -53,8 +54,14 @@ def application(settings: Settings) -> Application:
     blobs = FileBlobStore(folder.path)
     services = services_of(settings, folder, database, blobs)
     log = Log(requests=settings.access_log)
+    worker = Worker(database, duties(services), system_clock, log)
 
-    def stop() -> None:
+    def start() -> None:
+        database.start()
+        worker.start()
+
+    async def stop() -> None:
+        await worker.stop()
         database.close()
         blobs.close()
         log.flush()
@@ -63,7 +70,7 @@ def application(settings: Settings) -> Application:
         doors={"/": EcrDoor(services), "/v2/": DockerDoor(services), "/layers/": DownloadDoor(services)},
         log=log,
         is_ready=lambda: _is_readable(database),
-        life=Life(database.start, stop),
+        life=Life(start, stop),
         front=Front(
             TrustedProxies(settings.trusted_proxies),
             read_ahead=GRANIAN_READ_AHEAD if settings.server == "granian" else 1,
@@ -85,6 +92,11 @@ def services_of(settings: Settings, folder: DataFolder, database: Database, blob
         now=system_clock,
         sparse_manifests=settings.sparse_manifests,
     )
+
+
+def duties(_services: Services) -> dict[str, Duty]:
+    """What worker processes do beside answering requests, by the kind of job (`worker.py`)."""
+    return {}
 
 
 def _is_readable(database: Database) -> bool:

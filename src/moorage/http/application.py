@@ -36,7 +36,7 @@ class Life:
     """What to do inside the worker process before its first request and after its last."""
 
     start: Callable[[], None]
-    stop: Callable[[], None]
+    stop: Callable[[], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ class Application:
         self._life.start()
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        self._life.stop()
+        await self._life.stop()
         await send({"type": "lifespan.shutdown.complete"})
 
 

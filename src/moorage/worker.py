@@ -1,0 +1,193 @@
+"""Work that waits in the database (`metadata/jobs.py`), done beside the requests by the process that comes to it first.
+
+The loop looks once a second when the next job is due, which between two commits is remembered and costs nothing, and
+writes only when one is. What a job does is a function, registered for its kind by the composition root; topics are not
+known here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from moorage.metadata import jobs
+from moorage.metadata.database import Database, Transaction
+from moorage.metadata.jobs import Job, JobFailed
+from moorage.telemetry import Log
+
+Run = Callable[[Job], Awaitable[None]]
+"""Does a job, maybe twice, and without holding up the event loop. Raises JobFailed where failing is to be expected."""
+
+SECOND: Final = 1_000_000
+
+_POLL_SECONDS: Final = 1.0
+_AT_ONCE: Final = 4
+"""Jobs that one worker process has at a time: what they compute is taken from its requests."""
+
+_LEASE: Final = 60 * SECOND
+_KEEP_SECONDS: Final = 20.0
+"""How often the lease of a job that takes long is renewed."""
+
+_STOP_SECONDS: Final = 2.0
+"""How long jobs may go on when the server stops. The others are given back, and done again elsewhere or later."""
+
+_REST_SECONDS: Final = 30.0
+"""How long the loop rests after a fault of its own: a database that cannot be written is not asked each second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """How jobs of a kind are done. Times are microseconds.
+
+    With `every` there is always one job of the kind, with an empty key, which is done again and again, that long after
+    it was done; it is never given up. Any other job that fails is tried `attempts` times, each time after twice the
+    time.
+    """
+
+    run: Run
+    every: int | None = None
+    attempts: int = 12
+    first_delay: int = 5 * SECOND
+    longest_delay: int = 3600 * SECOND
+
+    def delay(self, attempts: int) -> int:
+        """How long to wait after so many attempts."""
+        return min(self.first_delay << min(attempts - 1, 30), self.longest_delay)
+
+
+class Worker:
+    """The loop of one worker process. Leases decide which process does a job; every one may run the loop."""
+
+    def __init__(
+        self,
+        database: Database,
+        duties: Mapping[str, Duty],
+        now: Callable[[], int],
+        log: Log,
+        poll_seconds: float = _POLL_SECONDS,
+    ) -> None:
+        self._poll_seconds = poll_seconds
+        self._database = database
+        self._duties = duties
+        self._now = now
+        self._log = log
+        self._loop: asyncio.Task[None] | None = None
+        self._running: set[asyncio.Task[None]] = set()
+        self._wake = asyncio.Event()
+
+    def start(self) -> None:
+        """To be called on the event loop that serves, after the database was started."""
+        self._loop = asyncio.create_task(self._attend())
+
+    async def stop(self) -> None:
+        """Take no more jobs, and come back when none is being done here; the database must still be open."""
+        if self._loop is None:
+            return
+        self._loop.cancel()
+        await asyncio.wait([self._loop])
+        if self._running:
+            await asyncio.wait(self._running, timeout=_STOP_SECONDS)
+        for task in self._running:
+            task.cancel()
+        if self._running:
+            await asyncio.wait(self._running)
+
+    async def _attend(self) -> None:
+        scheduled = False
+        while True:
+            rest = self._poll_seconds
+            try:
+                if not scheduled:
+                    await self._schedule()
+                    scheduled = True
+                await self._take_due()
+            except Exception:  # noqa: BLE001 - whatever it was, it is logged, and the loop goes on
+                self._log.event("worker-fault", trace=traceback.format_exc())
+                rest = _REST_SECONDS
+            await self._sleep(rest)
+
+    async def _sleep(self, seconds: float) -> None:
+        """Until then, or until a job ended that may have more behind it."""
+        self._wake.clear()
+        try:
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+
+    async def _schedule(self) -> None:
+        """See that there is a job for each duty that comes again and again."""
+        kinds = [kind for kind, duty in self._duties.items() if duty.every is not None]
+        missing = [kind for kind in kinds if not await self._database.read(partial(jobs.exists, kind=kind, key=""))]
+        for kind in missing:
+            await self._database.write(partial(jobs.ensure, kind=kind, key="", due_at=self._now()))
+
+    async def _take_due(self) -> None:
+        room = _AT_ONCE - len(self._running)
+        if not room or await self._database.recall(("job", "next"), self._next_due) > self._now():
+            return
+        now = self._now()
+        for job in await self._database.write(lambda tx: jobs.claim(tx, self._duties, now, now + _LEASE, room)):
+            task = asyncio.create_task(self._have(job))
+            self._running.add(task)
+            task.add_done_callback(self._ended)
+
+    def _next_due(self, tx: Transaction) -> int:
+        return jobs.next_due(tx, self._duties)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        self._wake.set()
+        error = None if task.cancelled() else task.exception()
+        if error is not None:  # The end could not be noted: the lease runs out, and the job is done again.
+            self._log.event("worker-fault", trace="".join(traceback.format_exception(error)))
+
+    async def _have(self, job: Job) -> None:
+        """Do a job while its lease is kept, and note how it ended."""
+        duty = self._duties[job.kind]
+        keeping = asyncio.create_task(self._keep(job, asyncio.current_task()))
+        try:
+            _refuse_deadly(duty, job)
+            await duty.run(job)
+        except asyncio.CancelledError:  # Nobody awaits this task but `stop`: it ends here, and not by force.
+            await self._database.write(partial(jobs.release, job=job, now=self._now()))
+        except Exception as error:  # noqa: BLE001 - a job that fails is logged and tried again
+            self._log_failure(job, error)
+            await self._database.write(partial(self._failed, duty=duty, job=job, error=error))
+        else:
+            again_at = jobs.NEVER if duty.every is None else self._now() + duty.every
+            await self._database.write(partial(jobs.finish, job=job, again_at=again_at))
+        finally:
+            keeping.cancel()
+
+    async def _keep(self, job: Job, doing: asyncio.Task[None] | None) -> None:
+        """Renew the lease; when it was lost, after a long sleep of the machine perhaps, end the doing."""
+        while True:
+            await asyncio.sleep(_KEEP_SECONDS)
+            lease_end = self._now() + _LEASE
+            if not await self._database.write(partial(jobs.extend, job=job, lease_end=lease_end)) and doing:
+                doing.cancel()
+
+    def _failed(self, tx: Transaction, duty: Duty, job: Job, error: Exception) -> None:
+        text = str(error) if isinstance(error, JobFailed) else f"{type(error).__name__}: {error}"
+        if job.attempts < duty.attempts:
+            jobs.retry(tx, job, text, self._now() + duty.delay(job.attempts))
+        elif duty.every is None:
+            jobs.bury(tx, job, text)
+        else:
+            jobs.finish(tx, job, self._now() + duty.every)
+
+    def _log_failure(self, job: Job, error: Exception) -> None:
+        expected = isinstance(error, JobFailed)
+        why = {"reason": str(error)} if expected else {"trace": "".join(traceback.format_exception(error))}
+        self._log.event("job-failed", kind=job.kind, key=job.key, attempt=job.attempts, **why)
+
+
+def _refuse_deadly(duty: Duty, job: Job) -> None:
+    """Give up a job that ended the process again and again, so that it never came back as failed. Raises JobFailed."""
+    if duty.every is None and job.attempts > duty.attempts:
+        raise JobFailed("the process that did it ended every time")

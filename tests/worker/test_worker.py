@@ -1,0 +1,229 @@
+"""The loop that does jobs, on a real database: what it does, when it fails, and how it stops."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from moorage.core.clock import system_clock
+from moorage.metadata import jobs
+from moorage.metadata.database import Database
+from moorage.metadata.jobs import Job, JobFailed
+from moorage.metadata.schema import migrate
+from moorage.telemetry import Log
+from moorage.worker import SECOND, Duty, Worker
+
+KIND = "work"
+
+
+class Bench:
+    """A database, and as many workers on it as a test wants; what they log is in `events`."""
+
+    def __init__(self, folder: Path) -> None:
+        path = folder / "moorage.db"
+        migrate(path)
+        self.database = Database(path)
+        self._log_file = folder / "log"
+        self._descriptor = os.open(self._log_file, os.O_WRONLY | os.O_CREAT)
+
+    def worker(self, duty: Duty) -> Worker:
+        log = Log(descriptor=self._descriptor)
+        return Worker(self.database, {KIND: duty}, system_clock, log, poll_seconds=0.01)
+
+    async def ask(self, *keys: str) -> None:
+        for key in keys:
+            await self.database.write(partial(jobs.enqueue, kind=KIND, key=key, payload={}, due_at=system_clock()))
+
+    def waiting(self) -> int:
+        return self.database.look(lambda tx: len(tx.all("SELECT 1 FROM job WHERE state = 'waiting'")))
+
+    def events(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self._log_file.read_text().splitlines()]
+
+    def close(self) -> None:
+        self.database.close()
+        os.close(self._descriptor)
+
+
+@asynccontextmanager
+async def bench(folder: Path, *duties: Duty) -> AsyncIterator[Bench]:
+    one = Bench(folder)
+    one.database.start()
+    workers = [one.worker(duty) for duty in duties]
+    for worker in workers:
+        worker.start()
+    try:
+        yield one
+    finally:
+        for worker in workers:
+            await worker.stop()
+        one.close()
+
+
+async def until(is_so: Callable[[], object]) -> None:
+    async with asyncio.timeout(10):
+        while not is_so():  # noqa: ASYNC110 - what is waited for is in the database
+            await asyncio.sleep(0.005)
+
+
+def run(test: Callable[[], Awaitable[None]]) -> None:
+    async def main() -> None:
+        await test()
+
+    asyncio.run(main())
+
+
+def test_two_workers_do_each_job_once(tmp_path: Path) -> None:
+    done: list[str] = []
+
+    async def do(job: Job) -> None:
+        await asyncio.sleep(0)
+        done.append(job.key)
+
+    async def test() -> None:
+        async with bench(tmp_path, Duty(do), Duty(do)) as one:
+            await one.ask(*(str(number) for number in range(50)))
+            await until(lambda: one.waiting() == 0)
+
+    run(test)
+
+    assert sorted(done, key=int) == [str(number) for number in range(50)]
+
+
+def test_a_job_that_fails_is_logged_once_a_try_and_tried_again(tmp_path: Path) -> None:
+    tries: list[int] = []
+
+    async def do(job: Job) -> None:
+        tries.append(job.attempts)
+        if job.attempts == 1:
+            raise ValueError("a fault of the program")
+        if job.attempts == 2:
+            raise JobFailed("no route to host")
+
+    async def test() -> None:
+        async with bench(tmp_path, Duty(do, first_delay=1)) as one:
+            await one.ask("a")
+            await until(lambda: one.waiting() == 0)
+            fault, failure = one.events()
+            assert "ValueError: a fault of the program" in fault["trace"]
+            assert (failure["event"], failure["kind"], failure["key"], failure["attempt"], failure["reason"]) == (
+                ("job-failed", KIND, "a", 2, "no route to host")
+            )
+
+    run(test)
+
+    assert tries == [1, 2, 3]
+
+
+def test_a_job_is_given_up_after_its_attempts_and_kept(tmp_path: Path) -> None:
+    async def do(_: Job) -> None:
+        raise JobFailed("no route to host")
+
+    async def test() -> None:
+        async with bench(tmp_path, Duty(do, attempts=3, first_delay=1)) as one:
+            await one.ask("a")
+            await until(lambda: one.waiting() == 0)
+            (dead,) = one.database.look(lambda tx: jobs.dead(tx, KIND))
+            assert (dead.key, dead.attempts, dead.last_error) == ("a", 3, "no route to host")
+
+    run(test)
+
+
+def test_a_job_that_ended_the_process_every_time_is_not_begun_again(tmp_path: Path) -> None:
+    begun: list[str] = []
+
+    async def do(job: Job) -> None:
+        begun.append(job.key)
+
+    async def test() -> None:
+        async with bench(tmp_path) as one:
+            await one.ask("a")
+            for _ in range(2):
+                await one.database.write(lambda tx: jobs.claim(tx, [KIND], system_clock(), system_clock(), 1))
+            worker = one.worker(Duty(do, attempts=2))
+            worker.start()
+            await until(lambda: one.waiting() == 0)
+            await worker.stop()
+            assert [dead.key for dead in one.database.look(lambda tx: jobs.dead(tx, KIND))] == ["a"]
+
+    run(test)
+
+    assert begun == []
+
+
+def test_a_duty_that_comes_again_is_done_again_and_again_even_when_it_fails(tmp_path: Path) -> None:
+    times: list[int] = []
+
+    async def do(job: Job) -> None:
+        times.append(job.attempts)
+        if len(times) < 4:
+            raise JobFailed("not yet")
+
+    async def test() -> None:
+        async with bench(tmp_path, Duty(do, every=1, attempts=2, first_delay=1)) as one:
+            await until(lambda: len(times) > 6)
+            assert one.waiting() == 1
+
+    run(test)
+
+    assert times[:5] == [1, 2, 1, 2, 1]
+
+
+def test_a_worker_that_stops_gives_back_what_it_cannot_finish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("moorage.worker._STOP_SECONDS", 0.05)
+    begun: list[str] = []
+
+    async def do(job: Job) -> None:
+        begun.append(job.key)
+        await asyncio.sleep(3600)
+
+    async def test() -> None:
+        async with bench(tmp_path) as one:
+            worker = one.worker(Duty(do))
+            worker.start()
+            await one.ask("a")
+            await until(lambda: begun)
+            await worker.stop()
+            due = one.database.look(lambda tx: jobs.next_due(tx, [KIND]))
+            assert due <= system_clock()
+
+    run(test)
+
+
+def test_a_job_whose_lease_was_lost_is_not_gone_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("moorage.worker._KEEP_SECONDS", 0.02)
+    ended = asyncio.Event()
+
+    async def do(_: Job) -> None:
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            ended.set()
+
+    async def test() -> None:
+        async with bench(tmp_path, Duty(do)) as one:
+            await one.ask("a")
+            await asyncio.sleep(0.1)
+            assert not ended.is_set()
+            await one.database.write(lambda tx: tx.run("UPDATE job SET lease = 'another', due_at = :at", at=jobs.NEVER))
+            await asyncio.wait_for(ended.wait(), 10)
+
+    run(test)
+
+
+def test_a_job_waits_longer_after_each_try_up_to_an_hour() -> None:
+    async def do(_: Job) -> None: ...
+
+    delays = [Duty(do).delay(attempts) // SECOND for attempts in range(1, 13)]
+
+    assert delays[:4] == [5, 10, 20, 40]
+    assert delays[-1] == 3600
+    assert sum(delays) > 2 * 3600
