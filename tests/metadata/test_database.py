@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from importlib import resources
 from pathlib import Path
 
 import apsw
@@ -188,3 +189,11 @@ def _schema(path: Path) -> list[object]:
     rows = connection.execute("SELECT name, sql FROM sqlite_schema ORDER BY name").fetchall()
     connection.close()
     return list(rows)
+
+
+def test_migrations_are_numbered_without_a_gap() -> None:
+    """Two steps of one number would be applied in an order that nobody chose."""
+    names = sorted(file.name for file in resources.files("moorage.metadata.migrations").iterdir())
+    numbers = [name[:4] for name in names if name.endswith(".sql")]
+
+    assert numbers == [f"{number:04}" for number in range(1, len(numbers) + 1)]
