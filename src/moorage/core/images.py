@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import msgspec
 
 from moorage import failpoints
+from moorage.core import storage_classes
 from moorage.core.repositories import is_immutable
 from moorage.domain.errors import (
     ImageAlreadyExists,
@@ -66,7 +67,9 @@ def put(tx: Transaction, repository: Repository, push: Push, now: int) -> str:
     known = images.find(tx, repository.id, digest)
     image_id = known.id if known else _insert(tx, repository, push, digest, now)
     changed = [tag for tag in push.tags if _bind(tx, repository, tag, image_id, now)]
-    if known is not None and not changed:
+    if known is not None and known.is_archived:
+        storage_classes.restore(tx, known, now)
+    elif known is not None and not changed:
         raise ImageAlreadyExists(
             digest=digest,
             tag=push.tags[0] if push.tags else "null",
@@ -81,7 +84,7 @@ def _insert(tx: Transaction, repository: Repository, push: Push, digest: str, no
     if push.manifest.size > _SIZE_LIMIT:
         raise ManifestInvalid("its layers are larger than anything that can be counted")
     blobs = _needed_layers(tx, repository, push)
-    children = _needed_images(tx, repository, push)
+    children = _needed_images(tx, repository, push, now)
     failpoints.hit("M1")
     manifest = push.manifest
     image = Image(
@@ -113,7 +116,8 @@ def _needed_layers(tx: Transaction, repository: Repository, push: Push) -> list[
     return [(found[layer.digest].id, layer.media_type) for layer in wanted if layer.digest in found]
 
 
-def _needed_images(tx: Transaction, repository: Repository, push: Push) -> list[int]:
+def _needed_images(tx: Transaction, repository: Repository, push: Push, now: int) -> list[int]:
+    """Ids of all that an index lists; those that are archived are restored, or the index could not be pulled."""
     wanted = push.manifest.children
     found = images.find_all(tx, repository.id, (child.digest for child in wanted))
     missing = [child.digest for child in wanted if child.digest not in found]
@@ -121,6 +125,9 @@ def _needed_images(tx: Transaction, repository: Repository, push: Push) -> list[
         raise ReferencedImagesNotFound(
             digests=", ".join(missing), repository=repository.name, registry=repository.registry.account
         )
+    for image in found.values():
+        if image.is_archived:
+            storage_classes.restore(tx, image, now)
     return [found[child.digest].id for child in wanted if child.digest in found]
 
 
@@ -174,6 +181,17 @@ def resolve(tx: Transaction, repository: Repository, wanted: ImageId) -> Image:
     if wanted.digest is not None and image.digest != wanted.digest:
         reason = "Invalid request parameters: given tag does not map to the given digest"
         raise Failed("ImageTagDoesNotMatchDigest", reason)
+    return image
+
+
+def resolve_active(tx: Transaction, repository: Repository, wanted: ImageId) -> Image:
+    """`resolve` for a pull, which an archived image refuses. Raises Failed.
+
+    That ImageInaccessible is its code, and its reason, are by analogy.
+    """
+    image = resolve(tx, repository, wanted)
+    if image.is_archived:
+        raise Failed("ImageInaccessible", "Requested image is archived")
     return image
 
 

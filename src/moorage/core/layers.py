@@ -62,11 +62,15 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Availability:
-    """What a repository can say of a layer; `blob` is None when it may not see one of that digest."""
+    """What a repository can say of a layer; `blob` is None when it may not see one of that digest.
+
+    It is archived when every image that references it is.
+    """
 
     digest: str
     blob: Blob | None
     media_type: str | None
+    is_archived: bool
 
 
 def availability(tx: Transaction, repository: Repository, digests: Iterable[str]) -> list[Availability]:
@@ -77,17 +81,20 @@ def availability(tx: Transaction, repository: Repository, digests: Iterable[str]
 
 
 def _availability(tx: Transaction, repository: Repository, digest: str, blob: Blob | None) -> Availability:
-    media_type = layers.media_type_of(tx, repository.id, blob.id) if blob else None
-    return Availability(digest, blob, media_type)
+    if blob is None:
+        return Availability(digest, None, None, is_archived=False)
+    media_type = layers.media_type_of(tx, repository.id, blob.id)
+    is_archived = media_type is not None and not layers.is_active(tx, repository.id, blob.id)
+    return Availability(digest, blob, media_type, is_archived)
 
 
 def for_download(tx: Transaction, repository: Repository, digest: str) -> Blob:
-    """A layer that an image of the repository references. Raises LayersNotFound or LayerInaccessible."""
+    """A layer that an active image of the repository references. Raises LayersNotFound or LayerInaccessible."""
     blob = layers.find_layer(tx, repository.id, digest)
     account = repository.registry.account
     if blob is None:
         raise LayersNotFound.for_download(digest, repository.name, account)
-    if layers.media_type_of(tx, repository.id, blob.id) is None:
+    if not layers.is_active(tx, repository.id, blob.id):
         raise LayerInaccessible(digest=digest, repository=repository.name, registry=account)
     return blob
 

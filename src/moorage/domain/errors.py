@@ -279,6 +279,15 @@ class ReferencedImagesNotFound(Refusal):
     )
 
 
+class ImageStorageClassUpdateNotSupported(Refusal):
+    """No text was captured."""
+
+    template = (
+        "The storage class of the image with digest '{digest}' in the repository with name '{repository}' "
+        "in the registry with id '{registry}' cannot be updated: {reason}"
+    )
+
+
 class ImageReferencedByIndex(ContentRefusal):
     """The API reports this per image as ImageReferencedByManifestList; the docker door refuses the DELETE."""
 

@@ -16,7 +16,7 @@ from moorage.core.services import Services
 from moorage.domain.errors import BodyTimeout, Refusal, RequestEntityTooLarge, Unavailable, UnsupportedOperation
 from moorage.domain.identities import Caller
 from moorage.domain.names import Registry, parse_repository_arn
-from moorage.ecr import images, layers, replication, repositories, settings, sts
+from moorage.ecr import images, layers, lifecycle, replication, repositories, settings, sts
 from moorage.ecr.authentication import authenticated_body
 from moorage.ecr.call import Call, Handler
 from moorage.http.bodies import BodyBudget
@@ -26,6 +26,7 @@ OPERATIONS: Final[Mapping[str, Handler]] = {
     **repositories.OPERATIONS,
     **layers.OPERATIONS,
     **images.OPERATIONS,
+    **lifecycle.OPERATIONS,
     **settings.OPERATIONS,
     **replication.OPERATIONS,
 }

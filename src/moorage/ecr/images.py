@@ -23,7 +23,8 @@ from moorage.ecr.call import Call, Handler, next_token, page_of, refuse_paging_w
 from moorage.metadata import images as rows
 from moorage.metadata import pulls
 from moorage.metadata.database import Transaction
-from moorage.metadata.images import Image, StoredManifest
+from moorage.metadata.images import Image, Shown, StoredManifest
+from moorage.metadata.pulls import Referring
 from moorage.metadata.repositories import Repository
 
 _TAGGED: Final = {"TAGGED": True, "UNTAGGED": False, "ANY": None}
@@ -66,7 +67,7 @@ async def batch_get_image(call: Call, request: shapes.BatchGetImageRequest) -> s
 
 
 def _images(tx: Transaction, repository: Repository, wanted: ImageId) -> list[shapes.Image]:
-    image = images.resolve(tx, repository, wanted)
+    image = images.resolve_active(tx, repository, wanted)
     manifest = images.stored_manifest(tx, image)
     tags: list[str] | list[None] = [wanted.tag] if wanted.tag else rows.tags_of(tx, image.id) or [None]
     return [views.image(repository, manifest, tag) for tag in tags]
@@ -74,16 +75,13 @@ def _images(tx: Transaction, repository: Repository, wanted: ImageId) -> list[sh
 
 async def list_images(call: Call, request: shapes.ListImagesRequest) -> shapes.ListImagesResponse:
     name, chosen = request["repositoryName"], request.get("filter", {})
-    if not _shows_active(chosen.get("imageStatus", "ACTIVE")):
-        await call.read(lambda tx: repositories.get(tx, call.registry, name))
-        return {"imageIds": []}
-    status = chosen.get("tagStatus", "ANY")
-    page = page_of(call, request, f"ListImages:{name}:{status}")
+    shown = _shown(chosen)
+    page = page_of(call, request, f"ListImages:{name}:{shown.tagged}:{shown.status}")
     image, tag = page.position or (0, "")
 
     def read(tx: Transaction) -> list[tuple[int, str, str | None]]:
         repository = repositories.get(tx, call.registry, name)
-        return rows.page_of_ids(tx, repository.id, (image, tag), _TAGGED[status], page.limit + 1)
+        return rows.page_of_ids(tx, repository.id, (image, tag), shown, page.limit + 1)
 
     listed = await call.read(read)
     last = listed[page.limit - 1] if len(listed) > page.limit else None
@@ -112,14 +110,13 @@ async def _describe_named(call: Call, request: shapes.DescribeImagesRequest) -> 
 
 async def _describe_page(call: Call, request: shapes.DescribeImagesRequest) -> shapes.DescribeImagesResponse:
     name, chosen = request["repositoryName"], request.get("filter", {})
-    status = chosen.get("tagStatus", "ANY")
-    page = page_of(call, request, f"DescribeImages:{name}:{status}")
+    shown = _shown(chosen)
+    page = page_of(call, request, f"DescribeImages:{name}:{shown.tagged}:{shown.status}")
     after = page.position[0] if page.position else 0
-    active = _shows_active(chosen.get("imageStatus", "ACTIVE"))
 
     def read(tx: Transaction) -> tuple[list[shapes.ImageDetail], list[int] | None]:
         repository = repositories.get(tx, call.registry, name)
-        listed = rows.page(tx, repository.id, after, _TAGGED[status], page.limit + 1) if active else []
+        listed = rows.page(tx, repository.id, after, shown, page.limit + 1)
         last = [listed[page.limit - 1].id] if len(listed) > page.limit else None
         return _details(tx, repository, listed[: page.limit]), last
 
@@ -149,14 +146,14 @@ async def list_image_referrers(
 ) -> shapes.ListImageReferrersResponse:
     """A subject that is not there has no referrers, which is no error (distribution-spec, "Listing Referrers")."""
     name, subject = request["repositoryName"], request["subjectId"]["imageDigest"]
-    types = request.get("filter", {}).get("artifactTypes", [])
-    active = _shows_active(request.get("filter", {}).get("artifactStatus", "ACTIVE"))
-    page = page_of(call, request, f"ListImageReferrers:{name}:{subject}:{types}", default_limit=_REFERRERS)
+    chosen = request.get("filter", {})
+    shown = Referring(tuple(chosen.get("artifactTypes", [])), chosen.get("artifactStatus", "ACTIVE"))
+    page = page_of(call, request, f"ListImageReferrers:{name}:{subject}:{shown}", default_limit=_REFERRERS)
     after = page.position[0] if page.position else 0
 
     def read(tx: Transaction) -> list[Image]:
         repository = repositories.get(tx, call.registry, name)
-        return pulls.referrers(tx, repository.id, subject, tuple(types), after, page.limit + 1) if active else []
+        return pulls.referrers(tx, repository.id, subject, shown, after, page.limit + 1)
 
     listed = await call.read(read)
     last = [listed[page.limit - 1].id] if len(listed) > page.limit else None
@@ -171,7 +168,7 @@ def _referrer(image: Image) -> shapes.ImageReferrer:
         "digest": image.digest,
         "mediaType": image.media_type,
         "size": image.manifest_size,
-        "artifactStatus": "ACTIVE",
+        "artifactStatus": image.status,  # type: ignore[typeddict-item]  # one of the model's values
     }
     if image.artifact_type is not None:
         view["artifactType"] = image.artifact_type
@@ -184,9 +181,9 @@ def _image_ids(identifiers: list[shapes.ImageIdentifier]) -> list[ImageId]:
     return [ImageId(item.get("imageDigest"), item.get("imageTag")) for item in identifiers]
 
 
-def _shows_active(status: str) -> bool:
-    """Every image is active as long as nothing can be archived."""
-    return status in {"ACTIVE", "ANY"}
+def _shown(chosen: shapes.ListImagesFilter | shapes.DescribeImagesFilter) -> Shown:
+    """Unless asked for, archived images are not listed (ECR user guide, "Archiving an image")."""
+    return Shown(_TAGGED[chosen.get("tagStatus", "ANY")], chosen.get("imageStatus", "ACTIVE"))
 
 
 def _tag(text: str | None) -> Tag | None:

@@ -104,7 +104,7 @@ def _layer(item: layers.Availability) -> shapes.Layer:
         return {"layerDigest": item.digest, "layerAvailability": "UNAVAILABLE"}
     view: shapes.Layer = {
         "layerDigest": item.digest,
-        "layerAvailability": "AVAILABLE",
+        "layerAvailability": "ARCHIVED" if item.is_archived else "AVAILABLE",
         "layerSize": item.blob.size,
     }
     if item.media_type is not None:

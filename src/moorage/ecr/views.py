@@ -61,7 +61,7 @@ def image_detail(found: Repository, row: Image, tags: list[str]) -> shapes.Image
         "imageSizeInBytes": row.size,
         "imagePushedAt": seconds(row.pushed_at),
         "imageManifestMediaType": row.media_type,
-        "imageStatus": "ACTIVE",
+        "imageStatus": row.status,  # type: ignore[typeddict-item]  # one of the model's values
     }
     if tags:
         view["imageTags"] = tags
@@ -69,6 +69,10 @@ def image_detail(found: Repository, row: Image, tags: list[str]) -> shapes.Image
         view["artifactMediaType"] = row.artifact_type
     if row.subject is not None:
         view["subjectManifestDigest"] = row.subject
+    if row.last_archived_at is not None:
+        view["lastArchivedAt"] = seconds(row.last_archived_at)
+    if row.last_activated_at is not None:
+        view["lastActivatedAt"] = seconds(row.last_activated_at)
     return view
 
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from moorage.metadata.database import Transaction
+
+ACTIVE: Final = "ACTIVE"
+ARCHIVED: Final = "ARCHIVED"
+"""What `imageStatus` says; "ANY" asks for both."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,14 @@ class Image:
     manifest_size: int
     annotations: str
     pushed_at: int
+    status: str = ACTIVE
+    last_archived_at: int | None = None
+    last_activated_at: int | None = None
+    last_pulled_at: int | None = None
+
+    @property
+    def is_archived(self) -> bool:
+        return self.status == ARCHIVED
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +50,7 @@ class StoredManifest:
 
 COLUMNS = """
     i.id, i.repository_id, i.digest, i.media_type, i.artifact_type, i.subject, i.size, i.manifest_size,
-    i.annotations, i.pushed_at
+    i.annotations, i.pushed_at, i.status, i.last_archived_at, i.last_activated_at, i.last_pulled_at
 """
 
 
@@ -92,32 +104,50 @@ def find_all(tx: Transaction, repository_id: int, digests: Iterable[str]) -> dic
     return {row[2]: Image(*row) for row in rows}
 
 
-def page(tx: Transaction, repository_id: int, after: int, tagged: bool | None, limit: int) -> list[Image]:
-    """At most `limit` images with ids behind `after`, oldest push first; all, only tagged or only untagged ones."""
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Which images a list shows: tagged ones or untagged ones (None: both), of one status or of "ANY"."""
+
+    tagged: bool | None = None
+    status: str = ACTIVE
+
+
+def page(tx: Transaction, repository_id: int, after: int, shown: Shown, limit: int) -> list[Image]:
+    """At most `limit` images with ids behind `after`, oldest push first."""
     rows = tx.all(
-        f"SELECT {COLUMNS} FROM image i WHERE i.repository_id = :repository AND i.id > :after {_tagged(tagged)}"  # noqa: S608
-        " ORDER BY i.id LIMIT :limit",
+        f"SELECT {COLUMNS} FROM image i WHERE i.repository_id = :repository AND i.id > :after"  # noqa: S608
+        f" {_condition(shown)} ORDER BY i.id LIMIT :limit",
         repository=repository_id,
         after=after,
+        status=shown.status,
         limit=limit,
     )
     return [Image(*row) for row in rows]
 
 
 def page_of_ids(
-    tx: Transaction, repository_id: int, after: tuple[int, str], tagged: bool | None, limit: int
+    tx: Transaction, repository_id: int, after: tuple[int, str], shown: Shown, limit: int
 ) -> list[tuple[int, str, str | None]]:
     """At most `limit` rows (image id, digest, tag or None) behind `after` (image id, tag): one row a tag."""
     return tx.all(
         "SELECT i.id, i.digest, t.name FROM image i LEFT JOIN tag t ON t.image_id = i.id"  # noqa: S608
-        f" WHERE i.repository_id = :repository AND i.id >= :image {_tagged(tagged)}"
+        f" WHERE i.repository_id = :repository AND i.id >= :image {_condition(shown)}"
         " AND (i.id > :image OR coalesce(t.name, '') > :tag)"
         " ORDER BY i.id, coalesce(t.name, '') LIMIT :limit",
         repository=repository_id,
         image=after[0],
         tag=after[1],
+        status=shown.status,
         limit=limit,
     )
+
+
+def archive(tx: Transaction, image_id: int, now: int) -> None:
+    tx.run("UPDATE image SET status = 'ARCHIVED', last_archived_at = :now WHERE id = :id", id=image_id, now=now)
+
+
+def activate(tx: Transaction, image_id: int, now: int) -> None:
+    tx.run("UPDATE image SET status = 'ACTIVE', last_activated_at = :now WHERE id = :id", id=image_id, now=now)
 
 
 def delete(tx: Transaction, image_id: int) -> None:
@@ -168,9 +198,10 @@ def tags_of_all(tx: Transaction, image_ids: Iterable[int]) -> dict[int, list[str
 
 
 def page_of_tags(tx: Transaction, repository_id: int, after: str, limit: int) -> list[str]:
-    """At most `limit` tags behind `after`, in lexical order."""
+    """At most `limit` tags of active images behind `after`, in lexical order."""
     rows = tx.all(
-        "SELECT name FROM tag WHERE repository_id = :repository AND name > :after ORDER BY name LIMIT :limit",
+        "SELECT t.name FROM tag t JOIN image i ON i.id = t.image_id AND i.status = 'ACTIVE'"
+        " WHERE t.repository_id = :repository AND t.name > :after ORDER BY t.name LIMIT :limit",
         repository=repository_id,
         after=after,
         limit=limit,
@@ -178,15 +209,16 @@ def page_of_tags(tx: Transaction, repository_id: int, after: str, limit: int) ->
     return [row[0] for row in rows]
 
 
-def _tagged(tagged: bool | None) -> str:
+def _condition(shown: Shown) -> str:
+    has_status = "AND (:status = 'ANY' OR i.status = :status)"
     has_tag = "EXISTS (SELECT 1 FROM tag x WHERE x.image_id = i.id)"
-    match tagged:
+    match shown.tagged:
         case None:
-            return ""
+            return has_status
         case True:
-            return "AND " + has_tag
+            return f"{has_status} AND {has_tag}"
         case False:
-            return "AND NOT " + has_tag
+            return f"{has_status} AND NOT {has_tag}"
 
 
 # --- References -------------------------------------------------------------------------------------------------
@@ -214,13 +246,35 @@ def reference_children(tx: Transaction, parent_id: int, children: Iterable[int])
         )
 
 
-def parents_of(tx: Transaction, image_id: int) -> list[str]:
+def parents_of(tx: Transaction, image_id: int, status: str = "ANY") -> list[str]:
     """Digests of the indexes that list an image."""
     rows = tx.all(
-        "SELECT i.digest FROM image_child c JOIN image i ON i.id = c.parent_id WHERE c.child_id = :image ORDER BY i.id",
+        "SELECT i.digest FROM image_child c JOIN image i ON i.id = c.parent_id"
+        " WHERE c.child_id = :image AND (:status = 'ANY' OR i.status = :status) ORDER BY i.id",
         image=image_id,
+        status=status,
     )
     return [row[0] for row in rows]
+
+
+def children_of(tx: Transaction, parent_id: int) -> list[Image]:
+    """The images that an index lists."""
+    rows = tx.all(
+        f"SELECT {COLUMNS} FROM image_child c JOIN image i ON i.id = c.child_id"  # noqa: S608
+        " WHERE c.parent_id = :parent ORDER BY i.id",
+        parent=parent_id,
+    )
+    return [Image(*row) for row in rows]
+
+
+def with_subject(tx: Transaction, repository_id: int, subject: str) -> list[Image]:
+    """The images whose manifests name `subject`, whatever their status."""
+    rows = tx.all(
+        f"SELECT {COLUMNS} FROM image i WHERE i.repository_id = :repository AND i.subject = :subject ORDER BY i.id",  # noqa: S608
+        repository=repository_id,
+        subject=subject,
+    )
+    return [Image(*row) for row in rows]
 
 
 def largest_of(tx: Transaction, image_ids: Iterable[int]) -> int:

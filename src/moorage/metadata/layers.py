@@ -204,6 +204,17 @@ def find_layers(tx: Transaction, repository_id: int, digests: Iterable[str]) -> 
     return {row[1]: Blob(*row) for row in tx.all(_FIND_LAYERS, repository=repository_id, digests=wanted)}
 
 
+def is_active(tx: Transaction, repository_id: int, blob_id: int) -> bool:
+    """Whether an image of the repository that is not archived references the blob."""
+    row = tx.one(
+        "SELECT 1 FROM image_layer l JOIN image i ON i.id = l.image_id AND i.status = 'ACTIVE'"
+        " WHERE l.blob_id = :blob AND l.repository_id = :repository LIMIT 1",
+        blob=blob_id,
+        repository=repository_id,
+    )
+    return row is not None
+
+
 def media_type_of(tx: Transaction, repository_id: int, blob_id: int) -> str | None:
     """The media type that an image of the repository gives the blob; None when no image references it."""
     row = tx.one(

@@ -5,19 +5,20 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
 
 from moorage.domain.manifests import MANIFEST_LIMIT, OCI_INDEX
 from moorage.metadata.database import Transaction
-from moorage.metadata.images import COLUMNS, Image, StoredManifest
+from moorage.metadata.images import ACTIVE, COLUMNS, Image, StoredManifest
 
 _PULL_BY_TAG = """
 SELECT i.digest, i.media_type, m.body
 FROM repository r
 JOIN tag t ON t.repository_id = r.id AND t.name = :reference
-JOIN image i ON i.id = t.image_id
+JOIN image i ON i.id = t.image_id AND i.status = 'ACTIVE'
 JOIN manifest m ON m.image_id = i.id
 WHERE r.account = :account AND r.region = :region AND r.name = :name
 """
@@ -25,7 +26,7 @@ WHERE r.account = :account AND r.region = :region AND r.name = :name
 _PULL_BY_DIGEST = """
 SELECT i.digest, i.media_type, m.body
 FROM repository r
-JOIN image i ON i.repository_id = r.id AND i.digest = :reference
+JOIN image i ON i.repository_id = r.id AND i.digest = :reference AND i.status = 'ACTIVE'
 JOIN manifest m ON m.image_id = i.id
 WHERE r.account = :account AND r.region = :region AND r.name = :name
 """
@@ -56,7 +57,8 @@ _TAG_LIST_LIMIT: Final = 10_000
 """Entries of a list that is read by its tag: as many as an index may have that is pushed."""
 
 _WANTED = """
-    AND i.id > :after AND (:types = '[]' OR i.artifact_type IN (SELECT value FROM json_each(:types)))
+    AND i.id > :after AND (:status = 'ANY' OR i.status = :status)
+    AND (:types = '[]' OR i.artifact_type IN (SELECT value FROM json_each(:types)))
 """
 
 # The two parts have nothing in common: one names its subject, the other none at all. Each comes in the order of its
@@ -74,10 +76,18 @@ ORDER BY 1 LIMIT :limit
 """  # noqa: S608 - our own constants
 
 
+@dataclass(frozen=True, slots=True)
+class Referring:
+    """Which referrers a list shows: of those artifact types or of all, and of one status or of "ANY"."""
+
+    types: tuple[str, ...] = ()
+    status: str = ACTIVE
+
+
 def referrers(
-    tx: Transaction, repository_id: int, subject: str, types: tuple[str, ...], after: int, limit: int
+    tx: Transaction, repository_id: int, subject: str, shown: Referring, after: int, limit: int
 ) -> list[Image]:
-    """What refers to `subject`, in the order it was pushed; of those artifact types, or of all.
+    """What refers to `subject`, in the order it was pushed.
 
     That are the images whose manifests name it, and those without any subject that a client has listed under the
     referrers tag. At most `limit` of them, with ids behind `after`.
@@ -87,7 +97,8 @@ def referrers(
         repository=repository_id,
         subject=subject,
         tag=_referrers_tag(subject),
-        types=msgspec.json.encode(types).decode(),
+        types=msgspec.json.encode(shown.types).decode(),
+        status=shown.status,
         after=after,
         limit=limit,
     )
@@ -133,7 +144,7 @@ def _list_of_tag(tx: Transaction, repository_id: int, tag: str, pushed: StoredMa
     subject = _subject_of(tx, repository_id, tag)
     if subject is None or (pushed is not None and pushed.digest == subject):
         return pushed
-    found = referrers(tx, repository_id, subject, (), 0, _TAG_LIST_LIMIT)
+    found = referrers(tx, repository_id, subject, Referring(), 0, _TAG_LIST_LIMIT)
     listed = _listed(pushed.body) if pushed else set()
     if listed == {image.digest for image in found}:
         return pushed

@@ -62,6 +62,7 @@ OCI_CODES: Final[Mapping[type[Refusal], tuple[int, str]]] = {
     errors.ImageTagAlreadyExists: (400, "TAG_INVALID"),
     errors.TagInvalid: (400, "TAG_INVALID"),
     errors.ImageReferencedByIndex: (405, "UNSUPPORTED"),
+    errors.ImageStorageClassUpdateNotSupported: (405, "UNSUPPORTED"),
     errors.Unsupported: (405, "UNSUPPORTED"),
     errors.BodyTimeout: (408, "SIZE_INVALID"),
     errors.BodyLengthDiffers: (400, "SIZE_INVALID"),

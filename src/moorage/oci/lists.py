@@ -17,6 +17,7 @@ from moorage.metadata import images, pulls
 from moorage.metadata import repositories as rows
 from moorage.metadata.database import Transaction
 from moorage.metadata.images import Image
+from moorage.metadata.pulls import Referring
 from moorage.oci.gate import Gate
 
 PAGE_LIMIT: Final = 1000
@@ -63,20 +64,21 @@ class Lists:
         subject = Digest.parse(reference)
         asked = visit.parameters()
         kind = asked.get("artifactType", "")
+        shown = Referring((kind,) if kind else ())
         scope = f"referrers:{visit.registry.repository_arn(name)}:{subject}:{kind}"
         after = self._pages.read(scope, asked["next"])[0] if "next" in asked else 0
 
         def read(tx: Transaction) -> list[Image]:
             repository = repositories.get(tx, visit.registry, name)
-            return pulls.referrers(tx, repository.id, subject, (kind,) if kind else (), after, PAGE_LIMIT + 1)
+            return pulls.referrers(tx, repository.id, subject, shown, after, PAGE_LIMIT + 1)
 
         found = await self._database.read(read)
-        body, shown = pulls.listing(found[:PAGE_LIMIT])
+        body, listed = pulls.listing(found[:PAGE_LIMIT])
         response = _document(body, OCI_INDEX)
         if kind:
             response.headers.append((b"oci-filters-applied", b"artifactType"))
-        if shown < len(found):
-            token = self._pages.issue(scope, [found[shown - 1].id])
+        if listed < len(found):
+            token = self._pages.issue(scope, [found[listed - 1].id])
             query = f"artifactType={quote(kind, safe='')}&next={token}" if kind else f"next={token}"
             response.headers.append(_next(f"/v2/{name}/referrers/{subject}", query))
         return response
