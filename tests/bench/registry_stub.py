@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -98,6 +99,13 @@ async def _stop(server: asyncio.Server) -> None:
     await asyncio.gather(*others, return_exceptions=True)
 
 
+def _whole_or_range(stored: bytes, asked: str | None) -> Answer:
+    if asked is None:
+        return 200, {}, stored
+    first, last = map(int, asked.removeprefix("bytes=").split("-"))
+    return 206, {}, stored[first : last + 1]
+
+
 @dataclass
 class RegistryStub:
     """Stores what it is given and refuses what does not add up, so that requests are really tested."""
@@ -125,10 +133,18 @@ class RegistryStub:
         table, kind = (self.blobs, "/blobs/") if "/blobs/" in path else (self.manifests, "/manifests/")
         repository, _, name = path.partition(kind)
         if asked.method == "PUT":
-            table[repository, name] = asked.body
+            for each in [name, *re.findall(r"\btag=([^&]+)", query)]:
+                table[repository, each] = asked.body
             return 201, {}, b""
+        if path.endswith("/tags/list"):
+            return self._tags(path.removesuffix("/tags/list"), query)
         stored = table.get((repository, name))
-        return (404, {}, b"{}") if stored is None else (200, {}, stored)
+        return (404, {}, b"{}") if stored is None else _whole_or_range(stored, asked.headers.get("range"))
+
+    def _tags(self, repository: str, query: str) -> Answer:
+        size, last = re.findall(r"\bn=(\d+)&last=([^&]+)", query)[0]
+        held = sorted(name for place, name in self.manifests if place == repository and ":" not in name and name > last)
+        return 200, {}, msgspec.json.encode({"name": repository, "tags": held[: int(size)]})
 
     def _upload(self, repository: str, upload: str, query: str, asked: Asked) -> Answer:
         if asked.method == "POST":

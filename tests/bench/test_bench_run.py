@@ -20,7 +20,7 @@ from moorage.bench.workloads import WORKLOADS
 from moorage.cli.bench import bench
 from tests.bench.registry_stub import RegistryStub, serving
 
-TINY = Scale(large=3 * MIB, parallel=MIB, memory=MIB, seconds=0.02, images=9, parts=3, part=MIB)
+TINY = Scale(large=3 * MIB, parallel=MIB, memory=MIB, seconds=0.02, images=9, parts=3, part=MIB, tags=3_000)
 KEY = Credentials(key=AccessKey("AKID", "secret", "us-east-1"))
 TOKEN = "Basic dG9rZW4="
 

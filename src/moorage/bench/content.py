@@ -35,10 +35,11 @@ class Scale:
     images: int = 400
     parts: int = 10
     part: int = 10 * MIB
+    tags: int = 1_000_000
 
 
 FULL = Scale()
-QUICK = Scale(large=64 * MIB, parallel=8 * MIB, memory=16 * MIB, seconds=1.0, images=80, parts=3)
+QUICK = Scale(large=64 * MIB, parallel=8 * MIB, memory=16 * MIB, seconds=1.0, images=80, parts=3, tags=10_000)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,9 @@ from moorage.bench.content import FULL, MIB, Content, Framing, Scale
 from moorage.bench.machine import Bystanders, machine
 from moorage.bench.memory import warm_memory
 from moorage.bench.report import Report, Row, Series, version_and_date
+from moorage.bench.stages import Measurement, Stage, Workload
 from moorage.bench.targets import Target
-from moorage.bench.workloads import WORKLOADS, Measurement, Stage, Workload
+from moorage.bench.workloads import WORKLOADS
 
 
 @dataclass(frozen=True, slots=True)

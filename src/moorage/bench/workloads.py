@@ -7,17 +7,15 @@ once.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterator
 
 import msgspec
 import pybase64
 
+from moorage.bench import ranges, tags
 from moorage.bench.connections import (
     BenchmarkError,
     Conversation,
-    Outcome,
     Request,
     Response,
     again,
@@ -25,86 +23,23 @@ from moorage.bench.connections import (
     exchange,
     in_turn,
 )
-from moorage.bench.content import MIB, OCI_MANIFEST, Content, Image, Layer, Scale
+from moorage.bench.content import MIB, Image, Layer
 from moorage.bench.memory import MemorySampler
+from moorage.bench.pushes import READERS, WRITERS, push_image, push_layer
+from moorage.bench.stages import Measurement, Stage, Workload, answers_a_second, bytes_a_second, repository
 from moorage.bench.targets import ACCEPT, Target
 
-READERS = 16
-WRITERS = 8
 UPLOADS = 10
 HELD = 16
 LARGE, PARALLEL, READ, MEMORY, PARTS = "bench/large", "bench/parallel", "bench/read", "bench/memory", "bench/parts"
 TAG = "latest"
 
 
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """A target, what to put there, and whether this is the warm-up round, whose figure is thrown away."""
-
-    target: Target
-    content: Content
-    warm_up: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Measurement:
-    """One figure in the workload's unit, and what the loop took for it."""
-
-    value: float
-    outcome: Outcome
-
-
-def _nothing(_: Scale) -> int:
-    return 0
-
-
-@dataclass(frozen=True, slots=True)
-class Workload:
-    """A named kind of load. `stored` is how many bytes a round adds to the registry, which never shrinks.
-
-    `once`: no warm-up and one round only, because repeating would tell nothing new.
-    """
-
-    name: str
-    unit: str
-    door: Literal["docker", "ecr"]
-    prepare: Callable[[Stage], None]
-    measure: Callable[[Stage], Measurement]
-    stored: Callable[[Scale], int] = _nothing
-    once: bool = False
-
-    def unfit(self, target: Target) -> str:
-        """Why the target cannot be measured, or nothing."""
-        if self.door == "ecr" and target.key is None:
-            return "has no access key"
-        if self.measure is memory_16 and not target.processes():
-            return "its processes were not found (give --pid or --against-pid)"
-        return ""
-
-
-def push_layer(target: Target, repository: str, layer: Layer) -> Conversation:
-    """The requests of docker for a layer that the registry lacks, but for the HEAD that finds that out."""
-    response = yield target.request("POST", f"/v2/{repository}/blobs/uploads/", 202)
-    response = yield target.upload(target.location(response), layer)
-    location = target.location(response)
-    separator = "&" if "?" in location else "?"
-    yield target.request("PUT", f"{location}{separator}digest={layer.digest}", 201)
-
-
-def push_image(target: Target, repository: str, image: Image, tag: str) -> Conversation:
-    """The requests of docker for an image that the registry lacks."""
-    for blob in image.blobs:
-        yield target.request("HEAD", f"/v2/{repository}/blobs/{blob.digest}", 404)
-        yield from push_layer(target, repository, blob)
-    path = f"/v2/{repository}/manifests/{tag}"
-    yield target.request("PUT", path, 201, headers=f"Content-Type: {OCI_MANIFEST}\r\n", body=image.manifest)
-
-
 def push_large(stage: Stage) -> Measurement:
     """One large layer on one connection."""
     layer = stage.content.large if stage.warm_up else stage.content.layer(stage.content.scale.large)
     outcome = drive(stage.target.address, [push_layer(stage.target, LARGE, layer)])
-    return _bytes_a_second(layer.size, outcome)
+    return bytes_a_second(layer.size, outcome)
 
 
 def prepare_pull(stage: Stage) -> None:
@@ -127,14 +62,14 @@ def pull_large(stage: Stage) -> Measurement:
     outcome = drive(stage.target.address, [pull()])
     if answers[0].length != layer.size or (stage.warm_up and f"sha256:{digest.hexdigest()}" != layer.digest):
         raise BenchmarkError(f"{stage.target.name}: the layer came back with {answers[0].length} or other bytes")
-    return _bytes_a_second(layer.size, outcome)
+    return bytes_a_second(layer.size, outcome)
 
 
 def push_parallel(stage: Stage) -> Measurement:
     """Ten layers at once, each on its connection."""
     layers = [stage.content.layer(stage.content.scale.parallel) for _ in range(UPLOADS)]
     outcome = drive(stage.target.address, [push_layer(stage.target, PARALLEL, layer) for layer in layers])
-    return _bytes_a_second(sum(layer.size for layer in layers), outcome)
+    return bytes_a_second(sum(layer.size for layer in layers), outcome)
 
 
 def memory_16(stage: Stage) -> Measurement:
@@ -206,7 +141,7 @@ def upload_parts(stage: Stage) -> Measurement:
     parameters = {"repositoryName": PARTS, "uploadId": upload, "layerDigests": [layer]}
     if target.call("CompleteLayerUpload", parameters, "layerDigest") != layer:
         raise BenchmarkError(f"{target.name}: the completed layer is not {layer}")
-    return _bytes_a_second(scale.parts * scale.part, outcome)
+    return bytes_a_second(scale.parts * scale.part, outcome)
 
 
 def batch_check(stage: Stage) -> Measurement:
@@ -224,8 +159,8 @@ def initiate(stage: Stage) -> Measurement:
     return _call(stage, "InitiateLayerUpload", msgspec.json.encode({"repositoryName": PARTS}))
 
 
-def _holds(target: Target, repository: str, layer: Layer) -> bool:
-    answer = exchange(target.address, target.request("HEAD", f"/v2/{repository}/blobs/{layer.digest}", 200, 404))
+def _holds(target: Target, name: str, layer: Layer) -> bool:
+    answer = exchange(target.address, target.request("HEAD", f"/v2/{name}/blobs/{layer.digest}", 200, 404))
     return answer.status == 200
 
 
@@ -235,19 +170,19 @@ def _manifest_by_tag(target: Target) -> Request:
 
 def _read(stage: Stage, request: Request) -> Measurement:
     seconds = stage.content.scale.seconds
-    return _answers_a_second(drive(stage.target.address, [again(request, seconds) for _ in range(READERS)]))
+    return answers_a_second(drive(stage.target.address, [again(request, seconds) for _ in range(READERS)]))
 
 
 def _call(stage: Stage, operation: str, body: bytes) -> Measurement:
     # One signature serves the whole measurement: it is valid for minutes, and signing anew would measure the client.
     request = stage.target.operation(operation, body)
     seconds = stage.content.scale.seconds
-    return _answers_a_second(drive(stage.target.address, [again(request, seconds) for _ in range(WRITERS)]))
+    return answers_a_second(drive(stage.target.address, [again(request, seconds) for _ in range(WRITERS)]))
 
 
-def _writer(target: Target, repository: str, pile: Iterator[Image]) -> Conversation:
+def _writer(target: Target, name: str, pile: Iterator[Image]) -> Conversation:
     for image in pile:
-        yield from push_image(target, repository, image, image.digest[7:19])
+        yield from push_image(target, name, image, image.digest[7:19])
 
 
 def _part(target: Target, upload: str, start: int, part: bytes) -> Request:
@@ -260,40 +195,32 @@ def _decoded_size(encoded: bytes) -> int:
     return len(encoded) // 4 * 3 - encoded[-2:].count(b"=")
 
 
-def _bytes_a_second(size: int, outcome: Outcome) -> Measurement:
-    return Measurement(size / MIB / outcome.seconds, outcome)
-
-
-def _answers_a_second(outcome: Outcome) -> Measurement:
-    return Measurement(outcome.responses / outcome.seconds, outcome)
-
-
-def _repository(name: str) -> Callable[[Stage], None]:
-    return lambda stage: stage.target.ensure_repository(name)
-
-
 WORKLOADS = (
-    Workload("push-1gib", "MiB/s", "docker", _repository(LARGE), push_large, lambda scale: scale.large),
+    Workload("push-1gib", "MiB/s", "docker", repository(LARGE), push_large, lambda scale: scale.large),
     Workload("pull-1gib", "MiB/s", "docker", prepare_pull, pull_large),
     Workload(
-        "push-parallel", "MiB/s", "docker", _repository(PARALLEL), push_parallel, lambda scale: UPLOADS * scale.parallel
+        "push-parallel", "MiB/s", "docker", repository(PARALLEL), push_parallel, lambda scale: UPLOADS * scale.parallel
     ),
+    Workload("pull-ranges", "MiB/s", "docker", prepare_pull, ranges.pull_by_ranges),
+    Workload("first-byte", "ms", "docker", prepare_pull, ranges.first_byte),
     Workload("manifest-get", "requests/s", "docker", prepare_read, get_manifest),
     Workload("blob-head", "requests/s", "docker", prepare_read, head_blob),
     Workload("blob-get-small", "requests/s", "docker", prepare_read, get_small_blob),
     Workload("small-images", "images/s", "docker", prepare_small_images, push_small_images),
     Workload(
-        "memory-16", "MiB peak", "docker", _repository(MEMORY), memory_16, lambda scale: HELD * scale.memory, once=True
+        "memory-16", "MiB peak", "docker", repository(MEMORY), memory_16, lambda scale: HELD * scale.memory, True, True
     ),
     Workload(
         "ecr-upload-layer-part",
         "MiB/s",
         "ecr",
-        _repository(PARTS),
+        repository(PARTS),
         upload_parts,
         lambda scale: scale.parts * scale.part,
     ),
     Workload("ecr-batch-check", "requests/s", "ecr", prepare_read, batch_check),
-    Workload("ecr-initiate", "requests/s", "ecr", _repository(PARTS), initiate),
+    Workload("ecr-initiate", "requests/s", "ecr", repository(PARTS), initiate),
+    Workload("tags-page-of-few", "requests/s", "ecr", tags.prepare_few, tags.page_of_few),
+    Workload("tags-page-of-many", "requests/s", "ecr", tags.prepare_many, tags.page_of_many),
 )
 """All workloads in the order in which they run; README and docs/benchmark.md name them."""
