@@ -14,6 +14,7 @@ from moorage.core.addresses import Addresses
 from moorage.core.clock import system_clock
 from moorage.core.layers import Layers
 from moorage.core.pages import PageTokens
+from moorage.core.pulls import Pulls
 from moorage.core.services import Services
 from moorage.core.vault import Vault
 from moorage.ecr.downloads import DownloadDoor
@@ -62,6 +63,7 @@ def application(settings: Settings) -> Application:
 
     async def stop() -> None:
         await worker.stop()
+        services.pulls.flush()
         database.close()
         blobs.close()
         log.flush()
@@ -87,6 +89,7 @@ def services_of(settings: Settings, folder: DataFolder, database: Database, blob
         layers=Layers(database, blobs, system_clock),
         access=Access(database, vault, system_clock, settings.region),
         pages=PageTokens(vault),
+        pulls=Pulls(database, system_clock),
         vault=vault,
         addresses=Addresses(settings.scheme, settings.public_host, settings.domain),
         now=system_clock,

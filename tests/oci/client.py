@@ -18,6 +18,7 @@ from moorage.core.addresses import Addresses
 from moorage.core.clock import system_clock
 from moorage.core.layers import Layers
 from moorage.core.pages import PageTokens
+from moorage.core.pulls import Pulls
 from moorage.core.services import Services
 from moorage.core.vault import Vault
 from moorage.domain.identities import Caller
@@ -87,6 +88,7 @@ class World:
             layers=Layers(self.database, store, self.now),
             access=Access(self.database, vault, self.now, REGION),
             pages=PageTokens(vault),
+            pulls=Pulls(self.database, self.now),
             vault=vault,
             addresses=Addresses("http", HOST),
             now=self.now,
@@ -142,11 +144,21 @@ class World:
         token, _ = self.services.access.issue_docker_token(caller, caller.registry, None)
         return Client(self, caller, basic("AWS", token), basic(key.id, secret))
 
+    def settle(self) -> None:
+        """Let the times of the pulls so far be written, which otherwise happens a little later."""
+
+        async def flushed() -> None:
+            self.services.pulls.flush()
+            await self.database.write(lambda _tx: None)
+
+        self.run(flushed())
+
     def trace(self) -> dict[str, Any]:
         """All that a request could change: the rows of every table, and the files with their sizes.
 
         But for the memory of finished uploads, which nobody sees but who asks twice.
         """
+        self.settle()
 
         def rows(tx: Transaction) -> dict[str, Any]:
             tables = [row[0] for row in tx.all("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")]

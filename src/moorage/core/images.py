@@ -235,7 +235,8 @@ def get(tx: Transaction, repository: Repository, wanted: ImageId) -> Image:
 
 def stored_manifest(tx: Transaction, image: Image) -> StoredManifest:
     """The bytes of an image's manifest, as they were pushed."""
-    return StoredManifest(image.digest, image.media_type, images.manifest_body(tx, image.id))
+    body = images.manifest_body(tx, image.id)
+    return StoredManifest(image.digest, image.media_type, body, image.id, image.last_pulled_at)
 
 
 # --- Deleting ---------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from moorage.core.addresses import Addresses
 from moorage.core.clock import Clock
 from moorage.core.layers import Layers
 from moorage.core.pages import PageTokens
+from moorage.core.pulls import Pulls
 from moorage.core.vault import Vault
 from moorage.domain.ports import BlobStore
 from moorage.metadata.database import Database
@@ -21,6 +22,7 @@ class Services:
     layers: Layers
     access: Access
     pages: PageTokens
+    pulls: Pulls
     vault: Vault
     addresses: Addresses
     now: Clock

@@ -165,6 +165,21 @@ class Kms(Refusal):
     template = "{reason}"
 
 
+# --- Settings of a registry -------------------------------------------------------------------------------------
+
+
+class ExclusionAlreadyExists(Refusal):
+    """No text was captured."""
+
+    template = "The pull time update exclusion for '{principal}' already exists in the registry with id '{registry}'"
+
+
+class ExclusionNotFound(Refusal):
+    """No text was captured."""
+
+    template = "The pull time update exclusion for '{principal}' does not exist in the registry with id '{registry}'"
+
+
 # --- Layers -----------------------------------------------------------------------------------------------------
 
 

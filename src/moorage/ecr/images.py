@@ -52,25 +52,33 @@ async def put_image(call: Call, request: shapes.PutImageRequest) -> shapes.PutIm
 async def batch_get_image(call: Call, request: shapes.BatchGetImageRequest) -> shapes.BatchGetImageResponse:
     """By digest an image comes once for each of its tags. Nothing is ever converted to an accepted media type."""
 
-    def get(tx: Transaction) -> shapes.BatchGetImageResponse:
+    def get(tx: Transaction) -> tuple[shapes.BatchGetImageResponse, list[StoredManifest]]:
         repository = repositories.get(tx, call.registry, request["repositoryName"])
         found: list[shapes.Image] = []
         failures: list[shapes.ImageFailure] = []
+        pulled: list[StoredManifest] = []
         for wanted in _image_ids(request["imageIds"]):
             try:
-                found += _images(tx, repository, wanted)
+                manifest, tags = _manifest(tx, repository, wanted)
             except Failed as failed:
                 failures.append(views.image_failure(wanted, failed))
-        return {"images": found, "failures": failures}
+            else:
+                found += [views.image(repository, manifest, tag) for tag in tags]
+                pulled.append(manifest)
+        return {"images": found, "failures": failures}, pulled
 
-    return await call.read(get)
+    response, pulled = await call.read(get)
+    for manifest in pulled:
+        await call.services.pulls.record(call.caller, call.registry, manifest)
+    return response
 
 
-def _images(tx: Transaction, repository: Repository, wanted: ImageId) -> list[shapes.Image]:
+def _manifest(
+    tx: Transaction, repository: Repository, wanted: ImageId
+) -> tuple[StoredManifest, list[str] | list[None]]:
     image = images.resolve_active(tx, repository, wanted)
-    manifest = images.stored_manifest(tx, image)
     tags: list[str] | list[None] = [wanted.tag] if wanted.tag else rows.tags_of(tx, image.id) or [None]
-    return [views.image(repository, manifest, tag) for tag in tags]
+    return images.stored_manifest(tx, image), tags
 
 
 async def list_images(call: Call, request: shapes.ListImagesRequest) -> shapes.ListImagesResponse:

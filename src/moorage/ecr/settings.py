@@ -1,4 +1,4 @@
-"""GetAuthorizationToken, and a registry's account settings."""
+"""GetAuthorizationToken, and a registry's settings: account settings, pull time update exclusions."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import base64
 from collections.abc import Mapping
 from typing import Final
 
-from moorage.core import settings
+from moorage.core import pulls, settings
 from moorage.domain.names import Registry
 from moorage.ecr import shapes
-from moorage.ecr.call import Call, Handler, seconds
+from moorage.ecr.call import Call, Handler, next_token, page_of, seconds
+from moorage.metadata import settings as rows
 
 
 async def get_authorization_token(
@@ -41,8 +42,40 @@ async def put_account_setting(call: Call, request: shapes.PutAccountSettingReque
     return {"name": name, "value": value}
 
 
+async def register_pull_time_update_exclusion(
+    call: Call, request: shapes.RegisterPullTimeUpdateExclusionRequest
+) -> shapes.RegisterPullTimeUpdateExclusionResponse:
+    principal, now = request["principalArn"], call.services.now()
+    await call.write(lambda tx: pulls.exclude(tx, call.registry, principal, now))
+    return {"principalArn": principal, "createdAt": seconds(now)}
+
+
+async def deregister_pull_time_update_exclusion(
+    call: Call, request: shapes.DeregisterPullTimeUpdateExclusionRequest
+) -> shapes.DeregisterPullTimeUpdateExclusionResponse:
+    principal = request["principalArn"]
+    await call.write(lambda tx: pulls.include(tx, call.registry, principal))
+    return {"principalArn": principal}
+
+
+async def list_pull_time_update_exclusions(
+    call: Call, request: shapes.ListPullTimeUpdateExclusionsRequest
+) -> shapes.ListPullTimeUpdateExclusionsResponse:
+    page = page_of(call, request, "ListPullTimeUpdateExclusions")
+    after = page.position[0] if page.position else ""
+    listed = await call.read(lambda tx: rows.pull_time_exclusions(tx, call.registry, after, page.limit + 1))
+    last = [listed[page.limit - 1]] if len(listed) > page.limit else None
+    return {
+        "pullTimeUpdateExclusions": listed[: page.limit],
+        **next_token(call, page, last),  # type: ignore[typeddict-item]
+    }
+
+
 OPERATIONS: Final[Mapping[str, Handler]] = {
     "GetAuthorizationToken": get_authorization_token,
     "GetAccountSetting": get_account_setting,
     "PutAccountSetting": put_account_setting,
+    "RegisterPullTimeUpdateExclusion": register_pull_time_update_exclusion,
+    "DeregisterPullTimeUpdateExclusion": deregister_pull_time_update_exclusion,
+    "ListPullTimeUpdateExclusions": list_pull_time_update_exclusions,
 }

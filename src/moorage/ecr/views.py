@@ -73,6 +73,8 @@ def image_detail(found: Repository, row: Image, tags: list[str]) -> shapes.Image
         view["lastArchivedAt"] = seconds(row.last_archived_at)
     if row.last_activated_at is not None:
         view["lastActivatedAt"] = seconds(row.last_activated_at)
+    if row.last_pulled_at is not None:
+        view["lastRecordedPullTime"] = seconds(row.last_pulled_at)
     return view
 
 

@@ -134,10 +134,13 @@ class Database:
 
         Whatever `work` raises undoes its own changes only. Raises Unavailable when the disk is full.
         """
+        return await self.post(work)
+
+    def post(self, work: Work[T]) -> asyncio.Future[T]:
+        """`write` for callers that do not wait; what the future holds is theirs to look at."""
         job = _Job(work, asyncio.get_running_loop())
         self._queue.put(job)
-        result: T = await job.future
-        return result
+        return job.future
 
     def start(self) -> None:
         """Start the writer; to be called in the process that writes, after any fork."""

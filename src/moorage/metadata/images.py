@@ -41,11 +41,16 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class StoredManifest:
-    """What a pull needs: the exact bytes, and what to call them."""
+    """What a pull needs: the exact bytes, and what to call them.
+
+    `image_id` is None for a list that nobody pushed; `last_pulled_at` when no pull has been recorded yet.
+    """
 
     digest: str
     media_type: str
     body: bytes
+    image_id: int | None = None
+    last_pulled_at: int | None = None
 
 
 COLUMNS = """

@@ -1,10 +1,10 @@
-"""What a pull reads: the manifest that a tag or a digest names, and the list of what refers to an image."""
+"""What a pull reads and leaves: the manifest that a tag or a digest names, the list of what refers to it, its time."""
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,7 +15,7 @@ from moorage.metadata.database import Transaction
 from moorage.metadata.images import ACTIVE, COLUMNS, Image, StoredManifest
 
 _PULL_BY_TAG = """
-SELECT i.digest, i.media_type, m.body
+SELECT i.digest, i.media_type, m.body, i.id, i.last_pulled_at
 FROM repository r
 JOIN tag t ON t.repository_id = r.id AND t.name = :reference
 JOIN image i ON i.id = t.image_id AND i.status = 'ACTIVE'
@@ -24,7 +24,7 @@ WHERE r.account = :account AND r.region = :region AND r.name = :name
 """
 
 _PULL_BY_DIGEST = """
-SELECT i.digest, i.media_type, m.body
+SELECT i.digest, i.media_type, m.body, i.id, i.last_pulled_at
 FROM repository r
 JOIN image i ON i.repository_id = r.id AND i.digest = :reference AND i.status = 'ACTIVE'
 JOIN manifest m ON m.image_id = i.id
@@ -46,6 +46,17 @@ def pull(tx: Transaction, account: str, region: str, name: str, reference: str) 
         name=name,
     )
     return _list_of_tag(tx, found[0], reference, pushed) if found else None
+
+
+def record(tx: Transaction, pulled: Mapping[int, int]) -> None:
+    """Set when images, by id, were pulled last. An image that took the id of a deleted one in between is not meant."""
+    for image_id, at in pulled.items():
+        tx.run(
+            "UPDATE image SET last_pulled_at = :at"
+            " WHERE id = :image AND pushed_at <= :at AND (last_pulled_at IS NULL OR last_pulled_at < :at)",
+            image=image_id,
+            at=at,
+        )
 
 
 # --- Referrers (docs/decisions/0012) --------------------------------------------------------------------------------

@@ -37,3 +37,42 @@ def registry_policy_scope(tx: Transaction, registry: Registry) -> str:
 def mounts_blobs(tx: Transaction, registry: Registry) -> bool:
     """Whether a repository of the registry may see a blob of another one without receiving it."""
     return account_setting(tx, registry, BLOB_MOUNTING) == "ENABLED"
+
+
+def insert_pull_time_exclusion(tx: Transaction, registry: Registry, principal: str, now: int) -> bool:
+    """False when it is there already."""
+    return bool(
+        tx.run(
+            "INSERT INTO pull_time_exclusion (account, region, principal, created_at)"
+            " VALUES (:account, :region, :principal, :now) ON CONFLICT DO NOTHING",
+            account=registry.account,
+            region=registry.region,
+            principal=principal,
+            now=now,
+        )
+    )
+
+
+def delete_pull_time_exclusion(tx: Transaction, registry: Registry, principal: str) -> bool:
+    """False when it is not there."""
+    return bool(
+        tx.run(
+            "DELETE FROM pull_time_exclusion WHERE account = :account AND region = :region AND principal = :principal",
+            account=registry.account,
+            region=registry.region,
+            principal=principal,
+        )
+    )
+
+
+def pull_time_exclusions(tx: Transaction, registry: Registry, after: str, limit: int) -> list[str]:
+    """At most `limit` ARNs behind `after`, in their order."""
+    rows = tx.all(
+        "SELECT principal FROM pull_time_exclusion"
+        " WHERE account = :account AND region = :region AND principal > :after ORDER BY principal LIMIT :limit",
+        account=registry.account,
+        region=registry.region,
+        after=after,
+        limit=limit,
+    )
+    return [row[0] for row in rows]

@@ -40,6 +40,8 @@ OCI_CODES: Final[Mapping[type[Refusal], tuple[int, str]]] = {
     errors.InvalidTagParameter: (400, "UNSUPPORTED"),
     errors.LimitExceeded: (403, "DENIED"),
     errors.Kms: (400, "DENIED"),
+    errors.ExclusionAlreadyExists: (409, "DENIED"),
+    errors.ExclusionNotFound: (404, "UNSUPPORTED"),
     errors.UploadNotFound: (404, "BLOB_UPLOAD_UNKNOWN"),
     errors.InvalidLayerPart: (416, "BLOB_UPLOAD_INVALID"),
     errors.RangeNotSatisfiable: (416, "BLOB_UPLOAD_INVALID"),

@@ -43,6 +43,7 @@ class Manifests:
     def __init__(self, services: Services, gate: Gate) -> None:
         self._database = services.database
         self._now = services.now
+        self._pulls = services.pulls
         self._sparse = services.sparse_manifests
         self._gate = gate
         self._budget = BodyBudget(_MEMORY)
@@ -58,6 +59,8 @@ class Manifests:
         )
         if manifest is None:
             raise await self._database.read(lambda tx: _why_not(tx, visit, reference))
+        if request.method == "GET":
+            await self._pulls.record(visit.caller, visit.registry, manifest)
         etag = etag_of(manifest.digest)
         headers = [(b"docker-content-digest", manifest.digest.encode()), (b"etag", etag)]
         if is_unchanged(request, etag):

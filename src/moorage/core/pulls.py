@@ -1,0 +1,97 @@
+"""When images were pulled last: remembered at once, written a little later, and never at the cost of a pull.
+
+A pull of an image whose time in the database is recent enough does nothing at all. Otherwise its time waits in memory,
+with those of other images, for one write that no request waits for. A crash loses what waits; the next pull tells it
+again. ECR promises no more: the time "is refreshed at least once every 24 hours" (API reference, ImageDetail).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from moorage.core.clock import HOUR, Clock
+from moorage.domain.errors import ExclusionAlreadyExists, ExclusionNotFound, LimitExceeded
+from moorage.domain.identities import Caller
+from moorage.domain.names import Registry
+from moorage.metadata import pulls, settings
+from moorage.metadata.database import Database, Transaction
+from moorage.metadata.images import StoredManifest
+
+REFRESHED: Final = HOUR
+"""How old a recorded time must be before another pull moves it."""
+
+DELAY: Final = 2.0
+"""Seconds that a time waits for others to be written with."""
+
+EXCLUSION_LIMIT: Final = 100
+"""ECR quotas: pull time update exclusions of a registry."""
+
+
+class Pulls:
+    """Takes note of pulls, in each process for itself."""
+
+    def __init__(self, database: Database, now: Clock) -> None:
+        self._database = database
+        self._now = now
+        self._waiting: dict[int, int] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def record(self, caller: Caller, registry: Registry, manifest: StoredManifest) -> None:
+        """Note that `caller` was given an image of `registry`, unless the registry excludes that principal."""
+        now = self._now()
+        if manifest.image_id is None or (manifest.last_pulled_at or 0) > now - REFRESHED:
+            return
+        excluded = await self._database.recall(("pull time exclusions", registry), lambda tx: _principals(tx, registry))
+        if principal_of(caller.arn) in excluded:
+            return
+        self._waiting[manifest.image_id] = now
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(DELAY, self.flush)
+
+    def flush(self) -> None:
+        """Hand what waits to the database, which writes it in its own time."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        pulled, self._waiting = self._waiting, {}
+        if pulled:
+            written = self._database.post(lambda tx: pulls.record(tx, pulled))
+            written.add_done_callback(_forget)
+
+
+def _forget(written: asyncio.Future[None]) -> None:
+    """A time that could not be written is told again by the next pull."""
+    if not written.cancelled():
+        written.exception()
+
+
+def principal_of(arn: str) -> tuple[str, str, str]:
+    """Account, kind and name of whoever an ARN names: a session of an assumed role is its role, wherever that is filed.
+
+    Names of users and of roles are unique in an account, whatever their paths (IAM user guide, "IAM identifiers").
+    """
+    account, kind_and_name = arn.split(":", 5)[4:]
+    kind, *path = kind_and_name.split("/")
+    if kind == "assumed-role":
+        return account, "role", path[0]
+    return account, kind, path[-1] if path else ""
+
+
+def _principals(tx: Transaction, registry: Registry) -> frozenset[tuple[str, str, str]]:
+    listed = settings.pull_time_exclusions(tx, registry, "", EXCLUSION_LIMIT)
+    return frozenset(principal_of(arn) for arn in listed)
+
+
+def exclude(tx: Transaction, registry: Registry, principal: str, now: int) -> None:
+    """Let pulls of a principal move no time. Raises ExclusionAlreadyExists, LimitExceeded."""
+    if not settings.insert_pull_time_exclusion(tx, registry, principal, now):
+        raise ExclusionAlreadyExists(principal=principal, registry=registry.account)
+    if len(settings.pull_time_exclusions(tx, registry, "", EXCLUSION_LIMIT + 1)) > EXCLUSION_LIMIT:
+        raise LimitExceeded(reason=f"The registry has {EXCLUSION_LIMIT} pull time update exclusions, the maximum")
+
+
+def include(tx: Transaction, registry: Registry, principal: str) -> None:
+    """Let pulls of a principal count again. Raises ExclusionNotFound."""
+    if not settings.delete_pull_time_exclusion(tx, registry, principal):
+        raise ExclusionNotFound(principal=principal, registry=registry.account)
