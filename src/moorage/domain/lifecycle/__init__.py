@@ -1,0 +1,1 @@
+"""Lifecycle policies: their grammar, and which images their rules choose. ECR user guide, "Lifecycle policies"."""

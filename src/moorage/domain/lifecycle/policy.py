@@ -1,0 +1,210 @@
+"""The grammar of lifecycle policies, and the form in which ECR returns them.
+
+    { "rules": [ { "rulePriority": 1,                                     1 to 50 rules
+                   "description": "…",                                    optional
+                   "selection": { "tagStatus": "tagged",                  or untagged, any
+                                  "tagPatternList": ["v*"],               or tagPrefixList: one of them with tagged only
+                                  "storageClass": "standard",             or archive
+                                  "countType": "imageCountMoreThan",      or sinceImagePushed, …Pulled, …Transitioned
+                                  "countUnit": "days",                    with since… only
+                                  "countNumber": 10 },
+                   "action": { "type": "expire" } } ] }                   or transition, to targetStorageClass archive
+
+Rules within a member refuse in the validator's words; no text of ECR was captured for those between rules.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+from moorage.domain.lifecycle import schema
+from moorage.domain.lifecycle.schema import invalid
+
+RULE_LIMIT: Final = 50
+"""ECR quotas: rules of a lifecycle policy."""
+
+STAR_LIMIT: Final = 4
+"""Wildcards in one tag pattern (ECR user guide, "Lifecycle policy properties")."""
+
+_DESCRIPTION_LENGTHS: Final = range(257)
+_TAG_LENGTHS: Final = range(1, 301)
+"""Of prefixes and patterns: what the shape of a tag allows. An empty prefix would be every tag: it names none."""
+
+_RULE: Final = ("rulePriority", "description", "selection", "action")
+_SELECTION: Final = (
+    "tagStatus",
+    "tagPatternList",
+    "tagPrefixList",
+    "storageClass",
+    "countType",
+    "countUnit",
+    "countNumber",
+)
+_ACTION: Final = ("type", "targetStorageClass")
+"""The members in the order in which ECR returns them."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Count:
+    """What goes with a countType."""
+
+    storage_class: str
+    has_unit: bool
+    actions: frozenset[str]
+    least: int = 1
+
+
+_BOTH: Final = frozenset({"expire", "transition"})
+_COUNTS: Final[Mapping[str, _Count]] = {
+    "imageCountMoreThan": _Count("standard", has_unit=False, actions=_BOTH),
+    "sinceImagePushed": _Count("standard", has_unit=True, actions=_BOTH),
+    "sinceImagePulled": _Count("standard", has_unit=True, actions=frozenset({"transition"})),
+    # Archived images are kept for 90 days at least (ECR user guide, "Lifecycle policy properties", countNumber).
+    "sinceImageTransitioned": _Count("archive", has_unit=True, actions=frozenset({"expire"}), least=90),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule, checked. Only rules with the tag status `tagged` have prefixes or patterns."""
+
+    priority: int
+    tag_status: str
+    prefixes: tuple[str, ...]
+    patterns: tuple[str, ...]
+    of_archived: bool
+    count_type: str
+    count_number: int
+    action: str
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A lifecycle policy. `rules` stand by ascending priority; `text` is as ECR returns it."""
+
+    rules: tuple[Rule, ...]
+    text: str
+
+
+def parse(text: str) -> Policy:
+    """Raises InvalidParameter."""
+    document = schema.members(schema.decoded(text), required=("rules",))
+    items = schema.array(document["rules"], range(1, RULE_LIMIT + 1))
+    rules = [_rule(item) for item in items]
+    _check_priorities(rules)
+    for archived in (False, True):
+        _check_tag_requirements([rule for rule in rules if rule.of_archived == archived])
+    compact = msgspec.json.encode({"rules": [_ordered_rule(item) for item in items]}).decode()
+    return Policy(tuple(sorted(rules, key=lambda rule: rule.priority)), compact)
+
+
+# --- One rule ---------------------------------------------------------------------------------------------------
+
+
+def _rule(item: Any) -> Rule:
+    found = schema.members(item, required=("action", "rulePriority", "selection"), optional=("description",))
+    priority = schema.integer(found["rulePriority"], least=1)
+    if "description" in found:
+        schema.string(found["description"], _DESCRIPTION_LENGTHS)
+    selection = _selection(found["selection"])
+    action = _action(found["action"])
+    count = _COUNTS[selection["countType"]]
+    if action not in count.actions:
+        raise invalid(f"the action {action} is not allowed with the countType {selection['countType']}")
+    return Rule(
+        priority=priority,
+        tag_status=selection["tagStatus"],
+        prefixes=tuple(selection.get("tagPrefixList", ())),
+        patterns=tuple(selection.get("tagPatternList", ())),
+        of_archived=count.storage_class == "archive",
+        count_type=selection["countType"],
+        count_number=selection["countNumber"],
+        action=action,
+    )
+
+
+def _selection(value: Any) -> Mapping[str, Any]:
+    found = schema.members(
+        value,
+        required=("countNumber", "countType", "tagStatus"),
+        optional=("countUnit", "storageClass", "tagPatternList", "tagPrefixList"),
+    )
+    if None in found.values():
+        raise schema.no_alternative(len(_COUNTS))
+    schema.one_of(found["tagStatus"], ("any", "tagged", "untagged"))
+    count = _COUNTS[schema.one_of(found["countType"], _COUNTS)]
+    schema.integer(found["countNumber"], least=count.least)
+    if "countUnit" in found:
+        schema.one_of(found["countUnit"], ("days",))
+    storage_class = schema.one_of(found.get("storageClass", "standard"), ("archive", "standard"))
+    for name in ("tagPatternList", "tagPrefixList"):
+        _check_tags(found.get(name, ["*"]))
+    if ("countUnit" in found) != count.has_unit or storage_class != count.storage_class or not _has_right_tags(found):
+        raise schema.no_alternative(len(_COUNTS))
+    return found
+
+
+def _check_tags(value: Any) -> None:
+    for item in schema.array(value, range(1, 1 << 20)):
+        text = schema.string(item, _TAG_LENGTHS)
+        if text.count("*") > STAR_LIMIT:
+            raise invalid(f"the tag pattern '{text}' has more than {STAR_LIMIT} wildcards")
+
+
+def _has_right_tags(selection: Mapping[str, Any]) -> bool:
+    """One list of tags with the status `tagged`, and none with the others."""
+    lists = len({"tagPatternList", "tagPrefixList"} & selection.keys())
+    return lists == (1 if selection["tagStatus"] == "tagged" else 0)
+
+
+def _action(value: Any) -> str:
+    found = schema.members(value, required=("type",), optional=("targetStorageClass",))
+    kind = schema.one_of(found["type"], ("expire", "transition"))
+    if ("targetStorageClass" in found) != (kind == "transition"):
+        raise schema.no_alternative(2)
+    schema.one_of(found.get("targetStorageClass", "archive"), ("archive",))
+    return kind
+
+
+# --- Between rules ----------------------------------------------------------------------------------------------
+
+
+def _check_priorities(rules: list[Rule]) -> None:
+    for priority, number in Counter(rule.priority for rule in rules).items():
+        if number > 1:
+            raise invalid(f"the rulePriority {priority} is used by {number} rules")
+
+
+def _check_tag_requirements(rules: list[Rule]) -> None:
+    """What the rules of one storage class must not have in common."""
+    last = max((rule.priority for rule in rules), default=0)
+    if any(rule.tag_status == "any" and rule.priority < last for rule in rules):
+        raise invalid("a rule with the tagStatus any must have the highest rulePriority of its storage class")
+    if sum(rule.tag_status == "untagged" for rule in rules) > 1:
+        raise invalid("only one rule of a storage class may have the tagStatus untagged")
+    lists = Counter((frozenset(rule.prefixes), frozenset(rule.patterns)) for rule in rules if _has_list(rule))
+    if any(number > 1 for number in lists.values()):
+        raise invalid("tagPrefixList and tagPatternList must be unique among the rules of a storage class")
+
+
+def _has_list(rule: Rule) -> bool:
+    return rule.tag_status == "tagged"
+
+
+# --- The form that is returned ----------------------------------------------------------------------------------
+
+
+def _ordered_rule(item: Any) -> dict[str, Any]:
+    ordered = _ordered(item, _RULE)
+    ordered["selection"] = _ordered(item["selection"], _SELECTION)
+    ordered["action"] = _ordered(item["action"], _ACTION)
+    return ordered
+
+
+def _ordered(found: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: found[name] for name in names if name in found}

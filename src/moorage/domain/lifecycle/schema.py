@@ -1,0 +1,98 @@
+"""Checks of JSON values that refuse in the words of ECR's validator, the JSON schema library of Java (fge)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from moorage.domain.errors import InvalidParameter
+
+_TYPES: Final = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array", dict: "object"}
+
+
+def invalid(reason: str) -> InvalidParameter:
+    """The refusal of a lifecycle policy."""
+    return InvalidParameter(
+        parameter="LifecyclePolicyText", constraint=f"Lifecycle policy validation failure: {reason}"
+    )
+
+
+def decoded(text: str) -> Any:
+    """The JSON value of a text. Raises InvalidParameter."""
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.MsgspecError, RecursionError):
+        raise invalid("Could not map policyString into LifecyclePolicy.") from None
+
+
+def members(value: Any, required: Collection[str], optional: Collection[str] = ()) -> Mapping[str, Any]:
+    """An object that has all of the required members, and no others than the optional ones. Raises InvalidParameter."""
+    typed(value, dict)
+    missing = sorted(name for name in required if name not in value)
+    if missing:
+        raise invalid(f"object has missing required properties ({_list(missing)})")
+    unknown = sorted(name for name in value if name not in {*required, *optional})
+    if unknown:
+        raise invalid(f"object instance has properties which are not allowed by the schema: ({_list(unknown)})")
+    found: Mapping[str, Any] = value
+    return found
+
+
+def typed(value: Any, kind: type) -> Any:
+    """A value of that type; a boolean is no integer. Raises InvalidParameter."""
+    if type(value) is not kind:
+        found = _TYPES.get(type(value), "null")
+        raise invalid(
+            f"instance type ({found}) does not match any allowed primitive type (allowed: {_list([_TYPES[kind]])})"
+        )
+    return value
+
+
+def integer(value: Any, least: int) -> int:
+    """Raises InvalidParameter."""
+    number: int = typed(value, int)
+    if number < least:
+        raise invalid(f"numeric instance is lower than the required minimum (minimum: {least}, found: {number})")
+    return number
+
+
+def string(value: Any, lengths: range) -> str:
+    """Raises InvalidParameter."""
+    text: str = typed(value, str)
+    if len(text) < lengths.start:
+        raise invalid(f'string "{text}" is too short (length: {len(text)}, required minimum: {lengths.start})')
+    if len(text) >= lengths.stop:
+        raise invalid(f'string "{text}" is too long (length: {len(text)}, maximum allowed: {lengths.stop - 1})')
+    return text
+
+
+def array(value: Any, lengths: range) -> list[Any]:
+    """Raises InvalidParameter."""
+    items: list[Any] = typed(value, list)
+    if len(items) < lengths.start:
+        limit = f"at least {lengths.start}"
+        raise invalid(f"array is too short: must have {limit} elements but instance has {len(items)} elements")
+    if len(items) >= lengths.stop:
+        limit = f"at most {lengths.stop - 1}"
+        raise invalid(f"array is too long: must have {limit} elements but instance has {len(items)} elements")
+    return items
+
+
+def one_of(value: Any, values: Collection[str]) -> str:
+    """Raises InvalidParameter."""
+    text: str = typed(value, str)
+    if text not in values:
+        possible = ", ".join(f'"{one}"' for one in sorted(values))
+        raise invalid(f"instance value ({text}) not found in enum :(possible values: [{possible}])")
+    return text
+
+
+def no_alternative(number: int) -> InvalidParameter:
+    """The refusal of an object that is none of so many alternatives; the validator does not say why not."""
+    return invalid(f"instance failed to match exactly one schema (matched 0 out of {number})")
+
+
+def _list(names: list[str]) -> str:
+    return msgspec.json.encode(names).decode()
