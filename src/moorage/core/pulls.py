@@ -37,15 +37,18 @@ class Pulls:
         self._waiting: dict[int, int] = {}
         self._timer: asyncio.TimerHandle | None = None
 
+    def is_due(self, manifest: StoredManifest) -> bool:
+        """Whether a pull of this is news: the one thing that every pull is asked."""
+        return manifest.image_id is not None and (manifest.last_pulled_at or 0) <= self._now() - REFRESHED
+
     async def record(self, caller: Caller, registry: Registry, manifest: StoredManifest) -> None:
         """Note that `caller` was given an image of `registry`, unless the registry excludes that principal."""
-        now = self._now()
-        if manifest.image_id is None or (manifest.last_pulled_at or 0) > now - REFRESHED:
+        if manifest.image_id is None or not self.is_due(manifest):
             return
         excluded = await self._database.recall(("pull time exclusions", registry), lambda tx: _principals(tx, registry))
         if principal_of(caller.arn) in excluded:
             return
-        self._waiting[manifest.image_id] = now
+        self._waiting[manifest.image_id] = self._now()
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(DELAY, self.flush)
 

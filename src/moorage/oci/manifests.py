@@ -59,7 +59,7 @@ class Manifests:
         )
         if manifest is None:
             raise await self._database.read(lambda tx: _why_not(tx, visit, reference))
-        if request.method == "GET":
+        if request.method == "GET" and self._pulls.is_due(manifest):
             await self._pulls.record(visit.caller, visit.registry, manifest)
         etag = etag_of(manifest.digest)
         headers = [(b"docker-content-digest", manifest.digest.encode()), (b"etag", etag)]
