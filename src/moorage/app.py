@@ -17,6 +17,7 @@ from moorage.core.pages import PageTokens
 from moorage.core.pulls import Pulls
 from moorage.core.services import Services
 from moorage.core.vault import Vault
+from moorage.domain.encryption import Keys
 from moorage.ecr.downloads import DownloadDoor
 from moorage.ecr.endpoint import EcrDoor
 from moorage.http.application import Application, Front, Life
@@ -93,6 +94,7 @@ def services_of(settings: Settings, folder: DataFolder, database: Database, blob
         vault=vault,
         addresses=Addresses(settings.scheme, settings.public_host, settings.domain),
         now=system_clock,
+        keys=Keys(settings.kms_keys),
         sparse_manifests=settings.sparse_manifests,
     )
 

@@ -14,6 +14,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from moorage.domain.encryption import Keys
+
 _LISTEN = re.compile(r"(?P<host>\[[0-9a-fA-F:]+\]|[^:\[\]]*):(?P<port>\d{1,5})")
 _HOST_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9])?", re.ASCII)
 
@@ -41,6 +43,7 @@ class Settings:
     tls_name: str = ""
     host_name: str | None = None
     trusted_proxy: str = ""
+    kms_key: str = ""
 
     @property
     def scheme(self) -> str:
@@ -53,6 +56,10 @@ class Settings:
     @property
     def trusted_proxies(self) -> list[str]:
         return _listed(self.trusted_proxy)
+
+    @property
+    def kms_keys(self) -> list[str]:
+        return _listed(self.kms_key)
 
     @property
     def host(self) -> str:
@@ -109,6 +116,10 @@ def _check(settings: Settings) -> None:
     if re.fullmatch(r"[a-z0-9-]{2,25}", settings.region) is None:
         raise SettingWrong(f"region: {settings.region!r} is not a region")
     _check_tls(settings)
+    try:
+        Keys(settings.kms_keys)
+    except ValueError as error:
+        raise SettingWrong(f"kms_key: {error}") from None
     for network in settings.trusted_proxies:
         try:
             ipaddress.ip_network(network)
@@ -162,7 +173,7 @@ def _converted(name: str, value: Any) -> Any:
             return int(value)
         except ValueError:
             raise SettingWrong(f"workers: {value!r} is not a number") from None
-    if name in {"tls_name", "trusted_proxy"} and not isinstance(value, str):
+    if name in {"tls_name", "trusted_proxy", "kms_key"} and not isinstance(value, str):
         return ",".join(value)
     if name in {"access_log", "sparse_manifests", "tls"} and isinstance(value, str):
         return value.lower() not in {"0", "false", "no", "off"}

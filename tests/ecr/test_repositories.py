@@ -79,21 +79,6 @@ def test_a_name_is_taken_once(ecr: Any, repository: str) -> None:
     )
 
 
-def test_encryption_with_a_kms_key_is_refused_rather_than_pretended(ecr: Any) -> None:
-    refused = refusal(
-        ecr.create_repository,
-        repositoryName="tests/kms",
-        encryptionConfiguration={"encryptionType": "KMS", "kmsKey": "alias/anything"},
-    )
-
-    assert refused == (
-        400,
-        "KmsException",
-        "Encryption with KMS keys is not supported by this version of Moorage yet",
-    )
-    assert refusal(ecr.describe_repositories, repositoryNames=["tests/kms"]) == not_found("tests/kms")
-
-
 @pytest.mark.parametrize(
     "name",
     [

@@ -21,6 +21,7 @@ from moorage.core.pages import PageTokens
 from moorage.core.pulls import Pulls
 from moorage.core.services import Services
 from moorage.core.vault import Vault
+from moorage.domain.encryption import Keys
 from moorage.domain.identities import Caller
 from moorage.domain.names import Registry, RepositoryName
 from moorage.http.messages import Request, Response
@@ -92,6 +93,7 @@ class World:
             vault=vault,
             addresses=Addresses("http", HOST),
             now=self.now,
+            keys=Keys(),
         )
         self.door = DockerDoor(self.services)
 

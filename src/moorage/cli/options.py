@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -33,12 +33,29 @@ _TLS_OPTIONS = (
         help="Believe X-Forwarded-For, -Proto and -Host of these peers (address or CIDR); may be repeated.",
     ),
 )
+_REGISTRY_OPTIONS = (
+    click.option(
+        "--kms-key",
+        metavar="ARN",
+        **_several,
+        help="A KMS key that repositories may name: its ARN, or alias/NAME=ARN; may be repeated.",
+    ),
+)
 config_option = click.option("--config", metavar="FILE", help="TOML file with settings, named as the options are.")
 
 
 def tls_options(command: F) -> F:
     """What `serve` can be told of TLS and of who stands before it."""
-    for option in reversed(_TLS_OPTIONS):
+    return _with(command, _TLS_OPTIONS)
+
+
+def registry_options(command: F) -> F:
+    """What `serve` can be told of the registries."""
+    return _with(command, _REGISTRY_OPTIONS)
+
+
+def _with(command: F, options: Sequence[Callable[[F], F]]) -> F:
+    for option in reversed(options):
         command = option(command)
     return command
 

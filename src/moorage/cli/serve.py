@@ -15,7 +15,7 @@ import click
 from moorage import app
 from moorage.adapters.data_folder import DataFolder, FolderInUse
 from moorage.adapters.issuing import CertificateUnusable
-from moorage.cli.options import config_option, data_option, settings_of, tls_options
+from moorage.cli.options import config_option, data_option, registry_options, settings_of, tls_options
 from moorage.cli.tls import bundle_of, certificates_of, prepared, served
 from moorage.config import Settings
 from moorage.http.server import Certificate, PortInUse, refuse_port_in_use, run_granian, run_uvicorn
@@ -38,6 +38,7 @@ _READY_SECONDS = 30
     help="Let docker clients push manifests whose layers or images are not here  [default: no]",
 )
 @tls_options
+@registry_options
 @config_option
 def serve(**arguments: Any) -> None:
     """Serve the ECR API and the docker registry until told to stop (Ctrl-C, SIGTERM)."""

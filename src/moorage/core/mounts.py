@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from moorage.core.access import authorize
+from moorage.core.encryption import is_same
 from moorage.domain.errors import AccessDenied, BlobNotFound, LayerInUse
 from moorage.domain.identities import Caller
 from moorage.domain.names import Registry
@@ -18,18 +19,21 @@ _SOURCES: Final = 20
 """Repositories that are tried as the source of a mount that names none."""
 
 
-def mountable(tx: Transaction, caller: Caller, registry: Registry, digest: str, source: str | None) -> Blob | None:
-    """A blob that a repository of the registry sees and the caller may read there.
+def mountable(tx: Transaction, caller: Caller, target: Repository, digest: str, source: str | None) -> Blob | None:
+    """A blob that another repository of the registry sees, encrypted as the target's, and the caller may read there.
 
     `source` names that repository; None leaves it to us. None when there is no such blob, for whatever reason: the
     client then sends the bytes, and learns nothing of what exists (knowing a digest is no permission).
     """
+    registry = target.registry
     if not settings.mounts_blobs(tx, registry):
         return None
     names = layers.repositories_with(tx, registry, digest, _SOURCES) if source is None else [source]
     for name in names:
         found = repositories.find(tx, registry, name)
-        blob = layers.find_layer(tx, found.id, digest) if found else None
+        if found is None or not is_same(found.settings, target.settings):
+            continue
+        blob = layers.find_layer(tx, found.id, digest)
         if blob is not None and _may_read(caller, registry, name):
             return blob
     return None

@@ -5,7 +5,6 @@ from __future__ import annotations
 from moorage.domain.errors import (
     InvalidParameter,
     InvalidTagParameter,
-    Kms,
     RepositoryAlreadyExists,
     RepositoryNotEmpty,
     RepositoryNotFound,
@@ -43,10 +42,8 @@ def create(
     tags: dict[str, str],
     now: int,
 ) -> Repository:
-    """Raises RepositoryAlreadyExists, InvalidParameter, TooManyTags, InvalidTagParameter, Kms."""
+    """Raises RepositoryAlreadyExists, InvalidParameter, TooManyTags, InvalidTagParameter."""
     check_mutability(settings.tag_mutability, settings.exclusion_filters)
-    if settings.encryption_type != "AES256":
-        raise Kms(reason="Encryption with KMS keys is not supported by this version of Moorage yet")
     repository = repositories.insert(tx, registry, name, settings, now)
     if repository is None:
         raise RepositoryAlreadyExists(repository=name, registry=registry.account)

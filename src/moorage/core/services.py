@@ -11,6 +11,7 @@ from moorage.core.layers import Layers
 from moorage.core.pages import PageTokens
 from moorage.core.pulls import Pulls
 from moorage.core.vault import Vault
+from moorage.domain.encryption import Keys
 from moorage.domain.ports import BlobStore
 from moorage.metadata.database import Database
 
@@ -26,6 +27,7 @@ class Services:
     vault: Vault
     addresses: Addresses
     now: Clock
+    keys: Keys
     sparse_manifests: bool = False
 
     def reached_at(self, scheme_and_host: tuple[str, str] | None) -> Services:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from moorage.core import repositories
+from moorage.core.encryption import key_of
+from moorage.domain.encryption import AES256
 from moorage.domain.errors import InvalidTagParameter
 from moorage.domain.names import RepositoryName, parse_repository_arn
 from moorage.ecr import shapes, views
@@ -16,13 +18,14 @@ from moorage.metadata.repositories import Repository, RepositorySettings
 
 
 async def create_repository(call: Call, request: shapes.CreateRepositoryRequest) -> shapes.CreateRepositoryResponse:
-    encryption = request.get("encryptionConfiguration")
+    encryption = request.get("encryptionConfiguration", {"encryptionType": AES256})
+    kind, key = encryption["encryptionType"], encryption.get("kmsKey")
     settings = RepositorySettings(
         tag_mutability=request.get("imageTagMutability", "MUTABLE"),
         exclusion_filters=_filters(request.get("imageTagMutabilityExclusionFilters")),
         scan_on_push=request.get("imageScanningConfiguration", {}).get("scanOnPush", False),
-        encryption_type=encryption["encryptionType"] if encryption else "AES256",
-        kms_key=encryption.get("kmsKey") if encryption else None,
+        encryption_type=kind,
+        kms_key=key_of(call.services.keys, call.registry, kind, key),
     )
     name, tags, now = RepositoryName(request["repositoryName"]), _tags(request.get("tags", [])), call.services.now()
     created = await call.write(lambda tx: repositories.create(tx, call.registry, name, settings, tags, now))

@@ -9,7 +9,7 @@ from moorage.core.services import Services
 from moorage.ecr import shapes
 from moorage.ecr.call import seconds
 from moorage.metadata.images import Image, StoredManifest
-from moorage.metadata.repositories import Repository
+from moorage.metadata.repositories import Repository, RepositorySettings
 
 
 def repository(services: Services, found: Repository) -> shapes.Repository:
@@ -22,10 +22,19 @@ def repository(services: Services, found: Repository) -> shapes.Repository:
         "createdAt": seconds(found.created_at),
         "imageTagMutability": settings.tag_mutability,  # type: ignore[typeddict-item]  # one of the model's values
         "imageScanningConfiguration": {"scanOnPush": settings.scan_on_push},
-        "encryptionConfiguration": {"encryptionType": settings.encryption_type},  # type: ignore[typeddict-item]
+        "encryptionConfiguration": encryption(settings),
     }
     if settings.exclusion_filters:
         view["imageTagMutabilityExclusionFilters"] = exclusion_filters(settings.exclusion_filters)
+    return view
+
+
+def encryption(settings: RepositorySettings) -> shapes.EncryptionConfiguration:
+    view: shapes.EncryptionConfiguration = {
+        "encryptionType": settings.encryption_type,  # type: ignore[typeddict-item]  # one of the model's values
+    }
+    if settings.kms_key is not None:
+        view["kmsKey"] = settings.kms_key
     return view
 
 

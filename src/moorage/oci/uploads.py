@@ -24,6 +24,7 @@ from moorage.http.messages import Request, Response
 from moorage.metadata import layers
 from moorage.metadata.database import Transaction
 from moorage.metadata.layers import Blob, Upload
+from moorage.metadata.repositories import Repository
 from moorage.oci.errors import received
 from moorage.oci.gate import Gate, Visit
 
@@ -116,15 +117,16 @@ class Uploads:
         return _created(visit, digest)
 
     async def _mount(self, visit: Visit, digest: str, source: str | None) -> bool:
-        def find(tx: Transaction) -> Blob | None:
-            return mounts.mountable(tx, visit.caller, visit.registry, digest, source)
+        def find(tx: Transaction) -> tuple[Repository, Blob | None]:
+            target = repositories.get(tx, visit.registry, visit.repository)
+            return target, mounts.mountable(tx, visit.caller, target, digest, source)
 
         def link(tx: Transaction) -> bool:
-            target = repositories.get(tx, visit.registry, visit.repository)
-            blob = find(tx)
+            target, blob = find(tx)
             return blob is not None and (layers.link_blob(tx, target.id, blob.id, self._now()) or True)
 
-        return await self._database.read(find) is not None and await self._database.write(link)
+        _, blob = await self._database.read(find)
+        return blob is not None and await self._database.write(link)
 
 
 def _announced_length(visit: Visit, upload: Upload) -> int | None:

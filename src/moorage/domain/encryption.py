@@ -1,0 +1,59 @@
+"""The KMS keys that a server accepts: KMS itself is another service, so whoever runs the server names them."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Iterable
+from typing import Final
+
+from moorage.domain.names import Registry
+
+AES256: Final = "AES256"
+"""What ECR does without being asked: keys of S3, which have no name."""
+
+_ARN = re.compile(r"arn:aws[a-z-]*:kms:([a-z0-9-]{2,25}):(\d{12}):(key/[A-Za-z0-9-]+|alias/[A-Za-z0-9/_-]+)", re.ASCII)
+_ALIAS = re.compile(r"alias/[A-Za-z0-9/_-]+", re.ASCII)
+_MANAGED: Final = "alias/aws/ecr"
+
+
+class Keys:
+    """Keys by all the names that KMS has for them: id, ARN, alias, ARN of the alias (KMS, "Key identifiers")."""
+
+    def __init__(self, entries: Iterable[str] = ()) -> None:
+        """Each entry is a key's ARN, or `alias/NAME=ARN`. Raises ValueError for anything else."""
+        self._named: dict[tuple[Registry, str], str] = {}
+        for entry in entries:
+            alias, _, arn = entry.rpartition("=")
+            found = _ARN.fullmatch(arn)
+            if found is None or not found[3].startswith("key/") or (alias and _ALIAS.fullmatch(alias) is None):
+                raise ValueError(f"{entry!r} is neither the ARN of a KMS key nor alias/NAME=ARN")
+            owner = Registry(found[2], found[1])
+            self._named[owner, found[3]] = arn
+            if alias:
+                self._named[owner, alias] = arn
+
+    def resolve(self, registry: Registry, name: str | None) -> str | None:
+        """The ARN of the key that a registry may use under `name`; without one, that of the key AWS manages for ECR.
+
+        None for a key that is not known, or that is in another region (user guide, "Encryption at rest").
+        """
+        found = _ARN.fullmatch(name or _MANAGED)
+        if found is None:
+            owner, local = registry, name or _MANAGED
+            if not local.startswith("alias/"):
+                local = f"key/{local}"
+        else:
+            owner, local = Registry(found[2], found[1]), found[3]
+        if owner.region != registry.region:
+            return None
+        managed = _managed_by_aws(registry)
+        if owner == registry and local in {_MANAGED, managed.rpartition(":")[2]}:
+            return managed
+        return self._named.get((owner, local))
+
+
+def _managed_by_aws(registry: Registry) -> str:
+    """The key behind `aws/ecr` of an account in a region: always the same one, as in KMS."""
+    name = f"arn:aws:kms:{registry.region}:{registry.account}:"
+    return f"{name}key/{uuid.uuid5(uuid.NAMESPACE_URL, name + _MANAGED)}"
