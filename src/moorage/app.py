@@ -6,17 +6,19 @@ import apsw
 
 from moorage import failpoints
 from moorage.adapters.blob_files import FileBlobStore
+from moorage.adapters.courier import HttpCourier
 from moorage.adapters.data_folder import DataFolder
 from moorage.config import Settings
-from moorage.core import accounts
+from moorage.core import accounts, events, webhooks
 from moorage.core.access import Access
 from moorage.core.addresses import Addresses
-from moorage.core.clock import system_clock
+from moorage.core.clock import DAY, system_clock
 from moorage.core.layers import Layers
 from moorage.core.pages import PageTokens
 from moorage.core.pulls import Pulls
 from moorage.core.services import Services
 from moorage.core.vault import Vault
+from moorage.core.webhooks import Deliveries
 from moorage.domain.encryption import Keys
 from moorage.ecr.downloads import DownloadDoor
 from moorage.ecr.endpoint import EcrDoor
@@ -99,9 +101,18 @@ def services_of(settings: Settings, folder: DataFolder, database: Database, blob
     )
 
 
-def duties(_services: Services) -> dict[str, Duty]:
+def duties(services: Services) -> dict[str, Duty]:
     """What worker processes do beside answering requests, by the kind of job (`worker.py`)."""
-    return {}
+    deliveries = Deliveries(services.database, services.vault, HttpCourier(), services.now)
+    return {
+        events.JOB: Duty(
+            deliveries.deliver,
+            attempts=webhooks.ATTEMPTS,
+            first_delay=webhooks.FIRST_DELAY,
+            longest_delay=webhooks.LONGEST_DELAY,
+        ),
+        "forget-failed-events": Duty(deliveries.forget_old, every=DAY),
+    }
 
 
 def _is_readable(database: Database) -> bool:

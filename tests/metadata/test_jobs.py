@@ -125,6 +125,17 @@ def test_a_job_that_failed_waits_and_counts_its_attempts(queue: Queue) -> None:
         queue.writer.now(partial(jobs.retry, job=job, error="no route", due_at=10 * attempt + 10))
 
 
+def test_a_job_that_failed_is_not_tried_sooner_because_it_is_asked_for_again(queue: Queue) -> None:
+    queue.ask("a", 10)
+    job = queue.take(10)
+    queue.writer.now(lambda tx: jobs.retry(tx, job, "no route", 100))
+
+    queue.ask("a", 20, number=2)
+
+    assert queue.claim(99) == []
+    assert queue.take(100).payload == {"number": 2}
+
+
 def test_a_job_that_was_given_back_counts_no_attempt(queue: Queue) -> None:
     queue.ask("a", 10)
     job = queue.take(10)

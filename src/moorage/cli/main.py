@@ -16,6 +16,7 @@ _COMMANDS: Final = {
     "tls": "moorage.cli.tls:tls",
     "user": "moorage.cli.identities:user",
     "key": "moorage.cli.identities:key",
+    "webhook": "moorage.cli.webhooks:webhook",
     "bench": "moorage.cli.bench:bench",
 }
 

@@ -9,8 +9,14 @@ Clock = Callable[[], int]
 
 SECOND = 1_000_000
 HOUR = 3600 * SECOND
+DAY = 24 * HOUR
 
 
 def system_clock() -> int:
     """The machine's clock, in microseconds."""
     return time.time_ns() // 1000
+
+
+def iso_time(microseconds: int) -> str:
+    """A time as AWS writes it in events and records: whole seconds, UTC."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(microseconds // SECOND))

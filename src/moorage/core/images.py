@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import msgspec
 
 from moorage import failpoints
-from moorage.core import storage_classes
+from moorage.core import events, storage_classes
 from moorage.core.repositories import is_immutable
 from moorage.domain.errors import (
     ImageAlreadyExists,
@@ -76,6 +76,8 @@ def put(tx: Transaction, repository: Repository, push: Push, now: int) -> str:
             repository=repository.name,
             registry=repository.registry.account,
         )
+    for tag in changed or (None,):
+        events.record(tx, events.image_event(repository, events.PUSH, digest, tag, push.manifest, now))
     failpoints.hit("M2")
     return digest
 
@@ -250,23 +252,24 @@ class Removed:
     tag: str | None
 
 
-def untag(tx: Transaction, repository: Repository, tag: str) -> None:
+def untag(tx: Transaction, repository: Repository, tag: str, now: int) -> None:
     """Remove a tag only, as the distribution-spec has it. Raises ManifestNotFound."""
-    if images.find_tagged(tx, repository.id, tag) is None:
+    image = images.find_tagged(tx, repository.id, tag)
+    if image is None:
         raise ManifestNotFound
-    images.delete_tag(tx, repository.id, tag)
+    _untag(tx, repository, image, tag, now)
 
 
-def delete(tx: Transaction, repository: Repository, digest: str) -> list[Removed]:
+def delete(tx: Transaction, repository: Repository, digest: str, now: int) -> list[Removed]:
     """Remove an image and its tags. Raises ManifestNotFound, ImageReferencedByIndex."""
     image = images.find(tx, repository.id, digest)
     if image is None:
         raise ManifestNotFound
-    return _delete(tx, image)
+    return _delete(tx, repository, image, now)
 
 
 def delete_batch(
-    tx: Transaction, repository: Repository, wanted: list[ImageId]
+    tx: Transaction, repository: Repository, wanted: list[ImageId], now: int
 ) -> tuple[list[Removed], list[tuple[ImageId, Failed]]]:
     """BatchDeleteImage: what was removed, and what could not be. Indexes go before the images they list."""
     removed: dict[Removed, None] = {}
@@ -279,27 +282,34 @@ def delete_batch(
             failures.append((item, failure))
     for item, image in sorted(found, key=lambda pair: -pair[1].id):  # An index is always younger than its children.
         try:
-            removed.update(dict.fromkeys(_delete_item(tx, item, image)))
+            removed.update(dict.fromkeys(_delete_item(tx, repository, item, image, now)))
         except ImageReferencedByIndex as refusal:
             failures.append((item, Failed("ImageReferencedByManifestList", str(refusal))))
     return list(removed), failures
 
 
-def _delete_item(tx: Transaction, item: ImageId, image: Image) -> list[Removed]:
+def _delete_item(tx: Transaction, repository: Repository, item: ImageId, image: Image, now: int) -> list[Removed]:
     """By digest the image goes with all its tags; by tag that tag goes, and with its last tag the image."""
     tags = images.tags_of(tx, image.id)
     if images.find(tx, image.repository_id, image.digest) is None or (item.tag and item.tag not in tags):
         return []  # Named twice in one call, which is no error.
     if item.tag is None or tags == [item.tag]:
-        return _delete(tx, image)
-    images.delete_tag(tx, image.repository_id, item.tag)
-    return [Removed(image.digest, item.tag)]
+        return _delete(tx, repository, image, now)
+    return [_untag(tx, repository, image, item.tag, now)]
 
 
-def _delete(tx: Transaction, image: Image) -> list[Removed]:
+def _untag(tx: Transaction, repository: Repository, image: Image, tag: str, now: int) -> Removed:
+    images.delete_tag(tx, repository.id, tag)
+    events.record(tx, events.image_event(repository, events.DELETE, image.digest, tag, image, now))
+    return Removed(image.digest, tag)
+
+
+def _delete(tx: Transaction, repository: Repository, image: Image, now: int) -> list[Removed]:
     parents = images.parents_of(tx, image.id)
     if parents:
         raise ImageReferencedByIndex(parents=", ".join(parents))
-    tags = images.tags_of(tx, image.id)
+    removed = [Removed(image.digest, tag) for tag in images.tags_of(tx, image.id)] or [Removed(image.digest, None)]
     images.delete(tx, image.id)
-    return [Removed(image.digest, tag) for tag in tags] or [Removed(image.digest, None)]
+    for pair in removed:
+        events.record(tx, events.image_event(repository, events.DELETE, pair.digest, pair.tag, image, now))
+    return removed

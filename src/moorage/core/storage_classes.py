@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
+from moorage.core import events
 from moorage.domain.errors import ImageStorageClassUpdateNotSupported
 from moorage.metadata import images
 from moorage.metadata.database import Transaction
@@ -28,11 +29,12 @@ def update(tx: Transaction, repository: Repository, image: Image, target: Storag
         raise _refusal(repository, image, f"it is in the storage class {target} already")
     if target == "STANDARD":
         restore(tx, image, now)
-        return
-    parents = images.parents_of(tx, image.id, ACTIVE)
-    if parents:
-        raise _refusal(repository, image, _LISTED.format(parents=", ".join(parents)))
-    archive(tx, image, now)
+    else:
+        parents = images.parents_of(tx, image.id, ACTIVE)
+        if parents:
+            raise _refusal(repository, image, _LISTED.format(parents=", ".join(parents)))
+        archive(tx, image, now)
+    events.record(tx, events.storage_class_event(repository, image, target, now))
 
 
 def archive(tx: Transaction, image: Image, now: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -79,3 +79,24 @@ class BlobStore(Protocol):
 
     async def delete(self, key: str) -> None:
         """Remove a blob's bytes; one that is not there is already removed."""
+
+
+class Unreachable(Exception):
+    """Nobody answered at that address, or not in time, or not in HTTP; the text says which."""
+
+
+class Line(Protocol):
+    """A way to one receiver, kept open between messages."""
+
+    async def post(self, body: bytes, headers: Mapping[str, str]) -> int:
+        """Send one message and return the status that was answered; redirects are not followed. Raises Unreachable."""
+
+    def close(self) -> None:
+        """Hang up; a message that is on its way may or may not arrive."""
+
+
+class Courier(Protocol):
+    """Carries messages to receivers outside."""
+
+    def line(self, url: str) -> Line:
+        """A line to an `http` or `https` URL; nothing is sent yet."""

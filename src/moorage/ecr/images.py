@@ -138,9 +138,11 @@ def _details(tx: Transaction, repository: Repository, listed: list[Image]) -> li
 
 
 async def batch_delete_image(call: Call, request: shapes.BatchDeleteImageRequest) -> shapes.BatchDeleteImageResponse:
+    now = call.services.now()
+
     def delete(tx: Transaction) -> shapes.BatchDeleteImageResponse:
         repository = repositories.get(tx, call.registry, request["repositoryName"])
-        removed, failures = images.delete_batch(tx, repository, _image_ids(request["imageIds"]))
+        removed, failures = images.delete_batch(tx, repository, _image_ids(request["imageIds"]), now)
         return {
             "imageIds": views.removed(removed),
             "failures": [views.image_failure(wanted, failed) for wanted, failed in failures],

@@ -48,8 +48,8 @@ class DeadJob:
 def enqueue(tx: Transaction, kind: str, key: str, payload: Mapping[str, Any], due_at: int) -> None:
     """Ask for a job in the caller's transaction.
 
-    One that waits already is only ever moved forward, and gets the newer payload. One that is being done is done again
-    afterwards. One that is dead waits again, as if it were new.
+    One that waits already is only ever moved forward, and gets the newer payload; one that failed keeps the time of its
+    next try. One that is being done is done again afterwards. One that is dead waits again, as if it were new.
     """
     tx.run(
         "INSERT INTO job (kind, key, payload, state, due_at, attempts)"
@@ -58,8 +58,8 @@ def enqueue(tx: Transaction, kind: str, key: str, payload: Mapping[str, Any], du
         " again_at = CASE WHEN job.lease IS NOT NULL AND (job.again_at IS NULL OR job.again_at > excluded.due_at)"
         "   THEN excluded.due_at ELSE job.again_at END,"
         " attempts = CASE WHEN job.state = 'dead' THEN 0 ELSE job.attempts END,"
-        " due_at = CASE WHEN job.state = 'dead' OR (job.lease IS NULL AND job.due_at > excluded.due_at)"
-        "   THEN excluded.due_at ELSE job.due_at END",
+        " due_at = CASE WHEN job.state = 'dead' OR (job.lease IS NULL AND job.attempts = 0"
+        "   AND job.due_at > excluded.due_at) THEN excluded.due_at ELSE job.due_at END",
         kind=kind,
         key=key,
         payload=msgspec.json.encode(payload).decode(),
@@ -184,6 +184,17 @@ def revive(tx: Transaction, kind: str, key: str, now: int) -> bool:
         now=now,
     )
     return bool(changed)
+
+
+def hurry(tx: Transaction, kind: str, key: str, now: int) -> None:
+    """Let a job that waits, for its next try perhaps, be done at once."""
+    tx.run(
+        "UPDATE job SET due_at = :now"
+        " WHERE kind = :kind AND key = :key AND state = 'waiting' AND lease IS NULL AND due_at > :now",
+        kind=kind,
+        key=key,
+        now=now,
+    )
 
 
 def discard(tx: Transaction, kind: str, key: str) -> None:

@@ -100,9 +100,9 @@ class Manifests:
         def remove(tx: Transaction) -> None:
             repository = repositories.get(tx, visit.registry, name)
             if tag is not None:
-                images.untag(tx, repository, tag)
+                images.untag(tx, repository, tag, self._now())
             if digest is not None:
-                images.delete(tx, repository, digest)
+                images.delete(tx, repository, digest, self._now())
 
         await self._database.write(remove)
         return Response(202, [(b"content-length", b"0")])

@@ -1,0 +1,105 @@
+"""A receiver of webhooks for tests: a real HTTP server on a loopback port, which answers as it is told."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, NamedTuple
+
+
+class Message(NamedTuple):
+    """One message, as it came. `headers` have names in lower case; `status` is what was answered."""
+
+    path: str
+    headers: dict[str, str]
+    body: bytes
+    status: int
+
+    @property
+    def event(self) -> dict[str, Any]:
+        event: dict[str, Any] = json.loads(self.body)
+        return event
+
+    @property
+    def detail(self) -> dict[str, Any]:
+        detail: dict[str, Any] = self.event["detail"]
+        return detail
+
+
+class Receiver:
+    """`answers` are the statuses of the next messages; those after them get 200. `delay` holds every answer up."""
+
+    def __init__(self, port: int = 0) -> None:
+        self.messages: list[Message] = []
+        self.answers: deque[int] = deque()
+        self.delay = 0.0
+        self.connections = 0
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def setup(self) -> None:
+                receiver.connections += 1
+                super().setup()
+
+            def do_POST(self) -> None:
+                receiver.take(self)
+
+            def log_message(self, *_: object) -> None:
+                """Tests read `messages`."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        self._server.daemon_threads = True
+        self.port = self._server.server_address[1]
+        self.url = f"http://127.0.0.1:{self.port}/hook?from=moorage"
+
+    def take(self, request: BaseHTTPRequestHandler) -> None:
+        body = request.rfile.read(int(request.headers["content-length"]))
+        time.sleep(self.delay)
+        status = self.answers.popleft() if self.answers else 200
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        self.messages.append(Message(request.path, headers, body, status))
+        request.send_response(status)
+        if 300 <= status < 400:
+            request.send_header("Location", self.url + "&redirected=yes")
+        request.send_header("Content-Length", "0")
+        request.end_headers()
+
+    def accepted(self) -> list[Message]:
+        return [message for message in self.messages if message.status == 200]
+
+    def wait_for(self, number: int, seconds: float = 20) -> list[Message]:
+        """Come back with the accepted messages when there are so many. Raises AssertionError when there never are."""
+        wait_until(lambda: len(self.accepted()) >= number, seconds)
+        return self.accepted()
+
+    def start(self) -> None:
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@contextmanager
+def receiving(port: int = 0) -> Iterator[Receiver]:
+    one = Receiver(port)
+    one.start()
+    try:
+        yield one
+    finally:
+        one.stop()
+
+
+def wait_until(is_so: Callable[[], object], seconds: float = 20) -> None:
+    """Come back when it is so. Raises AssertionError when it never is."""
+    end = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < end, f"not within {seconds} s"
+        time.sleep(0.02)
