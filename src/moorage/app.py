@@ -12,6 +12,7 @@ from moorage.config import Settings
 from moorage.core import accounts, events, webhooks
 from moorage.core.access import Access
 from moorage.core.addresses import Addresses
+from moorage.core.authorization import Authorizer
 from moorage.core.clock import DAY, system_clock
 from moorage.core.layers import Layers
 from moorage.core.pages import PageTokens
@@ -91,6 +92,7 @@ def services_of(settings: Settings, folder: DataFolder, database: Database, blob
         blobs=blobs,
         layers=Layers(database, blobs, system_clock),
         access=Access(database, vault, system_clock, settings.region),
+        authorizer=Authorizer(database),
         pages=PageTokens(vault),
         pulls=Pulls(database, system_clock),
         vault=vault,

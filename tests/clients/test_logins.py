@@ -139,7 +139,7 @@ def expired_token(server: Server) -> str:
     """A token that GetAuthorizationToken gave the root user more than twelve hours ago."""
     registry = Registry("000000000000", "us-east-1")
     key = server.environment["AWS_ACCESS_KEY_ID"]
-    caller = Caller(registry.account, registry.region, "", "root", key, frozenset())
+    caller = Caller(registry.account, registry.region, "", "root", key)
     folder, issued = DataFolder(server.data), system_clock() - DOCKER_TOKEN_LIFE - 1
     with closing(Database(folder.database)) as database:
         access = Access(database, Vault(folder.master_key()), lambda: issued, registry.region)

@@ -15,6 +15,7 @@ from moorage.core import repositories
 from moorage.core.access import Access
 from moorage.core.accounts import create_key, create_user, root_key
 from moorage.core.addresses import Addresses
+from moorage.core.authorization import Authorizer
 from moorage.core.clock import system_clock
 from moorage.core.layers import Layers
 from moorage.core.pages import PageTokens
@@ -88,6 +89,7 @@ class World:
             blobs=store,
             layers=Layers(self.database, store, self.now),
             access=Access(self.database, vault, self.now, REGION),
+            authorizer=Authorizer(self.database),
             pages=PageTokens(vault),
             pulls=Pulls(self.database, self.now),
             vault=vault,
@@ -141,7 +143,7 @@ class World:
         key = self.database.look(lambda tx: identities.find_key(tx, key_id))
         assert key is not None
         user = key.user
-        caller = Caller(user.account, REGION, user.id, user.name, key.id, key.policies)
+        caller = Caller(user.account, REGION, user.id, user.name, key.id)
         secret = self.services.vault.open(key.sealed_secret, key.id)
         token, _ = self.services.access.issue_docker_token(caller, caller.registry, None)
         return Client(self, caller, basic("AWS", token), basic(key.id, secret))

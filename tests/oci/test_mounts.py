@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from moorage.domain.identities import MANAGED_POLICIES
+from moorage.domain.managed_policies import MANAGED_POLICIES
 from tests.oci.client import Answer, Client, World
 from tests.oci.test_uploads import CONTENT, LOCATION
 from tests.support.images import digest
+from tests.support.policies import allowing
 
 
 def mount(client: Client, target: str, name: str, source: str | None) -> Answer:
@@ -67,8 +68,7 @@ def test_whoever_may_not_read_the_source_cannot_mount_from_it(
     """A caller who may push but not read gets the answer for a blob that is not there."""
     name = root.push_blob(repository, CONTENT)
     target = world.new_repository()
-    writes = frozenset({"ecr:InitiateLayerUpload"})
-    monkeypatch.setitem(MANAGED_POLICIES, "WriteOnly", writes)
+    monkeypatch.setitem(MANAGED_POLICIES, "WriteOnly", allowing("ecr:InitiateLayerUpload"))
     writer = world.user("WriteOnly")
 
     answer = mount(writer, target, name, repository)

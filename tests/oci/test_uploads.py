@@ -8,11 +8,12 @@ import pytest
 
 from moorage.core.clock import SECOND
 from moorage.core.layers import FINISHED_LIFE
-from moorage.domain.identities import MANAGED_POLICIES
+from moorage.domain.managed_policies import MANAGED_POLICIES
 from moorage.http import bodies
 from moorage.http.bodies import ClientGone
 from tests.oci.client import DISCONNECT, Answer, Client, World, piece
 from tests.support.images import digest, image
+from tests.support.policies import allowing
 
 CONTENT = bytes(range(256)) * 40
 LOCATION = re.compile(r"/v2/(.+)/blobs/uploads/([0-9a-f-]{36})")
@@ -295,7 +296,7 @@ def test_who_may_only_begin_cannot_upload_in_one_request(
     world: World, repository: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One request with all steps needs the permissions of all steps."""
-    monkeypatch.setitem(MANAGED_POLICIES, "StartOnly", frozenset({"ecr:InitiateLayerUpload"}))
+    monkeypatch.setitem(MANAGED_POLICIES, "StartOnly", allowing("ecr:InitiateLayerUpload"))
     starter = world.user("StartOnly")
 
     answer = starter.send("POST", f"/v2/{repository}/blobs/uploads/?digest={digest(CONTENT)}", CONTENT)

@@ -16,7 +16,8 @@ from moorage.core import accounts
 from moorage.core.accounts import AccountError, NewKey
 from moorage.core.clock import SECOND, system_clock
 from moorage.core.vault import Vault
-from moorage.domain.identities import MANAGED_POLICIES, ROOT
+from moorage.domain.identities import ROOT
+from moorage.domain.managed_policies import MANAGED_POLICIES
 from moorage.metadata import identities
 from moorage.metadata.database import Transaction, open_writer
 

@@ -1,4 +1,4 @@
-"""Who asks, and may they: one `authenticate` a way of proving it, one `authorize` for everything.
+"""Who asks, proved in one of three ways.
 
     Basic AWS:TOKEN        docker, with what GetAuthorizationToken gave     caller_of_basic
     Basic KEY:SECRET       docker, with an access key itself                caller_of_basic
@@ -21,14 +21,15 @@ import msgspec
 from moorage.core.clock import HOUR, SECOND, Clock
 from moorage.core.vault import Forged, Vault
 from moorage.domain.errors import (
-    AccessDenied,
     AuthorizationTokenExpired,
     ExpiredToken,
     NotAuthenticated,
     UnrecognizedClient,
 )
 from moorage.domain.identities import Caller
+from moorage.domain.managed_policies import managed_policies
 from moorage.domain.names import Registry
+from moorage.domain.policies.document import Policy
 from moorage.metadata import identities
 from moorage.metadata.database import Database
 
@@ -67,7 +68,7 @@ class Credentials:
     account: str
     user_name: str
     key: str
-    policies: frozenset[str]
+    policies: tuple[Policy, ...]
     expires: int | None = None
 
     def caller(self, region: str) -> Caller:
@@ -135,7 +136,7 @@ class Access:
     @staticmethod
     def _credentials_of(row: identities.AccessKey, key: str, secret: str, expires: int | None = None) -> Credentials:
         user = row.user
-        return Credentials(secret, user.id, user.account, user.name, key, row.policies, expires)
+        return Credentials(secret, user.id, user.account, user.name, key, managed_policies(row.policies), expires)
 
     # --- docker -------------------------------------------------------------------------------------------------
 
@@ -167,7 +168,7 @@ class Access:
         if row is None or not row.active:
             raise NotAuthenticated
         user = row.user
-        return Caller(user.account, grant.region, user.id, user.name, row.id, row.policies)
+        return Caller(user.account, grant.region, user.id, user.name, row.id, managed_policies(row.policies))
 
     async def _caller_of_key(self, key: str, secret: str) -> Caller:
         try:
@@ -193,19 +194,6 @@ class Access:
             return msgspec.msgpack.decode(self._vault.check(str(envelope["payload"]), "docker"), type=_Grant)
         except (ValueError, KeyError, msgspec.MsgspecError, Forged):
             raise NotAuthenticated from None
-
-
-def authorize(caller: Caller, action: str, owner: Registry, resource: str) -> None:
-    """Raise AccessDenied unless `caller` may do `action` (`ecr:PutImage`) to `resource`, an ARN of `owner`'s or `*`."""
-    if caller.account == owner.account and caller.is_allowed(action):
-        return
-    kind = "identity" if caller.account == owner.account else "resource"
-    raise AccessDenied(
-        principal=caller.arn,
-        action=action,
-        resource=resource,
-        reason=f"no {kind}-based policy allows the {action} action",
-    )
 
 
 def new_key_id(prefix: str = _KEY_PREFIX) -> str:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from moorage.core.access import new_key_id, new_secret
 from moorage.core.vault import Vault
-from moorage.domain.identities import MANAGED_POLICIES, ROOT
+from moorage.domain.identities import ROOT
+from moorage.domain.managed_policies import MANAGED_POLICIES
 from moorage.metadata import identities
 from moorage.metadata.database import Transaction
 from moorage.metadata.identities import KeySummary, User

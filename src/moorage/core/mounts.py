@@ -4,23 +4,20 @@ from __future__ import annotations
 
 from typing import Final
 
-from moorage.core.access import authorize
+from moorage.core.authorization import Question, decide
 from moorage.core.encryption import is_same
-from moorage.domain.errors import AccessDenied, BlobNotFound, LayerInUse
-from moorage.domain.identities import Caller
-from moorage.domain.names import Registry
+from moorage.domain.errors import BlobNotFound, LayerInUse
 from moorage.metadata import layers, repositories, settings
 from moorage.metadata.database import Transaction
 from moorage.metadata.layers import Blob
 from moorage.metadata.repositories import Repository
 
-_READ: Final = "ecr:GetDownloadUrlForLayer"
 _SOURCES: Final = 20
 """Repositories that are tried as the source of a mount that names none."""
 
 
-def mountable(tx: Transaction, caller: Caller, target: Repository, digest: str, source: str | None) -> Blob | None:
-    """A blob that another repository of the registry sees, encrypted as the target's, and the caller may read there.
+def mountable(tx: Transaction, question: Question, target: Repository, digest: str, source: str | None) -> Blob | None:
+    """A blob that another repository sees, encrypted as the target's, and of which the answer to the question is yes.
 
     `source` names that repository; None leaves it to us. None when there is no such blob, for whatever reason: the
     client then sends the bytes, and learns nothing of what exists (knowing a digest is no permission).
@@ -34,7 +31,7 @@ def mountable(tx: Transaction, caller: Caller, target: Repository, digest: str, 
         if found is None or not is_same(found.settings, target.settings):
             continue
         blob = layers.find_layer(tx, found.id, digest)
-        if blob is not None and _may_read(caller, registry, name):
+        if blob is not None and decide(tx, question.about(name)).allowed:
             return blob
     return None
 
@@ -47,11 +44,3 @@ def unlink(tx: Transaction, repository: Repository, digest: str) -> None:
     if layers.media_type_of(tx, repository.id, blob.id) is not None:
         raise LayerInUse(digest=digest, repository=repository.name)
     layers.unlink_blob(tx, repository.id, blob.id)
-
-
-def _may_read(caller: Caller, registry: Registry, name: str) -> bool:
-    try:
-        authorize(caller, _READ, registry, registry.repository_arn(name))
-    except AccessDenied:
-        return False
-    return True

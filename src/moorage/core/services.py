@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from moorage.core.access import Access
 from moorage.core.addresses import Addresses
+from moorage.core.authorization import Authorizer
 from moorage.core.clock import Clock
 from moorage.core.layers import Layers
 from moorage.core.pages import PageTokens
@@ -22,6 +23,7 @@ class Services:
     blobs: BlobStore
     layers: Layers
     access: Access
+    authorizer: Authorizer
     pages: PageTokens
     pulls: Pulls
     vault: Vault

@@ -124,7 +124,7 @@ class AuthorizationTokenExpired(FrontDoorRefusal):
 
 
 class AccessDenied(FrontDoorRefusal):
-    template = "User: {principal} is not authorized to perform: {action} on resource: {resource} because {reason}"
+    template = "User: {principal} is not authorized to perform: {action} on resource: {resource} {reason}"
 
 
 # --- Repositories -----------------------------------------------------------------------------------------------

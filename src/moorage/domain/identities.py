@@ -1,56 +1,34 @@
-"""Who asks: a user of an account, and what that user may do.
-
-Policies are, for now, those AWS manages for ECR by name; each allows a list of actions on every resource of the account
-(AWS managed policies reference: AmazonEC2ContainerRegistry…).
-"""
+"""Who asks: a user of an account, with the policies that say what that user may do."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from moorage.domain.names import Registry
+from moorage.domain.policies.document import Policy
 
 ROOT = "root"
 """The name of each account's first user, who may do everything in the account."""
 
-_PULL = frozenset({"ecr:GetAuthorizationToken", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"})
-_READ = _PULL | {
-    "ecr:BatchCheckLayerAvailability",
-    "ecr:DescribeImageScanFindings",
-    "ecr:DescribeImages",
-    "ecr:DescribeRepositories",
-    "ecr:GetLifecyclePolicy",
-    "ecr:GetLifecyclePolicyPreview",
-    "ecr:GetRepositoryPolicy",
-    "ecr:ListImages",
-    "ecr:ListTagsForResource",
-}
-_PUSH = _READ | {
-    "ecr:CompleteLayerUpload",
-    "ecr:InitiateLayerUpload",
-    "ecr:PutImage",
-    "ecr:UploadLayerPart",
-}
-
-MANAGED_POLICIES: dict[str, frozenset[str] | None] = {
-    "AmazonEC2ContainerRegistryPullOnly": _PULL,
-    "AmazonEC2ContainerRegistryReadOnly": _READ,
-    "AmazonEC2ContainerRegistryPowerUser": _PUSH,
-    "AmazonEC2ContainerRegistryFullAccess": None,  # ecr:*
-}
-"""The actions that each managed policy allows; None stands for every action of ECR."""
-
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """An authenticated user and the access key used. `region` is where the request or the token was made for."""
+    """An authenticated user and the access key used. `region` is where the request or the token was made for.
+
+    `policies` are those of the identity; `session_policies` restrict them further, None does not. `issued_at` is the
+    time of temporary credentials, in microseconds.
+    """
 
     account: str
     region: str
     user_id: str
     user_name: str
     key: str
-    policies: frozenset[str] = field(default=frozenset())
+    policies: tuple[Policy, ...] = ()
+    session_policies: tuple[Policy, ...] | None = None
+    issued_at: int | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def registry(self) -> Registry:
@@ -65,11 +43,17 @@ class Caller:
     def arn(self) -> str:
         return f"arn:aws:iam::{self.account}:{ROOT if self.is_root else f'user/{self.user_name}'}"
 
-    def is_allowed(self, action: str) -> bool:
-        """Whether an identity policy of this user allows `action` (`ecr:PutImage`) in the user's own account."""
-        return self.is_root or any(_allows(policy, action) for policy in self.policies)
+    @property
+    def kind(self) -> str:
+        """`aws:PrincipalType`."""
+        return "Account" if self.is_root else "User"
 
+    @property
+    def unique_id(self) -> str:
+        """`aws:userid`: of the root user the account."""
+        return self.account if self.is_root else self.user_id
 
-def _allows(policy: str, action: str) -> bool:
-    actions = MANAGED_POLICIES.get(policy, frozenset())
-    return action.startswith("ecr:") if actions is None else action in actions
+    @property
+    def names(self) -> frozenset[str]:
+        """Each name by which the Principal element of a policy may mean this caller: itself, and its account."""
+        return frozenset({f"AWS:{self.arn}", f"AWS:arn:aws:iam::{self.account}:{ROOT}"})

@@ -103,13 +103,18 @@ def parse_repository_arn(text: str) -> tuple[Registry, RepositoryName]:
 
 
 def matches_wildcard(pattern: str, text: str) -> bool:
-    """Whether `text` as a whole matches `pattern`, in which `*` stands for any run of characters.
+    """Whether `text` as a whole matches `pattern`, in which `*` stands for any run of characters."""
+    return matches_pieces(pattern.split("*"), text)
 
-    Linear for each star, never a regular expression made from a user's text.
+
+def matches_pieces(pieces: list[str], text: str) -> bool:
+    """Whether `text` consists of `pieces`, in this order, with anything between them.
+
+    Linear for each piece, never a regular expression made from a user's text.
     """
-    first, *middle, last = pattern.split("*") if "*" in pattern else (pattern, None)
-    if last is None:
-        return text == first
+    if len(pieces) == 1:
+        return text == pieces[0]
+    first, *middle, last = pieces
     if len(text) < len(first) + len(last) or not text.startswith(first) or not text.endswith(last):
         return False
     position, end = len(first), len(text) - len(last)

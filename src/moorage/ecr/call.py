@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from moorage.core.access import Credentials
+from moorage.core.authorization import Question
 from moorage.core.layers import Place
 from moorage.core.services import Services
 from moorage.domain.errors import InvalidParameter
 from moorage.domain.identities import Caller
 from moorage.domain.names import Registry
+from moorage.domain.policies.request import Circumstances
 from moorage.metadata.database import Work
 
 T = TypeVar("T")
@@ -26,12 +28,17 @@ class Call:
     caller: Caller
     credentials: Credentials
     registry: Registry
+    circumstances: Circumstances
 
     async def read(self, work: Work[T]) -> T:
         return await self.services.database.read(work)
 
     async def write(self, work: Work[T]) -> T:
         return await self.services.database.write(work)
+
+    def question(self, action: str, repository: str | None = None) -> Question:
+        """Whether the caller may also do this."""
+        return Question(self.caller, action, self.registry, repository, lambda: self.circumstances)
 
     def place(self, repository: str) -> Place:
         """Where an upload of this caller belongs."""

@@ -7,19 +7,24 @@ its body is read, and a caller without permission learns nothing about what exis
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from moorage.aws import codec, service_model, sigv4
 from moorage.aws.service_model import Operation
-from moorage.core.access import Credentials, authorize
+from moorage.core.authorization import Question
 from moorage.core.services import Services
+from moorage.domain import actions
+from moorage.domain.actions import Target
 from moorage.domain.errors import BodyTimeout, Refusal, RequestEntityTooLarge, Unavailable, UnsupportedOperation
 from moorage.domain.identities import Caller
 from moorage.domain.names import Registry, parse_repository_arn
+from moorage.domain.policies.request import Circumstances
 from moorage.ecr import images, layers, lifecycle, replication, repositories, settings, sts
 from moorage.ecr.authentication import authenticated_body
 from moorage.ecr.call import Call, Handler
 from moorage.http.bodies import BodyBudget
+from moorage.http.circumstances import circumstances_of
 from moorage.http.messages import Request, Response
 
 OPERATIONS: Final[Mapping[str, Handler]] = {
@@ -40,9 +45,6 @@ _FAULT: Final = b'{"__type":"ServerException","message":"The service could not a
 
 _JSON: Final = "application/x-amz-json-1.1"
 _FORM: Final = "application/x-www-form-urlencoded"
-
-# The one operation whose permission has another name (ECR user guide, "Referrers").
-_ACTIONS: Final = {"ListImageReferrers": "ecr:BatchGetImage"}
 
 
 class EcrDoor:
@@ -79,28 +81,50 @@ class EcrDoor:
             members = codec.decode(operation, body)
             del body
             services = self._services.reached_at(request.reached_at)
-            call = _authorized(services, credentials, signed.region, operation, members)
+            caller = credentials.caller(signed.region)
+            circumstances = _circumstances(request, services.now(), members)
+            call = Call(services, caller, credentials, _registry(caller, members), circumstances)
+            await _authorize(call, operation, members)
             return codec.encode(operation, await handler(call, members))
 
 
-def _authorized(
-    services: Services, credentials: Credentials, region: str, operation: Operation, members: dict[str, Any]
-) -> Call:
-    caller = credentials.caller(region)
-    registry, resource = _resource(caller, members)
-    action = _ACTIONS.get(operation.name, f"ecr:{operation.name}")
-    authorize(caller, action, registry, resource)
-    return Call(services, caller, credentials, registry)
+async def _authorize(call: Call, operation: Operation, members: dict[str, Any]) -> None:
+    """Raises AccessDenied unless the caller may make this call."""
+    for question in _questions(call, operation, members):
+        await call.services.authorizer.check(question)
 
 
-def _resource(caller: Caller, members: dict[str, Any]) -> tuple[Registry, str]:
-    """What the request is about: a repository by name or ARN, or the registry itself."""
+def _questions(call: Call, operation: Operation, members: dict[str, Any]) -> list[Question]:
+    """One for each thing that the request is about (`domain/actions.py`)."""
+    permission = actions.OPERATIONS[operation.name]
+    match permission.target:
+        case Target.REGISTRY:
+            names: list[str | None] = [None]
+        case Target.REPOSITORIES:
+            names = members.get("repositoryNames") or [actions.EVERY_REPOSITORY]
+        case Target.RESOURCE:
+            names = [parse_repository_arn(members["resourceArn"])[1]]
+        case Target.REPOSITORY:
+            names = [members["repositoryName"]]
+    questions = [call.question(permission.action, name) for name in names]
+    if operation.name == "CreateRepository" and members.get("tags"):
+        questions.append(call.question(actions.TAG_ON_CREATE, names[0]))
+    return questions
+
+
+def _registry(caller: Caller, members: dict[str, Any]) -> Registry:
+    """The registry that the request is about: by ARN, by `registryId`, else the caller's own."""
     if "resourceArn" in members:
-        owner, repository = parse_repository_arn(members["resourceArn"])
-        return owner, owner.repository_arn(repository)
-    registry = Registry(members.get("registryId") or caller.account, caller.region)
-    name = members.get("repositoryName")
-    return registry, registry.repository_arn(name) if name else registry.registry_arn()
+        return parse_repository_arn(members["resourceArn"])[0]
+    return Registry(members.get("registryId") or caller.account, caller.region)
+
+
+def _circumstances(request: Request, time: int, members: dict[str, Any]) -> Circumstances:
+    """With the resource tags that the request sets, and the keys of those it removes."""
+    circumstances = circumstances_of(request, time)
+    tags = {tag["Key"]: tag["Value"] for tag in members.get("tags") or ()}
+    keys = (*tags, *members.get("tagKeys", ()))
+    return replace(circumstances, request_tags=tags, tag_keys=keys) if keys else circumstances
 
 
 def _target(request: Request) -> str | None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from moorage.core import repositories
+from moorage.core.authorization import visible
 from moorage.core.encryption import key_of
 from moorage.domain.encryption import AES256
 from moorage.domain.errors import InvalidTagParameter
@@ -35,6 +36,7 @@ async def create_repository(call: Call, request: shapes.CreateRepositoryRequest)
 async def describe_repositories(
     call: Call, request: shapes.DescribeRepositoriesRequest
 ) -> shapes.DescribeRepositoriesResponse:
+    """Without names, those that a policy denies to the caller are left out."""
     names = request.get("repositoryNames")
     if names is not None:
         refuse_paging_with(request, "repositoryNames")
@@ -42,10 +44,16 @@ async def describe_repositories(
         return {"repositories": [views.repository(call.services, row) for row in found]}
     page = page_of(call, request, "DescribeRepositories")
     after = page.position[0] if page.position else ""
-    listed = await call.read(lambda tx: rows.page(tx, call.registry, after, page.limit + 1))
+    question = call.question("ecr:DescribeRepositories")
+
+    def read(tx: Transaction) -> tuple[list[Repository], set[str]]:
+        found = rows.page(tx, call.registry, after, page.limit + 1)
+        return found, set(visible(tx, question, [row.name for row in found]))
+
+    listed, shown = await call.read(read)
     last = [listed[page.limit - 1].name] if len(listed) > page.limit else None
     return {
-        "repositories": [views.repository(call.services, row) for row in listed[: page.limit]],
+        "repositories": [views.repository(call.services, row) for row in listed[: page.limit] if row.name in shown],
         **next_token(call, page, last),  # type: ignore[typeddict-item]
     }
 

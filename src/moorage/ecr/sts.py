@@ -63,7 +63,7 @@ class StsDoor:
                 principal=caller.arn,
                 action="sts:GetSessionToken",
                 resource="*",
-                reason="it cannot be called with session credentials",
+                reason="because it cannot be called with session credentials",
             )
         key = self._services.access.issue_session(caller, _life(query))
         session = sts.SessionCredentials(key.key, key.secret, key.token, key.expires)

@@ -6,7 +6,8 @@ from typing import Final
 
 from moorage.core import mounts, repositories
 from moorage.core.services import Services
-from moorage.domain.errors import AccessDenied, BlobNotFound, Refusal
+from moorage.domain.actions import DOCKER
+from moorage.domain.errors import BlobNotFound, Refusal
 from moorage.domain.names import Digest, RepositoryName
 from moorage.http.blob_response import blob_response
 from moorage.http.messages import Request, Response
@@ -15,9 +16,9 @@ from moorage.metadata.database import Transaction
 from moorage.metadata.layers import Blob
 from moorage.oci.gate import Gate, Visit
 
-_READ: Final = "ecr:GetDownloadUrlForLayer"
-_CHECK: Final = "ecr:BatchCheckLayerAvailability"
-_DELETE: Final = "ecr:BatchDeleteImage"
+(_READ,) = DOCKER["blobs", "GET"]
+(_DELETE,) = DOCKER["blobs", "DELETE"]
+_EITHER: Final = DOCKER["blobs", "HEAD"]
 
 
 class Blobs:
@@ -41,11 +42,7 @@ class Blobs:
 
     async def head(self, request: Request, name: str, reference: str) -> Response:
         """Both who may push and who may pull may ask: docker does so before it uploads a layer, others before a GET."""
-        visit = await self._gate.identify(request, name, _CHECK)
-        try:
-            visit.authorize(_CHECK)
-        except AccessDenied:
-            visit.authorize(_READ)
+        visit = await self._gate.admit_with_either(request, name, *_EITHER)
         return await blob_response(request, self._blobs, await self._find(visit, reference))
 
     async def _find(self, visit: Visit, reference: str) -> Blob:

@@ -9,12 +9,14 @@ from contextlib import contextmanager, suppress
 from functools import lru_cache
 from typing import Final
 
-from moorage.core.access import authorize
+from moorage.core.authorization import Question
 from moorage.core.layers import Place
 from moorage.core.services import Services
 from moorage.domain.errors import AccessDenied, InvalidParameter
 from moorage.domain.identities import Caller
 from moorage.domain.names import Registry, RepositoryName, registry_of_host
+from moorage.domain.policies.request import Circumstances
+from moorage.http.circumstances import circumstances_of
 from moorage.http.messages import Request, Response
 
 _ACTION_PREFIX: Final = len("ecr:")
@@ -27,18 +29,22 @@ _registry_of_host = lru_cache(maxsize=1024)(registry_of_host)
 class Visit:
     """A request whose sender is known. `repository` is the name as the path has it, empty where the path has none."""
 
-    __slots__ = ("caller", "registry", "repository", "request")
+    __slots__ = ("_time", "caller", "caller", "registry", "repository", "request")
 
-    def __init__(self, request: Request, caller: Caller, registry: Registry, repository: str) -> None:
+    def __init__(self, request: Request, caller: Caller, registry: Registry, repository: str, time: int) -> None:
         self.request = request
         self.caller = caller
+        self._time = time
         self.registry = registry
         self.repository = repository
 
-    def authorize(self, action: str) -> None:
-        """Raise AccessDenied unless the caller may do `action` (`ecr:PutImage`) to the repository, or the registry."""
-        registry, name = self.registry, self.repository
-        authorize(self.caller, action, registry, registry.repository_arn(name) if name else registry.registry_arn())
+    def circumstances(self) -> Circumstances:
+        """How the request came."""
+        return circumstances_of(self.request, self._time)
+
+    def question(self, action: str) -> Question:
+        """Whether the caller may do `action` (`ecr:PutImage`) to the repository, or to the registry."""
+        return Question(self.caller, action, self.registry, self.repository or None, self.circumstances)
 
     def parameters(self) -> dict[str, str]:
         """What the query asks. Raises InvalidParameter when it asks too much."""
@@ -61,6 +67,8 @@ class Gate:
 
     def __init__(self, services: Services) -> None:
         self._access = services.access
+        self._authorizer = services.authorizer
+        self._now = services.now
         self._addresses = services.addresses
 
     async def admit(self, request: Request, repository: str, action: str) -> Visit:
@@ -70,19 +78,32 @@ class Gate:
         Raises what `identify` raises, and AccessDenied.
         """
         visit = await self.identify(request, repository, action)
-        visit.authorize(action)
+        await self.authorize(visit, action)
         return visit
 
-    async def enter(self, request: Request, repository: str, *actions: str) -> Visit:
-        """Identify, parse the name, and authorize all of `actions`.
+    async def admit_with_either(self, request: Request, repository: str, first: str, second: str) -> Visit:
+        """`admit` for who has one of two permissions. What is missing in the end is the second."""
+        visit = await self.identify(request, repository, first)
+        try:
+            await self.authorize(visit, first)
+        except AccessDenied:
+            await self.authorize(visit, second)
+        return visit
+
+    async def enter(self, request: Request, repository: str, *needed: str) -> Visit:
+        """Identify, parse the name, and authorize all that is `needed`.
 
         Raises what `identify` raises, RepositoryNameInvalid and AccessDenied.
         """
-        visit = await self.identify(request, repository, actions[-1])
+        visit = await self.identify(request, repository, needed[-1])
         RepositoryName.parse(repository)
-        for action in actions:
-            visit.authorize(action)
+        await self.authorize(visit, *needed)
         return visit
+
+    async def authorize(self, visit: Visit, *actions: str) -> None:
+        """Raise AccessDenied unless the visitor may do all of `actions`."""
+        for action in actions:
+            await self._authorizer.check(visit.question(action))
 
     async def identify(self, request: Request, repository: str = "", action: str = "") -> Visit:
         """Who asks, and which registry: the one that the host names, else the caller's own. `action` is for the log.
@@ -95,10 +116,10 @@ class Gate:
         request.caller = caller.arn
         registry = _registry_named_by(request)
         if registry is None:
-            return Visit(request, caller, caller.registry, repository)
+            return Visit(request, caller, caller.registry, repository, self._now())
         if registry.region != caller.region and _is_token(authorization or ""):
             raise _other_region(caller, registry)
-        return Visit(request, caller, registry, repository)
+        return Visit(request, caller, registry, repository, self._now())
 
     def challenge(self, request: Request) -> Response:
         """The 401 that ECR sends: docker, podman and containerd answer it with the Basic credentials they have.
@@ -146,5 +167,5 @@ def _other_region(caller: Caller, registry: Registry) -> AccessDenied:
         principal=caller.arn,
         action="ecr:*",
         resource=registry.repository_arn("*"),
-        reason=f"the authorization token was issued for the region {caller.region}",
+        reason=f"because the authorization token was issued for the region {caller.region}",
     )

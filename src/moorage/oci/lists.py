@@ -8,7 +8,9 @@ from urllib.parse import quote
 import msgspec
 
 from moorage.core import repositories
+from moorage.core.authorization import visible
 from moorage.core.services import Services
+from moorage.domain.actions import DOCKER, EVERY_REPOSITORY
 from moorage.domain.errors import InvalidParameter
 from moorage.domain.manifests import OCI_INDEX
 from moorage.domain.names import Digest
@@ -23,9 +25,9 @@ from moorage.oci.gate import Gate
 PAGE_LIMIT: Final = 1000
 """Entries of a page: without `n`, and whatever more `n` asks for (ECR's maximum, too)."""
 
-_TAGS: Final = "ecr:ListImages"
-_REFERRERS: Final = "ecr:BatchGetImage"
-_CATALOG: Final = "ecr:DescribeRepositories"
+(_TAGS,) = DOCKER["tags", "GET"]
+(_REFERRERS,) = DOCKER["referrers", "GET"]
+(_CATALOG,) = DOCKER["catalog", "GET"]
 
 
 class Lists:
@@ -50,13 +52,23 @@ class Lists:
         return _page(f"/v2/{name}/tags/list", {"name": name, "tags": found[:limit]}, found, limit)
 
     async def catalog(self, request: Request, _name: str, _reference: str) -> Response:
-        """Repositories of the registry, in the order of their names (docker registry API, "Listing Repositories")."""
-        visit = await self._gate.admit(request, "", _CATALOG)
+        """Repositories of the registry, in the order of their names (docker registry API, "Listing Repositories").
+
+        A page leaves out those that the caller may not see. Whoever may see only some is not refused, if there are any.
+        """
+        visit = await self._gate.identify(request, EVERY_REPOSITORY, _CATALOG)
         asked = visit.parameters()
         limit, last = _limit(asked), asked.get("last", "")
-        read = await self._database.read(lambda tx: rows.page(tx, visit.registry, last, limit + 1))
-        found = [str(repository.name) for repository in read]
-        return _page("/v2/_catalog", {"repositories": found[:limit]}, found, limit)
+        question = visit.question(_CATALOG)
+
+        def read(tx: Transaction) -> tuple[list[str], list[str]]:
+            names = [str(repository.name) for repository in rows.page(tx, visit.registry, last, limit + 1)]
+            return names, visible(tx, question, names[:limit])
+
+        found, shown = await self._database.read(read)
+        if not shown:
+            await self._gate.authorize(visit, _CATALOG)
+        return _page("/v2/_catalog", {"repositories": shown}, found, limit)
 
     async def referrers(self, request: Request, name: str, reference: str) -> Response:
         """An index of what refers to a subject, which need not exist (distribution-spec, "Listing Referrers")."""

@@ -11,6 +11,7 @@ from moorage import failpoints
 from moorage.core import images, repositories
 from moorage.core.images import Push
 from moorage.core.services import Services
+from moorage.domain.actions import DOCKER
 from moorage.domain.errors import (
     ImageAlreadyExists,
     ManifestNotFound,
@@ -29,9 +30,9 @@ from moorage.metadata.database import Transaction
 from moorage.metadata.images import StoredManifest
 from moorage.oci.gate import Gate, Visit
 
-_PULL: Final = "ecr:BatchGetImage"
-_PUSH: Final = "ecr:PutImage"
-_DELETE: Final = "ecr:BatchDeleteImage"
+(_PULL,) = DOCKER["manifests", "GET"]
+(_PUSH,) = DOCKER["manifests", "PUT"]
+(_DELETE,) = DOCKER["manifests", "DELETE"]
 _MEMORY: Final = 64 << 20
 _REMEMBERED_BYTES: Final = 16 << 10
 """Manifests up to this size, as almost all are, are remembered between two commits."""

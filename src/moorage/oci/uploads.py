@@ -9,6 +9,7 @@ from typing import Final
 from moorage.core import mounts, repositories
 from moorage.core.layers import invalid_part
 from moorage.core.services import Services
+from moorage.domain.actions import DOCKER
 from moorage.domain.errors import (
     BodyLengthDiffers,
     DigestInvalid,
@@ -28,10 +29,14 @@ from moorage.metadata.repositories import Repository
 from moorage.oci.errors import received
 from moorage.oci.gate import Gate, Visit
 
-_START: Final = "ecr:InitiateLayerUpload"
-_APPEND: Final = "ecr:UploadLayerPart"
-_COMPLETE: Final = "ecr:CompleteLayerUpload"
-_READ: Final = "ecr:GetDownloadUrlForLayer"
+(_START,) = DOCKER["uploads", "POST"]
+(_APPEND,) = DOCKER["upload", "PATCH"]
+(_STATUS,) = DOCKER["upload", "GET"]
+(_CANCEL,) = DOCKER["upload", "DELETE"]
+(_COMPLETE,) = DOCKER["upload", "PUT"]
+(_MOUNT,) = DOCKER["uploads", "POST?mount"]
+_AT_ONCE: Final = DOCKER["uploads", "POST?digest"]
+_WITH_BODY: Final = DOCKER["upload", "PUT+body"]
 
 _ALGORITHMS: Final = frozenset({"sha256", "sha512"})
 _EMPTY: Final = (b"content-length", b"0")
@@ -68,7 +73,7 @@ class Uploads:
         """PUT: the last bytes, if any, and the digest of all."""
         visit = await self._gate.enter(request, name, _COMPLETE)
         if request.content_length != 0:
-            visit.authorize(_APPEND)
+            await self._gate.authorize(visit, *_WITH_BODY)
         digest = Digest.parse(visit.parameters().get("digest", ""))
         try:
             upload = await self._layers.find(visit.place, reference)
@@ -80,19 +85,18 @@ class Uploads:
 
     async def status(self, request: Request, name: str, reference: str) -> Response:
         """GET: how far an upload is."""
-        visit = await self._gate.enter(request, name, _APPEND)
+        visit = await self._gate.enter(request, name, _STATUS)
         return _progress(204, visit, await self._layers.find(visit.place, reference))
 
     async def cancel(self, request: Request, name: str, reference: str) -> Response:
         """DELETE: an upload that nobody will complete."""
-        visit = await self._gate.enter(request, name, _APPEND)
+        visit = await self._gate.enter(request, name, _CANCEL)
         await self._layers.cancel(visit.place, await self._layers.find(visit.place, reference))
         return Response(204)
 
     async def _upload_at_once(self, visit: Visit, text: str) -> Response:
         """A refused body leaves no upload: the client was never told of one."""
-        visit.authorize(_APPEND)
-        visit.authorize(_COMPLETE)
+        await self._gate.authorize(visit, *_AT_ONCE)
         digest = Digest.parse(text)
         upload = await self._layers.start(visit.place)
         try:
@@ -119,7 +123,7 @@ class Uploads:
     async def _mount(self, visit: Visit, digest: str, source: str | None) -> bool:
         def find(tx: Transaction) -> tuple[Repository, Blob | None]:
             target = repositories.get(tx, visit.registry, visit.repository)
-            return target, mounts.mountable(tx, visit.caller, target, digest, source)
+            return target, mounts.mountable(tx, visit.question(_MOUNT), target, digest, source)
 
         def link(tx: Transaction) -> bool:
             target, blob = find(tx)

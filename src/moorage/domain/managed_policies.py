@@ -1,0 +1,98 @@
+"""The policies that AWS manages for ECR (AWS managed policy reference: AmazonEC2ContainerRegistry…).
+
+AmazonEC2ContainerRegistryFullAccess also speaks of CloudTrail and service-linked roles; here is what it says of ECR.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Final
+
+from moorage.domain.policies.document import Kind, Policy, parse_policy
+
+_PULL_ONLY = """{
+  "Version": "2012-10-17",
+  "Statement": [{
+    "Effect": "Allow",
+    "Action": [
+      "ecr:GetAuthorizationToken",
+      "ecr:BatchGetImage",
+      "ecr:GetDownloadUrlForLayer",
+      "ecr:BatchImportUpstreamImage"
+    ],
+    "Resource": "*"
+  }]
+}"""
+
+_READ_ONLY = """{
+  "Version": "2012-10-17",
+  "Statement": [{
+    "Effect": "Allow",
+    "Action": [
+      "ecr:GetAuthorizationToken",
+      "ecr:BatchCheckLayerAvailability",
+      "ecr:GetDownloadUrlForLayer",
+      "ecr:GetRepositoryPolicy",
+      "ecr:DescribeRepositories",
+      "ecr:ListImages",
+      "ecr:DescribeImages",
+      "ecr:BatchGetImage",
+      "ecr:GetLifecyclePolicy",
+      "ecr:GetLifecyclePolicyPreview",
+      "ecr:ListTagsForResource",
+      "ecr:DescribeImageScanFindings"
+    ],
+    "Resource": "*"
+  }]
+}"""
+
+_POWER_USER = """{
+  "Version": "2012-10-17",
+  "Statement": [{
+    "Effect": "Allow",
+    "Action": [
+      "ecr:GetAuthorizationToken",
+      "ecr:BatchCheckLayerAvailability",
+      "ecr:GetDownloadUrlForLayer",
+      "ecr:GetRepositoryPolicy",
+      "ecr:DescribeRepositories",
+      "ecr:ListImages",
+      "ecr:DescribeImages",
+      "ecr:BatchGetImage",
+      "ecr:GetLifecyclePolicy",
+      "ecr:GetLifecyclePolicyPreview",
+      "ecr:ListTagsForResource",
+      "ecr:DescribeImageScanFindings",
+      "ecr:InitiateLayerUpload",
+      "ecr:UploadLayerPart",
+      "ecr:CompleteLayerUpload",
+      "ecr:PutImage"
+    ],
+    "Resource": "*"
+  }]
+}"""
+
+_FULL_ACCESS = """{
+  "Version": "2012-10-17",
+  "Statement": [{
+    "Effect": "Allow",
+    "Action": "ecr:*",
+    "Resource": "*"
+  }]
+}"""
+
+MANAGED_POLICIES: Final[dict[str, str]] = {
+    "AmazonEC2ContainerRegistryPullOnly": _PULL_ONLY,
+    "AmazonEC2ContainerRegistryReadOnly": _READ_ONLY,
+    "AmazonEC2ContainerRegistryPowerUser": _POWER_USER,
+    "AmazonEC2ContainerRegistryFullAccess": _FULL_ACCESS,
+}
+"""The text of each."""
+
+
+@lru_cache(maxsize=256)
+def managed_policies(names: frozenset[str]) -> tuple[Policy, ...]:
+    """The policies of these names, ready to be evaluated; a name that is none of them allows nothing."""
+    return tuple(
+        parse_policy(MANAGED_POLICIES[name], Kind.IDENTITY, name) for name in sorted(names) if name in MANAGED_POLICIES
+    )
