@@ -9,7 +9,7 @@ from moorage.adapters.blob_files import FileBlobStore
 from moorage.adapters.courier import HttpCourier
 from moorage.adapters.data_folder import DataFolder
 from moorage.config import Settings
-from moorage.core import accounts, events, webhooks
+from moorage.core import accounts, events, master_key, webhooks
 from moorage.core.access import Access
 from moorage.core.addresses import Addresses
 from moorage.core.authorization import Authorizer
@@ -39,22 +39,23 @@ ACCOUNT = "000000000000"
 def prepare(folder: DataFolder) -> None:
     """Make the data folder ready to serve from: schema, blob folders, and on the first start a root access key.
 
-    Raises DatabaseUnusable, OSError.
+    Raises DatabaseUnusable, MasterKeyMissing, MasterKeyWrong, OSError.
     """
     folder.prepare()
     vault = Vault(folder.master_key())
     migrate(folder.database)
     FileBlobStore(folder.path).prepare()
-    if folder.credentials() is None:
-        with open_writer(folder.database) as writer:
+    with open_writer(folder.database) as writer:
+        writer.now(lambda tx: master_key.confirm(tx, vault))
+        if folder.credentials() is None:
             key = writer.now(lambda tx: accounts.root_key(tx, vault, ACCOUNT, system_clock()))
-        folder.write_credentials(key.id, key.secret)
+            folder.write_credentials(key.id, key.secret)
 
 
 def application(settings: Settings) -> Application:
     """The application of one worker process; opens its own connections when the server starts it."""
     failpoints.arm(settings.failpoints)
-    folder = DataFolder(settings.data)
+    folder = DataFolder(settings.data, settings.given_master_key())
     database = Database(folder.database)
     blobs = FileBlobStore(folder.path)
     services = services_of(settings, folder, database, blobs)

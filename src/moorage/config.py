@@ -5,18 +5,20 @@ This is the only module that reads the environment.
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 import os
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from moorage.domain.encryption import Keys
 
 _LISTEN = re.compile(r"(?P<host>\[[0-9a-fA-F:]+\]|[^:\[\]]*):(?P<port>\d{1,5})")
+_MASTER_KEY_BYTES = 32
 _HOST_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9])?", re.ASCII)
 
 
@@ -44,6 +46,8 @@ class Settings:
     host_name: str | None = None
     trusted_proxy: str = ""
     kms_key: str = ""
+    master_key: str | None = field(default=None, repr=False)
+    master_key_file: Path | None = None
 
     @property
     def scheme(self) -> str:
@@ -56,6 +60,17 @@ class Settings:
     @property
     def trusted_proxies(self) -> list[str]:
         return _listed(self.trusted_proxy)
+
+    def given_master_key(self) -> bytes | None:
+        """The master key that was given; None leaves it to the data folder. Raises SettingWrong."""
+        if self.master_key is not None:
+            return _key_of("master_key", self.master_key)
+        if self.master_key_file is None:
+            return None
+        try:
+            return _key_of("master_key_file", self.master_key_file.read_text("ascii"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingWrong(f"master_key_file: {error}") from None
 
     @property
     def kms_keys(self) -> list[str]:
@@ -92,9 +107,9 @@ def load(arguments: Mapping[str, Any], environment: Mapping[str, str] = os.envir
     values: dict[str, Any] = {"data": _default_data(environment)}
     values |= _from_file(arguments.get("config") or environment.get("MOORAGE_CONFIG"))
     values |= {
-        field.name: environment[f"MOORAGE_{field.name.upper()}"]
-        for field in fields(Settings)
-        if f"MOORAGE_{field.name.upper()}" in environment
+        known.name: environment[f"MOORAGE_{known.name.upper()}"]
+        for known in fields(Settings)
+        if f"MOORAGE_{known.name.upper()}" in environment
     }
     values |= {name: value for name, value in arguments.items() if value is not None and name != "config"}
     settings = Settings(**{name: _converted(name, value) for name, value in values.items()})
@@ -120,6 +135,9 @@ def _check(settings: Settings) -> None:
         Keys(settings.kms_keys)
     except ValueError as error:
         raise SettingWrong(f"kms_key: {error}") from None
+    if settings.master_key is not None and settings.master_key_file is not None:
+        raise SettingWrong("master_key, master_key_file: choose one of the two")
+    settings.given_master_key()
     for network in settings.trusted_proxies:
         try:
             ipaddress.ip_network(network)
@@ -143,6 +161,17 @@ def _check_tls(settings: Settings) -> None:
         raise SettingWrong(f"host_name: {settings.host_name!r} is not a host name")
 
 
+def _key_of(name: str, text: str) -> bytes:
+    """The bytes of a key; a text that is none is not repeated, since it is a secret nearly right."""
+    try:
+        key = base64.b64decode(text.strip(), validate=True)
+    except ValueError:
+        key = b""
+    if len(key) != _MASTER_KEY_BYTES:
+        raise SettingWrong(f"{name}: not {_MASTER_KEY_BYTES} bytes in base64, as `openssl rand -base64 32` makes them")
+    return key
+
+
 def _is_host(text: str) -> bool:
     try:
         ipaddress.ip_address(text)
@@ -158,7 +187,7 @@ def _from_file(name: str | None) -> dict[str, Any]:
         values = tomllib.loads(Path(name).read_text("utf-8"))
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise SettingWrong(f"config: {name}: {error}") from None
-    unknown = values.keys() - {field.name for field in fields(Settings)}
+    unknown = values.keys() - {known.name for known in fields(Settings)}
     if unknown:
         raise SettingWrong(f"config: {name}: unknown settings {', '.join(sorted(unknown))}")
     return values
@@ -166,7 +195,7 @@ def _from_file(name: str | None) -> dict[str, Any]:
 
 def _converted(name: str, value: Any) -> Any:
     """A setting's value from its text; values of a TOML file or the command line have their type already."""
-    if name in {"data", "tls_cert", "tls_key"}:
+    if name in {"data", "tls_cert", "tls_key", "master_key_file"}:
         return Path(value).expanduser()
     if name == "workers":
         try:

@@ -11,6 +11,7 @@ from tests.support.server import Server
 
 READ_ONLY = "AmazonEC2ContainerRegistryReadOnly"
 FULL = "AmazonEC2ContainerRegistryFullAccess"
+NO_ACCOUNT = "there is no account '999999999999': see `moorage account list`"
 KEY = re.compile(r"export AWS_ACCESS_KEY_ID=(AKIA[A-Z2-7]{16})\nexport AWS_SECRET_ACCESS_KEY=([A-Za-z0-9+/]{40})\n")
 
 
@@ -48,8 +49,33 @@ def test_a_key_is_shown_once_and_a_user_has_two_at_most(command: Command, data: 
     command("key", "deactivate", first[1], *data)
     command("key", "delete", second[1], *data)
     listed = command("key", "list", "--user", "two-keys", *data).out
-    assert re.fullmatch(rf"{first[1]}\tinactive\t\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00\n", listed)
+    assert re.fullmatch(rf"{first[1]}\tinactive\t\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00\tnever\n", listed)
     assert first[2] not in listed
+
+
+def test_a_key_is_rotated_in_two_steps_or_at_once(command: Command, data: tuple[str, str]) -> None:
+    command("user", "create", "rotating", *data)
+    user = ("--user", "rotating", *data)
+    old = KEY.fullmatch(command("key", "create", *user).out)
+    assert old is not None
+
+    rotated = command("key", "rotate", *user)
+    new = KEY.fullmatch(rotated.out)
+    assert new is not None
+    assert rotated.err == f"When nobody uses the old key any more: moorage key deactivate {old[1]}\n"
+    assert states(command("key", "list", *user).out) == {old[1]: "active", new[1]: "active"}
+    refused = command("key", "rotate", *user)
+    assert (refused.code, refused.out) == (1, "")
+    assert "user 'rotating' has 2 active keys" in refused.err
+
+    command("key", "deactivate", old[1], *data)
+    newest = KEY.fullmatch(command("key", "rotate", "--now", *user).out)
+    assert newest is not None
+    assert states(command("key", "list", *user).out) == {new[1]: "inactive", newest[1]: "active"}
+
+
+def states(listed: str) -> dict[str, str]:
+    return {line.split("\t")[0]: line.split("\t")[1] for line in listed.splitlines()}
 
 
 @pytest.mark.parametrize(
@@ -65,6 +91,11 @@ def test_a_key_is_shown_once_and_a_user_has_two_at_most(command: Command, data: 
         (["key", "deactivate", "AKIA"], "there is no access key 'AKIA': see `moorage key list`"),
         (["key", "activate", "AKIA"], "there is no access key 'AKIA': see `moorage key list`"),
         (["key", "delete", "AKIA"], "there is no access key 'AKIA': see `moorage key list`"),
+        (["key", "rotate", "--user", "nobody"], "there is no user 'nobody': see `moorage user list`"),
+        (["user", "create", "ann", "--account", "999999999999"], NO_ACCOUNT),
+        (["key", "create", "--account", "999999999999"], NO_ACCOUNT),
+        (["account", "create", "000000000000"], "account 000000000000 exists already"),
+        (["account", "create", "12345"], "'12345' is no account id: 12 digits"),
     ],
 )
 def test_what_cannot_be_done_is_told(command: Command, data: tuple[str, str], words: list[str], message: str) -> None:

@@ -21,11 +21,16 @@ class FolderInUse(Exception):
     """Another server runs on this data folder."""
 
 
-class DataFolder:
-    """Paths and small files of one data folder."""
+class MasterKeyMissing(Exception):
+    """A folder with a database has no master key, and none was given: a new one could open nothing."""
 
-    def __init__(self, path: Path) -> None:
+
+class DataFolder:
+    """Paths and small files of one data folder. A `given_key` stands in for the file `master.key`."""
+
+    def __init__(self, path: Path, given_key: bytes | None = None) -> None:
         self.path = path
+        self._given_key = given_key
         self.database = path / "moorage.db"
         self._key = path / "master.key"
         self._credentials = path / "credentials"
@@ -48,10 +53,17 @@ class DataFolder:
         self._lock = descriptor
 
     def master_key(self) -> bytes:
-        """The key from which all others are derived; made at the first call."""
+        """The key from which all others are derived; made before the database is. Raises MasterKeyMissing."""
+        if self._given_key is not None:
+            return self._given_key
         try:
             return self._key.read_bytes()
         except FileNotFoundError:
+            if self.database.exists():
+                raise MasterKeyMissing(
+                    f"{self._key} is missing, and neither MOORAGE_MASTER_KEY nor MOORAGE_MASTER_KEY_FILE is set:"
+                    " give the key that this folder was made with"
+                ) from None
             write_secret(self._key, secrets.token_bytes(32))
             return self._key.read_bytes()
 

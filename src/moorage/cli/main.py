@@ -14,9 +14,10 @@ _COMMANDS: Final = {
     "env": "moorage.cli.aws:env",
     "ecr": "moorage.cli.aws:ecr",
     "tls": "moorage.cli.tls:tls",
-    "user": "moorage.cli.identities:user",
-    "key": "moorage.cli.identities:key",
     "webhook": "moorage.cli.webhooks:webhook",
+    "account": "moorage.cli.accounts:account",
+    "user": "moorage.cli.users:user",
+    "key": "moorage.cli.keys:key",
     "bench": "moorage.cli.bench:bench",
 }
 

@@ -70,7 +70,8 @@ def settings_of(arguments: dict[str, Any]) -> Settings:
 
 def existing_folder(data: Path | None, config: str | None = None) -> DataFolder:
     """The data folder of a command that needs one which a server has made."""
-    folder = DataFolder(settings_of({"data": data, "config": config}).data)
+    settings = settings_of({"data": data, "config": config})
+    folder = DataFolder(settings.data, settings.given_master_key())
     if not folder.database.exists():
         raise click.ClickException(
             f"{folder.path} is no data folder: start a server there once (moorage serve --data {folder.path}),"

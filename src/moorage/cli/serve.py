@@ -13,15 +13,17 @@ from typing import Any
 import click
 
 from moorage import app
-from moorage.adapters.data_folder import DataFolder, FolderInUse
+from moorage.adapters.data_folder import DataFolder, FolderInUse, MasterKeyMissing
 from moorage.adapters.issuing import CertificateUnusable
 from moorage.cli.options import config_option, data_option, registry_options, settings_of, tls_options
 from moorage.cli.tls import bundle_of, certificates_of, prepared, served
 from moorage.config import Settings
+from moorage.core.master_key import MasterKeyWrong
 from moorage.http.server import Certificate, PortInUse, refuse_port_in_use, run_granian, run_uvicorn
 from moorage.metadata.database import DatabaseUnusable
 
 _READY_SECONDS = 30
+_NOT_READY = (PortInUse, FolderInUse, DatabaseUnusable, CertificateUnusable, MasterKeyMissing, MasterKeyWrong)
 
 
 @click.command()
@@ -43,7 +45,7 @@ _READY_SECONDS = 30
 def serve(**arguments: Any) -> None:
     """Serve the ECR API and the docker registry until told to stop (Ctrl-C, SIGTERM)."""
     settings = settings_of(arguments)
-    folder = DataFolder(settings.data)
+    folder = DataFolder(settings.data, settings.given_master_key())
     try:
         refuse_port_in_use(settings.host, settings.port)
         folder.prepare()
@@ -51,7 +53,7 @@ def serve(**arguments: Any) -> None:
         certificates = certificates_of(settings, folder)
         settings = prepared(settings, certificates)
         app.prepare(folder)
-    except (PortInUse, FolderInUse, DatabaseUnusable, CertificateUnusable) as error:
+    except _NOT_READY as error:
         raise click.ClickException(str(error)) from None
     except OSError as error:
         raise click.ClickException(f"{error.filename or settings.listen}: {error.strerror}") from None

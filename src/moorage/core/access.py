@@ -19,6 +19,7 @@ from functools import lru_cache
 import msgspec
 
 from moorage.core.clock import HOUR, SECOND, Clock
+from moorage.core.key_uses import KeyUses
 from moorage.core.vault import Forged, Vault
 from moorage.domain.errors import (
     AuthorizationTokenExpired,
@@ -100,6 +101,7 @@ class Access:
         self._now = now
         self._region = default_region
         self._grant = lru_cache(maxsize=4096)(self._read_grant)
+        self._uses = KeyUses(database, now)
 
     # --- Signature Version 4 ----------------------------------------------------------------------------------
 
@@ -111,6 +113,11 @@ class Access:
             raise UnrecognizedClient
         row = await self._active_key(key)
         return self._credentials_of(row, key, self._vault.open(row.sealed_secret, row.id))
+
+    def note_use(self, proven: Credentials) -> None:
+        """Remember that a long-lived key has proven a request; sessions and tokens are not its use."""
+        if proven.expires is None:
+            self._uses.note(proven.key)
 
     def issue_session(self, caller: Caller, life: int) -> SessionKey:
         """Temporary credentials of a caller, good for `life` microseconds and no longer than the key behind them."""
@@ -177,6 +184,7 @@ class Access:
             raise NotAuthenticated from None
         if not hmac.compare_digest(found.secret.encode(), secret.encode()):
             raise NotAuthenticated
+        self.note_use(found)
         return found.caller(self._region)
 
     async def _active_key(self, key: str) -> identities.AccessKey:

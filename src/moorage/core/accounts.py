@@ -16,8 +16,8 @@ from moorage.metadata.identities import KeySummary, User
 KEY_LIMIT = 2
 """IAM quotas: access keys of a user."""
 
-
 # IAM, CreateUser: the characters and the length of a user name, which becomes a part of ARNs.
+_ACCOUNT = re.compile(r"[0-9]{12}", re.ASCII)
 _USER_NAME = re.compile(r"[\w+=,.@-]{1,64}", re.ASCII)
 
 
@@ -44,8 +44,24 @@ def root_key(tx: Transaction, vault: Vault, account: str, now: int) -> NewKey:
     return _add_key(tx, vault, user, now)
 
 
+def create_account(tx: Transaction, vault: Vault, account: str, now: int) -> NewKey:
+    """A new account's root key. Raises AccountError when it is there already or its id is none."""
+    if _ACCOUNT.fullmatch(account) is None:
+        raise AccountError(f"{account[:64]!r} is no account id: 12 digits")
+    if identities.has_account(tx, account):
+        raise AccountError(f"account {account} exists already")
+    return root_key(tx, vault, account, now)
+
+
+def require_account(tx: Transaction, account: str) -> None:
+    """Raises AccountError."""
+    if not identities.has_account(tx, account):
+        raise AccountError(f"there is no account {account[:64]!r}: see `moorage account list`")
+
+
 def create_user(tx: Transaction, account: str, name: str, policies: tuple[str, ...], now: int) -> User:
     """Raises AccountError when the account has that user, IAM has no such names, or a policy is unknown."""
+    require_account(tx, account)
     if _USER_NAME.fullmatch(name) is None:
         raise AccountError(f"{name[:64]!r} is no user name: 1 to 64 letters, digits and +=,.@_-")
     if identities.find_user(tx, account, name) is not None:
@@ -58,6 +74,7 @@ def create_user(tx: Transaction, account: str, name: str, policies: tuple[str, .
 
 def get_user(tx: Transaction, account: str, name: str) -> User:
     """Raises AccountError."""
+    require_account(tx, account)
     user = identities.find_user(tx, account, name)
     if user is None:
         raise AccountError(f"there is no user {name!r}: see `moorage user list`")
@@ -89,6 +106,26 @@ def create_key(tx: Transaction, vault: Vault, user: User, now: int) -> NewKey:
     if len(identities.keys_of(tx, user)) >= KEY_LIMIT:
         raise AccountError(f"user {user.name!r} has {KEY_LIMIT} access keys, which is the limit: delete one first")
     return _add_key(tx, vault, user, now)
+
+
+def rotate_key(tx: Transaction, vault: Vault, user: User, now: int, *, at_once: bool) -> tuple[NewKey, str | None]:
+    """A successor for the user's active key, and that key's id, which stays good unless `at_once`.
+
+    An inactive key makes room. Raises AccountError when two keys are active: which one to end is not ours to guess.
+    """
+    keys = identities.keys_of(tx, user)
+    active = [key.id for key in keys if key.active]
+    if len(active) >= KEY_LIMIT:
+        raise AccountError(
+            f"user {user.name!r} has {KEY_LIMIT} active keys: deactivate the one that nobody uses any more first"
+            " (`moorage key list` shows when each was last used)"
+        )
+    if len(keys) >= KEY_LIMIT:
+        identities.delete_key(tx, next(key.id for key in keys if not key.active))
+    old = active[0] if active else None
+    if at_once and old is not None:
+        identities.set_key_active(tx, old, active=False)
+    return _add_key(tx, vault, user, now), old
 
 
 def set_key_active(tx: Transaction, key: str, active: bool) -> None:

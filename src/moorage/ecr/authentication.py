@@ -22,5 +22,6 @@ async def authenticated_body(
     body = await whole(request, limit, payload.update)
     credentials = await services.access.credentials(signed.access_key, signed.session_token)
     sigv4.verify(signed, credentials.secret, payload.hexdigest(), services.now())
+    services.access.note_use(credentials)
     request.caller = credentials.key
     return body, credentials

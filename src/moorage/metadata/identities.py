@@ -28,14 +28,25 @@ class AccessKey:
 
 @dataclass(frozen=True, slots=True)
 class KeySummary:
+    """An access key without its secret. `last_used_at` is right to about an hour, None for a key never used."""
+
     id: str
     active: bool
     created_at: int
+    last_used_at: int | None = None
 
 
 def insert_account(tx: Transaction, account: str, now: int) -> None:
     """Make the account unless it is there."""
     tx.run("INSERT INTO account (id, created_at) VALUES (:id, :now) ON CONFLICT DO NOTHING", id=account, now=now)
+
+
+def list_accounts(tx: Transaction) -> list[str]:
+    return [row[0] for row in tx.all("SELECT id FROM account ORDER BY id")]
+
+
+def has_account(tx: Transaction, account: str) -> bool:
+    return tx.one("SELECT 1 FROM account WHERE id = :id", id=account) is not None
 
 
 def insert_user(tx: Transaction, user: User) -> bool:
@@ -61,8 +72,11 @@ def find_user(tx: Transaction, account: str, name: str) -> User | None:
     return User(*row) if row else None
 
 
-def list_users(tx: Transaction) -> list[User]:
-    return [User(*row) for row in tx.all("SELECT id, account, name, created_at FROM iam_user ORDER BY account, name")]
+def list_users(tx: Transaction, account: str) -> list[User]:
+    rows = tx.all(
+        "SELECT id, account, name, created_at FROM iam_user WHERE account = :account ORDER BY name", account=account
+    )
+    return [User(*row) for row in rows]
 
 
 def delete_user(tx: Transaction, user: User) -> None:
@@ -119,9 +133,20 @@ def find_key(tx: Transaction, key: str) -> AccessKey | None:
 
 def keys_of(tx: Transaction, user: User) -> list[KeySummary]:
     rows = tx.all(
-        "SELECT id, active, created_at FROM access_key WHERE user_id = :user ORDER BY created_at, id", user=user.id
+        "SELECT id, active, created_at, last_used_at FROM access_key WHERE user_id = :user ORDER BY created_at, id",
+        user=user.id,
     )
-    return [KeySummary(row[0], bool(row[1]), row[2]) for row in rows]
+    return [KeySummary(row[0], bool(row[1]), row[2], row[3]) for row in rows]
+
+
+def note_key_use(tx: Transaction, key: str, now: int, unless_since: int) -> None:
+    """Note that the key was used now, unless a use after `unless_since` is noted already."""
+    tx.run(
+        "UPDATE access_key SET last_used_at = :now WHERE id = :id AND (last_used_at IS NULL OR last_used_at <= :since)",
+        id=key,
+        now=now,
+        since=unless_since,
+    )
 
 
 def set_key_active(tx: Transaction, key: str, active: bool) -> bool:
@@ -132,3 +157,19 @@ def set_key_active(tx: Transaction, key: str, active: bool) -> bool:
 def delete_key(tx: Transaction, key: str) -> bool:
     """False when there is no such key."""
     return bool(tx.run("DELETE FROM access_key WHERE id = :id", id=key))
+
+
+def master_key_stamp(tx: Transaction) -> str | None:
+    """What the master key of this database was asked to stamp; None before it was."""
+    row = tx.one("SELECT stamp FROM master_key")
+    return row[0] if row else None
+
+
+def insert_master_key_stamp(tx: Transaction, stamp: str) -> None:
+    tx.run("INSERT INTO master_key (id, stamp) VALUES (1, :stamp)", stamp=stamp)
+
+
+def any_key(tx: Transaction) -> tuple[str, bytes] | None:
+    """The id and the sealed secret of some access key, if there is one."""
+    row = tx.one("SELECT id, sealed_secret FROM access_key LIMIT 1")
+    return (row[0], row[1]) if row else None

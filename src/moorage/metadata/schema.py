@@ -27,6 +27,16 @@ def migrate(path: Path) -> int:
     return len(steps)
 
 
+def require_current(tx: Transaction) -> None:
+    """For commands, which leave migrating to the server. Raises DatabaseUnusable for another program's schema."""
+    current, known = _version_in(tx), len(_steps())
+    if current != known:
+        raise DatabaseUnusable(
+            f"the database has schema {current}, and this program knows {known}:"
+            " start the server of this version once, or use the command of the server's version"
+        )
+
+
 def _apply(tx: Transaction, steps: list[str]) -> None:
     for step in steps[_version_in(tx) :]:
         for statement in _statements(step):

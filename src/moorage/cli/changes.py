@@ -1,0 +1,63 @@
+"""How commands read and change what a data folder knows: in one transaction, beside a running server or without one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+from moorage.adapters.data_folder import DataFolder, MasterKeyMissing
+from moorage.app import ACCOUNT
+from moorage.cli.options import existing_folder
+from moorage.core import master_key
+from moorage.core.accounts import AccountError
+from moorage.core.clock import SECOND
+from moorage.core.master_key import MasterKeyWrong
+from moorage.core.vault import Vault
+from moorage.metadata.database import DatabaseUnusable, Transaction, open_writer
+from moorage.metadata.schema import require_current
+
+T = TypeVar("T")
+
+account_option = click.option("--account", default=ACCOUNT, show_default=True, metavar="ID", help="Account.")
+
+
+def change(data: Path | None, work: Callable[[Transaction], T]) -> T:
+    """Do `work` in a transaction of its own; what it refuses ends the command with its text."""
+    return _in(existing_folder(data), work)
+
+
+def change_with_secrets(folder: DataFolder, work: Callable[[Transaction, Vault], T]) -> T:
+    """`change` for what seals secrets: refused with a master key that is not this folder's."""
+    try:
+        vault = Vault(folder.master_key())
+    except MasterKeyMissing as error:
+        raise click.ClickException(str(error)) from None
+
+    def confirmed(tx: Transaction) -> T:
+        master_key.confirm(tx, vault)
+        return work(tx, vault)
+
+    return _in(folder, confirmed)
+
+
+def time_text(microseconds: int | None) -> str:
+    """A time as commands show it, to the second."""
+    if microseconds is None:
+        return "never"
+    return datetime.fromtimestamp(microseconds / SECOND, UTC).isoformat(timespec="seconds")
+
+
+def _in(folder: DataFolder, work: Callable[[Transaction], T]) -> T:
+    def checked(tx: Transaction) -> T:
+        require_current(tx)
+        return work(tx)
+
+    try:
+        with open_writer(folder.database) as writer:
+            return writer.now(checked)
+    except (AccountError, MasterKeyWrong, DatabaseUnusable) as error:
+        raise click.ClickException(str(error)) from None
