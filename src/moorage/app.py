@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from functools import partial
+
 import apsw
 
 from moorage import failpoints
@@ -23,9 +26,10 @@ from moorage.core.webhooks import Deliveries
 from moorage.domain.encryption import Keys
 from moorage.ecr.downloads import DownloadDoor
 from moorage.ecr.endpoint import EcrDoor
-from moorage.http.application import Application, Front, Life
+from moorage.http.application import Application, Front, Life, RequestMeter
 from moorage.http.forwarding import TrustedProxies
 from moorage.http.server import GRANIAN_READ_AHEAD
+from moorage.metadata import overview
 from moorage.metadata.database import Database, open_writer
 from moorage.metadata.schema import migrate
 from moorage.oci.routes import DockerDoor
@@ -52,8 +56,11 @@ def prepare(folder: DataFolder) -> None:
             folder.write_credentials(key.id, key.secret)
 
 
-def application(settings: Settings) -> Application:
-    """The application of one worker process; opens its own connections when the server starts it."""
+def application(settings: Settings, meter: Callable[[], RequestMeter] | None = None) -> Application:
+    """The application of one worker process; opens its own connections when the server starts it.
+
+    `meter` makes what counts its requests, if somebody wants to know.
+    """
     failpoints.arm(settings.failpoints)
     folder = DataFolder(settings.data, settings.given_master_key())
     database = Database(folder.database)
@@ -82,6 +89,7 @@ def application(settings: Settings) -> Application:
             TrustedProxies(settings.trusted_proxies),
             read_ahead=GRANIAN_READ_AHEAD if settings.server == "granian" else 1,
         ),
+        meter=meter() if meter else None,
     )
 
 
@@ -116,6 +124,15 @@ def duties(services: Services) -> dict[str, Duty]:
         ),
         "forget-failed-events": Duty(deliveries.forget_old, every=DAY),
     }
+
+
+def gauges(folder: DataFolder) -> Mapping[str, Mapping[str, float]]:
+    """Figures of the database, by a connection of its own: who asks is no worker process."""
+    database = Database(folder.database)
+    try:
+        return database.look(partial(overview.gauges, now=system_clock()))
+    finally:
+        database.close()
 
 
 def _is_readable(database: Database) -> bool:

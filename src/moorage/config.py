@@ -39,6 +39,7 @@ class Settings:
     access_log: bool = True
     sparse_manifests: bool = False
     failpoints: str = ""
+    metrics: str = ""
     tls: bool = False
     tls_cert: Path | None = None
     tls_key: Path | None = None
@@ -95,11 +96,20 @@ class Settings:
         """As set, else one for each processor that this process may use, up to 8."""
         return self.workers or min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1, 8)
 
+    @property
+    def metrics_address(self) -> tuple[str, int] | None:
+        """Where Prometheus may ask; None for nowhere."""
+        return _host_and_port("metrics", self.metrics) if self.metrics else None
+
     def _listen_parts(self) -> tuple[str, int]:
-        found = _LISTEN.fullmatch(self.listen)
-        if found is None or int(found["port"]) > 65535:
-            raise SettingWrong(f"listen: {self.listen!r} is not HOST:PORT")
-        return found["host"] or "0.0.0.0", int(found["port"])  # noqa: S104 - asked for by an empty host
+        return _host_and_port("listen", self.listen)
+
+
+def _host_and_port(name: str, text: str) -> tuple[str, int]:
+    found = _LISTEN.fullmatch(text)
+    if found is None or int(found["port"]) > 65535:
+        raise SettingWrong(f"{name}: {text!r} is not HOST:PORT")
+    return found["host"] or "0.0.0.0", int(found["port"])  # noqa: S104 - asked for by an empty host
 
 
 def load(arguments: Mapping[str, Any], environment: Mapping[str, str] = os.environ) -> Settings:
@@ -117,6 +127,11 @@ def load(arguments: Mapping[str, Any], environment: Mapping[str, str] = os.envir
     return settings
 
 
+def share_counts(folder: str) -> None:
+    """Let all processes of the server count in files of this folder, where prometheus_client looks for it."""
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+
+
 def inherited() -> dict[str, str]:
     """The environment that this process was given, for a program that it hands over to."""
     return dict(os.environ)
@@ -124,6 +139,8 @@ def inherited() -> dict[str, str]:
 
 def _check(settings: Settings) -> None:
     settings._listen_parts()
+    if settings.metrics_address == settings._listen_parts():
+        raise SettingWrong("metrics: an address of its own, not that of listen")
     if settings.workers < 0:
         raise SettingWrong("workers: the number of worker processes, or 0 for one a processor")
     if settings.server not in {"granian", "uvicorn"}:

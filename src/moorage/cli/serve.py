@@ -15,11 +15,12 @@ import click
 from moorage import app
 from moorage.adapters.data_folder import DataFolder, FolderInUse, MasterKeyMissing
 from moorage.adapters.issuing import CertificateUnusable
+from moorage.cli.metrics import meter_for
 from moorage.cli.options import config_option, data_option, registry_options, settings_of, tls_options
 from moorage.cli.tls import bundle_of, certificates_of, prepared, served
 from moorage.config import Settings
 from moorage.core.master_key import MasterKeyWrong
-from moorage.http.server import Certificate, PortInUse, refuse_port_in_use, run_granian, run_uvicorn
+from moorage.http.server import Certificate, Factory, PortInUse, refuse_port_in_use, run_granian, run_uvicorn
 from moorage.metadata.database import DatabaseUnusable
 
 _READY_SECONDS = 30
@@ -39,6 +40,7 @@ _NOT_READY = (PortInUse, FolderInUse, DatabaseUnusable, CertificateUnusable, Mas
     default=None,
     help="Let docker clients push manifests whose layers or images are not here  [default: no]",
 )
+@click.option("--metrics", metavar="HOST:PORT", help="Answer Prometheus there, without credentials  [default: nowhere]")
 @tls_options
 @registry_options
 @config_option
@@ -53,17 +55,17 @@ def serve(**arguments: Any) -> None:
         certificates = certificates_of(settings, folder)
         settings = prepared(settings, certificates)
         app.prepare(folder)
+        meter = meter_for(settings, folder)
     except _NOT_READY as error:
         raise click.ClickException(str(error)) from None
     except OSError as error:
         raise click.ClickException(f"{error.filename or settings.listen}: {error.strerror}") from None
     folder.write_endpoint(f"{settings.scheme}://{settings.public_host}", bundle_of(certificates))
     threading.Thread(target=_announce, args=(settings,), daemon=True).start()
-    _run(settings, served(certificates))
+    _run(settings, partial(app.application, settings, meter), served(certificates))
 
 
-def _run(settings: Settings, certificate: Certificate | None) -> None:
-    factory = partial(app.application, settings)
+def _run(settings: Settings, factory: Factory, certificate: Certificate | None) -> None:
     if settings.server == "uvicorn":
         run_uvicorn(factory, settings.host, settings.port, certificate)
     else:

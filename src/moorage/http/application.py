@@ -31,6 +31,12 @@ class Door(Protocol):
     def fault(self, request: Request) -> Response: ...
 
 
+class RequestMeter(Protocol):
+    """Counts what was answered."""
+
+    def count(self, request: Request, status: int, seconds: float, sent: int) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Life:
     """What to do inside the worker process before its first request and after its last."""
@@ -60,9 +66,11 @@ class Application:
         is_ready: Callable[[], bool],
         life: Life,
         front: Front = _NO_FRONT,
+        meter: RequestMeter | None = None,
     ) -> None:
         self._api, self._docker, self._downloads = doors["/"], doors["/v2/"], doors["/layers/"]
         self._log = log
+        self._meter = meter
         self._is_ready = is_ready
         self._life = life
         self._proxies = front.proxies
@@ -87,9 +95,15 @@ class Application:
             response = await self._respond(request)
             await _send(response, scope, send)
         except ClientGone:
-            self._log.request(request, 499, time.perf_counter() - started)
+            self._note(request, 499, started, 0)
             return
-        self._log.request(request, response.status, time.perf_counter() - started)
+        self._note(request, response.status, started, response.size or len(response.body))
+
+    def _note(self, request: Request, status: int, started: float, sent: int) -> None:
+        seconds = time.perf_counter() - started
+        self._log.request(request, status, seconds)
+        if self._meter is not None:
+            self._meter.count(request, status, seconds, sent)
 
     async def _respond(self, request: Request) -> Response:
         path = request.path

@@ -77,6 +77,7 @@ async def _pieces(request: Request) -> AsyncIterator[bytes]:
             raise BodyTimeout from None
         raise
     finally:
+        request.received += watchdog.received
         watchdog.stop()
 
 

@@ -25,8 +25,9 @@ class BadRequest(Exception):
 
 
 class Request:
-    """The head of a request, and the way to its body. `caller` and `operation` are noted here for the log.
+    """The head of a request, and the way to its body.
 
+    `caller`, `operation` and the number of bytes `received` are noted here for the log and for counts.
     `client` is the address of whoever asks, and `reached_at` the scheme and host by which a trusted proxy was called.
     `read_ahead` is how many messages may be asked for at once; more than one only where the server keeps their order.
     """
@@ -43,6 +44,7 @@ class Request:
         "reached_at",
         "read_ahead",
         "receive",
+        "received",
         "scope",
     )
 
@@ -60,6 +62,7 @@ class Request:
         self.reached_at: tuple[str, str] | None = scope.get(REACHED_AT)
         self.caller = ""
         self.operation = ""
+        self.received = 0
         _check_head(self)
 
     def header(self, name: bytes) -> str | None:

@@ -1,0 +1,22 @@
+"""How things stand, in a few figures for whoever watches over a server."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from moorage.metadata.database import Transaction
+
+_SECOND = 1_000_000
+
+
+def gauges(tx: Transaction, now: int) -> Mapping[str, Mapping[str, float]]:
+    """Values by gauge and label, as `metrics.py` names them; `now` in microseconds."""
+    rows = tx.all("SELECT kind, state, count(*), min(due_at) FROM job GROUP BY kind, state")
+    waiting = {kind: (count, due) for kind, state, count, due in rows if state == "waiting"}
+    uploads = tx.one("SELECT count(*) FROM upload")
+    return {
+        "moorage_jobs_waiting": {kind: count for kind, (count, _) in waiting.items()},
+        "moorage_jobs_dead": {kind: count for kind, state, count, _ in rows if state == "dead"},
+        "moorage_job_overdue_seconds": {kind: max(now - due, 0) / _SECOND for kind, (_, due) in waiting.items()},
+        "moorage_uploads_open": {"open": uploads[0] if uploads else 0},
+    }
