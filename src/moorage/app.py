@@ -8,6 +8,7 @@ from functools import partial
 import apsw
 
 from moorage import failpoints
+from moorage.adapters.audit_file import AuditFile
 from moorage.adapters.blob_files import FileBlobStore
 from moorage.adapters.courier import HttpCourier
 from moorage.adapters.data_folder import DataFolder
@@ -15,6 +16,7 @@ from moorage.config import Settings
 from moorage.core import accounts, events, master_key, webhooks
 from moorage.core.access import Access
 from moorage.core.addresses import Addresses
+from moorage.core.audit import Audit
 from moorage.core.authorization import Authorizer
 from moorage.core.clock import DAY, system_clock
 from moorage.core.layers import Layers
@@ -65,8 +67,9 @@ def application(settings: Settings, meter: Callable[[], RequestMeter] | None = N
     folder = DataFolder(settings.data, settings.given_master_key())
     database = Database(folder.database)
     blobs = FileBlobStore(folder.path)
-    services = services_of(settings, folder, database, blobs)
     log = Log(requests=settings.access_log)
+    audit_file = AuditFile(settings.audit_path, log)
+    services = services_of(settings, folder, database, blobs, audit_file)
     worker = Worker(database, duties(services), system_clock, log)
 
     def start() -> None:
@@ -78,6 +81,7 @@ def application(settings: Settings, meter: Callable[[], RequestMeter] | None = N
         services.pulls.flush()
         database.close()
         blobs.close()
+        audit_file.close()
         log.flush()
 
     return Application(
@@ -93,7 +97,9 @@ def application(settings: Settings, meter: Callable[[], RequestMeter] | None = N
     )
 
 
-def services_of(settings: Settings, folder: DataFolder, database: Database, blobs: FileBlobStore) -> Services:
+def services_of(
+    settings: Settings, folder: DataFolder, database: Database, blobs: FileBlobStore, audit_file: AuditFile
+) -> Services:
     """The core over this folder's engines."""
     vault = Vault(folder.master_key())
     return Services(
@@ -107,6 +113,12 @@ def services_of(settings: Settings, folder: DataFolder, database: Database, blob
         vault=vault,
         addresses=Addresses(settings.scheme, settings.public_host, settings.domain),
         now=system_clock,
+        audit=Audit(
+            audit_file.write if settings.audit_path else None,
+            system_clock,
+            settings.region,
+            reads=settings.audit_reads,
+        ),
         keys=Keys(settings.kms_keys),
         sparse_manifests=settings.sparse_manifests,
     )

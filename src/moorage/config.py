@@ -37,6 +37,8 @@ class Settings:
     region: str = "us-east-1"
     server: str = "granian"
     access_log: bool = True
+    audit_log: str = "audit.jsonl"
+    audit_reads: bool = False
     sparse_manifests: bool = False
     failpoints: str = ""
     metrics: str = ""
@@ -53,6 +55,11 @@ class Settings:
     @property
     def scheme(self) -> str:
         return "https" if self.tls or self.tls_cert else "http"
+
+    @property
+    def audit_path(self) -> Path | None:
+        """The file of the audit log; a relative path is in the data folder. None when it is switched off."""
+        return None if self.audit_log == "none" else self.data / Path(self.audit_log).expanduser()
 
     @property
     def tls_names(self) -> list[str]:
@@ -147,6 +154,8 @@ def _check(settings: Settings) -> None:
         raise SettingWrong(f"server: {settings.server!r} is neither granian nor uvicorn")
     if re.fullmatch(r"[a-z0-9-]{2,25}", settings.region) is None:
         raise SettingWrong(f"region: {settings.region!r} is not a region")
+    if not settings.audit_log:
+        raise SettingWrong("audit_log: the path of a file, or none")
     _check_tls(settings)
     try:
         Keys(settings.kms_keys)
@@ -221,7 +230,7 @@ def _converted(name: str, value: Any) -> Any:
             raise SettingWrong(f"workers: {value!r} is not a number") from None
     if name in {"tls_name", "trusted_proxy", "kms_key"} and not isinstance(value, str):
         return ",".join(value)
-    if name in {"access_log", "sparse_manifests", "tls"} and isinstance(value, str):
+    if name in {"access_log", "audit_reads", "sparse_manifests", "tls"} and isinstance(value, str):
         return value.lower() not in {"0", "false", "no", "off"}
     return value
 

@@ -15,6 +15,7 @@ from moorage.core import repositories
 from moorage.core.access import Access
 from moorage.core.accounts import create_key, create_user, root_key
 from moorage.core.addresses import Addresses
+from moorage.core.audit import Audit
 from moorage.core.authorization import Authorizer
 from moorage.core.clock import system_clock
 from moorage.core.layers import Layers
@@ -95,6 +96,7 @@ class World:
             vault=vault,
             addresses=Addresses("http", HOST),
             now=self.now,
+            audit=Audit(None, self.now, REGION, reads=False),
             keys=Keys(),
         )
         self.door = DockerDoor(self.services)

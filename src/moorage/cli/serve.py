@@ -36,6 +36,12 @@ _NOT_READY = (PortInUse, FolderInUse, DatabaseUnusable, CertificateUnusable, Mas
 @click.option("--server", type=click.Choice(["granian", "uvicorn"]), help="HTTP server  [default: granian]")
 @click.option("--access-log/--no-access-log", default=None, help="Log a line for each request  [default: yes]")
 @click.option(
+    "--audit-log",
+    metavar="FILE",
+    help="Where requests are recorded, or none  [default: audit.jsonl, in the data folder]",
+)
+@click.option("--audit-reads/--no-audit-reads", default=None, help="Record requests that only read, too  [default: no]")
+@click.option(
     "--sparse-manifests/--no-sparse-manifests",
     default=None,
     help="Let docker clients push manifests whose layers or images are not here  [default: no]",

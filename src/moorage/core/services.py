@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from moorage.core.access import Access
 from moorage.core.addresses import Addresses
+from moorage.core.audit import Audit
 from moorage.core.authorization import Authorizer
 from moorage.core.clock import Clock
 from moorage.core.layers import Layers
@@ -29,6 +30,7 @@ class Services:
     vault: Vault
     addresses: Addresses
     now: Clock
+    audit: Audit
     keys: Keys
     sparse_manifests: bool = False
 

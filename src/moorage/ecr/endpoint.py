@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from moorage.aws import codec, service_model, sigv4
 from moorage.aws.service_model import Operation
+from moorage.core.audit import SERVER_FAULT
 from moorage.core.authorization import Question
 from moorage.core.services import Services
 from moorage.domain import actions
@@ -61,12 +62,22 @@ class EcrDoor:
         try:
             operation = service_model.operation(_target(request))
             request.operation = operation.name
-            return _json(200, await self._answer(request, operation), request)
+            answer = await self._answer(request, operation)
         except Refusal as refusal:
+            self._note(request, refusal)
             return _json(_status(refusal), codec.encode_error(refusal), request)
 
+        self._note(request, None)
+        return _json(200, answer, request)
+
     def fault(self, request: Request) -> Response:
+        self._note(request, SERVER_FAULT)
         return _json(500, _FAULT, request)
+
+    def _note(self, request: Request, failure: Refusal | str | None) -> None:
+        """Tell the audit log, but for what names no operation of ECR."""
+        if request.operation in actions.OPERATIONS:
+            self._services.audit.note(request, request.operation, failure)
 
     async def _answer(self, request: Request, operation: Operation) -> bytes:
         signed = sigv4.parse(
@@ -75,13 +86,13 @@ class EcrDoor:
         limit = _BODY_LIMITS.get(operation.name, _BODY_LIMIT)
         async with self._budget.room_for(request, limit):
             body, credentials = await authenticated_body(self._services, request, signed, limit)
+            request.sender = caller = credentials.caller(signed.region)
             handler = OPERATIONS.get(operation.name)
             if handler is None:
                 raise UnsupportedOperation(operation=operation.name)
-            members = codec.decode(operation, body)
+            request.asked = members = codec.decode(operation, body)
             del body
             services = self._services.reached_at(request.reached_at)
-            caller = credentials.caller(signed.region)
             circumstances = _circumstances(request, services.now(), members)
             call = Call(services, caller, credentials, _registry(caller, members), circumstances)
             await _authorize(call, operation, members)

@@ -17,6 +17,9 @@ _SESSION_SECONDS: Final = range(900, 129_601)
 
 _DEFAULT_SESSION: Final = 12 * HOUR
 
+_PREFIX: Final = "sts:"
+_AUDITED: Final = frozenset({"GetCallerIdentity", "GetSessionToken"})
+
 
 class StsDoor:
     """GetCallerIdentity and GetSessionToken."""
@@ -25,10 +28,15 @@ class StsDoor:
         self._services = services
 
     async def handle(self, request: Request) -> Response:
+        failure: Refusal | None = None
         try:
             status, body = await self._answer(request)
         except Refusal as refusal:
+            failure = refusal
             status, body = sts.refusal_response(refusal, request.id)
+        operation = request.operation.removeprefix(_PREFIX)
+        if operation in _AUDITED:
+            self._services.audit.note(request, operation, failure, "sts")
         headers = [
             (b"content-type", b"text/xml"),
             (b"content-length", b"%d" % len(body)),
@@ -42,7 +50,8 @@ class StsDoor:
         )
         body, credentials = await authenticated_body(self._services, request, signed, sts.LONGEST_BODY)
         query = sts.parse_request(body)
-        request.operation = f"sts:{query.action[:64]}"
+        request.sender = credentials.caller(signed.region)
+        request.operation = f"{_PREFIX}{query.action[:64]}"
         match query.action:
             case "GetCallerIdentity":
                 return 200, self._caller_identity(request, credentials, signed.region)

@@ -28,11 +28,14 @@ class Request:
     """The head of a request, and the way to its body.
 
     `caller`, `operation` and the number of bytes `received` are noted here for the log and for counts.
+    For the audit log the door notes `sender`, who proved to have sent it, and `asked`, the parameters of the operation.
+
     `client` is the address of whoever asks, and `reached_at` the scheme and host by which a trusted proxy was called.
     `read_ahead` is how many messages may be asked for at once; more than one only where the server keeps their order.
     """
 
     __slots__ = (
+        "asked",
         "caller",
         "client",
         "headers",
@@ -46,6 +49,7 @@ class Request:
         "receive",
         "received",
         "scope",
+        "sender",
     )
 
     def __init__(self, scope: Scope, receive: Receive, request_id: str, read_ahead: int = 1) -> None:
@@ -63,6 +67,8 @@ class Request:
         self.caller = ""
         self.operation = ""
         self.received = 0
+        self.sender: object = None
+        self.asked: dict[str, Any] | None = None
         _check_head(self)
 
     def header(self, name: bytes) -> str | None:

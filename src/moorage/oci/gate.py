@@ -114,7 +114,8 @@ class Gate:
         authorization = request.header(b"authorization")
         caller = await self._access.caller_of_basic(authorization)
         request.caller = caller.arn
-        registry = _registry_named_by(request)
+        request.sender = caller
+        registry = registry_named_by(request)
         if registry is None:
             return Visit(request, caller, caller.registry, repository, self._now())
         if registry.region != caller.region and _is_token(authorization or ""):
@@ -147,7 +148,7 @@ def _not_too_many() -> Iterator[None]:
         raise InvalidParameter(parameter="query", constraint="Too many parameters") from None
 
 
-def _registry_named_by(request: Request) -> Registry | None:
+def registry_named_by(request: Request) -> Registry | None:
     """The registry that the host names, or `ns`, by which containerd tells a mirror which host was meant."""
     if b"ns=" in request.query:
         with suppress(ValueError):  # too many parameters: whoever reads them refuses the request

@@ -14,9 +14,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from moorage.core.audit import SERVER_FAULT
 from moorage.core.services import Services
 from moorage.domain.errors import Refusal, Unsupported
 from moorage.http.messages import Request, Response
+from moorage.oci import audit
 from moorage.oci.blobs import Blobs
 from moorage.oci.errors import error, refused
 from moorage.oci.gate import Gate
@@ -35,6 +37,7 @@ class DockerDoor:
     """The entrance of docker, podman, containerd, skopeo, crane, and whoever else speaks the distribution protocol."""
 
     def __init__(self, services: Services) -> None:
+        self._audit = services.audit
         self._gate = gate = Gate(services)
         manifests, blobs = Manifests(services, gate), Blobs(services, gate)
         uploads, lists = Uploads(services, gate), Lists(services, gate)
@@ -61,14 +64,18 @@ class DockerDoor:
         }
 
     async def handle(self, request: Request) -> Response:
-        kind, name, reference = resource_of(request.path)
+        resource = kind, name, reference = resource_of(request.path)
+        failure: Refusal | None = None
         try:
             handler = self._handlers[kind].get(request.method) if kind else self._unknown
             if handler is None:
                 handler = self._not_allowed
             response = await handler(request, name, reference)
         except Refusal as refusal:
+            failure = refusal
             response = self._refused(request, kind, refusal)
+        if self._audit.wants(reading=request.method in audit.READING):
+            audit.note(self._audit, request, resource, response.status, failure)
         response.headers.append(_VERSION)
         if request.method == "HEAD":
             response.body = b""
@@ -76,6 +83,8 @@ class DockerDoor:
 
     def fault(self, request: Request) -> Response:
         """The text says nothing but where to look: the log has the reason under the request's id."""
+        if self._audit.wants(reading=request.method in audit.READING):
+            audit.note(self._audit, request, resource_of(request.path), 500, SERVER_FAULT)
         response = error(500, "UNKNOWN", f"An internal error occurred. Request id: {request.id}")
         response.headers.append(_VERSION)
         return response

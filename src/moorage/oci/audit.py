@@ -1,0 +1,80 @@
+"""What the audit log tells of a request to the docker door: the calls of the API that it becomes."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from moorage.core.audit import Audit
+from moorage.domain.actions import DOCKER
+from moorage.domain.errors import NotAuthenticated, Refusal
+from moorage.http.messages import Request
+from moorage.oci.gate import registry_named_by
+
+READING: Final = frozenset({"GET", "HEAD"})
+"""Methods that change nothing."""
+
+_ACTION_PREFIX: Final = len("ecr:")
+
+
+def note(
+    audit: Audit, request: Request, resource: tuple[str, str, str], status: int, failure: Refusal | str | None
+) -> None:
+    """Record a request that was answered; not one without credentials, which clients send to be asked for them."""
+    if isinstance(failure, NotAuthenticated) and request.header(b"authorization") is None:
+        return
+    kind, repository, reference = resource
+    query = _query(request)
+    request.asked = _parameters(request, kind, reference, query)
+    if repository:
+        request.asked["repositoryName"] = repository
+    registry = registry_named_by(request)
+    if registry is not None:
+        request.asked["registryId"] = registry.account
+    for operation in _operations(request, kind, query, mounted=status == 201):
+        audit.record(request, operation, failure, docker=True)
+
+
+def _operations(request: Request, kind: str, query: dict[str, str], *, mounted: bool) -> list[str]:
+    """The names of the calls, in the order in which an API client makes them."""
+    method = request.method
+    if kind == "referrers":
+        return ["ListImageReferrers"]
+    if kind == "uploads" and "digest" in query:
+        actions = DOCKER["uploads", "POST?digest"]
+    elif kind == "uploads" and "mount" in query and mounted:
+        return ["MountLayer"]
+    elif kind == "upload" and method == "PUT" and request.content_length != 0:
+        actions = DOCKER["upload", "PUT+body"][::-1]
+    elif (kind, method) == ("blobs", "HEAD"):
+        actions = DOCKER["blobs", "HEAD"][:1]
+    else:
+        actions = DOCKER.get((kind, "GET" if method == "HEAD" else method), ())
+    return [action[_ACTION_PREFIX:] for action in actions]
+
+
+def _parameters(request: Request, kind: str, reference: str, query: dict[str, str]) -> dict[str, Any]:
+    """What the calls would have been given, as far as path and query tell."""
+    named = {"imageDigest" if ":" in reference else "imageTag": reference}
+    match kind:
+        case "manifests" if request.method == "PUT":
+            return {**named, "imageManifestMediaType": request.header(b"content-type")}
+        case "manifests" if request.method in READING:
+            return {"imageIds": [named], "acceptedMediaTypes": (request.header(b"accept") or "").split(",")}
+        case "manifests":
+            return {"imageIds": [named]}
+        case "blobs":
+            return {"layerDigest": reference}
+        case "referrers":
+            return {"subjectId": {"imageDigest": reference}}
+        case "upload" | "uploads":
+            digest = query.get("digest") or query.get("mount")
+            return ({"uploadId": reference} if reference else {}) | ({"layerDigests": [digest]} if digest else {})
+        case _:
+            return {}
+
+
+def _query(request: Request) -> dict[str, str]:
+    try:
+        return request.parameters()
+    except ValueError:  # More than anybody needs: the request was refused for it.
+        return {}
