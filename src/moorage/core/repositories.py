@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from moorage.domain.errors import (
     InvalidParameter,
     InvalidTagParameter,
@@ -94,10 +96,18 @@ def is_immutable(settings: RepositorySettings, tag: str) -> bool:
 
 def add_tags(tx: Transaction, repository: Repository, tags: dict[str, str]) -> None:
     """Merge resource tags. Raises InvalidTagParameter for AWS's own keys and wrong lengths, TooManyTags."""
+    check_tags(tags)
     for key, value in tags.items():
-        _check_tag(key, value)
         repositories.put_resource_tag(tx, repository, key, value)
     if len(tags) and len(repositories.resource_tags(tx, repository)) > RESOURCE_TAG_LIMIT:
+        raise TooManyTags(limit=RESOURCE_TAG_LIMIT)
+
+
+def check_tags(tags: Mapping[str, str]) -> None:
+    """Raises InvalidTagParameter for AWS's own keys and wrong lengths, TooManyTags."""
+    for key, value in tags.items():
+        _check_tag(key, value)
+    if len(tags) > RESOURCE_TAG_LIMIT:
         raise TooManyTags(limit=RESOURCE_TAG_LIMIT)
 
 

@@ -168,6 +168,22 @@ class Kms(Refusal):
 # --- Settings of a registry -------------------------------------------------------------------------------------
 
 
+class TemplateAlreadyExists(Refusal):
+    """No text was captured."""
+
+    template = (
+        "The repository creation template with prefix '{prefix}' already exists in the registry with id '{registry}'"
+    )
+
+
+class TemplateNotFound(Refusal):
+    """No text was captured."""
+
+    template = (
+        "The repository creation template with prefix '{prefix}' does not exist in the registry with id '{registry}'"
+    )
+
+
 class ExclusionAlreadyExists(Refusal):
     """No text was captured."""
 

@@ -9,7 +9,6 @@ from moorage.core import repositories
 from moorage.core.authorization import visible
 from moorage.core.encryption import key_of
 from moorage.domain.encryption import AES256
-from moorage.domain.errors import InvalidTagParameter
 from moorage.domain.names import RepositoryName, parse_repository_arn
 from moorage.ecr import shapes, views
 from moorage.ecr.call import Call, Handler, next_token, page_of, refuse_paging_with
@@ -23,12 +22,13 @@ async def create_repository(call: Call, request: shapes.CreateRepositoryRequest)
     kind, key = encryption["encryptionType"], encryption.get("kmsKey")
     settings = RepositorySettings(
         tag_mutability=request.get("imageTagMutability", "MUTABLE"),
-        exclusion_filters=_filters(request.get("imageTagMutabilityExclusionFilters")),
+        exclusion_filters=views.filters_of(request.get("imageTagMutabilityExclusionFilters")),
         scan_on_push=request.get("imageScanningConfiguration", {}).get("scanOnPush", False),
         encryption_type=kind,
         kms_key=key_of(call.services.keys, call.registry, kind, key),
     )
-    name, tags, now = RepositoryName(request["repositoryName"]), _tags(request.get("tags", [])), call.services.now()
+    name, now = RepositoryName(request["repositoryName"]), call.services.now()
+    tags = views.tags_of(request.get("tags", []))
     created = await call.write(lambda tx: repositories.create(tx, call.registry, name, settings, tags, now))
     return {"repository": views.repository(call.services, created)}
 
@@ -71,7 +71,7 @@ async def put_image_tag_mutability(
     call: Call, request: shapes.PutImageTagMutabilityRequest
 ) -> shapes.PutImageTagMutabilityResponse:
     mutability = request["imageTagMutability"]
-    filters = _filters(request.get("imageTagMutabilityExclusionFilters"))
+    filters = views.filters_of(request.get("imageTagMutabilityExclusionFilters"))
 
     def put(tx: Transaction) -> None:
         found = repositories.get(tx, call.registry, request["repositoryName"])
@@ -89,7 +89,7 @@ async def put_image_tag_mutability(
 
 
 async def tag_resource(call: Call, request: shapes.TagResourceRequest) -> shapes.TagResourceResponse:
-    tags = _tags(request["tags"])
+    tags = views.tags_of(request["tags"])
     await call.write(lambda tx: repositories.add_tags(tx, _named(tx, request["resourceArn"]), tags))
     return {}
 
@@ -104,24 +104,12 @@ async def list_tags_for_resource(
     call: Call, request: shapes.ListTagsForResourceRequest
 ) -> shapes.ListTagsForResourceResponse:
     tags = await call.read(lambda tx: rows.resource_tags(tx, _named(tx, request["resourceArn"])))
-    return {"tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
+    return {"tags": views.tags(tags)}
 
 
 def _named(tx: Transaction, arn: str) -> Repository:
     registry, name = parse_repository_arn(arn)
     return repositories.get(tx, registry, name)
-
-
-def _filters(filters: list[shapes.ImageTagMutabilityExclusionFilter] | None) -> tuple[str, ...]:
-    return tuple(item["filter"] for item in filters or ())
-
-
-def _tags(tags: list[shapes.Tag]) -> dict[str, str]:
-    """Raises InvalidTagParameter when a key is there twice."""
-    found = {tag["Key"]: tag["Value"] for tag in tags}
-    if len(found) != len(tags):
-        raise InvalidTagParameter(reason="Duplicate tag keys found. Please note that Tag keys are case sensitive.")
-    return found
 
 
 OPERATIONS: Final[Mapping[str, Handler]] = {

@@ -1,15 +1,16 @@
-"""Records as members of responses."""
+"""Records as members of responses, and what members of requests say about records."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from moorage.core.images import Failed, ImageId, Removed
 from moorage.core.services import Services
+from moorage.domain.errors import InvalidTagParameter
 from moorage.ecr import shapes
 from moorage.ecr.call import seconds
 from moorage.metadata.images import Image, StoredManifest
-from moorage.metadata.repositories import Repository, RepositorySettings
+from moorage.metadata.repositories import Repository
 
 
 def repository(services: Services, found: Repository) -> shapes.Repository:
@@ -22,24 +23,41 @@ def repository(services: Services, found: Repository) -> shapes.Repository:
         "createdAt": seconds(found.created_at),
         "imageTagMutability": settings.tag_mutability,  # type: ignore[typeddict-item]  # one of the model's values
         "imageScanningConfiguration": {"scanOnPush": settings.scan_on_push},
-        "encryptionConfiguration": encryption(settings),
+        "encryptionConfiguration": encryption(settings.encryption_type, settings.kms_key),
     }
     if settings.exclusion_filters:
         view["imageTagMutabilityExclusionFilters"] = exclusion_filters(settings.exclusion_filters)
     return view
 
 
-def encryption(settings: RepositorySettings) -> shapes.EncryptionConfiguration:
+def encryption(kind: str, key: str | None) -> shapes.EncryptionConfiguration:
     view: shapes.EncryptionConfiguration = {
-        "encryptionType": settings.encryption_type,  # type: ignore[typeddict-item]  # one of the model's values
+        "encryptionType": kind,  # type: ignore[typeddict-item]  # one of the model's values
     }
-    if settings.kms_key is not None:
-        view["kmsKey"] = settings.kms_key
+    if key is not None:
+        view["kmsKey"] = key
     return view
 
 
 def exclusion_filters(filters: Iterable[str]) -> list[shapes.ImageTagMutabilityExclusionFilter]:
     return [{"filterType": "WILDCARD", "filter": text} for text in filters]
+
+
+def filters_of(filters: Iterable[shapes.ImageTagMutabilityExclusionFilter] | None) -> tuple[str, ...]:
+    """The other way: what a request says."""
+    return tuple(item["filter"] for item in filters or ())
+
+
+def tags(found: Mapping[str, str]) -> list[shapes.Tag]:
+    return [{"Key": key, "Value": value} for key, value in found.items()]
+
+
+def tags_of(listed: list[shapes.Tag]) -> dict[str, str]:
+    """The other way: what a request says. Raises InvalidTagParameter when a key is there twice."""
+    found = {tag["Key"]: tag["Value"] for tag in listed}
+    if len(found) != len(listed):
+        raise InvalidTagParameter(reason="Duplicate tag keys found. Please note that Tag keys are case sensitive.")
+    return found
 
 
 def image_id(digest: str | None, tag: str | None) -> shapes.ImageIdentifier:

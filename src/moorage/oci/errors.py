@@ -40,6 +40,8 @@ OCI_CODES: Final[Mapping[type[Refusal], tuple[int, str]]] = {
     errors.InvalidTagParameter: (400, "UNSUPPORTED"),
     errors.LimitExceeded: (403, "DENIED"),
     errors.Kms: (400, "DENIED"),
+    errors.TemplateAlreadyExists: (409, "DENIED"),
+    errors.TemplateNotFound: (404, "UNSUPPORTED"),
     errors.ExclusionAlreadyExists: (409, "DENIED"),
     errors.ExclusionNotFound: (404, "UNSUPPORTED"),
     errors.UploadNotFound: (404, "BLOB_UPLOAD_UNKNOWN"),

@@ -17,6 +17,7 @@ from moorage.domain.errors import (
     ManifestNotFound,
     ManifestTooLarge,
     Refusal,
+    RepositoryNotFound,
     RequestEntityTooLarge,
     TagInvalid,
 )
@@ -26,8 +27,10 @@ from moorage.http.bodies import BodyBudget, whole
 from moorage.http.conditions import etag_of, is_unchanged
 from moorage.http.messages import Request, Response
 from moorage.metadata import pulls
-from moorage.metadata.database import Transaction
+from moorage.metadata.database import Transaction, Work
 from moorage.metadata.images import StoredManifest
+from moorage.metadata.repositories import Repository
+from moorage.oci.creation import Creation
 from moorage.oci.gate import Gate, Visit
 
 (_PULL,) = DOCKER["manifests", "GET"]
@@ -47,6 +50,7 @@ class Manifests:
         self._pulls = services.pulls
         self._sparse = services.sparse_manifests
         self._gate = gate
+        self._creation = Creation(services, gate)
         self._budget = BodyBudget(_MEMORY)
 
     async def get(self, request: Request, name: str, reference: str) -> Response:
@@ -81,7 +85,10 @@ class Manifests:
             body = await _manifest_body(request)
             manifest = parse_manifest(body, request.header(b"content-type"))
             push = Push(body, manifest, (tag,) if tag else tags, digest, sparse=self._sparse)
-            stored = await self._store(visit, push)
+            try:
+                stored = await self._store(push, lambda tx: repositories.get(tx, visit.registry, name))
+            except RepositoryNotFound as missing:
+                stored = await self._store(push, await self._creation.of(visit, missing))
         headers = [
             (b"location", f"/v2/{name}/manifests/{stored}".encode()),
             (b"docker-content-digest", stored.encode()),
@@ -108,10 +115,11 @@ class Manifests:
         await self._database.write(remove)
         return Response(202, [(b"content-length", b"0")])
 
-    async def _store(self, visit: Visit, push: Push) -> str:
+    async def _store(self, push: Push, find: Work[Repository]) -> str:
+        """One transaction: a repository that is made for a manifest is not left behind by one that is refused."""
+
         def put(tx: Transaction) -> str:
-            repository = repositories.get(tx, visit.registry, visit.repository)
-            return images.put(tx, repository, push, self._now())
+            return images.put(tx, find(tx), push, self._now())
 
         try:
             stored = await self._database.write(put)

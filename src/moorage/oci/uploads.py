@@ -16,6 +16,7 @@ from moorage.domain.errors import (
     LayerAlreadyExists,
     RangeNotSatisfiable,
     Refusal,
+    RepositoryNotFound,
     UploadNotFound,
 )
 from moorage.domain.names import Digest
@@ -26,6 +27,7 @@ from moorage.metadata import layers
 from moorage.metadata.database import Transaction
 from moorage.metadata.layers import Blob, Upload
 from moorage.metadata.repositories import Repository
+from moorage.oci.creation import Creation
 from moorage.oci.errors import received
 from moorage.oci.gate import Gate, Visit
 
@@ -50,10 +52,18 @@ class Uploads:
         self._layers = services.layers
         self._now = services.now
         self._gate = gate
+        self._creation = Creation(services, gate)
 
     async def start(self, request: Request, name: str, _reference: str) -> Response:
         """POST: begin an upload, or do all of it with `digest`, or none of it with `mount` and `from`."""
         visit = await self._gate.enter(request, name, _START)
+        try:
+            return await self._start(visit)
+        except RepositoryNotFound as missing:
+            await self._database.write(await self._creation.of(visit, missing))
+        return await self._start(visit)
+
+    async def _start(self, visit: Visit) -> Response:
         asked = visit.parameters()
         if "digest" in asked:
             return await self._upload_at_once(visit, asked["digest"])

@@ -1,0 +1,160 @@
+"""Repository creation templates: what a repository gets that comes to be without CreateRepository.
+
+Of the templates for an occasion the one with the longest prefix of the name counts, and ROOT's where none fits. What is
+wrong with a template is told when it is put, as far as it can be known by then.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, Final
+
+from moorage.core import encryption, repositories
+from moorage.domain.encryption import Keys
+from moorage.domain.errors import (
+    InvalidParameter,
+    InvalidTagParameter,
+    Kms,
+    LimitExceeded,
+    RepositoryNotFound,
+    TemplateAlreadyExists,
+    TemplateNotFound,
+    TooManyTags,
+    Validation,
+)
+from moorage.domain.lifecycle import policy as lifecycle_policy
+from moorage.domain.names import Registry, RepositoryName
+from moorage.domain.policies.document import Kind, parse_policy
+from moorage.domain.policies.elements import BadPolicy
+from moorage.metadata import policies, templates
+from moorage.metadata import repositories as rows
+from moorage.metadata.database import Transaction
+from moorage.metadata.repositories import Repository, RepositorySettings
+from moorage.metadata.templates import Template
+
+CREATE_ON_PUSH: Final = "CREATE_ON_PUSH"
+"""The occasion of a push to a repository that does not exist."""
+
+ROOT: Final = "ROOT"
+"""The prefix that stands for every name."""
+
+TEMPLATE_LIMIT: Final = 50
+"""Templates of a registry: ECR publishes no quota, and this is the one of pull through cache rules."""
+
+_ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/.+", re.ASCII)
+
+
+def create(tx: Transaction, registry: Registry, template: Template, keys: Keys) -> None:
+    """Raises TemplateAlreadyExists, LimitExceeded, Validation, InvalidParameter."""
+    _check(template, registry, keys)
+    if not templates.insert(tx, registry, template):
+        raise TemplateAlreadyExists(prefix=template.prefix, registry=registry.account)
+    if len(templates.page(tx, registry, "", TEMPLATE_LIMIT + 1)) > TEMPLATE_LIMIT:
+        raise LimitExceeded(reason=f"The registry has {TEMPLATE_LIMIT} repository creation templates, the maximum")
+
+
+def update(tx: Transaction, registry: Registry, prefix: str, changes: dict[str, Any], keys: Keys) -> Template:
+    """Change the fields that are given, and return the template as it is then.
+
+    A mutability without exclusions drops those that were there. Raises TemplateNotFound, Validation, InvalidParameter.
+    """
+    known = get(tx, registry, prefix)
+    if not changes.get("tag_mutability", "_WITH_EXCLUSION").endswith("_WITH_EXCLUSION"):
+        changes = {"exclusion_filters": (), **changes}
+    template = replace(known, **changes)
+    _check(template, registry, keys)
+    templates.update(tx, registry, template)
+    return template
+
+
+def get(tx: Transaction, registry: Registry, prefix: str) -> Template:
+    """Raises TemplateNotFound."""
+    found = templates.find(tx, registry, prefix)
+    if found is None:
+        raise TemplateNotFound(prefix=prefix, registry=registry.account)
+    return found
+
+
+def delete(tx: Transaction, registry: Registry, prefix: str) -> Template:
+    """The template that was there; repositories that it made stay as they are. Raises TemplateNotFound."""
+    found = get(tx, registry, prefix)
+    templates.delete(tx, registry, prefix)
+    return found
+
+
+def named(tx: Transaction, registry: Registry, prefixes: list[str]) -> list[Template]:
+    """The templates of these prefixes and of those below them (API reference: asked for `eng`, it shows `eng/test`)."""
+    wanted = [templates.key_of(prefix) for prefix in prefixes]
+    return [
+        template
+        for template in templates.page(tx, registry, "", TEMPLATE_LIMIT)
+        if any(f"{template.key}/".startswith(f"{prefix}/") for prefix in wanted)
+    ]
+
+
+def matching(tx: Transaction, registry: Registry, name: RepositoryName, occasion: str) -> Template | None:
+    """The template that counts for a repository of this name on this occasion."""
+    for prefix in _prefixes(name):
+        template = templates.find(tx, registry, prefix)
+        if template is not None and occasion in template.applied_for:
+            return template
+    return None
+
+
+def create_on_push(tx: Transaction, registry: Registry, name: RepositoryName, keys: Keys, now: int) -> Repository:
+    """The repository that a push goes to, made if need be as its template says.
+
+    Of two pushes at the same time the second finds what the first has made. Raises RepositoryNotFound without a
+    template, LimitExceeded, and Kms for a key that is known no more.
+    """
+    found = rows.find(tx, registry, name)
+    if found is not None:
+        return found
+    template = matching(tx, registry, name, CREATE_ON_PUSH)
+    if template is None:
+        raise RepositoryNotFound(repository=name, registry=registry.account)
+    settings = RepositorySettings(
+        tag_mutability=template.tag_mutability,
+        exclusion_filters=template.exclusion_filters,
+        encryption_type=template.encryption_type,
+        kms_key=encryption.key_of(keys, registry, template.encryption_type, template.kms_key),
+    )
+    repository = repositories.create(tx, registry, name, settings, dict(template.resource_tags), now)
+    if template.repository_policy is not None:
+        policies.put_repository_policy(tx, repository.id, template.repository_policy)
+    return repository
+
+
+def _prefixes(name: str) -> Iterator[str]:
+    """Every prefix that ends before a slash of the name, the longest first, and then ROOT."""
+    parts = name.split("/")
+    for count in range(len(parts) - 1, 0, -1):
+        yield "/".join(parts[:count])
+    yield ROOT
+
+
+def _check(template: Template, registry: Registry, keys: Keys) -> None:
+    """What CreateRepository refuses, in the words of it and by the error that operations on templates have."""
+    if not template.applied_for:
+        raise Validation(reason="appliedFor must name at least one occasion")
+    if template.role is not None and _ROLE.fullmatch(template.role) is None:
+        raise Validation(reason=f"customRoleArn '{template.role}' is not the ARN of a role")
+    repositories.check_mutability(template.tag_mutability, template.exclusion_filters)
+    try:
+        repositories.check_tags(template.resource_tags)
+        encryption.key_of(keys, registry, template.encryption_type, template.kms_key)
+    except (InvalidTagParameter, TooManyTags, Kms) as refusal:
+        raise Validation(reason=str(refusal)) from None
+    if template.lifecycle_policy is not None:
+        lifecycle_policy.parse(template.lifecycle_policy)
+    if template.repository_policy is not None:
+        _check_repository_policy(template.repository_policy)
+
+
+def _check_repository_policy(text: str) -> None:
+    try:
+        parse_policy(text, Kind.REPOSITORY)
+    except BadPolicy:
+        raise InvalidParameter(parameter="PolicyText", constraint="Invalid repository policy provided") from None

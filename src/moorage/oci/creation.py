@@ -1,0 +1,42 @@
+"""A push to a repository that does not exist makes it, where a template says so (ECR user guide, "Create on push")."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from moorage.core import templates
+from moorage.core.services import Services
+from moorage.domain.actions import OPERATIONS
+from moorage.domain.errors import RepositoryNotFound
+from moorage.domain.names import RepositoryName
+from moorage.metadata.database import Transaction, Work
+from moorage.metadata.repositories import Repository
+from moorage.oci.gate import Gate, Visit
+
+_CREATE: Final = OPERATIONS["CreateRepository"].action
+
+
+class Creation:
+    """Asked when a push has found no repository, so that no other push pays for it."""
+
+    def __init__(self, services: Services, gate: Gate) -> None:
+        self._gate = gate
+        self._database = services.database
+        self._keys = services.keys
+        self._now = services.now
+
+    async def of(self, visit: Visit, missing: RepositoryNotFound) -> Work[Repository]:
+        """What makes the repository with all that its template gives it, or finds it when another push was faster.
+
+        Raises `missing` where no template is for it, and AccessDenied; the work then LimitExceeded and Kms.
+        """
+        registry, name = visit.registry, RepositoryName.parse(visit.repository)
+
+        def has_template(tx: Transaction) -> bool:
+            return templates.matching(tx, registry, name, templates.CREATE_ON_PUSH) is not None
+
+        if not await self._database.read(has_template):
+            raise missing
+        await self._gate.authorize(visit, _CREATE)
+        now = self._now()
+        return lambda tx: templates.create_on_push(tx, registry, name, self._keys, now)
