@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 
-import apsw
-
 from moorage import failpoints
 from moorage.adapters.audit_file import AuditFile
 from moorage.adapters.blob_files import FileBlobStore
@@ -32,8 +30,9 @@ from moorage.http.application import Application, Front, Life, RequestMeter
 from moorage.http.forwarding import TrustedProxies
 from moorage.http.server import GRANIAN_READ_AHEAD
 from moorage.metadata import overview
-from moorage.metadata.database import Database, open_writer
+from moorage.metadata.database import Database
 from moorage.metadata.schema import migrate
+from moorage.metadata.sqlite import SqliteDatabase, open_writer
 from moorage.oci.routes import DockerDoor
 from moorage.telemetry import Log
 from moorage.worker import Duty, Worker
@@ -65,7 +64,7 @@ def application(settings: Settings, meter: Callable[[], RequestMeter] | None = N
     """
     failpoints.arm(settings.failpoints)
     folder = DataFolder(settings.data, settings.given_master_key())
-    database = Database(folder.database)
+    database = SqliteDatabase(folder.database)
     blobs = FileBlobStore(folder.path)
     log = Log(requests=settings.access_log)
     audit_file = AuditFile(settings.audit_path, log)
@@ -87,7 +86,7 @@ def application(settings: Settings, meter: Callable[[], RequestMeter] | None = N
     return Application(
         doors={"/": EcrDoor(services), "/v2/": DockerDoor(services), "/layers/": DownloadDoor(services)},
         log=log,
-        is_ready=lambda: _is_readable(database),
+        is_ready=database.is_reachable,
         life=Life(start, stop),
         front=Front(
             TrustedProxies(settings.trusted_proxies),
@@ -140,15 +139,8 @@ def duties(services: Services) -> dict[str, Duty]:
 
 def gauges(folder: DataFolder) -> Mapping[str, Mapping[str, float]]:
     """Figures of the database, by a connection of its own: who asks is no worker process."""
-    database = Database(folder.database)
+    database = SqliteDatabase(folder.database)
     try:
         return database.look(partial(overview.gauges, now=system_clock()))
     finally:
         database.close()
-
-
-def _is_readable(database: Database) -> bool:
-    try:
-        return database.look(lambda tx: tx.one("SELECT 1")) is not None
-    except apsw.Error:
-        return False

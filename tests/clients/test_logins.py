@@ -14,7 +14,7 @@ from moorage.core.clock import system_clock
 from moorage.core.vault import Vault
 from moorage.domain.identities import Caller
 from moorage.domain.names import Registry
-from moorage.metadata.database import Database
+from moorage.metadata.sqlite import SqliteDatabase
 from tests.clients.people import moorage, new_user
 from tests.clients.programs import LOGIN_OPTIONS, Credentials, Programs
 from tests.support.clients import require_client, run
@@ -141,6 +141,6 @@ def expired_token(server: Server) -> str:
     key = server.environment["AWS_ACCESS_KEY_ID"]
     caller = Caller(registry.account, registry.region, "", "root", key)
     folder, issued = DataFolder(server.data), system_clock() - DOCKER_TOKEN_LIFE - 1
-    with closing(Database(folder.database)) as database:
+    with closing(SqliteDatabase(folder.database)) as database:
         access = Access(database, Vault(folder.master_key()), lambda: issued, registry.region)
         return access.issue_docker_token(caller, registry, None)[0]

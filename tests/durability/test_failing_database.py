@@ -12,8 +12,9 @@ import apsw
 import pytest
 
 from moorage.domain.errors import Unavailable
-from moorage.metadata.database import Database, Transaction
+from moorage.metadata.database import Transaction
 from moorage.metadata.schema import migrate
+from moorage.metadata.sqlite import SqliteDatabase
 
 
 class Faults:
@@ -77,7 +78,7 @@ def add(number: int) -> Any:
     return work
 
 
-def accounts(database: Database) -> set[int]:
+def accounts(database: SqliteDatabase) -> set[int]:
     return {int(row[0]) for row in database.look(lambda tx: tx.all("SELECT id FROM account"))}
 
 
@@ -94,7 +95,7 @@ def test_after_a_write_or_sync_that_fails_the_next_transaction_is_served(
     numbers = itertools.count(1)
     there: set[int] = set()
 
-    async def scenario(database: Database) -> None:
+    async def scenario(database: SqliteDatabase) -> None:
         database.start()
         there.add(next(numbers))
         await database.write(add(1))
@@ -116,10 +117,10 @@ def test_after_a_write_or_sync_that_fails_the_next_transaction_is_served(
             if not surfaced:
                 return
 
-    database = Database(path)
+    database = SqliteDatabase(path)
     asyncio.run(scenario(database))
     database.close()
-    reopened = Database(path)
+    reopened = SqliteDatabase(path)
     assert accounts(reopened) == there
     assert reopened.look(lambda tx: tx.one("PRAGMA integrity_check")) == ("ok",)
     reopened.close()
@@ -137,14 +138,14 @@ def test_a_full_disk_in_the_middle_of_a_large_transaction_is_told_as_unavailable
         for number in range(2_000):
             tx.run("INSERT INTO account (id, created_at) VALUES (:id, 0)", id=f"{number:01000d}")
 
-    async def scenario(database: Database) -> None:
+    async def scenario(database: SqliteDatabase) -> None:
         database.start()
         faults.fail_at(50, apsw.FullError)
         with pytest.raises(Unavailable):
             await database.write(fill)
         await database.write(add(1))
 
-    database = Database(path)
+    database = SqliteDatabase(path)
     asyncio.run(scenario(database))
     assert accounts(database) == {1}
     database.close()
@@ -154,14 +155,14 @@ def test_what_another_request_of_the_same_batch_did_wrong_is_its_own_affair(tmp_
     path = tmp_path / "moorage.db"
     migrate(path)
 
-    async def scenario(database: Database) -> list[Any]:
+    async def scenario(database: SqliteDatabase) -> list[Any]:
         jobs = [database.write(add(number)) for number in (1, 2, 2, 3)]
         gathered = asyncio.gather(*jobs, return_exceptions=True)
         await asyncio.sleep(0)  # all are in the queue
         database.start()
         return list(await gathered)
 
-    database = Database(path)
+    database = SqliteDatabase(path)
     results = asyncio.run(scenario(database))
 
     assert [isinstance(result, apsw.ConstraintError) for result in results] == [False, False, True, False]
@@ -178,11 +179,11 @@ def test_every_connection_syncs_its_commits_and_holds_foreign_keys(tmp_path: Pat
     def settings(tx: Transaction) -> dict[str, Any]:
         return {name: (tx.one(f"PRAGMA {name}") or [None])[0] for name in wanted}
 
-    async def scenario(database: Database) -> None:
+    async def scenario(database: SqliteDatabase) -> None:
         database.start()
         assert await database.write(settings) == wanted
         assert await database.read(settings) == wanted
 
-    database = Database(path)
+    database = SqliteDatabase(path)
     asyncio.run(scenario(database))
     database.close()

@@ -12,15 +12,15 @@ from typing import Any
 from moorage.core.clock import HOUR, SECOND
 from moorage.core.key_uses import KeyUses
 from moorage.metadata import identities
-from moorage.metadata.database import Database
 from moorage.metadata.identities import KeySummary, User
 from moorage.metadata.schema import migrate
+from moorage.metadata.sqlite import SqliteDatabase
 from tests.ecr.conftest import Person
 
 KEY, USER = "AKIATEST", User("AIDATEST", "000000000000", "ann", 0)
 
 
-def noted(database: Database) -> int | None:
+def noted(database: SqliteDatabase) -> int | None:
     return database.look(lambda tx: identities.keys_of(tx, USER))[0].last_used_at
 
 
@@ -50,7 +50,7 @@ def test_a_use_is_written_once_an_hour(tmp_path: Path) -> None:
             uses.note(KEY)
         await asyncio.gather(*uses._writing)
 
-    async def run(database: Database) -> list[Any]:
+    async def run(database: SqliteDatabase) -> list[Any]:
         one, other = KeyUses(database, lambda: time_now[0]), KeyUses(database, lambda: time_now[0])
         await use(one, 10_000)
         seen = [noted(database)]
@@ -62,7 +62,7 @@ def test_a_use_is_written_once_an_hour(tmp_path: Path) -> None:
         await use(one, 1)
         return [*seen, noted(database)]
 
-    with closing(Database(path)) as database:
+    with closing(SqliteDatabase(path)) as database:
         database.start()
 
         def insert(tx: Any) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from moorage.metadata.database import open_writer
+from moorage.metadata.sqlite import open_writer
 from tests.ecr.conftest import Person
 from tests.ecr.pushing import MINIMUM, begin, complete, send_part, upload_layer
 from tests.ecr.refusals import invalid, no_repository, no_upload

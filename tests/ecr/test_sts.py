@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from moorage.metadata.database import open_writer
+from moorage.metadata.sqlite import open_writer
 from tests.ecr.conftest import Person
 from tests.ecr.pushing import push
 from tests.ecr.wire import ACCOUNT, Wire, client_of, refusal

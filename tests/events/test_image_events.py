@@ -128,11 +128,11 @@ def test_a_change_that_is_refused_is_not_told(
 
 
 def test_nothing_is_kept_of_events_that_nobody_wants(server: Server, ecr: Any, repository: str) -> None:
-    from moorage.metadata.database import Database  # noqa: PLC0415 - for a look at the server's own tables
+    from moorage.metadata.sqlite import SqliteDatabase  # noqa: PLC0415 - for a look at the server's own tables
 
     push(ecr, repository, image(seed=1), "v1")
 
-    database = Database(server.data / "moorage.db")
+    database = SqliteDatabase(server.data / "moorage.db")
     try:
         assert database.look(lambda tx: tx.all("SELECT 1 FROM delivery")) == []
     finally:

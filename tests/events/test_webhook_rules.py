@@ -17,9 +17,9 @@ from moorage.core.webhooks import ATTEMPTS, FIRST_DELAY, KEEP_FAILED, LONGEST_DE
 from moorage.domain.ports import Unreachable
 from moorage.metadata import jobs
 from moorage.metadata import webhooks as rows
-from moorage.metadata.database import Database
 from moorage.metadata.jobs import Job, JobFailed
 from moorage.metadata.schema import migrate
+from moorage.metadata.sqlite import SqliteDatabase
 from moorage.metadata.webhooks import Delivery, Webhook
 from moorage.worker import Duty
 
@@ -53,7 +53,7 @@ class Registry:
 
     def __init__(self, folder: Path) -> None:
         migrate(folder / "moorage.db")
-        self.database = Database(folder / "moorage.db")
+        self.database = SqliteDatabase(folder / "moorage.db")
         self.database.start()
         self.webhook = self._added()
 

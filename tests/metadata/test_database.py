@@ -11,9 +11,10 @@ import apsw
 import pytest
 
 from moorage.domain.errors import RepositoryNotFound
-from moorage.metadata.database import Database, DatabaseUnusable, Transaction, open_writer
+from moorage.metadata.database import Database, DatabaseUnusable, Transaction
 from moorage.metadata.generation import Generation
 from moorage.metadata.schema import migrate
+from moorage.metadata.sqlite import SqliteDatabase, open_writer
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def opened(path: Path) -> Iterator[Callable[[], Database]]:
     databases = []
 
     def open_one() -> Database:
-        database = Database(path)
+        database = SqliteDatabase(path)
         database.start()
         databases.append(database)
         return database

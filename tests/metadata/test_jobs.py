@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from moorage.metadata import jobs
-from moorage.metadata.database import Writer, open_writer
 from moorage.metadata.jobs import NEVER, Job
 from moorage.metadata.schema import migrate
+from moorage.metadata.sqlite import Writer, open_writer
 
 KIND = "lifecycle"
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import apsw
 
 from moorage.metadata import images
-from moorage.metadata.database import open_writer
 from moorage.metadata.schema import migrate
+from moorage.metadata.sqlite import open_writer
 
 _MIGRATIONS = resources.files("moorage.metadata.migrations")
 

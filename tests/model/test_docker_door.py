@@ -20,7 +20,7 @@ from hypothesis.stateful import (
 )
 
 from moorage.core import repositories
-from moorage.metadata import database
+from moorage.metadata import sqlite
 from moorage.metadata.database import Transaction
 from moorage.oci import lists
 from tests.model.contents import (
@@ -318,7 +318,7 @@ def _cut(entries: list[T], size: int) -> list[list[T]]:
 def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Short pages. Nothing is synced: nobody pulls the plug here, and a hundred registries are made."""
     monkeypatch.setattr(lists, "PAGE_LIMIT", PAGE)
-    monkeypatch.setattr(database, "_PRAGMAS", database._PRAGMAS.replace("synchronous = FULL", "synchronous = OFF"))
+    monkeypatch.setattr(sqlite, "_PRAGMAS", sqlite._PRAGMAS.replace("synchronous = FULL", "synchronous = OFF"))
     monkeypatch.setattr(os, "fsync", lambda _: None)
     monkeypatch.setattr(os, "fdatasync", lambda _: None)
 

@@ -28,9 +28,10 @@ from moorage.domain.identities import Caller
 from moorage.domain.names import Registry, RepositoryName
 from moorage.http.messages import Request, Response
 from moorage.metadata import identities
-from moorage.metadata.database import Database, Transaction
+from moorage.metadata.database import Transaction
 from moorage.metadata.repositories import Repository, RepositorySettings
 from moorage.metadata.schema import migrate
+from moorage.metadata.sqlite import SqliteDatabase
 from moorage.oci.routes import DockerDoor
 from tests.support.images import Blob, Image
 
@@ -76,7 +77,7 @@ class World:
         self.runner = asyncio.Runner()
         self.offset = 0
         self.folder = folder
-        self.database = Database(folder / "moorage.db")
+        self.database = SqliteDatabase(folder / "moorage.db")
         self.database.start()
         FileBlobStore(folder).prepare()
         self.forget()

@@ -320,7 +320,7 @@ def test_a_list_is_never_larger_than_clients_take(root: Client, repository: str)
 
 def test_reading_a_page_of_referrers_sorts_nothing(world: World) -> None:
     """Each page costs what is on it, wherever in the list it is."""
-    values = dict.fromkeys(("repository", "subject", "tag", "types", "status", "after", "limit"), 1)
+    values = dict.fromkeys(("repository", "subject", "tag", "typed", "types", "status", "after", "limit"), 1)
     plan = world.database.look(lambda tx: tx.all("EXPLAIN QUERY PLAN " + pulls._REFERRERS, **values))
 
     assert [row[3] for row in plan if "TEMP B-TREE" in row[3] or row[3].startswith("SCAN i")] == []

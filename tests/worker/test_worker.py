@@ -15,9 +15,9 @@ import pytest
 
 from moorage.core.clock import system_clock
 from moorage.metadata import jobs
-from moorage.metadata.database import Database
 from moorage.metadata.jobs import Job, JobFailed
 from moorage.metadata.schema import migrate
+from moorage.metadata.sqlite import SqliteDatabase
 from moorage.telemetry import Log
 from moorage.worker import SECOND, Duty, Worker
 
@@ -30,7 +30,7 @@ class Bench:
     def __init__(self, folder: Path) -> None:
         path = folder / "moorage.db"
         migrate(path)
-        self.database = Database(path)
+        self.database = SqliteDatabase(path)
         self._log_file = folder / "log"
         self._descriptor = os.open(self._log_file, os.O_WRONLY | os.O_CREAT)
 

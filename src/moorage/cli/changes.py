@@ -17,8 +17,9 @@ from moorage.core.accounts import AccountError
 from moorage.core.clock import SECOND
 from moorage.core.master_key import MasterKeyWrong
 from moorage.core.vault import Vault
-from moorage.metadata.database import DatabaseUnusable, Transaction, open_writer
+from moorage.metadata.database import DatabaseUnusable, Transaction
 from moorage.metadata.schema import require_current
+from moorage.metadata.sqlite import open_writer
 
 T = TypeVar("T")
 

@@ -21,7 +21,8 @@ from moorage.core.vault import Vault
 from moorage.core.webhooks import WebhookError
 from moorage.domain.ports import Unreachable
 from moorage.metadata import webhooks as rows
-from moorage.metadata.database import Transaction, open_writer
+from moorage.metadata.database import Transaction
+from moorage.metadata.sqlite import open_writer
 
 T = TypeVar("T")
 

@@ -63,7 +63,7 @@ class Application:
         self,
         doors: dict[str, Door],
         log: Log,
-        is_ready: Callable[[], bool],
+        is_ready: Callable[[], Awaitable[bool]],
         life: Life,
         front: Front = _NO_FRONT,
         meter: RequestMeter | None = None,
@@ -116,7 +116,7 @@ class Application:
         if path == "/healthz":
             return _plain(200, "ok\n")
         if path == "/readyz":
-            return _plain(200, "ok\n") if self._is_ready() else _plain(503, "not ready\n")
+            return _plain(200, "ok\n") if await self._is_ready() else _plain(503, "not ready\n")
         return _plain(404, "404 page not found\n")
 
     async def _pass(self, door: Door, request: Request) -> Response:

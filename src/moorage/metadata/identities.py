@@ -116,7 +116,7 @@ def insert_key(tx: Transaction, key: KeySummary, user: User, sealed_secret: byte
 
 _FIND_KEY = """
 SELECT k.sealed_secret, k.active, u.id, u.account, u.name, u.created_at,
-       (SELECT group_concat(p.policy) FROM user_policy p WHERE p.user_id = u.id)
+       (SELECT string_agg(p.policy, ',') FROM user_policy p WHERE p.user_id = u.id)
 FROM access_key k JOIN iam_user u ON u.id = k.user_id
 WHERE k.id = :id
 """

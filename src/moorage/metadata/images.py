@@ -6,8 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-import msgspec
-
 from moorage.metadata.database import Transaction
 
 ACTIVE: Final = "ACTIVE"
@@ -101,10 +99,9 @@ def find_tagged(tx: Transaction, repository_id: int, tag: str) -> Image | None:
 def find_all(tx: Transaction, repository_id: int, digests: Iterable[str]) -> dict[str, Image]:
     """Those of `digests` that are images of the repository, by digest."""
     rows = tx.all(
-        f"SELECT {COLUMNS} FROM json_each(:digests) wanted"  # noqa: S608
-        " JOIN image i ON i.digest = wanted.value AND i.repository_id = :repository",
+        f"SELECT {COLUMNS} FROM image i WHERE i.repository_id = :repository AND i.digest = ANY(:digests)",  # noqa: S608
         repository=repository_id,
-        digests=msgspec.json.encode(list(digests)).decode(),
+        digests=list(digests),
     )
     return {row[2]: Image(*row) for row in rows}
 
@@ -193,9 +190,8 @@ def tags_of_all(tx: Transaction, image_ids: Iterable[int]) -> dict[int, list[str
     """The tags of several images, by image id."""
     found: dict[int, list[str]] = {}
     rows = tx.all(
-        "SELECT t.image_id, t.name FROM json_each(:images) wanted JOIN tag t ON t.image_id = wanted.value"
-        " ORDER BY t.name",
-        images=msgspec.json.encode(list(image_ids)).decode(),
+        "SELECT image_id, name FROM tag WHERE image_id = ANY(:images) ORDER BY name",
+        images=list(image_ids),
     )
     for image_id, tag in rows:
         found.setdefault(image_id, []).append(tag)
@@ -231,24 +227,21 @@ def _condition(shown: Shown) -> str:
 
 def reference_layers(tx: Transaction, image_id: int, repository_id: int, layers: Iterable[tuple[int, str]]) -> None:
     """Record that an image needs blobs: pairs of blob id and media type."""
-    for blob_id, media_type in layers:
-        tx.run(
-            "INSERT INTO image_layer (image_id, blob_id, repository_id, media_type)"
-            " VALUES (:image, :blob, :repository, :media_type) ON CONFLICT DO NOTHING",
-            image=image_id,
-            blob=blob_id,
-            repository=repository_id,
-            media_type=media_type,
-        )
+    tx.run_each(
+        "INSERT INTO image_layer (image_id, blob_id, repository_id, media_type)"
+        " VALUES (:image, :blob, :repository, :media_type) ON CONFLICT DO NOTHING",
+        [
+            {"image": image_id, "blob": blob_id, "repository": repository_id, "media_type": media_type}
+            for blob_id, media_type in layers
+        ],
+    )
 
 
 def reference_children(tx: Transaction, parent_id: int, children: Iterable[int]) -> None:
-    for child_id in children:
-        tx.run(
-            "INSERT INTO image_child (parent_id, child_id) VALUES (:parent, :child) ON CONFLICT DO NOTHING",
-            parent=parent_id,
-            child=child_id,
-        )
+    tx.run_each(
+        "INSERT INTO image_child (parent_id, child_id) VALUES (:parent, :child) ON CONFLICT DO NOTHING",
+        [{"parent": parent_id, "child": child_id} for child_id in children],
+    )
 
 
 def parents_of(tx: Transaction, image_id: int, status: str = "ANY") -> list[str]:
@@ -285,7 +278,7 @@ def with_subject(tx: Transaction, repository_id: int, subject: str) -> list[Imag
 def largest_of(tx: Transaction, image_ids: Iterable[int]) -> int:
     """Bytes of the largest of several images; 0 of none."""
     row = tx.one(
-        "SELECT coalesce(max(i.size), 0) FROM json_each(:images) wanted JOIN image i ON i.id = wanted.value",
-        images=msgspec.json.encode(list(image_ids)).decode(),
+        "SELECT coalesce(max(size), 0) FROM image WHERE id = ANY(:images)",
+        images=list(image_ids),
     )
     return int(row[0]) if row else 0

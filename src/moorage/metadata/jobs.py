@@ -94,7 +94,8 @@ def claim(tx: Transaction, kinds: Iterable[str], now: int, lease_end: int, limit
     for kind in kinds:
         found += tx.all(
             "SELECT due_at, kind, key, payload, attempts FROM job"
-            " WHERE kind = :kind AND state = 'waiting' AND due_at <= :now ORDER BY due_at LIMIT :limit",
+            " WHERE kind = :kind AND state = 'waiting' AND due_at <= :now ORDER BY due_at LIMIT :limit"
+            " FOR UPDATE SKIP LOCKED",
             kind=kind,
             now=now,
             limit=limit,

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import msgspec
-
 from moorage.domain.names import Registry
 from moorage.metadata.database import Transaction
 
@@ -192,16 +190,15 @@ def repositories_with(tx: Transaction, registry: Registry, digest: str, limit: i
 
 _FIND_LAYERS = """
 SELECT b.id, b.digest, b.size, b.storage_key
-FROM json_each(:digests) wanted
-JOIN blob b ON b.digest = wanted.value
-JOIN repository_layer l ON l.blob_id = b.id AND l.repository_id = :repository
+FROM blob b JOIN repository_layer l ON l.blob_id = b.id
+WHERE l.repository_id = :repository AND b.digest = ANY(:digests)
 """
 
 
 def find_layers(tx: Transaction, repository_id: int, digests: Iterable[str]) -> dict[str, Blob]:
     """Those of `digests` that the repository may see, by digest."""
-    wanted = msgspec.json.encode(list(digests)).decode()
-    return {row[1]: Blob(*row) for row in tx.all(_FIND_LAYERS, repository=repository_id, digests=wanted)}
+    rows = tx.all(_FIND_LAYERS, repository=repository_id, digests=list(digests))
+    return {row[1]: Blob(*row) for row in rows}
 
 
 def is_active(tx: Transaction, repository_id: int, blob_id: int) -> bool:

@@ -50,13 +50,11 @@ def pull(tx: Transaction, account: str, region: str, name: str, reference: str) 
 
 def record(tx: Transaction, pulled: Mapping[int, int]) -> None:
     """Set when images, by id, were pulled last. An image that took the id of a deleted one in between is not meant."""
-    for image_id, at in pulled.items():
-        tx.run(
-            "UPDATE image SET last_pulled_at = :at"
-            " WHERE id = :image AND pushed_at <= :at AND (last_pulled_at IS NULL OR last_pulled_at < :at)",
-            image=image_id,
-            at=at,
-        )
+    tx.run_each(
+        "UPDATE image SET last_pulled_at = :at"
+        " WHERE id = :image AND pushed_at <= :at AND (last_pulled_at IS NULL OR last_pulled_at < :at)",
+        [{"image": image_id, "at": at} for image_id, at in pulled.items()],
+    )
 
 
 # --- Referrers (docs/decisions/0012) --------------------------------------------------------------------------------
@@ -69,7 +67,7 @@ _TAG_LIST_LIMIT: Final = 10_000
 
 _WANTED = """
     AND i.id > :after AND (:status = 'ANY' OR i.status = :status)
-    AND (:types = '[]' OR i.artifact_type IN (SELECT value FROM json_each(:types)))
+    AND (:typed = 0 OR i.artifact_type = ANY(:types))
 """
 
 # The two parts have nothing in common: one names its subject, the other none at all. Each comes in the order of its
@@ -108,7 +106,8 @@ def referrers(
         repository=repository_id,
         subject=subject,
         tag=_referrers_tag(subject),
-        types=msgspec.json.encode(shown.types).decode(),
+        typed=len(shown.types),
+        types=list(shown.types),
         status=shown.status,
         after=after,
         limit=limit,

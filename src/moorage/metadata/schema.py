@@ -7,7 +7,8 @@ from pathlib import Path
 
 import apsw
 
-from moorage.metadata.database import DatabaseUnusable, Transaction, Writer, open_writer
+from moorage.metadata.database import DatabaseUnusable, Transaction
+from moorage.metadata.sqlite import Writer, open_writer
 
 
 def migrate(path: Path) -> int:

@@ -1,0 +1,319 @@
+"""The embedded database: SQLite through apsw, read in place, written by one thread whose commits share an fsync.
+
+    event loop ──read()──> reader connection (WAL snapshot, a few microseconds, no thread hop)
+    event loop ──write()─> queue ─> writer thread: BEGIN IMMEDIATE, one SAVEPOINT a request, COMMIT, then all answers
+
+Several worker processes open the same file; each has its own two connections. Writers of different processes queue at a
+lock file, in the kernel, since SQLite's own waiting is a loop of sleeps.
+
+SQLite versions 3.7.0 to 3.51.2 can corrupt a WAL database that two connections write; older ones are refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import queue
+import threading
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import apsw
+import msgspec
+
+from moorage.domain.errors import Unavailable
+from moorage.metadata.database import DatabaseUnusable, Work, is_there
+from moorage.metadata.dialects import for_sqlite
+from moorage.metadata.generation import Generation
+
+T = TypeVar("T")
+
+_OLDEST_SQLITE: Final = 3_051_003
+_BATCH: Final = 64
+"""Requests whose writes share one commit at most: bounds what a single slow one can hold up."""
+
+_REMEMBERED: Final = 2048
+"""Results that a process remembers at most."""
+
+_PRAGMAS: Final = """
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = FULL;
+PRAGMA foreign_keys = ON;
+PRAGMA trusted_schema = OFF;
+PRAGMA cell_size_check = ON;
+PRAGMA temp_store = MEMORY;
+"""
+
+
+class SqliteTransaction:
+    """A `Transaction` of one connection."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
+
+    def one(self, sql: str, **values: Any) -> tuple[Any, ...] | None:
+        """The first row, or None."""
+        return self._execute(sql, values).fetchone()
+
+    def all(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:
+        return self._execute(sql, values).fetchall()
+
+    def run(self, sql: str, **values: Any) -> int:
+        """The number of rows changed."""
+        self._execute(sql, values)
+        return self._connection.changes()
+
+    def run_each(self, sql: str, rows: Iterable[Mapping[str, Any]]) -> None:
+        """`run` with the values of one row after the other."""
+        self._connection.executemany(sql, rows)
+
+    def insert(self, sql: str, **values: Any) -> int:
+        """The new row's id."""
+        self._execute(sql, values)
+        return self._connection.last_insert_rowid()
+
+    def _execute(self, sql: str, values: dict[str, Any]) -> apsw.Cursor:
+        statement, lists = for_sqlite(sql)
+        for name in lists:
+            values[name] = msgspec.json.encode(values[name]).decode()
+        return self._connection.execute(statement, values)
+
+
+class SqliteDatabase:
+    """One process's view of the database file."""
+
+    def __init__(self, path: Path) -> None:
+        _refuse_old_sqlite()
+        self._path = path
+        self._reader = _connect(path)
+        self._reader.execute("PRAGMA query_only = ON")
+        self._reading = SqliteTransaction(self._reader)
+        self._generation = _generation_of(path)
+        self._remembered_at = self._generation.read()
+        self._remembered: dict[Hashable, Any] = {}
+        self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    async def read(self, work: Work[T]) -> T:
+        """Run `work` on a snapshot, here and now: point look-ups cost less than a hop to a thread would."""
+        return self.look(work)
+
+    def look(self, work: Work[T]) -> T:
+        """`read` for callers that are not on an event loop."""
+        self._reader.execute("BEGIN")
+        try:
+            return work(self._reading)
+        finally:
+            self._reader.execute("COMMIT")
+
+    async def recall(self, key: Hashable, work: Work[T], *, keep: Callable[[T], bool] = is_there) -> T:
+        """`read`, or what it gave for the same `key` if nothing was committed since, by any process."""
+        number = self._generation.read()
+        if number != self._remembered_at:
+            self._remembered.clear()
+            self._remembered_at = number
+        elif key in self._remembered:
+            known: T = self._remembered[key]
+            return known
+        result = self.look(work)
+        if keep(result) and self._generation.is_settled(number):
+            if len(self._remembered) >= _REMEMBERED:
+                self._remembered.clear()
+            self._remembered[key] = result
+        return result
+
+    async def write(self, work: Work[T]) -> T:
+        """Run `work` in the writer's next transaction; returns after its commit has reached the disk.
+
+        Whatever `work` raises undoes its own changes only. Raises Unavailable when the disk is full.
+        """
+        return await self.post(work)
+
+    def post(self, work: Work[T]) -> asyncio.Future[T]:
+        """`write` for callers that do not wait; what the future holds is theirs to look at."""
+        job = _Job(work, asyncio.get_running_loop())
+        self._queue.put(job)
+        return job.future
+
+    async def is_reachable(self) -> bool:
+        try:
+            return self.look(lambda tx: tx.one("SELECT 1")) is not None
+        except apsw.Error:
+            return False
+
+    def start(self) -> None:
+        """Start the writer; to be called in the process that writes, after any fork."""
+        self._thread = threading.Thread(target=self._write_all, name="database-writer", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Finish what is queued and close the connections."""
+        if self._thread is not None:
+            self._queue.put(None)
+            self._thread.join()
+        self._reader.close()
+        self._generation.close()
+
+    def _write_all(self) -> None:
+        with open_writer(self._path) as writer:
+            while batch := self._next_batch():
+                writer.run(batch)
+
+    def _next_batch(self) -> list[_Job]:
+        first = self._queue.get()
+        if first is None:
+            return []
+        batch = [first]
+        while len(batch) < _BATCH:
+            try:
+                job = self._queue.get_nowait()
+            except queue.Empty:
+                break
+            if job is None:
+                self._queue.put(None)
+                break
+            batch.append(job)
+        return batch
+
+
+class _Job:
+    """A piece of work and the future that awaits its result."""
+
+    __slots__ = ("error", "future", "loop", "result", "work")
+
+    def __init__(self, work: Work[Any], loop: asyncio.AbstractEventLoop) -> None:
+        self.work = work
+        self.loop = loop
+        self.future: asyncio.Future[Any] = loop.create_future()
+        self.result: Any = None
+        self.error: BaseException | None = None
+
+    def answer(self) -> None:
+        if self.future.done():  # The client went away; what it asked for has happened all the same.
+            return
+        if self.error is None:
+            self.future.set_result(self.result)
+        else:
+            self.future.set_exception(self.error)
+
+
+class Writer:
+    """The connection that writes, and the lock file at which writers of other processes wait."""
+
+    def __init__(self, connection: apsw.Connection, lock: int, generation: Generation) -> None:
+        self._connection = connection
+        self._generation = generation
+        self._transaction = SqliteTransaction(connection)
+        self._lock = lock
+
+    def run(self, batch: list[_Job]) -> None:
+        """Do the jobs of a batch in one transaction, then answer all of them."""
+        try:
+            with self._locked():
+                for job in batch:
+                    self._do(job)
+        except Exception as error:  # noqa: BLE001 - whatever it was, all who wait are told, and the thread goes on
+            for job in batch:
+                job.error = _translated(error)
+        _answer(batch)
+
+    def now(self, work: Work[T]) -> T:
+        """Do one piece of work in a transaction of its own."""
+        with self._locked():
+            return work(self._transaction)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            yield
+            self._generation.begin()
+            self._connection.execute("COMMIT")
+        except BaseException:
+            # After a full disk or a failed write SQLite may have rolled back by itself (lang_transaction.html).
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise
+        finally:
+            self._generation.end()
+            fcntl.flock(self._lock, fcntl.LOCK_UN)
+
+    def _do(self, job: _Job) -> None:
+        self._connection.execute("SAVEPOINT job")
+        try:
+            job.result = job.work(self._transaction)
+        except apsw.FullError:
+            raise
+        except BaseException as error:
+            if not self._connection.in_transaction:  # SQLite gave up the whole batch, not this job only.
+                raise
+            job.error = error
+            self._connection.execute("ROLLBACK TO job")
+        self._connection.execute("RELEASE job")
+
+
+@contextmanager
+def open_writer(path: Path) -> Iterator[Writer]:
+    """The writing side of the database at `path`, for the writer thread and for commands."""
+    _refuse_old_sqlite()
+    connection = _connect(path)
+    lock = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    generation = _generation_of(path)
+    try:
+        yield Writer(connection, lock, generation)
+    finally:
+        generation.close()
+        os.close(lock)
+        connection.close()
+
+
+def _connect(path: Path) -> apsw.Connection:
+    try:
+        connection = apsw.Connection(str(path))
+        connection.set_busy_timeout(10_000)
+        # Without this, SQLite plans a statement anew when values are bound to it: ten times the cost of running it.
+        connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
+        connection.execute(
+            _PRAGMAS
+        ).fetchall()  # A statement that gives a row holds up those behind it until it is read.
+    except apsw.Error as error:
+        raise DatabaseUnusable(
+            f"{path}: {error}; see whether its disk is full, and whether it may be written"
+        ) from error
+    return connection
+
+
+def _generation_of(path: Path) -> Generation:
+    return Generation(path.with_suffix(".generation"))
+
+
+def _refuse_old_sqlite() -> None:
+    if apsw.SQLITE_VERSION_NUMBER < _OLDEST_SQLITE:
+        raise DatabaseUnusable(f"SQLite {apsw.sqlite_lib_version()} can corrupt the database: install apsw >= 3.51.3")
+
+
+def _translated(error: Exception) -> Exception:
+    if isinstance(error, apsw.FullError):
+        return Unavailable(reason="The disk is full")
+    return error
+
+
+def _answer(batch: list[_Job]) -> None:
+    """Wake each event loop once, however many of its requests the batch held."""
+    for loop in {job.loop for job in batch}:
+        jobs = [job for job in batch if job.loop is loop]
+        try:
+            loop.call_soon_threadsafe(_answer_all, jobs)
+        except RuntimeError:  # The loop is closed: the server is stopping, and nobody waits any more.
+            continue
+
+
+def _answer_all(jobs: list[_Job]) -> None:
+    for job in jobs:
+        job.answer()
