@@ -24,6 +24,7 @@ from moorage.core.services import Services
 from moorage.core.vault import Vault
 from moorage.core.webhooks import Deliveries
 from moorage.domain.encryption import Keys
+from moorage.domain.quotas import Quotas
 from moorage.ecr.downloads import DownloadDoor
 from moorage.ecr.endpoint import EcrDoor
 from moorage.http.application import Application, Front, Life, RequestMeter
@@ -119,6 +120,7 @@ def services_of(
             reads=settings.audit_reads,
         ),
         keys=Keys(settings.kms_keys),
+        quotas=Quotas.parse(settings.quotas),
         sparse_manifests=settings.sparse_manifests,
     )
 

@@ -10,12 +10,13 @@ import ipaddress
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from moorage.domain.encryption import Keys
+from moorage.domain.quotas import Quotas
 
 _LISTEN = re.compile(r"(?P<host>\[[0-9a-fA-F:]+\]|[^:\[\]]*):(?P<port>\d{1,5})")
 _MASTER_KEY_BYTES = 32
@@ -49,6 +50,7 @@ class Settings:
     host_name: str | None = None
     trusted_proxy: str = ""
     kms_key: str = ""
+    quota: str = ""
     master_key: str | None = field(default=None, repr=False)
     master_key_file: Path | None = None
 
@@ -83,6 +85,10 @@ class Settings:
     @property
     def kms_keys(self) -> list[str]:
         return _listed(self.kms_key)
+
+    @property
+    def quotas(self) -> list[str]:
+        return _listed(self.quota)
 
     @property
     def host(self) -> str:
@@ -157,18 +163,23 @@ def _check(settings: Settings) -> None:
     if not settings.audit_log:
         raise SettingWrong("audit_log: the path of a file, or none")
     _check_tls(settings)
-    try:
-        Keys(settings.kms_keys)
-    except ValueError as error:
-        raise SettingWrong(f"kms_key: {error}") from None
+    _check_lists(settings)
     if settings.master_key is not None and settings.master_key_file is not None:
         raise SettingWrong("master_key, master_key_file: choose one of the two")
     settings.given_master_key()
-    for network in settings.trusted_proxies:
+
+
+def _check_lists(settings: Settings) -> None:
+    parsers: dict[str, Callable[[list[str]], object]] = {
+        "trusted_proxy": lambda networks: [ipaddress.ip_network(network) for network in networks],
+        "kms_key": Keys,
+        "quota": Quotas.parse,
+    }
+    for name, parse in parsers.items():
         try:
-            ipaddress.ip_network(network)
+            parse(_listed(getattr(settings, name)))
         except ValueError as error:
-            raise SettingWrong(f"trusted_proxy: {error}") from None
+            raise SettingWrong(f"{name}: {error}") from None
 
 
 def _check_tls(settings: Settings) -> None:
@@ -228,7 +239,7 @@ def _converted(name: str, value: Any) -> Any:
             return int(value)
         except ValueError:
             raise SettingWrong(f"workers: {value!r} is not a number") from None
-    if name in {"tls_name", "trusted_proxy", "kms_key"} and not isinstance(value, str):
+    if name in {"tls_name", "trusted_proxy", "kms_key", "quota"} and not isinstance(value, str):
         return ",".join(value)
     if name in {"access_log", "audit_reads", "sparse_manifests", "tls"} and isinstance(value, str):
         return value.lower() not in {"0", "false", "no", "off"}

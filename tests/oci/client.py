@@ -21,11 +21,13 @@ from moorage.core.clock import system_clock
 from moorage.core.layers import Layers
 from moorage.core.pages import PageTokens
 from moorage.core.pulls import Pulls
+from moorage.core.repositories import Draft
 from moorage.core.services import Services
 from moorage.core.vault import Vault
 from moorage.domain.encryption import Keys
 from moorage.domain.identities import Caller
 from moorage.domain.names import Registry, RepositoryName
+from moorage.domain.quotas import Quotas
 from moorage.http.messages import Request, Response
 from moorage.metadata import identities
 from moorage.metadata.database import Transaction
@@ -99,6 +101,7 @@ class World:
             now=self.now,
             audit=Audit(None, self.now, REGION, reads=False),
             keys=Keys(),
+            quotas=Quotas(),
         )
         self.door = DockerDoor(self.services)
 
@@ -122,7 +125,8 @@ class World:
 
         def make(tx: Transaction) -> Repository:
             chosen = settings or RepositorySettings()
-            return repositories.create(tx, registry, RepositoryName.parse(name), chosen, {}, self.now())
+            draft = Draft(registry, RepositoryName.parse(name), chosen)
+            return repositories.create(tx, draft, Quotas(), self.now())
 
         self.run(self.database.write(make))
         return name

@@ -11,6 +11,7 @@ import pytest
 from moorage.core import templates
 from moorage.domain.encryption import Keys
 from moorage.domain.names import Registry
+from moorage.domain.quotas import Quotas
 from moorage.metadata import policies, repositories
 from moorage.metadata.database import Transaction
 from moorage.metadata.repositories import Repository
@@ -29,7 +30,7 @@ POLICY = policy({"Effect": "Allow", "Principal": "*", "Action": "ecr:BatchGetIma
 
 def put_template(world: World, prefix: str, **fields: Any) -> None:
     template = replace(TEMPLATE, prefix=prefix, **fields)
-    world.run(world.database.write(lambda tx: templates.create(tx, HERE, template, Keys())))
+    world.run(world.database.write(lambda tx: templates.create(tx, HERE, template, Keys(), Quotas())))
 
 
 def delete_template(world: World, prefix: str) -> None:

@@ -40,6 +40,12 @@ _REGISTRY_OPTIONS = (
         **_several,
         help="A KMS key that repositories may name: its ARN, or alias/NAME=ARN; may be repeated.",
     ),
+    click.option(
+        "--quota",
+        metavar="NAME=NUMBER",
+        **_several,
+        help="How many there may be, in place of ECR's number (repositories, images-per-repository, ...).",
+    ),
 )
 config_option = click.option("--config", metavar="FILE", help="TOML file with settings, named as the options are.")
 

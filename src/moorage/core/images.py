@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -24,7 +24,8 @@ from moorage.domain.errors import (
 )
 from moorage.domain.manifests import Manifest
 from moorage.domain.names import Digest, Tag
-from moorage.metadata import images, layers
+from moorage.domain.quotas import Quotas
+from moorage.metadata import counts, images, layers
 from moorage.metadata.database import Transaction
 from moorage.metadata.images import Image, StoredManifest
 from moorage.metadata.repositories import Repository
@@ -37,7 +38,7 @@ _SIZE_LIMIT = 2**63 - 1
 class Push:
     """A manifest on its way in: its exact bytes, what they say, and what the client wants them to be called.
 
-    `sparse` lets it name layers and images that the repository does not have.
+    `sparse` lets it name layers and images that the repository does not have; `quotas` hold for what is there then.
     """
 
     body: bytes
@@ -45,6 +46,7 @@ class Push:
     tags: tuple[Tag, ...] = ()
     digest: Digest | None = None
     sparse: bool = False
+    quotas: Quotas = field(default_factory=Quotas)
 
     def calculated(self) -> str:
         """The digest of the bytes, by the algorithm of the expected digest if there is one."""
@@ -57,7 +59,7 @@ def put(tx: Transaction, repository: Repository, push: Push, now: int) -> str:
     """Store a manifest, let its tags name it, and return its digest.
 
     All or nothing, in the caller's transaction. Raises ImageDigestDoesNotMatch, ManifestInvalid, LayersNotFound,
-    ReferencedImagesNotFound, ImageTagAlreadyExists, and ImageAlreadyExists when nothing would change.
+    ReferencedImagesNotFound, ImageTagAlreadyExists, LimitExceeded, and ImageAlreadyExists when nothing would change.
     """
     digest = push.calculated()
     if push.digest is not None and push.digest != digest:
@@ -67,6 +69,8 @@ def put(tx: Transaction, repository: Repository, push: Push, now: int) -> str:
     known = images.find(tx, repository.id, digest)
     image_id = known.id if known else _insert(tx, repository, push, digest, now)
     changed = [tag for tag in push.tags if _bind(tx, repository, tag, image_id, now)]
+    if changed:
+        push.quotas.check("tags_per_image", images.number_of_tags(tx, image_id))
     if known is not None and known.is_archived:
         storage_classes.restore(tx, known, now)
     elif known is not None and not changed:
@@ -103,6 +107,7 @@ def _insert(tx: Transaction, repository: Repository, push: Push, digest: str, no
         pushed_at=now,
     )
     image_id = images.insert(tx, image, push.body)
+    push.quotas.check("images_per_repository", counts.images_of(tx, repository.id))
     images.reference_layers(tx, image_id, repository.id, blobs)
     images.reference_children(tx, image_id, children)
     return image_id

@@ -11,9 +11,10 @@ import asyncio
 from typing import Final
 
 from moorage.core.clock import HOUR, Clock
-from moorage.domain.errors import ExclusionAlreadyExists, ExclusionNotFound, LimitExceeded
+from moorage.domain.errors import ExclusionAlreadyExists, ExclusionNotFound
 from moorage.domain.identities import Caller
 from moorage.domain.names import Registry
+from moorage.domain.quotas import Quotas
 from moorage.metadata import pulls, settings
 from moorage.metadata.database import Database, Transaction
 from moorage.metadata.images import StoredManifest
@@ -23,9 +24,6 @@ REFRESHED: Final = HOUR
 
 DELAY: Final = 2.0
 """Seconds that a time waits for others to be written with."""
-
-EXCLUSION_LIMIT: Final = 100
-"""ECR quotas: pull time update exclusions of a registry."""
 
 
 class Pulls:
@@ -82,16 +80,14 @@ def principal_of(arn: str) -> tuple[str, str, str]:
 
 
 def _principals(tx: Transaction, registry: Registry) -> frozenset[tuple[str, str, str]]:
-    listed = settings.pull_time_exclusions(tx, registry, "", EXCLUSION_LIMIT)
-    return frozenset(principal_of(arn) for arn in listed)
+    return frozenset(principal_of(arn) for arn in settings.every_pull_time_exclusion(tx, registry))
 
 
-def exclude(tx: Transaction, registry: Registry, principal: str, now: int) -> None:
+def exclude(tx: Transaction, registry: Registry, principal: str, quotas: Quotas, now: int) -> None:
     """Let pulls of a principal move no time. Raises ExclusionAlreadyExists, LimitExceeded."""
     if not settings.insert_pull_time_exclusion(tx, registry, principal, now):
         raise ExclusionAlreadyExists(principal=principal, registry=registry.account)
-    if len(settings.pull_time_exclusions(tx, registry, "", EXCLUSION_LIMIT + 1)) > EXCLUSION_LIMIT:
-        raise LimitExceeded(reason=f"The registry has {EXCLUSION_LIMIT} pull time update exclusions, the maximum")
+    quotas.check("pull_time_exclusions", len(settings.every_pull_time_exclusion(tx, registry)))
 
 
 def include(tx: Transaction, registry: Registry, principal: str) -> None:

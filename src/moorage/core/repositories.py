@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from moorage.domain.errors import (
     InvalidParameter,
@@ -13,7 +14,8 @@ from moorage.domain.errors import (
     TooManyTags,
 )
 from moorage.domain.names import Registry, RepositoryName, matches_wildcard
-from moorage.metadata import repositories
+from moorage.domain.quotas import Quotas
+from moorage.metadata import counts, repositories
 from moorage.metadata.database import Transaction
 from moorage.metadata.repositories import Repository, RepositorySettings
 
@@ -36,20 +38,24 @@ def get(tx: Transaction, registry: Registry, name: str) -> Repository:
     return found
 
 
-def create(
-    tx: Transaction,
-    registry: Registry,
-    name: RepositoryName,
-    settings: RepositorySettings,
-    tags: dict[str, str],
-    now: int,
-) -> Repository:
-    """Raises RepositoryAlreadyExists, InvalidParameter, TooManyTags, InvalidTagParameter."""
-    check_mutability(settings.tag_mutability, settings.exclusion_filters)
-    repository = repositories.insert(tx, registry, name, settings, now)
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A repository that is to be created, with its resource tags."""
+
+    registry: Registry
+    name: RepositoryName
+    settings: RepositorySettings = field(default_factory=RepositorySettings)
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+def create(tx: Transaction, draft: Draft, quotas: Quotas, now: int) -> Repository:
+    """Raises RepositoryAlreadyExists, InvalidParameter, TooManyTags, InvalidTagParameter, LimitExceeded."""
+    check_mutability(draft.settings.tag_mutability, draft.settings.exclusion_filters)
+    repository = repositories.insert(tx, draft.registry, draft.name, draft.settings, now)
     if repository is None:
-        raise RepositoryAlreadyExists(repository=name, registry=registry.account)
-    add_tags(tx, repository, tags)
+        raise RepositoryAlreadyExists(repository=draft.name, registry=draft.registry.account)
+    quotas.check("repositories", counts.repositories_of(tx, draft.registry))
+    add_tags(tx, repository, draft.tags)
     return repository
 
 
@@ -94,7 +100,7 @@ def is_immutable(settings: RepositorySettings, tag: str) -> bool:
             return False
 
 
-def add_tags(tx: Transaction, repository: Repository, tags: dict[str, str]) -> None:
+def add_tags(tx: Transaction, repository: Repository, tags: Mapping[str, str]) -> None:
     """Merge resource tags. Raises InvalidTagParameter for AWS's own keys and wrong lengths, TooManyTags."""
     check_tags(tags)
     for key, value in tags.items():

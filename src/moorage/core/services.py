@@ -15,6 +15,7 @@ from moorage.core.pulls import Pulls
 from moorage.core.vault import Vault
 from moorage.domain.encryption import Keys
 from moorage.domain.ports import BlobStore
+from moorage.domain.quotas import Quotas
 from moorage.metadata.database import Database
 
 
@@ -32,6 +33,7 @@ class Services:
     now: Clock
     audit: Audit
     keys: Keys
+    quotas: Quotas
     sparse_manifests: bool = False
 
     def reached_at(self, scheme_and_host: tuple[str, str] | None) -> Services:

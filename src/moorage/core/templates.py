@@ -17,7 +17,6 @@ from moorage.domain.errors import (
     InvalidParameter,
     InvalidTagParameter,
     Kms,
-    LimitExceeded,
     RepositoryNotFound,
     TemplateAlreadyExists,
     TemplateNotFound,
@@ -28,6 +27,7 @@ from moorage.domain.lifecycle import policy as lifecycle_policy
 from moorage.domain.names import Registry, RepositoryName
 from moorage.domain.policies.document import Kind, parse_policy
 from moorage.domain.policies.elements import BadPolicy
+from moorage.domain.quotas import Quotas
 from moorage.metadata import policies, templates
 from moorage.metadata import repositories as rows
 from moorage.metadata.database import Transaction
@@ -40,19 +40,15 @@ CREATE_ON_PUSH: Final = "CREATE_ON_PUSH"
 ROOT: Final = "ROOT"
 """The prefix that stands for every name."""
 
-TEMPLATE_LIMIT: Final = 50
-"""Templates of a registry: ECR publishes no quota, and this is the one of pull through cache rules."""
-
 _ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/.+", re.ASCII)
 
 
-def create(tx: Transaction, registry: Registry, template: Template, keys: Keys) -> None:
+def create(tx: Transaction, registry: Registry, template: Template, keys: Keys, quotas: Quotas) -> None:
     """Raises TemplateAlreadyExists, LimitExceeded, Validation, InvalidParameter."""
     _check(template, registry, keys)
     if not templates.insert(tx, registry, template):
         raise TemplateAlreadyExists(prefix=template.prefix, registry=registry.account)
-    if len(templates.page(tx, registry, "", TEMPLATE_LIMIT + 1)) > TEMPLATE_LIMIT:
-        raise LimitExceeded(reason=f"The registry has {TEMPLATE_LIMIT} repository creation templates, the maximum")
+    quotas.check("creation_templates", len(templates.everything(tx, registry)))
 
 
 def update(tx: Transaction, registry: Registry, prefix: str, changes: dict[str, Any], keys: Keys) -> Template:
@@ -89,7 +85,7 @@ def named(tx: Transaction, registry: Registry, prefixes: list[str]) -> list[Temp
     wanted = [templates.key_of(prefix) for prefix in prefixes]
     return [
         template
-        for template in templates.page(tx, registry, "", TEMPLATE_LIMIT)
+        for template in templates.everything(tx, registry)
         if any(f"{template.key}/".startswith(f"{prefix}/") for prefix in wanted)
     ]
 
@@ -103,7 +99,9 @@ def matching(tx: Transaction, registry: Registry, name: RepositoryName, occasion
     return None
 
 
-def create_on_push(tx: Transaction, registry: Registry, name: RepositoryName, keys: Keys, now: int) -> Repository:
+def create_on_push(
+    tx: Transaction, registry: Registry, name: RepositoryName, keys: Keys, quotas: Quotas, now: int
+) -> Repository:
     """The repository that a push goes to, made if need be as its template says.
 
     Of two pushes at the same time the second finds what the first has made. Raises RepositoryNotFound without a
@@ -121,7 +119,8 @@ def create_on_push(tx: Transaction, registry: Registry, name: RepositoryName, ke
         encryption_type=template.encryption_type,
         kms_key=encryption.key_of(keys, registry, template.encryption_type, template.kms_key),
     )
-    repository = repositories.create(tx, registry, name, settings, dict(template.resource_tags), now)
+    draft = repositories.Draft(registry, name, settings, template.resource_tags)
+    repository = repositories.create(tx, draft, quotas, now)
     if template.repository_policy is not None:
         policies.put_repository_policy(tx, repository.id, template.repository_policy)
     return repository

@@ -36,7 +36,7 @@ async def put_image(call: Call, request: shapes.PutImageRequest) -> shapes.PutIm
     body = request["imageManifest"].encode()
     manifest = parse_manifest(body, request.get("imageManifestMediaType"))
     tag = _tag(request.get("imageTag"))
-    push = Push(body, manifest, (tag,) if tag else (), _expected(call, request))
+    push = Push(body, manifest, (tag,) if tag else (), _expected(call, request), quotas=call.services.quotas)
     now = call.services.now()
 
     def put(tx: Transaction) -> shapes.Image:

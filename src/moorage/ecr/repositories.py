@@ -8,6 +8,7 @@ from typing import Final
 from moorage.core import repositories
 from moorage.core.authorization import visible
 from moorage.core.encryption import key_of
+from moorage.core.repositories import Draft
 from moorage.domain.encryption import AES256
 from moorage.domain.names import RepositoryName, parse_repository_arn
 from moorage.ecr import shapes, views
@@ -27,9 +28,9 @@ async def create_repository(call: Call, request: shapes.CreateRepositoryRequest)
         encryption_type=kind,
         kms_key=key_of(call.services.keys, call.registry, kind, key),
     )
-    name, now = RepositoryName(request["repositoryName"]), call.services.now()
-    tags = views.tags_of(request.get("tags", []))
-    created = await call.write(lambda tx: repositories.create(tx, call.registry, name, settings, tags, now))
+    name, tags = RepositoryName(request["repositoryName"]), views.tags_of(request.get("tags", []))
+    draft, now = Draft(call.registry, name, settings, tags), call.services.now()
+    created = await call.write(lambda tx: repositories.create(tx, draft, call.services.quotas, now))
     return {"repository": views.repository(call.services, created)}
 
 

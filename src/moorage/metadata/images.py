@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from moorage.metadata import counts
 from moorage.metadata.database import Transaction
 
 ACTIVE: Final = "ACTIVE"
@@ -73,6 +74,7 @@ def insert(tx: Transaction, image: Image, body: bytes) -> int:
         annotations=image.annotations,
         pushed_at=image.pushed_at,
     )
+    counts.add_image(tx, image.repository_id)
     tx.run("INSERT INTO manifest (image_id, body) VALUES (:image, :body)", image=image_id, body=body)
     return image_id
 
@@ -154,6 +156,7 @@ def activate(tx: Transaction, image_id: int, now: int) -> None:
 
 def delete(tx: Transaction, image_id: int) -> None:
     """Remove an image with its manifest, tags and references; its layers stay visible until they are collected."""
+    counts.remove_image(tx, image_id)
     tx.run("DELETE FROM image WHERE id = :id", id=image_id)
 
 
@@ -180,6 +183,11 @@ def put_tag(tx: Transaction, repository_id: int, tag: str, image_id: int, now: i
 
 def delete_tag(tx: Transaction, repository_id: int, tag: str) -> None:
     tx.run("DELETE FROM tag WHERE repository_id = :repository AND name = :tag", repository=repository_id, tag=tag)
+
+
+def number_of_tags(tx: Transaction, image_id: int) -> int:
+    row = tx.one("SELECT count(*) FROM tag WHERE image_id = :image", image=image_id)
+    return int(row[0]) if row else 0
 
 
 def tags_of(tx: Transaction, image_id: int) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from moorage.domain.names import Registry, RepositoryName
+from moorage.metadata import counts
 from moorage.metadata.database import Transaction
 
 
@@ -57,7 +58,10 @@ def insert(
         encryption=settings.encryption_type,
         kms_key=settings.kms_key,
     )
-    return find(tx, registry, name) if changed else None
+    if not changed:
+        return None
+    counts.add_repository(tx, registry)
+    return find(tx, registry, name)
 
 
 def find(tx: Transaction, registry: Registry, name: str) -> Repository | None:
@@ -85,7 +89,8 @@ def page(tx: Transaction, registry: Registry, after: str, limit: int) -> list[Re
 
 def delete(tx: Transaction, repository: Repository) -> None:
     """Remove a repository with all that hangs on it; the bytes of its layers are a matter for the collector."""
-    tx.run("DELETE FROM repository WHERE id = :id", id=repository.id)
+    if tx.run("DELETE FROM repository WHERE id = :id", id=repository.id):
+        counts.remove_repository(tx, repository.registry)
 
 
 def has_images(tx: Transaction, repository: Repository) -> bool:

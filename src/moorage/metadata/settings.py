@@ -65,6 +65,16 @@ def delete_pull_time_exclusion(tx: Transaction, registry: Registry, principal: s
     )
 
 
+def every_pull_time_exclusion(tx: Transaction, registry: Registry) -> list[str]:
+    """All ARNs of a registry, which are few."""
+    rows = tx.all(
+        "SELECT principal FROM pull_time_exclusion WHERE account = :account AND region = :region",
+        account=registry.account,
+        region=registry.region,
+    )
+    return [row[0] for row in rows]
+
+
 def pull_time_exclusions(tx: Transaction, registry: Registry, after: str, limit: int) -> list[str]:
     """At most `limit` ARNs behind `after`, in their order."""
     rows = tx.all(

@@ -89,6 +89,17 @@ def page(tx: Transaction, registry: Registry, after: str, limit: int) -> list[Te
     return [_template(row) for row in rows]
 
 
+def everything(tx: Transaction, registry: Registry) -> list[Template]:
+    """All templates of a registry, which are few."""
+    rows = tx.all(
+        f"SELECT {_VALUES} FROM repository_template"  # noqa: S608 - our own column names
+        " WHERE account = :account AND region = :region ORDER BY prefix",
+        account=registry.account,
+        region=registry.region,
+    )
+    return [_template(row) for row in rows]
+
+
 def delete(tx: Transaction, registry: Registry, prefix: str) -> None:
     tx.run(
         "DELETE FROM repository_template WHERE account = :account AND region = :region AND prefix = :prefix",

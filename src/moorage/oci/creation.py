@@ -23,6 +23,7 @@ class Creation:
         self._gate = gate
         self._database = services.database
         self._keys = services.keys
+        self._quotas = services.quotas
         self._now = services.now
 
     async def of(self, visit: Visit, missing: RepositoryNotFound) -> Work[Repository]:
@@ -39,4 +40,4 @@ class Creation:
             raise missing
         await self._gate.authorize(visit, _CREATE)
         now = self._now()
-        return lambda tx: templates.create_on_push(tx, registry, name, self._keys, now)
+        return lambda tx: templates.create_on_push(tx, registry, name, self._keys, self._quotas, now)

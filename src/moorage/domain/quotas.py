@@ -1,0 +1,41 @@
+"""How much there may be of what people make; the defaults are ECR's numbers (user guide, "Service quotas")."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields, replace
+from typing import Self
+
+from moorage.domain.errors import LimitExceeded
+
+
+@dataclass(frozen=True, slots=True)
+class Quotas:
+    """One number for each thing; `creation_templates` is not published, and is that of pull-through cache rules."""
+
+    repositories: int = 100_000
+    images_per_repository: int = 100_000
+    tags_per_image: int = 1_000
+    creation_templates: int = 50
+    pull_time_exclusions: int = 100
+
+    @classmethod
+    def parse(cls, entries: Iterable[str]) -> Self:
+        """Each entry is NAME=NUMBER, the name with `-` for `_`. Raises ValueError for anything else."""
+        names = {field.name.replace("_", "-"): field.name for field in fields(cls)}
+        given = cls()
+        for entry in entries:
+            name, _, number = entry.partition("=")
+            if name not in names or not (number.isascii() and number.isdigit() and len(number) < 16):
+                raise ValueError(f"{entry!r} is not NAME=NUMBER with one of {', '.join(names)}")
+            given = replace(given, **{names[name]: int(number)})
+        return given
+
+    def check(self, name: str, count: int) -> None:
+        """Raise LimitExceeded when there would be `count` of what a field names, and that is too many."""
+        limit: int = getattr(self, name)
+        if count > limit:
+            exceeded = f"{limit} {name.replace('_', ' ')}"
+            # The text is that of the API reference about the error; no answer of ECR was captured.
+            reason = "The operation did not succeed because it would have exceeded a service limit for your account"
+            raise LimitExceeded(reason=f"{reason}: {exceeded}")

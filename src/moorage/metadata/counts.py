@@ -1,0 +1,50 @@
+"""Counts that are kept with what they count, in the same transaction, so that a quota costs one row."""
+
+from __future__ import annotations
+
+from moorage.domain.names import Registry
+from moorage.metadata.database import Transaction
+
+
+def add_image(tx: Transaction, repository_id: int) -> None:
+    """One more image in a repository."""
+    tx.run("UPDATE repository SET images = images + 1 WHERE id = :id", id=repository_id)
+
+
+def remove_image(tx: Transaction, image_id: int) -> None:
+    """One less in the repository of an image that is still there."""
+    tx.run(
+        "UPDATE repository SET images = images - 1 WHERE id = (SELECT repository_id FROM image WHERE id = :image)",
+        image=image_id,
+    )
+
+
+def images_of(tx: Transaction, repository_id: int) -> int:
+    row = tx.one("SELECT images FROM repository WHERE id = :id", id=repository_id)
+    return int(row[0]) if row else 0
+
+
+def add_repository(tx: Transaction, registry: Registry) -> None:
+    tx.run(
+        "INSERT INTO registry_count (account, region, repositories) VALUES (:account, :region, 1)"
+        " ON CONFLICT (account, region) DO UPDATE SET repositories = registry_count.repositories + 1",
+        account=registry.account,
+        region=registry.region,
+    )
+
+
+def remove_repository(tx: Transaction, registry: Registry) -> None:
+    tx.run(
+        "UPDATE registry_count SET repositories = repositories - 1 WHERE account = :account AND region = :region",
+        account=registry.account,
+        region=registry.region,
+    )
+
+
+def repositories_of(tx: Transaction, registry: Registry) -> int:
+    row = tx.one(
+        "SELECT repositories FROM registry_count WHERE account = :account AND region = :region",
+        account=registry.account,
+        region=registry.region,
+    )
+    return int(row[0]) if row else 0
