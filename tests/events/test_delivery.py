@@ -111,7 +111,7 @@ def test_a_receiver_that_is_slow_holds_up_neither_pushes_nor_other_repositories(
 
 def test_a_crash_between_a_push_and_its_delivery_loses_nothing(fresh_server: StartServer) -> None:
     server, port = fresh_server(), free_port()
-    hook = Webhooks(server).add(f"http://127.0.0.1:{port}/")
+    hook = Webhooks(server).add(f"http://127.0.0.1:{port}/", "--events", "push")
     with aws_client(server) as ecr:
         ecr.create_repository(repositoryName="team/app")
         one = push(ecr, "team/app", image(seed=1), "v1")
@@ -130,7 +130,7 @@ def test_a_server_that_stops_while_a_receiver_is_slow_stops_in_time_and_delivers
 ) -> None:
     server = fresh_server()
     with receiving() as receiver, aws_client(server) as ecr:
-        hook = Webhooks(server).add(receiver.url)
+        hook = Webhooks(server).add(receiver.url, "--events", "push")
         receiver.delay = 30
         ecr.create_repository(repositoryName="team/app")
         push(ecr, "team/app", image(seed=1), "v1")

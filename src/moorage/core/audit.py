@@ -73,14 +73,15 @@ class Audit:
         """Record a call. `failure` is why it was refused, or the code of a fault of ours; None when it was done."""
         if self._write is None:
             return
-        record = self._record(request, operation, service)
+        record = self.describe(request, operation, service)
         if docker:
             record["userIdentity"]["invokedBy"] = "ecr.amazonaws.com"
         if failure is not None:
             record |= _error(failure)
         self._write(msgspec.json.encode(record, enc_hook=str))
 
-    def _record(self, request: Asked, operation: str, service: str) -> dict[str, Any]:
+    def describe(self, request: Asked, operation: str, service: str = "ecr") -> dict[str, Any]:
+        """The record of a call that was done, whether there is an audit log or not."""
         caller = request.sender if isinstance(request.sender, Caller) else None
         region = caller.region if caller else self._region
         owner, resources = _about(request.asked or {}, Registry(caller.account if caller else "", region))

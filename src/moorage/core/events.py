@@ -7,6 +7,7 @@ webhook wants it; `webhooks.py` delivers it.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -26,8 +27,13 @@ JOB: Final = "webhook"
 PUSH: Final = "PUSH"
 DELETE: Final = "DELETE"
 UPDATE_STORAGE_CLASS: Final = "UPDATE_STORAGE_CLASS"
-NAMES: Final = (PUSH, DELETE, UPDATE_STORAGE_CLASS)
+API_CALL: Final = "API_CALL"
+NAMES: Final = (PUSH, DELETE, UPDATE_STORAGE_CLASS, API_CALL)
 """The events by the names that webhooks choose them by."""
+
+
+_TOLD_BY_IMAGE: Final = frozenset({"PutImage", "BatchDeleteImage", "UpdateImageStorageClass"})
+"""Operations whose effect has events of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +61,7 @@ class Described(Protocol):
 
 def record(tx: Transaction, event: Event) -> None:
     """Put an event on its way to all webhooks that want it, with the caller's transaction."""
-    wanting = [webhook for webhook in webhooks.list_all(tx) if event.name in webhook.events]
+    wanting = _wanting(tx, event.name)
     if not wanting:
         return
     event_id = str(uuid.uuid4())
@@ -63,6 +69,10 @@ def record(tx: Transaction, event: Event) -> None:
     for webhook in wanting:
         webhooks.add_delivery(tx, Delivery(0, webhook.id, event.stream, event_id, body, event.time))
         ask_for_delivery(tx, webhook, event.stream, event.time)
+
+
+def _wanting(tx: Transaction, name: str) -> list[Webhook]:
+    return [webhook for webhook in webhooks.list_all(tx) if name in webhook.events]
 
 
 def ask_for_delivery(tx: Transaction, webhook: Webhook, stream: str, now: int) -> None:
@@ -100,6 +110,17 @@ def storage_class_event(repository: Repository, image: Image, target: str, now: 
     if target == "STANDARD":
         further["last-activated-at"] = iso_time(now)
     return _image_event(repository, UPDATE_STORAGE_CLASS, image.digest, image, now, further)
+
+
+def record_api_call(
+    tx: Transaction, operation: str, registry: Registry, describe: Callable[[], dict[str, Any]], now: int
+) -> None:
+    """Tell that the registry or a repository was changed by a call; `describe` makes the record of the audit log."""
+    if operation in _TOLD_BY_IMAGE or not _wanting(tx, API_CALL):
+        return
+    call = describe()
+    stream = call["resources"][0]["ARN"] if call["resources"] else registry.registry_arn()
+    record(tx, Event(API_CALL, "AWS API Call via CloudTrail", registry, stream, now, call))
 
 
 def _image_event(

@@ -14,7 +14,7 @@ from moorage.domain.errors import InvalidParameter
 from moorage.domain.identities import Caller
 from moorage.domain.names import Registry
 from moorage.domain.policies.request import Circumstances
-from moorage.metadata.database import Work
+from moorage.metadata.database import Transaction, Work
 
 T = TypeVar("T")
 Handler = Callable[["Call", Any], Awaitable[Mapping[str, Any]]]
@@ -22,19 +22,28 @@ Handler = Callable[["Call", Any], Awaitable[Mapping[str, Any]]]
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """`registry` is the one that the request is about: the caller's own unless `registryId` names another account's."""
+    """`registry` is the one that the request is about: the caller's own unless `registryId` names another account's.
+
+    `announce` tells of the change that the call makes, in the change's transaction.
+    """
 
     services: Services
     caller: Caller
     credentials: Credentials
     registry: Registry
     circumstances: Circumstances
+    announce: Callable[[Transaction], None]
 
     async def read(self, work: Work[T]) -> T:
         return await self.services.database.read(work)
 
     async def write(self, work: Work[T]) -> T:
-        return await self.services.database.write(work)
+        return await self.services.database.write(lambda tx: self._done(tx, work))
+
+    def _done(self, tx: Transaction, work: Work[T]) -> T:
+        result = work(tx)
+        self.announce(tx)
+        return result
 
     def question(self, action: str, repository: str | None = None) -> Question:
         """Whether the caller may also do this."""

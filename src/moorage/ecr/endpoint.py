@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 from moorage.aws import codec, service_model, sigv4
 from moorage.aws.service_model import Operation
+from moorage.core import events
 from moorage.core.audit import SERVER_FAULT
 from moorage.core.authorization import Question
 from moorage.core.services import Services
@@ -27,6 +29,7 @@ from moorage.ecr.call import Call, Handler
 from moorage.http.bodies import BodyBudget
 from moorage.http.circumstances import circumstances_of
 from moorage.http.messages import Request, Response
+from moorage.metadata.database import Transaction
 
 OPERATIONS: Final[Mapping[str, Handler]] = {
     **repositories.OPERATIONS,
@@ -80,6 +83,11 @@ class EcrDoor:
         if request.operation in actions.OPERATIONS:
             self._services.audit.note(request, request.operation, failure)
 
+    def _announce(self, tx: Transaction, request: Request, registry: Registry) -> None:
+        operation, services = request.operation, self._services
+        describe = partial(services.audit.describe, request, operation)
+        events.record_api_call(tx, operation, registry, describe, services.now())
+
     async def _answer(self, request: Request, operation: Operation) -> bytes:
         signed = sigv4.parse(
             request.method, request.scope["raw_path"], request.query, request.scope["headers"], services=("ecr",)
@@ -94,8 +102,10 @@ class EcrDoor:
             request.asked = members = codec.decode(operation, body)
             del body
             services = self._services.reached_at(request.reached_at)
+            registry = _registry(caller, members)
             circumstances = _circumstances(request, services.now(), members)
-            call = Call(services, caller, credentials, _registry(caller, members), circumstances)
+            announce = partial(self._announce, request=request, registry=registry)
+            call = Call(services, caller, credentials, registry, circumstances, announce)
             await _authorize(call, operation, members)
             return codec.encode(operation, await handler(call, members))
 
