@@ -11,6 +11,7 @@ import pytest
 from moorage.core import templates
 from moorage.domain.encryption import Keys
 from moorage.domain.names import Registry
+from moorage.domain.policies.rendering import rendered
 from moorage.domain.quotas import Quotas
 from moorage.metadata import policies, repositories
 from moorage.metadata.database import Transaction
@@ -79,7 +80,7 @@ def test_the_first_upload_makes_the_repository_as_the_template_says(world: World
     def read(tx: Transaction) -> Any:
         return repositories.resource_tags(tx, made), policies.find_repository_policy(tx, made.id)
 
-    assert world.database.look(read) == ({"cost": "1", "team": "a"}, POLICY)
+    assert world.database.look(read) == ({"cost": "1", "team": "a"}, rendered(POLICY))
 
 
 @pytest.mark.parametrize("query", ["", f"?digest={digest(CONTENT)}", f"?mount={digest(b'-')}&from=x/y", "?mount=x"])

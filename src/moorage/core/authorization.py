@@ -19,7 +19,7 @@ from moorage.domain.policies.statements import Effect
 from moorage.metadata import policies, repositories, settings
 from moorage.metadata.database import Database, Transaction
 
-_FIRST_SCOPE: Final = frozenset({"ecr:ReplicateImage", "ecr:BatchImportUpstreamImage", "ecr:CreateRepository"})
+FIRST_SCOPE: Final = frozenset({"ecr:ReplicateImage", "ecr:BatchImportUpstreamImage", "ecr:CreateRepository"})
 """ECR user guide, "Registry policy scope": the actions about which a registry policy speaks in version 1."""
 
 _DECIDES_OUTRIGHT: Final = 4096
@@ -81,7 +81,7 @@ class Protection(NamedTuple):
     first_scope: bool
 
     def policies_on(self, action: str) -> tuple[Policy, ...]:
-        if self.first_scope and action not in _FIRST_SCOPE:
+        if self.first_scope and action not in FIRST_SCOPE:
             return tuple(policy for policy in self.policies if policy.kind is not Kind.REGISTRY)
         return self.policies
 

@@ -27,6 +27,7 @@ from moorage.domain.lifecycle import policy as lifecycle_policy
 from moorage.domain.names import Registry, RepositoryName
 from moorage.domain.policies.document import Kind, parse_policy
 from moorage.domain.policies.elements import BadPolicy
+from moorage.domain.policies.rendering import rendered
 from moorage.domain.quotas import Quotas
 from moorage.metadata import policies, templates
 from moorage.metadata import repositories as rows
@@ -122,7 +123,7 @@ def create_on_push(
     draft = repositories.Draft(registry, name, settings, template.resource_tags)
     repository = repositories.create(tx, draft, quotas, now)
     if template.repository_policy is not None:
-        policies.put_repository_policy(tx, repository.id, template.repository_policy)
+        policies.put_repository_policy(tx, repository.id, rendered(template.repository_policy))
     return repository
 
 

@@ -145,6 +145,17 @@ class RepositoryNotEmpty(Refusal):
     )
 
 
+class RepositoryPolicyNotFound(Refusal):
+    template = (
+        "Repository policy does not exist for the repository with name '{repository}' "
+        "in the registry with id '{registry}'"
+    )
+
+
+class RegistryPolicyNotFound(Refusal):
+    template = "Registry policy does not exist in the registry with id '{registry}'"
+
+
 class TooManyTags(Refusal):
     """No text was captured; the limit is ECR's: 50 tags on a resource."""
 

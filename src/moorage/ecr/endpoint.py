@@ -23,7 +23,7 @@ from moorage.domain.errors import BodyTimeout, Refusal, RequestEntityTooLarge, U
 from moorage.domain.identities import Caller
 from moorage.domain.names import Registry, parse_repository_arn
 from moorage.domain.policies.request import Circumstances
-from moorage.ecr import images, layers, lifecycle, replication, repositories, settings, sts, templates
+from moorage.ecr import images, layers, lifecycle, policies, replication, repositories, settings, sts, templates
 from moorage.ecr.authentication import authenticated_body
 from moorage.ecr.call import Call, Handler
 from moorage.http.bodies import BodyBudget
@@ -39,6 +39,7 @@ OPERATIONS: Final[Mapping[str, Handler]] = {
     **settings.OPERATIONS,
     **replication.OPERATIONS,
     **templates.OPERATIONS,
+    **policies.OPERATIONS,
 }
 """The operations that are built; the service model knows all."""
 

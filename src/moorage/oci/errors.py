@@ -36,6 +36,8 @@ OCI_CODES: Final[Mapping[type[Refusal], tuple[int, str]]] = {
     errors.RepositoryNameInvalid: (400, "NAME_INVALID"),
     errors.RepositoryAlreadyExists: (409, "DENIED"),
     errors.RepositoryNotEmpty: (409, "DENIED"),
+    errors.RepositoryPolicyNotFound: (404, "UNSUPPORTED"),
+    errors.RegistryPolicyNotFound: (404, "UNSUPPORTED"),
     errors.TooManyTags: (400, "DENIED"),
     errors.InvalidTagParameter: (400, "UNSUPPORTED"),
     errors.LimitExceeded: (403, "DENIED"),

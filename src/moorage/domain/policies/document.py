@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from moorage.domain.policies.elements import BadPolicy, Reader
-from moorage.domain.policies.statements import Effect, Statement
+from moorage.domain.policies.statements import EVERYONE, Effect, Statement
 
 CURRENT_VERSION: Final = "2012-10-17"
 VERSIONS: Final = (CURRENT_VERSION, "2008-10-17")
@@ -65,6 +65,17 @@ class Policy:
     speaks_of_resource_tags: bool
     _by_action: dict[tuple[Effect, str], tuple[Statement, ...]] = field(default_factory=dict, repr=False)
 
+    @property
+    def principals(self) -> frozenset[str]:
+        """Everybody whom its statements name, as `KIND:NAME`."""
+        named = [statement.principals.names for statement in self.statements if statement.principals is not None]
+        return frozenset().union(*named) - {EVERYONE}
+
+    @property
+    def actions(self) -> frozenset[str]:
+        """The actions as its statements write them."""
+        return frozenset().union(*(statement.actions.texts for statement in self.statements))
+
     def statements_on(self, effect: Effect, action: str) -> tuple[Statement, ...]:
         """The statements with this effect that name an action; looked for once an action, and there are not many."""
         found = self._by_action.get((effect, action))
@@ -79,10 +90,8 @@ class Policy:
 
 @lru_cache(maxsize=4096)
 def parse_policy(text: str, kind: Kind, name: str = "") -> Policy:
-    """Raises BadPolicy. The same text is read once."""
+    """Raises BadPolicy. The same text is read once. Its length was a matter of when it was put."""
     rules = RULES[kind]
-    if len(text) > rules.length:
-        raise BadPolicy(f"a {kind.value} has {rules.length} characters at most")
     document = decode(text)
     version = document.get("Version", VERSIONS[-1])
     if version not in VERSIONS:
@@ -95,11 +104,18 @@ def parse_policy(text: str, kind: Kind, name: str = "") -> Policy:
         resource=rules.resource,
         services=rules.services,
     )
-    statements = tuple(reader.statement(position, item) for position, item in enumerate(_listed(document)))
+    statements = tuple(reader.statement(position, item) for position, item in enumerate(listed(document)))
     if rules.unique_sids:
         _refuse_duplicates(statement.sid for statement in statements)
     tags = any(statement.speaks_of_resource_tags() for statement in statements)
     return Policy(kind, name, text, statements, tags)
+
+
+def accept_policy(text: str, kind: Kind, name: str = "") -> Policy:
+    """A policy that is new, so that its length counts. Raises BadPolicy."""
+    if len(text) > RULES[kind].length:
+        raise BadPolicy(f"a {kind.value} has {RULES[kind].length} characters at most")
+    return parse_policy(text, kind, name)
 
 
 def decode(text: str) -> dict[str, Any]:
@@ -116,7 +132,8 @@ def decode(text: str) -> dict[str, Any]:
     return document
 
 
-def _listed(document: dict[str, Any]) -> list[Any]:
+def listed(document: dict[str, Any]) -> list[Any]:
+    """The statements of a policy, which may have one without a list. Raises BadPolicy."""
     statements = document.get("Statement")
     if isinstance(statements, dict):
         return [statements]

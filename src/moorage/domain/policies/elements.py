@@ -57,7 +57,7 @@ class Reader:
             if member not in _MEMBERS:
                 raise BadPolicy(f"a statement has an unknown element: {member[:100]}")
         effect = members.get("Effect")
-        if effect not in {"Allow", "Deny"}:
+        if effect not in ("Allow", "Deny"):
             raise BadPolicy("Effect must be Allow or Deny")
         return Statement(
             position,
@@ -81,7 +81,7 @@ class Reader:
             found = _ACTION.fullmatch(text)
             if text != "*" and (found is None or (self.services and found[1].lower() not in self.services)):
                 raise BadPolicy(f"no action that this policy may name: {text[:100]}")
-        return Actions(tuple(parse_template(text.lower(), variables=False) for text in texts), negated=negated)
+        return Actions(tuple(texts), negated=negated)
 
     def _principals(self, members: dict[str, Any], effect: Effect) -> Principals | None:
         if not self.principal:

@@ -8,7 +8,7 @@ from typing import Final
 
 from moorage.domain.policies.conditions import Condition
 from moorage.domain.policies.keys import UnknownKey, speaks_of_resource_tags
-from moorage.domain.policies.patterns import Match, Template, Wildcard, matcher
+from moorage.domain.policies.patterns import Match, Template, Wildcard, matcher, parse_template
 from moorage.domain.policies.request import Request
 
 EVERYONE: Final = "*"
@@ -45,11 +45,12 @@ class Principals:
 class Actions:
     """The Action element, or NotAction; case does not matter."""
 
-    __slots__ = ("_matches", "negated")
+    __slots__ = ("_matches", "negated", "texts")
 
-    def __init__(self, templates: tuple[Template, ...], *, negated: bool) -> None:
-        self._matches = _ready(templates)
+    def __init__(self, texts: tuple[str, ...], *, negated: bool) -> None:
+        self.texts = texts
         self.negated = negated
+        self._matches = _ready(tuple(parse_template(text.lower(), variables=False) for text in texts))
 
     def cover(self, action: str) -> bool:
         """`action` in lower case."""

@@ -1,0 +1,63 @@
+"""A policy's text as ECR returns it: not what was sent, but written anew (API reference, SetRepositoryPolicy, sample).
+
+Two spaces to an object, spaces around colons, lists in one line: the pretty printer of Java's Jackson.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+import msgspec
+
+from moorage.domain.policies.document import VERSIONS, decode, listed
+
+_ORDER: Final = (
+    "Sid",
+    "Effect",
+    "Principal",
+    "NotPrincipal",
+    "Action",
+    "NotAction",
+    "Resource",
+    "NotResource",
+    "Condition",
+)
+_ACCOUNT: Final = re.compile(r"\d{12}", re.ASCII)
+
+
+def rendered(text: str) -> str:
+    """The text of a policy that was accepted, in ECR's order and form."""
+    given = decode(text)
+    document: dict[str, Any] = {"Version": given.get("Version", VERSIONS[-1])}
+    if "Id" in given:
+        document["Id"] = given["Id"]
+    document["Statement"] = [_statement(statement) for statement in listed(given)]
+    return _written(document, 0)
+
+
+def _statement(given: dict[str, Any]) -> dict[str, Any]:
+    members: dict[str, Any] = {member: given[member] for member in _ORDER if member in given}
+    for member in ("Principal", "NotPrincipal"):
+        if isinstance(members.get(member), dict):
+            members[member] = {kind: _principals(names) for kind, names in members[member].items()}
+    return members
+
+
+def _principals(names: Any) -> Any:
+    """An account comes back as its root user."""
+    if isinstance(names, list):
+        return [_principals(name) for name in names]
+    return f"arn:aws:iam::{names}:root" if _ACCOUNT.fullmatch(names) else names
+
+
+def _written(value: Any, depth: int) -> str:
+    if isinstance(value, dict) and value:
+        margin = "\n" + "  " * (depth + 1)
+        members = [f"{_written(key, 0)} : {_written(member, depth + 1)}" for key, member in value.items()]
+        return "{" + margin + f",{margin}".join(members) + "\n" + "  " * depth + "}"
+    if isinstance(value, list) and value:
+        return f"[ {', '.join(_written(item, depth) for item in value)} ]"
+    if isinstance(value, (dict, list)):
+        return "{ }" if isinstance(value, dict) else "[ ]"
+    return msgspec.json.encode(value).decode()
