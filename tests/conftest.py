@@ -13,6 +13,7 @@ import pytest
 from tests.support.aws import aws_client, docker_password
 from tests.support.dockerd import Dockerd, running_dockerd
 from tests.support.http_client import Docker
+from tests.support.object_store import ObjectStore, shared_object_store
 from tests.support.server import Server
 
 
@@ -79,6 +80,14 @@ def dockerd() -> Iterator[Dockerd]:
     """A docker daemon of the tests' own, one for each test process."""
     with running_dockerd() as daemon:
         yield daemon
+
+
+@pytest.fixture(scope="session")
+def object_store(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[ObjectStore]:
+    """A real S3 server, which all test processes share: use a prefix of your own."""
+    base = tmp_path_factory.getbasetemp()
+    with shared_object_store(base if worker_id == "master" else base.parent) as store:
+        yield store
 
 
 @pytest.fixture

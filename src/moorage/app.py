@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
 from moorage import failpoints
 from moorage.adapters.audit_file import AuditFile
 from moorage.adapters.blob_files import FileBlobStore
+from moorage.adapters.blob_s3 import S3BlobStore
 from moorage.adapters.courier import HttpCourier
 from moorage.adapters.data_folder import DataFolder
+from moorage.adapters.s3_client import S3Client
+from moorage.adapters.s3_objects import Objects
+from moorage.adapters.s3_signing import Signer
 from moorage.config import Settings
 from moorage.core import accounts, events, master_key, webhooks
 from moorage.core.access import Access
@@ -24,6 +28,7 @@ from moorage.core.services import Services
 from moorage.core.vault import Vault
 from moorage.core.webhooks import Deliveries
 from moorage.domain.encryption import Keys
+from moorage.domain.ports import BlobStore
 from moorage.domain.quotas import Quotas
 from moorage.ecr.downloads import DownloadDoor
 from moorage.ecr.endpoint import EcrDoor
@@ -34,6 +39,7 @@ from moorage.metadata import overview
 from moorage.metadata.database import Database
 from moorage.metadata.schema import migrate
 from moorage.metadata.sqlite import SqliteDatabase, open_writer
+from moorage.metadata.upload_states import StoredUploadStates
 from moorage.oci.routes import DockerDoor
 from moorage.telemetry import Log
 from moorage.worker import Duty, Worker
@@ -66,7 +72,7 @@ def application(settings: Settings, meter: Callable[[], RequestMeter] | None = N
     failpoints.arm(settings.failpoints)
     folder = DataFolder(settings.data, settings.given_master_key())
     database = SqliteDatabase(folder.database)
-    blobs = FileBlobStore(folder.path)
+    blobs, close_blobs = blob_store(settings, folder, database)
     log = Log(requests=settings.access_log)
     audit_file = AuditFile(settings.audit_path, log)
     services = services_of(settings, folder, database, blobs, audit_file)
@@ -79,8 +85,8 @@ def application(settings: Settings, meter: Callable[[], RequestMeter] | None = N
     async def stop() -> None:
         await worker.stop()
         services.pulls.flush()
+        await close_blobs()
         database.close()
-        blobs.close()
         audit_file.close()
         log.flush()
 
@@ -97,8 +103,24 @@ def application(settings: Settings, meter: Callable[[], RequestMeter] | None = N
     )
 
 
+def blob_store(
+    settings: Settings, folder: DataFolder, database: Database
+) -> tuple[BlobStore, Callable[[], Awaitable[None]]]:
+    """Where the settings say that blobs are, and what closes it."""
+    if settings.bucket is None:
+        files = FileBlobStore(folder.path)
+
+        async def close() -> None:
+            files.close()
+
+        return files, close
+    objects = Objects(S3Client(Signer(settings.bucket, settings.bucket_key)), settings.bucket.prefix)
+    store = S3BlobStore(objects, StoredUploadStates(database), redirect=settings.blob_redirect)
+    return store, store.close
+
+
 def services_of(
-    settings: Settings, folder: DataFolder, database: Database, blobs: FileBlobStore, audit_file: AuditFile
+    settings: Settings, folder: DataFolder, database: Database, blobs: BlobStore, audit_file: AuditFile
 ) -> Services:
     """The core over this folder's engines."""
     vault = Vault(folder.master_key())

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from moorage.domain.buckets import Bucket, BucketKey
 from moorage.domain.encryption import Keys
 from moorage.domain.quotas import Quotas
 
@@ -53,6 +54,19 @@ class Settings:
     quota: str = ""
     master_key: str | None = field(default=None, repr=False)
     master_key_file: Path | None = None
+    blobs: str = ""
+    blob_redirect: bool = True
+    s3_access_key_id: str = ""
+    s3_secret_access_key: str = field(default="", repr=False)
+
+    @property
+    def bucket(self) -> Bucket | None:
+        """Where blobs are; None for the data folder."""
+        return Bucket.parse(self.blobs) if self.blobs else None
+
+    @property
+    def bucket_key(self) -> BucketKey:
+        return BucketKey(self.s3_access_key_id, self.s3_secret_access_key)
 
     @property
     def scheme(self) -> str:
@@ -167,6 +181,7 @@ def _check(settings: Settings) -> None:
     if settings.master_key is not None and settings.master_key_file is not None:
         raise SettingWrong("master_key, master_key_file: choose one of the two")
     settings.given_master_key()
+    _check_blobs(settings)
 
 
 def _check_lists(settings: Settings) -> None:
@@ -180,6 +195,17 @@ def _check_lists(settings: Settings) -> None:
             parse(_listed(getattr(settings, name)))
         except ValueError as error:
             raise SettingWrong(f"{name}: {error}") from None
+
+
+def _check_blobs(settings: Settings) -> None:
+    try:
+        bucket = settings.bucket
+    except ValueError as error:
+        raise SettingWrong(f"blobs: {error}") from None
+    if bucket is not None and not (settings.s3_access_key_id and settings.s3_secret_access_key):
+        raise SettingWrong(
+            "blobs: set MOORAGE_S3_ACCESS_KEY_ID and MOORAGE_S3_SECRET_ACCESS_KEY to a key that opens the bucket"
+        )
 
 
 def _check_tls(settings: Settings) -> None:
@@ -241,7 +267,7 @@ def _converted(name: str, value: Any) -> Any:
             raise SettingWrong(f"workers: {value!r} is not a number") from None
     if name in {"tls_name", "trusted_proxy", "kms_key", "quota"} and not isinstance(value, str):
         return ",".join(value)
-    if name in {"access_log", "audit_reads", "sparse_manifests", "tls"} and isinstance(value, str):
+    if name in {"access_log", "audit_reads", "blob_redirect", "sparse_manifests", "tls"} and isinstance(value, str):
         return value.lower() not in {"0", "false", "no", "off"}
     return value
 

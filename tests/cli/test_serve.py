@@ -85,6 +85,10 @@ def test_a_folder_in_use_is_told(command: Command, server: Server) -> None:
         (["--region", "EU WEST"], {}, "region: 'EU WEST' is not a region"),
         ([], {"MOORAGE_WORKERS": "many"}, "workers: 'many' is not a number"),
         ([], {"MOORAGE_SERVER": "apache"}, "server: 'apache' is neither granian nor uvicorn"),
+        (["--blobs", "http://127.0.0.1/bucket"], {}, "blobs: 'http://127.0.0.1/bucket' is not s3://BUCKET/PREFIX"),
+        (["--blobs", "s3://bucket?endpoint=ftp://here"], {}, "blobs: the endpoint 'ftp://here' is not http://HOST"),
+        (["--blobs", "s3://bucket?adressing=path"], {}, "blobs: 's3://bucket?adressing=path' is not s3://BUCKET"),
+        (["--blobs", "s3://bucket"], {}, "blobs: set MOORAGE_S3_ACCESS_KEY_ID and MOORAGE_S3_SECRET_ACCESS_KEY"),
         ([], {"MOORAGE_CONFIG": "no-such-file.toml"}, "config: no-such-file.toml: "),
     ],
 )

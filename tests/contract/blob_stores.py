@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -11,7 +12,16 @@ from functools import wraps
 from pathlib import Path
 
 from moorage.adapters.blob_files import FileBlobStore
+from moorage.adapters.blob_s3 import S3BlobStore
+from moorage.adapters.s3_client import S3Client
+from moorage.adapters.s3_objects import Objects
+from moorage.adapters.s3_signing import Signer
+from moorage.domain.buckets import Bucket, BucketKey
 from moorage.domain.ports import CHUNK_BYTES, BlobStore
+from moorage.metadata.schema import migrate
+from moorage.metadata.sqlite import SqliteDatabase
+from moorage.metadata.upload_states import StoredUploadStates
+from tests.support.object_store import KEY_ID, SECRET, ObjectStore
 
 LARGE = 3 * CHUNK_BYTES + 12_345
 
@@ -26,7 +36,37 @@ def file_store(place: Path) -> Iterator[BlobStore]:
         store.close()
 
 
-STORES = {"files": file_store}
+@contextmanager
+def s3_store(place: Path) -> Iterator[BlobStore]:
+    """A store whose objects and notes belong to that place; `OBJECT_STORE_PORT` says where the server listens."""
+    migrate(place / "moorage.db")
+    database = SqliteDatabase(place / "moorage.db")
+    database.start()
+    try:
+        yield store_in(ObjectStore(int(os.environ[OBJECT_STORE_PORT])), place, database)
+    finally:
+        database.close()
+
+
+def store_in(server: ObjectStore, place: Path, database: SqliteDatabase) -> S3BlobStore:
+    bucket = Bucket.parse(server.setting(prefix_of(place)))
+    objects = Objects(S3Client(Signer(bucket, BucketKey(KEY_ID, SECRET))), bucket.prefix)
+    return S3BlobStore(objects, StoredUploadStates(database))
+
+
+def prefix_of(place: Path) -> str:
+    return f"contract/{hashlib.sha256(str(place).encode()).hexdigest()[:16]}"
+
+
+OBJECT_STORE_PORT = "MOORAGE_TESTS_OBJECT_STORE_PORT"
+STORES = {"files": file_store, "s3": s3_store}
+
+
+async def released(*stores: object) -> None:
+    """Close what belongs to the event loop that is about to end."""
+    for store in stores:
+        if isinstance(store, S3BlobStore):
+            await store.close()
 
 
 def new_upload() -> str:
@@ -39,7 +79,10 @@ def asynchronous(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
     @wraps(test)
     def run(**fixtures: object) -> None:
         async def scenario() -> None:
-            await test(**fixtures)
+            try:
+                await test(**fixtures)
+            finally:
+                await released(*fixtures.values())
 
         asyncio.run(scenario())
 

@@ -8,12 +8,16 @@ from pathlib import Path
 import pytest
 
 from moorage.domain.ports import BlobStore
-from tests.contract.blob_stores import STORES, new_upload
+from tests.contract.blob_stores import OBJECT_STORE_PORT, STORES, new_upload
 
 
-@pytest.fixture(params=STORES)
-def kind(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
+@pytest.fixture(params=STORES, scope="module")
+def kind(request: pytest.FixtureRequest) -> Iterator[str]:
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "s3":
+            # In the environment, so that processes that a test starts know it, too.
+            patch.setenv(OBJECT_STORE_PORT, str(request.getfixturevalue("object_store").port))
+        yield str(request.param)
 
 
 @pytest.fixture

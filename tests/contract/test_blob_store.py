@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import urllib.request
 
 import pytest
 
@@ -13,6 +14,7 @@ from moorage.domain.ports import (
     FileLink,
     UploadBusy,
     UploadMissing,
+    UrlLink,
 )
 from tests.contract.blob_stores import (
     LARGE,
@@ -166,3 +168,24 @@ async def test_a_link_leads_to_the_bytes_where_there_is_one(store: BlobStore) ->
 
     if isinstance(link, FileLink):
         assert await asyncio.to_thread(link.path.read_bytes) == b"content"
+    if isinstance(link, UrlLink):
+        assert await asyncio.to_thread(fetched, link.url) == b"content"
+
+
+def fetched(url: str) -> bytes:
+    with urllib.request.urlopen(url) as answer:
+        content: bytes = answer.read()
+    return content
+
+
+@asynchronous
+async def test_many_blobs_are_deleted_at_once(store: BlobStore) -> None:
+    keys = [await committed(store, b"content %d" % number) for number in range(3)]
+
+    await store.delete(*keys[1:])
+    await store.delete(*keys[1:])
+
+    assert await store.content(keys[0]) == b"content 0"
+    for key in keys[1:]:
+        with pytest.raises(BlobMissing):
+            await store.content(key)

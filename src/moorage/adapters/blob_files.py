@@ -143,9 +143,9 @@ class FileBlobStore:
         """See `BlobStore.link`."""
         return FileLink(self._blob_path(key))
 
-    async def delete(self, key: str) -> None:
+    async def delete(self, *keys: str) -> None:
         """See `BlobStore.delete`. Durably, so that no power cut brings back a file that nothing refers to."""
-        await self._in_thread(_delete, self._blob_path(key))
+        await self._in_thread(_delete, [self._blob_path(key) for key in keys])
 
     def _upload_path(self, upload: str) -> Path:
         if _UPLOAD.fullmatch(upload) is None:
@@ -250,6 +250,8 @@ def _verify(descriptor: int, content: DigestRecord) -> None:
         raise EOFError("other bytes were written since the digest was compared")
 
 
-def _delete(path: Path) -> None:
-    path.unlink(missing_ok=True)
-    durable.sync_folder(path.parent)
+def _delete(paths: list[Path]) -> None:
+    for path in paths:
+        path.unlink(missing_ok=True)
+    for folder in {path.parent for path in paths}:
+        durable.sync_folder(folder)

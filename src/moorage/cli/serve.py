@@ -47,6 +47,10 @@ _NOT_READY = (PortInUse, FolderInUse, DatabaseUnusable, CertificateUnusable, Mas
     help="Let docker clients push manifests whose layers or images are not here  [default: no]",
 )
 @click.option("--metrics", metavar="HOST:PORT", help="Answer Prometheus there, without credentials  [default: nowhere]")
+@click.option("--blobs", metavar="URL", help="Where layers are: s3://BUCKET/PREFIX?endpoint=URL  [default: --data]")
+@click.option(
+    "--blob-redirect", type=bool, metavar="on|off", help="Send pulls of layers to the S3 store itself  [default: on]"
+)
 @tls_options
 @registry_options
 @config_option

@@ -7,8 +7,8 @@ in between leaves an upload that can go on, or bytes that no row names; never a 
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator, Iterable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -30,7 +30,7 @@ from moorage.domain.errors import (
 )
 from moorage.domain.names import Registry
 from moorage.domain.ports import BlobStore, StoreFull, UploadBusy, UploadMissing
-from moorage.metadata import layers
+from moorage.metadata import layers, upload_states
 from moorage.metadata.database import Database, Transaction
 from moorage.metadata.layers import Blob, Upload
 from moorage.metadata.repositories import Repository
@@ -134,14 +134,8 @@ class Layers:
         """
         if first != upload.size:
             raise _out_of_order(place, upload, first)
-        try:
+        with _refusing(place, upload):
             size = await self._blobs.append(upload.id, upload.size, _limited(chunks, LAYER_LIMIT - upload.size))
-        except UploadBusy:
-            raise _busy(place, upload) from None
-        except UploadMissing:
-            raise _not_found(place, upload.id) from None
-        except StoreFull:
-            raise Unavailable(reason="The store has no room for more layers") from None
         after = _grown(upload, size)
         if not await self._database.write(lambda tx: layers.record_part(tx, upload, after)):
             raise _busy(place, upload)
@@ -180,7 +174,12 @@ class Layers:
         """Raises UploadNotFound."""
         if not await self._database.write(lambda tx: layers.delete_upload(tx, upload.id)):
             raise _not_found(place, upload.id)
-        await self._blobs.abandon(upload.id)
+        await self._abandon(upload)
+
+    async def _abandon(self, upload: Upload) -> None:
+        """Remove the bytes of an upload that is over; while the store does not serve, they stay for the collector."""
+        with suppress(Unavailable):
+            await self._blobs.abandon(upload.id)
 
     async def _matching(self, place: Place, upload: Upload, digests: list[str]) -> str:
         """The first of `digests` that is right, else the upload ends.
@@ -193,6 +192,8 @@ class Layers:
                 computed = await self._blobs.digest(upload.id, upload.size, algorithm)
             except UploadMissing:
                 return await self._committed_before(place, upload, known)
+            except UploadBusy:
+                raise _busy(place, upload) from None
             if computed in digests or not known:
                 return computed
         failpoints.hit("U6")
@@ -208,31 +209,42 @@ class Layers:
         raise _not_found(place, upload.id)
 
     async def _commit(self, place: Place, upload: Upload, digest: str) -> None:
-        try:
+        with _refusing(place, upload):
             key = await self._blobs.commit(upload.id, digest, upload.size)
-        except UploadBusy:
-            raise _busy(place, upload) from None
-        except UploadMissing:
-            raise _not_found(place, upload.id) from None
         now = self._now()
 
         def record(tx: Transaction) -> bool:
             known = layers.find_blob(tx, digest)
             blob_id = known.id if known else layers.insert_blob(tx, digest, upload.size, key, now)
             _finish(tx, place, upload, digest, blob_id, now)
+            upload_states.forget(tx, upload.id)
             return known is None
 
         if not await self._database.write(record):
-            await self._blobs.delete(key)  # Another upload of the same layer was faster; no row ever named this key.
+            with suppress(Unavailable):  # The layer is there all the same.
+                await self._blobs.delete(key)  # Another upload of it was faster; no row ever named this key.
         failpoints.hit("U10")
 
     async def _reuse(self, place: Place, upload: Upload, blob: Blob) -> None:
         now = self._now()
         exists = await self._database.write(lambda tx: not _finish(tx, place, upload, blob.digest, blob.id, now))
         failpoints.hit("U10")
-        await self._blobs.abandon(upload.id)
+        await self._abandon(upload)
         if exists:
             raise LayerAlreadyExists(digest=blob.digest, repository=place.repository, registry=place.registry.account)
+
+
+@contextmanager
+def _refusing(place: Place, upload: Upload) -> Iterator[None]:
+    """What the store cannot do with an upload, in the words of the doors."""
+    try:
+        yield
+    except UploadBusy:
+        raise _busy(place, upload) from None
+    except UploadMissing:
+        raise _not_found(place, upload.id) from None
+    except StoreFull:
+        raise Unavailable(reason="The store has no room for more layers") from None
 
 
 def _find(tx: Transaction, place: Place, upload_id: str, oldest: int) -> Upload:

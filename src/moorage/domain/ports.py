@@ -45,19 +45,24 @@ class BlobStore(Protocol):
     """Bytes by storage key. A key is used once and never again, so that a late delete can hit nothing that lives.
 
     Uploads grow by appending; only `commit` makes a blob, and only the database says which key holds which digest.
-    Failures are the exceptions of this module; nothing of the file system or of an S3 client leaks.
+    Failures are the exceptions of this module, and Unavailable when a store across a network does not serve at the
+    moment; nothing of the file system or of an S3 client leaks.
     """
 
     async def append(self, upload: str, offset: int, chunks: AsyncIterator[bytes]) -> int:
         """Store `chunks` from byte `offset` on, durably, and return the new size in bytes.
 
-        Whatever was stored beyond `offset` is dropped first: it was never acknowledged. An exception out of `chunks`
-        passes through and leaves nothing beyond `offset`. Raises UploadBusy, UploadMissing (bytes before `offset`
-        are not there), StoreFull, and OSError when the medium fails, after which the upload is gone.
+        `offset` is 0 or what one of the last two appends returned: whatever is beyond was never acknowledged, and is
+        dropped first. An exception out of `chunks` passes through and leaves nothing beyond `offset`. Of several
+        appends at once only one succeeds. Raises UploadBusy, UploadMissing (bytes before `offset` are not there),
+        StoreFull, and OSError when the medium fails, after which the upload is gone.
         """
 
     async def digest(self, upload: str, size: int, algorithm: str) -> str:
-        """The digest (`sha256:…`) of the first `size` bytes received. Raises UploadMissing."""
+        """The digest (`sha256:…`) of the first `size` bytes received. Raises UploadMissing, UploadBusy.
+
+        An upload that was asked for another digest than sha256 may have to be read for it, and then grows no more.
+        """
 
     async def commit(self, upload: str, digest: str, size: int) -> str:
         """Make a blob of an upload, durably, and return its storage key; repeating it after a crash is safe.
@@ -77,8 +82,24 @@ class BlobStore(Protocol):
     def link(self, key: str) -> FileLink | UrlLink | None:
         """Where server or client can fetch the blob without Python in between; None when only `read` will do."""
 
-    async def delete(self, key: str) -> None:
-        """Remove a blob's bytes; one that is not there is already removed."""
+    async def delete(self, *keys: str) -> None:
+        """Remove the bytes of blobs, together where that is cheaper; one that is not there is already removed."""
+
+
+class UploadStates(Protocol):
+    """What a store without a memory of its own notes of each upload, where every node finds it.
+
+    A state has a version, which grows with each `save`; there is none before the first, which is version 0.
+    """
+
+    async def load(self, upload: str) -> tuple[int, bytes]:
+        """The version and the state; version 0 and nothing when there is none."""
+
+    async def save(self, upload: str, version: int, state: bytes) -> bool:
+        """Replace the state of that version; False when it has another one by now, or was removed."""
+
+    async def remove(self, upload: str, version: int) -> bool:
+        """Remove the state of that version; False when it has another one by now."""
 
 
 class Unreachable(Exception):

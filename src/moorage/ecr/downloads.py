@@ -6,7 +6,7 @@ from typing import Final
 
 from moorage.core.downloads import linked_blob
 from moorage.core.services import Services
-from moorage.domain.errors import AccessDenied
+from moorage.domain.errors import AccessDenied, Unavailable
 from moorage.http.blob_response import blob_response
 from moorage.http.messages import Request, Response
 
@@ -34,7 +34,10 @@ class DownloadDoor:
             return _error(403, "AccessDenied", str(refusal))
         if blob is None:
             return _error(404, "NoSuchKey", "The specified key does not exist.")
-        return await blob_response(request, self._services.blobs, blob)
+        try:
+            return await blob_response(request, self._services.blobs, blob)
+        except Unavailable as refusal:
+            return _error(503, "ServiceUnavailable", str(refusal))
 
     def fault(self, request: Request) -> Response:
         return _error(500, "InternalError", f"We encountered an internal error. Request id: {request.id}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Final, Protocol
 
 from moorage.domain.ports import BlobStore, FileLink, UrlLink
@@ -33,7 +34,8 @@ async def blob_response(request: Request, blobs: BlobStore, blob: ServedBlob) ->
     """Answer a GET or HEAD of a blob that the client may read (RFC 9110, sections 13 and 14).
 
     A file that is missing or has another size is an OSError, never the 404 or the short answer that the server would
-    make of it; what a store loses while a blob is read ends the answer short of its Content-Length.
+    make of it; what a store loses while a blob is read ends the answer short of its Content-Length. A client that is
+    sent to the store asks there for its range. Raises Unavailable.
     """
     etag = etag_of(blob.digest)
     headers = [_TYPE, _RANGES, _CACHE, (b"etag", etag), (b"docker-content-digest", blob.digest.encode())]
@@ -41,16 +43,19 @@ async def blob_response(request: Request, blobs: BlobStore, blob: ServedBlob) ->
         return Response(304, headers)
     if request.method == "HEAD":
         return Response(200, [*headers, _length(blob.size)])
+    link = blobs.link(blob.key) if blob.size > _SMALL_BYTES else None
+    if isinstance(link, UrlLink):
+        return Response(307, [(b"location", link.url.encode()), _length(0)])
     wanted = _wanted(request, etag, blob.size)
     if wanted is None:
-        return await _whole(blobs, blob, headers)
+        return await _whole(blobs, blob, link, headers)
     if not wanted:
         return Response(416, [(b"content-range", b"bytes */%d" % blob.size), _length(0)])
     headers += [
         (b"content-range", b"bytes %d-%d/%d" % (wanted.start, wanted.stop - 1, blob.size)),
         _length(len(wanted)),
     ]
-    return Response(206, headers, stream=blobs.read(blob.key, wanted.start, wanted.stop), size=len(wanted))
+    return Response(206, headers, stream=await _begun(blobs, blob, wanted), size=len(wanted))
 
 
 def byte_range(value: bytes, size: int) -> range | None:
@@ -89,22 +94,31 @@ def _wanted(request: Request, etag: bytes, size: int) -> range | None:
     return byte_range(value, size)
 
 
-async def _whole(blobs: BlobStore, blob: ServedBlob, headers: Headers) -> Response:
-    length = _length(blob.size)
+async def _whole(blobs: BlobStore, blob: ServedBlob, link: FileLink | None, headers: Headers) -> Response:
+    headers.append(_length(blob.size))
     if blob.size <= _SMALL_BYTES:
         content = await blobs.content(blob.key)
         if len(content) != blob.size:
             raise OSError(f"{blob.key} has {len(content)} bytes, not {blob.size}")
-        return Response(200, [*headers, length], content)
-    match blobs.link(blob.key):
-        case FileLink(path):
-            if path.stat().st_size != blob.size:
-                raise OSError(f"{path} does not have {blob.size} bytes")
-            return Response(200, [*headers, length], file=path, size=blob.size)
-        case UrlLink(url):
-            return Response(307, [(b"location", url.encode()), _length(0)])
-        case None:
-            return Response(200, [*headers, length], stream=blobs.read(blob.key, 0, blob.size), size=blob.size)
+        return Response(200, headers, content)
+    if link is None:
+        return Response(200, headers, stream=await _begun(blobs, blob, range(blob.size)), size=blob.size)
+    if link.path.stat().st_size != blob.size:
+        raise OSError(f"{link.path} does not have {blob.size} bytes")
+    return Response(200, headers, file=link.path, size=blob.size)
+
+
+async def _begun(blobs: BlobStore, blob: ServedBlob, wanted: range) -> AsyncIterator[bytes]:
+    """The bytes of a range, of which the first are there: a store that has none is found out before the status is."""
+    stream = blobs.read(blob.key, wanted.start, wanted.stop)
+    first = await anext(stream)
+
+    async def everything() -> AsyncIterator[bytes]:
+        yield first
+        async for chunk in stream:
+            yield chunk
+
+    return everything()
 
 
 def _length(size: int) -> tuple[bytes, bytes]:

@@ -1,0 +1,47 @@
+"""Servers whose layers are in a real object store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.aws import aws_client, docker_password
+from tests.support.http_client import Docker
+from tests.support.object_store import ObjectStore
+from tests.support.server import Server
+
+
+class S3Server(Server):
+    """A server with a prefix of its own in the bucket."""
+
+    def __init__(self, data: Path, store: ObjectStore, *, port: int | None = None, redirect: bool = True) -> None:
+        super().__init__(data)
+        self.store = store
+        self.prefix = f"servers/{self.port}"
+        self._arguments = ["--blobs", store.setting(self.prefix, port), "--blob-redirect", "on" if redirect else "off"]
+
+    def serve(self) -> None:
+        self.start(extra_env=self.store.environment, extra_args=self._arguments)
+
+
+@pytest.fixture(scope="module")
+def s3_server(tmp_path_factory: pytest.TempPathFactory, object_store: ObjectStore) -> Iterator[S3Server]:
+    """A server that sends pulls to the store, for all tests of a module: use a repository of your own."""
+    server = S3Server(tmp_path_factory.mktemp("s3") / "data", object_store)
+    server.serve()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def ecr(s3_server: S3Server) -> Iterator[Any]:
+    with aws_client(s3_server) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def http(s3_server: S3Server, ecr: Any) -> Docker:
+    return Docker(s3_server.host, s3_server.port, docker_password(ecr))
