@@ -156,6 +156,7 @@ def duties(services: Services) -> dict[str, Duty]:
             attempts=webhooks.ATTEMPTS,
             first_delay=webhooks.FIRST_DELAY,
             longest_delay=webhooks.LONGEST_DELAY,
+            at_once=webhooks.AT_ONCE,
         ),
         "forget-failed-events": Duty(deliveries.forget_old, every=DAY),
     }

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import traceback
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -25,9 +26,6 @@ Run = Callable[[Job], Awaitable[None]]
 SECOND: Final = 1_000_000
 
 _POLL_SECONDS: Final = 1.0
-_AT_ONCE: Final = 4
-"""Jobs that one worker process has at a time: what they compute is taken from its requests."""
-
 _LEASE: Final = 60 * SECOND
 _KEEP_SECONDS: Final = 20.0
 """How often the lease of a job that takes long is renewed."""
@@ -45,7 +43,7 @@ class Duty:
 
     With `every` there is always one job of the kind, with an empty key, which is done again and again, that long after
     it was done; it is never given up. Any other job that fails is tried `attempts` times, each time after twice the
-    time.
+    time. One process does `at_once` jobs of the kind at a time, so that no kind waits for another.
     """
 
     run: Run
@@ -53,6 +51,7 @@ class Duty:
     attempts: int = 12
     first_delay: int = 5 * SECOND
     longest_delay: int = 3600 * SECOND
+    at_once: int = 1
 
     def delay(self, attempts: int) -> int:
         """How long to wait after so many attempts."""
@@ -76,7 +75,7 @@ class Worker:
         self._now = now
         self._log = log
         self._loop: asyncio.Task[None] | None = None
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: dict[asyncio.Task[None], str] = {}
         self._wake = asyncio.Event()
 
     def start(self) -> None:
@@ -91,7 +90,7 @@ class Worker:
         await asyncio.wait([self._loop])
         if self._running:
             await asyncio.wait(self._running, timeout=_STOP_SECONDS)
-        for task in self._running:
+        for task in list(self._running):
             task.cancel()
         if self._running:
             await asyncio.wait(self._running)
@@ -127,20 +126,22 @@ class Worker:
             await self._database.write(partial(jobs.ensure, kind=kind, key="", due_at=self._now()))
 
     async def _take_due(self) -> None:
-        room = _AT_ONCE - len(self._running)
-        if not room or await self._database.recall(("job", "next"), self._next_due) > self._now():
+        busy = Counter(self._running.values())
+        room = {kind: duty.at_once - busy[kind] for kind, duty in self._duties.items() if busy[kind] < duty.at_once}
+        next_due = partial(jobs.next_due, kinds=room)
+        if await self._database.recall(("job", "next", *room), next_due) > self._now():
             return
-        now = self._now()
-        for job in await self._database.write(lambda tx: jobs.claim(tx, self._duties, now, now + _LEASE, room)):
+        for job in await self._database.write(partial(self._claim, room=room)):
             task = asyncio.create_task(self._have(job))
-            self._running.add(task)
+            self._running[task] = job.kind
             task.add_done_callback(self._ended)
 
-    def _next_due(self, tx: Transaction) -> int:
-        return jobs.next_due(tx, self._duties)
+    def _claim(self, tx: Transaction, room: Mapping[str, int]) -> list[Job]:
+        now = self._now()
+        return [job for kind, limit in room.items() for job in jobs.claim(tx, [kind], now, now + _LEASE, limit)]
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        self._running.discard(task)
+        del self._running[task]
         self._wake.set()
         error = None if task.cancelled() else task.exception()
         if error is not None:  # The end could not be noted: the lease runs out, and the job is done again.

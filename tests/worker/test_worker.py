@@ -98,6 +98,36 @@ def test_two_workers_do_each_job_once(tmp_path: Path) -> None:
     assert sorted(done, key=int) == [str(number) for number in range(50)]
 
 
+def test_a_kind_that_takes_long_does_not_hold_up_another(tmp_path: Path) -> None:
+    busy: list[str] = []
+    most: list[int] = []
+    done: list[str] = []
+
+    async def slow(job: Job) -> None:
+        busy.append(job.key)
+        most.append(len(busy))
+        await until(lambda: done)
+        busy.remove(job.key)
+
+    async def quick(job: Job) -> None:
+        done.append(job.key)
+
+    async def test() -> None:
+        async with bench(tmp_path) as one:
+            duties = {KIND: Duty(slow, at_once=2), "quick": Duty(quick)}
+            worker = Worker(one.database, duties, system_clock, Log(), poll_seconds=0.01)
+            worker.start()
+            await one.ask("a", "b", "c")
+            await until(lambda: len(busy) == 2)
+            await one.database.write(partial(jobs.enqueue, kind="quick", key="q", payload={}, due_at=1))
+            await until(lambda: one.waiting() == 0)
+            await worker.stop()
+
+    run(test)
+
+    assert max(most) == 2
+
+
 def test_a_job_that_fails_is_logged_once_a_try_and_tried_again(tmp_path: Path) -> None:
     tries: list[int] = []
 

@@ -37,6 +37,9 @@ LONGEST_DELAY: Final = HOUR
 ATTEMPTS: Final = 34
 """With the delays above, tries for a day, as EventBridge does by default."""
 
+AT_ONCE: Final = 8
+"""Streams that one process delivers beside each other; most of the time they wait for receivers."""
+
 KEEP_FAILED: Final = 30 * DAY
 
 _SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - the prefix that the specification gives secrets
