@@ -128,14 +128,18 @@ def test_a_slash_at_the_end_makes_no_other_prefix(ecr: Any) -> None:
     assert prefixes(ecr) == []
 
 
-def test_a_prefix_shows_what_is_below_it(ecr: Any) -> None:
-    """API reference, DescribeRepositoryCreationTemplates: asked for `eng`, the example shows `eng/test`."""
-    for prefix in ("eng", "eng/test", "english", "ops", "ROOT"):
+def test_a_prefix_shows_its_template_or_what_is_below_it(ecr: Any) -> None:
+    """API reference, DescribeRepositoryCreationTemplates: asked for `eng`, the example shows `eng/test`.
+
+    Terraform asks for one prefix and takes a second answer for an error.
+    """
+    for prefix in ("eng/test", "eng/tools", "english", "ops", "ops/test", "ROOT"):
         create(ecr, prefix)
 
-    assert prefixes(ecr) == ["ROOT", "eng", "eng/test", "english", "ops"]
-    assert prefixes(ecr, "eng") == ["eng", "eng/test"]
-    assert prefixes(ecr, "ops", "ROOT") == ["ROOT", "ops"]
+    assert prefixes(ecr) == ["ROOT", "eng/test", "eng/tools", "english", "ops", "ops/test"]
+    assert prefixes(ecr, "eng") == ["eng/test", "eng/tools"]
+    assert prefixes(ecr, "ops") == ["ops"]
+    assert prefixes(ecr, "ops/test", "ROOT", "eng/test") == ["ROOT", "eng/test", "ops/test"]
     assert prefixes(ecr, "nothing") == []
 
 

@@ -82,13 +82,17 @@ def delete(tx: Transaction, registry: Registry, prefix: str) -> Template:
 
 
 def named(tx: Transaction, registry: Registry, prefixes: list[str]) -> list[Template]:
-    """The templates of these prefixes and of those below them (API reference: asked for `eng`, it shows `eng/test`)."""
-    wanted = [templates.key_of(prefix) for prefix in prefixes]
-    return [
-        template
-        for template in templates.everything(tx, registry)
-        if any(f"{template.key}/".startswith(f"{prefix}/") for prefix in wanted)
-    ]
+    """The templates of these prefixes; of one that has none, the templates below it.
+
+    The example of the API reference asks for `eng` and shows `eng/test`. Terraform asks for one prefix and takes more
+    than one answer for an error.
+    """
+    known = templates.everything(tx, registry)
+    wanted: set[str] = set()
+    for prefix in map(templates.key_of, prefixes):
+        keys = {template.key for template in known if f"{template.key}/".startswith(f"{prefix}/")}
+        wanted |= keys & {prefix} or keys
+    return [template for template in known if template.key in wanted]
 
 
 def matching(tx: Transaction, registry: Registry, name: RepositoryName, occasion: str) -> Template | None:
