@@ -117,6 +117,18 @@ def test_a_lifecycle_policy_comes_back_verbatim(ecr: Any) -> None:
     assert create(ecr, "team", lifecyclePolicy=LIFECYCLE)["lifecyclePolicy"] == LIFECYCLE
 
 
+def test_a_repository_policy_comes_back_in_the_form_of_those_that_are_set(ecr: Any) -> None:
+    """API reference, CreateRepositoryCreationTemplate: the example's answer has it so."""
+    ecr.create_repository(repositoryName="team/app")
+    text = json.dumps(POLICY)
+
+    created = create(ecr, "team", repositoryPolicy=text)
+    answer = ecr.set_repository_policy(repositoryName="team/app", policyText=text)
+
+    assert created["repositoryPolicy"] == answer["policyText"] != text
+    assert ecr.describe_repository_creation_templates()["repositoryCreationTemplates"] == [created]
+
+
 def test_a_slash_at_the_end_makes_no_other_prefix(ecr: Any) -> None:
     assert create(ecr, "team/apps/")["prefix"] == "team/apps/"
 

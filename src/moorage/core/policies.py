@@ -28,10 +28,15 @@ _INVALID: Final = {
 }
 
 
+def checked_repository_policy(tx: Transaction, text: str) -> str:
+    """The text of a policy for repositories, as it is kept. Raises InvalidParameter."""
+    _accepted(tx, text, Kind.REPOSITORY)
+    return rendered(text)
+
+
 def set_repository_policy(tx: Transaction, repository: Repository, text: str) -> str:
     """Replace the policy of a repository; returns its text. Raises InvalidParameter."""
-    _accepted(tx, text, Kind.REPOSITORY)
-    written = rendered(text)
+    written = checked_repository_policy(tx, text)
     policies.put_repository_policy(tx, repository.id, written)
     return written
 

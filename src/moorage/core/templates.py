@@ -11,10 +11,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Final
 
-from moorage.core import encryption, repositories
+from moorage.core import encryption, policies, repositories
 from moorage.domain.encryption import Keys
 from moorage.domain.errors import (
-    InvalidParameter,
     InvalidTagParameter,
     Kms,
     RepositoryNotFound,
@@ -25,12 +24,10 @@ from moorage.domain.errors import (
 )
 from moorage.domain.lifecycle import policy as lifecycle_policy
 from moorage.domain.names import Registry, RepositoryName
-from moorage.domain.policies.document import Kind, parse_policy
-from moorage.domain.policies.elements import BadPolicy
-from moorage.domain.policies.rendering import rendered
 from moorage.domain.quotas import Quotas
-from moorage.metadata import policies, templates
+from moorage.metadata import policies as attached
 from moorage.metadata import repositories as rows
+from moorage.metadata import templates
 from moorage.metadata.database import Transaction
 from moorage.metadata.repositories import Repository, RepositorySettings
 from moorage.metadata.templates import Template
@@ -44,12 +41,14 @@ ROOT: Final = "ROOT"
 _ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/.+", re.ASCII)
 
 
-def create(tx: Transaction, registry: Registry, template: Template, keys: Keys, quotas: Quotas) -> None:
-    """Raises TemplateAlreadyExists, LimitExceeded, Validation, InvalidParameter."""
+def create(tx: Transaction, registry: Registry, template: Template, keys: Keys, quotas: Quotas) -> Template:
+    """The template as it is kept. Raises TemplateAlreadyExists, LimitExceeded, Validation, InvalidParameter."""
     _check(template, registry, keys)
+    template = _with_policy(tx, template)
     if not templates.insert(tx, registry, template):
         raise TemplateAlreadyExists(prefix=template.prefix, registry=registry.account)
     quotas.check("creation_templates", len(templates.everything(tx, registry)))
+    return template
 
 
 def update(tx: Transaction, registry: Registry, prefix: str, changes: dict[str, Any], keys: Keys) -> Template:
@@ -62,6 +61,8 @@ def update(tx: Transaction, registry: Registry, prefix: str, changes: dict[str, 
         changes = {"exclusion_filters": (), **changes}
     template = replace(known, **changes)
     _check(template, registry, keys)
+    if "repository_policy" in changes:
+        template = _with_policy(tx, template)
     templates.update(tx, registry, template)
     return template
 
@@ -127,7 +128,7 @@ def create_on_push(
     draft = repositories.Draft(registry, name, settings, template.resource_tags)
     repository = repositories.create(tx, draft, quotas, now)
     if template.repository_policy is not None:
-        policies.put_repository_policy(tx, repository.id, rendered(template.repository_policy))
+        attached.put_repository_policy(tx, repository.id, template.repository_policy)
     return repository
 
 
@@ -137,6 +138,13 @@ def _prefixes(name: str) -> Iterator[str]:
     for count in range(len(parts) - 1, 0, -1):
         yield "/".join(parts[:count])
     yield ROOT
+
+
+def _with_policy(tx: Transaction, template: Template) -> Template:
+    """The template with its repository policy as repositories keep it. Raises InvalidParameter."""
+    if template.repository_policy is None:
+        return template
+    return replace(template, repository_policy=policies.checked_repository_policy(tx, template.repository_policy))
 
 
 def _check(template: Template, registry: Registry, keys: Keys) -> None:
@@ -153,12 +161,3 @@ def _check(template: Template, registry: Registry, keys: Keys) -> None:
         raise Validation(reason=str(refusal)) from None
     if template.lifecycle_policy is not None:
         lifecycle_policy.parse(template.lifecycle_policy)
-    if template.repository_policy is not None:
-        _check_repository_policy(template.repository_policy)
-
-
-def _check_repository_policy(text: str) -> None:
-    try:
-        parse_policy(text, Kind.REPOSITORY)
-    except BadPolicy:
-        raise InvalidParameter(parameter="PolicyText", constraint="Invalid repository policy provided") from None

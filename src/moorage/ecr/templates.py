@@ -19,8 +19,8 @@ async def create_repository_creation_template(
     now = call.services.now()
     template = Template(prefix=request["prefix"], created_at=now, updated_at=now, **_given(request))
     keys, quotas = call.services.keys, call.services.quotas
-    await call.write(lambda tx: templates.create(tx, call.registry, template, keys, quotas))
-    return {"registryId": call.registry.account, "repositoryCreationTemplate": _view(template)}
+    created = await call.write(lambda tx: templates.create(tx, call.registry, template, keys, quotas))
+    return {"registryId": call.registry.account, "repositoryCreationTemplate": _view(created)}
 
 
 async def describe_repository_creation_templates(
