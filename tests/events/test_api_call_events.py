@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from tests.ecr.pushing import push
 from tests.events.conftest import Hook
+from tests.support.http_client import Docker
 from tests.support.images import image
 from tests.support.receiver import Receiver
 
@@ -49,3 +50,23 @@ def test_changes_of_the_registry_are_told(ecr: Any, receiver: Receiver, hook: Ho
 
     assert message.detail["eventName"] == "PutAccountSetting"
     assert message.detail["resources"] == []
+
+
+@pytest.fixture
+def prefix(ecr: Any) -> Iterator[str]:
+    """That of a template for pushes."""
+    ecr.create_repository_creation_template(prefix="told", appliedFor=["CREATE_ON_PUSH"])
+    yield "told"
+    ecr.delete_repository_creation_template(prefix="told")
+
+
+def test_a_repository_that_a_push_creates_is_told_once(
+    prefix: str, http: Docker, receiver: Receiver, hook: Hook
+) -> None:
+    http.push(f"{prefix}/app", image(seed=1), "v1")
+
+    created, pushed = receiver.wait_for(2)
+
+    assert created.detail["eventName"] == "CreateRepository"
+    assert created.detail["resources"][0]["ARN"].endswith(f":repository/{prefix}/app")
+    assert pushed.detail["action-type"] == "PUSH"

@@ -107,15 +107,15 @@ def matching(tx: Transaction, registry: Registry, name: RepositoryName, occasion
 
 def create_on_push(
     tx: Transaction, registry: Registry, name: RepositoryName, keys: Keys, quotas: Quotas, now: int
-) -> Repository:
-    """The repository that a push goes to, made if need be as its template says.
+) -> tuple[Repository, bool]:
+    """The repository that a push goes to, made if need be as its template says, and whether it was made.
 
     Of two pushes at the same time the second finds what the first has made. Raises RepositoryNotFound without a
     template, LimitExceeded, and Kms for a key that is known no more.
     """
     found = rows.find(tx, registry, name)
     if found is not None:
-        return found
+        return found, False
     template = matching(tx, registry, name, CREATE_ON_PUSH)
     if template is None:
         raise RepositoryNotFound(repository=name, registry=registry.account)
@@ -129,7 +129,7 @@ def create_on_push(
     repository = repositories.create(tx, draft, quotas, now)
     if template.repository_policy is not None:
         attached.put_repository_policy(tx, repository.id, template.repository_policy)
-    return repository
+    return repository, True
 
 
 def _prefixes(name: str) -> Iterator[str]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
-from moorage.core import templates
+from moorage.core import events, templates
 from moorage.core.services import Services
 from moorage.domain.actions import OPERATIONS
 from moorage.domain.errors import RepositoryNotFound
@@ -13,7 +14,8 @@ from moorage.metadata.database import Transaction, Work
 from moorage.metadata.repositories import Repository
 from moorage.oci.gate import Gate, Visit
 
-_CREATE: Final = OPERATIONS["CreateRepository"].action
+_OPERATION: Final = "CreateRepository"
+"""What the push becomes besides, for permissions, events and the audit log."""
 
 
 class Creation:
@@ -21,6 +23,7 @@ class Creation:
 
     def __init__(self, services: Services, gate: Gate) -> None:
         self._gate = gate
+        self._audit = services.audit
         self._database = services.database
         self._keys = services.keys
         self._quotas = services.quotas
@@ -38,6 +41,19 @@ class Creation:
 
         if not await self._database.read(has_template):
             raise missing
-        await self._gate.authorize(visit, _CREATE)
+        await self._gate.authorize(visit, OPERATIONS[_OPERATION].action)
+        visit.request.asked = {"registryId": registry.account, "repositoryName": name}
         now = self._now()
-        return lambda tx: templates.create_on_push(tx, registry, name, self._keys, self._quotas, now)
+
+        def make(tx: Transaction) -> Repository:
+            repository, is_new = templates.create_on_push(tx, registry, name, self._keys, self._quotas, now)
+            if is_new:
+                describe = partial(self._audit.describe, visit.request, _OPERATION)
+                events.record_api_call(tx, _OPERATION, registry, describe, now)
+            return repository
+
+        return make
+
+    def note(self, visit: Visit) -> None:
+        """Record that the repository was created; to be called when it is, and before the push itself is recorded."""
+        self._audit.record(visit.request, _OPERATION, None, docker=True)

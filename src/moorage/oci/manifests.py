@@ -90,6 +90,7 @@ class Manifests:
                 stored = await self._store(push, lambda tx: repositories.get(tx, visit.registry, name))
             except RepositoryNotFound as missing:
                 stored = await self._store(push, await self._creation.of(visit, missing))
+                self._creation.note(visit)
         headers = [
             (b"location", f"/v2/{name}/manifests/{stored}".encode()),
             (b"docker-content-digest", stored.encode()),

@@ -61,6 +61,7 @@ class Uploads:
             return await self._start(visit)
         except RepositoryNotFound as missing:
             await self._database.write(await self._creation.of(visit, missing))
+            self._creation.note(visit)
         return await self._start(visit)
 
     async def _start(self, visit: Visit) -> Response:
