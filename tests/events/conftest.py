@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
+from click.testing import CliRunner, Result
 
-from tests.support.clients import program_environment
+from moorage.cli.main import main
 from tests.support.receiver import Receiver, receiving
 from tests.support.server import Server
 
@@ -24,25 +23,18 @@ class Hook:
 
 
 class Webhooks:
-    """`moorage webhook` on one data folder."""
+    """`moorage webhook` on one data folder, run in this process: the server is in another one."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
 
-    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "moorage", "webhook", *words, "--data", str(self._server.data)],
-            env=program_environment(self._server.data.parent),
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
+    def run(self, *words: str) -> Result:
+        return CliRunner().invoke(main, ["webhook", *words, "--data", str(self._server.data)])
 
     def __call__(self, *words: str) -> str:
         """What the command prints. Raises AssertionError when it fails."""
         done = self.run(*words)
-        assert done.returncode == 0, done.stderr
+        assert done.exit_code == 0, done.stderr
         return done.stdout
 
     def add(self, url: str, *options: str) -> Hook:
@@ -53,7 +45,7 @@ class Webhooks:
 
 @pytest.fixture
 def webhooks(server: Server) -> Webhooks:
-    """The commands on the shared server. Add webhooks through `hook_of`, which removes them afterwards."""
+    """The commands on the shared server; remove what you add."""
     return Webhooks(server)
 
 

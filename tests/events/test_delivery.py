@@ -154,7 +154,7 @@ def test_the_test_command_says_what_was_answered(receiver: Receiver, hook: Hook,
 
     receiver.answers.append(500)
     refused = webhooks.run("test", hook.id)
-    assert (refused.returncode, refused.stdout) == (1, f"{receiver.url} answered 500\n")
+    assert (refused.exit_code, refused.stdout) == (1, f"{receiver.url} answered 500\n")
 
 
 def test_the_test_command_says_when_nobody_answers(webhooks: Webhooks) -> None:
@@ -163,7 +163,7 @@ def test_the_test_command_says_when_nobody_answers(webhooks: Webhooks) -> None:
     failed = webhooks.run("test", hook.id)
     webhooks("remove", hook.id)
 
-    assert failed.returncode == 1
+    assert failed.exit_code == 1
     assert "Connection refused" in failed.stderr
 
 
@@ -184,7 +184,7 @@ def test_a_secret_of_ones_own_is_used_and_never_shown(receiver: Receiver, webhoo
 def test_what_cannot_be_a_webhook_is_refused_in_words(webhooks: Webhooks) -> None:
     refused = webhooks.run("add", "https://user:password@example.org/")
 
-    assert refused.returncode == 1
+    assert refused.exit_code == 1
     assert refused.stderr == (
         "Error: a URL with a user name or a fragment cannot be used; messages are signed instead\n"
     )

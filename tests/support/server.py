@@ -173,7 +173,9 @@ def _port_range() -> Iterator[int]:
     # Below the ports that systems give to outgoing connections, and a thousand for each process of pytest-xdist.
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     first = 18_000 + 1_000 * (worker % 12)
-    return itertools.cycle(range(first, first + 1_000))
+    # Not always at the same one, so that two runs on one machine seldom meet.
+    begin = os.getpid() * 37 % 1_000
+    return (first + (begin + number) % 1_000 for number in itertools.count())
 
 
 _ports = _port_range()
