@@ -10,6 +10,7 @@ import pytest
 
 from moorage.adapters.data_folder import DataFolder
 from moorage.core.access import DOCKER_TOKEN_LIFE, Access
+from moorage.core.access import Credentials as Proven
 from moorage.core.clock import system_clock
 from moorage.core.vault import Vault
 from moorage.domain.identities import Caller
@@ -143,4 +144,4 @@ def expired_token(server: Server) -> str:
     folder, issued = DataFolder(server.data), system_clock() - DOCKER_TOKEN_LIFE - 1
     with closing(SqliteDatabase(folder.database)) as database:
         access = Access(database, Vault(folder.master_key()), lambda: issued, registry.region)
-        return access.issue_docker_token(caller, registry, None)[0]
+        return access.issue_docker_token(Proven("", caller), registry)[0]

@@ -143,10 +143,10 @@ def test_a_session_ends_with_the_key_behind_it(
 
 
 def test_other_actions_of_sts_are_refused_by_name(sts: Any) -> None:
-    refused = refusal(sts.assume_role, RoleArn=f"arn:aws:iam::{ACCOUNT}:role/any", RoleSessionName="me")
+    refused = refusal(sts.get_federation_token, Name="somebody")
 
     assert (refused.status, refused.code) == (400, "InvalidAction")
-    assert refused.message == "Could not find operation AssumeRole for version 2011-06-15"
+    assert refused.message == "Could not find operation GetFederationToken for version 2011-06-15"
 
 
 def test_a_wrong_secret_is_told_in_the_words_of_sts(sts_of: Callable[..., Any], server: Server) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import apsw
 
-from moorage.metadata import images
+from moorage.metadata import identity_policies, images
 from moorage.metadata.schema import migrate
 from moorage.metadata.sqlite import open_writer
 
@@ -38,3 +38,18 @@ def test_images_that_were_pushed_before_there_were_storage_classes_are_active(tm
         found = writer.now(lambda tx: images.find(tx, 1, "sha256:1"))
     assert found == images.Image(1, 1, "sha256:1", "type", None, None, 7, 8, "{}", 9)
     assert not found.is_archived
+
+
+def test_policies_that_users_had_by_name_are_attached_to_them(tmp_path: Path) -> None:
+    path = tmp_path / "moorage.db"
+    with database_before(path, "roles") as old:
+        old.execute("INSERT INTO account VALUES ('000000000000', 1)")
+        old.execute("INSERT INTO iam_user VALUES ('AIDA1', '000000000000', 'ann', 1)")
+        old.execute("INSERT INTO user_policy VALUES ('AIDA1', 'AmazonEC2ContainerRegistryReadOnly')")
+    old.close()
+
+    migrate(path)
+
+    with open_writer(path) as writer:
+        held = writer.now(lambda tx: identity_policies.held_by(tx, "AIDA1"))
+    assert [policy.arn for policy, _ in held.attached] == ["arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryReadOnly"]

@@ -12,12 +12,13 @@ from typing import Any, NamedTuple, TypeVar
 
 from moorage.adapters.blob_files import FileBlobStore
 from moorage.core import repositories
-from moorage.core.access import Access
+from moorage.core.access import Access, Credentials
 from moorage.core.accounts import create_key, create_user, root_key
 from moorage.core.addresses import Addresses
 from moorage.core.audit import Audit
 from moorage.core.authorization import Authorizer
 from moorage.core.clock import system_clock
+from moorage.core.identity_policies import attach, policy_name
 from moorage.core.layers import Layers
 from moorage.core.pages import PageTokens
 from moorage.core.pulls import Pulls
@@ -141,7 +142,9 @@ class World:
         name = f"user-{next(self._numbers)}"
 
         def make(tx: Transaction) -> str:
-            user = create_user(tx, account, name, policies, self.now())
+            user = create_user(tx, account, name, self.now())
+            for policy in policies:
+                attach(tx, user, policy_name(account, policy))
             return create_key(tx, self.services.vault, user, self.now()).id
 
         return self._client(self.run(self.database.write(make)))
@@ -152,7 +155,7 @@ class World:
         user = key.user
         caller = Caller(user.account, REGION, user.id, user.name, key.id)
         secret = self.services.vault.open(key.sealed_secret, key.id)
-        token, _ = self.services.access.issue_docker_token(caller, caller.registry, None)
+        token, _ = self.services.access.issue_docker_token(Credentials(secret, caller), caller.registry)
         return Client(self, caller, basic("AWS", token), basic(key.id, secret))
 
     def settle(self) -> None:

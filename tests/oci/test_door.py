@@ -6,6 +6,7 @@ import pytest
 
 from moorage.core.access import DOCKER_TOKEN_LIFE
 from moorage.domain.errors import ContentRefusal, FrontDoorRefusal, Refusal, Unavailable
+from moorage.domain.session_errors import TokenServiceRefusal
 from moorage.metadata import identities
 from moorage.oci.errors import OCI_CODES, code_of, refused
 from moorage.oci.routes import resource_of
@@ -200,10 +201,10 @@ def test_a_repository_may_be_called_like_a_word_of_the_paths() -> None:
 
 
 def test_every_refusal_has_its_code() -> None:
-    """A refusal without a translation would be an internal error."""
-    kinds = {FrontDoorRefusal, ContentRefusal}
+    """A refusal without a translation would be an internal error. Docker clients meet none of the token service's."""
+    known = {*OCI_CODES, FrontDoorRefusal, ContentRefusal, TokenServiceRefusal, *subclasses(TokenServiceRefusal)}
 
-    assert [kind for kind in subclasses(Refusal) if kind not in OCI_CODES and kind not in kinds] == []
+    assert [kind for kind in subclasses(Refusal) if kind not in known] == []
 
 
 def test_a_refusal_without_a_row_takes_that_of_its_parent() -> None:

@@ -1,4 +1,4 @@
-"""The two operations of the Security Token Service that clients ask for first, in AWS's query protocol.
+"""The operations of the Security Token Service that clients of a registry need, in AWS's query protocol.
 
 A request is a form (`Action=GetCallerIdentity&Version=2011-06-15`), an answer is XML.
 https://docs.aws.amazon.com/STS/latest/APIReference/welcome.html
@@ -23,6 +23,14 @@ from moorage.domain.errors import (
     Serialization,
     UnrecognizedClient,
 )
+from moorage.domain.session_errors import (
+    ExpiredIdentityToken,
+    InvalidIdentityToken,
+    MalformedPolicyDocument,
+    RootCannotAssume,
+    SessionTooLong,
+    WebIdentityDenied,
+)
 
 VERSION = "2011-06-15"
 NAMESPACE = f"https://sts.amazonaws.com/doc/{VERSION}/"
@@ -33,14 +41,20 @@ MICROSECONDS = 1_000_000
 # The query protocol has its own names for what the JSON services call …Exception, and 403 where those answer 400.
 _CODES: Mapping[type[Refusal], tuple[int, str]] = {
     AccessDenied: (403, "AccessDenied"),
+    ExpiredIdentityToken: (400, "ExpiredTokenException"),
     ExpiredToken: (403, "ExpiredToken"),
     IncompleteSignature: (400, "IncompleteSignature"),
+    InvalidIdentityToken: (400, "InvalidIdentityToken"),
     InvalidParameter: (400, "ValidationError"),
     InvalidSignature: (403, "SignatureDoesNotMatch"),
+    MalformedPolicyDocument: (400, "MalformedPolicyDocument"),
     MissingAuthenticationToken: (403, "MissingAuthenticationToken"),
     RequestEntityTooLarge: (413, "RequestEntityTooLarge"),
+    RootCannotAssume: (403, "AccessDenied"),
     Serialization: (400, "MalformedQueryString"),
+    SessionTooLong: (400, "ValidationError"),
     UnrecognizedClient: (403, "InvalidClientTokenId"),
+    WebIdentityDenied: (403, "AccessDenied"),
 }
 
 # XML 1.0 has no way to write control characters, surrogates and the two non-characters.
@@ -68,12 +82,22 @@ class QueryRequest:
 
 @dataclass(frozen=True, slots=True)
 class SessionCredentials:
-    """What GetSessionToken hands out; `expires` is microseconds since 1970."""
+    """Temporary credentials; `expires` is microseconds since 1970."""
 
     access_key: str
     secret: str = field(repr=False)
     session_token: str = field(repr=False)
     expires: int
+
+
+@dataclass(frozen=True, slots=True)
+class AssumedRole:
+    """What AssumeRole… hands out. `id` is `AROA…:SESSION`, `packed` how full its session policies are, in percent."""
+
+    credentials: SessionCredentials
+    id: str
+    arn: str
+    packed: int | None
 
 
 def parse_request(body: bytes) -> QueryRequest:
@@ -101,14 +125,17 @@ def caller_identity_response(arn: str, user_id: str, account: str, request_id: s
 
 def session_token_response(credentials: SessionCredentials, request_id: str) -> bytes:
     """Return the XML of GetSessionToken."""
-    expiration = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(credentials.expires // MICROSECONDS))
-    members = (
-        _element("AccessKeyId", credentials.access_key)
-        + _element("SecretAccessKey", credentials.secret)
-        + _element("SessionToken", credentials.session_token)
-        + _element("Expiration", expiration)
-    )
-    return _response("GetSessionToken", f"<Credentials>{members}</Credentials>", request_id)
+    return _response("GetSessionToken", _credentials(credentials), request_id)
+
+
+def assumed_role_response(action: str, assumed: AssumedRole, proven: Mapping[str, str], request_id: str) -> bytes:
+    """Return the XML of AssumeRole or AssumeRoleWithWebIdentity; `proven` has the members of the latter alone."""
+    user = _element("AssumedRoleId", assumed.id) + _element("Arn", assumed.arn)
+    members = _credentials(assumed.credentials) + f"<AssumedRoleUser>{user}</AssumedRoleUser>"
+    if assumed.packed is not None:
+        members += _element("PackedPolicySize", str(assumed.packed))
+    members += "".join(_element(name, text) for name, text in proven.items())
+    return _response(action, members, request_id)
 
 
 def invalid_action_response(request: QueryRequest, request_id: str) -> tuple[int, bytes]:
@@ -130,6 +157,17 @@ def error_xml(code: str, message: str, request_id: str, *, fault: str = "Sender"
     error = _element("Type", fault) + _element("Code", code) + _element("Message", message)
     content = f"<Error>{error}</Error>{_element('RequestId', request_id)}"
     return f'<ErrorResponse xmlns="{NAMESPACE}">{content}</ErrorResponse>'.encode()
+
+
+def _credentials(credentials: SessionCredentials) -> str:
+    expiration = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(credentials.expires // MICROSECONDS))
+    members = (
+        _element("AccessKeyId", credentials.access_key)
+        + _element("SecretAccessKey", credentials.secret)
+        + _element("SessionToken", credentials.session_token)
+        + _element("Expiration", expiration)
+    )
+    return f"<Credentials>{members}</Credentials>"
 
 
 def _response(action: str, result: str, request_id: str) -> bytes:

@@ -17,6 +17,7 @@ from moorage.core.accounts import AccountError
 from moorage.core.clock import SECOND
 from moorage.core.master_key import MasterKeyWrong
 from moorage.core.vault import Vault
+from moorage.core.webhooks import WebhookError
 from moorage.metadata.database import DatabaseUnusable, Transaction
 from moorage.metadata.schema import require_current
 from moorage.metadata.sqlite import open_writer
@@ -60,5 +61,5 @@ def _in(folder: DataFolder, work: Callable[[Transaction], T]) -> T:
     try:
         with open_writer(folder.database) as writer:
             return writer.now(checked)
-    except (AccountError, MasterKeyWrong, DatabaseUnusable) as error:
+    except (AccountError, WebhookError, MasterKeyWrong, DatabaseUnusable) as error:
         raise click.ClickException(str(error)) from None

@@ -18,6 +18,11 @@ _COMMANDS: Final = {
     "account": "moorage.cli.accounts:account",
     "user": "moorage.cli.users:user",
     "key": "moorage.cli.keys:key",
+    "role": "moorage.cli.roles:role",
+    "policy": "moorage.cli.policies:policy",
+    "oidc": "moorage.cli.oidc:oidc",
+    "apply": "moorage.cli.apply:apply",
+    "explain": "moorage.cli.explain:explain",
     "bench": "moorage.cli.bench:bench",
 }
 

@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import TypeVar
 
 import click
 import msgspec
 
 from moorage.adapters.courier import HttpCourier
-from moorage.adapters.data_folder import DataFolder
 from moorage.app import ACCOUNT
+from moorage.cli.changes import change, change_with_secrets
 from moorage.cli.options import data_option, existing_folder
 from moorage.core import events, webhooks
 from moorage.core.clock import iso_time, system_clock
 from moorage.core.vault import Vault
-from moorage.core.webhooks import WebhookError
 from moorage.domain.ports import Unreachable
 from moorage.metadata import webhooks as rows
 from moorage.metadata.database import Transaction
-from moorage.metadata.sqlite import open_writer
-
-T = TypeVar("T")
 
 _id_argument = click.argument("webhook_id", metavar="ID")
 
@@ -49,9 +43,9 @@ def webhook() -> None:
 @data_option
 def add(url: str, names: tuple[str, ...], secret: str | None, data: Path | None) -> None:
     """Post events to URL from now on."""
-    folder = existing_folder(data)
-    vault = Vault(folder.master_key())
-    made = _do(folder, lambda tx: webhooks.add(tx, vault, url, names, secret, system_clock()))
+    made = change_with_secrets(
+        existing_folder(data), lambda tx, vault: webhooks.add(tx, vault, url, names, secret, system_clock())
+    )
     click.echo(f"{made.webhook.id}\t{made.webhook.url}")
     if secret is None:
         click.echo(f"Its secret, shown this once: {made.secret}")
@@ -61,7 +55,7 @@ def add(url: str, names: tuple[str, ...], secret: str | None, data: Path | None)
 @data_option
 def list_webhooks(data: Path | None) -> None:
     """Show the webhooks: what they want, how many events wait, and how many could not be delivered."""
-    for line in _do(existing_folder(data), lambda tx: [_line(tx, one) for one in rows.list_all(tx)]):
+    for line in change(data, lambda tx: [_line(tx, one) for one in rows.list_all(tx)]):
         click.echo(line)
 
 
@@ -74,7 +68,7 @@ def remove(webhook_id: str, data: Path | None) -> None:
     def delete(tx: Transaction) -> None:
         rows.delete(tx, webhooks.get(tx, webhook_id).id)
 
-    _do(existing_folder(data), delete)
+    change(data, delete)
 
 
 @webhook.command("test")
@@ -82,9 +76,12 @@ def remove(webhook_id: str, data: Path | None) -> None:
 @data_option
 def test(webhook_id: str, data: Path | None) -> None:
     """Post one event of the detail-type "Moorage Webhook Test" from here, and say what was answered."""
-    folder = existing_folder(data)
-    found = _do(folder, lambda tx: webhooks.get(tx, webhook_id))
-    secret = Vault(folder.master_key()).open(found.sealed_secret, found.id)
+
+    def find(tx: Transaction, vault: Vault) -> tuple[rows.Webhook, str]:
+        hook = webhooks.get(tx, webhook_id)
+        return hook, vault.open(hook.sealed_secret, hook.id)
+
+    found, secret = change_with_secrets(existing_folder(data), find)
     try:
         status = asyncio.run(_post_test(found, secret))
     except Unreachable as error:
@@ -99,7 +96,7 @@ def test(webhook_id: str, data: Path | None) -> None:
 @data_option
 def failed(webhook_id: str, data: Path | None) -> None:
     """Show the events that could not be delivered, with the reason."""
-    found = _do(existing_folder(data), lambda tx: rows.failed(tx, webhooks.get(tx, webhook_id).id))
+    found = change(data, lambda tx: rows.failed(tx, webhooks.get(tx, webhook_id).id))
     for one in found:
         click.echo(f"{one.event_id}\t{iso_time(one.recorded_at)}\t{one.stream}\t{one.error}")
 
@@ -110,8 +107,8 @@ def failed(webhook_id: str, data: Path | None) -> None:
 @data_option
 def retry(webhook_id: str, event_id: str | None, data: Path | None) -> None:
     """Deliver failed events again, all of them or EVENT only, and those that wait at once."""
-    again = _do(
-        existing_folder(data),
+    again = change(
+        data,
         lambda tx: webhooks.send_again(tx, webhooks.get(tx, webhook_id), event_id, system_clock()),
     )
     click.echo(f"{again} failed events wait again.")
@@ -127,11 +124,3 @@ async def _post_test(hook: rows.Webhook, secret: str) -> int:
     event_id, event = webhooks.test_event(ACCOUNT, now)
     with closing(HttpCourier().line(hook.url)) as line:
         return await webhooks.post(line, secret, event_id, msgspec.json.encode(event), now)
-
-
-def _do(folder: DataFolder, work: Callable[[Transaction], T]) -> T:
-    with open_writer(folder.database) as writer:
-        try:
-            return writer.now(work)
-        except WebhookError as error:
-            raise click.ClickException(str(error)) from None

@@ -4,7 +4,8 @@
     Basic KEY:SECRET       docker, with an access key itself                caller_of_basic
     Signature Version 4    the AWS clients, long-lived or session keys      credentials
 
-Every proof ends at an access key, which is looked up for each request: a key that is deactivated is out at once.
+Every proof ends at an access key or a role, which is looked up for each request: a key that is deactivated is out at
+once, and so is everybody in a role that was deleted.
 """
 
 from __future__ import annotations
@@ -12,52 +13,40 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
-import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import msgspec
 
+from moorage.core import callers, identity_policies
 from moorage.core.clock import HOUR, SECOND, Clock
 from moorage.core.key_uses import KeyUses
+from moorage.core.sessions import PREFIX, RoleSession, Session, Sessions
 from moorage.core.vault import Forged, Vault
-from moorage.domain.errors import (
-    AuthorizationTokenExpired,
-    ExpiredToken,
-    NotAuthenticated,
-    UnrecognizedClient,
-)
+from moorage.domain.errors import AuthorizationTokenExpired, NotAuthenticated, UnrecognizedClient
 from moorage.domain.identities import Caller
-from moorage.domain.managed_policies import managed_policies
 from moorage.domain.names import Registry
 from moorage.domain.policies.document import Policy
-from moorage.metadata import identities
-from moorage.metadata.database import Database
+from moorage.metadata import identities, roles
+from moorage.metadata.database import Database, Transaction
 
 DOCKER_TOKEN_LIFE = 12 * HOUR
 """ECR: "The authorization token is valid for 12 hours" (GetAuthorizationToken)."""
 
 _DOCKER_USER = "AWS"
-_SESSION_PREFIX = "ASIA"
-_KEY_PREFIX = "AKIA"
-_KEY_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 
 
 class _Grant(msgspec.Struct, array_like=True, frozen=True):
-    """What a docker token says: the access key behind it, the registry it is for, and when it ends (microseconds)."""
+    """What a docker token says: the access key behind it, the registry it is for, and when it ends (microseconds).
+
+    A token that a session asked for is that session's.
+    """
 
     key: str
     account: str
     region: str
     expires: int
-
-
-class _Session(msgspec.Struct, array_like=True, frozen=True):
-    """What a session token says: its own key id, the access key behind it, and when it ends (microseconds)."""
-
-    key: str
-    parent: str
-    expires: int
+    session: Session | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,35 +54,36 @@ class Credentials:
     """A secret to verify a signature with, and whom the signature then proves. The secret must not be logged."""
 
     secret: str
-    user_id: str
-    account: str
-    user_name: str
-    key: str
-    policies: tuple[Policy, ...]
-    expires: int | None = None
+    holder: Caller
+    session: Session | None = None
+
+    @property
+    def key(self) -> str:
+        """The long-lived key behind them; empty behind an identity token."""
+        return self.holder.key
+
+    @property
+    def expires(self) -> int | None:
+        return None if self.session is None else self.session.expires
 
     def caller(self, region: str) -> Caller:
-        return Caller(self.account, region, self.user_id, self.user_name, self.key, self.policies)
+        return self.holder.in_region(region)
 
     def __repr__(self) -> str:
         return f"Credentials(key={self.key!r}, secret=***)"
 
 
 @dataclass(frozen=True, slots=True)
-class SessionKey:
-    """Temporary credentials, as STS hands them out; `expires` in microseconds."""
+class _Key:
+    """An access key as it is now, with its user."""
 
-    key: str
-    secret: str
-    token: str
-    expires: int
-
-    def __repr__(self) -> str:
-        return f"SessionKey(key={self.key!r}, secret=***, token=***)"
+    sealed_secret: bytes
+    active: bool
+    holder: Caller
 
 
 class Access:
-    """Checks proofs and makes them. Holds no state but caches of pure functions."""
+    """Checks proofs and makes docker tokens. Holds no state but caches of pure functions."""
 
     def __init__(self, database: Database, vault: Vault, now: Clock, default_region: str) -> None:
         self._database = database
@@ -102,57 +92,36 @@ class Access:
         self._region = default_region
         self._grant = lru_cache(maxsize=4096)(self._read_grant)
         self._uses = KeyUses(database, now)
+        self.sessions = Sessions(vault, now)
 
     # --- Signature Version 4 ----------------------------------------------------------------------------------
 
     async def credentials(self, key: str, session_token: str | None) -> Credentials:
         """The secret behind an access key id. Raises UnrecognizedClient or ExpiredToken."""
-        if key.startswith(_SESSION_PREFIX):
-            return await self._session_credentials(key, session_token)
-        if session_token is not None:
+        if key.startswith(PREFIX):
+            session = self.sessions.read(key, session_token)
+            holder = await self._holder_of(session)
+            if holder is None:
+                raise UnrecognizedClient
+            return Credentials(self.sessions.secret_of(session), holder, session)
+        found = await self._key(key)
+        if found is None or session_token is not None:
             raise UnrecognizedClient
-        row = await self._active_key(key)
-        return self._credentials_of(row, key, self._vault.open(row.sealed_secret, row.id))
+        return Credentials(self._vault.open(found.sealed_secret, key), found.holder)
 
     def note_use(self, proven: Credentials) -> None:
         """Remember that a long-lived key has proven a request; sessions and tokens are not its use."""
-        if proven.expires is None:
+        if proven.session is None:
             self._uses.note(proven.key)
-
-    def issue_session(self, caller: Caller, life: int) -> SessionKey:
-        """Temporary credentials of a caller, good for `life` microseconds and no longer than the key behind them."""
-        session = _Session(new_key_id(_SESSION_PREFIX), caller.key, self._now() + life)
-        token = self._vault.stamp(msgspec.msgpack.encode(session), "session")
-        return SessionKey(session.key, self._session_secret(session), token, session.expires)
-
-    async def _session_credentials(self, key: str, token: str | None) -> Credentials:
-        try:
-            session = msgspec.msgpack.decode(self._vault.check(token or "", "session"), type=_Session)
-        except Forged:
-            raise UnrecognizedClient from None
-        if not hmac.compare_digest(session.key.encode(), key.encode()):
-            raise UnrecognizedClient
-        if session.expires <= self._now():
-            raise ExpiredToken
-        row = await self._active_key(session.parent)
-        return self._credentials_of(row, session.parent, self._session_secret(session), session.expires)
-
-    def _session_secret(self, session: _Session) -> str:
-        return self._vault.stamp(msgspec.msgpack.encode(session), "session-secret")[:40]
-
-    @staticmethod
-    def _credentials_of(row: identities.AccessKey, key: str, secret: str, expires: int | None = None) -> Credentials:
-        user = row.user
-        return Credentials(secret, user.id, user.account, user.name, key, managed_policies(row.policies), expires)
 
     # --- docker -------------------------------------------------------------------------------------------------
 
-    def issue_docker_token(self, caller: Caller, registry: Registry, not_after: int | None) -> tuple[str, int]:
+    def issue_docker_token(self, credentials: Credentials, registry: Registry) -> tuple[str, int]:
         """The password for docker's user `AWS`, and when it ends: in 12 hours, or with the session that asked."""
         expires = self._now() + DOCKER_TOKEN_LIFE
-        if not_after is not None:
-            expires = min(expires, not_after)
-        grant = _Grant(caller.key, registry.account, registry.region, expires)
+        if credentials.expires is not None:
+            expires = min(expires, credentials.expires)
+        grant = _Grant(credentials.key, registry.account, registry.region, expires, credentials.session)
         token = self._vault.stamp(msgspec.msgpack.encode(grant), "docker")
         # The form of ECR's own tokens; the AWS command line needs one without ":" and white space.
         envelope = {"payload": token, "version": "1", "type": "MOORAGE", "expiration": expires // SECOND}
@@ -171,11 +140,14 @@ class Access:
         grant = self._grant(token)
         if grant.expires <= self._now():
             raise AuthorizationTokenExpired
-        row = await self._key(grant.key)
-        if row is None or not row.active:
+        if grant.session is not None:
+            holder = await self._holder_of(grant.session)
+        else:
+            found = await self._key(grant.key)
+            holder = None if found is None else found.holder
+        if holder is None:
             raise NotAuthenticated
-        user = row.user
-        return Caller(user.account, grant.region, user.id, user.name, row.id, managed_policies(row.policies))
+        return holder.in_region(grant.region)
 
     async def _caller_of_key(self, key: str, secret: str) -> Caller:
         try:
@@ -187,15 +159,6 @@ class Access:
         self.note_use(found)
         return found.caller(self._region)
 
-    async def _active_key(self, key: str) -> identities.AccessKey:
-        row = await self._key(key)
-        if row is None or not row.active:
-            raise UnrecognizedClient
-        return row
-
-    async def _key(self, key: str) -> identities.AccessKey | None:
-        return await self._database.recall(("key", key), lambda tx: identities.find_key(tx, key))
-
     def _read_grant(self, token: str) -> _Grant:
         try:
             envelope = msgspec.json.decode(base64.b64decode(token, validate=True), type=dict[str, str | int])
@@ -203,15 +166,51 @@ class Access:
         except (ValueError, KeyError, msgspec.MsgspecError, Forged):
             raise NotAuthenticated from None
 
+    # --- Look-ups -----------------------------------------------------------------------------------------------
 
-def new_key_id(prefix: str = _KEY_PREFIX) -> str:
-    """An id of the form that AWS gives access keys: 20 characters."""
-    return prefix + "".join(secrets.choice(_KEY_ALPHABET) for _ in range(16))
+    async def _key(self, key: str) -> _Key | None:
+        """An active key; None for any other."""
+        found = await self._database.recall(("key", key), lambda tx: _find_key(tx, key))
+        return found if found is not None and found.active else None
+
+    async def _holder_of(self, session: Session) -> Caller | None:
+        """Who has a session; None when the key, the user or the role behind it is there no more."""
+        behind = None
+        if session.parent:
+            behind = await self._key(session.parent)
+            if behind is None:
+                return None
+        if session.role is not None:
+            return await self._holder_of_role(session, session.role)
+        return None if behind is None else replace(behind.holder, issued_at=session.issued)
+
+    async def _holder_of_role(self, session: Session, assumed: RoleSession) -> Caller | None:
+        found = await self._database.recall(("role", assumed.role), lambda tx: _find_role(tx, assumed.role))
+        if found is None:
+            return None
+        restricting = await self._session_policies(found.account, assumed) if assumed.is_restricted else None
+        return replace(
+            callers.in_session(found, assumed.name),
+            key=session.parent,
+            session_policies=restricting,
+            issued_at=session.issued,
+        )
+
+    async def _session_policies(self, account: str, assumed: RoleSession) -> tuple[Policy, ...]:
+        return await self._database.recall(
+            ("session policies", assumed),
+            lambda tx: identity_policies.session_policies(tx, account, assumed.policy, assumed.policy_arns),
+        )
 
 
-def new_secret() -> str:
-    """A secret of the form that AWS gives access keys: 40 characters."""
-    return base64.b64encode(secrets.token_bytes(30)).decode()
+def _find_key(tx: Transaction, key: str) -> _Key | None:
+    row = identities.find_key(tx, key)
+    return None if row is None else _Key(row.sealed_secret, row.active, callers.of_user(tx, row.user, key))
+
+
+def _find_role(tx: Transaction, role_id: str) -> Caller | None:
+    role = roles.find_role_by_id(tx, role_id)
+    return None if role is None else callers.of_role(tx, role)
 
 
 @lru_cache(maxsize=4096)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from moorage.core.access import new_key_id, new_secret
+from moorage.core.key_ids import new_id, new_secret
 from moorage.core.vault import Vault
 from moorage.domain.identities import ROOT
-from moorage.domain.managed_policies import MANAGED_POLICIES
 from moorage.metadata import identities
 from moorage.metadata.database import Transaction
 from moorage.metadata.identities import KeySummary, User
@@ -59,17 +58,14 @@ def require_account(tx: Transaction, account: str) -> None:
         raise AccountError(f"there is no account {account[:64]!r}: see `moorage account list`")
 
 
-def create_user(tx: Transaction, account: str, name: str, policies: tuple[str, ...], now: int) -> User:
-    """Raises AccountError when the account has that user, IAM has no such names, or a policy is unknown."""
+def create_user(tx: Transaction, account: str, name: str, now: int) -> User:
+    """A user without policies. Raises AccountError when the account has that user, or IAM has no such names."""
     require_account(tx, account)
     if _USER_NAME.fullmatch(name) is None:
         raise AccountError(f"{name[:64]!r} is no user name: 1 to 64 letters, digits and +=,.@_-")
     if identities.find_user(tx, account, name) is not None:
         raise AccountError(f"user {name!r} exists already")
-    user = _add_user(tx, account, name, now)
-    for policy in policies:
-        attach_policy(tx, user, policy)
-    return user
+    return _add_user(tx, account, name, now)
 
 
 def get_user(tx: Transaction, account: str, name: str) -> User:
@@ -86,19 +82,6 @@ def delete_user(tx: Transaction, account: str, name: str) -> None:
     if name == ROOT:
         raise AccountError("the root user cannot be deleted")
     identities.delete_user(tx, get_user(tx, account, name))
-
-
-def attach_policy(tx: Transaction, user: User, policy: str) -> None:
-    """Raises AccountError for a policy that is not one of AWS's managed policies for ECR."""
-    if policy not in MANAGED_POLICIES:
-        raise AccountError(f"{policy!r} is not one of {', '.join(MANAGED_POLICIES)}")
-    identities.attach_policy(tx, user, policy)
-
-
-def detach_policy(tx: Transaction, user: User, policy: str) -> None:
-    """Raises AccountError when the user does not have it."""
-    if not identities.detach_policy(tx, user, policy):
-        raise AccountError(f"user {user.name!r} does not have {policy!r}")
 
 
 def create_key(tx: Transaction, vault: Vault, user: User, now: int) -> NewKey:
@@ -141,12 +124,12 @@ def delete_key(tx: Transaction, key: str) -> None:
 
 
 def _add_user(tx: Transaction, account: str, name: str, now: int) -> User:
-    user = User(new_key_id("AIDA"), account, name, now)
+    user = User(new_id("AIDA"), account, name, now)
     identities.insert_user(tx, user)
     return user
 
 
 def _add_key(tx: Transaction, vault: Vault, user: User, now: int) -> NewKey:
-    key = NewKey(new_key_id(), new_secret())
+    key = NewKey(new_id("AKIA"), new_secret())
     identities.insert_key(tx, KeySummary(key.id, True, now), user, vault.seal(key.secret, key.id))
     return key

@@ -17,7 +17,7 @@ from moorage.domain.names import Registry
 from moorage.domain.policies.document import Kind, Policy, accept_policy
 from moorage.domain.policies.elements import BadPolicy
 from moorage.domain.policies.rendering import rendered
-from moorage.metadata import identities, policies, settings
+from moorage.metadata import identities, policies, roles, settings
 from moorage.metadata.database import Transaction
 from moorage.metadata.repositories import Repository
 
@@ -116,4 +116,6 @@ def _exists(tx: Transaction, name: str) -> bool:
     if who == "root" or not identities.has_account(tx, account):
         return True
     sort, _, path = who.partition("/")
+    if sort == "role":
+        return roles.find_role(tx, account, path.rpartition("/")[2]) is not None
     return sort != "user" or identities.find_user(tx, account, path) is not None

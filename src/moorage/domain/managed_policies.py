@@ -5,10 +5,7 @@ AmazonEC2ContainerRegistryFullAccess also speaks of CloudTrail and service-linke
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Final
-
-from moorage.domain.policies.document import Kind, Policy, parse_policy
 
 _PULL_ONLY = """{
   "Version": "2012-10-17",
@@ -88,11 +85,3 @@ MANAGED_POLICIES: Final[dict[str, str]] = {
     "AmazonEC2ContainerRegistryFullAccess": _FULL_ACCESS,
 }
 """The text of each."""
-
-
-@lru_cache(maxsize=256)
-def managed_policies(names: frozenset[str]) -> tuple[Policy, ...]:
-    """The policies of these names, ready to be evaluated; a name that is none of them allows nothing."""
-    return tuple(
-        parse_policy(MANAGED_POLICIES[name], Kind.IDENTITY, name) for name in sorted(names) if name in MANAGED_POLICIES
-    )

@@ -23,5 +23,5 @@ async def authenticated_body(
     credentials = await services.access.credentials(signed.access_key, signed.session_token)
     sigv4.verify(signed, credentials.secret, payload.hexdigest(), services.now())
     services.access.note_use(credentials)
-    request.caller = credentials.key
+    request.caller = credentials.key if credentials.holder.role is None else credentials.holder.arn
     return body, credentials

@@ -1,9 +1,10 @@
-"""Rows of accounts, users, their managed policies and their access keys."""
+"""Rows of accounts, users and their access keys."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from moorage.metadata import identity_policies
 from moorage.metadata.database import Transaction
 
 
@@ -14,6 +15,10 @@ class User:
     name: str
     created_at: int
 
+    @property
+    def title(self) -> str:
+        return f"user {self.name!r}"
+
 
 @dataclass(frozen=True, slots=True)
 class AccessKey:
@@ -23,7 +28,6 @@ class AccessKey:
     sealed_secret: bytes
     active: bool
     user: User
-    policies: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,25 +85,8 @@ def list_users(tx: Transaction, account: str) -> list[User]:
 
 def delete_user(tx: Transaction, user: User) -> None:
     """Remove a user with its keys and policies."""
+    identity_policies.forget(tx, user.id)
     tx.run("DELETE FROM iam_user WHERE id = :id", id=user.id)
-
-
-def attach_policy(tx: Transaction, user: User, policy: str) -> None:
-    tx.run(
-        "INSERT INTO user_policy (user_id, policy) VALUES (:user, :policy) ON CONFLICT DO NOTHING",
-        user=user.id,
-        policy=policy,
-    )
-
-
-def detach_policy(tx: Transaction, user: User, policy: str) -> bool:
-    """False when it was not attached."""
-    statement = "DELETE FROM user_policy WHERE user_id = :user AND policy = :policy"
-    return bool(tx.run(statement, user=user.id, policy=policy))
-
-
-def policies_of(tx: Transaction, user_id: str) -> frozenset[str]:
-    return frozenset(row[0] for row in tx.all("SELECT policy FROM user_policy WHERE user_id = :user", user=user_id))
 
 
 def insert_key(tx: Transaction, key: KeySummary, user: User, sealed_secret: bytes) -> None:
@@ -115,20 +102,15 @@ def insert_key(tx: Transaction, key: KeySummary, user: User, sealed_secret: byte
 
 
 _FIND_KEY = """
-SELECT k.sealed_secret, k.active, u.id, u.account, u.name, u.created_at,
-       (SELECT string_agg(p.policy, ',') FROM user_policy p WHERE p.user_id = u.id)
+SELECT k.sealed_secret, k.active, u.id, u.account, u.name, u.created_at
 FROM access_key k JOIN iam_user u ON u.id = k.user_id
 WHERE k.id = :id
 """
 
 
 def find_key(tx: Transaction, key: str) -> AccessKey | None:
-    """One look-up with all that authentication needs: it is on the way of every request."""
     row = tx.one(_FIND_KEY, id=key)
-    if row is None:
-        return None
-    policies = frozenset(row[6].split(",")) if row[6] else frozenset()
-    return AccessKey(key, row[0], bool(row[1]), User(row[2], row[3], row[4], row[5]), policies)
+    return None if row is None else AccessKey(key, row[0], bool(row[1]), User(row[2], row[3], row[4], row[5]))
 
 
 def keys_of(tx: Transaction, user: User) -> list[KeySummary]:

@@ -73,7 +73,7 @@ def _user_name(request: Request) -> Values:
 
 _KEYS: Final[Mapping[str, Callable[[Request], Values]]] = {
     "aws:sourceip": lambda request: _text(request.circumstances.source_ip),
-    "aws:principalarn": lambda request: _text(request.principal.arn),
+    "aws:principalarn": lambda request: _text(request.principal.principal_arn),
     "aws:principalaccount": lambda request: _text(request.principal.account),
     "aws:principaltype": lambda request: _text(request.principal.kind),
     "aws:userid": lambda request: _text(request.principal.unique_id),

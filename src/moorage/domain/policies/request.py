@@ -21,6 +21,11 @@ class Principal(Protocol):
     def arn(self) -> str: ...
 
     @property
+    def principal_arn(self) -> str:
+        """`aws:PrincipalArn`: of a session of a role the role's own ARN."""
+        ...
+
+    @property
     def kind(self) -> str:
         """`aws:PrincipalType`: Account, User or AssumedRole."""
         ...
