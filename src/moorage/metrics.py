@@ -26,6 +26,7 @@ GAUGES: Final[Mapping[str, tuple[str, str]]] = {
     "moorage_jobs_waiting": ("kind", "Jobs that wait or are being done."),
     "moorage_jobs_dead": ("kind", "Jobs that were given up."),
     "moorage_job_overdue_seconds": ("kind", "How long the job that is due longest has been due."),
+    "moorage_events": ("state", "Events that wait for their receivers, and those that could not be delivered."),
     "moorage_uploads_open": ("state", "Uploads that were begun and neither completed nor cancelled."),
 }
 """Label and description of each gauge."""

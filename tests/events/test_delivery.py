@@ -9,12 +9,13 @@ import time
 from typing import Any
 
 from tests.conftest import StartServer
+from tests.durability.promises import check_p12_secrets_stay_secret
 from tests.ecr.pushing import push, put
 from tests.events.conftest import Hook, Webhooks
 from tests.support.aws import aws_client
 from tests.support.images import image
 from tests.support.receiver import Message, Receiver, receiving, wait_until
-from tests.support.server import free_port
+from tests.support.server import Server, free_port
 
 
 def verify(message: Message, secret: str) -> None:
@@ -167,11 +168,12 @@ def test_the_test_command_says_when_nobody_answers(webhooks: Webhooks) -> None:
     assert "Connection refused" in failed.stderr
 
 
-def test_a_secret_of_ones_own_is_used_and_never_shown(receiver: Receiver, webhooks: Webhooks) -> None:
+def test_a_secret_of_ones_own_is_used_and_never_shown(server: Server, receiver: Receiver, webhooks: Webhooks) -> None:
     secret = "whsec_" + base64.b64encode(b"thirty-two random bytes, really!").decode()
     hook = webhooks.add(receiver.url, "--secret", secret)
     webhooks("test", hook.id)
     listed = webhooks("list")
+    check_p12_secrets_stay_secret(server, [secret])
     webhooks("remove", hook.id)
 
     assert hook.secret == ""

@@ -15,7 +15,7 @@ from moorage.core.events import JOB, NAMES, PUSH, ask_for_delivery
 from moorage.core.vault import Vault
 from moorage.core.webhooks import ATTEMPTS, FIRST_DELAY, KEEP_FAILED, LONGEST_DELAY, Deliveries, WebhookError
 from moorage.domain.ports import Unreachable
-from moorage.metadata import jobs
+from moorage.metadata import jobs, overview
 from moorage.metadata import webhooks as rows
 from moorage.metadata.jobs import Job, JobFailed
 from moorage.metadata.schema import migrate
@@ -168,6 +168,16 @@ def test_what_was_set_aside_a_month_ago_is_forgotten_and_nothing_that_waits(regi
     asyncio.run(deliveries.forget_old(Job("forget", "", {}, 1, "")))
 
     assert (registry.waiting(), registry.failed()) == (["waiting", "new"], {})
+
+
+def test_metrics_count_what_waits_and_what_failed(registry: Registry) -> None:
+    registry.record("refused")
+    registry.deliver(Receiver(400))
+    registry.record("a", "b")
+
+    gauges = registry.database.look(partial(overview.gauges, now=system_clock()))
+
+    assert gauges["moorage_events"] == {"waiting": 2, "failed": 1}
 
 
 def test_events_for_a_webhook_that_was_removed_are_forgotten(registry: Registry) -> None:

@@ -13,10 +13,12 @@ def gauges(tx: Transaction, now: int) -> Mapping[str, Mapping[str, float]]:
     """Values by gauge and label, as `metrics.py` names them; `now` in microseconds."""
     rows = tx.all("SELECT kind, state, count(*), min(due_at) FROM job GROUP BY kind, state")
     waiting = {kind: (count, due) for kind, state, count, due in rows if state == "waiting"}
+    events = tx.one("SELECT count(*), count(error) FROM delivery") or (0, 0)
     uploads = tx.one("SELECT count(*) FROM upload")
     return {
         "moorage_jobs_waiting": {kind: count for kind, (count, _) in waiting.items()},
         "moorage_jobs_dead": {kind: count for kind, state, count, _ in rows if state == "dead"},
         "moorage_job_overdue_seconds": {kind: max(now - due, 0) / _SECOND for kind, (_, due) in waiting.items()},
+        "moorage_events": {"waiting": events[0] - events[1], "failed": events[1]},
         "moorage_uploads_open": {"open": uploads[0] if uploads else 0},
     }
