@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -17,6 +19,7 @@ from tests.durability.promises import check_p12_secrets_stay_secret
 from tests.ecr.wire import ACCOUNT, Refusal, refusal
 from tests.identities.conftest import Moorage, allow, of_session, role_arn, trust
 from tests.identities.issuer import AUDIENCE, SUBJECT, Issuer
+from tests.support.clients import program_environment, run
 from tests.support.http_client import Docker
 from tests.support.server import Server
 
@@ -74,6 +77,22 @@ def test_a_job_with_a_token_of_its_issuer_gets_the_role(
     made = clients("ecr", session).create_repository(repositoryName=f"tests/by-job-{header['alg'].lower()}")
     assert made["repository"]["registryId"] == ACCOUNT
     assert refusal(clients("ecr", session).describe_repositories).code == "AccessDeniedException"
+
+
+def test_the_aws_command_line_logs_in_with_nothing_but_a_token(
+    server: Server, issuer: Issuer, new_role: NewRole, tmp_path: Path
+) -> None:
+    """As GitHub's and GitLab's jobs do: two variables, and `aws ecr get-login-password` works."""
+    role = new_role(trust({"Federated": PROVIDER}, ACTION, Condition=ONLY_MAIN), allow("ecr:*"))
+    file = tmp_path / "token"
+    file.write_text(issuer.token())
+    given = {name: value for name, value in server.environment.items() if "KEY" not in name}
+    job = {"AWS_ROLE_ARN": role_arn(role), "AWS_WEB_IDENTITY_TOKEN_FILE": str(file), "AWS_ROLE_SESSION_NAME": "job-2"}
+
+    command = [sys.executable, "-m", "awscli", "ecr", "get-login-password"]
+    password = run(command, program_environment(tmp_path, given | job))
+
+    assert Docker(server.host, server.port, password.strip()).get("/v2/").status == 200
 
 
 def test_conditions_see_the_claims(anybody: Any, issuer: Issuer, role: str) -> None:
