@@ -15,13 +15,14 @@ from moorage.adapters.s3_client import S3Client
 from moorage.adapters.s3_objects import Objects
 from moorage.adapters.s3_signing import Signer
 from moorage.config import Settings
-from moorage.core import accounts, events, master_key, webhooks
+from moorage.core import accounts, events, lifecycle, lifecycle_previews, master_key, orphans, webhooks
 from moorage.core.access import Access
 from moorage.core.addresses import Addresses
 from moorage.core.audit import Audit
 from moorage.core.authorization import Authorizer
-from moorage.core.clock import DAY, system_clock
+from moorage.core.clock import DAY, SECOND, system_clock
 from moorage.core.layers import Layers
+from moorage.core.lifecycle_runs import LifecycleRuns
 from moorage.core.pages import PageTokens
 from moorage.core.pulls import Pulls
 from moorage.core.services import Services
@@ -144,12 +145,14 @@ def services_of(
         keys=Keys(settings.kms_keys),
         quotas=Quotas.parse(settings.quotas),
         sparse_manifests=settings.sparse_manifests,
+        lifecycle_delay=settings.lifecycle_delay * SECOND,
     )
 
 
 def duties(services: Services) -> dict[str, Duty]:
     """What worker processes do beside answering requests, by the kind of job (`worker.py`)."""
     deliveries = Deliveries(services.database, services.vault, HttpCourier(), services.now)
+    runs = LifecycleRuns(services.database, services.now, services.lifecycle_delay)
     return {
         events.JOB: Duty(
             deliveries.deliver,
@@ -159,6 +162,9 @@ def duties(services: Services) -> dict[str, Duty]:
             at_once=webhooks.AT_ONCE,
         ),
         "forget-failed-events": Duty(deliveries.forget_old, every=DAY),
+        lifecycle.JOB: Duty(runs.run),
+        orphans.JOB: Duty(runs.remove_orphans),
+        lifecycle_previews.JOB: Duty(runs.preview),
     }
 
 

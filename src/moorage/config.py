@@ -42,6 +42,7 @@ class Settings:
     audit_log: str = "audit.jsonl"
     audit_reads: bool = False
     sparse_manifests: bool = False
+    lifecycle_delay: int = 60
     failpoints: str = ""
     metrics: str = ""
     tls: bool = False
@@ -168,8 +169,7 @@ def _check(settings: Settings) -> None:
     settings._listen_parts()
     if settings.metrics_address == settings._listen_parts():
         raise SettingWrong("metrics: an address of its own, not that of listen")
-    if settings.workers < 0:
-        raise SettingWrong("workers: the number of worker processes, or 0 for one a processor")
+    _check_numbers(settings)
     if settings.server not in {"granian", "uvicorn"}:
         raise SettingWrong(f"server: {settings.server!r} is neither granian nor uvicorn")
     if re.fullmatch(r"[a-z0-9-]{2,25}", settings.region) is None:
@@ -206,6 +206,13 @@ def _check_blobs(settings: Settings) -> None:
         raise SettingWrong(
             "blobs: set MOORAGE_S3_ACCESS_KEY_ID and MOORAGE_S3_SECRET_ACCESS_KEY to a key that opens the bucket"
         )
+
+
+def _check_numbers(settings: Settings) -> None:
+    if settings.workers < 0:
+        raise SettingWrong("workers: the number of worker processes, or 0 for one a processor")
+    if settings.lifecycle_delay < 0:
+        raise SettingWrong("lifecycle_delay: seconds between a push and the run of lifecycle rules that it asks for")
 
 
 def _check_tls(settings: Settings) -> None:
@@ -260,11 +267,11 @@ def _converted(name: str, value: Any) -> Any:
     """A setting's value from its text; values of a TOML file or the command line have their type already."""
     if name in {"data", "tls_cert", "tls_key", "master_key_file"}:
         return Path(value).expanduser()
-    if name == "workers":
+    if name in {"workers", "lifecycle_delay"}:
         try:
             return int(value)
         except ValueError:
-            raise SettingWrong(f"workers: {value!r} is not a number") from None
+            raise SettingWrong(f"{name}: {value!r} is not a number") from None
     if name in {"tls_name", "trusted_proxy", "kms_key", "quota"} and not isinstance(value, str):
         return ",".join(value)
     if name in {"access_log", "audit_reads", "blob_redirect", "sparse_manifests", "tls"} and isinstance(value, str):

@@ -83,6 +83,11 @@ def test_a_folder_in_use_is_told(command: Command, server: Server) -> None:
         (["--listen", "127.0.0.1:70000"], {}, "listen: '127.0.0.1:70000' is not HOST:PORT"),
         (["--workers", "-1"], {}, "workers: the number of worker processes, or 0 for one a processor"),
         (["--region", "EU WEST"], {}, "region: 'EU WEST' is not a region"),
+        (
+            ["--lifecycle-delay", "-1"],
+            {},
+            "lifecycle_delay: seconds between a push and the run of lifecycle rules that it asks for",
+        ),
         ([], {"MOORAGE_WORKERS": "many"}, "workers: 'many' is not a number"),
         ([], {"MOORAGE_SERVER": "apache"}, "server: 'apache' is neither granian nor uvicorn"),
         (["--blobs", "http://127.0.0.1/bucket"], {}, "blobs: 'http://127.0.0.1/bucket' is not s3://BUCKET/PREFIX"),

@@ -157,6 +157,21 @@ def test_a_reader_keeps_its_snapshot_while_others_commit(path: Path, opened: Cal
     assert database.look(count) == 1
 
 
+def test_a_snapshot_stays_as_it_is_while_others_write(opened: Callable[[], Database]) -> None:
+    database = opened()
+
+    async def run() -> list[int]:
+        async with database.snapshot() as state:
+            seen = [await state.read(count)]
+            await database.write(add("000000000001"))
+            seen.append(await state.read(count))
+            with pytest.raises(apsw.ReadOnlyError):
+                await state.read(add("000000000002"))
+        return [*seen, await database.read(count)]
+
+    assert asyncio.run(run()) == [0, 0, 1]
+
+
 def test_readers_cannot_write(opened: Callable[[], Database]) -> None:
     with pytest.raises(apsw.ReadOnlyError):
         opened().look(add("000000000001"))

@@ -10,13 +10,17 @@ import pytest
 
 from moorage.core import templates
 from moorage.domain.encryption import Keys
+from moorage.domain.lifecycle.policy import parse
 from moorage.domain.names import Registry
 from moorage.domain.policies.rendering import rendered
 from moorage.domain.quotas import Quotas
-from moorage.metadata import policies, repositories
+from moorage.metadata import lifecycle, policies, repositories
 from moorage.metadata.database import Transaction
+from moorage.metadata.lifecycle import StoredPolicy
 from moorage.metadata.repositories import Repository
 from moorage.metadata.templates import Template
+from tests.lifecycle.policies import policy as lifecycle_policy
+from tests.lifecycle.policies import rule
 from tests.oci.client import ACCOUNT, REGION, Answer, Client, World
 from tests.oci.test_uploads import CONTENT
 from tests.support.http_client import Docker
@@ -26,6 +30,7 @@ from tests.support.server import Server
 
 HERE = Registry(ACCOUNT, REGION)
 TEMPLATE = Template("", (templates.CREATE_ON_PUSH,))
+LIFECYCLE = lifecycle_policy(rule(1, "any", 5))
 POLICY = policy({"Effect": "Allow", "Principal": "*", "Action": "ecr:BatchGetImage"})
 
 
@@ -65,6 +70,7 @@ def test_the_first_upload_makes_the_repository_as_the_template_says(world: World
         encryption_type="KMS",
         resource_tags={"team": "a", "cost": "1"},
         repository_policy=POLICY,
+        lifecycle_policy=LIFECYCLE,
     )
     one, other = image(seed=501), image(seed=502)
 
@@ -78,9 +84,15 @@ def test_the_first_upload_makes_the_repository_as_the_template_says(world: World
     assert root.push("made/app", other, "v1").code == "TAG_INVALID"
 
     def read(tx: Transaction) -> Any:
-        return repositories.resource_tags(tx, made), policies.find_repository_policy(tx, made.id)
+        kept = policies.find_repository_policy(tx, made.id), lifecycle.find_policy(tx, made.id)
+        return repositories.resource_tags(tx, made), *kept
 
-    assert world.database.look(read) == ({"cost": "1", "team": "a"}, rendered(POLICY))
+    compact = parse(LIFECYCLE).text
+    assert world.database.look(read) == (
+        {"cost": "1", "team": "a"},
+        rendered(POLICY),
+        StoredPolicy(compact, evaluated_at=0),
+    )
 
 
 @pytest.mark.parametrize("query", ["", f"?digest={digest(CONTENT)}", f"?mount={digest(b'-')}&from=x/y", "?mount=x"])

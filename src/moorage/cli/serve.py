@@ -51,6 +51,7 @@ _NOT_READY = (PortInUse, FolderInUse, DatabaseUnusable, CertificateUnusable, Mas
 @click.option(
     "--blob-redirect", type=bool, metavar="on|off", help="Send pulls of layers to the S3 store itself  [default: on]"
 )
+@click.option("--lifecycle-delay", type=int, help="Seconds from a push to a run of lifecycle rules  [default: 60]")
 @tls_options
 @registry_options
 @config_option

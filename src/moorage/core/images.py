@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from moorage import failpoints
-from moorage.core import events, storage_classes
+from moorage.core import events, lifecycle, orphans, storage_classes
 from moorage.core.repositories import is_immutable
 from moorage.domain.errors import (
     ImageAlreadyExists,
@@ -38,7 +38,8 @@ _SIZE_LIMIT = 2**63 - 1
 class Push:
     """A manifest on its way in: its exact bytes, what they say, and what the client wants them to be called.
 
-    `sparse` lets it name layers and images that the repository does not have; `quotas` hold for what is there then.
+    `sparse` lets it name layers and images that the repository does not have; `quotas` hold for what is there then. The
+    repository's lifecycle policy is applied `lifecycle_delay` after it.
     """
 
     body: bytes
@@ -47,6 +48,7 @@ class Push:
     digest: Digest | None = None
     sparse: bool = False
     quotas: Quotas = field(default_factory=Quotas)
+    lifecycle_delay: int = lifecycle.DELAY
 
     def calculated(self) -> str:
         """The digest of the bytes, by the algorithm of the expected digest if there is one."""
@@ -72,7 +74,7 @@ def put(tx: Transaction, repository: Repository, push: Push, now: int) -> str:
     if changed:
         push.quotas.check("tags_per_image", images.number_of_tags(tx, image_id))
     if known is not None and known.is_archived:
-        storage_classes.restore(tx, known, now)
+        storage_classes.restore(tx, repository, known, now)
     elif known is not None and not changed:
         raise ImageAlreadyExists(
             digest=digest,
@@ -82,6 +84,7 @@ def put(tx: Transaction, repository: Repository, push: Push, now: int) -> str:
         )
     for tag in changed or (None,):
         events.record(tx, events.image_event(repository, events.PUSH, digest, tag, push.manifest, now))
+    lifecycle.apply_at(tx, repository.id, now + push.lifecycle_delay)
     failpoints.hit("M2")
     return digest
 
@@ -134,7 +137,7 @@ def _needed_images(tx: Transaction, repository: Repository, push: Push, now: int
         )
     for image in found.values():
         if image.is_archived:
-            storage_classes.restore(tx, image, now)
+            storage_classes.restore(tx, repository, image, now)
     return [found[child.digest].id for child in wanted if child.digest in found]
 
 
@@ -317,4 +320,5 @@ def _delete(tx: Transaction, repository: Repository, image: Image, now: int) -> 
     images.delete(tx, image.id)
     for pair in removed:
         events.record(tx, events.image_event(repository, events.DELETE, pair.digest, pair.tag, image, now))
+    orphans.leave(tx, repository.id, image.digest, now)
     return removed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from moorage.core import lifecycle
 from moorage.core.access import Access
 from moorage.core.addresses import Addresses
 from moorage.core.audit import Audit
@@ -35,6 +36,7 @@ class Services:
     keys: Keys
     quotas: Quotas
     sparse_manifests: bool = False
+    lifecycle_delay: int = lifecycle.DELAY
 
     def reached_at(self, scheme_and_host: tuple[str, str] | None) -> Services:
         """The same services for a client that came through a trusted proxy, which it called by scheme and host."""

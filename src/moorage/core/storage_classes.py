@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final, Literal
 
 from moorage.core import events
-from moorage.domain.errors import ImageStorageClassUpdateNotSupported
+from moorage.domain.lifecycle.errors import ImageStorageClassUpdateNotSupported
 from moorage.metadata import images
 from moorage.metadata.database import Transaction
 from moorage.metadata.images import ACTIVE, Image
@@ -28,37 +28,38 @@ def update(tx: Transaction, repository: Repository, image: Image, target: Storag
     if (target == "ARCHIVE") == image.is_archived:
         raise _refusal(repository, image, f"it is in the storage class {target} already")
     if target == "STANDARD":
-        restore(tx, image, now)
-    else:
-        parents = images.parents_of(tx, image.id, ACTIVE)
-        if parents:
-            raise _refusal(repository, image, _LISTED.format(parents=", ".join(parents)))
-        archive(tx, image, now)
-    events.record(tx, events.storage_class_event(repository, image, target, now))
+        restore(tx, repository, image, now)
+        return
+    parents = images.parents_of(tx, image.id, ACTIVE)
+    if parents:
+        raise _refusal(repository, image, _LISTED.format(parents=", ".join(parents)))
+    _archive(tx, repository, image, now)
 
 
-def archive(tx: Transaction, image: Image, now: int) -> None:
+def _archive(tx: Transaction, repository: Repository, image: Image, now: int) -> None:
     """Archive an image, and with it whatever refers to it, unless an index that can be pulled lists that."""
-    images.archive(tx, image.id, now)
-    waiting = [image.digest]
-    while waiting:
-        for referrer in images.with_subject(tx, image.repository_id, waiting.pop()):
-            if not referrer.is_archived and not images.parents_of(tx, referrer.id, ACTIVE):
-                images.archive(tx, referrer.id, now)
-                waiting.append(referrer.digest)
-
-
-def restore(tx: Transaction, image: Image, now: int) -> None:
-    """Bring an archived image back, and with it what refers to it and what it lists: an index needs its images."""
-    images.activate(tx, image.id, now)
     waiting = [image]
     while waiting:
         one = waiting.pop()
-        together = [*images.with_subject(tx, one.repository_id, one.digest), *images.children_of(tx, one.id)]
-        for other in together:
-            if other.is_archived:
-                images.activate(tx, other.id, now)
-                waiting.append(other)
+        images.archive(tx, one.id, now)
+        events.record(tx, events.storage_class_event(repository, one, "ARCHIVE", now))
+        referrers = images.with_subject(tx, repository.id, one.digest)
+        waiting += [other for other in referrers if not other.is_archived and not _is_listed(tx, other)]
+
+
+def _is_listed(tx: Transaction, image: Image) -> bool:
+    return bool(images.parents_of(tx, image.id, ACTIVE))
+
+
+def restore(tx: Transaction, repository: Repository, image: Image, now: int) -> None:
+    """Bring an archived image back, and with it what refers to it and what it lists: an index needs its images."""
+    waiting = [image]
+    while waiting:
+        one = waiting.pop()
+        images.activate(tx, one.id, now)
+        events.record(tx, events.storage_class_event(repository, one, "STANDARD", now))
+        together = [*images.with_subject(tx, repository.id, one.digest), *images.children_of(tx, one.id)]
+        waiting += [other for other in together if other.is_archived]
 
 
 def _refusal(repository: Repository, image: Image, reason: str) -> ImageStorageClassUpdateNotSupported:

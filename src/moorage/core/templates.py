@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Final
 
-from moorage.core import encryption, policies, repositories
+from moorage.core import encryption, lifecycle, policies, repositories
 from moorage.domain.encryption import Keys
 from moorage.domain.errors import (
     InvalidTagParameter,
@@ -129,6 +129,8 @@ def create_on_push(
     repository = repositories.create(tx, draft, quotas, now)
     if template.repository_policy is not None:
         attached.put_repository_policy(tx, repository.id, template.repository_policy)
+    if template.lifecycle_policy is not None:
+        lifecycle.put(tx, repository, template.lifecycle_policy, now + lifecycle.DELAY)
     return repository, True
 
 

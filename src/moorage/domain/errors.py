@@ -1,4 +1,4 @@
-"""Every refusal of the registry, one class each, named as ECR names it without "Exception".
+"""Every refusal of the registry, one class each, named as ECR names it without "Exception"; `lifecycle` has its own.
 
     Refusal                     the registry declines a request; both doors translate it in one place each
       ├ (direct subclasses)     exceptions of the ECR service model: same name + "Exception"
@@ -318,15 +318,6 @@ class ReferencedImagesNotFound(Refusal):
     template = (
         "Images with digests '[{digests}]' required for pushing image into repository "
         "with name '{repository}' in the registry with id '{registry}' do not exist"
-    )
-
-
-class ImageStorageClassUpdateNotSupported(Refusal):
-    """No text was captured."""
-
-    template = (
-        "The storage class of the image with digest '{digest}' in the repository with name '{repository}' "
-        "in the registry with id '{registry}' cannot be updated: {reason}"
     )
 
 

@@ -36,7 +36,15 @@ async def put_image(call: Call, request: shapes.PutImageRequest) -> shapes.PutIm
     body = request["imageManifest"].encode()
     manifest = parse_manifest(body, request.get("imageManifestMediaType"))
     tag = _tag(request.get("imageTag"))
-    push = Push(body, manifest, (tag,) if tag else (), _expected(call, request), quotas=call.services.quotas)
+    services, tags = call.services, (tag,) if tag else ()
+    push = Push(
+        body,
+        manifest,
+        tags,
+        _expected(call, request),
+        quotas=services.quotas,
+        lifecycle_delay=services.lifecycle_delay,
+    )
     now = call.services.now()
 
     def put(tx: Transaction) -> shapes.Image:

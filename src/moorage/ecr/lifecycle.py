@@ -1,17 +1,21 @@
-"""UpdateImageStorageClass."""
+"""Lifecycle policies, their previews, and UpdateImageStorageClass."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Final
 
-from moorage.core import images, repositories, storage_classes
+from moorage.core import images, lifecycle, lifecycle_previews, repositories, storage_classes
 from moorage.core.images import ImageId
+from moorage.core.lifecycle_previews import Asked, Found, Status
 from moorage.ecr import shapes, views
-from moorage.ecr.call import Call, Handler
+from moorage.ecr.call import Call, Handler, Page, next_token, page_of, refuse_paging_with, seconds
 from moorage.metadata.database import Transaction
+from moorage.metadata.lifecycle import PreviewResult, StoredPolicy
 
-_ANSWERS: Final[Mapping[shapes.TargetStorageClass, shapes.ImageStatus]] = {
+_TAGGED: Final = {"TAGGED": True, "UNTAGGED": False, "ANY": None}
+
+_STATUSES: Final[Mapping[shapes.TargetStorageClass, shapes.ImageStatus]] = {
     "ARCHIVE": "ARCHIVED",
     "STANDARD": "ACTIVATING",
 }
@@ -36,10 +40,135 @@ async def update_image_storage_class(
         "registryId": call.registry.account,
         "repositoryName": request["repositoryName"],
         "imageId": views.image_id(digest, wanted.tag),
-        "imageStatus": _ANSWERS[target],
+        "imageStatus": _STATUSES[target],
     }
 
 
+async def put_lifecycle_policy(
+    call: Call, request: shapes.PutLifecyclePolicyRequest
+) -> shapes.PutLifecyclePolicyResponse:
+    name, text = request["repositoryName"], request["lifecyclePolicyText"]
+    due_at = call.services.now() + call.services.lifecycle_delay
+
+    def put(tx: Transaction) -> str:
+        return lifecycle.put(tx, repositories.get(tx, call.registry, name), text, due_at)
+
+    stored = await call.write(put)
+    return {"registryId": call.registry.account, "repositoryName": name, "lifecyclePolicyText": stored}
+
+
+async def get_lifecycle_policy(
+    call: Call, request: shapes.GetLifecyclePolicyRequest
+) -> shapes.GetLifecyclePolicyResponse:
+    name = request["repositoryName"]
+    found = await call.read(lambda tx: lifecycle.get(tx, repositories.get(tx, call.registry, name)))
+    return _policy(call, name, found)
+
+
+async def delete_lifecycle_policy(
+    call: Call, request: shapes.DeleteLifecyclePolicyRequest
+) -> shapes.DeleteLifecyclePolicyResponse:
+    name = request["repositoryName"]
+    found = await call.write(lambda tx: lifecycle.delete(tx, repositories.get(tx, call.registry, name)))
+    return _policy(call, name, found)
+
+
+def _policy(call: Call, name: str, found: StoredPolicy) -> shapes.GetLifecyclePolicyResponse:
+    """A policy that was never applied says so with the beginning of time (AWS CLI reference, get-lifecycle-policy)."""
+    return {
+        "registryId": call.registry.account,
+        "repositoryName": name,
+        "lifecyclePolicyText": found.text,
+        "lastEvaluatedAt": seconds(found.evaluated_at),
+    }
+
+
+async def start_lifecycle_policy_preview(
+    call: Call, request: shapes.StartLifecyclePolicyPreviewRequest
+) -> shapes.StartLifecyclePolicyPreviewResponse:
+    name, text, now = request["repositoryName"], request.get("lifecyclePolicyText"), call.services.now()
+
+    def start(tx: Transaction) -> str:
+        return lifecycle_previews.start(tx, repositories.get(tx, call.registry, name), text, now)
+
+    started = await call.write(start)
+    return {
+        "registryId": call.registry.account,
+        "repositoryName": name,
+        "lifecyclePolicyText": started,
+        "status": "IN_PROGRESS",
+    }
+
+
+async def get_lifecycle_policy_preview(
+    call: Call, request: shapes.GetLifecyclePolicyPreviewRequest
+) -> shapes.GetLifecyclePolicyPreviewResponse:
+    """With `imageIds` the results of those images that have one; without, pages of all."""
+    name, status = request["repositoryName"], request.get("filter", {}).get("tagStatus", "ANY")
+    if "imageIds" in request:
+        refuse_paging_with(request, "imageIds")
+    page = page_of(call, request, f"GetLifecyclePolicyPreview:{name}:{status}")
+    asked = Asked(_image_ids(request), _TAGGED[status], page.position[0] if page.position else -1, page.limit + 1)
+
+    def read(tx: Transaction) -> Found:
+        return lifecycle_previews.get(tx, repositories.get(tx, call.registry, name), asked, call.services.now())
+
+    return _preview(call, name, page, await call.read(read), is_paged=asked.image_ids is None)
+
+
+def _image_ids(request: shapes.GetLifecyclePolicyPreviewRequest) -> tuple[ImageId, ...] | None:
+    if "imageIds" not in request:
+        return None
+    return tuple(ImageId(item.get("imageDigest"), item.get("imageTag")) for item in request["imageIds"])
+
+
+def _preview(
+    call: Call, name: str, page: Page, found: Found, *, is_paged: bool
+) -> shapes.GetLifecyclePolicyPreviewResponse:
+    shown = found.results[: page.limit] if is_paged else found.results
+    last = [shown[-1].position] if len(shown) < len(found.results) else None
+    view: shapes.GetLifecyclePolicyPreviewResponse = {
+        "registryId": call.registry.account,
+        "repositoryName": name,
+        "lifecyclePolicyText": found.preview.text,
+        "status": found.status.value,
+        "previewResults": [_result(result) for result in shown],
+        **next_token(call, page, last),  # type: ignore[typeddict-item]
+    }
+    if found.status is Status.COMPLETE:
+        view["summary"] = _summary(found)
+    return view
+
+
+def _result(result: PreviewResult) -> shapes.LifecyclePolicyPreviewResult:
+    view: shapes.LifecyclePolicyPreviewResult = {
+        "imageDigest": result.digest,
+        "imagePushedAt": seconds(result.pushed_at),
+        "action": {"type": "EXPIRE"},
+        "appliedRulePriority": result.priority,
+        "storageClass": "ARCHIVE" if result.is_archived else "STANDARD",
+    }
+    if result.action == "transition":
+        view["action"] = {"type": "TRANSITION", "targetStorageClass": "ARCHIVE"}
+    if result.tags:
+        view["imageTags"] = list(result.tags)
+    return view
+
+
+def _summary(found: Found) -> shapes.LifecyclePolicyPreviewSummary:
+    view: shapes.LifecyclePolicyPreviewSummary = {"expiringImageTotalCount": found.preview.expiring}
+    if found.preview.archiving:
+        view["transitioningImageTotalCounts"] = [
+            {"targetStorageClass": "ARCHIVE", "imageTotalCount": found.preview.archiving}
+        ]
+    return view
+
+
 OPERATIONS: Final[Mapping[str, Handler]] = {
+    "PutLifecyclePolicy": put_lifecycle_policy,
+    "GetLifecyclePolicy": get_lifecycle_policy,
+    "DeleteLifecyclePolicy": delete_lifecycle_policy,
+    "StartLifecyclePolicyPreview": start_lifecycle_policy_preview,
+    "GetLifecyclePolicyPreview": get_lifecycle_policy_preview,
     "UpdateImageStorageClass": update_image_storage_class,
 }

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Hashable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
@@ -46,6 +47,12 @@ def is_there(result: object) -> bool:
     return result is not None
 
 
+class Snapshot(Protocol):
+    """A state of the database that stays as it is."""
+
+    async def read(self, work: Work[T]) -> T: ...
+
+
 class Database(Protocol):
     """One process's connections to the database. `start` and `close` frame its use on an event loop.
 
@@ -57,6 +64,9 @@ class Database(Protocol):
 
     def look(self, work: Work[T]) -> T:
         """`read` for callers that are not on an event loop."""
+
+    def snapshot(self) -> AbstractAsyncContextManager[Snapshot]:
+        """One state of the database for a reader that takes its time, in small reads with other work in between."""
 
     async def recall(self, key: Hashable, work: Work[T], *, keep: Callable[[T], bool] = is_there) -> T:
         """`read`, or what it gave for the same `key` if nothing was committed since, by any process.

@@ -273,6 +273,16 @@ def children_of(tx: Transaction, parent_id: int) -> list[Image]:
     return [Image(*row) for row in rows]
 
 
+def is_subject(tx: Transaction, repository_id: int, digest: str) -> bool:
+    """Whether an image of the repository names this digest as its subject."""
+    row = tx.one(
+        "SELECT 1 FROM image WHERE repository_id = :repository AND subject = :digest LIMIT 1",
+        repository=repository_id,
+        digest=digest,
+    )
+    return row is not None
+
+
 def with_subject(tx: Transaction, repository_id: int, subject: str) -> list[Image]:
     """The images whose manifests name `subject`, whatever their status."""
     rows = tx.all(

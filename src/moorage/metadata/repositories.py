@@ -74,6 +74,11 @@ def find(tx: Transaction, registry: Registry, name: str) -> Repository | None:
     return _repository(row) if row else None
 
 
+def find_by_id(tx: Transaction, repository_id: int) -> Repository | None:
+    row = tx.one(f"SELECT {_COLUMNS} FROM repository WHERE id = :id", id=repository_id)  # noqa: S608
+    return _repository(row) if row else None
+
+
 def page(tx: Transaction, registry: Registry, after: str, limit: int) -> list[Repository]:
     """At most `limit` repositories with names behind `after`, in the order of their names."""
     rows = tx.all(

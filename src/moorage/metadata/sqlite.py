@@ -16,8 +16,8 @@ import fcntl
 import os
 import queue
 import threading
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -84,6 +84,16 @@ class SqliteTransaction:
         return self._connection.execute(statement, values)
 
 
+class SqliteSnapshot:
+    """A `Snapshot`: the read transaction of one connection."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._reading = SqliteTransaction(connection)
+
+    async def read(self, work: Work[T]) -> T:
+        return work(self._reading)
+
+
 class SqliteDatabase:
     """One process's view of the database file."""
 
@@ -110,6 +120,17 @@ class SqliteDatabase:
             return work(self._reading)
         finally:
             self._reader.execute("COMMIT")
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[SqliteSnapshot]:
+        """On a connection of its own, since the state of the other one goes on."""
+        connection = _connect(self._path)
+        try:
+            connection.execute("PRAGMA query_only = ON")
+            connection.execute("BEGIN")
+            yield SqliteSnapshot(connection)
+        finally:
+            connection.close()
 
     async def recall(self, key: Hashable, work: Work[T], *, keep: Callable[[T], bool] = is_there) -> T:
         """`read`, or what it gave for the same `key` if nothing was committed since, by any process."""

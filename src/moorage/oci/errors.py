@@ -9,6 +9,7 @@ import msgspec
 
 from moorage.domain import errors
 from moorage.domain.errors import Refusal
+from moorage.domain.lifecycle import errors as lifecycle
 from moorage.http.messages import Headers, Response
 
 RETRY_SECONDS: Final = 10
@@ -68,7 +69,10 @@ OCI_CODES: Final[Mapping[type[Refusal], tuple[int, str]]] = {
     errors.ImageTagAlreadyExists: (400, "TAG_INVALID"),
     errors.TagInvalid: (400, "TAG_INVALID"),
     errors.ImageReferencedByIndex: (405, "UNSUPPORTED"),
-    errors.ImageStorageClassUpdateNotSupported: (405, "UNSUPPORTED"),
+    lifecycle.LifecyclePolicyNotFound: (404, "UNSUPPORTED"),
+    lifecycle.LifecyclePolicyPreviewNotFound: (404, "UNSUPPORTED"),
+    lifecycle.LifecyclePolicyPreviewInProgress: (409, "UNSUPPORTED"),
+    lifecycle.ImageStorageClassUpdateNotSupported: (405, "UNSUPPORTED"),
     errors.Unsupported: (405, "UNSUPPORTED"),
     errors.BodyTimeout: (408, "SIZE_INVALID"),
     errors.BodyLengthDiffers: (400, "SIZE_INVALID"),

@@ -50,6 +50,7 @@ class Manifests:
         self._pulls = services.pulls
         self._sparse = services.sparse_manifests
         self._quotas = services.quotas
+        self._lifecycle_delay = services.lifecycle_delay
         self._gate = gate
         self._creation = Creation(services, gate)
         self._budget = BodyBudget(_MEMORY)
@@ -85,7 +86,8 @@ class Manifests:
         async with self._budget.room_for(request, MANIFEST_LIMIT):
             body = await _manifest_body(request)
             manifest = parse_manifest(body, request.header(b"content-type"))
-            push = Push(body, manifest, (tag,) if tag else tags, digest, self._sparse, self._quotas)
+            named = (tag,) if tag else tags
+            push = Push(body, manifest, named, digest, self._sparse, self._quotas, self._lifecycle_delay)
             try:
                 stored = await self._store(push, lambda tx: repositories.get(tx, visit.registry, name))
             except RepositoryNotFound as missing:

@@ -56,6 +56,12 @@ class Choice(NamedTuple):
     image: Facts
     rule: Rule
 
+    def still_holds(self, current: Facts) -> bool:
+        """Whether nothing that the rule looks at has happened to the image since; a pull matters to one kind only."""
+        if self.rule.count_type == "sinceImagePulled":
+            return current == self.image
+        return current._replace(pulled_at=self.image.pulled_at) == self.image
+
 
 class Selection:
     """The choice that a policy makes at the time `now`, among images that are added one after the other."""
