@@ -273,23 +273,39 @@ async def test_what_is_no_key_is_never_asked_for(nodes: Nodes, key: str) -> None
         await node.delete(key)
 
 
-def test_the_part_numbers_last_for_the_largest_layer_in_whatever_parts_it_comes() -> None:
-    assert numbers_used(LAYER_LIMIT, LAYER_LIMIT) < MOST_PARTS / 2
-    assert numbers_used(LAYER_LIMIT, LAYER_LIMIT // PART_LIMIT + 1) < MOST_PARTS
-    assert numbers_used(PART_LIMIT * s3_append.PART_MINIMUM, s3_append.PART_MINIMUM) < MOST_PARTS
+@pytest.mark.parametrize("crowded", [False, True])
+def test_the_part_numbers_last_for_the_largest_layer_in_whatever_parts_it_comes(crowded: bool) -> None:
+    assert numbers_used(LAYER_LIMIT, LAYER_LIMIT, crowded) <= MOST_PARTS / 2
+    assert numbers_used(LAYER_LIMIT, LAYER_LIMIT // PART_LIMIT + 1, crowded) < MOST_PARTS
+    assert numbers_used(PART_LIMIT * s3_append.PART_MINIMUM, s3_append.PART_MINIMUM, crowded) < MOST_PARTS
 
 
-def numbers_used(size: int, append: int) -> int:
+def numbers_used(size: int, append: int, crowded: bool) -> int:
     """How many parts an upload of that size has that comes in appends of so many bytes."""
     numbers = pending = 0
     for start in range(0, size, append):
         pending += min(append, size - start)
-        while pending >= (wanted := part_bytes(numbers)):
+        while pending >= (wanted := part_bytes(numbers, crowded=crowded)):
             pending -= wanted
             numbers += 1
         if pending >= s3_append.PART_MINIMUM:
             numbers, pending = numbers + 1, 0
     return numbers
+
+
+@on_nodes
+async def test_many_uploads_at_once_hold_less_of_each_in_memory(nodes: Nodes, upload: str) -> None:
+    node = nodes.one_more()
+    others = [PausingBody(b"first", b"second") for _ in range(s3_append.CROWD)]
+    requests = [asyncio.create_task(node.append(new_upload(), 0, aiter(one))) for one in others]
+    for one in others:
+        await one.paused.wait()
+    await node.append(upload, 0, pieces(LARGE[: 10 * MIB], MIB))
+
+    assert nodes.sizes() == [5 * MIB, 5 * MIB]
+    for one in others:
+        one.resume.set()
+    assert await asyncio.gather(*requests) == [11] * len(others)
 
 
 def test_what_an_upload_was_before_its_newest_append_can_be_gone_back_to_once() -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from moorage.adapters.blob_files import FileBlobStore
 from moorage.adapters.blob_s3 import S3BlobStore
-from moorage.adapters.s3_client import S3Client
+from moorage.adapters.s3_client import PATIENCE, Patience, S3Client
 from moorage.adapters.s3_objects import Objects
 from moorage.adapters.s3_signing import Signer
 from moorage.domain.buckets import Bucket, BucketKey
@@ -48,9 +48,17 @@ def s3_store(place: Path) -> Iterator[BlobStore]:
         database.close()
 
 
-def store_in(server: ObjectStore, place: Path, database: SqliteDatabase) -> S3BlobStore:
-    bucket = Bucket.parse(server.setting(prefix_of(place)))
-    objects = Objects(S3Client(Signer(bucket, BucketKey(KEY_ID, SECRET))), bucket.prefix)
+def store_in(
+    server: ObjectStore,
+    place: Path,
+    database: SqliteDatabase,
+    *,
+    port: int | None = None,
+    patience: Patience = PATIENCE,
+) -> S3BlobStore:
+    """A store whose keys begin with what belongs to that place; at another port where a proxy stands before it."""
+    bucket = Bucket.parse(server.setting(prefix_of(place), port))
+    objects = Objects(S3Client(Signer(bucket, BucketKey(KEY_ID, SECRET)), patience), bucket.prefix)
     return S3BlobStore(objects, StoredUploadStates(database))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,8 @@ class S3Server(Server):
         self.prefix = f"servers/{self.port}"
         self._arguments = ["--blobs", store.setting(self.prefix, port), "--blob-redirect", "on" if redirect else "off"]
 
-    def serve(self) -> None:
-        self.start(extra_env=self.store.environment, extra_args=self._arguments)
+    def serve(self, other_env: Mapping[str, str] | None = None) -> None:
+        self.start(extra_env={**self.store.environment, **(other_env or {})}, extra_args=self._arguments)
 
 
 @pytest.fixture(scope="module")

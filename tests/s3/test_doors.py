@@ -11,6 +11,7 @@ from typing import Any
 
 import apsw
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.ecr.pushing import begin, complete, push, send_part
 from tests.s3.conftest import S3Server
@@ -182,6 +183,26 @@ def test_a_blob_that_the_store_lost_is_an_error_and_never_a_short_answer(own_ser
     own_server.store.client().delete_object(Bucket=own_server.store.bucket, Key=key)
     assert docker.get(path).status == 500
     own_server.kill()  # an orderly end would find the fault in its log
+
+
+def test_a_store_that_refuses_the_key_is_an_unavailable_registry_on_both_doors(
+    own_server: S3Server, own_ecr: Any
+) -> None:
+    """What was signed with the wrong secret is in no answer."""
+    docker = Docker(own_server.host, own_server.port, docker_password(own_ecr))
+    own_server.stop()
+    own_server.serve({"MOORAGE_S3_SECRET_ACCESS_KEY": "not the secret"})
+    location = docker.post("/v2/app/blobs/uploads/").headers["Location"]
+
+    by_docker = docker.patch(location, b"content", OCTETS)
+    with pytest.raises(ClientError, match="SignatureDoesNotMatch") as by_api:
+        send_part(own_ecr, "app", begin(own_ecr, "app"), 0, b"content")
+
+    assert (by_docker.status, by_docker.error_codes()) == (503, ["UNAVAILABLE"])
+    assert by_docker.headers["Retry-After"]
+    assert by_api.value.response["ResponseMetadata"]["HTTPStatusCode"] == 503
+    assert "SignatureDoesNotMatch" in by_docker.body.decode()
+    assert b"not the secret" not in by_docker.body
 
 
 @pytest.mark.client

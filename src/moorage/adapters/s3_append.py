@@ -22,26 +22,31 @@ PART_MINIMUM: Final = 5 << 20
 PART_BYTES: Final = 10 << 20
 """What is sent at once at first: what InitiateLayerUpload asks clients for, so that one of theirs is one of ours."""
 
+CROWD: Final = 4
+"""More appends than these at once, in one process, are sent in parts of half the size: each holds one in memory."""
+
 MOST_PARTS: Final = 10_000
-PARTS_OF_ONE_SIZE: Final = 2_000
-"""How many part numbers there are, and after how many parts are twice as large: 52,000 MiB take 3,600 numbers."""
+PARTS_OF_ONE_SIZE: Final = 1_500
+"""How many part numbers there are, and after how many parts are twice as large: 52,000 MiB take at most 5,000."""
 
 MOST_PIECES: Final = 16
 MOST_SPENT: Final = 64
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Means:
-    """What an append works with. `senders` bounds the parts of a process that are on their way to the store."""
+    """What the appends of a process share: `senders` bounds the parts on their way, `appends` counts who receives."""
 
     objects: Objects
     senders: asyncio.Semaphore
+    appends: int = 0
 
 
 class Append:
     """Appends the chunks of one body to what the notes say is there."""
 
     def __init__(self, means: Means, ledger: Ledger) -> None:
+        self._means = means
         self._objects = means.objects
         self._senders = means.senders
         self._ledger = ledger
@@ -55,6 +60,7 @@ class Append:
 
     async def run(self, chunks: AsyncIterator[bytes]) -> int:
         """Store the whole body, and return the new size. Raises what `BlobStore.append` does."""
+        self._means.appends += 1
         try:
             async for chunk in chunks:
                 await self._take(chunk)
@@ -62,6 +68,8 @@ class Append:
         except BaseException as error:
             await asyncio.shield(asyncio.create_task(self._give_up(error)))
             raise
+        finally:
+            self._means.appends -= 1
         return self._size
 
     async def _take(self, chunk: bytes) -> None:
@@ -70,7 +78,7 @@ class Append:
         if self._hash is not None:
             self._hash.update(chunk)
         failpoints.hit("U2")
-        if self._pending >= part_bytes(self._ledger.notes.numbers):
+        if self._pending >= part_bytes(self._ledger.notes.numbers, crowded=self._means.appends > CROWD):
             await self._ship()
 
     @property
@@ -179,6 +187,6 @@ async def reserve(objects: Objects, ledger: Ledger) -> tuple[Multipart, int]:
     return begun, number
 
 
-def part_bytes(numbers: int) -> int:
+def part_bytes(numbers: int, *, crowded: bool) -> int:
     """How large the next part is, after so many were sent."""
-    return PART_BYTES << (numbers // PARTS_OF_ONE_SIZE)
+    return (PART_MINIMUM if crowded else PART_BYTES) << (numbers // PARTS_OF_ONE_SIZE)

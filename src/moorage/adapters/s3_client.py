@@ -34,12 +34,16 @@ _CONNECTIONS: Final = 128
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long the store is waited for: to connect, for its next byte, and for all attempts at one request together."""
+    """How long the store is waited for: to connect, for its next byte, and for all attempts at one request together.
+
+    A body gives the last two the time in which it is sent if the connection is as slow as `floor` bytes a second.
+    """
 
     connect_seconds: float = 3.0
     silence_seconds: float = 10.0
     total_seconds: float = 12.0
     first_pause_seconds: float = 0.1
+    floor: int = 256 << 10
 
 
 PATIENCE: Final = Patience()
@@ -105,7 +109,7 @@ class S3Client:
     async def ask(self, request: S3Request) -> S3Answer:
         """The store's answer to a request, whatever it is. Raises Unavailable when trying again did not help."""
         headers = {**request.headers, **await self._signed(request)}
-        attempts = Attempts(self._patience)
+        attempts = Attempts(self._patience, self._time_for(request))
         while True:
             try:
                 async with self._open(request, headers) as response:
@@ -128,6 +132,9 @@ class S3Client:
         """The patience for a request that the caller tries again by itself."""
         return Attempts(self._patience)
 
+    def _time_for(self, request: S3Request) -> float:
+        return sum(map(len, request.body)) / self._patience.floor
+
     async def _signed(self, request: S3Request) -> dict[str, str]:
         return self._signer.headers(request.method, request.key, request.query, await _sha256(request.body))
 
@@ -135,24 +142,25 @@ class S3Client:
     async def _open(self, request: S3Request, headers: Mapping[str, str]) -> AsyncIterator[aiohttp.ClientResponse]:
         url = URL(self._signer.url(request.key, request.query), encoded=True)
         length = {"content-length": str(sum(map(len, request.body)))} if request.method in {"PUT", "POST"} else {}
+        timeout = aiohttp.ClientTimeout(
+            sock_connect=self._patience.connect_seconds,
+            sock_read=self._patience.silence_seconds + self._time_for(request),
+        )
         async with self._connected().request(
             request.method,
             url,
             headers={**headers, **length},
             data=_slices(request.body) if request.body else None,
             allow_redirects=False,
+            timeout=timeout,
         ) as response:
             yield response
 
     def _connected(self) -> aiohttp.ClientSession:
         """The session, made at the first request, on the loop that serves."""
         if self._session is None:
-            timeout = aiohttp.ClientTimeout(
-                total=None, sock_connect=self._patience.connect_seconds, sock_read=self._patience.silence_seconds
-            )
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=_CONNECTIONS),
-                timeout=timeout,
                 auto_decompress=False,
                 read_bufsize=CHUNK_BYTES // 2,
                 skip_auto_headers=["content-type", "accept-encoding", "user-agent"],
@@ -163,9 +171,9 @@ class S3Client:
 class Attempts:
     """The time that is left to try a request again, and the pauses in between: longer each time, and never in step."""
 
-    def __init__(self, patience: Patience) -> None:
+    def __init__(self, patience: Patience, time_for_body: float = 0.0) -> None:
         self._loop = asyncio.get_running_loop()
-        self._deadline = self._loop.time() + patience.total_seconds
+        self._deadline = self._loop.time() + patience.total_seconds + time_for_body
         self._pause = patience.first_pause_seconds
 
     async def pause(self, failure: str) -> None:
