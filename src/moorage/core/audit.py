@@ -116,18 +116,37 @@ def identity(caller: Caller | None) -> dict[str, Any]:
     """`userIdentity` of a caller; of type Unknown for whoever did not prove to be one."""
     if caller is None:
         return {"type": "Unknown"}
-    kind, _, name = caller.arn.rpartition(":")[2].partition("/")
-    known = {
-        "type": _IDENTITY_TYPES.get(kind, "Unknown"),
-        "principalId": caller.account if kind == "root" else caller.user_id,
+    known: dict[str, Any] = {
+        "type": _IDENTITY_TYPES[caller.kind],
+        "principalId": caller.unique_id,
         "arn": caller.arn,
         "accountId": caller.account,
-        "accessKeyId": caller.key,
     }
-    return known | {"userName": name} if kind == "user" else known
+    if caller.key:
+        known["accessKeyId"] = caller.key
+    if caller.kind == "User":
+        known["userName"] = caller.user_name
+    context = _session_context(caller)
+    return known | {"sessionContext": context} if context else known
 
 
-_IDENTITY_TYPES: Final = {"root": "Root", "user": "IAMUser", "assumed-role": "AssumedRole"}
+_IDENTITY_TYPES: Final = {"Account": "Root", "User": "IAMUser", "AssumedRole": "AssumedRole"}
+
+
+def _session_context(caller: Caller) -> dict[str, Any]:
+    """Of temporary credentials: when they were made, and for which role (CloudTrail, "userIdentity element")."""
+    context: dict[str, Any] = {}
+    if caller.role is not None:
+        context["sessionIssuer"] = {
+            "type": "Role",
+            "principalId": caller.user_id.partition(":")[0],
+            "arn": caller.principal_arn,
+            "accountId": caller.account,
+            "userName": caller.role.name,
+        }
+    if caller.issued_at is not None:
+        context["attributes"] = {"creationDate": iso_time(caller.issued_at), "mfaAuthenticated": "false"}
+    return context
 
 
 def _error(failure: Refusal | str) -> dict[str, str]:
