@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.ecr.pushing import push
+from tests.ecr.test_pull_times import pull_time, recorded_pull_time
 from tests.ecr.wire import ACCOUNT, refusal
 from tests.identities.conftest import Credentials, Moorage, allow, of_session, role_arn, trust, user_arn
 from tests.support.aws import docker_password
@@ -248,3 +249,23 @@ def asking(new_user: NewUser, new_role: NewRole) -> tuple[Credentials, str]:
     """A user, and a role that trusts it."""
     name, user = new_user()
     return user, new_role(trust({"AWS": user_arn(name)}))
+
+
+def test_pulls_of_a_session_leave_the_pull_time_where_its_role_is_excluded(
+    clients: Clients, new_user: NewUser, new_role: NewRole, repository: str
+) -> None:
+    """ECR user guide, "Pull time update exclusions"."""
+    ecr = clients("ecr")
+    for seed, tag in enumerate(["scanned", "used"]):
+        push(ecr, repository, image(seed=seed), tag)
+    name, user = new_user()
+    role = new_role(trust({"AWS": user_arn(name)}), READ)
+    session = clients("ecr", of_session(assume(clients, user, role)))
+
+    ecr.register_pull_time_update_exclusion(principalArn=role_arn(role))
+    session.batch_get_image(repositoryName=repository, imageIds=[{"imageTag": "scanned"}])
+    ecr.deregister_pull_time_update_exclusion(principalArn=role_arn(role))
+    session.batch_get_image(repositoryName=repository, imageIds=[{"imageTag": "used"}])
+
+    recorded_pull_time(ecr, repository, "used")
+    assert pull_time(ecr, repository, "scanned") is None

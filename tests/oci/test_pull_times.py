@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
-
-from moorage.core.pulls import REFRESHED, principal_of
+from moorage.core.pulls import REFRESHED
 from moorage.metadata.database import Transaction
-from tests.oci.client import ACCOUNT, Client, World
+from tests.oci.client import Client, World
 from tests.support.images import image
 
 
@@ -60,17 +58,3 @@ def test_a_pull_of_an_image_that_is_gone_by_then_is_forgotten(world: World, root
     root.push(repository, after, "v1")
 
     assert not times(world).keys() & {gone.manifest.digest, after.manifest.digest}
-
-
-@pytest.mark.parametrize(
-    ("arn", "principal"),
-    [
-        (f"arn:aws:iam::{ACCOUNT}:user/anna", (ACCOUNT, "user", "anna")),
-        (f"arn:aws:iam::{ACCOUNT}:user/team/anna", (ACCOUNT, "user", "anna")),
-        (f"arn:aws:iam::{ACCOUNT}:role/path/to/nightly", (ACCOUNT, "role", "nightly")),
-        (f"arn:aws:sts::{ACCOUNT}:assumed-role/nightly/i-0123", (ACCOUNT, "role", "nightly")),
-        (f"arn:aws:iam::{ACCOUNT}:root", (ACCOUNT, "root", "")),
-    ],
-)
-def test_a_session_counts_as_its_role(arn: str, principal: tuple[str, str, str]) -> None:
-    assert principal_of(arn) == principal

@@ -40,11 +40,13 @@ class Pulls:
         return manifest.image_id is not None and (manifest.last_pulled_at or 0) <= self._now() - REFRESHED
 
     async def record(self, caller: Caller, registry: Registry, manifest: StoredManifest) -> None:
-        """Note that `caller` was given an image of `registry`, unless the registry excludes that principal."""
+        """Note that `caller` was given an image of `registry`, unless the registry excludes the user or the role."""
         if manifest.image_id is None or not self.is_due(manifest):
             return
-        excluded = await self._database.recall(("pull time exclusions", registry), lambda tx: _principals(tx, registry))
-        if principal_of(caller.arn) in excluded:
+        excluded = await self._database.recall(
+            ("pull time exclusions", registry), lambda tx: settings.every_pull_time_exclusion(tx, registry)
+        )
+        if caller.principal_arn in excluded:
             return
         self._waiting[manifest.image_id] = self._now()
         if self._timer is None:
@@ -65,22 +67,6 @@ def _forget(written: asyncio.Future[None]) -> None:
     """A time that could not be written is told again by the next pull."""
     if not written.cancelled():
         written.exception()
-
-
-def principal_of(arn: str) -> tuple[str, str, str]:
-    """Account, kind and name of whoever an ARN names: a session of an assumed role is its role, wherever that is filed.
-
-    Names of users and of roles are unique in an account, whatever their paths (IAM user guide, "IAM identifiers").
-    """
-    account, kind_and_name = arn.split(":", 5)[4:]
-    kind, *path = kind_and_name.split("/")
-    if kind == "assumed-role":
-        return account, "role", path[0]
-    return account, kind, path[-1] if path else ""
-
-
-def _principals(tx: Transaction, registry: Registry) -> frozenset[tuple[str, str, str]]:
-    return frozenset(principal_of(arn) for arn in settings.every_pull_time_exclusion(tx, registry))
 
 
 def exclude(tx: Transaction, registry: Registry, principal: str, quotas: Quotas, now: int) -> None:

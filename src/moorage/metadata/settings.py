@@ -65,14 +65,14 @@ def delete_pull_time_exclusion(tx: Transaction, registry: Registry, principal: s
     )
 
 
-def every_pull_time_exclusion(tx: Transaction, registry: Registry) -> list[str]:
+def every_pull_time_exclusion(tx: Transaction, registry: Registry) -> frozenset[str]:
     """All ARNs of a registry, which are few."""
     rows = tx.all(
         "SELECT principal FROM pull_time_exclusion WHERE account = :account AND region = :region",
         account=registry.account,
         region=registry.region,
     )
-    return [row[0] for row in rows]
+    return frozenset(row[0] for row in rows)
 
 
 def pull_time_exclusions(tx: Transaction, registry: Registry, after: str, limit: int) -> list[str]:
