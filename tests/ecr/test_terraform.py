@@ -110,6 +110,20 @@ def test_aws_ecr_repository_policy(ecr: Any, repository: str) -> None:
     assert refused.code == "RepositoryPolicyNotFoundException"
 
 
+def test_aws_ecr_lifecycle_policy(ecr: Any, repository: str) -> None:
+    for text in (lifecycle(5), lifecycle(6)):
+        ecr.put_lifecycle_policy(repositoryName=repository, lifecyclePolicyText=text)
+
+        read = ecr.get_lifecycle_policy(repositoryName=repository)
+        assert (read["registryId"], read["repositoryName"]) == (ACCOUNT, repository)
+        assert same(read["lifecyclePolicyText"], text)
+
+    ecr.delete_lifecycle_policy(repositoryName=repository, registryId=ACCOUNT)
+
+    refused = refusal(ecr.get_lifecycle_policy, repositoryName=repository)
+    assert refused.code == "LifecyclePolicyNotFoundException"
+
+
 def test_aws_ecr_registry_policy(ecr: Any) -> None:
     where = f"arn:aws:ecr:{ecr.meta.region_name}:{ACCOUNT}:repository/*"
     for text in (
