@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from functools import partial
 
 from moorage import failpoints
@@ -20,12 +21,15 @@ from moorage.core.access import Access
 from moorage.core.addresses import Addresses
 from moorage.core.audit import Audit
 from moorage.core.authorization import Authorizer
-from moorage.core.clock import DAY, SECOND, system_clock
+from moorage.core.clock import DAY, HOUR, SECOND, system_clock
+from moorage.core.collection import Collection
+from moorage.core.collector import Collector, Rules
 from moorage.core.layers import Layers
 from moorage.core.lifecycle_runs import LifecycleRuns
 from moorage.core.pages import PageTokens
 from moorage.core.pulls import Pulls
 from moorage.core.services import Services
+from moorage.core.telling import Telling
 from moorage.core.vault import Vault
 from moorage.core.webhooks import Deliveries
 from moorage.domain.encryption import Keys
@@ -77,7 +81,7 @@ def application(settings: Settings, meter: Callable[[], RequestMeter] | None = N
     log = Log(requests=settings.access_log)
     audit_file = AuditFile(settings.audit_path, log)
     services = services_of(settings, folder, database, blobs, audit_file)
-    worker = Worker(database, duties(services), system_clock, log)
+    worker = Worker(database, duties(services, rules_of(settings), log), system_clock, log)
 
     def start() -> None:
         database.start()
@@ -120,6 +124,22 @@ def blob_store(
     return store, store.close
 
 
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[tuple[Database, BlobStore]]:
+    """The engines of a data folder for a command, while a server runs on it or not. Raises DatabaseUnusable."""
+    failpoints.arm(settings.failpoints)
+    folder = DataFolder(settings.data, settings.given_master_key())
+    migrate(folder.database)
+    database = SqliteDatabase(folder.database)
+    blobs, close = blob_store(settings, folder, database)
+    database.start()
+    try:
+        yield database, blobs
+    finally:
+        await close()
+        database.close()
+
+
 def services_of(
     settings: Settings, folder: DataFolder, database: Database, blobs: BlobStore, audit_file: AuditFile
 ) -> Services:
@@ -129,6 +149,7 @@ def services_of(
         database=database,
         blobs=blobs,
         layers=Layers(database, blobs, system_clock),
+        telling=Telling(database, system_clock, rules_of(settings).grace),
         access=Access(database, vault, system_clock, settings.region),
         authorizer=Authorizer(database),
         pages=PageTokens(vault),
@@ -149,8 +170,14 @@ def services_of(
     )
 
 
-def duties(services: Services) -> dict[str, Duty]:
+def rules_of(settings: Settings) -> Rules:
+    """What this registry counts as garbage."""
+    return Rules(grace=int(settings.grace_period * SECOND))
+
+
+def duties(services: Services, rules: Rules, log: Log) -> dict[str, Duty]:
     """What worker processes do beside answering requests, by the kind of job (`worker.py`)."""
+    collection = Collection(Collector(services.database, services.blobs, services.now), rules, log)
     deliveries = Deliveries(services.database, services.vault, HttpCourier(), services.now)
     runs = LifecycleRuns(services.database, services.now, services.lifecycle_delay)
     return {
@@ -165,6 +192,7 @@ def duties(services: Services) -> dict[str, Duty]:
         lifecycle.JOB: Duty(runs.run),
         orphans.JOB: Duty(runs.remove_orphans),
         lifecycle_previews.JOB: Duty(runs.preview),
+        "collect-garbage": Duty(collection.run, every=HOUR),
     }
 
 

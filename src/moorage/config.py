@@ -21,6 +21,8 @@ from moorage.domain.quotas import Quotas
 
 _LISTEN = re.compile(r"(?P<host>\[[0-9a-fA-F:]+\]|[^:\[\]]*):(?P<port>\d{1,5})")
 _MASTER_KEY_BYTES = 32
+_DURATION = re.compile(r"(?P<number>\d{1,9}(?:\.\d{1,6})?)\s*(?P<unit>[smhd]?)", re.ASCII)
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 _HOST_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9])?", re.ASCII)
 
 
@@ -43,6 +45,7 @@ class Settings:
     audit_reads: bool = False
     sparse_manifests: bool = False
     lifecycle_delay: int = 60
+    grace_period: float = 86_400
     failpoints: str = ""
     metrics: str = ""
     tls: bool = False
@@ -160,6 +163,14 @@ def share_counts(folder: str) -> None:
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
 
 
+def seconds_of(text: str) -> float:
+    """The seconds of a duration like `90`, `30m`, `24h` or `7d`. Raises ValueError."""
+    found = _DURATION.fullmatch(text.strip())
+    if found is None:
+        raise ValueError(f"{text!r} is not a duration like 90s, 30m, 24h or 7d")
+    return float(found["number"]) * _SECONDS[found["unit"]]
+
+
 def inherited() -> dict[str, str]:
     """The environment that this process was given, for a program that it hands over to."""
     return dict(os.environ)
@@ -272,6 +283,11 @@ def _converted(name: str, value: Any) -> Any:
             return int(value)
         except ValueError:
             raise SettingWrong(f"{name}: {value!r} is not a number") from None
+    if name == "grace_period":
+        try:
+            return seconds_of(str(value))
+        except ValueError as error:
+            raise SettingWrong(f"grace_period: {error}") from None
     if name in {"tls_name", "trusted_proxy", "kms_key", "quota"} and not isinstance(value, str):
         return ",".join(value)
     if name in {"access_log", "audit_reads", "blob_redirect", "sparse_manifests", "tls"} and isinstance(value, str):

@@ -2,8 +2,7 @@
 
 Each reads a server through both of its doors and raises AssertionError where the promise is broken, whatever was done
 to the server before: all tests of crashes, power cuts, full disks and races end here.
-P6 (what is unreachable goes away) has no checker before there is a collector; P9 (isolation) is shown by each door's
-own tests.
+P9 (isolation) is shown by each door's own tests.
 """
 
 from __future__ import annotations
@@ -99,6 +98,24 @@ def check_p5_immutable_means_once(doors: Doors, tag: Named, outcomes: Mapping[st
     check_tag_names_one_of(doors, tag, winners)
 
 
+def check_p6_garbage_goes(server: Server) -> None:
+    """After a collection without a grace period: every row is needed, and every file has its row."""
+    with _database_of(server) as connection:
+        layers = connection.execute("SELECT repository_id, blob_id FROM repository_layer").fetchall()
+        needed = connection.execute("SELECT DISTINCT repository_id, blob_id FROM image_layer").fetchall()
+        keys = {str(row[0]) for row in connection.execute("SELECT storage_key FROM blob")}
+        uploads = {str(row[0]) for row in connection.execute("SELECT id FROM upload")}
+        seen = {int(row[0]) for row in connection.execute("SELECT DISTINCT blob_id FROM repository_layer")}
+        blobs = {int(row[0]) for row in connection.execute("SELECT id FROM blob")}
+        left = connection.execute("SELECT count(*) FROM removed_bytes UNION ALL SELECT count(*) FROM removed_image")
+        assert left.fetchall() == [(0,), (0,)]
+    assert sorted(layers) == sorted(needed)
+    assert blobs == seen
+    files = {path.relative_to(server.data).as_posix() for path in (server.data / "blobs").rglob("*") if path.is_file()}
+    assert files == keys
+    assert {path.name for path in (server.data / "uploads").iterdir()} <= uploads
+
+
 @contextmanager
 def check_p7_refused_leaves_no_trace(doors: Doors) -> Iterator[None]:
     """What happens in the block is refused: afterwards clients see what they saw before."""
@@ -166,16 +183,22 @@ def check_p12_secrets_stay_secret(server: Server, secrets: Collection[str]) -> N
 
 def check_database_is_whole(server: Server) -> None:
     """SQLite finds nothing wrong, every row refers to rows that are there, and every blob's file has its bytes."""
-    connection = apsw.Connection(str(server.data / "moorage.db"), flags=apsw.SQLITE_OPEN_READWRITE)
-    try:
+    with _database_of(server) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
         blobs = connection.execute("SELECT digest, size, storage_key FROM blob").fetchall()
-    finally:
-        connection.close()
     for name, size, key in [(str(name), size, str(key)) for name, size, key in blobs]:
         content = (server.data / key).read_bytes()
         assert (len(content), digest_by(name, content)) == (size, name), key
+
+
+@contextmanager
+def _database_of(server: Server) -> Iterator[apsw.Connection]:
+    connection = apsw.Connection(str(server.data / "moorage.db"), flags=apsw.SQLITE_OPEN_READWRITE)
+    try:
+        yield connection
+    finally:
+        connection.close()
 
 
 def check_all(doors: Doors, journal: Journal) -> None:

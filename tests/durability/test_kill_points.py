@@ -21,6 +21,7 @@ from tests.durability.doors import Doors, Journal, crash_of_the_server, doors_of
 from tests.durability.promises import check_all, check_p8_repeating_converges, check_p11_restarts_at_once, upload_size
 from tests.ecr.pushing import MINIMUM, begin, complete, put, send_part, upload_layer
 from tests.ecr.wire import refusal
+from tests.garbage import test_crashes
 from tests.support.images import OCI_LAYER, Blob, Image, image
 from tests.support.server import Server
 
@@ -324,10 +325,13 @@ def test_a_crash_loses_nothing_that_was_acknowledged_and_the_documented_retry_co
         check_all(doors, journal)
 
 
-def test_every_point_that_the_program_passes_is_killed_here(pytestconfig: pytest.Config) -> None:
+def test_every_point_is_killed_here_or_in_the_tests_of_garbage(
+    pytestconfig: pytest.Config,
+) -> None:
     source = pytestconfig.rootpath / "src" / "moorage"
     passed = {
         name for path in source.rglob("*.py") for name in re.findall(r'failpoints\.hit\("(\w+)"\)', path.read_text())
     }
 
-    assert passed == {point.partition(":")[0] for point, _, _ in TABLE}
+    killed = [*(point for point, _, _ in TABLE), *test_crashes.POINTS]
+    assert passed == {point.partition(":")[0] for point in killed}

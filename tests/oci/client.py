@@ -24,6 +24,7 @@ from moorage.core.pages import PageTokens
 from moorage.core.pulls import Pulls
 from moorage.core.repositories import Draft
 from moorage.core.services import Services
+from moorage.core.telling import Telling
 from moorage.core.vault import Vault
 from moorage.domain.encryption import Keys
 from moorage.domain.identities import Caller
@@ -95,6 +96,7 @@ class World:
             layers=Layers(self.database, store, self.now),
             access=Access(self.database, vault, self.now, REGION),
             authorizer=Authorizer(self.database),
+            telling=Telling(self.database, self.now),
             pages=PageTokens(vault),
             pulls=Pulls(self.database, self.now),
             vault=vault,
@@ -170,14 +172,16 @@ class World:
     def trace(self) -> dict[str, Any]:
         """All that a request could change: the rows of every table, and the files with their sizes.
 
-        But for the memory of finished uploads, which nobody sees but who asks twice.
+        But for the memory of finished uploads, which nobody sees but who asks twice, and of when somebody was told of a
+        layer, which only the collector sees.
         """
         self.settle()
 
         def rows(tx: Transaction) -> dict[str, Any]:
             tables = [row[0] for row in tx.all("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")]
             tables.remove("finished_upload")
-            return {table: tx.all(f"SELECT * FROM {table} ORDER BY 1, 2") for table in tables}
+            columns = {"repository_layer": "repository_id, blob_id, linked_at"}
+            return {table: tx.all(f"SELECT {columns.get(table, '*')} FROM {table} ORDER BY 1, 2") for table in tables}
 
         folders = (self.folder / "uploads", self.folder / "blobs")
         files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]

@@ -23,6 +23,7 @@ _COMMANDS: Final = {
     "oidc": "moorage.cli.oidc:oidc",
     "apply": "moorage.cli.apply:apply",
     "explain": "moorage.cli.explain:explain",
+    "collect": "moorage.cli.collect:collect",
     "bench": "moorage.cli.bench:bench",
 }
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from moorage.adapters.data_folder import DataFolder
-from moorage.config import Settings, SettingWrong, load
+from moorage.config import Settings, SettingWrong, load, seconds_of
 
 _several: dict[str, Any] = {"multiple": True, "callback": lambda _context, _option, given: ",".join(given) or None}
 
@@ -48,6 +48,14 @@ _REGISTRY_OPTIONS = (
     ),
 )
 config_option = click.option("--config", metavar="FILE", help="TOML file with settings, named as the options are.")
+
+
+def duration(_context: click.Context, _option: click.Parameter, text: str | None) -> float | None:
+    """The seconds of an option like 90s, 30m, 24h or 7d."""
+    try:
+        return None if text is None else seconds_of(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 def tls_options(command: F) -> F:

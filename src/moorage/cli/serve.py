@@ -52,6 +52,7 @@ _NOT_READY = (PortInUse, FolderInUse, DatabaseUnusable, CertificateUnusable, Mas
     "--blob-redirect", type=bool, metavar="on|off", help="Send pulls of layers to the S3 store itself  [default: on]"
 )
 @click.option("--lifecycle-delay", type=int, help="Seconds from a push to a run of lifecycle rules  [default: 60]")
+@click.option("--grace-period", metavar="TIME", help="How long what is not needed stays, as 24h or 7d  [default: 24h]")
 @tls_options
 @registry_options
 @config_option

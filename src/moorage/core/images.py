@@ -25,7 +25,7 @@ from moorage.domain.errors import (
 from moorage.domain.manifests import Manifest
 from moorage.domain.names import Digest, Tag
 from moorage.domain.quotas import Quotas
-from moorage.metadata import counts, images, layers
+from moorage.metadata import counts, images, layers, trash
 from moorage.metadata.database import Transaction
 from moorage.metadata.images import Image, StoredManifest
 from moorage.metadata.repositories import Repository
@@ -92,7 +92,7 @@ def put(tx: Transaction, repository: Repository, push: Push, now: int) -> str:
 def _insert(tx: Transaction, repository: Repository, push: Push, digest: str, now: int) -> int:
     if push.manifest.size > _SIZE_LIMIT:
         raise ManifestInvalid("its layers are larger than anything that can be counted")
-    blobs = _needed_layers(tx, repository, push)
+    blobs, awaited = _needed_layers(tx, repository, push)
     children = _needed_images(tx, repository, push, now)
     failpoints.hit("M1")
     manifest = push.manifest
@@ -112,18 +112,25 @@ def _insert(tx: Transaction, repository: Repository, push: Push, digest: str, no
     image_id = images.insert(tx, image, push.body)
     push.quotas.check("images_per_repository", counts.images_of(tx, repository.id))
     images.reference_layers(tx, image_id, repository.id, blobs)
+    layers.await_layers(tx, image_id, repository.id, awaited)
     images.reference_children(tx, image_id, children)
     return image_id
 
 
-def _needed_layers(tx: Transaction, repository: Repository, push: Push) -> list[tuple[int, str]]:
-    """Blob ids and media types of all that the manifest needs; layers kept elsewhere need not be here."""
+def _needed_layers(
+    tx: Transaction, repository: Repository, push: Push
+) -> tuple[list[tuple[int, str]], list[tuple[str, str]]]:
+    """What the manifest needs: ids and media types of blobs that are here, digests and media types of the others.
+
+    Layers kept elsewhere need not be here. Raises LayersNotFound.
+    """
     wanted = push.manifest.layers
-    found = layers.find_layers(tx, repository.id, (layer.digest for layer in wanted))
+    found = layers.hold_layers(tx, repository.id, (layer.digest for layer in wanted))
     missing = [layer.digest for layer in wanted if layer.digest not in found and not layer.is_elsewhere]
     if missing and not push.sparse:
         raise LayersNotFound.for_image(missing, repository.name, repository.registry.account)
-    return [(found[layer.digest].id, layer.media_type) for layer in wanted if layer.digest in found]
+    here = [(found[layer.digest].id, layer.media_type) for layer in wanted if layer.digest in found]
+    return here, [(layer.digest, layer.media_type) for layer in wanted if layer.digest not in found]
 
 
 def _needed_images(tx: Transaction, repository: Repository, push: Push, now: int) -> list[int]:
@@ -317,6 +324,7 @@ def _delete(tx: Transaction, repository: Repository, image: Image, now: int) -> 
     if parents:
         raise ImageReferencedByIndex(parents=", ".join(parents))
     removed = [Removed(image.digest, tag) for tag in images.tags_of(tx, image.id)] or [Removed(image.digest, None)]
+    trash.keep(tx, repository, now, image.id)
     images.delete(tx, image.id)
     for pair in removed:
         events.record(tx, events.image_event(repository, events.DELETE, pair.digest, pair.tag, image, now))

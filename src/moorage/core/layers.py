@@ -152,23 +152,21 @@ class Layers:
             _check_parts(place, upload)
         failpoints.hit("U5")
         digest = await self._matching(place, upload, digests)
-        known = await self._database.read(lambda tx: layers.find_blob(tx, digest))
-        if known is None:
+        if not await self._reuse(place, upload, digest):
             await self._commit(place, upload, digest)
-        else:
-            await self._reuse(place, upload, known)
         failpoints.hit("U11")
         return digest
 
     async def finished(self, place: Place, upload_id: str) -> str | None:
-        """The digest of the layer that this upload became lately, if the repository sees it still."""
+        """The digest of the layer that this upload became lately, if the repository sees it still: told once more."""
+        now = self._now()
 
-        def look(tx: Transaction) -> str | None:
+        def tell(tx: Transaction) -> str | None:
             repository = repositories.get(tx, place.registry, place.repository)
-            digest = layers.find_finished(tx, upload_id, repository.id, place.owner)
-            return digest if digest and layers.find_layer(tx, repository.id, digest) else None
+            digest = layers.find_finished(tx, upload_id, repository.id, place.owner, now - FINISHED_LIFE)
+            return digest if digest and layers.tell(tx, repository.id, digest, now) else None
 
-        return await self._database.read(look)
+        return await self._database.write(tell)
 
     async def cancel(self, place: Place, upload: Upload) -> None:
         """Raises UploadNotFound."""
@@ -214,7 +212,7 @@ class Layers:
         now = self._now()
 
         def record(tx: Transaction) -> bool:
-            known = layers.find_blob(tx, digest)
+            known = layers.hold_blob(tx, digest)
             blob_id = known.id if known else layers.insert_blob(tx, digest, upload.size, key, now)
             _finish(tx, place, upload, digest, blob_id, now)
             upload_states.forget(tx, upload.id)
@@ -225,13 +223,24 @@ class Layers:
                 await self._blobs.delete(key)  # Another upload of it was faster; no row ever named this key.
         failpoints.hit("U10")
 
-    async def _reuse(self, place: Place, upload: Upload, blob: Blob) -> None:
+    async def _reuse(self, place: Place, upload: Upload, digest: str) -> bool:
+        """End the upload with the blob of that digest which the store has; False when it has none (any more)."""
+        if await self._database.read(lambda tx: layers.find_blob(tx, digest)) is None:
+            return False
         now = self._now()
-        exists = await self._database.write(lambda tx: not _finish(tx, place, upload, blob.digest, blob.id, now))
+
+        def link(tx: Transaction) -> bool | None:
+            known = layers.hold_blob(tx, digest)
+            return _finish(tx, place, upload, digest, known.id, now) if known else None
+
+        is_new = await self._database.write(link)
+        if is_new is None:
+            return False
         failpoints.hit("U10")
         await self._abandon(upload)
-        if exists:
-            raise LayerAlreadyExists(digest=blob.digest, repository=place.repository, registry=place.registry.account)
+        if not is_new:
+            raise LayerAlreadyExists(digest=digest, repository=place.repository, registry=place.registry.account)
+        return True
 
 
 @contextmanager
@@ -259,7 +268,7 @@ def _finish(tx: Transaction, place: Place, upload: Upload, digest: str, blob_id:
     """End the upload with the repository seeing the blob; False when it saw it before."""
     if not layers.delete_upload(tx, upload.id):
         raise _not_found(place, upload.id)
-    layers.remember_finished(tx, upload, digest, now, now - FINISHED_LIFE)
+    layers.remember_finished(tx, upload, digest, now)
     return layers.link_blob(tx, upload.repository_id, blob_id, now)
 
 

@@ -41,6 +41,5 @@ def unlink(tx: Transaction, repository: Repository, digest: str) -> None:
     blob = layers.find_layer(tx, repository.id, digest)
     if blob is None:
         raise BlobNotFound(digest=digest, repository=repository.name)
-    if layers.media_type_of(tx, repository.id, blob.id) is not None:
+    if not layers.unlink_blob(tx, repository.id, blob.id):
         raise LayerInUse(digest=digest, repository=repository.name)
-    layers.unlink_blob(tx, repository.id, blob.id)

@@ -15,7 +15,7 @@ from moorage.domain.errors import (
 )
 from moorage.domain.names import Registry, RepositoryName, matches_wildcard
 from moorage.domain.quotas import Quotas
-from moorage.metadata import counts, repositories
+from moorage.metadata import counts, repositories, trash
 from moorage.metadata.database import Transaction
 from moorage.metadata.repositories import Repository, RepositorySettings
 
@@ -59,10 +59,11 @@ def create(tx: Transaction, draft: Draft, quotas: Quotas, now: int) -> Repositor
     return repository
 
 
-def delete(tx: Transaction, repository: Repository, *, force: bool) -> None:
-    """Raises RepositoryNotEmpty unless forced."""
+def delete(tx: Transaction, repository: Repository, now: int, *, force: bool) -> None:
+    """Remove a repository; its images can come back for a while. Raises RepositoryNotEmpty unless forced."""
     if not force and repositories.has_images(tx, repository):
         raise RepositoryNotEmpty(repository=repository.name, registry=repository.registry.account)
+    trash.keep(tx, repository, now)
     repositories.delete(tx, repository)
 
 

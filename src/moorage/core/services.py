@@ -13,6 +13,7 @@ from moorage.core.clock import Clock
 from moorage.core.layers import Layers
 from moorage.core.pages import PageTokens
 from moorage.core.pulls import Pulls
+from moorage.core.telling import Telling
 from moorage.core.vault import Vault
 from moorage.domain.encryption import Keys
 from moorage.domain.ports import BlobStore
@@ -25,6 +26,7 @@ class Services:
     database: Database
     blobs: BlobStore
     layers: Layers
+    telling: Telling
     access: Access
     authorizer: Authorizer
     pages: PageTokens

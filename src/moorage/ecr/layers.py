@@ -28,6 +28,9 @@ async def batch_check_layer_availability(
         return layers.availability(tx, repositories.get(tx, call.registry, request["repositoryName"]), well_formed)
 
     found = await call.read(check)
+    present = [item.blob for item in found if item.blob is not None]
+    if not await call.services.telling.holds(call.registry, request["repositoryName"], present):
+        found = await call.read(check)
     return {
         "layers": [_layer(item) for item in found],
         "failures": [_layer_failure(digest) for digest in digests if not _LAYER_DIGEST.fullmatch(digest)],

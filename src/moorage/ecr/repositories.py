@@ -62,7 +62,7 @@ async def describe_repositories(
 async def delete_repository(call: Call, request: shapes.DeleteRepositoryRequest) -> shapes.DeleteRepositoryResponse:
     def delete(tx: Transaction) -> Repository:
         found = repositories.get(tx, call.registry, request["repositoryName"])
-        repositories.delete(tx, found, force=request.get("force", False))
+        repositories.delete(tx, found, call.services.now(), force=request.get("force", False))
         return found
 
     return {"repository": views.repository(call.services, await call.write(delete))}

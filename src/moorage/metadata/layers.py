@@ -11,10 +11,13 @@ from moorage.metadata.database import Transaction
 
 @dataclass(frozen=True, slots=True)
 class Blob:
+    """A blob of the store. `told_at`: when a client of the repository at hand was last told that it is there."""
+
     id: int
     digest: str
     size: int
     key: str
+    told_at: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +84,8 @@ def delete_upload(tx: Transaction, upload: str) -> bool:
     return bool(tx.run("DELETE FROM upload WHERE id = :id", id=upload))
 
 
-def remember_finished(tx: Transaction, upload: Upload, digest: str, now: int, oldest: int) -> None:
-    """Keep what became of an upload, and forget those that finished before `oldest`."""
-    tx.run("DELETE FROM finished_upload WHERE finished_at < :oldest", oldest=oldest)
+def remember_finished(tx: Transaction, upload: Upload, digest: str, now: int) -> None:
+    """Keep what became of an upload, until the collector forgets it."""
     tx.run(
         "INSERT INTO finished_upload (id, repository_id, owner, digest, finished_at)"
         " VALUES (:id, :repository, :owner, :digest, :now)",
@@ -95,10 +97,12 @@ def remember_finished(tx: Transaction, upload: Upload, digest: str, now: int, ol
     )
 
 
-def find_finished(tx: Transaction, upload: str, repository_id: int, owner: str) -> str | None:
-    """The digest of the layer that an upload became; None when there was none such, or long ago."""
+def find_finished(tx: Transaction, upload: str, repository_id: int, owner: str, oldest: int) -> str | None:
+    """The digest of the layer that an upload became; None when there was none such, or before `oldest`."""
     row = tx.one(
-        "SELECT digest FROM finished_upload WHERE id = :id AND repository_id = :repository AND owner = :owner",
+        "SELECT digest FROM finished_upload"
+        " WHERE id = :id AND repository_id = :repository AND owner = :owner AND finished_at >= :oldest",
+        oldest=oldest,
         id=upload,
         repository=repository_id,
         owner=owner,
@@ -106,9 +110,18 @@ def find_finished(tx: Transaction, upload: str, repository_id: int, owner: str) 
     return row[0] if row else None
 
 
+_FIND_BLOB = "SELECT id, digest, size, storage_key FROM blob WHERE digest = :digest"
+
+
 def find_blob(tx: Transaction, digest: str) -> Blob | None:
     """A blob of the store, whichever repositories may see it."""
-    row = tx.one("SELECT id, digest, size, storage_key FROM blob WHERE digest = :digest", digest=digest)
+    row = tx.one(_FIND_BLOB, digest=digest)
+    return Blob(*row) if row else None
+
+
+def hold_blob(tx: Transaction, digest: str) -> Blob | None:
+    """`find_blob`, and nobody removes it before the transaction ends."""
+    row = tx.one(f"{_FIND_BLOB} FOR SHARE", digest=digest)
     return Blob(*row) if row else None
 
 
@@ -123,20 +136,66 @@ def insert_blob(tx: Transaction, digest: str, size: int, key: str, now: int) -> 
 
 
 def link_blob(tx: Transaction, repository_id: int, blob_id: int, now: int) -> bool:
-    """Let a repository see a blob; False when it could already."""
+    """Let a repository see a blob, and its images that waited for it have it; False when it could already."""
+    known = tx.one(
+        "SELECT 1 FROM repository_layer WHERE repository_id = :repository AND blob_id = :blob",
+        repository=repository_id,
+        blob=blob_id,
+    )
+    tx.run(
+        "INSERT INTO repository_layer (repository_id, blob_id, linked_at, told_at)"
+        " VALUES (:repository, :blob, :now, :now)"
+        " ON CONFLICT (repository_id, blob_id) DO UPDATE SET told_at = excluded.told_at",
+        repository=repository_id,
+        blob=blob_id,
+        now=now,
+    )
+    if known is None:
+        _hand_over(tx, repository_id, blob_id)
+    return known is None
+
+
+def _hand_over(tx: Transaction, repository_id: int, blob_id: int) -> None:
+    """Record a blob that came at last as a layer of the images that name it."""
+    waiting = "repository_id = :repository AND digest = (SELECT digest FROM blob WHERE id = :blob)"
+    moved = tx.run(
+        "INSERT INTO image_layer (image_id, blob_id, repository_id, media_type)"  # noqa: S608 - our own text
+        f" SELECT image_id, :blob, repository_id, media_type FROM awaited_layer WHERE {waiting} ON CONFLICT DO NOTHING",
+        repository=repository_id,
+        blob=blob_id,
+    )
+    if moved:
+        tx.run(f"DELETE FROM awaited_layer WHERE {waiting}", repository=repository_id, blob=blob_id)  # noqa: S608
+
+
+def await_layers(tx: Transaction, image_id: int, repository_id: int, layers: Iterable[tuple[str, str]]) -> None:
+    """Record that an image names blobs that its repository does not see: pairs of digest and media type."""
+    for digest, media_type in layers:
+        tx.run(
+            "INSERT INTO awaited_layer (repository_id, digest, image_id, media_type)"
+            " VALUES (:repository, :digest, :image, :media_type) ON CONFLICT DO NOTHING",
+            repository=repository_id,
+            digest=digest,
+            image=image_id,
+            media_type=media_type,
+        )
+
+
+def tell(tx: Transaction, repository_id: int, digest: str, now: int) -> bool:
+    """Begin a layer's grace period again, since a client is told of it; False when it is gone."""
     return bool(
         tx.run(
-            "INSERT INTO repository_layer (repository_id, blob_id, linked_at) VALUES (:repository, :blob, :now)"
-            " ON CONFLICT DO NOTHING",
+            "UPDATE repository_layer SET told_at = :now"
+            " WHERE repository_id = :repository AND blob_id = (SELECT id FROM blob WHERE digest = :digest)",
             repository=repository_id,
-            blob=blob_id,
+            digest=digest,
             now=now,
         )
     )
 
 
 _FIND_LAYER = """
-SELECT b.id, b.digest, b.size, b.storage_key
+SELECT b.id, b.digest, b.size, b.storage_key, l.told_at
 FROM blob b JOIN repository_layer l ON l.blob_id = b.id
 WHERE l.repository_id = :repository AND b.digest = :digest
 """
@@ -149,7 +208,7 @@ def find_layer(tx: Transaction, repository_id: int, digest: str) -> Blob | None:
 
 
 _FIND_LAYER_BY_NAME = """
-SELECT b.id, b.digest, b.size, b.storage_key
+SELECT b.id, b.digest, b.size, b.storage_key, l.told_at
 FROM repository r
 JOIN blob b ON b.digest = :digest
 JOIN repository_layer l ON l.repository_id = r.id AND l.blob_id = b.id
@@ -157,13 +216,16 @@ WHERE r.account = :account AND r.region = :region AND r.name = :name
 """
 
 
-def unlink_blob(tx: Transaction, repository_id: int, blob_id: int) -> None:
-    """Let a repository see a blob no more; the bytes are a matter for the collector."""
-    tx.run(
-        "DELETE FROM repository_layer WHERE repository_id = :repository AND blob_id = :blob",
-        repository=repository_id,
-        blob=blob_id,
-    )
+def unlink_blob(tx: Transaction, repository_id: int, blob_id: int) -> bool:
+    """Let a repository see a blob no more; False while an image of it needs the blob.
+
+    The row is locked before it is looked what needs it: whoever is about to need it holds it (docs/decisions/0017).
+    """
+    this = "repository_id = :repository AND blob_id = :blob"
+    tx.one(f"SELECT 1 FROM repository_layer WHERE {this} FOR UPDATE", repository=repository_id, blob=blob_id)  # noqa: S608
+    if media_type_of(tx, repository_id, blob_id) is not None:
+        return False
+    return bool(tx.run(f"DELETE FROM repository_layer WHERE {this}", repository=repository_id, blob=blob_id))  # noqa: S608
 
 
 def find_layer_by_name(tx: Transaction, account: str, region: str, name: str, digest: str) -> Blob | None:
@@ -189,7 +251,7 @@ def repositories_with(tx: Transaction, registry: Registry, digest: str, limit: i
 
 
 _FIND_LAYERS = """
-SELECT b.id, b.digest, b.size, b.storage_key
+SELECT b.id, b.digest, b.size, b.storage_key, l.told_at
 FROM blob b JOIN repository_layer l ON l.blob_id = b.id
 WHERE l.repository_id = :repository AND b.digest = ANY(:digests)
 """
@@ -197,7 +259,16 @@ WHERE l.repository_id = :repository AND b.digest = ANY(:digests)
 
 def find_layers(tx: Transaction, repository_id: int, digests: Iterable[str]) -> dict[str, Blob]:
     """Those of `digests` that the repository may see, by digest."""
-    rows = tx.all(_FIND_LAYERS, repository=repository_id, digests=list(digests))
+    return _find_layers(tx, _FIND_LAYERS, repository_id, digests)
+
+
+def hold_layers(tx: Transaction, repository_id: int, digests: Iterable[str]) -> dict[str, Blob]:
+    """`find_layers`, and the repository sees them until the transaction ends."""
+    return _find_layers(tx, f"{_FIND_LAYERS} ORDER BY b.id FOR SHARE OF l", repository_id, digests)
+
+
+def _find_layers(tx: Transaction, statement: str, repository_id: int, digests: Iterable[str]) -> dict[str, Blob]:
+    rows = tx.all(statement, repository=repository_id, digests=list(digests))
     return {row[1]: Blob(*row) for row in rows}
 
 

@@ -27,6 +27,7 @@ class Blobs:
     def __init__(self, services: Services, gate: Gate) -> None:
         self._database = services.database
         self._blobs = services.blobs
+        self._telling = services.telling
         self._gate = gate
 
     async def get(self, request: Request, name: str, reference: str) -> Response:
@@ -43,7 +44,10 @@ class Blobs:
     async def head(self, request: Request, name: str, reference: str) -> Response:
         """Both who may push and who may pull may ask: docker does so before it uploads a layer, others before a GET."""
         visit = await self._gate.admit_with_either(request, name, *_EITHER)
-        return await blob_response(request, self._blobs, await self._find(visit, reference))
+        blob = await self._find(visit, reference)
+        if not await self._telling.holds(visit.registry, name, [blob]):
+            raise BlobNotFound(digest=blob.digest, repository=name)
+        return await blob_response(request, self._blobs, blob)
 
     async def _find(self, visit: Visit, reference: str) -> Blob:
         name, account, region = visit.repository, visit.registry.account, visit.registry.region

@@ -138,7 +138,10 @@ class Uploads:
 
         def link(tx: Transaction) -> bool:
             target, blob = find(tx)
-            return blob is not None and (layers.link_blob(tx, target.id, blob.id, self._now()) or True)
+            if blob is None or layers.hold_blob(tx, digest) is None:
+                return False
+            layers.link_blob(tx, target.id, blob.id, self._now())
+            return True
 
         _, blob = await self._database.read(find)
         return blob is not None and await self._database.write(link)
