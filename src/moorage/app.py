@@ -179,7 +179,7 @@ def duties(services: Services, rules: Rules, log: Log) -> dict[str, Duty]:
     """What worker processes do beside answering requests, by the kind of job (`worker.py`)."""
     collection = Collection(Collector(services.database, services.blobs, services.now), rules, log)
     deliveries = Deliveries(services.database, services.vault, HttpCourier(), services.now)
-    runs = LifecycleRuns(services.database, services.now, services.lifecycle_delay)
+    runs = LifecycleRuns(services.database, services.audit, services.now, services.lifecycle_delay)
     return {
         events.JOB: Duty(
             deliveries.deliver,

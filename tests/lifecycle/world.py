@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from moorage.core import images, lifecycle, lifecycle_previews, orphans, repositories, storage_classes
+from moorage.core.audit import Audit
 from moorage.core.clock import DAY, SECOND
 from moorage.core.images import Push
 from moorage.core.lifecycle_runs import LifecycleRuns
@@ -44,7 +45,9 @@ class World:
         self.now = 1_000 * DAY
         self.database = SqliteDatabase(folder / "moorage.db")
         self.database.start()
-        self.runs = LifecycleRuns(self.database, lambda: self.now, DELAY)
+        self.records: list[bytes] = []
+        audit = Audit(self.records.append, lambda: self.now, "us-east-1", reads=False)
+        self.runs = LifecycleRuns(self.database, audit, lambda: self.now, DELAY)
         registry = Registry("000000000000", "us-east-1")
         draft = Draft(registry, RepositoryName("team/app"), RepositorySettings(), {})
         self.repository: Repository = self.write(lambda tx: repositories.create(tx, draft, Quotas(), self.now))
@@ -105,7 +108,7 @@ class World:
 
     def act(self, text: str, choices: Sequence[Choice]) -> int:
         """The second half of a run; for how many images it is still right."""
-        return self.write(partial(self.runs._apply, self.repository.id, parse(text).text, choices))
+        return len(self.write(partial(self.runs._apply, self.repository.id, parse(text).text, choices)).choices)
 
     def run(self) -> None:
         """Apply the policy of the repository, as its job does."""

@@ -20,6 +20,7 @@ from moorage.domain.identities import Caller
 from moorage.domain.names import Registry, parse_repository_arn
 
 _EVENT_VERSION: Final = "1.11"
+_ITSELF: Final = "ecr.amazonaws.com"
 _READING: Final = ("BatchCheck", "BatchGet", "Describe", "Get", "List", "Validate")
 SERVER_FAULT: Final = "ServerException"
 """The code of what failed through a fault of ours."""
@@ -75,9 +76,35 @@ class Audit:
             return
         record = self.describe(request, operation, service)
         if docker:
-            record["userIdentity"]["invokedBy"] = "ecr.amazonaws.com"
+            record["userIdentity"]["invokedBy"] = _ITSELF
         if failure is not None:
             record |= _error(failure)
+        self._write(msgspec.json.encode(record, enc_hook=str))
+
+    def tell(self, event: str, resource: str, owner: Registry, details: Mapping[str, Any]) -> None:
+        """Record something that the registry did by itself (CloudTrail, "Service events"), to a repository's ARN."""
+        if self._write is None:
+            return
+        record = {
+            "eventVersion": _EVENT_VERSION,
+            "userIdentity": {"accountId": owner.account, "invokedBy": _ITSELF},
+            "eventTime": iso_time(self._now()),
+            "eventSource": _ITSELF,
+            "eventName": event,
+            "awsRegion": owner.region,
+            "sourceIPAddress": _ITSELF,
+            "userAgent": _ITSELF,
+            "requestParameters": None,
+            "responseElements": None,
+            "eventID": str(uuid.uuid4()),
+            "readOnly": False,
+            "resources": [{"ARN": resource, "accountId": owner.account}],
+            "eventType": "AwsServiceEvent",
+            "managementEvent": True,
+            "recipientAccountId": owner.account,
+            "serviceEventDetails": details,
+            "eventCategory": "Management",
+        }
         self._write(msgspec.json.encode(record, enc_hook=str))
 
     def describe(self, request: Asked, operation: str, service: str = "ecr") -> dict[str, Any]:

@@ -14,8 +14,10 @@ from contextlib import suppress
 from functools import partial
 from typing import Final, TypeVar
 
-from moorage.core import images, lifecycle, storage_classes
+from moorage.core import images, lifecycle, lifecycle_records, storage_classes
+from moorage.core.audit import Audit
 from moorage.core.clock import DAY, Clock
+from moorage.core.lifecycle_records import Done
 from moorage.core.orphans import Deletion
 from moorage.domain.errors import ImageReferencedByIndex
 from moorage.domain.lifecycle.policy import Rule, parse
@@ -45,8 +47,9 @@ _REST: Final = 4.0
 class LifecycleRuns:
     """What the jobs of lifecycle policies do. `delay` is the time between a push and the run that it asks for."""
 
-    def __init__(self, database: Database, now: Clock, delay: int) -> None:
+    def __init__(self, database: Database, audit: Audit, now: Clock, delay: int) -> None:
         self._database = database
+        self._audit = audit
         self._now = now
         self._delay = delay
 
@@ -62,7 +65,9 @@ class LifecycleRuns:
             return
         changed = 0
         for batch in _batches(await self._choose(repository_id, parse(policy.text).rules, now), _BATCH):
-            changed += await self._write(partial(self._apply, repository_id, policy.text, batch))
+            done = await self._write(partial(self._apply, repository_id, policy.text, batch))
+            lifecycle_records.tell(self._audit, done, policy.text, now)
+            changed += len(done.choices)
 
         def finish(tx: Transaction) -> None:
             rows.record_evaluation(tx, repository_id, policy.text, now)
@@ -114,13 +119,13 @@ class LifecycleRuns:
                 after = page[-1].id
                 await asyncio.sleep((time.thread_time() - began) * _REST)
 
-    def _apply(self, repository_id: int, text: str, batch: Sequence[Choice], tx: Transaction) -> int:
-        """Do what was chosen where it is still right, and the policy still the same; returns for how many images."""
+    def _apply(self, repository_id: int, text: str, batch: Sequence[Choice], tx: Transaction) -> Done:
+        """Do what was chosen where it is still right, and the policy still the same; returns what was done."""
         repository = repositories.find_by_id(tx, repository_id)
         policy = rows.find_policy(tx, repository_id)
         if repository is None or policy is None or policy.text != text:
-            return 0
-        return sum(_act(tx, repository, choice, self._now()) for choice in batch)
+            return Done()
+        return Done(repository, [choice for choice in batch if _act(tx, repository, choice, self._now())])
 
     async def _write(self, work: Work[T]) -> T:
         """One transaction of many, and a rest behind it."""
