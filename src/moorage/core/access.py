@@ -26,7 +26,6 @@ from moorage.core.vault import Forged, Vault
 from moorage.domain.errors import AuthorizationTokenExpired, NotAuthenticated, UnrecognizedClient
 from moorage.domain.identities import Caller
 from moorage.domain.names import Registry
-from moorage.domain.policies.document import Policy
 from moorage.metadata import identities, roles
 from moorage.metadata.database import Database, Transaction
 
@@ -175,32 +174,7 @@ class Access:
 
     async def _holder_of(self, session: Session) -> Caller | None:
         """Who has a session; None when the key, the user or the role behind it is there no more."""
-        behind = None
-        if session.parent:
-            behind = await self._key(session.parent)
-            if behind is None:
-                return None
-        if session.role is not None:
-            return await self._holder_of_role(session, session.role)
-        return None if behind is None else replace(behind.holder, issued_at=session.issued)
-
-    async def _holder_of_role(self, session: Session, assumed: RoleSession) -> Caller | None:
-        found = await self._database.recall(("role", assumed.role), lambda tx: _find_role(tx, assumed.role))
-        if found is None:
-            return None
-        restricting = await self._session_policies(found.account, assumed) if assumed.is_restricted else None
-        return replace(
-            callers.in_session(found, assumed.name),
-            key=session.parent,
-            session_policies=restricting,
-            issued_at=session.issued,
-        )
-
-    async def _session_policies(self, account: str, assumed: RoleSession) -> tuple[Policy, ...]:
-        return await self._database.recall(
-            ("session policies", assumed),
-            lambda tx: identity_policies.session_policies(tx, account, assumed.policy, assumed.policy_arns),
-        )
+        return await self._database.recall(("session", session.key), lambda tx: _find_holder(tx, session))
 
 
 def _find_key(tx: Transaction, key: str) -> _Key | None:
@@ -208,9 +182,27 @@ def _find_key(tx: Transaction, key: str) -> _Key | None:
     return None if row is None else _Key(row.sealed_secret, row.active, callers.of_user(tx, row.user, key))
 
 
-def _find_role(tx: Transaction, role_id: str) -> Caller | None:
-    role = roles.find_role_by_id(tx, role_id)
-    return None if role is None else callers.of_role(tx, role)
+def _find_holder(tx: Transaction, session: Session) -> Caller | None:
+    behind = _find_key(tx, session.parent) if session.parent else None
+    if session.parent and (behind is None or not behind.active):
+        return None
+    if session.role is not None:
+        return _find_assumed(tx, session, session.role)
+    return None if behind is None else replace(behind.holder, issued_at=session.issued)
+
+
+def _find_assumed(tx: Transaction, session: Session, assumed: RoleSession) -> Caller | None:
+    role = roles.find_role_by_id(tx, assumed.role)
+    if role is None:
+        return None
+    return replace(
+        callers.in_session(callers.of_role(tx, role), assumed.name),
+        key=session.parent,
+        session_policies=identity_policies.session_policies(tx, role.account, assumed.policy, assumed.policy_arns)
+        if assumed.is_restricted
+        else None,
+        issued_at=session.issued,
+    )
 
 
 @lru_cache(maxsize=4096)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hmac
 from dataclasses import dataclass
+from functools import lru_cache
 
 import msgspec
 
@@ -16,6 +17,9 @@ from moorage.core.vault import Forged, Vault
 from moorage.domain.errors import ExpiredToken, UnrecognizedClient
 
 PREFIX = "ASIA"
+
+_REMEMBERED = 4096
+"""Tokens that a process has opened, and remembers."""
 
 _TOKEN, _SECRET = "session", "session-secret"
 
@@ -60,11 +64,13 @@ class SessionKey:
 
 
 class Sessions:
-    """Makes sessions and reads them."""
+    """Makes sessions and reads them. Holds no state but caches of pure functions."""
 
     def __init__(self, vault: Vault, now: Clock) -> None:
         self._vault = vault
         self._now = now
+        self._opened = lru_cache(maxsize=_REMEMBERED)(self._open)
+        self.secret_of = lru_cache(maxsize=_REMEMBERED)(self._secret_of)
 
     def issue(self, parent: str, life: int, role: RoleSession | None = None) -> SessionKey:
         """Credentials good for `life` microseconds, and no longer than the key and the role behind them."""
@@ -75,15 +81,18 @@ class Sessions:
 
     def read(self, key: str, token: str | None) -> Session:
         """What the token of a session's key says. Raises UnrecognizedClient, ExpiredToken."""
-        try:
-            session = msgspec.msgpack.decode(self._vault.check(token or "", _TOKEN), type=Session)
-        except (Forged, msgspec.MsgspecError):  # The second: stamped by a version that wrote other tokens.
-            raise UnrecognizedClient from None
+        session = self._opened(token or "")
         if not hmac.compare_digest(session.key.encode(), key.encode()):
             raise UnrecognizedClient
         if session.expires <= self._now():
             raise ExpiredToken
         return session
 
-    def secret_of(self, session: Session) -> str:
+    def _open(self, token: str) -> Session:
+        try:
+            return msgspec.msgpack.decode(self._vault.check(token, _TOKEN), type=Session)
+        except (Forged, msgspec.MsgspecError):  # The second: stamped by a version that wrote other tokens.
+            raise UnrecognizedClient from None
+
+    def _secret_of(self, session: Session) -> str:
         return self._vault.stamp(msgspec.msgpack.encode(session), _SECRET)[:40]
