@@ -6,7 +6,7 @@ Reading is strict: a text with anything in it that IAM does not have is refused,
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 from typing import Any, Final
@@ -63,7 +63,6 @@ class Policy:
     text: str
     statements: tuple[Statement, ...]
     speaks_of_resource_tags: bool
-    _by_action: dict[tuple[Effect, str], tuple[Statement, ...]] = field(default_factory=dict, repr=False)
 
     @property
     def principals(self) -> frozenset[str]:
@@ -77,15 +76,9 @@ class Policy:
         return frozenset().union(*(statement.actions.texts for statement in self.statements))
 
     def statements_on(self, effect: Effect, action: str) -> tuple[Statement, ...]:
-        """The statements with this effect that name an action; looked for once an action, and there are not many."""
-        found = self._by_action.get((effect, action))
-        if found is None:
-            found = self._by_action[effect, action] = tuple(
-                statement
-                for statement in self.statements
-                if statement.effect is effect and statement.actions.cover(action.lower())
-            )
-        return found
+        """The statements with this effect that name an action."""
+        name = action.lower()
+        return tuple(one for one in self.statements if one.effect is effect and one.actions.cover(name))
 
 
 @lru_cache(maxsize=4096)

@@ -8,9 +8,10 @@ another account's resource                  allowed by both
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from typing import Final
 
 from moorage.domain.policies.document import Kind, Policy
@@ -18,6 +19,9 @@ from moorage.domain.policies.request import Request
 from moorage.domain.policies.statements import Effect, Statement
 
 Policies = tuple[Policy, ...]
+
+_REMEMBERED: Final = 4096
+"""Sets of policies, effects and actions of which the statements are remembered."""
 
 _ALWAYS_ROOTS: Final = frozenset(
     {
@@ -90,8 +94,10 @@ def evaluate(request: Request, policies: PolicySet) -> Decision:
     resource = policies.resource
     if (not resource or request.action in _ALWAYS_ROOTS) and _is_owner(request) and policies.session is None:
         return _ROOTS_OWN
-    denied = _first(request, Effect.DENY, (*policies.identity, *(policies.session or ()), *resource))
-    if denied is not None:
+    for group in (policies.identity, policies.session or (), resource):
+        denied = _first(request, Effect.DENY, group)
+        if denied is None:
+            continue
         return Decision(_DENIES[denied.policy.kind], (denied,))
     if policies.session is None:
         return _allowed(request, policies)
@@ -126,13 +132,20 @@ def _decided(*deciding: Deciding | None) -> Decision:
     return Decision(Reason.ALLOWED, tuple(found for found in deciding if found is not None))
 
 
-def _first(request: Request, effect: Effect, policies: Iterable[Policy]) -> Deciding | None:
+def _first(request: Request, effect: Effect, policies: Policies) -> Deciding | None:
     """The first statement with this effect that applies."""
-    for policy in policies:
-        for statement in policy.statements_on(effect, request.action):
-            if statement.applies(request):
-                return Deciding(policy, statement)
+    for deciding in _candidates(policies, effect, request.action):
+        if deciding.statement.applies(request):
+            return deciding
     return None
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _candidates(policies: Policies, effect: Effect, action: str) -> tuple[Deciding, ...]:
+    """The statements with this effect that name the action."""
+    return tuple(
+        Deciding(policy, statement) for policy in policies for statement in policy.statements_on(effect, action)
+    )
 
 
 def _granting(request: Request, policies: Policies) -> Iterator[Deciding]:
@@ -143,7 +156,7 @@ def _granting(request: Request, policies: Policies) -> Iterator[Deciding]:
     """
     whole = f"AWS:arn:aws:iam::{request.account}:root"
     names = request.principal.names - {whole}
-    for policy in policies:
-        for statement in policy.statements_on(Effect.ALLOW, request.action):
-            if statement.principals is not None and statement.principals.name(names) and statement.applies(request):
-                yield Deciding(policy, statement)
+    for deciding in _candidates(policies, Effect.ALLOW, request.action):
+        principals = deciding.statement.principals
+        if principals is not None and principals.name(names) and deciding.statement.applies(request):
+            yield deciding

@@ -121,35 +121,33 @@ def _binary(text: str) -> bytes | None:
         return None
 
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-
-
 def _in_network(parts: Parts) -> Match:
-    network = _network(spell(parts))
+    try:
+        network = ipaddress.ip_network(spell(parts), strict=False)
+    except ValueError:
+        return _nothing
+    version, mask, wanted = network.version, int(network.netmask), int(network.network_address)
 
     def match(value: str) -> bool:
-        address = _address(value)
-        return network is not None and address is not None and address in network
+        given = _address(value)
+        return given is not None and given[0] == version and given[1] & mask == wanted
 
     return match
 
 
-def _network(text: str) -> Network | None:
-    try:
-        return ipaddress.ip_network(text, strict=False)
-    except ValueError:
-        return None
+def _nothing(_value: str) -> bool:
+    return False
 
 
 @lru_cache(maxsize=1024)
-def _address(text: str) -> Address | None:
+def _address(text: str) -> tuple[int, int] | None:
+    """The version and the number of an address; of one of IPv4 in IPv6's form, those of IPv4."""
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
         return None
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return mapped or address
+    return (4, int(mapped)) if mapped is not None else (address.version, int(address))
 
 
 OPERATORS: Final[Mapping[str, Operator]] = {

@@ -73,7 +73,7 @@ class Circumstances:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """`resource` is an ARN or `*`, of `account` in `region`."""
+    """`resource` is an ARN or `*`, of `account` in `region`. `known` are the condition keys that were looked up."""
 
     principal: Principal
     action: str
@@ -82,3 +82,4 @@ class Request:
     region: str
     circumstances: Circumstances
     resource_tags: Mapping[str, str] = field(default_factory=lambda: _NO_TAGS)
+    known: dict[str, tuple[str, ...]] = field(default_factory=dict, compare=False, repr=False)

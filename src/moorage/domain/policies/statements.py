@@ -60,17 +60,14 @@ class Actions:
 class Resources:
     """The Resource element, or NotResource."""
 
-    __slots__ = ("_changing", "_matches", "negated", "templates")
+    __slots__ = ("_changing", "_matches", "are_all", "negated", "templates")
 
     def __init__(self, templates: tuple[Template, ...], *, negated: bool) -> None:
         self.templates = templates
         self.negated = negated
         self._matches = _ready(templates)
         self._changing = tuple(template for template in templates if template.fixed is None)
-
-    @property
-    def are_all(self) -> bool:
-        return not self.negated and any(template.fixed == (Wildcard.RUN,) for template in self.templates)
+        self.are_all = not negated and any(template.fixed == (Wildcard.RUN,) for template in templates)
 
     def cover(self, request: Request) -> bool | None:
         """None when a variable is unknown, or leaves NotResource without one of its exceptions."""
@@ -112,7 +109,7 @@ class Statement:
         if self.principals is not None and not self.principals.cover(request.principal.names):
             return False
         unknown = False
-        if self.resources is not None:
+        if self.resources is not None and not self.resources.are_all:
             covers = self.resources.cover(request)
             if covers is False:
                 return False
@@ -130,7 +127,7 @@ class Statement:
         return self.resources is not None and self.resources.are_all and not self.conditions
 
     def speaks_of_resource_tags(self) -> bool:
-        keys = {condition.key.lower() for condition in self.conditions}
+        keys = {condition.key for condition in self.conditions}
         templates = [template for condition in self.conditions for template in condition.templates]
         templates += self.resources.templates if self.resources is not None else ()
         keys.update(key for template in templates for key in template.keys)
