@@ -19,8 +19,8 @@ HEAD = """# Coverage of the ECR API
 Written by `tools/write_coverage.py`: do not edit. A request for an operation that is not built must be signed like any
 other; it is then answered with 400 `UnsupportedOperationException`, which names the operation.
 
-**{built} of {all} operations are built.** Beside them there are `GetCallerIdentity` and `GetSessionToken` of STS,
-and [the docker door](docker.md).
+**{built} of {all} operations are built.** Beside them there are `GetCallerIdentity`, `GetSessionToken`,
+`AssumeRole` and `AssumeRoleWithWebIdentity` of STS, and [the docker door](docker.md).
 
 | operation | state | handler |
 |---|---|---|
