@@ -195,14 +195,11 @@ def _find_assumed(tx: Transaction, session: Session, assumed: RoleSession) -> Ca
     role = roles.find_role_by_id(tx, assumed.role)
     if role is None:
         return None
-    return replace(
-        callers.in_session(callers.of_role(tx, role), assumed.name),
-        key=session.parent,
-        session_policies=identity_policies.session_policies(tx, role.account, assumed.policy, assumed.policy_arns)
-        if assumed.is_restricted
-        else None,
-        issued_at=session.issued,
-    )
+    restricting = None
+    if assumed.is_restricted:
+        restricting = identity_policies.session_policies(tx, role.account, assumed.policy, assumed.policy_arns)
+    holder = callers.in_session(callers.of_role(tx, role), assumed.name)
+    return replace(holder, key=session.parent, session_policies=restricting, issued_at=session.issued)
 
 
 @lru_cache(maxsize=4096)

@@ -208,6 +208,8 @@ def _check_policies(tx: Transaction, account: str, wish: Wish) -> None:
 
 
 def _check_policy(tx: Transaction, account: str, arn: str) -> None:
+    if not arn.startswith("arn:"):
+        raise AccountError(f"{arn[:200]!r} is no ARN of a policy")
     policy = identity_policies.policy_name(account, arn)
     if policy.account not in {AWS, account}:
         raise AccountError(f"{arn[:200]} belongs to another account")
