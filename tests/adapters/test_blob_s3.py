@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from moorage.adapters import s3_append
+from moorage.adapters import s3_append, saved_hashes
 from moorage.adapters.blob_s3 import S3BlobStore
 from moorage.adapters.s3_append import MOST_PARTS, PART_BYTES, part_bytes
 from moorage.adapters.upload_notes import EMPTY, Content, Notes, Piece
@@ -211,6 +211,23 @@ async def test_sha512_is_computed_by_reading_once_all_is_there(nodes: Nodes, upl
 
     assert await bytes_of(node, key, 0, size) == content
     assert nodes.keys() == [key]
+
+
+@on_nodes
+async def test_where_a_hash_cannot_be_saved_the_upload_is_read_once_at_its_end(
+    nodes: Nodes, upload: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(saved_hashes, "resume", lambda _state: None)
+    await nodes.one_more().append(upload, 0, pieces(LARGE[: 6 * MIB], MIB))
+    await nodes.one_more().append(upload, 6 * MIB, body(LARGE[6 * MIB :]))
+
+    assert await nodes.one_more().digest(upload, len(LARGE), "sha256") == digest_of(LARGE)
+    node = nodes.one_more()
+    with pytest.raises(UploadMissing):
+        await node.commit(upload, digest_of(b"other bytes"), len(LARGE))
+    key = await node.commit(upload, digest_of(LARGE), len(LARGE))
+
+    assert await bytes_of(node, key, 0, len(LARGE)) == LARGE
 
 
 @on_nodes

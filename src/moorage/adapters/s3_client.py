@@ -29,7 +29,6 @@ EMPTY_SHA256: Final = hashlib.sha256().hexdigest()
 _PASSING_STATUSES: Final = frozenset({429, 500, 502, 503, 504})
 _PASSING_CODES: Final = frozenset({"InternalError", "RequestTimeout", "ServiceUnavailable", "SlowDown"})
 _IN_PLACE_BYTES: Final = 256 << 10
-_CONNECTIONS: Final = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +159,9 @@ class S3Client:
         """The session, made at the first request, on the loop that serves."""
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=_CONNECTIONS),
+                # As many as there are requests: one that waits for another's connection would have no end of waiting.
+                connector=aiohttp.TCPConnector(limit=0),
+                cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,
                 read_bufsize=CHUNK_BYTES // 2,
                 skip_auto_headers=["content-type", "accept-encoding", "user-agent"],
