@@ -40,11 +40,12 @@ class ObjectStore:
 
     @property
     def endpoint(self) -> str:
-        return f"http://{_HOST}:{self.port}"
+        # By name, since crane follows no redirect that leads from a name to the address of a private network.
+        return f"http://localhost:{self.port}"
 
     def setting(self, prefix: str = "", port: int | None = None) -> str:
         """The value of `--blobs`; through another port where a proxy stands before the server."""
-        return f"s3://{self.bucket}/{prefix}?endpoint=http://{_HOST}:{port or self.port}"
+        return f"s3://{self.bucket}/{prefix}?endpoint=http://localhost:{port or self.port}"
 
     @property
     def environment(self) -> dict[str, str]:
