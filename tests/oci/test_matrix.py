@@ -163,3 +163,9 @@ def test_a_token_that_has_expired_is_refused(scene: Scene, row: tuple[str, str])
         refused(scene.ask(row, scene.root), row, "Your authorization token has expired")
     finally:
         scene.world.offset = 0
+
+
+def test_a_name_that_is_none_is_told_before_policies_are_asked(scene: Scene) -> None:
+    answer = scene.nobody.send("GET", f"/v2/{'a' * 60_000}/manifests/v1")
+
+    assert (answer.status, answer.code) == (400, "NAME_INVALID")

@@ -129,6 +129,7 @@ class Authorizer:
         return await self._database.recall(
             ("resource tags", registry.account, registry.region, question.repository),
             lambda tx: _tags(tx, question),
+            keep=bool,
         )
 
 

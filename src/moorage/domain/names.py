@@ -14,7 +14,10 @@ from moorage.domain.errors import DigestInvalid, InvalidParameter, RepositoryNam
 # are disjoint from its components, so matching takes linear time.
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _REPOSITORY_NAME = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*", re.ASCII)
-_REPOSITORY_NAME_LENGTHS = range(2, 257)
+NAME_LIMIT = 256
+"""Characters of a repository's name at most."""
+
+_REPOSITORY_NAME_LENGTHS = range(2, NAME_LIMIT + 1)
 
 # distribution-spec, "Pulling manifests": <reference> as a tag.
 _TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}", re.ASCII)

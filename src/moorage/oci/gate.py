@@ -14,7 +14,7 @@ from moorage.core.layers import Place
 from moorage.core.services import Services
 from moorage.domain.errors import AccessDenied, InvalidParameter
 from moorage.domain.identities import Caller
-from moorage.domain.names import Registry, RepositoryName, registry_of_host
+from moorage.domain.names import NAME_LIMIT, Registry, RepositoryName, registry_of_host
 from moorage.domain.policies.request import Circumstances
 from moorage.http.circumstances import circumstances_of
 from moorage.http.messages import Request, Response
@@ -75,15 +75,17 @@ class Gate:
         """Identify and authorize for a look-up by name.
 
         The name is not parsed here: what is found under it is a repository, and whoever finds nothing parses it then.
-        Raises what `identify` raises, and AccessDenied.
+        Raises what `identify` raises, AccessDenied, and RepositoryNameInvalid for one that policies should not see.
         """
         visit = await self.identify(request, repository, action)
+        _refuse_very_long(repository)
         await self.authorize(visit, action)
         return visit
 
     async def admit_with_either(self, request: Request, repository: str, first: str, second: str) -> Visit:
         """`admit` for who has one of two permissions. What is missing in the end is the second."""
         visit = await self.identify(request, repository, first)
+        _refuse_very_long(repository)
         try:
             await self.authorize(visit, first)
         except AccessDenied:
@@ -138,6 +140,12 @@ class Gate:
             (b"content-length", b"%d" % len(body)),
         ]
         return Response(401, headers, body)
+
+
+def _refuse_very_long(repository: str) -> None:
+    """Patterns of policies are matched with names: not with one of 64 KiB."""
+    if len(repository) > NAME_LIMIT:
+        RepositoryName.parse(repository)
 
 
 @contextmanager

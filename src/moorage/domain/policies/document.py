@@ -81,7 +81,7 @@ class Policy:
         return tuple(one for one in self.statements if one.effect is effect and one.actions.cover(name))
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def parse_policy(text: str, kind: Kind, name: str = "") -> Policy:
     """Raises BadPolicy. The same text is read once. Its length was a matter of when it was put."""
     rules = RULES[kind]

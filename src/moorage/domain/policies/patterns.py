@@ -125,7 +125,7 @@ def spell(parts: Parts) -> str:
     return "".join(part if isinstance(part, str) else part.value for part in parts)
 
 
-@lru_cache(maxsize=16384)
+@lru_cache(maxsize=1024)
 def matcher(parts: Parts) -> Match:
     """What decides whether a text matches; the common forms get the quickest way there is."""
     if Wildcard.ONE in parts:
