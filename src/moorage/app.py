@@ -42,8 +42,7 @@ from moorage.http.forwarding import TrustedProxies
 from moorage.http.server import GRANIAN_READ_AHEAD
 from moorage.metadata import overview
 from moorage.metadata.database import Database
-from moorage.metadata.schema import migrate
-from moorage.metadata.sqlite import SqliteDatabase, open_writer
+from moorage.metadata.engines import Engine, engine_at
 from moorage.metadata.upload_states import StoredUploadStates
 from moorage.oci.routes import DockerDoor
 from moorage.telemetry import Log
@@ -53,20 +52,26 @@ ACCOUNT = "000000000000"
 """The account that the first start makes."""
 
 
-def prepare(folder: DataFolder) -> None:
-    """Make the data folder ready to serve from: schema, blob folders, and on the first start a root access key.
+def engine_of(settings: Settings, folder: DataFolder) -> Engine:
+    """Where the metadata is. Raises DatabaseUnusable for an address that is none."""
+    return engine_at(settings.database, folder.database, settings.database_connections)
 
-    Raises DatabaseUnusable, MasterKeyMissing, MasterKeyWrong, OSError.
+
+def prepare(settings: Settings, folder: DataFolder) -> None:
+    """Make everything ready to serve from: schema, blob folders, and on the first start a root access key.
+
+    Raises DatabaseUnusable, Unavailable, MasterKeyMissing, MasterKeyWrong, OSError.
     """
     folder.prepare()
     vault = Vault(folder.master_key())
-    migrate(folder.database)
-    FileBlobStore(folder.path).prepare()
-    with open_writer(folder.database) as writer:
-        writer.now(lambda tx: master_key.confirm(tx, vault))
-        if folder.credentials() is None:
-            key = writer.now(lambda tx: accounts.root_key(tx, vault, ACCOUNT, system_clock()))
-            folder.write_credentials(key.id, key.secret)
+    engine = engine_of(settings, folder)
+    engine.prepare()
+    settings.blob_folder.mkdir(mode=0o700, exist_ok=True)
+    FileBlobStore(settings.blob_folder).prepare()
+    engine.now(lambda tx: master_key.confirm(tx, vault))
+    if folder.credentials() is None:
+        key = engine.now(lambda tx: accounts.root_key(tx, vault, ACCOUNT, system_clock()))
+        folder.write_credentials(key.id, key.secret)
 
 
 def application(settings: Settings, meter: Callable[[], RequestMeter] | None = None) -> Application:
@@ -76,8 +81,8 @@ def application(settings: Settings, meter: Callable[[], RequestMeter] | None = N
     """
     failpoints.arm(settings.failpoints)
     folder = DataFolder(settings.data, settings.given_master_key())
-    database = SqliteDatabase(folder.database)
-    blobs, close_blobs = blob_store(settings, folder, database)
+    database = engine_of(settings, folder).open()
+    blobs, close_blobs = blob_store(settings, database)
     log = Log(requests=settings.access_log)
     audit_file = AuditFile(settings.audit_path, log)
     services = services_of(settings, folder, database, blobs, audit_file)
@@ -108,12 +113,10 @@ def application(settings: Settings, meter: Callable[[], RequestMeter] | None = N
     )
 
 
-def blob_store(
-    settings: Settings, folder: DataFolder, database: Database
-) -> tuple[BlobStore, Callable[[], Awaitable[None]]]:
+def blob_store(settings: Settings, database: Database) -> tuple[BlobStore, Callable[[], Awaitable[None]]]:
     """Where the settings say that blobs are, and what closes it."""
     if settings.bucket is None:
-        files = FileBlobStore(folder.path)
+        files = FileBlobStore(settings.blob_folder)
 
         async def close() -> None:
             files.close()
@@ -129,9 +132,10 @@ async def opened(settings: Settings) -> AsyncIterator[tuple[Database, BlobStore]
     """The engines of a data folder for a command, while a server runs on it or not. Raises DatabaseUnusable."""
     failpoints.arm(settings.failpoints)
     folder = DataFolder(settings.data, settings.given_master_key())
-    migrate(folder.database)
-    database = SqliteDatabase(folder.database)
-    blobs, close = blob_store(settings, folder, database)
+    engine = engine_of(settings, folder)
+    engine.prepare()
+    database = engine.open()
+    blobs, close = blob_store(settings, database)
     database.start()
     try:
         yield database, blobs
@@ -196,9 +200,9 @@ def duties(services: Services, rules: Rules, log: Log) -> dict[str, Duty]:
     }
 
 
-def gauges(folder: DataFolder) -> Mapping[str, Mapping[str, float]]:
+def gauges(settings: Settings, folder: DataFolder) -> Mapping[str, Mapping[str, float]]:
     """Figures of the database, by a connection of its own: who asks is no worker process."""
-    database = SqliteDatabase(folder.database)
+    database = engine_of(settings, folder).open()
     try:
         return database.look(partial(overview.gauges, now=system_clock()))
     finally:

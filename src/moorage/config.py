@@ -36,6 +36,8 @@ class Settings:
 
     listen: str = "127.0.0.1:5000"
     data: Path = Path("moorage-data")
+    database: str | None = field(default=None, repr=False)
+    database_connections: int = 8
     workers: int = 0
     domain: str | None = None
     region: str = "us-east-1"
@@ -65,8 +67,13 @@ class Settings:
 
     @property
     def bucket(self) -> Bucket | None:
-        """Where blobs are; None for the data folder."""
-        return Bucket.parse(self.blobs) if self.blobs else None
+        """Where blobs are; None for a folder."""
+        return None if self.blobs.startswith("/") or not self.blobs else Bucket.parse(self.blobs)
+
+    @property
+    def blob_folder(self) -> Path:
+        """Where blobs are if they are in no bucket: a folder that nodes share, or the data folder."""
+        return Path(self.blobs) if self.blobs.startswith("/") else self.data
 
     @property
     def bucket_key(self) -> BucketKey:
@@ -181,6 +188,7 @@ def _check(settings: Settings) -> None:
     if settings.metrics_address == settings._listen_parts():
         raise SettingWrong("metrics: an address of its own, not that of listen")
     _check_numbers(settings)
+    _check_database(settings)
     if settings.server not in {"granian", "uvicorn"}:
         raise SettingWrong(f"server: {settings.server!r} is neither granian nor uvicorn")
     if re.fullmatch(r"[a-z0-9-]{2,25}", settings.region) is None:
@@ -193,6 +201,13 @@ def _check(settings: Settings) -> None:
         raise SettingWrong("master_key, master_key_file: choose one of the two")
     settings.given_master_key()
     _check_blobs(settings)
+
+
+def _check_database(settings: Settings) -> None:
+    if settings.database is not None and not settings.database.startswith(("postgresql://", "postgres://")):
+        raise SettingWrong("database: postgresql://USER@HOST:PORT/NAME, or nothing for a file in the data folder")
+    if settings.database_connections < 2:
+        raise SettingWrong("database_connections: 2 or more, one of them to read and one to write")
 
 
 def _check_lists(settings: Settings) -> None:
@@ -278,7 +293,7 @@ def _converted(name: str, value: Any) -> Any:
     """A setting's value from its text; values of a TOML file or the command line have their type already."""
     if name in {"data", "tls_cert", "tls_key", "master_key_file"}:
         return Path(value).expanduser()
-    if name in {"workers", "lifecycle_delay"}:
+    if name in {"workers", "lifecycle_delay", "database_connections"}:
         try:
             return int(value)
         except ValueError:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
+from moorage.domain.errors import Unavailable
 from moorage.metadata import jobs
 from moorage.metadata.database import Database, Transaction
 from moorage.metadata.jobs import Job, JobFailed
@@ -104,8 +105,8 @@ class Worker:
                     await self._schedule()
                     scheduled = True
                 await self._take_due()
-            except Exception:  # noqa: BLE001 - whatever it was, it is logged, and the loop goes on
-                self._log.event("worker-fault", trace=traceback.format_exc())
+            except Exception as error:  # noqa: BLE001 - whatever it was, it is logged, and the loop goes on
+                self._log_fault(error)
                 rest = _REST_SECONDS
             await self._sleep(rest)
 
@@ -145,7 +146,7 @@ class Worker:
         self._wake.set()
         error = None if task.cancelled() else task.exception()
         if error is not None:  # The end could not be noted: the lease runs out, and the job is done again.
-            self._log.event("worker-fault", trace="".join(traceback.format_exception(error)))
+            self._log_fault(error)
 
     async def _have(self, job: Job) -> None:
         """Do a job while its lease is kept, and note how it ended."""
@@ -181,6 +182,12 @@ class Worker:
             jobs.bury(tx, job, text)
         else:
             jobs.finish(tx, job, self._now() + duty.every)
+
+    def _log_fault(self, error: BaseException) -> None:
+        """A database that is away is a fault of others, which its text describes."""
+        expected = isinstance(error, Unavailable)
+        why = {"reason": str(error)} if expected else {"trace": "".join(traceback.format_exception(error))}
+        self._log.event("worker-fault", **why)
 
     def _log_failure(self, job: Job, error: Exception) -> None:
         expected = isinstance(error, JobFailed)

@@ -13,8 +13,8 @@ import pytest
 
 from moorage.adapters.courier import HttpCourier
 from moorage.domain.ports import Unreachable
+from tests.support.ports import free_port
 from tests.support.receiver import receiving
-from tests.support.server import free_port
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 

@@ -12,7 +12,8 @@ import pytest
 
 from tests.cli.conftest import Command
 from tests.conftest import StartServer
-from tests.support.server import Server, free_port
+from tests.support.ports import free_port
+from tests.support.server import Server
 
 
 def get(server: Server, path: str) -> tuple[int, bytes]:

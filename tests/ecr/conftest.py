@@ -52,7 +52,7 @@ def moorage(server: Server) -> Callable[..., str]:
 
     def command(*words: str) -> str:
         program = [sys.executable, "-m", "moorage", *words, "--data", str(server.data)]
-        return run(program, program_environment(server.data.parent))
+        return run(program, program_environment(server.data.parent, server.settings))
 
     return command
 

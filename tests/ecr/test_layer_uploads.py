@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from moorage.metadata.sqlite import open_writer
 from tests.ecr.conftest import Person
 from tests.ecr.pushing import MINIMUM, begin, complete, send_part, upload_layer
 from tests.ecr.refusals import invalid, no_repository, no_upload
 from tests.ecr.wire import ACCOUNT, Wire, refusal
+from tests.support.databases import engine_of
 from tests.support.images import digest
 from tests.support.server import Server
 
@@ -238,10 +238,9 @@ def test_what_is_no_upload_id_is_refused(careless: Any, repository: str, upload_
 
 def change_upload(server: Server, upload: str, column: str, value: int) -> None:
     """Let an upload have a past that would take too long to live through."""
-    with open_writer(server.data / "moorage.db") as writer:
-        changed = writer.now(
-            lambda tx: tx.run(f"UPDATE upload SET {column} = :value WHERE id = :id", value=value, id=upload)
-        )
+    changed = engine_of(server.data).now(
+        lambda tx: tx.run(f"UPDATE upload SET {column} = :value WHERE id = :id", value=value, id=upload)
+    )
     assert changed == 1
 
 

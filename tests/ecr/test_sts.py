@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from moorage.metadata.sqlite import open_writer
 from tests.ecr.conftest import Person
 from tests.ecr.pushing import push
 from tests.ecr.wire import ACCOUNT, Wire, client_of, refusal
+from tests.support.databases import engine_of
 from tests.support.images import image
 from tests.support.server import Server
 
@@ -132,8 +132,7 @@ def test_a_session_ends_with_the_key_behind_it(
     ecr = clients(key=session["AccessKeyId"], secret=session["SecretAccessKey"], token=session["SessionToken"])
     ecr.describe_repositories()
 
-    with open_writer(server.data / "moorage.db") as writer:
-        writer.now(lambda tx: tx.run("UPDATE access_key SET active = 0 WHERE id = :id", id=person.key))
+    engine_of(server.data).now(lambda tx: tx.run("UPDATE access_key SET active = 0 WHERE id = :id", id=person.key))
 
     assert refusal(ecr.describe_repositories) == (
         400,

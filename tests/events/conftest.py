@@ -29,7 +29,9 @@ class Webhooks:
         self._server = server
 
     def run(self, *words: str) -> Result:
-        return CliRunner().invoke(main, ["webhook", *words, "--data", str(self._server.data)])
+        return CliRunner().invoke(
+            main, ["webhook", *words, "--data", str(self._server.data)], env=self._server.settings
+        )
 
     def __call__(self, *words: str) -> str:
         """What the command prints. Raises AssertionError when it fails."""

@@ -14,8 +14,9 @@ from tests.ecr.pushing import push, put
 from tests.events.conftest import Hook, Webhooks
 from tests.support.aws import aws_client
 from tests.support.images import image
+from tests.support.ports import free_port
 from tests.support.receiver import Message, Receiver, receiving, wait_until
-from tests.support.server import Server, free_port
+from tests.support.server import Server
 
 
 def verify(message: Message, secret: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from tests.ecr.pushing import push, put
 from tests.events.conftest import Hook
+from tests.support.databases import engine_of
 from tests.support.http_client import Docker
 from tests.support.images import OCI_CONFIG, OCI_MANIFEST, artifact, image, index
 from tests.support.receiver import Receiver
@@ -128,11 +129,10 @@ def test_a_change_that_is_refused_is_not_told(
 
 
 def test_nothing_is_kept_of_events_that_nobody_wants(server: Server, ecr: Any, repository: str) -> None:
-    from moorage.metadata.sqlite import SqliteDatabase  # noqa: PLC0415 - for a look at the server's own tables
 
     push(ecr, repository, image(seed=1), "v1")
 
-    database = SqliteDatabase(server.data / "moorage.db")
+    database = engine_of(server.data).open()
     try:
         assert database.look(lambda tx: tx.all("SELECT 1 FROM delivery")) == []
     finally:

@@ -18,10 +18,9 @@ from moorage.domain.ports import Unreachable
 from moorage.metadata import jobs, overview
 from moorage.metadata import webhooks as rows
 from moorage.metadata.jobs import Job, JobFailed
-from moorage.metadata.schema import migrate
-from moorage.metadata.sqlite import SqliteDatabase
 from moorage.metadata.webhooks import Delivery, Webhook
 from moorage.worker import Duty
+from tests.support.databases import engine_of
 
 VAULT = Vault(bytes(32))
 STREAM = "arn:aws:ecr:us-east-1:000000000000:repository/team/app"
@@ -52,8 +51,7 @@ class Registry:
     """A database with one webhook, and events that wait for it."""
 
     def __init__(self, folder: Path) -> None:
-        migrate(folder / "moorage.db")
-        self.database = SqliteDatabase(folder / "moorage.db")
+        self.database = engine_of(folder).open()
         self.database.start()
         self.webhook = self._added()
 

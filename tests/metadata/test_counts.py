@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.metadata.test_older_databases import database_before
 
 from moorage.domain.names import Registry, RepositoryName
 from moorage.metadata import counts, images, repositories
@@ -14,6 +13,7 @@ from moorage.metadata.images import Image
 from moorage.metadata.repositories import Repository, RepositorySettings
 from moorage.metadata.schema import migrate
 from moorage.metadata.sqlite import open_writer
+from tests.metadata.test_older_databases import database_before
 
 HERE = Registry("000000000000", "us-east-1")
 THERE = Registry("000000000000", "eu-west-1")

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from moorage.metadata import jobs
+from moorage.metadata.engines import Engine
 from moorage.metadata.jobs import NEVER, Job
-from moorage.metadata.schema import migrate
-from moorage.metadata.sqlite import Writer, open_writer
 
 KIND = "lifecycle"
 
@@ -20,29 +17,26 @@ KIND = "lifecycle"
 class Queue:
     """The job table of one database, each statement in a transaction of its own."""
 
-    def __init__(self, writer: Writer) -> None:
-        self.writer = writer
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
 
     def ask(self, key: str, due_at: int, **payload: Any) -> None:
-        self.writer.now(lambda tx: jobs.enqueue(tx, KIND, key, payload, due_at))
+        self.engine.now(lambda tx: jobs.enqueue(tx, KIND, key, payload, due_at))
 
     def claim(self, now: int, *, lease: int = 60, limit: int = 10) -> list[Job]:
-        return self.writer.now(lambda tx: jobs.claim(tx, [KIND, "other"], now, now + lease, limit))
+        return self.engine.now(lambda tx: jobs.claim(tx, [KIND, "other"], now, now + lease, limit))
 
     def take(self, now: int, *, lease: int = 60) -> Job:
         (job,) = self.claim(now, lease=lease)
         return job
 
     def next_due(self) -> int:
-        return self.writer.now(lambda tx: jobs.next_due(tx, [KIND, "other"]))
+        return self.engine.now(lambda tx: jobs.next_due(tx, [KIND, "other"]))
 
 
 @pytest.fixture
-def queue(tmp_path: Path) -> Iterator[Queue]:
-    path = tmp_path / "moorage.db"
-    migrate(path)
-    with open_writer(path) as writer:
-        yield Queue(writer)
+def queue(engine: Engine) -> Queue:
+    return Queue(engine)
 
 
 def keys(claimed: list[Job]) -> list[str]:
@@ -83,7 +77,7 @@ def test_a_job_that_is_done_goes(queue: Queue) -> None:
     queue.ask("a", 10)
     job = queue.take(10)
 
-    queue.writer.now(lambda tx: jobs.finish(tx, job))
+    queue.engine.now(lambda tx: jobs.finish(tx, job))
 
     assert queue.next_due() == NEVER
 
@@ -94,7 +88,7 @@ def test_a_job_that_is_asked_for_while_it_is_done_is_done_again(queue: Queue) ->
     queue.ask("a", 15, number=2)
     assert queue.claim(20) == []
 
-    queue.writer.now(lambda tx: jobs.finish(tx, job))
+    queue.engine.now(lambda tx: jobs.finish(tx, job))
 
     again = queue.take(15)
     assert (again.payload, again.attempts) == ({"number": 2}, 1)
@@ -106,13 +100,13 @@ def test_a_job_of_a_worker_that_died_is_done_by_another_one_and_the_late_one_cha
     assert queue.claim(69) == []
 
     job = queue.take(70)
-    queue.writer.now(lambda tx: jobs.finish(tx, late))
-    queue.writer.now(lambda tx: jobs.retry(tx, late, "late", 0))
-    queue.writer.now(lambda tx: jobs.bury(tx, late, "late"))
+    queue.engine.now(lambda tx: jobs.finish(tx, late))
+    queue.engine.now(lambda tx: jobs.retry(tx, late, "late", 0))
+    queue.engine.now(lambda tx: jobs.bury(tx, late, "late"))
 
     assert job.attempts == 2
-    assert queue.writer.now(lambda tx: jobs.extend(tx, late, 1000)) is False
-    assert queue.writer.now(lambda tx: jobs.extend(tx, job, 1000)) is True
+    assert queue.engine.now(lambda tx: jobs.extend(tx, late, 1000)) is False
+    assert queue.engine.now(lambda tx: jobs.extend(tx, job, 1000)) is True
     assert queue.claim(999) == []
     assert keys(queue.claim(1000)) == ["a"]
 
@@ -122,13 +116,13 @@ def test_a_job_that_failed_waits_and_counts_its_attempts(queue: Queue) -> None:
     for attempt in range(1, 4):
         job = queue.take(10 * attempt)
         assert job.attempts == attempt
-        queue.writer.now(partial(jobs.retry, job=job, error="no route", due_at=10 * attempt + 10))
+        queue.engine.now(partial(jobs.retry, job=job, error="no route", due_at=10 * attempt + 10))
 
 
 def test_a_job_that_failed_is_not_tried_sooner_because_it_is_asked_for_again(queue: Queue) -> None:
     queue.ask("a", 10)
     job = queue.take(10)
-    queue.writer.now(lambda tx: jobs.retry(tx, job, "no route", 100))
+    queue.engine.now(lambda tx: jobs.retry(tx, job, "no route", 100))
 
     queue.ask("a", 20, number=2)
 
@@ -140,7 +134,7 @@ def test_a_job_that_was_given_back_counts_no_attempt(queue: Queue) -> None:
     queue.ask("a", 10)
     job = queue.take(10)
 
-    queue.writer.now(lambda tx: jobs.release(tx, job, 11))
+    queue.engine.now(lambda tx: jobs.release(tx, job, 11))
 
     assert queue.take(11).attempts == 1
 
@@ -149,21 +143,21 @@ def test_a_dead_job_is_kept_with_its_reason_until_it_is_revived(queue: Queue) ->
     queue.ask("a", 10, number=1)
     job = queue.take(10)
 
-    queue.writer.now(lambda tx: jobs.bury(tx, job, "no route"))
+    queue.engine.now(lambda tx: jobs.bury(tx, job, "no route"))
 
     assert queue.next_due() == NEVER
     assert queue.claim(NEVER) == []
-    (dead,) = queue.writer.now(lambda tx: jobs.dead(tx, KIND))
+    (dead,) = queue.engine.now(lambda tx: jobs.dead(tx, KIND))
     assert (dead.key, dead.payload, dead.attempts, dead.last_error) == ("a", {"number": 1}, 1, "no route")
-    assert queue.writer.now(lambda tx: jobs.revive(tx, KIND, "b", 20)) is False
-    assert queue.writer.now(lambda tx: jobs.revive(tx, KIND, "a", 20)) is True
+    assert queue.engine.now(lambda tx: jobs.revive(tx, KIND, "b", 20)) is False
+    assert queue.engine.now(lambda tx: jobs.revive(tx, KIND, "a", 20)) is True
     assert queue.take(20).attempts == 1
 
 
 def test_a_dead_job_that_is_asked_for_again_is_as_good_as_new(queue: Queue) -> None:
     queue.ask("a", 10)
     job = queue.take(10)
-    queue.writer.now(lambda tx: jobs.bury(tx, job, "no route"))
+    queue.engine.now(lambda tx: jobs.bury(tx, job, "no route"))
 
     queue.ask("a", 500)
 
@@ -176,20 +170,20 @@ def test_a_job_that_was_asked_for_meanwhile_is_not_given_up(queue: Queue) -> Non
     job = queue.take(10)
     queue.ask("a", 20)
 
-    queue.writer.now(lambda tx: jobs.bury(tx, job, "no route"))
+    queue.engine.now(lambda tx: jobs.bury(tx, job, "no route"))
 
     assert queue.take(20).attempts == 1
 
 
 def test_a_job_that_comes_again_keeps_its_earlier_time(queue: Queue) -> None:
-    queue.writer.now(lambda tx: jobs.ensure(tx, KIND, "", 10))
-    queue.writer.now(lambda tx: jobs.ensure(tx, KIND, "", 5))
+    queue.engine.now(lambda tx: jobs.ensure(tx, KIND, "", 10))
+    queue.engine.now(lambda tx: jobs.ensure(tx, KIND, "", 5))
     job = queue.take(10)
     queue.ask("", 30)
 
-    queue.writer.now(lambda tx: jobs.finish(tx, job, 1000))
+    queue.engine.now(lambda tx: jobs.finish(tx, job, 1000))
 
     assert queue.next_due() == 30
     job = queue.take(30)
-    queue.writer.now(lambda tx: jobs.finish(tx, job, 1000))
+    queue.engine.now(lambda tx: jobs.finish(tx, job, 1000))
     assert queue.next_due() == 1000

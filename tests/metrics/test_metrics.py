@@ -18,7 +18,8 @@ from moorage.metrics import GAUGES, Meter
 from tests.conftest import StartServer
 from tests.support.aws import aws_client, docker_password
 from tests.support.http_client import Docker
-from tests.support.server import Server, free_port
+from tests.support.ports import free_port
+from tests.support.server import Server
 
 ROOT = Path(__file__).parents[2]
 Samples = dict[tuple[str, ...], float]

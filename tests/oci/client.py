@@ -34,9 +34,8 @@ from moorage.http.messages import Request, Response
 from moorage.metadata import identities
 from moorage.metadata.database import Transaction
 from moorage.metadata.repositories import Repository, RepositorySettings
-from moorage.metadata.schema import migrate
-from moorage.metadata.sqlite import SqliteDatabase
 from moorage.oci.routes import DockerDoor
+from tests.support.databases import engine_of, tables
 from tests.support.images import Blob, Image
 
 T = TypeVar("T")
@@ -77,11 +76,10 @@ class World:
     """A registry in a folder, with an event loop to run its requests on."""
 
     def __init__(self, folder: Path) -> None:
-        migrate(folder / "moorage.db")
         self.runner = asyncio.Runner()
         self.offset = 0
         self.folder = folder
-        self.database = SqliteDatabase(folder / "moorage.db")
+        self.database = engine_of(folder).open()
         self.database.start()
         FileBlobStore(folder).prepare()
         self.forget()
@@ -164,8 +162,9 @@ class World:
         """Let the times of the pulls so far be written, which otherwise happens a little later."""
 
         async def flushed() -> None:
-            self.services.pulls.flush()
-            await self.database.write(lambda _tx: None)
+            written = self.services.pulls.flush()
+            if written is not None:
+                await written
 
         self.run(flushed())
 
@@ -178,10 +177,9 @@ class World:
         self.settle()
 
         def rows(tx: Transaction) -> dict[str, Any]:
-            tables = [row[0] for row in tx.all("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")]
-            tables.remove("finished_upload")
+            names = [row[0] for row in tx.all(tables()) if row[0] != "finished_upload"]
             columns = {"repository_layer": "repository_id, blob_id, linked_at"}
-            return {table: tx.all(f"SELECT {columns.get(table, '*')} FROM {table} ORDER BY 1, 2") for table in tables}
+            return {name: tx.all(f"SELECT {columns.get(name, '*')} FROM {name} ORDER BY 1, 2") for name in names}
 
         folders = (self.folder / "uploads", self.folder / "blobs")
         files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]

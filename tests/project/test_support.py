@@ -21,7 +21,7 @@ from tests.support.images import (
     write_docker_archive,
     write_layout,
 )
-from tests.support.server import free_port
+from tests.support.ports import free_port
 
 
 def test_a_layer_is_a_gzipped_tar_whose_name_never_changes() -> None:

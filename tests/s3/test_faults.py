@@ -28,8 +28,8 @@ from tests.contract.blob_stores import (
 )
 from tests.support import proxy
 from tests.support.object_store import ObjectStore
+from tests.support.ports import free_port
 from tests.support.proxy import Fault, Proxy, proxy_before
-from tests.support.server import free_port
 
 MIB = 1 << 20
 LARGE = noise(MIB) * 6

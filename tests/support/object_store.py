@@ -21,7 +21,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from tests.support.clients import require_client
-from tests.support.server import free_port
+from tests.support.ports import free_port
 
 KEY_ID, SECRET = "testkey", "testsecret"
 BUCKET = "moorage"

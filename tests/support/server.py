@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import http.client
-import itertools
 import os
 import shlex
 import signal
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from tests.support.clients import program_environment, run
+from tests.support.databases import database_settings
+from tests.support.ports import free_port
 
 _HOST = "127.0.0.1"
 _START_SECONDS = 10
@@ -26,7 +26,8 @@ _POLL_SECONDS = 0.01
 class Server:
     """One data folder, the port it is served on, and the process that serves it at the moment, if one does.
 
-    `environment` holds what `moorage env` prints, `log` is the file that takes the server's output of all its runs.
+    `settings` are the variables that moorage's own commands need, `environment` holds what `moorage env` prints, `log`
+    is the file that takes the server's output of all its runs.
     After `kill` it can be started again, on the same port and the same folder.
     """
 
@@ -34,6 +35,7 @@ class Server:
         self.data = data
         self.host = _HOST
         self.port = free_port()
+        self.settings = database_settings(data)
         self.url = f"http://{self.host}:{self.port}"
         self.log = log or data.with_name(f"{data.name}.log")
         self.environment: dict[str, str] = {}
@@ -103,7 +105,7 @@ class Server:
             # A session of its own, so that kill() reaches the worker processes by the id of their group.
             return subprocess.Popen(
                 command,
-                env=program_environment(self.data.parent, extra_env),
+                env=program_environment(self.data.parent, {**self.settings, **(extra_env or {})}),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -136,7 +138,8 @@ class Server:
 
     def _read_environment(self) -> dict[str, str]:
         printed = run(
-            [sys.executable, "-m", "moorage", "env", "--data", self.data], program_environment(self.data.parent)
+            [sys.executable, "-m", "moorage", "env", "--data", self.data],
+            program_environment(self.data.parent, self.settings),
         )
         exports = (shlex.split(line) for line in printed.splitlines() if line.startswith("export "))
         return dict(words[1].split("=", 1) for words in exports)
@@ -155,27 +158,3 @@ def _group_of(pid: int) -> int | None:
     except (FileNotFoundError, ProcessLookupError):
         return None
     return None if state == "Z" else int(group)
-
-
-def free_port() -> int:
-    """A loopback port that nobody listens on, another one at each call and in each test process."""
-    for port in _ports:
-        with socket.socket() as probe:
-            try:
-                probe.bind((_HOST, port))
-            except OSError:
-                continue
-            return port
-    raise AssertionError("unreachable: the ports go round")
-
-
-def _port_range() -> Iterator[int]:
-    # Below the ports that systems give to outgoing connections, and a thousand for each process of pytest-xdist.
-    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    first = 18_000 + 1_000 * (worker % 12)
-    # Not always at the same one, so that two runs on one machine seldom meet.
-    begin = os.getpid() * 37 % 1_000
-    return (first + (begin + number) % 1_000 for number in itertools.count())
-
-
-_ports = _port_range()

@@ -16,10 +16,9 @@ import pytest
 from moorage.core.clock import system_clock
 from moorage.metadata import jobs
 from moorage.metadata.jobs import Job, JobFailed
-from moorage.metadata.schema import migrate
-from moorage.metadata.sqlite import SqliteDatabase
 from moorage.telemetry import Log
 from moorage.worker import SECOND, Duty, Worker
+from tests.support.databases import engine_of
 
 KIND = "work"
 
@@ -28,9 +27,7 @@ class Bench:
     """A database, and as many workers on it as a test wants; what they log is in `events`."""
 
     def __init__(self, folder: Path) -> None:
-        path = folder / "moorage.db"
-        migrate(path)
-        self.database = SqliteDatabase(path)
+        self.database = engine_of(folder).open()
         self._log_file = folder / "log"
         self._descriptor = os.open(self._log_file, os.O_WRONLY | os.O_CREAT)
 

@@ -57,7 +57,7 @@ def _without_data(arguments: list[str]) -> tuple[Path | None, list[str]]:
 def _environment_if_any(data: Path | None) -> dict[str, str]:
     """The server's variables; none where no server ever ran, so that `help` and skeletons work all the same."""
     folder = DataFolder(settings_of({"data": data}).data)
-    return _environment(folder, None) if folder.database.exists() else {}
+    return _environment(folder, None) if folder.database.exists() or folder.credentials() else {}
 
 
 def _environment(folder: DataFolder, config: str | None) -> dict[str, str]:

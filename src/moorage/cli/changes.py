@@ -9,18 +9,18 @@ from typing import TypeVar
 
 import click
 
+from moorage import app
 from moorage.adapters.data_folder import DataFolder, MasterKeyMissing
 from moorage.app import ACCOUNT
-from moorage.cli.options import existing_folder
+from moorage.cli.options import existing_folder, settings_of
 from moorage.core import master_key
 from moorage.core.accounts import AccountError
 from moorage.core.clock import SECOND
 from moorage.core.master_key import MasterKeyWrong
 from moorage.core.vault import Vault
 from moorage.core.webhooks import WebhookError
+from moorage.domain.errors import Unavailable
 from moorage.metadata.database import DatabaseUnusable, Transaction
-from moorage.metadata.schema import require_current
-from moorage.metadata.sqlite import open_writer
 
 T = TypeVar("T")
 
@@ -54,12 +54,7 @@ def time_text(microseconds: int | None) -> str:
 
 
 def _in(folder: DataFolder, work: Callable[[Transaction], T]) -> T:
-    def checked(tx: Transaction) -> T:
-        require_current(tx)
-        return work(tx)
-
     try:
-        with open_writer(folder.database) as writer:
-            return writer.now(checked)
-    except (AccountError, WebhookError, MasterKeyWrong, DatabaseUnusable) as error:
+        return app.engine_of(settings_of({"data": folder.path}), folder).now(work)
+    except (AccountError, WebhookError, MasterKeyWrong, DatabaseUnusable, Unavailable) as error:
         raise click.ClickException(str(error)) from None

@@ -13,6 +13,7 @@ _COMMANDS: Final = {
     "serve": "moorage.cli.serve:serve",
     "env": "moorage.cli.aws:env",
     "ecr": "moorage.cli.aws:ecr",
+    "migrate": "moorage.cli.migrate:migrate",
     "tls": "moorage.cli.tls:tls",
     "webhook": "moorage.cli.webhooks:webhook",
     "account": "moorage.cli.accounts:account",

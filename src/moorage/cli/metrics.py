@@ -28,7 +28,7 @@ def meter_for(settings: Settings, folder: DataFolder) -> Callable[[], RequestMet
     from moorage import metrics  # noqa: PLC0415 - it looks for the folder when it is imported
 
     host, port = settings.metrics_address
-    metrics.serve(host.strip("[]"), port, counts, partial(app.gauges, folder))
+    metrics.serve(host.strip("[]"), port, counts, partial(app.gauges, settings, folder))
     return metrics.Meter
 
 

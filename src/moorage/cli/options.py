@@ -15,8 +15,23 @@ _several: dict[str, Any] = {"multiple": True, "callback": lambda _context, _opti
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-data_option = click.option(
-    "--data", type=click.Path(path_type=Path), help="Data folder  [default: $XDG_DATA_HOME/moorage]"
+_DATABASE = "moorage.database"
+
+
+def _note_database(context: click.Context, _option: click.Parameter, given: str | None) -> None:
+    """Whatever a command does with its other options: its settings are read with this one."""
+    context.meta[_DATABASE] = given
+
+
+_DATA_OPTIONS = (
+    click.option("--data", type=click.Path(path_type=Path), help="Data folder  [default: $XDG_DATA_HOME/moorage]"),
+    click.option(
+        "--database",
+        metavar="URL",
+        expose_value=False,
+        callback=_note_database,
+        help="postgresql://…: where the metadata is  [default: in the data folder]",
+    ),
 )
 _TLS_OPTIONS = (
     click.option("--tls/--no-tls", default=None, help="Serve HTTPS with a certificate made here  [default: no]"),
@@ -58,6 +73,11 @@ def duration(_context: click.Context, _option: click.Parameter, text: str | None
         raise click.BadParameter(str(error)) from None
 
 
+def data_option(command: F) -> F:
+    """Where a command finds the registry."""
+    return _with(command, _DATA_OPTIONS)
+
+
 def tls_options(command: F) -> F:
     """What `serve` can be told of TLS and of who stands before it."""
     return _with(command, _TLS_OPTIONS)
@@ -76,17 +96,18 @@ def _with(command: F, options: Sequence[Callable[[F], F]]) -> F:
 
 def settings_of(arguments: dict[str, Any]) -> Settings:
     """Settings of a command line; a wrong one ends the command with its name."""
+    context = click.get_current_context(silent=True)
     try:
-        return load(arguments)
+        return load({"database": context.meta.get(_DATABASE) if context else None, **arguments})
     except SettingWrong as error:
         raise click.UsageError(str(error)) from None
 
 
 def existing_folder(data: Path | None, config: str | None = None) -> DataFolder:
-    """The data folder of a command that needs one which a server has made."""
+    """The data folder of a command that needs one which a server has made; with `database` it need not be one."""
     settings = settings_of({"data": data, "config": config})
     folder = DataFolder(settings.data, settings.given_master_key())
-    if not folder.database.exists():
+    if settings.database is None and not folder.database.exists():
         raise click.ClickException(
             f"{folder.path} is no data folder: start a server there once (moorage serve --data {folder.path}),"
             " or name the right one with --data or MOORAGE_DATA"

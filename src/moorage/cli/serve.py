@@ -20,17 +20,27 @@ from moorage.cli.options import config_option, data_option, registry_options, se
 from moorage.cli.tls import bundle_of, certificates_of, prepared, served
 from moorage.config import Settings
 from moorage.core.master_key import MasterKeyWrong
+from moorage.domain.errors import Unavailable
 from moorage.http.server import Certificate, Factory, PortInUse, refuse_port_in_use, run_granian, run_uvicorn
 from moorage.metadata.database import DatabaseUnusable
 
 _READY_SECONDS = 30
-_NOT_READY = (PortInUse, FolderInUse, DatabaseUnusable, CertificateUnusable, MasterKeyMissing, MasterKeyWrong)
+_NOT_READY = (
+    PortInUse,
+    FolderInUse,
+    DatabaseUnusable,
+    Unavailable,
+    CertificateUnusable,
+    MasterKeyMissing,
+    MasterKeyWrong,
+)
 
 
 @click.command()
 @click.option("--listen", metavar="HOST:PORT", help="Where to listen  [default: 127.0.0.1:5000]")
 @data_option
 @click.option("--workers", type=int, help="Worker processes  [default: one a processor, up to 8]")
+@click.option("--database-connections", type=int, help="Connections of a worker process to --database  [default: 8]")
 @click.option("--domain", metavar="NAME[:PORT]", help="Return addresses ACCOUNT.dkr.ecr.REGION.NAME.")
 @click.option("--region", help="Region of docker clients that log in with an access key  [default: us-east-1]")
 @click.option("--server", type=click.Choice(["granian", "uvicorn"]), help="HTTP server  [default: granian]")
@@ -47,7 +57,7 @@ _NOT_READY = (PortInUse, FolderInUse, DatabaseUnusable, CertificateUnusable, Mas
     help="Let docker clients push manifests whose layers or images are not here  [default: no]",
 )
 @click.option("--metrics", metavar="HOST:PORT", help="Answer Prometheus there, without credentials  [default: nowhere]")
-@click.option("--blobs", metavar="URL", help="Where layers are: s3://BUCKET/PREFIX?endpoint=URL  [default: --data]")
+@click.option("--blobs", metavar="URL", help="Where layers are: s3://BUCKET/PREFIX?… or /FOLDER  [default: --data]")
 @click.option(
     "--blob-redirect", type=bool, metavar="on|off", help="Send pulls of layers to the S3 store itself  [default: on]"
 )
@@ -66,7 +76,7 @@ def serve(**arguments: Any) -> None:
         folder.lock()
         certificates = certificates_of(settings, folder)
         settings = prepared(settings, certificates)
-        app.prepare(folder)
+        app.prepare(settings, folder)
         meter = meter_for(settings, folder)
     except _NOT_READY as error:
         raise click.ClickException(str(error)) from None

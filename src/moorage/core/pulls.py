@@ -52,15 +52,17 @@ class Pulls:
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(DELAY, self.flush)
 
-    def flush(self) -> None:
-        """Hand what waits to the database, which writes it in its own time."""
+    def flush(self) -> asyncio.Future[None] | None:
+        """Hand what waits to the database, which writes it in its own time; None when nothing waits."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         pulled, self._waiting = self._waiting, {}
-        if pulled:
-            written = self._database.post(lambda tx: pulls.record(tx, pulled))
-            written.add_done_callback(_forget)
+        if not pulled:
+            return None
+        written = self._database.post(lambda tx: pulls.record(tx, pulled))
+        written.add_done_callback(_forget)
+        return written
 
 
 def _forget(written: asyncio.Future[None]) -> None:

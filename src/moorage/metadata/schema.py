@@ -1,4 +1,4 @@
-"""Bring a database to the schema of this program, or refuse one that a newer program has changed."""
+"""Bring an embedded database to the schema of this program, or refuse one that a newer program has changed."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from moorage.metadata.database import DatabaseUnusable, Transaction
 from moorage.metadata.sqlite import Writer, open_writer
 
 
-def migrate(path: Path) -> int:
-    """Apply the steps that the database at `path` lacks, in one transaction; returns its version.
+def migrate(path: Path) -> tuple[int, int]:
+    """Apply the steps that the database at `path` lacks, in one transaction; returns its version before and after.
 
     Raises DatabaseUnusable when the database is newer than this program.
     """
-    steps = _steps()
+    steps = steps_of_this_program()
     with open_writer(path) as writer:
         current = _version(writer)
         if current > len(steps):
@@ -25,12 +25,12 @@ def migrate(path: Path) -> int:
             )
         if current < len(steps):
             writer.now(lambda tx: _apply(tx, steps))
-    return len(steps)
+    return current, len(steps)
 
 
 def require_current(tx: Transaction) -> None:
     """For commands, which leave migrating to the server. Raises DatabaseUnusable for another program's schema."""
-    current, known = _version_in(tx), len(_steps())
+    current, known = _version_in(tx), len(steps_of_this_program())
     if current != known:
         raise DatabaseUnusable(
             f"the database has schema {current}, and this program knows {known}:"
@@ -54,7 +54,8 @@ def _version_in(tx: Transaction) -> int:
     return int(row[0]) if row else 0
 
 
-def _steps() -> list[str]:
+def steps_of_this_program() -> list[str]:
+    """The scripts of the migrations, in their order."""
     folder = resources.files("moorage.metadata.migrations")
     files = sorted(file.name for file in folder.iterdir() if file.name.endswith(".sql"))
     return [(folder / name).read_text("utf-8") for name in files]

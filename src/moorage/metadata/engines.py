@@ -1,0 +1,63 @@
+"""Which engine a database has, and what is done with it before and beside serving."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from moorage.metadata import schema
+from moorage.metadata.database import Database, Transaction, Work
+from moorage.metadata.sqlite import SqliteDatabase, open_writer
+
+T = TypeVar("T")
+
+
+class Engine(Protocol):
+    """A place where a registry's rows are."""
+
+    def prepare(self) -> None:
+        """Make ready to serve from. Raises DatabaseUnusable, Unavailable."""
+
+    def migrate(self) -> tuple[int, int]:
+        """Bring the schema up to date; returns its version before and after. Raises DatabaseUnusable, Unavailable."""
+
+    def now(self, work: Work[T]) -> T:
+        """One transaction, for commands. Raises DatabaseUnusable for another program's schema, and Unavailable."""
+
+    def open(self) -> Database:
+        """A process's own connections."""
+
+
+def engine_at(url: str | None, file: Path, connections: int) -> Engine:
+    """PostgreSQL at `url`, else SQLite in `file`. Raises DatabaseUnusable for an address that is none."""
+    if url is None:
+        return SqliteEngine(file)
+    # By its name: the embedded database does without, and commands start a tenth of a second sooner.
+    postgres = importlib.import_module("moorage.metadata.postgres_engine")
+    engine: Engine = postgres.PostgresEngine(url, connections)
+    return engine
+
+
+class SqliteEngine:
+    """The embedded database, one file, which the server that opens it brings up to date."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def prepare(self) -> None:
+        schema.migrate(self._path)
+
+    def migrate(self) -> tuple[int, int]:
+        return schema.migrate(self._path)
+
+    def now(self, work: Work[T]) -> T:
+        def checked(tx: Transaction) -> T:
+            schema.require_current(tx)
+            return work(tx)
+
+        with open_writer(self._path) as writer:
+            return writer.now(checked)
+
+    def open(self) -> Database:
+        return SqliteDatabase(self._path)

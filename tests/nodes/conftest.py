@@ -1,0 +1,84 @@
+"""Two nodes with data folders of their own: one database, one master key, one folder for layers."""
+
+from __future__ import annotations
+
+import base64
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.aws import aws_client, docker_password
+from tests.support.clients import program_environment
+from tests.support.http_client import Docker
+from tests.support.postgres import Cluster, cluster_of_its_own
+from tests.support.server import Server
+
+Settings = dict[str, str]
+
+
+class Node:
+    """A server, and clients of it."""
+
+    def __init__(self, folder: Path, settings: Settings) -> None:
+        folder.mkdir()
+        self.server = Server(folder / "data")
+        self.server.settings = settings
+        self.server.start(extra_args=("--workers", "1"))
+
+    def docker(self) -> Docker:
+        with aws_client(self.server) as ecr:
+            return Docker(self.server.host, self.server.port, docker_password(ecr))
+
+
+@pytest.fixture(scope="session")
+def database() -> Iterator[Cluster]:
+    """A PostgreSQL that tests may stop and start again."""
+    with cluster_of_its_own() as one:
+        one.do("CREATE DATABASE moorage")
+        yield one
+
+
+@pytest.fixture(scope="session")
+def settings(database: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """What every node and every command is told."""
+    return {
+        "MOORAGE_DATABASE": database.url("moorage"),
+        "MOORAGE_MASTER_KEY": base64.b64encode(os.urandom(32)).decode(),
+        "MOORAGE_BLOBS": str(tmp_path_factory.mktemp("blobs")),
+    }
+
+
+@pytest.fixture(scope="session")
+def nodes(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Node]]:
+    folder = tmp_path_factory.mktemp("nodes")
+    assert command(settings, folder, "migrate").startswith("Schema 0 became schema ")
+    started = [Node(folder / name, settings) for name in ("one", "two")]
+    yield started
+    for node in started:
+        node.server.stop()
+
+
+@pytest.fixture
+def ecr(nodes: list[Node]) -> Iterator[Any]:
+    """boto3's ECR client of the first node."""
+    with aws_client(nodes[0].server) as client:
+        yield client
+
+
+def command(settings: Settings, home: Path, *words: str, code: int = 0) -> str:
+    """What a command of ours prints, or what it complains of when its exit code shall not be 0."""
+    done = subprocess.run(
+        [sys.executable, "-m", "moorage", *words],
+        env=program_environment(home, settings),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == code, done.stderr
+    return done.stderr if code else done.stdout

@@ -1,0 +1,38 @@
+"""On which engine the tests run: SQLite, or PostgreSQL with MOORAGE_TEST_DATABASE=postgresql."""
+
+from __future__ import annotations
+
+import functools
+import os
+from pathlib import Path
+from typing import Final
+
+from moorage.metadata.engines import Engine, engine_at
+from tests.support.postgres import cluster
+
+ON_POSTGRESQL: Final = os.environ.get("MOORAGE_TEST_DATABASE") == "postgresql"
+
+CONNECTIONS: Final = 4
+
+
+@functools.cache
+def database_settings(folder: Path) -> dict[str, str]:
+    """The variables with which a server or a command on this data folder finds its database."""
+    return {"MOORAGE_DATABASE": cluster().new_database()} if ON_POSTGRESQL else {}
+
+
+def engine_of(folder: Path) -> Engine:
+    """The database that belongs to this data folder, made at the first call."""
+    engine = engine_at(database_settings(folder).get("MOORAGE_DATABASE"), folder / "moorage.db", CONNECTIONS)
+    engine.prepare()
+    return engine
+
+
+def tables() -> str:
+    """A statement that lists the tables of the schema."""
+    if ON_POSTGRESQL:
+        return (
+            "SELECT tablename::text FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'schema_version'"
+            " ORDER BY tablename"
+        )
+    return "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name"
