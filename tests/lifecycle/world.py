@@ -117,8 +117,12 @@ class World:
     def preview(self, text: str) -> dict[str, tuple[str, int]]:
         """What a policy would do: action and priority by digest."""
         self.write(lambda tx: lifecycle_previews.start(tx, self.repository, text, self.now))
-        asyncio.run(self.runs.preview(self._job(lifecycle_previews.JOB)))
+        self.work_out()
         return {result.digest: (result.action, result.priority) for result in self.results()}
+
+    def work_out(self) -> None:
+        """Work the preview out that was started, as its job does."""
+        asyncio.run(self.runs.preview(self._job(lifecycle_previews.JOB)))
 
     def remove_orphans(self, subject: str) -> None:
         """Remove what refers to a deleted image, as the job that its deletion left does."""

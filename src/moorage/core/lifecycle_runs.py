@@ -1,8 +1,8 @@
 """Lifecycle policies at work, beside the requests: the same choice of images for a preview and for a run.
 
-A choice is made on one snapshot of the repository, read in small pieces with rests between them, so that an event loop
-that serves pushes is taken for a fifth of its time at most. What it says is done in short transactions, in which
-each image is looked at once more: one that was tagged, pulled or listed by an index meanwhile waits for the next run.
+A choice is made on one snapshot of the repository, read in small pieces with long rests between them, so that an event
+loop that serves pushes goes on. What it says is done in short transactions, in which each image is looked at once
+more: one that was tagged, pulled or listed by an index meanwhile waits for the next run.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ from moorage.metadata.repositories import Repository
 
 T = TypeVar("T")
 
-_PAGE: Final = 500
-"""Images that are read at a time: some milliseconds."""
+_PAGE: Final = 250
+"""Images that are read at a time: about a millisecond."""
 
-_BATCH: Final = 50
+_BATCH: Final = 20
 """Images that are removed or archived in one transaction, which pushes wait for."""
 
 _RESULTS: Final = 500
 """Results of a preview that are written in one transaction."""
 
-_REST: Final = 4.0
-"""How much longer than the work before it a rest is."""
+_REST: Final = 8.0
+"""How much longer than the work before it a rest is: a run takes a ninth of one processor."""
 
 
 class LifecycleRuns:

@@ -10,6 +10,7 @@ import msgspec
 
 from moorage.domain.lifecycle.selection import Choice, Facts
 from moorage.metadata.database import Transaction
+from moorage.metadata.images import ACTIVE, ARCHIVED
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +60,12 @@ def record_evaluation(tx: Transaction, repository_id: int, text: str, now: int) 
 # --- What the rules look at -------------------------------------------------------------------------------------
 
 _FACTS: Final = """
-    i.id, i.digest, i.pushed_at, i.last_activated_at, i.last_pulled_at, i.last_archived_at, i.status = 'ARCHIVED',
-    EXISTS (SELECT 1 FROM image_child c WHERE c.child_id = i.id),
-    EXISTS (
-        SELECT 1 FROM image_child c JOIN image p ON p.id = c.parent_id AND p.status = 'ACTIVE' WHERE c.child_id = i.id
+    i.id, i.digest, i.pushed_at, i.last_activated_at, i.last_pulled_at, i.last_archived_at, i.status,
+    (
+        SELECT min(p.status) FROM image_child c JOIN image p ON p.id = c.parent_id WHERE c.child_id = i.id
     )
 """
+# The indexes that list an image have one status: ACTIVE, which comes before ARCHIVED, if one of them has; or none.
 
 # Of a repository's images only what has no subject: whatever refers to an image follows it.
 _PAGE: Final = f"""
@@ -98,14 +99,15 @@ def _facts(rows: list[tuple[Any, ...]]) -> list[Facts]:
         if last is not None and row[0] != last[0]:
             found.append(_one_of(last, tags))
             tags = []
-        if row[9] is not None:
-            tags.append(row[9])
+        if row[8] is not None:
+            tags.append(row[8])
         last = row
     return [*found, _one_of(last, tags)] if last is not None else found
 
 
 def _one_of(row: tuple[Any, ...], tags: list[str]) -> Facts:
-    return Facts._make((*row[:6], bool(row[6]), bool(row[7]), bool(row[8]), tuple(sorted(tags))))
+    listed = row[7]
+    return Facts._make((*row[:6], row[6] == ARCHIVED, listed is not None, listed == ACTIVE, tuple(sorted(tags))))
 
 
 # --- Previews ---------------------------------------------------------------------------------------------------
