@@ -25,6 +25,8 @@ _COMMANDS: Final = {
     "apply": "moorage.cli.apply:apply",
     "explain": "moorage.cli.explain:explain",
     "collect": "moorage.cli.collect:collect",
+    "why": "moorage.cli.undelete:why",
+    "undelete": "moorage.cli.undelete:undelete",
     "bench": "moorage.cli.bench:bench",
 }
 

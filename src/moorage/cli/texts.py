@@ -1,11 +1,8 @@
-"""Sizes and times as commands print them."""
+"""Sizes as commands print them."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Final
-
-from moorage.core.clock import SECOND
 
 _UNITS: Final = ("bytes", "KiB", "MiB", "GiB", "TiB")
 
@@ -16,8 +13,3 @@ def size_text(size: int) -> str:
     while number >= 1024 and unit + 1 < len(_UNITS):
         number, unit = number / 1024, unit + 1
     return f"{number:.1f} {_UNITS[unit]}" if unit else f"{size} {_UNITS[0]}"
-
-
-def time_text(at: int) -> str:
-    """Microseconds since 1970 as a time of day in UTC."""
-    return datetime.fromtimestamp(at / SECOND, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

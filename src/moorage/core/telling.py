@@ -28,6 +28,11 @@ def collectable_before(now: int, grace: int) -> int:
     return now - grace - grace // _FRACTION
 
 
+def kept_until(told_at: int, grace: int) -> int:
+    """How long a layer is kept that nobody is told of again."""
+    return told_at + grace + grace // _FRACTION
+
+
 class Telling:
     """Keeps what clients are told of layers true."""
 

@@ -84,3 +84,51 @@ def forget(tx: Transaction, removed_id: int) -> bool:
 
 def _image(row: tuple[int, str, str, str, str, str, int]) -> RemovedImage:
     return RemovedImage(row[0], Registry(row[1], row[2]), row[3], row[4], row[5], row[6])
+
+
+def find(tx: Transaction, repository: Repository, reference: str) -> RemovedImage | None:
+    """The image of that digest in the trash, or the one that had that tag and was deleted last."""
+    chosen = "r.digest = :reference" if ":" in reference else "t.name = :reference"
+    row = tx.one(
+        f"SELECT {_COLUMNS} FROM removed_image r LEFT JOIN removed_tag t ON t.removed_id = r.id"  # noqa: S608
+        f" WHERE r.account = :account AND r.region = :region AND r.repository = :name AND {chosen}"
+        " ORDER BY r.removed_at DESC, r.id DESC LIMIT 1",
+        account=repository.registry.account,
+        region=repository.registry.region,
+        name=repository.name,
+        reference=reference,
+    )
+    return _image(row) if row else None
+
+
+def listed(tx: Transaction, registry: Registry, repository: str, after: int, limit: int) -> list[RemovedImage]:
+    """At most `limit` images of the trash with ids behind `after`: of one repository, or with an empty name of all."""
+    rows = tx.all(
+        f"SELECT {_COLUMNS} FROM removed_image r WHERE r.account = :account AND r.region = :region"  # noqa: S608
+        " AND (:name = '' OR r.repository = :name) AND r.id > :after ORDER BY r.id LIMIT :limit",
+        account=registry.account,
+        region=registry.region,
+        name=repository,
+        after=after,
+        limit=limit,
+    )
+    return [_image(row) for row in rows]
+
+
+def content(tx: Transaction, removed_id: int) -> bytes:
+    """The bytes of the manifest, as they were pushed."""
+    row = tx.one("SELECT body FROM removed_image WHERE id = :id", id=removed_id)
+    return bytes(row[0]) if row else b""
+
+
+def tags_of(tx: Transaction, removed_id: int) -> list[str]:
+    """The tags that the image had when it was deleted."""
+    return [
+        row[0] for row in tx.all("SELECT name FROM removed_tag WHERE removed_id = :id ORDER BY name", id=removed_id)
+    ]
+
+
+def layers_of(tx: Transaction, removed_id: int) -> list[int]:
+    """Ids of the blobs that the image holds."""
+    rows = tx.all("SELECT blob_id FROM removed_layer WHERE removed_id = :id ORDER BY blob_id", id=removed_id)
+    return [row[0] for row in rows]
