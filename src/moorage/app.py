@@ -29,11 +29,12 @@ from moorage.core.lifecycle_runs import LifecycleRuns
 from moorage.core.pages import PageTokens
 from moorage.core.pulls import Pulls
 from moorage.core.services import Services
+from moorage.core.sweeping import Sweeper
 from moorage.core.telling import Telling
 from moorage.core.vault import Vault
 from moorage.core.webhooks import Deliveries
 from moorage.domain.encryption import Keys
-from moorage.domain.ports import BlobStore
+from moorage.domain.ports import BlobStore, Inventory
 from moorage.domain.quotas import Quotas
 from moorage.ecr.downloads import DownloadDoor
 from moorage.ecr.endpoint import EcrDoor
@@ -174,6 +175,11 @@ def services_of(
     )
 
 
+def inventory_of(blobs: BlobStore) -> Inventory | None:
+    """The list of all that a store has, where it can be had."""
+    return blobs if isinstance(blobs, FileBlobStore) else None
+
+
 def rules_of(settings: Settings) -> Rules:
     """What this registry counts as garbage."""
     return Rules(grace=int(settings.grace_period * SECOND))
@@ -181,7 +187,9 @@ def rules_of(settings: Settings) -> Rules:
 
 def duties(services: Services, rules: Rules, log: Log) -> dict[str, Duty]:
     """What worker processes do beside answering requests, by the kind of job (`worker.py`)."""
-    collection = Collection(Collector(services.database, services.blobs, services.now), rules, log)
+    collector = Collector(services.database, services.blobs, services.now)
+    sweeper = Sweeper(services.database, services.blobs, inventory_of(services.blobs))
+    collection = Collection(collector, sweeper, rules, log)
     deliveries = Deliveries(services.database, services.vault, HttpCourier(), services.now)
     runs = LifecycleRuns(services.database, services.audit, services.now, services.lifecycle_delay)
     return {
@@ -197,6 +205,7 @@ def duties(services: Services, rules: Rules, log: Log) -> dict[str, Duty]:
         orphans.JOB: Duty(runs.remove_orphans),
         lifecycle_previews.JOB: Duty(runs.preview),
         "collect-garbage": Duty(collection.run, every=HOUR),
+        "sweep-store": Duty(collection.sweep, every=DAY),
     }
 
 

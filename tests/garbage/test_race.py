@@ -200,7 +200,7 @@ def run_all(race: Race, actors: Sequence[Callable[[Race, random.Random], None]])
 
 @pytest.mark.parametrize(
     "seconds",
-    [pytest.param(12, id="short"), pytest.param(3600, id="hour", marks=[pytest.mark.long, pytest.mark.timeout(4200)])],
+    [pytest.param(10, id="short"), pytest.param(3600, id="hour", marks=[pytest.mark.long, pytest.mark.timeout(4200)])],
 )
 def test_no_image_that_is_served_lacks_a_layer_whatever_is_collected_meanwhile(
     fresh_server: StartServer, seconds: int

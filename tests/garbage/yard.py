@@ -7,11 +7,16 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
+from click.testing import CliRunner
+
 from moorage.adapters.blob_files import FileBlobStore
+from moorage.cli.main import main
 from moorage.core.clock import DAY, HOUR, system_clock
 from moorage.core.collector import Collector, Garbage, Rules
+from moorage.core.sweeping import Sweeper
 from moorage.metadata.sqlite import SqliteDatabase, open_writer
 from tests.support.clients import program_environment
 from tests.support.http_client import Docker
@@ -35,7 +40,10 @@ class Yard:
     docker: Docker
 
     def run(self, *words: str, extra: Mapping[str, str] | None = None) -> Ended:
-        """`moorage` with these words on the server's data folder."""
+        """`moorage` with these words on the server's data folder: in this process, unless it is told to crash."""
+        if extra is None:
+            ended = CliRunner().invoke(main, [*words, "--data", str(self.server.data)])
+            return Ended(ended.exit_code, ended.stdout, ended.stderr)
         done = subprocess.run(
             [sys.executable, "-m", "moorage", *words, "--data", str(self.server.data)],
             env=program_environment(self.server.data.parent, extra),
@@ -55,7 +63,9 @@ class Yard:
             database, blobs = SqliteDatabase(self.server.data / "moorage.db"), FileBlobStore(self.server.data)
             database.start()
             try:
-                await Collector(database, blobs, system_clock).collect(Rules(grace=grace, share=1), gone.append)
+                rules = Rules(grace=grace, share=1)
+                await Collector(database, blobs, system_clock).collect(rules, gone.append)
+                await Sweeper(database, blobs, blobs).sweep(rules, gone.append)
             finally:
                 database.close()
                 blobs.close()
@@ -87,8 +97,11 @@ class Yard:
         return bool(answer.status == 200)
 
     def has_file(self, blob: Blob) -> bool:
+        return bool(self.blob_files(blob))
+
+    def blob_files(self, blob: Blob) -> list[Path]:
         algorithm, _, encoded = blob.digest.partition(":")
-        return any((self.server.data / "blobs" / algorithm / encoded[:2]).glob(f"{encoded}-*"))
+        return list((self.server.data / "blobs" / algorithm / encoded[:2]).glob(f"{encoded}-*"))
 
     def upload_file_exists(self, upload: str) -> bool:
         return (self.server.data / "uploads" / upload).exists()

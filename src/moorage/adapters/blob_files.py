@@ -35,13 +35,14 @@ from moorage.adapters.running_digests import (
     write_record,
 )
 from moorage.adapters.upload_files import Glimpse, Start, append_at_once, open_locked
-from moorage.domain.ports import CHUNK_BYTES, BlobMissing, FileLink, UploadBusy, UploadMissing
+from moorage.domain.ports import CHUNK_BYTES, BlobMissing, FileLink, StoredObject, UploadBusy, UploadMissing
 
 THREADS = 8
 SMALL_BYTES = 256 << 10
 """A body up to this size is collected first and then stored in one thread in one go."""
 
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+_UUID_LENGTH = 36
 _UPLOAD = re.compile(_UUID)
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
 _KEY = re.compile(rf"blobs/(?:sha256/(?=.{{67}}-)|sha512/(?=.{{131}}-))([0-9a-f]{{2}})/\1[0-9a-f]+-{_UUID}")
@@ -63,8 +64,7 @@ class FileBlobStore:
 
     def prepare(self) -> None:
         """Make the folders, durably; once per start is enough. Raises OSError."""
-        blobs = (self._root / "blobs" / algorithm for algorithm in ("sha256", "sha512"))
-        durable.make_folders([self._uploads, *(folder / f"{first:02x}" for folder in blobs for first in range(256))])
+        durable.make_folders([self._uploads, *_blob_folders(self._root)])
 
     def close(self) -> None:
         """Give back the threads; no operation may be running."""
@@ -146,6 +146,26 @@ class FileBlobStore:
     async def delete(self, *keys: str) -> None:
         """See `BlobStore.delete`. Durably, so that no power cut brings back a file that nothing refers to."""
         await self._in_thread(_delete, [self._blob_path(key) for key in keys])
+
+    async def objects(self) -> AsyncIterator[list[StoredObject]]:
+        """See `Inventory.objects`: a folder at a time."""
+        for folder in _blob_folders(self._root):
+            yield await self._in_thread(_objects_in, self._root, folder)
+
+    async def uploads(self) -> AsyncIterator[list[str]]:
+        """See `Inventory.uploads`."""
+        yield await self._in_thread(_uploads_in, self._uploads)
+
+    async def keys_of(self, digest: str) -> list[str]:
+        """See `Inventory.keys_of`."""
+        prefix = _key(digest, "")
+        folder = self._root / Path(prefix).parent
+        return [one.key for one in await self._in_thread(_objects_in, self._root, folder) if one.key.startswith(prefix)]
+
+    async def set_aside(self, key: str) -> str:
+        """See `Inventory.set_aside`: below `quarantine/` in the same root."""
+        with _missing(BlobMissing(key)):
+            return str(await self._in_thread(_set_aside, self._root, self._blob_path(key)))
 
     def _upload_path(self, upload: str) -> Path:
         if _UPLOAD.fullmatch(upload) is None:
@@ -248,6 +268,36 @@ def _verify(descriptor: int, content: DigestRecord) -> None:
     hasher = hash_up_to(descriptor, content.size, algorithm, None).hasher
     if f"{algorithm}:{hasher.hexdigest()}" != content.digest:
         raise EOFError("other bytes were written since the digest was compared")
+
+
+def _blob_folders(root: Path) -> list[Path]:
+    return [root / "blobs" / algorithm / f"{first:02x}" for algorithm in ("sha256", "sha512") for first in range(256)]
+
+
+def _objects_in(root: Path, folder: Path) -> list[StoredObject]:
+    """The blobs in a folder; files that are none, which somebody else put there, are left alone."""
+    found: list[StoredObject] = []
+    with suppress(FileNotFoundError), os.scandir(folder) as entries:
+        for entry in entries:
+            key = str(Path(entry.path).relative_to(root))
+            if _KEY.fullmatch(key):
+                with suppress(FileNotFoundError):  # removed since the folder was read
+                    found.append(StoredObject(key, key[-_UUID_LENGTH:], entry.stat(follow_symlinks=False).st_size))
+    return found
+
+
+def _uploads_in(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir() if _UPLOAD.fullmatch(path.name)]
+
+
+def _set_aside(root: Path, path: Path) -> Path:
+    place = root / "quarantine"
+    durable.make_folders([place])
+    target = place / path.name
+    path.rename(target)
+    durable.sync_folder(place)
+    durable.sync_folder(path.parent)
+    return target
 
 
 def _delete(paths: list[Path]) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,11 +14,12 @@ from moorage.cli.texts import size_text
 from moorage.config import Settings
 from moorage.core.clock import SECOND, system_clock
 from moorage.core.collector import Collector, Garbage, Report, Rules, Totals
+from moorage.core.sweeping import Sweeper
 from moorage.domain.errors import Unavailable
 from moorage.metadata.database import DatabaseUnusable
 
 _SHARE = 0.5
-"""Of the time of a processor that has nothing else to do: the command makes itself nice to others."""
+"""Of the time of a processor: somebody waits for the command, and others have work to do."""
 
 
 @click.command()
@@ -46,8 +45,6 @@ def collect(
         rules = replace(rules, grace=int(grace * SECOND))
     if upload_life is not None:
         rules = replace(rules, upload_life=int(upload_life * SECOND))
-    with suppress(OSError):
-        os.nice(10)
     totals = Totals()
 
     def say(one: Garbage) -> None:
@@ -64,6 +61,7 @@ def collect(
 async def _collect(settings: Settings, rules: Rules, report: Report) -> None:
     async with app.opened(settings) as (database, blobs):
         await Collector(database, blobs, system_clock).collect(rules, report)
+        await Sweeper(database, blobs, app.inventory_of(blobs)).sweep(rules, report)
 
 
 def _summary(totals: Totals, verb: str) -> str:

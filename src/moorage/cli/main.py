@@ -25,6 +25,7 @@ _COMMANDS: Final = {
     "apply": "moorage.cli.apply:apply",
     "explain": "moorage.cli.explain:explain",
     "collect": "moorage.cli.collect:collect",
+    "verify": "moorage.cli.verify:verify",
     "why": "moorage.cli.undelete:why",
     "undelete": "moorage.cli.undelete:undelete",
     "bench": "moorage.cli.bench:bench",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from moorage.core.clock import iso_time
 from moorage.core.telling import kept_until
 from moorage.metadata import holders, images, layers
 from moorage.metadata.database import Transaction
@@ -47,6 +48,8 @@ def _of_blob(tx: Transaction, digest: str, grace: int) -> Iterator[Reason]:
     known = layers.find_blob(tx, digest)
     if known is not None:
         yield Reason("store", f"its bytes are {known.key}")
+    for key, at in holders.damaged(tx, digest):
+        yield Reason("store", f"{key} was found damaged or missing on {iso_time(at)}; pushing it again heals it")
     for key, due_at in holders.leaving(tx, digest):
         yield Reason("store", f"nothing needs {key}, whose row is gone", due_at)
 

@@ -86,6 +86,34 @@ class BlobStore(Protocol):
         """Remove the bytes of blobs, together where that is cheaper; one that is not there is already removed."""
 
 
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """Bytes that the store has as a blob: their key, the upload that brought them, and how many there are."""
+
+    key: str
+    upload: str
+    size: int
+
+
+class Inventory(Protocol):
+    """What a store has, whether anybody knows of it or not. It is asked in the background only."""
+
+    def objects(self) -> AsyncIterator[list[StoredObject]]:
+        """Everything that is stored as a blob, some at a time."""
+
+    def uploads(self) -> AsyncIterator[list[str]]:
+        """The uploads of which there are bytes, some at a time."""
+
+    async def keys_of(self, digest: str) -> list[str]:
+        """The keys under which there may be bytes of that digest."""
+
+    def read(self, key: str, start: int, stop: int) -> AsyncIterator[bytes]:
+        """See `BlobStore.read`."""
+
+    async def set_aside(self, key: str) -> str:
+        """Move a blob's bytes to where nobody is served them, and say where that is. Raises BlobMissing."""
+
+
 class UploadStates(Protocol):
     """What a store without a memory of its own notes of each upload, where every node finds it.
 

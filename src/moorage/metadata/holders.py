@@ -100,3 +100,9 @@ def leaving(tx: Transaction, digest: str) -> list[tuple[str, int]]:
     """Storage keys of a digest whose row is gone, and when their bytes may go."""
     rows = tx.all("SELECT name, due_at FROM removed_bytes WHERE digest = :digest ORDER BY due_at", digest=digest)
     return [(row[0], row[1]) for row in rows]
+
+
+def damaged(tx: Transaction, digest: str) -> list[tuple[str, int]]:
+    """The storage key of a blob whose bytes were found wrong or missing, and when."""
+    found = "SELECT storage_key, damaged_at FROM blob WHERE digest = :digest AND damaged_at IS NOT NULL"
+    return [(row[0], row[1]) for row in tx.all(found, digest=digest)]

@@ -110,7 +110,7 @@ def find_finished(tx: Transaction, upload: str, repository_id: int, owner: str, 
     return row[0] if row else None
 
 
-_FIND_BLOB = "SELECT id, digest, size, storage_key FROM blob WHERE digest = :digest"
+_FIND_BLOB = "SELECT id, digest, size, storage_key FROM blob WHERE digest = :digest AND damaged_at IS NULL"
 
 
 def find_blob(tx: Transaction, digest: str) -> Blob | None:
@@ -126,6 +126,11 @@ def hold_blob(tx: Transaction, digest: str) -> Blob | None:
 
 
 def insert_blob(tx: Transaction, digest: str, size: int, key: str, now: int) -> int:
+    """The id of a new blob, or of one that was damaged and is healed by these bytes."""
+    healed = tx.one("SELECT id FROM blob WHERE digest = :digest AND damaged_at IS NOT NULL FOR UPDATE", digest=digest)
+    if healed is not None:
+        tx.run("UPDATE blob SET storage_key = :key, damaged_at = NULL WHERE id = :id", key=key, id=healed[0])
+        return int(healed[0])
     return tx.insert(
         "INSERT INTO blob (digest, size, storage_key, created_at) VALUES (:digest, :size, :key, :now)",
         digest=digest,
@@ -197,7 +202,7 @@ def tell(tx: Transaction, repository_id: int, digest: str, now: int) -> bool:
 _FIND_LAYER = """
 SELECT b.id, b.digest, b.size, b.storage_key, l.told_at
 FROM blob b JOIN repository_layer l ON l.blob_id = b.id
-WHERE l.repository_id = :repository AND b.digest = :digest
+WHERE l.repository_id = :repository AND b.digest = :digest AND b.damaged_at IS NULL
 """
 
 
@@ -210,7 +215,7 @@ def find_layer(tx: Transaction, repository_id: int, digest: str) -> Blob | None:
 _FIND_LAYER_BY_NAME = """
 SELECT b.id, b.digest, b.size, b.storage_key, l.told_at
 FROM repository r
-JOIN blob b ON b.digest = :digest
+JOIN blob b ON b.digest = :digest AND b.damaged_at IS NULL
 JOIN repository_layer l ON l.repository_id = r.id AND l.blob_id = b.id
 WHERE r.account = :account AND r.region = :region AND r.name = :name
 """
@@ -253,7 +258,7 @@ def repositories_with(tx: Transaction, registry: Registry, digest: str, limit: i
 _FIND_LAYERS = """
 SELECT b.id, b.digest, b.size, b.storage_key, l.told_at
 FROM blob b JOIN repository_layer l ON l.blob_id = b.id
-WHERE l.repository_id = :repository AND b.digest = ANY(:digests)
+WHERE l.repository_id = :repository AND b.digest = ANY(:digests) AND b.damaged_at IS NULL
 """
 
 

@@ -1,0 +1,60 @@
+"""What the store has and no row can ever name: left by crashes between the bytes and the row, and removed here.
+
+No clock decides, and no age: a key is named by the transaction that ends the upload it came from, so what is of an
+upload that is over is named by now, or never will be.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Final
+
+from moorage.core.collector import Garbage, Pace, Report, Rules
+from moorage.domain.ports import BlobStore, Inventory
+from moorage.metadata import verification
+from moorage.metadata.database import Database
+
+_BATCH: Final = 500
+
+
+class Sweeper:
+    """Goes through all that the store has; `inventory` is None for a store that cannot be listed."""
+
+    def __init__(self, database: Database, blobs: BlobStore, inventory: Inventory | None) -> None:
+        self._database = database
+        self._blobs = blobs
+        self._inventory = inventory
+
+    async def sweep(self, rules: Rules, report: Report) -> None:
+        """Remove what nobody knows of, or only say what it is. Raises OSError, Unavailable."""
+        pace = Pace(rules.share)
+        await self._states(rules, report)
+        if self._inventory is None:
+            return
+        async for uploads in self._inventory.uploads():
+            for first in range(0, len(uploads), _BATCH):
+                batch = uploads[first : first + _BATCH]
+                ended = await pace.read(self._database, partial(verification.ended_uploads, uploads=batch))
+                await self._abandon(ended, rules, report)
+        async for objects in self._inventory.objects():
+            for first in range(0, len(objects), _BATCH):
+                found = {one.key: one for one in objects[first : first + _BATCH]}
+                keys = {key: one.upload for key, one in found.items()}
+                unknown = await pace.read(self._database, partial(verification.unknown_keys, keys=keys))
+                if unknown and not rules.dry_run:
+                    await self._blobs.delete(*unknown)
+                for key in unknown:
+                    report(Garbage("unknown blob", key, found[key].size, "no row names it, and its upload is over"))
+
+    async def _states(self, rules: Rules, report: Report) -> None:
+        """Uploads that ended without their store hearing of it: with their repository, or in a crash."""
+        after = ""
+        while ended := await self._database.read(partial(verification.ended_states, after=after, limit=_BATCH)):
+            await self._abandon(ended, rules, report)
+            after = ended[-1]
+
+    async def _abandon(self, uploads: list[str], rules: Rules, report: Report) -> None:
+        for upload in uploads:
+            if not rules.dry_run:
+                await self._blobs.abandon(upload)
+            report(Garbage("unknown upload", upload, 0, "it is over, and something of it was left"))
