@@ -13,7 +13,7 @@ import os
 import re
 import time
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ import apsw
 
 from tests.durability.doors import Doors, Journal, Named
 from tests.ecr.pushing import upload_blobs
+from tests.support.databases import ON_POSTGRESQL, engine_of
 from tests.support.images import Image, digest
 from tests.support.server import Server
 
@@ -100,15 +101,14 @@ def check_p5_immutable_means_once(doors: Doors, tag: Named, outcomes: Mapping[st
 
 def check_p6_garbage_goes(server: Server) -> None:
     """After a collection without a grace period: every row is needed, and every file has its row."""
-    with _database_of(server) as connection:
-        layers = connection.execute("SELECT repository_id, blob_id FROM repository_layer").fetchall()
-        needed = connection.execute("SELECT DISTINCT repository_id, blob_id FROM image_layer").fetchall()
-        keys = {str(row[0]) for row in connection.execute("SELECT storage_key FROM blob")}
-        uploads = {str(row[0]) for row in connection.execute("SELECT id FROM upload")}
-        seen = {int(row[0]) for row in connection.execute("SELECT DISTINCT blob_id FROM repository_layer")}
-        blobs = {int(row[0]) for row in connection.execute("SELECT id FROM blob")}
-        left = connection.execute("SELECT count(*) FROM removed_bytes UNION ALL SELECT count(*) FROM removed_image")
-        assert left.fetchall() == [(0,), (0,)]
+    layers = _rows(server, "SELECT repository_id, blob_id FROM repository_layer")
+    needed = _rows(server, "SELECT DISTINCT repository_id, blob_id FROM image_layer")
+    keys = {str(row[0]) for row in _rows(server, "SELECT storage_key FROM blob")}
+    uploads = {str(row[0]) for row in _rows(server, "SELECT id FROM upload")}
+    seen = {int(row[0]) for row in _rows(server, "SELECT DISTINCT blob_id FROM repository_layer")}
+    blobs = {int(row[0]) for row in _rows(server, "SELECT id FROM blob")}
+    left = _rows(server, "SELECT count(*) FROM removed_bytes UNION ALL SELECT count(*) FROM removed_image")
+    assert left == [(0,), (0,)]
     assert sorted(layers) == sorted(needed)
     assert blobs == seen
     files = {path.relative_to(server.data).as_posix() for path in (server.data / "blobs").rglob("*") if path.is_file()}
@@ -183,22 +183,21 @@ def check_p12_secrets_stay_secret(server: Server, secrets: Collection[str]) -> N
 
 def check_database_is_whole(server: Server) -> None:
     """SQLite finds nothing wrong, every row refers to rows that are there, and every blob's file has its bytes."""
-    with _database_of(server) as connection:
-        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-        assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
-        blobs = connection.execute("SELECT digest, size, storage_key FROM blob").fetchall()
+    if not ON_POSTGRESQL:
+        assert _rows(server, "PRAGMA integrity_check") == [("ok",)]
+        assert _rows(server, "PRAGMA foreign_key_check") == []
+    blobs = _rows(server, "SELECT digest, size, storage_key FROM blob")
     for name, size, key in [(str(name), size, str(key)) for name, size, key in blobs]:
         content = (server.data / key).read_bytes()
         assert (len(content), digest_by(name, content)) == (size, name), key
 
 
-@contextmanager
-def _database_of(server: Server) -> Iterator[apsw.Connection]:
-    connection = apsw.Connection(str(server.data / "moorage.db"), flags=apsw.SQLITE_OPEN_READWRITE)
-    try:
-        yield connection
-    finally:
-        connection.close()
+def _rows(server: Server, sql: str) -> list[tuple[Any, ...]]:
+    """What the database says, whether the server runs or not; on SQLite past everything that is ours."""
+    if ON_POSTGRESQL:
+        return engine_of(server.data).now(lambda tx: tx.all(sql))
+    with closing(apsw.Connection(str(server.data / "moorage.db"), flags=apsw.SQLITE_OPEN_READWRITE)) as connection:
+        return connection.execute(sql).fetchall()
 
 
 def check_all(doors: Doors, journal: Journal) -> None:

@@ -8,11 +8,11 @@ from collections.abc import Callable
 import pytest
 
 from moorage.core.clock import HOUR
-from moorage.metadata.sqlite import open_writer
 from tests.conftest import StartServer
 from tests.durability.doors import doors_of
 from tests.ecr.pushing import begin, push, send_part, upload_layer
 from tests.garbage.yard import Yard
+from tests.support.databases import engine_of
 from tests.support.images import Blob, Image, image, layer
 
 Place = Callable[[str], str]
@@ -204,8 +204,9 @@ def test_the_server_collects_by_itself_and_says_so_in_its_log(fresh_server: Star
         yard, blob = Yard(server, doors.ecr, doors.docker), layer(seed=13)
         yard.ecr.create_repository(repositoryName="self")
         upload_layer(yard.ecr, "self", blob.content)
-        with open_writer(server.data / "moorage.db") as writer:
-            writer.now(lambda tx: tx.run("UPDATE job SET due_at = 0 WHERE kind = 'collect-garbage' AND lease IS NULL"))
+        engine_of(server.data).now(
+            lambda tx: tx.run("UPDATE job SET due_at = 0 WHERE kind = 'collect-garbage' AND lease IS NULL")
+        )
 
         end = time.monotonic() + 10
         while '"kind":"bytes"' not in server.output() and time.monotonic() < end:

@@ -20,7 +20,6 @@ import pytest
 from moorage.adapters.blob_files import FileBlobStore
 from moorage.core.clock import system_clock
 from moorage.core.collector import Collector, Rules, Totals
-from moorage.metadata.sqlite import SqliteDatabase
 from tests.conftest import StartServer
 from tests.durability.doors import Doors, Named, doors_of
 from tests.durability.promises import (
@@ -31,6 +30,7 @@ from tests.durability.promises import (
 )
 from tests.ecr.pushing import upload_blobs
 from tests.garbage.yard import Yard
+from tests.support.databases import engine_of
 from tests.support.images import Blob, Image, image, layer
 
 REPOSITORIES = ("race/a", "race/b")
@@ -161,7 +161,7 @@ def collect(race: Race, _chance: random.Random) -> None:
     totals = Totals()
 
     async def run() -> None:
-        database, blobs = SqliteDatabase(race.doors.server.data / "moorage.db"), FileBlobStore(race.doors.server.data)
+        database, blobs = engine_of(race.doors.server.data).open(), FileBlobStore(race.doors.server.data)
         database.start()
         try:
             while race.runs():

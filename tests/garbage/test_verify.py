@@ -14,10 +14,10 @@ import pytest
 
 from moorage.core.clock import DAY
 from moorage.metadata import verification
-from moorage.metadata.sqlite import open_writer
 from tests.durability.promises import check_database_is_whole
 from tests.ecr.pushing import push
 from tests.garbage.yard import Yard
+from tests.support.databases import engine_of
 from tests.support.images import Blob, Image, image, layer
 
 
@@ -131,9 +131,9 @@ def test_what_no_row_names_is_moved_aside_and_uploads_under_way_are_not(yard: Ya
 def test_a_manifest_with_other_bytes_is_found(yard: Yard, pushed: Pushed) -> None:
     def replace(body: bytes) -> None:
         where = "image_id = (SELECT id FROM image WHERE digest = :digest)"
-        with open_writer(yard.server.data / "moorage.db") as writer:
-            statement = f"UPDATE manifest SET body = :body WHERE {where}"
-            writer.now(lambda tx: tx.run(statement, body=body, digest=pushed.image.manifest.digest))
+        statement = f"UPDATE manifest SET body = :body WHERE {where}"
+        digest = pushed.image.manifest.digest
+        engine_of(yard.server.data).now(lambda tx: tx.run(statement, body=body, digest=digest))
 
     replace(b"{}")
     found = yard.run("verify")
@@ -146,8 +146,7 @@ def test_a_manifest_with_other_bytes_is_found(yard: Yard, pushed: Pushed) -> Non
 
 def test_a_verification_goes_on_where_it_was_interrupted(yard: Yard, pushed: Pushed) -> None:
     [(blob_id,)] = yard.rows("SELECT id FROM blob WHERE digest = :digest", digest=pushed.big.digest)
-    with open_writer(yard.server.data / "moorage.db") as writer:
-        writer.now(lambda tx: verification.save_position(tx, blob_id))
+    engine_of(yard.server.data).now(lambda tx: verification.save_position(tx, blob_id))
     flip(file_of(yard, pushed.big))
 
     assert yard.run("verify", "--resume").code == 0

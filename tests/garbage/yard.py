@@ -17,8 +17,8 @@ from moorage.cli.main import main
 from moorage.core.clock import DAY, HOUR, system_clock
 from moorage.core.collector import Collector, Garbage, Rules
 from moorage.core.sweeping import Sweeper
-from moorage.metadata.sqlite import SqliteDatabase, open_writer
 from tests.support.clients import program_environment
+from tests.support.databases import engine_of
 from tests.support.http_client import Docker
 from tests.support.images import Blob
 from tests.support.server import Server
@@ -42,11 +42,11 @@ class Yard:
     def run(self, *words: str, extra: Mapping[str, str] | None = None) -> Ended:
         """`moorage` with these words on the server's data folder: in this process, unless it is told to crash."""
         if extra is None:
-            ended = CliRunner().invoke(main, [*words, "--data", str(self.server.data)])
+            ended = CliRunner().invoke(main, [*words, "--data", str(self.server.data)], env=self.server.settings)
             return Ended(ended.exit_code, ended.stdout, ended.stderr)
         done = subprocess.run(
             [sys.executable, "-m", "moorage", *words, "--data", str(self.server.data)],
-            env=program_environment(self.server.data.parent, extra),
+            env=program_environment(self.server.data.parent, {**self.server.settings, **extra}),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -60,7 +60,7 @@ class Yard:
         gone: list[Garbage] = []
 
         async def run() -> None:
-            database, blobs = SqliteDatabase(self.server.data / "moorage.db"), FileBlobStore(self.server.data)
+            database, blobs = engine_of(self.server.data).open(), FileBlobStore(self.server.data)
             database.start()
             try:
                 rules = Rules(grace=grace, share=1)
@@ -75,20 +75,18 @@ class Yard:
 
     def later(self, time: int = AFTER_GRACE) -> None:
         """Let so much time pass for everything that waits for a period to end."""
-        with open_writer(self.server.data / "moorage.db") as writer:
-            for table, column in (
-                ("repository_layer", "told_at"),
-                ("removed_image", "removed_at"),
-                ("removed_bytes", "due_at"),
-                ("upload", "created_at"),
-                ("finished_upload", "finished_at"),
-            ):
-                statement = f"UPDATE {table} SET {column} = {column} - :time"
-                writer.now(lambda tx, statement=statement: tx.run(statement, time=time))  # type: ignore[misc]
+        for table, column in (
+            ("repository_layer", "told_at"),
+            ("removed_image", "removed_at"),
+            ("removed_bytes", "due_at"),
+            ("upload", "created_at"),
+            ("finished_upload", "finished_at"),
+        ):
+            statement = f"UPDATE {table} SET {column} = {column} - :time"
+            engine_of(self.server.data).now(lambda tx, statement=statement: tx.run(statement, time=time))  # type: ignore[misc]
 
     def rows(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:
-        with open_writer(self.server.data / "moorage.db") as writer:
-            return writer.now(lambda tx: tx.all(sql, **values))
+        return engine_of(self.server.data).now(lambda tx: tx.all(sql, **values))
 
     def sees(self, repository: str, blob: Blob) -> bool:
         """Whether a repository sees a blob; a GET, which does not begin its grace period again."""

@@ -28,8 +28,7 @@ from moorage.metadata.images import Shown
 from moorage.metadata.jobs import Job
 from moorage.metadata.lifecycle import PreviewResult
 from moorage.metadata.repositories import Repository, RepositorySettings
-from moorage.metadata.schema import migrate
-from moorage.metadata.sqlite import SqliteDatabase
+from tests.support.databases import engine_of
 from tests.support.images import OCI_CONFIG, OCI_INDEX, OCI_MANIFEST, digest
 
 T = TypeVar("T")
@@ -41,9 +40,8 @@ class World:
     """One repository; `now` is moved by the tests."""
 
     def __init__(self, folder: Path) -> None:
-        migrate(folder / "moorage.db")
         self.now = 1_000 * DAY
-        self.database = SqliteDatabase(folder / "moorage.db")
+        self.database = engine_of(folder).open()
         self.database.start()
         self.records: list[bytes] = []
         audit = Audit(self.records.append, lambda: self.now, "us-east-1", reads=False)
