@@ -184,7 +184,7 @@ def test_one_unknown_name_fails_the_whole_description(ecr: Any, repository: str)
 def test_pages_of_repositories_hold_each_of_them_once_in_the_order_of_names(
     clients: Callable[..., Any],
 ) -> None:
-    ecr = clients(region="ap-southeast-4")
+    ecr = clients(region="ap-southeast-5")  # Nobody else has repositories there.
     created = [f"page/{number:03}" for number in range(7)]
     for name in reversed(created):
         ecr.create_repository(repositoryName=name)

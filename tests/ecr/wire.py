@@ -196,13 +196,24 @@ class Wire:
 
     def send(self, headers: Mapping[str, str], body: bytes, method: str = "POST", path: str = "/") -> Answer:
         """Send exactly this."""
-        self._connection.request(method, path, body, dict(headers))
-        response = self._connection.getresponse()
-        answer = Answer(response.status, response.headers, response.read())  # type: ignore[arg-type]  # its Message maps
+        try:
+            answer = self._exchange(headers, body, method, path)
+        except ConnectionError:  # It was kept, and the server closed it meanwhile, as it may (RFC 9112, section 9.3.1).
+            self._connection.close()
+            answer = self._exchange(headers, body, method, path)
         if answer.status != 200:
             # A request that is refused before its body was read takes its connection with it.
             self._connection.close()
         return answer
+
+    def _exchange(self, headers: Mapping[str, str], body: bytes, method: str, path: str) -> Answer:
+        try:
+            self._connection.request(method, path, body, dict(headers))
+            response = self._connection.getresponse()
+            return Answer(response.status, response.headers, response.read())  # type: ignore[arg-type]  # its Message maps
+        except BaseException:
+            self._connection.close()  # Whatever comes next would be answered with what was left of this.
+            raise
 
     def close(self) -> None:
         self._connection.close()

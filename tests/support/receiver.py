@@ -74,7 +74,7 @@ class Receiver:
     def accepted(self) -> list[Message]:
         return [message for message in self.messages if message.status == 200]
 
-    def wait_for(self, number: int, seconds: float = 20) -> list[Message]:
+    def wait_for(self, number: int, seconds: float = 60) -> list[Message]:
         """Come back with the accepted messages when there are so many. Raises AssertionError when there never are."""
         wait_until(lambda: len(self.accepted()) >= number, seconds)
         return self.accepted()
@@ -97,7 +97,7 @@ def receiving(port: int = 0) -> Iterator[Receiver]:
         one.stop()
 
 
-def wait_until(is_so: Callable[[], object], seconds: float = 20) -> None:
+def wait_until(is_so: Callable[[], object], seconds: float = 60) -> None:
     """Come back when it is so. Raises AssertionError when it never is."""
     end = time.monotonic() + seconds
     while not is_so():
