@@ -34,6 +34,7 @@ from moorage.core.telling import Telling
 from moorage.core.vault import Vault
 from moorage.core.webhooks import Deliveries
 from moorage.domain.encryption import Keys
+from moorage.domain.errors import Unavailable
 from moorage.domain.ports import BlobStore, Inventory
 from moorage.domain.quotas import Quotas
 from moorage.ecr.downloads import DownloadDoor
@@ -211,8 +212,12 @@ def duties(services: Services, rules: Rules, log: Log) -> dict[str, Duty]:
 
 def gauges(settings: Settings, folder: DataFolder) -> Mapping[str, Mapping[str, float]]:
     """Figures of the database, by a connection of its own: who asks is no worker process."""
-    database = engine_of(settings, folder).open()
+    engine = engine_of(settings, folder)
+    database = engine.open()
     try:
-        return database.look(partial(overview.gauges, now=system_clock()))
+        figures = database.look(partial(overview.gauges, now=system_clock()))
+        return {**figures, "moorage_database_connections": engine.connections()}
+    except Unavailable:  # What the worker processes count is shown all the same.
+        return {}
     finally:
         database.close()

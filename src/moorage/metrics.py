@@ -28,6 +28,7 @@ GAUGES: Final[Mapping[str, tuple[str, str]]] = {
     "moorage_job_overdue_seconds": ("kind", "How long the job that is due longest has been due."),
     "moorage_events": ("state", "Events that wait for their receivers, and those that could not be delivered."),
     "moorage_uploads_open": ("state", "Uploads that were begun and neither completed nor cancelled."),
+    "moorage_database_connections": ("state", "Connections of all nodes to PostgreSQL, by what they do."),
 }
 """Label and description of each gauge."""
 

@@ -15,6 +15,7 @@ import pytest
 from tests.support.aws import aws_client, docker_password
 from tests.support.clients import program_environment
 from tests.support.http_client import Docker
+from tests.support.ports import free_port
 from tests.support.postgres import Cluster, cluster_of_its_own
 from tests.support.server import Server
 
@@ -28,7 +29,9 @@ class Node:
         folder.mkdir()
         self.server = Server(folder / "data")
         self.server.settings = settings
-        self.server.start(extra_args=("--workers", "1"))
+        self.metrics = Docker(self.server.host, free_port(), None)
+        address = f"{self.metrics.host}:{self.metrics.port}"
+        self.server.start(extra_args=("--workers", "1", "--metrics", address))
 
     def docker(self) -> Docker:
         with aws_client(self.server) as ecr:

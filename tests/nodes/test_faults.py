@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -26,12 +27,24 @@ def test_a_node_answers_later_while_the_database_is_away_and_goes_on_by_itself(
         assert (answer.status, answer.error_codes(), "Retry-After" in answer.headers) == (503, ["UNAVAILABLE"], True)
         assert door.post("/v2/team/away/blobs/uploads/").status == 503
         assert (door.get("/readyz").status, door.get("/healthz").status) == (503, 200)
+    scraped = nodes[0].metrics.get("/metrics")
+    assert (scraped.status, b"moorage_requests" in scraped.body) == (200, True)
     database.start()
 
     for door in doors:
         assert door.get("/v2/team/away/manifests/v1").body == pushed.manifest.content
         door.push("team/away", image(seed=2), "v2")
         assert door.get("/readyz").status == 200
+
+
+def test_connections_are_counted_over_all_nodes(nodes: list[Node]) -> None:
+    for node in nodes:
+        assert node.docker().get("/readyz").status == 200
+
+    idle = re.search(rb'moorage_database_connections\{state="idle"\} (\d+)', nodes[0].metrics.get("/metrics").body)
+
+    assert idle is not None
+    assert int(idle[1]) >= 2
 
 
 def test_clients_do_not_notice_that_connections_were_cut(ecr: Any, nodes: list[Node], database: Cluster) -> None:

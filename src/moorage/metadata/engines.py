@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -27,6 +28,9 @@ class Engine(Protocol):
 
     def open(self) -> Database:
         """A process's own connections."""
+
+    def connections(self) -> Mapping[str, int]:
+        """How many connections all processes of all nodes have, by what they do. Raises Unavailable."""
 
 
 def engine_at(url: str | None, file: Path, connections: int) -> Engine:
@@ -61,3 +65,7 @@ class SqliteEngine:
 
     def open(self) -> Database:
         return SqliteDatabase(self._path)
+
+    def connections(self) -> Mapping[str, int]:
+        """None that a server would have to hold."""
+        return {}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import closing
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from moorage.metadata import schema_postgres
 from moorage.metadata.database import Work
@@ -11,6 +12,11 @@ from moorage.metadata.postgres import PostgresDatabase
 from moorage.metadata.postgres_connections import Lane, address_of
 
 T = TypeVar("T")
+
+_CONNECTIONS: Final = """
+SELECT state, count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND usename = current_user AND state IS NOT NULL GROUP BY state
+"""
 
 
 class PostgresEngine:
@@ -35,3 +41,8 @@ class PostgresEngine:
 
     def open(self) -> PostgresDatabase:
         return PostgresDatabase(self._address, self._connections)
+
+    def connections(self) -> Mapping[str, int]:
+        """Those of the same user, the one that asks among them."""
+        with closing(Lane(self._address)) as lane:
+            return dict(lane.read(lambda tx: tx.all(_CONNECTIONS)))
