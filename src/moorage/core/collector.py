@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, Generic, TypeVar
@@ -114,8 +114,10 @@ class Collector:
             for batch in _batches(found):
                 gone = batch if rules.dry_run else await self._database.write(partial(_remove, search, batch))
                 failpoints.hit("G2")
-                for one in gone:
-                    report(search.describe(one))
+                with pace.working():
+                    for one in gone:
+                        report(search.describe(one))
+            await pace.rest()
             if after is None:
                 return
             position = after
@@ -149,16 +151,27 @@ class Collector:
 
 
 class Pace:
-    """Takes a share of the time: after each look it rests for so long that the looks are that share."""
+    """Takes a share of the time: it rests for so long that what it worked is that share."""
 
     def __init__(self, share: float) -> None:
-        self._rest = 1 / share - 1
+        self._factor = 1 / share - 1
+        self._worked = 0.0
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """Count the time of the block."""
+        started = time.perf_counter()
+        yield
+        self._worked += time.perf_counter() - started
 
     async def read(self, database: Database, work: Work[T]) -> T:
-        started = time.perf_counter()
-        result = await database.read(work)
-        await asyncio.sleep((time.perf_counter() - started) * self._rest)
-        return result
+        """Read, and count the time."""
+        with self.working():
+            return await database.read(work)
+
+    async def rest(self) -> None:
+        worked, self._worked = self._worked, 0.0
+        await asyncio.sleep(worked * self._factor)
 
 
 def _look(search: _Search[T, P], position: P, tx: Transaction) -> tuple[list[T], P | None]:

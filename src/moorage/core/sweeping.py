@@ -36,11 +36,13 @@ class Sweeper:
                 batch = uploads[first : first + _BATCH]
                 ended = await pace.read(self._database, partial(verification.ended_uploads, uploads=batch))
                 await self._abandon(ended, rules, report)
+                await pace.rest()
         async for objects in self._inventory.objects():
             for first in range(0, len(objects), _BATCH):
                 found = {one.key: one for one in objects[first : first + _BATCH]}
                 keys = {key: one.upload for key, one in found.items()}
                 unknown = await pace.read(self._database, partial(verification.unknown_keys, keys=keys))
+                await pace.rest()
                 if unknown and not rules.dry_run:
                     await self._blobs.delete(*unknown)
                 for key in unknown:
