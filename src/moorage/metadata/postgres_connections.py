@@ -88,6 +88,13 @@ def address_of(url: str) -> str:
         raise DatabaseUnusable(f"database: {error}".strip()) from None
 
 
+class _TextDumper(StrDumper):
+    """NUL, which texts of PostgreSQL cannot have, becomes its neighbour: names have neither, and sort the same way."""
+
+    def dump(self, obj: str) -> Buffer | None:
+        return super().dump(obj.replace("\0", "\1"))
+
+
 class _SumLoader(NumericBinaryLoader):
     """What PostgreSQL's sums of BIGINT are: integers."""
 
@@ -99,7 +106,7 @@ def _adapters() -> AdaptersMap:
     adapters = AdaptersMap(psycopg.adapters)
     # One type for each kind of value, so that a statement is prepared once, and NULL can be compared with.
     adapters.register_dumper(int, Int8BinaryDumper)
-    adapters.register_dumper(str, StrDumper)
+    adapters.register_dumper(str, _TextDumper)
     adapters.register_loader("numeric", _SumLoader)
     return adapters
 
