@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
-from unittest.mock import patch
 
 from click.testing import CliRunner
 
@@ -43,8 +42,7 @@ class Yard:
     def run(self, *words: str, extra: Mapping[str, str] | None = None) -> Ended:
         """`moorage` with these words on the server's data folder: in this process, unless it is told to crash."""
         if extra is None:
-            with patch("os.nice"):  # or this process would give way to others from then on
-                ended = CliRunner().invoke(main, [*words, "--data", str(self.server.data)], env=self.server.settings)
+            ended = CliRunner().invoke(main, [*words, "--data", str(self.server.data)], env=self.server.settings)
             return Ended(ended.exit_code, ended.stdout, ended.stderr)
         done = subprocess.run(
             [sys.executable, "-m", "moorage", *words, "--data", str(self.server.data)],

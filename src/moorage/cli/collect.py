@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,8 +18,8 @@ from moorage.core.sweeping import Sweeper
 from moorage.domain.errors import Unavailable
 from moorage.metadata.database import DatabaseUnusable
 
-_SHARE = 0.25
-"""Of the time of a processor: others have work to do. A dry run, which holds no lock, takes what nobody else wants."""
+_SHARE = 0.4
+"""Of the time of a processor: somebody waits for the command, and others have work to do."""
 
 
 @click.command()
@@ -41,14 +40,12 @@ def collect(
     """
     existing_folder(data, config)
     settings = settings_of({"data": data, "config": config})
-    rules = replace(app.rules_of(settings), share=1 if dry_run else _SHARE, dry_run=dry_run)
+    rules = replace(app.rules_of(settings), share=_SHARE, dry_run=dry_run)
     if grace is not None:
         rules = replace(rules, grace=int(grace * SECOND))
     if upload_life is not None:
         rules = replace(rules, upload_life=int(upload_life * SECOND))
     totals = Totals()
-    if dry_run:
-        os.nice(19)
 
     def say(one: Garbage) -> None:
         totals(one)

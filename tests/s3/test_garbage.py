@@ -1,0 +1,64 @@
+"""Garbage and verification where layers are objects: what goes leaves nothing, parts of uploads included."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from click.testing import CliRunner, Result
+
+from moorage.cli.main import main
+from tests.ecr.pushing import MINIMUM, begin, push, send_part
+from tests.s3.conftest import S3Server
+from tests.support.http_client import Docker
+from tests.support.images import image, layer
+
+
+def run(server: S3Server, *words: str) -> Result:
+    """`moorage` on this server's data folder and bucket, in this process."""
+    environment = {
+        **server.settings,
+        **server.store.environment,
+        "MOORAGE_BLOBS": server.store.setting(server.prefix),
+    }
+    return CliRunner().invoke(main, [*words, "--data", str(server.data)], env=environment)
+
+
+def test_what_nothing_needs_leaves_no_object_and_no_part(s3_server: S3Server, ecr: Any) -> None:
+    kept, gone = image([layer(seed=1), layer(seed=2)]), image([layer(seed=2), layer(seed=3)])
+    for name in ("garbage/a", "garbage/doomed"):
+        ecr.create_repository(repositoryName=name)
+    for one in (kept, gone):
+        push(ecr, "garbage/a", one)
+    ecr.batch_delete_image(repositoryName="garbage/a", imageIds=[{"imageDigest": gone.manifest.digest}])
+    upload = begin(ecr, "garbage/doomed")
+    for number in range(2):
+        send_part(ecr, "garbage/doomed", upload, number * MINIMUM, bytes(MINIMUM))
+    assert s3_server.store.uploads(s3_server.prefix) != []
+    ecr.delete_repository(repositoryName="garbage/doomed")
+
+    collected = run(s3_server, "collect", "--grace", "0")
+
+    assert collected.exit_code == 0, collected.output
+    assert len(s3_server.store.keys(s3_server.prefix)) == len(kept.blobs)
+    assert s3_server.store.uploads(s3_server.prefix) == []
+
+
+def test_a_damaged_object_is_found_and_healed_by_whoever_pushes_again(
+    s3_server: S3Server, ecr: Any, http: Docker
+) -> None:
+    ecr.create_repository(repositoryName="garbage/b")
+    one = push(ecr, "garbage/b", image([layer(seed=4)]), "v1")
+    path = f"/v2/garbage/b/blobs/{one.blobs[1].digest}"
+    held = run(s3_server, "why", one.blobs[1].digest).output
+    key = held.partition("its bytes are ")[2].strip()
+    store, content = s3_server.store, b"x" * len(one.blobs[1].content)
+    store.client().put_object(Bucket=store.bucket, Key=f"{s3_server.prefix}/{key}", Body=content)
+
+    found = run(s3_server, "verify")
+
+    assert found.exit_code == 1
+    assert found.output.startswith(f"damaged blob {one.blobs[1].digest}: has other bytes")
+    assert http.head(path).status == 404
+    http.push("garbage/b", one, "v1")
+    assert run(s3_server, "verify").output == "Verified: 0 findings, 0 of them not repaired.\n"
+    assert http.head(path).status == 200
