@@ -71,7 +71,7 @@ def test_redirects_are_not_followed() -> None:
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        (b"", "Remote end closed connection without response"),
+        (b"", "Remote end closed connection without response|Connection reset by peer"),
         (b"220 mail.example.org ESMTP\r\n", "no HTTP"),
         (b"HTTP/1.1 200 OK\r\nX: " + b"a" * 70_000 + b"\r\n\r\n", "no HTTP"),
         (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 101 + b"\r\n", "no HTTP"),

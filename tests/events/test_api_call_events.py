@@ -55,9 +55,9 @@ def test_changes_of_the_registry_are_told(ecr: Any, receiver: Receiver, hook: Ho
 @pytest.fixture
 def prefix(ecr: Any) -> Iterator[str]:
     """That of a template for pushes."""
-    ecr.create_repository_creation_template(prefix="told", appliedFor=["CREATE_ON_PUSH"])
-    yield "told"
-    ecr.delete_repository_creation_template(prefix="told")
+    ecr.create_repository_creation_template(prefix="announced", appliedFor=["CREATE_ON_PUSH"])
+    yield "announced"
+    ecr.delete_repository_creation_template(prefix="announced")
 
 
 def test_a_repository_that_a_push_creates_is_told_once(
