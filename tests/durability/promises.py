@@ -165,6 +165,10 @@ def check_p11_restarts_at_once(server: Server, **options: Any) -> None:
     assert min(seconds) <= limit, (seconds, limit)
 
 
+_HOLLOW = 1 << 30
+"""Bytes from which on a file is read around its holes."""
+
+
 def check_p12_secrets_stay_secret(server: Server, secrets: Collection[str]) -> None:
     """None of the secrets is in the log, in the database, in any other file, or where `ps` shows it.
 
@@ -177,8 +181,26 @@ def check_p12_secrets_stay_secret(server: Server, secrets: Collection[str]) -> N
         if place == server.data / "credentials":
             assert place.stat().st_mode & 0o077 == 0
             continue
-        content = place.read_bytes()
+        content = _written(place)
         assert [form for form in wanted if form in content] == [], place
+
+
+def _written(place: Path) -> bytes:
+    """The bytes of a file without its holes: a test of the largest layer leaves one of 52,000 MiB."""
+    size = place.stat().st_size
+    if size < _HOLLOW:
+        return place.read_bytes()
+    pieces, end = [], 0
+    with place.open("rb") as file:
+        while end < size:
+            try:
+                start = os.lseek(file.fileno(), end, os.SEEK_DATA)
+            except OSError:  # ENXIO: nothing but a hole from here on
+                break
+            end = os.lseek(file.fileno(), start, os.SEEK_HOLE)
+            file.seek(start)
+            pieces.append(file.read(end - start))
+    return b"".join(pieces)
 
 
 def check_database_is_whole(server: Server) -> None:
