@@ -9,21 +9,7 @@ from typing import Any, Final
 
 from moorage.domain.policies.conditions import Condition, parse_operator
 from moorage.domain.policies.patterns import BadPattern, Template, parse_template
-from moorage.domain.policies.statements import EVERYONE, Actions, Effect, Principals, Resources, Statement
-
-_MEMBERS: Final = frozenset(
-    {
-        "Sid",
-        "Effect",
-        "Principal",
-        "NotPrincipal",
-        "Action",
-        "NotAction",
-        "Resource",
-        "NotResource",
-        "Condition",
-    }
-)
+from moorage.domain.policies.statements import EVERYONE, MEMBERS, Actions, Effect, Principals, Resources, Statement
 
 _ACCOUNT: Final = re.compile(r"\d{12}", re.ASCII)
 _PRINCIPAL_ARN: Final = re.compile(
@@ -54,7 +40,7 @@ class Reader:
         """Raises BadPolicy."""
         members = _object(item, "a statement")
         for member in members:
-            if member not in _MEMBERS:
+            if member not in MEMBERS:
                 raise BadPolicy(f"a statement has an unknown element: {member[:100]}")
         effect = members.get("Effect")
         if effect not in ("Allow", "Deny"):
@@ -181,11 +167,15 @@ def _principal_reader(kind: str) -> Callable[[str], str]:
 def _aws(text: str) -> str:
     if text == "*":
         return EVERYONE
-    if _ACCOUNT.fullmatch(text):
-        return f"AWS:arn:aws:iam::{text}:root"
-    if _PRINCIPAL_ARN.fullmatch(text) is None:
+    arn = principal_arn(text)
+    if _PRINCIPAL_ARN.fullmatch(arn) is None:
         raise BadPolicy(f"no principal: {text[:100]}")
-    return f"AWS:{text}"
+    return f"AWS:{arn}"
+
+
+def principal_arn(text: str) -> str:
+    """The ARN that a principal's text stands for: an account's id is its root user's, as ECR also gives it back."""
+    return f"arn:aws:iam::{text}:root" if _ACCOUNT.fullmatch(text) else text
 
 
 def _service(text: str) -> str:

@@ -5,25 +5,13 @@ Two spaces to an object, spaces around colons, lists in one line: the pretty pri
 
 from __future__ import annotations
 
-import re
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
 from moorage.domain.policies.document import VERSIONS, decode, listed
-
-_ORDER: Final = (
-    "Sid",
-    "Effect",
-    "Principal",
-    "NotPrincipal",
-    "Action",
-    "NotAction",
-    "Resource",
-    "NotResource",
-    "Condition",
-)
-_ACCOUNT: Final = re.compile(r"\d{12}", re.ASCII)
+from moorage.domain.policies.elements import principal_arn
+from moorage.domain.policies.statements import MEMBERS
 
 
 def rendered(text: str) -> str:
@@ -37,7 +25,7 @@ def rendered(text: str) -> str:
 
 
 def _statement(given: dict[str, Any]) -> dict[str, Any]:
-    members: dict[str, Any] = {member: given[member] for member in _ORDER if member in given}
+    members: dict[str, Any] = {member: given[member] for member in MEMBERS if member in given}
     for member in ("Principal", "NotPrincipal"):
         if isinstance(members.get(member), dict):
             members[member] = {kind: _principals(names) for kind, names in members[member].items()}
@@ -48,7 +36,7 @@ def _principals(names: Any) -> Any:
     """An account comes back as its root user."""
     if isinstance(names, list):
         return [_principals(name) for name in names]
-    return f"arn:aws:iam::{names}:root" if _ACCOUNT.fullmatch(names) else names
+    return principal_arn(names)
 
 
 def _written(value: Any, depth: int) -> str:

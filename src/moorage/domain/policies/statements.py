@@ -13,6 +13,19 @@ from moorage.domain.policies.request import Request
 
 EVERYONE: Final = "*"
 
+MEMBERS: Final = (
+    "Sid",
+    "Effect",
+    "Principal",
+    "NotPrincipal",
+    "Action",
+    "NotAction",
+    "Resource",
+    "NotResource",
+    "Condition",
+)
+"""All elements of a statement, in the order in which ECR gives them back."""
+
 
 class Effect(Enum):
     ALLOW = "Allow"
