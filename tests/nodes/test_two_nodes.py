@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from tests.ecr.pushing import MINIMUM, begin, complete, send_part
 from tests.ecr.wire import refusal
-from tests.nodes.conftest import Node, Settings, command
+from tests.nodes.conftest import Node, Settings, command, layer_of
 from tests.support.aws import aws_client
 from tests.support.http_client import Docker
-from tests.support.images import Blob, image
+from tests.support.images import Blob, digest, image, layer
+from tests.support.postgres import Cluster
 
 
 def test_what_is_pushed_to_one_node_is_pulled_from_the_other_at_once(ecr: Any, nodes: list[Node]) -> None:
@@ -24,7 +26,7 @@ def test_what_is_pushed_to_one_node_is_pulled_from_the_other_at_once(ecr: Any, n
         here.push("team/shared", pushed, "latest")
         assert there.get("/v2/team/shared/manifests/latest").body == pushed.manifest.content
         for blob in pushed.blobs:
-            assert there.get(f"/v2/team/shared/blobs/{blob.digest}").body == blob.content
+            assert layer_of(there, "team/shared", blob.digest) == blob.content
         here, there = there, here
 
 
@@ -42,7 +44,46 @@ def test_each_request_of_an_upload_may_come_to_another_node(ecr: Any, nodes: lis
     joint = "&" if "?" in location else "?"
     assert there.put(f"{location}{joint}digest={blob.digest}").status == 201
 
-    assert here.get(f"/v2/team/upload/blobs/{blob.digest}").body == blob.content
+    assert layer_of(here, "team/upload", blob.digest) == blob.content
+
+
+def test_each_part_of_an_upload_of_the_api_may_come_to_another_node(nodes: list[Node]) -> None:
+    content = layer(3 * MINIMUM + 1_000, seed=1).content
+    with aws_client(nodes[0].server) as here, aws_client(nodes[1].server) as there:
+        here.create_repository(repositoryName="team/parts")
+        upload = begin(here, "team/parts")
+        for number, first in enumerate(range(0, len(content), MINIMUM)):
+            send_part((there, here)[number % 2], "team/parts", upload, first, content[first : first + MINIMUM])
+
+        assert complete(here, "team/parts", upload, digest(content))["layerDigest"] == digest(content)
+
+    assert [layer_of(node.docker(), "team/parts", digest(content)) for node in nodes] == [content, content]
+
+
+def test_nodes_may_have_a_folder_together_instead_of_a_bucket(
+    nodes: list[Node], settings: Settings, database: Cluster, tmp_path: Path
+) -> None:
+    """Which costs a database of its own: a row names a key of one store."""
+    database.do("CREATE DATABASE folder")
+    (tmp_path / "blobs").mkdir()
+    other = {"MOORAGE_DATABASE": database.url("folder"), "MOORAGE_BLOBS": str(tmp_path / "blobs")}
+    command({**settings, **other}, tmp_path, "migrate")
+    sharing = [Node(tmp_path / name, {**settings, **other}) for name in ("one", "two")]
+    try:
+        with aws_client(sharing[0].server) as ecr:
+            ecr.create_repository(repositoryName="team/folder")
+        here, there = (node.docker() for node in sharing)
+        for number in range(4):
+            pushed = image(seed=number)
+            here.push("team/folder", pushed, "latest")
+            assert there.get("/v2/team/folder/manifests/latest").body == pushed.manifest.content
+            assert [layer_of(there, "team/folder", blob.digest) for blob in pushed.blobs] == [
+                blob.content for blob in pushed.blobs
+            ]
+            here, there = there, here
+    finally:
+        for node in sharing:
+            node.server.stop()
 
 
 def test_of_images_that_race_for_an_immutable_tag_on_both_nodes_one_gets_it(ecr: Any, nodes: list[Node]) -> None:
