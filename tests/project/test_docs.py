@@ -246,7 +246,7 @@ def test_a_log_line_has_the_members_that_are_documented() -> None:
     class Sent:
         id, method, path, operation, caller, client = "id", "GET", "/v2/", "op", "AKIA", "127.0.0.1"
 
-    section = text_of("docs/operating.md").partition("## Logs\n")[2].partition("\n## ")[0]
+    section = text_of("docs/operations.md").partition("## Logs\n")[2].partition("\n## ")[0]
     documented = {name for row in table_rows(section)[1:] for name in re.findall(r"`(\w+)`", row[0])}
     reader, writer = os.pipe()
 
