@@ -35,7 +35,7 @@ from moorage.core.vault import Vault
 from moorage.core.webhooks import Deliveries
 from moorage.domain.encryption import Keys
 from moorage.domain.errors import Unavailable
-from moorage.domain.ports import BlobStore, Inventory
+from moorage.domain.ports import BlobStore, Inventory, Listing
 from moorage.domain.quotas import Quotas
 from moorage.ecr.downloads import DownloadDoor
 from moorage.ecr.endpoint import EcrDoor
@@ -49,6 +49,8 @@ from moorage.metadata.upload_states import StoredUploadStates
 from moorage.oci.routes import DockerDoor
 from moorage.telemetry import Log
 from moorage.worker import Duty, Worker
+
+Store = FileBlobStore | S3BlobStore
 
 ACCOUNT = "000000000000"
 """The account that the first start makes."""
@@ -88,7 +90,7 @@ def application(settings: Settings, meter: Callable[[], RequestMeter] | None = N
     log = Log(requests=settings.access_log)
     audit_file = AuditFile(settings.audit_path, log)
     services = services_of(settings, folder, database, blobs, audit_file)
-    worker = Worker(database, duties(services, rules_of(settings), log), system_clock, log)
+    worker = Worker(database, duties(services, blobs, rules_of(settings), log), system_clock, log)
 
     def start() -> None:
         database.start()
@@ -115,7 +117,7 @@ def application(settings: Settings, meter: Callable[[], RequestMeter] | None = N
     )
 
 
-def blob_store(settings: Settings, database: Database) -> tuple[BlobStore, Callable[[], Awaitable[None]]]:
+def blob_store(settings: Settings, database: Database) -> tuple[Store, Callable[[], Awaitable[None]]]:
     """Where the settings say that blobs are, and what closes it."""
     if settings.bucket is None:
         files = FileBlobStore(settings.blob_folder)
@@ -130,7 +132,7 @@ def blob_store(settings: Settings, database: Database) -> tuple[BlobStore, Calla
 
 
 @asynccontextmanager
-async def opened(settings: Settings) -> AsyncIterator[tuple[Database, BlobStore]]:
+async def opened(settings: Settings) -> AsyncIterator[tuple[Database, Store]]:
     """The engines of a data folder for a command, while a server runs on it or not. Raises DatabaseUnusable."""
     failpoints.arm(settings.failpoints)
     folder = DataFolder(settings.data, settings.given_master_key())
@@ -177,7 +179,7 @@ def services_of(
 
 
 def inventory_of(blobs: BlobStore) -> Inventory | None:
-    """The list of all that a store has, where it can be had."""
+    """The store as one that can be searched, where it can."""
     return blobs if isinstance(blobs, FileBlobStore) else None
 
 
@@ -186,10 +188,10 @@ def rules_of(settings: Settings) -> Rules:
     return Rules(grace=int(settings.grace_period * SECOND))
 
 
-def duties(services: Services, rules: Rules, log: Log) -> dict[str, Duty]:
+def duties(services: Services, listing: Listing, rules: Rules, log: Log) -> dict[str, Duty]:
     """What worker processes do beside answering requests, by the kind of job (`worker.py`)."""
     collector = Collector(services.database, services.blobs, services.now)
-    sweeper = Sweeper(services.database, services.blobs, inventory_of(services.blobs))
+    sweeper = Sweeper(services.database, services.blobs, listing)
     collection = Collection(collector, sweeper, rules, log)
     deliveries = Deliveries(services.database, services.vault, HttpCourier(), services.now)
     runs = LifecycleRuns(services.database, services.audit, services.now, services.lifecycle_delay)

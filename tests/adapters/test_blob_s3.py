@@ -6,7 +6,9 @@ import asyncio
 import hashlib
 import itertools
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -338,3 +340,24 @@ def test_what_an_upload_was_before_its_newest_append_can_be_gone_back_to_once() 
 
     assert (notes.now, notes.before, notes.spent) == (first, None, ["b"])
     assert hashlib.sha256().hexdigest() in EMPTY.digests[0]
+
+
+@on_nodes
+async def test_a_list_of_many_pages_is_read_to_its_end(
+    object_store: ObjectStore, tmp_path: Path, nodes: Nodes
+) -> None:
+    """A page of S3 has a thousand entries at most."""
+    store, bucket = nodes.one_more(), object_store.client()
+    uploads = sorted(new_upload() for _ in range(1_003))
+    keys = {upload: f"{prefix_of(tmp_path)}/blobs/{upload[:2]}/{upload}-{16 * '0'}" for upload in uploads}
+    with ThreadPoolExecutor(8) as threads:
+        for name, body in (("put_object", {"Body": b"x"}), ("create_multipart_upload", {})):
+            make = partial(getattr(bucket, name), Bucket=object_store.bucket, **body)
+            list(threads.map(lambda key, make=make: make(Key=key), keys.values()))
+
+    objects = [one for page in [page async for page in store.objects()] for one in page]
+    begun = [upload for page in [page async for page in store.uploads()] for upload in page]
+
+    assert [one.upload for one in objects] == uploads
+    assert {one.size for one in objects} == {1}
+    assert begun == uploads

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 from click.testing import CliRunner, Result
@@ -41,6 +42,30 @@ def test_what_nothing_needs_leaves_no_object_and_no_part(s3_server: S3Server, ec
     assert collected.exit_code == 0, collected.output
     assert len(s3_server.store.keys(s3_server.prefix)) == len(kept.blobs)
     assert s3_server.store.uploads(s3_server.prefix) == []
+
+
+def test_what_a_crash_left_without_a_row_goes_and_what_an_upload_may_still_need_stays(
+    s3_server: S3Server, ecr: Any
+) -> None:
+    ecr.create_repository(repositoryName="garbage/left")
+    store, bucket, prefix = s3_server.store, s3_server.store.client(), f"{s3_server.prefix}/blobs"
+    under_way = begin(ecr, "garbage/left")
+    left = [f"{prefix}/{upload[:2]}/{upload}-{16 * 'a'}" for upload in (str(uuid.uuid4()), under_way)]
+    for key in left:
+        bucket.put_object(Bucket=store.bucket, Key=key, Body=b"of nobody")
+        bucket.create_multipart_upload(Bucket=store.bucket, Key=key)
+    foreign = f"{prefix}/README"
+    bucket.put_object(Bucket=store.bucket, Key=foreign, Body=b"of somebody")
+
+    collected = run(s3_server, "collect", "--grace", "0")
+
+    assert "unknown upload 1, unknown blob 1 (9 bytes)" in collected.output
+    assert {left[1], foreign} <= set(store.keys(s3_server.prefix))
+    assert store.uploads(s3_server.prefix) == left[1:]
+    assert left[0] not in store.keys(s3_server.prefix)
+    run(s3_server, "collect", "--grace", "0", "--upload-life", "0")
+    assert store.uploads(s3_server.prefix) == []
+    assert left[1] not in store.keys(s3_server.prefix)
 
 
 def test_a_damaged_object_is_found_and_healed_by_whoever_pushes_again(

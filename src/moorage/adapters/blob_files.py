@@ -148,13 +148,17 @@ class FileBlobStore:
         await self._in_thread(_delete, [self._blob_path(key) for key in keys])
 
     async def objects(self) -> AsyncIterator[list[StoredObject]]:
-        """See `Inventory.objects`: a folder at a time."""
+        """See `Listing.objects`: a folder at a time."""
         for folder in _blob_folders(self._root):
             yield await self._in_thread(_objects_in, self._root, folder)
 
     async def uploads(self) -> AsyncIterator[list[str]]:
-        """See `Inventory.uploads`."""
+        """See `Listing.uploads`."""
         yield await self._in_thread(_uploads_in, self._uploads)
+
+    async def remove_upload(self, upload: str) -> None:
+        """See `Listing.remove_upload`."""
+        await self.abandon(upload)
 
     async def keys_of(self, digest: str) -> list[str]:
         """See `Inventory.keys_of`."""

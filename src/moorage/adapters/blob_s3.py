@@ -24,13 +24,13 @@ from moorage.adapters.s3_append import Append, Means, reserve
 from moorage.adapters.s3_client import Buffer
 from moorage.adapters.s3_objects import Objects
 from moorage.adapters.upload_notes import UUID, Blob, Content, Ledger, Notes, Piece
-from moorage.domain.ports import BlobMissing, UploadBusy, UploadMissing, UploadStates, UrlLink
+from moorage.domain.ports import BlobMissing, StoredObject, UploadBusy, UploadMissing, UploadStates, UrlLink
 
 LINK_SECONDS: Final = 3600
 SENDERS: Final = 4
 """Parts of one process that are sent at the same time; the sender of the next one waits, and so does its client."""
 
-_KEY: Final = re.compile(rf"blobs/([0-9a-f]{{2}})/(?=\1){UUID}-[0-9a-f]{{16}}")
+_KEY: Final = re.compile(rf"blobs/([0-9a-f]{{2}})/(?=\1)(?P<upload>{UUID})-[0-9a-f]{{16}}")
 
 
 class S3BlobStore:
@@ -106,6 +106,24 @@ class S3BlobStore:
     async def delete(self, *keys: str) -> None:
         """See `BlobStore.delete`."""
         await self._objects.delete([_checked(key) for key in keys])
+
+    async def objects(self) -> AsyncIterator[list[StoredObject]]:
+        """See `Listing.objects`."""
+        async for listed in self._objects.listed("blobs/"):
+            found = ((key, _KEY.fullmatch(key), size) for key, size in listed)
+            yield [StoredObject(key, name["upload"], size) for key, name, size in found if name]
+
+    async def uploads(self) -> AsyncIterator[list[str]]:
+        """See `Listing.uploads`: those with a multipart upload."""
+        async for begun in self._objects.begun("blobs/"):
+            yield sorted({name["upload"] for key, _ in begun if (name := _KEY.fullmatch(key))})
+
+    async def remove_upload(self, upload: str) -> None:
+        """See `Listing.remove_upload`. A process that died noted no multipart upload that it had just begun."""
+        await self.abandon(upload)
+        async for begun in self._objects.begun(f"blobs/{upload[:2]}/{upload}-"):
+            for key, multipart in begun:
+                await self._objects.abort(key, multipart)
 
     async def _at(self, upload: str, size: int) -> tuple[Ledger, Content]:
         """The notes of an upload that is no blob yet, and its content at that size."""

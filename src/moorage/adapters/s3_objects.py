@@ -1,6 +1,7 @@
 """The few operations of S3 that the store is built from, each strict about what comes back.
 
-Nothing here lists, copies, or relies on a conditional write: half of the stores that were tried ignore the latter.
+Nothing here copies, or relies on a conditional write: half of the stores that were tried ignore the latter. Only the
+sweep asks for lists, and nobody waits for it.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import base64
 import errno
 import hashlib
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Final
 from xml.sax.saxutils import escape
 
@@ -126,6 +127,35 @@ class Objects:
         answer = await self._client.ask(S3Request("DELETE", self._prefix + key, {"uploadId": upload}))
         if answer.status != 404:
             _checked(answer)
+
+    async def listed(self, prefix: str) -> AsyncIterator[list[tuple[str, int]]]:
+        """Keys and sizes of all objects whose key begins so, a page at a time."""
+        query = {"list-type": "2", "prefix": self._prefix + prefix}
+        async for page in self._pages(query, {"continuation-token": "NextContinuationToken"}):
+            yield [(key, int(element(entry, "Size"))) for key, entry in self._entries(page, "Contents")]
+
+    async def begun(self, prefix: str) -> AsyncIterator[list[tuple[str, str]]]:
+        """Keys and ids of all multipart uploads under way whose key begins so, a page at a time."""
+        query = {"uploads": "", "prefix": self._prefix + prefix}
+        markers = {"key-marker": "NextKeyMarker", "upload-id-marker": "NextUploadIdMarker"}
+        async for page in self._pages(query, markers):
+            entries = self._entries(page, "Upload")
+            yield [(key, element(entry, "UploadId")) for key, entry in entries if key.startswith(prefix)]
+
+    async def _pages(self, query: dict[str, str], markers: dict[str, str]) -> AsyncIterator[bytes]:
+        """A list's pages. `markers`: which parameter goes on where which element of the page before says."""
+        while True:
+            page = _checked(await self._client.ask(S3Request("GET", "", query))).body
+            yield page
+            after = {**query, **{parameter: element(page, name) for parameter, name in markers.items()}}
+            if element(page, "IsTruncated") != "true" or after == query:
+                return
+            query = after
+
+    def _entries(self, page: bytes, name: str) -> Iterator[tuple[str, bytes]]:
+        """The entries of a list with their keys below the prefix."""
+        for found in re.finditer(rf"<{name}>(.*?)</{name}>".encode(), page, re.DOTALL):
+            yield element(found[1], "Key").removeprefix(self._prefix), found[1]
 
     async def _ask(
         self, method: str, key: str, query: dict[str, str] | None = None, body: Sequence[Buffer] = ()

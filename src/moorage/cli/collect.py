@@ -61,7 +61,7 @@ def collect(
 async def _collect(settings: Settings, rules: Rules, report: Report) -> None:
     async with app.opened(settings) as (database, blobs):
         await Collector(database, blobs, system_clock).collect(rules, report)
-        await Sweeper(database, blobs, app.inventory_of(blobs)).sweep(rules, report)
+        await Sweeper(database, blobs, blobs).sweep(rules, report)
 
 
 def _summary(totals: Totals, verb: str) -> str:

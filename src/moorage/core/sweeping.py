@@ -6,11 +6,12 @@ upload that is over is named by now, or never will be.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
 
 from moorage.core.collector import Garbage, Pace, Report, Rules
-from moorage.domain.ports import BlobStore, Inventory
+from moorage.domain.ports import BlobStore, Listing
 from moorage.metadata import verification
 from moorage.metadata.database import Database
 
@@ -18,26 +19,24 @@ _BATCH: Final = 500
 
 
 class Sweeper:
-    """Goes through all that the store has; `inventory` is None for a store that cannot be listed."""
+    """Goes through all that the store has."""
 
-    def __init__(self, database: Database, blobs: BlobStore, inventory: Inventory | None) -> None:
+    def __init__(self, database: Database, blobs: BlobStore, listing: Listing) -> None:
         self._database = database
         self._blobs = blobs
-        self._inventory = inventory
+        self._listing = listing
 
     async def sweep(self, rules: Rules, report: Report) -> None:
         """Remove what nobody knows of, or only say what it is. Raises OSError, Unavailable."""
         pace = Pace(rules.share)
         await self._states(rules, report)
-        if self._inventory is None:
-            return
-        async for uploads in self._inventory.uploads():
+        async for uploads in self._listing.uploads():
             for first in range(0, len(uploads), _BATCH):
                 batch = uploads[first : first + _BATCH]
                 ended = await pace.read(self._database, partial(verification.ended_uploads, uploads=batch))
-                await self._abandon(ended, rules, report)
+                await self._remove(ended, self._listing.remove_upload, rules, report)
                 await pace.rest()
-        async for objects in self._inventory.objects():
+        async for objects in self._listing.objects():
             for first in range(0, len(objects), _BATCH):
                 found = {one.key: one for one in objects[first : first + _BATCH]}
                 keys = {key: one.upload for key, one in found.items()}
@@ -52,11 +51,13 @@ class Sweeper:
         """Uploads that ended without their store hearing of it: with their repository, or in a crash."""
         after = ""
         while ended := await self._database.read(partial(verification.ended_states, after=after, limit=_BATCH)):
-            await self._abandon(ended, rules, report)
+            await self._remove(ended, self._blobs.abandon, rules, report)
             after = ended[-1]
 
-    async def _abandon(self, uploads: list[str], rules: Rules, report: Report) -> None:
+    async def _remove(
+        self, uploads: list[str], remove: Callable[[str], Awaitable[None]], rules: Rules, report: Report
+    ) -> None:
         for upload in uploads:
             if not rules.dry_run:
-                await self._blobs.abandon(upload)
+                await remove(upload)
             report(Garbage("unknown upload", upload, 0, "it is over, and something of it was left"))

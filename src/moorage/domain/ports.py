@@ -95,14 +95,21 @@ class StoredObject:
     size: int
 
 
-class Inventory(Protocol):
+class Listing(Protocol):
     """What a store has, whether anybody knows of it or not. It is asked in the background only."""
 
     def objects(self) -> AsyncIterator[list[StoredObject]]:
-        """Everything that is stored as a blob, some at a time."""
+        """Everything that is stored as a blob, or lies where blobs do, some at a time."""
 
     def uploads(self) -> AsyncIterator[list[str]]:
-        """The uploads of which there are bytes, some at a time."""
+        """The uploads of which there are bytes elsewhere, some at a time."""
+
+    async def remove_upload(self, upload: str) -> None:
+        """Remove what `uploads` found of an upload that is over, also what `BlobStore.abandon` does not know of."""
+
+
+class Inventory(Listing, Protocol):
+    """A store that can be searched for a digest, and can move bytes aside."""
 
     async def keys_of(self, digest: str) -> list[str]:
         """The keys under which there may be bytes of that digest."""
