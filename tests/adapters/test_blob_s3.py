@@ -343,9 +343,7 @@ def test_what_an_upload_was_before_its_newest_append_can_be_gone_back_to_once() 
 
 
 @on_nodes
-async def test_a_list_of_many_pages_is_read_to_its_end(
-    object_store: ObjectStore, tmp_path: Path, nodes: Nodes
-) -> None:
+async def test_a_list_of_many_pages_is_read_to_its_end(object_store: ObjectStore, tmp_path: Path, nodes: Nodes) -> None:
     """A page of S3 has a thousand entries at most."""
     store, bucket = nodes.one_more(), object_store.client()
     uploads = sorted(new_upload() for _ in range(1_003))
