@@ -11,7 +11,7 @@ import pytest
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[2]
-FILES = ("build", "dev", "serve")
+FILES = ("build", "dev", "image", "serve")
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 WANTED = {
     "core": PROJECT["project"]["dependencies"],
@@ -47,7 +47,12 @@ def test_no_file_says_where_packages_come_from(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "sets"),
-    [("serve", ["core", "cli"]), ("dev", ["core", "cli", "build", "lint", "test"]), ("build", ["build"])],
+    [
+        ("image", ["core"]),
+        ("serve", ["core", "cli"]),
+        ("dev", ["core", "cli", "build", "lint", "test"]),
+        ("build", ["build"]),
+    ],
 )
 def test_the_pins_satisfy_the_project(name: str, sets: list[str]) -> None:
     pinned = pins(name)
@@ -58,7 +63,7 @@ def test_the_pins_satisfy_the_project(name: str, sets: list[str]) -> None:
     assert unsatisfied == [], "run `make requirements`"
 
 
-@pytest.mark.parametrize("name", ["serve", "build"])
+@pytest.mark.parametrize("name", ["image", "serve", "build"])
 def test_one_package_has_the_same_version_in_every_file(name: str) -> None:
     assert pins(name).items() <= pins("dev").items()
 

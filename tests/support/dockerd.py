@@ -57,7 +57,7 @@ def running_dockerd() -> Iterator[Dockerd]:
 
 def _launch(program: str, daemon: Dockerd) -> subprocess.Popen[bytes]:
     folder = daemon.folder
-    command = [program, "--iptables=false", "--ip6tables=false", "--bridge=none", "--storage-driver=vfs"]
+    command = [program, "--iptables=false", "--ip6tables=false", "--bridge=none"]
     command += ["--data-root", str(folder / "data"), "--exec-root", str(folder / "exec")]
     command += ["--pidfile", str(folder / "pid"), "--host", daemon.address]
     with (folder / "log").open("wb") as log:

@@ -226,3 +226,10 @@ def test_uvicorn_serves_the_same_certificate(start_tls: StartTls) -> None:
     connection.request("GET", "/v2/", headers={"Authorization": f"Basic {token}"})
     assert connection.getresponse().status == 401
     connection.close()
+
+
+def test_the_command_for_health_checks_asks_over_tls(tls_server: TlsServer, tmp_path: Path) -> None:
+    address = ("--listen", f"{tls_server.host}:{tls_server.port}")
+
+    assert moorage(tmp_path, "ready", "--tls", *address).returncode == 0
+    assert moorage(tmp_path, "ready", *address).returncode == 1

@@ -11,6 +11,7 @@ from moorage import __version__
 
 _COMMANDS: Final = {
     "serve": "moorage.cli.serve:serve",
+    "ready": "moorage.cli.ready:ready",
     "env": "moorage.cli.aws:env",
     "ecr": "moorage.cli.aws:ecr",
     "migrate": "moorage.cli.migrate:migrate",

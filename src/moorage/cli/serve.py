@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
-import ssl
 import sys
 import threading
 import time
@@ -17,6 +15,7 @@ from moorage.adapters.data_folder import DataFolder, FolderInUse, MasterKeyMissi
 from moorage.adapters.issuing import CertificateUnusable
 from moorage.cli.metrics import meter_for
 from moorage.cli.options import config_option, data_option, registry_options, settings_of, tls_options
+from moorage.cli.ready import is_ready
 from moorage.cli.tls import bundle_of, certificates_of, prepared, served
 from moorage.config import Settings
 from moorage.core.master_key import MasterKeyWrong
@@ -97,28 +96,12 @@ def _run(settings: Settings, factory: Factory, certificate: Certificate | None) 
 def _announce(settings: Settings) -> None:
     """Say how to log in and push, once the server answers."""
     deadline = time.monotonic() + _READY_SECONDS
-    while not _is_ready(settings):
+    while not is_ready(settings):
         if time.monotonic() > deadline:
             click.echo(f"The server does not answer on {settings.listen} yet; see the log.", err=True)
             return
         time.sleep(0.02)
     click.echo(_welcome(settings), err=True)
-
-
-def _is_ready(settings: Settings) -> bool:
-    host = {"0.0.0.0": "127.0.0.1", "[::]": "::1"}.get(settings.host, settings.host.strip("[]"))  # noqa: S104
-    connection = http.client.HTTPConnection(host, settings.port, timeout=5)
-    if settings.scheme == "https":
-        # Whether it answers, nothing else: the certificate need not name the address that is asked here.
-        anybody = ssl._create_unverified_context()  # noqa: S323
-        connection = http.client.HTTPSConnection(host, settings.port, timeout=5, context=anybody)
-    try:
-        connection.request("GET", "/readyz")
-        return connection.getresponse().status == 200
-    except OSError:
-        return False
-    finally:
-        connection.close()
 
 
 def _welcome(settings: Settings) -> str:
