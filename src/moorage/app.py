@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import TYPE_CHECKING
 
 from moorage import failpoints
 from moorage.adapters.audit_file import AuditFile
@@ -50,6 +51,10 @@ from moorage.oci.routes import DockerDoor
 from moorage.telemetry import Log
 from moorage.worker import Duty, Worker
 
+if TYPE_CHECKING:
+    from moorage.tracing.requests import TracedApplication
+    from moorage.tracing.spans import Tracing
+
 Store = FileBlobStore | S3BlobStore
 
 ACCOUNT = "000000000000"
@@ -78,19 +83,29 @@ def prepare(settings: Settings, folder: DataFolder) -> None:
         folder.write_credentials(key.id, key.secret)
 
 
-def application(settings: Settings, meter: Callable[[], RequestMeter] | None = None) -> Application:
+def application(
+    settings: Settings,
+    meter: Callable[[], RequestMeter] | None = None,
+    trace: Callable[[Log], Tracing] | None = None,
+) -> Application | TracedApplication:
     """The application of one worker process; opens its own connections when the server starts it.
 
-    `meter` makes what counts its requests, if somebody wants to know.
+    `meter` makes what counts its requests, and `trace` what traces them, if somebody wants to know.
     """
     failpoints.arm(settings.failpoints)
     folder = DataFolder(settings.data, settings.given_master_key())
-    database = engine_of(settings, folder).open()
-    blobs, close_blobs = blob_store(settings, database)
     log = Log(requests=settings.access_log)
+    database = engine_of(settings, folder).open()
+    store, close_store = blob_store(settings, database)
+    blobs: BlobStore = store
+    meters = [meter()] if meter else []
+    tracing = trace(log) if trace else None
+    if tracing is not None:
+        database, blobs = tracing.database(database), tracing.blobs(blobs)
+        meters.append(tracing.requests())
     audit_file = AuditFile(settings.audit_path, log)
     services = services_of(settings, folder, database, blobs, audit_file)
-    worker = Worker(database, duties(services, blobs, rules_of(settings), log), system_clock, log)
+    worker = Worker(database, duties(services, store, rules_of(settings), log), system_clock, log)
 
     def start() -> None:
         database.start()
@@ -99,12 +114,14 @@ def application(settings: Settings, meter: Callable[[], RequestMeter] | None = N
     async def stop() -> None:
         await worker.stop()
         services.pulls.flush()
-        await close_blobs()
+        await close_store()
         database.close()
         audit_file.close()
+        if tracing is not None:
+            await tracing.close()
         log.flush()
 
-    return Application(
+    served = Application(
         doors={"/": EcrDoor(services), "/v2/": DockerDoor(services), "/layers/": DownloadDoor(services)},
         log=log,
         is_ready=database.is_reachable,
@@ -113,8 +130,9 @@ def application(settings: Settings, meter: Callable[[], RequestMeter] | None = N
             TrustedProxies(settings.trusted_proxies),
             read_ahead=GRANIAN_READ_AHEAD if settings.server == "granian" else 1,
         ),
-        meter=meter() if meter else None,
+        meters=meters,
     )
+    return served if tracing is None else tracing.application(served)
 
 
 def blob_store(settings: Settings, database: Database) -> tuple[Store, Callable[[], Awaitable[None]]]:

@@ -23,6 +23,12 @@ _LISTEN = re.compile(r"(?P<host>\[[0-9a-fA-F:]+\]|[^:\[\]]*):(?P<port>\d{1,5})")
 _MASTER_KEY_BYTES = 32
 _DURATION = re.compile(r"(?P<number>\d{1,9}(?:\.\d{1,6})?)\s*(?P<unit>[smhd]?)", re.ASCII)
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
+_NUMBERS: dict[str, Callable[[Any], float]] = {
+    "workers": int,
+    "lifecycle_delay": int,
+    "database_connections": int,
+    "traces_share": float,
+}
 _HOST_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9])?", re.ASCII)
 
 
@@ -50,6 +56,8 @@ class Settings:
     grace_period: float = 86_400
     failpoints: str = ""
     metrics: str = ""
+    traces: str = ""
+    traces_share: float = 1.0
     tls: bool = False
     tls_cert: Path | None = None
     tls_key: Path | None = None
@@ -188,6 +196,8 @@ def _check(settings: Settings) -> None:
     if settings.metrics_address == settings._listen_parts():
         raise SettingWrong("metrics: an address of its own, not that of listen")
     _check_numbers(settings)
+    if settings.traces and not settings.traces.startswith(("http://", "https://")):
+        raise SettingWrong("traces: the URL of a collector of OpenTelemetry, as http://127.0.0.1:4318")
     _check_database(settings)
     if settings.server not in {"granian", "uvicorn"}:
         raise SettingWrong(f"server: {settings.server!r} is neither granian nor uvicorn")
@@ -239,6 +249,8 @@ def _check_numbers(settings: Settings) -> None:
         raise SettingWrong("workers: the number of worker processes, or 0 for one a processor")
     if settings.lifecycle_delay < 0:
         raise SettingWrong("lifecycle_delay: seconds between a push and the run of lifecycle rules that it asks for")
+    if not 0 <= settings.traces_share <= 1:
+        raise SettingWrong("traces_share: the part of the requests to trace, from 0 to 1")
 
 
 def _check_tls(settings: Settings) -> None:
@@ -293,9 +305,9 @@ def _converted(name: str, value: Any) -> Any:
     """A setting's value from its text; values of a TOML file or the command line have their type already."""
     if name in {"data", "tls_cert", "tls_key", "master_key_file"}:
         return Path(value).expanduser()
-    if name in {"workers", "lifecycle_delay", "database_connections"}:
+    if name in _NUMBERS:
         try:
-            return int(value)
+            return _NUMBERS[name](value)
         except ValueError:
             raise SettingWrong(f"{name}: {value!r} is not a number") from None
     if name == "grace_period":

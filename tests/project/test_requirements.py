@@ -48,9 +48,9 @@ def test_no_file_says_where_packages_come_from(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "sets"),
     [
-        ("image", ["core"]),
-        ("serve", ["core", "cli"]),
-        ("dev", ["core", "cli", "build", "lint", "test"]),
+        ("image", ["core", "traces"]),
+        ("serve", ["core", "cli", "traces"]),
+        ("dev", ["core", "cli", "traces", "build", "lint", "test"]),
         ("build", ["build"]),
     ],
 )
@@ -72,4 +72,4 @@ def test_every_run_time_dependency_has_its_reason_written_down() -> None:
     table = (ROOT / "docs" / "dependencies.md").read_text()
     reasons = set(re.findall(r"^\| `([a-z0-9-]+)` \|", table, re.MULTILINE))
 
-    assert reasons == {Requirement(line).name for key in ("core", "cli") for line in WANTED[key]}
+    assert reasons == {Requirement(line).name for key in ("core", "cli", "traces") for line in WANTED[key]}

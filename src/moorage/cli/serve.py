@@ -17,7 +17,8 @@ from moorage.cli.metrics import meter_for
 from moorage.cli.options import config_option, data_option, registry_options, settings_of, tls_options
 from moorage.cli.ready import is_ready
 from moorage.cli.tls import bundle_of, certificates_of, prepared, served
-from moorage.config import Settings
+from moorage.cli.traces import tracing_for
+from moorage.config import Settings, SettingWrong
 from moorage.core.master_key import MasterKeyWrong
 from moorage.domain.errors import Unavailable
 from moorage.http.server import Certificate, Factory, PortInUse, refuse_port_in_use, run_granian, run_uvicorn
@@ -32,6 +33,7 @@ _NOT_READY = (
     CertificateUnusable,
     MasterKeyMissing,
     MasterKeyWrong,
+    SettingWrong,
 )
 
 
@@ -56,6 +58,8 @@ _NOT_READY = (
     help="Let docker clients push manifests whose layers or images are not here  [default: no]",
 )
 @click.option("--metrics", metavar="HOST:PORT", help="Answer Prometheus there, without credentials  [default: nowhere]")
+@click.option("--traces", metavar="URL", help="Send traces to this collector (OTLP over HTTP)  [default: to none]")
+@click.option("--traces-share", type=float, metavar="0..1", help="The part of the requests to trace  [default: 1]")
 @click.option("--blobs", metavar="URL", help="Where layers are: s3://BUCKET/PREFIX?… or /FOLDER  [default: --data]")
 @click.option(
     "--blob-redirect", type=bool, metavar="on|off", help="Send pulls of layers to the S3 store itself  [default: on]"
@@ -76,14 +80,14 @@ def serve(**arguments: Any) -> None:
         certificates = certificates_of(settings, folder)
         settings = prepared(settings, certificates)
         app.prepare(settings, folder)
-        meter = meter_for(settings, folder)
+        meter, trace = meter_for(settings, folder), tracing_for(settings)
     except _NOT_READY as error:
         raise click.ClickException(str(error)) from None
     except OSError as error:
         raise click.ClickException(f"{error.filename or settings.listen}: {error.strerror}") from None
     folder.write_endpoint(f"{settings.scheme}://{settings.public_host}", bundle_of(certificates))
     threading.Thread(target=_announce, args=(settings,), daemon=True).start()
-    _run(settings, partial(app.application, settings, meter), served(certificates))
+    _run(settings, partial(app.application, settings, meter, trace), served(certificates))
 
 
 def _run(settings: Settings, factory: Factory, certificate: Certificate | None) -> None:

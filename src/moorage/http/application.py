@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -66,11 +66,11 @@ class Application:
         is_ready: Callable[[], Awaitable[bool]],
         life: Life,
         front: Front = _NO_FRONT,
-        meter: RequestMeter | None = None,
+        meters: Sequence[RequestMeter] = (),
     ) -> None:
         self._api, self._docker, self._downloads = doors["/"], doors["/v2/"], doors["/layers/"]
         self._log = log
-        self._meter = meter
+        self._meters = meters
         self._is_ready = is_ready
         self._life = life
         self._proxies = front.proxies
@@ -102,8 +102,8 @@ class Application:
     def _note(self, request: Request, status: int, started: float, sent: int) -> None:
         seconds = time.perf_counter() - started
         self._log.request(request, status, seconds)
-        if self._meter is not None:
-            self._meter.count(request, status, seconds, sent)
+        for meter in self._meters:
+            meter.count(request, status, seconds, sent)
 
     async def _respond(self, request: Request) -> Response:
         path = request.path

@@ -1,0 +1,69 @@
+"""A span for each use of the blob store by a traced request."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+
+from opentelemetry.trace import SpanKind, StatusCode, Tracer, get_current_span
+
+from moorage.domain.ports import BlobStore, FileLink, UrlLink
+
+
+class TracedBlobStore:
+    """A `BlobStore` that traces another one."""
+
+    def __init__(self, blobs: BlobStore, tracer: Tracer) -> None:
+        self._blobs = blobs
+        self._tracer = tracer
+
+    async def append(self, upload: str, offset: int, chunks: AsyncIterator[bytes]) -> int:
+        with self._span("append"):
+            return await self._blobs.append(upload, offset, chunks)
+
+    async def digest(self, upload: str, size: int, algorithm: str) -> str:
+        with self._span("digest"):
+            return await self._blobs.digest(upload, size, algorithm)
+
+    async def commit(self, upload: str, digest: str, size: int) -> str:
+        with self._span("commit"):
+            return await self._blobs.commit(upload, digest, size)
+
+    async def abandon(self, upload: str) -> None:
+        with self._span("abandon"):
+            await self._blobs.abandon(upload)
+
+    async def content(self, key: str) -> bytes:
+        with self._span("content"):
+            return await self._blobs.content(key)
+
+    async def read(self, key: str, start: int, stop: int) -> AsyncIterator[bytes]:
+        if not get_current_span().is_recording():
+            async for chunk in self._blobs.read(key, start, stop):
+                yield chunk
+            return
+        # Never the current span: between two chunks, other code of the request runs.
+        span = self._tracer.start_span("blobs read", kind=SpanKind.CLIENT)
+        try:
+            async for chunk in self._blobs.read(key, start, stop):
+                yield chunk
+        except Exception:
+            span.set_status(StatusCode.ERROR)
+            raise
+        finally:
+            span.end()
+
+    def link(self, key: str) -> FileLink | UrlLink | None:
+        return self._blobs.link(key)
+
+    async def delete(self, *keys: str) -> None:
+        with self._span("delete"):
+            await self._blobs.delete(*keys)
+
+    @contextmanager
+    def _span(self, what: str) -> Iterator[None]:
+        if not get_current_span().is_recording():
+            yield
+            return
+        with self._tracer.start_as_current_span(f"blobs {what}", kind=SpanKind.CLIENT):
+            yield

@@ -1,0 +1,84 @@
+"""A span for each transaction of a request, named after the use case that ran in it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Hashable
+from contextlib import AbstractAsyncContextManager
+from functools import partial
+from typing import Final, TypeVar
+
+from opentelemetry.context import get_current
+from opentelemetry.trace import SpanKind, Tracer, get_current_span
+
+from moorage.metadata.database import Database, Snapshot, Transaction, Work, is_there
+
+T = TypeVar("T")
+
+_ATTEMPT: Final = "moorage.attempt"
+
+
+class TracedDatabase:
+    """A `Database` that traces another one.
+
+    A look-up that is remembered makes no span, and neither does what happens outside of a traced request. A use case
+    that is run again, after a conflict with another one, has a span for each time.
+    """
+
+    def __init__(self, database: Database, tracer: Tracer) -> None:
+        self._database = database
+        self._tracer = tracer
+
+    async def read(self, work: Work[T]) -> T:
+        return await self._database.read(self._traced(work))
+
+    def look(self, work: Work[T]) -> T:
+        return self._database.look(self._traced(work))
+
+    def snapshot(self) -> AbstractAsyncContextManager[Snapshot]:
+        return self._database.snapshot()
+
+    async def recall(self, key: Hashable, work: Work[T], *, keep: Callable[[T], bool] = is_there) -> T:
+        return await self._database.recall(key, self._traced(work), keep=keep)
+
+    async def write(self, work: Work[T]) -> T:
+        if not get_current_span().is_recording():
+            return await self._database.write(work)
+        with self._tracer.start_as_current_span(f"commit {name_of(work)}", kind=SpanKind.CLIENT):
+            return await self._database.write(self._traced(work))
+
+    def post(self, work: Work[T]) -> asyncio.Future[T]:
+        return self._database.post(self._traced(work))
+
+    async def is_reachable(self) -> bool:
+        return await self._database.is_reachable()
+
+    def start(self) -> None:
+        self._database.start()
+
+    def close(self) -> None:
+        self._database.close()
+
+    def _traced(self, work: Work[T]) -> Work[T]:
+        """`work` with a span of its own, in whichever thread it runs."""
+        if not get_current_span().is_recording():
+            return work
+        parent, name = get_current(), name_of(work)
+        attempt = 0
+
+        def traced(tx: Transaction) -> T:
+            nonlocal attempt
+            attempt += 1
+            with self._tracer.start_as_current_span(name, parent, attributes={_ATTEMPT: attempt}):
+                return work(tx)
+
+        return traced
+
+
+def name_of(work: Callable[..., object]) -> str:
+    """The module and the function that somebody looks for who wants to know what took so long."""
+    while isinstance(work, partial):
+        work = work.func
+    function = getattr(work, "__func__", work)
+    module, name = getattr(function, "__module__", ""), getattr(function, "__qualname__", type(work).__qualname__)
+    return f"{module.removeprefix('moorage.')}.{name.partition('.<locals>')[0]}"

@@ -1,0 +1,77 @@
+"""Where spans come from and where they go: to a collector, over OTLP/HTTP, by a thread that no request waits for."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Final
+
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
+
+from moorage import __version__
+from moorage.domain.ports import BlobStore
+from moorage.http.application import Application, RequestMeter
+from moorage.metadata.database import Database
+from moorage.telemetry import Log
+from moorage.tracing.blobs import TracedBlobStore
+from moorage.tracing.database import TracedDatabase
+from moorage.tracing.requests import RequestSpans, TracedApplication
+
+_EXPORT_SECONDS: Final = 5.0
+"""How long a collector may take; what it did not take by then is dropped, and a stop waits no longer."""
+
+
+class Tracing:
+    """The spans of one worker process.
+
+    `url` is the collector's, without `/v1/traces`. `share` of the requests (0 to 1) is traced, beside those that belong
+    to a trace of their caller's. The SDK's own variables hold, such as OTEL_EXPORTER_OTLP_HEADERS.
+    """
+
+    def __init__(self, url: str, share: float, log: Log) -> None:
+        resource = Resource.create({"service.name": "moorage", "service.version": __version__})
+        self._provider = TracerProvider(
+            sampler=ParentBased(TraceIdRatioBased(share)), resource=resource, shutdown_on_exit=False
+        )
+        exporter = OTLPSpanExporter(f"{url.rstrip('/')}/v1/traces", timeout=_EXPORT_SECONDS)
+        self._provider.add_span_processor(BatchSpanProcessor(exporter))
+        self._tracer = self._provider.get_tracer("moorage", __version__)
+        _tell(log)
+
+    def application(self, application: Application) -> TracedApplication:
+        """What the server is to call, where `requests` is among the application's meters."""
+        return TracedApplication(application, self._tracer)
+
+    def requests(self) -> RequestMeter:
+        return RequestSpans()
+
+    def database(self, database: Database) -> Database:
+        return TracedDatabase(database, self._tracer)
+
+    def blobs(self, blobs: BlobStore) -> BlobStore:
+        return TracedBlobStore(blobs, self._tracer)
+
+    async def close(self) -> None:
+        """Send what is not sent yet."""
+        await asyncio.to_thread(self._provider.shutdown)
+
+
+class _ToLog(logging.Handler):
+    """The library's complaints, such as of a collector that does not answer, become lines of our log."""
+
+    def __init__(self, log: Log) -> None:
+        super().__init__(logging.WARNING)
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._log.event("traces", message=record.getMessage())
+
+
+def _tell(log: Log) -> None:
+    library = logging.getLogger("opentelemetry")
+    library.handlers = [_ToLog(log)]
+    library.propagate = False

@@ -1,0 +1,155 @@
+"""What a collector of OpenTelemetry is sent by `moorage serve --traces`."""
+
+from __future__ import annotations
+
+import gzip
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from tests.conftest import StartServer
+from tests.support.aws import aws_client, docker_password
+from tests.support.http_client import Docker
+from tests.support.images import image, layer
+from tests.support.receiver import Receiver, receiving
+from tests.support.server import Server
+
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+PARENT = "00f067aa0ba902b7"
+
+
+class Span(NamedTuple):
+    name: str
+    trace: str
+    id: str
+    parent: str
+    attributes: dict[str, Any]
+    failed: bool
+
+
+class Traced(NamedTuple):
+    server: Server
+    collector: Receiver
+
+    def stop(self) -> list[Span]:
+        """Stop the server, which sends what it has, and return all spans."""
+        self.server.stop()
+        return [span for message in self.collector.messages for span in spans_of(message.body, message.headers)]
+
+
+def spans_of(body: bytes, headers: dict[str, str]) -> Iterator[Span]:
+    content = gzip.decompress(body) if headers.get("content-encoding") == "gzip" else body
+    for resource in ExportTraceServiceRequest.FromString(content).resource_spans:
+        told = {one.key: one.value.string_value for one in resource.resource.attributes}
+        assert told["service.name"] == "moorage"
+        for scope in resource.scope_spans:
+            for span in scope.spans:
+                attributes = {
+                    one.key: getattr(one.value, one.value.WhichOneof("value") or "") for one in span.attributes
+                }
+                ids = span.trace_id.hex(), span.span_id.hex(), span.parent_span_id.hex()
+                yield Span(span.name, *ids, attributes, span.status.code == 2)
+
+
+@pytest.fixture
+def traced(fresh_server: StartServer) -> Iterator[Callable[..., Traced]]:
+    with receiving() as collector:
+        url = collector.url.partition("/hook")[0]
+        yield lambda *words: Traced(fresh_server(extra_args=["--traces", url, *words]), collector)
+
+
+def test_a_push_and_a_pull_are_spans_with_their_transactions_and_uses_of_the_store(
+    traced: Callable[..., Traced],
+) -> None:
+    there, one = traced("--workers", "2"), image([layer(seed=1)])
+    with aws_client(there.server) as ecr:
+        ecr.create_repository(repositoryName="team/app")
+        password = docker_password(ecr)
+    docker = Docker(there.server.host, there.server.port, password)
+    docker.push("team/app", one, "v1")
+    assert docker.get("/v2/team/app/manifests/v1").status == 200
+
+    spans = there.stop()
+
+    of = {span.name: span for span in spans}
+    put, pull = of["PutImage"], of["BatchGetImage"]
+    assert put.attributes["http.request.method"] == "PUT"
+    assert put.attributes["url.path"] == "/v2/team/app/manifests/v1"
+    assert (put.attributes["http.response.status_code"], put.parent, put.failed) == (201, "", False)
+    assert put.attributes["http.request.body.size"] == len(one.manifest.content)
+    assert pull.attributes["http.response.body.size"] == len(one.manifest.content)
+    assert pull.attributes["aws.request_id"]
+    committed = [span for span in spans if span.parent == put.id and span.name.startswith("commit ")]
+    assert len(committed) == 1, [one.name for one in spans if one.trace == put.trace]
+    assert [span.name for span in spans if span.parent == committed[0].id] == [
+        committed[0].name.removeprefix("commit ")
+    ]
+    assert {span.name for span in spans if span.trace == of["CompleteLayerUpload"].trace} >= {"blobs commit"}
+
+
+def test_a_request_joins_the_trace_of_its_caller_and_no_other(traced: Callable[..., Traced]) -> None:
+    there = traced("--workers", "1")
+    with aws_client(there.server) as ecr:
+        ecr.create_repository(repositoryName="team/app")
+        password = docker_password(ecr)
+
+    def ask(number: int) -> None:
+        docker = Docker(there.server.host, there.server.port, password)
+        context = f"00-{TRACE[:-2]}{number:02x}-{PARENT}-01"
+        assert docker.get("/v2/team/app/manifests/none", headers={"traceparent": context}).status == 404
+
+    with ThreadPoolExecutor(8) as clients:
+        list(clients.map(ask, range(1, 33)))
+
+    spans = there.stop()
+
+    for number in range(1, 33):
+        of_caller = [span for span in spans if span.trace == f"{TRACE[:-2]}{number:02x}"]
+        (request,) = [span for span in of_caller if span.parent == PARENT]
+        assert request.name == "BatchGetImage"
+        assert {span.parent for span in of_caller if span is not request} <= {request.id}
+
+
+def test_only_the_share_that_was_asked_for_is_traced_and_health_checks_never(traced: Callable[..., Traced]) -> None:
+    there = traced("--workers", "1", "--traces-share", "0")
+    docker = Docker(there.server.host, there.server.port, "")
+    sampled = f"00-{TRACE}-{PARENT}-01"
+    assert docker.get("/v2/").status == 401
+    assert docker.get("/v2/", headers={"traceparent": sampled}).status == 401
+    assert docker.get("/readyz", headers={"traceparent": sampled}).status == 200
+
+    assert [(span.trace, span.attributes["url.path"]) for span in there.stop()] == [(TRACE, "/v2/")]
+
+
+def test_secrets_of_a_request_are_in_no_span(traced: Callable[..., Traced]) -> None:
+    there, one = traced("--workers", "1"), image([layer(seed=1)])
+    with aws_client(there.server) as ecr:
+        ecr.create_repository(repositoryName="team/app")
+        password = docker_password(ecr)
+        docker = Docker(there.server.host, there.server.port, password)
+        docker.push("team/app", one, "v1")
+        link = ecr.get_download_url_for_layer(repositoryName="team/app", layerDigest=one.blobs[0].digest)
+        path, _, query = link["downloadUrl"].partition("?")
+        assert docker.get(f"{path[path.index('/layers') :]}?{query}").status == 200
+
+    text = repr(there.stop())
+
+    assert "/layers/" in text
+    assert password not in text
+    assert query.partition("=")[2] not in text
+
+
+def test_a_collector_that_is_away_is_told_in_the_log_and_hurts_nobody(fresh_server: StartServer) -> None:
+    server = fresh_server(extra_args=["--traces", "http://127.0.0.1:9", "--workers", "1"])
+    with aws_client(server) as ecr:
+        ecr.create_repository(repositoryName="team/app")
+
+    began = time.monotonic()
+    server.stop()
+
+    assert time.monotonic() - began < 15
+    assert '"event":"traces"' in server.output()
