@@ -9,7 +9,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from moorage.metadata.database import DatabaseUnusable, Transaction
+from moorage.metadata.database import DatabaseUnusable, Transaction, Until
 from moorage.metadata.generation import Generation
 from moorage.metadata.schema import migrate
 from moorage.metadata.sqlite import SqliteDatabase, open_writer
@@ -23,22 +23,25 @@ def path(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_writer_that_died_in_its_commit_leaves_nothing_to_remember_until_the_next_one(path: Path) -> None:
+@pytest.mark.parametrize("until", Until)
+def test_a_writer_that_died_in_its_commit_leaves_nothing_to_remember_until_the_next_one(
+    path: Path, until: Until
+) -> None:
     database, looks = SqliteDatabase(path), []
     database.start()
     generation = Generation(path.with_suffix(".generation"))
-    generation.begin()
+    generation.begin(until)
 
     def look(tx: Transaction) -> int:
         looks.append(1)
         return count(tx)
 
     async def run() -> None:
-        await database.recall("accounts", look)
-        await database.recall("accounts", look)
+        await database.recall("accounts", look, until=until)
+        await database.recall("accounts", look, until=until)
         await database.write(add("000000000001"))
-        assert await database.recall("accounts", look) == 1
-        await database.recall("accounts", look)
+        assert await database.recall("accounts", look, until=until) == 1
+        await database.recall("accounts", look, until=until)
 
     with closing(database):
         asyncio.run(run())

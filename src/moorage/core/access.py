@@ -27,7 +27,7 @@ from moorage.domain.errors import AuthorizationTokenExpired, NotAuthenticated, U
 from moorage.domain.identities import Caller
 from moorage.domain.names import Registry
 from moorage.metadata import identities, roles
-from moorage.metadata.database import Database, Transaction
+from moorage.metadata.database import Database, Transaction, Until
 
 DOCKER_TOKEN_LIFE = 12 * HOUR
 """ECR: "The authorization token is valid for 12 hours" (GetAuthorizationToken)."""
@@ -169,12 +169,14 @@ class Access:
 
     async def _key(self, key: str) -> _Key | None:
         """An active key; None for any other."""
-        found = await self._database.recall(("key", key), lambda tx: _find_key(tx, key))
+        rules = Until.CHANGE_OF_RULES
+        found = await self._database.recall(("key", key), lambda tx: _find_key(tx, key), until=rules)
         return found if found is not None and found.active else None
 
     async def _holder_of(self, session: Session) -> Caller | None:
         """Who has a session; None when the key, the user or the role behind it is there no more."""
-        return await self._database.recall(("session", session.key), lambda tx: _find_holder(tx, session))
+        rules = Until.CHANGE_OF_RULES
+        return await self._database.recall(("session", session.key), lambda tx: _find_holder(tx, session), until=rules)
 
 
 def _find_key(tx: Transaction, key: str) -> _Key | None:

@@ -17,7 +17,7 @@ from moorage.domain.policies.evaluation import Decision, PolicySet, evaluate
 from moorage.domain.policies.request import Circumstances, Request
 from moorage.domain.policies.statements import Effect
 from moorage.metadata import policies, repositories, settings
-from moorage.metadata.database import Database, Transaction
+from moorage.metadata.database import Database, Transaction, Until
 
 FIRST_SCOPE: Final = frozenset({"ecr:ReplicateImage", "ecr:BatchImportUpstreamImage", "ecr:CreateRepository"})
 """ECR user guide, "Registry policy scope": the actions about which a registry policy speaks in version 1."""
@@ -119,6 +119,7 @@ class Authorizer:
             ("protection", registry.account, registry.region, question.repository),
             lambda tx: _protection(tx, question),
             keep=_exists,
+            until=Until.CHANGE_OF_RULES,
         )
         return protection.policies_on(question.action)
 
@@ -130,6 +131,7 @@ class Authorizer:
             ("resource tags", registry.account, registry.region, question.repository),
             lambda tx: _tags(tx, question),
             keep=bool,
+            until=Until.CHANGE_OF_RULES,
         )
 
 

@@ -16,7 +16,7 @@ from moorage.domain.identities import Caller
 from moorage.domain.names import Registry
 from moorage.domain.quotas import Quotas
 from moorage.metadata import pulls, settings
-from moorage.metadata.database import Database, Transaction
+from moorage.metadata.database import Database, Transaction, Until
 from moorage.metadata.images import StoredManifest
 
 REFRESHED: Final = HOUR
@@ -44,7 +44,9 @@ class Pulls:
         if manifest.image_id is None or not self.is_due(manifest):
             return
         excluded = await self._database.recall(
-            ("pull time exclusions", registry), lambda tx: settings.every_pull_time_exclusion(tx, registry)
+            ("pull time exclusions", registry),
+            lambda tx: settings.every_pull_time_exclusion(tx, registry),
+            until=Until.CHANGE_OF_RULES,
         )
         if caller.principal_arn in excluded:
             return

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
+from enum import Enum
 from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
@@ -47,6 +48,13 @@ def is_there(result: object) -> bool:
     return result is not None
 
 
+class Until(Enum):
+    """What ends the memory of a look-up: any commit, or one that changes what migration 0016 calls the rules."""
+
+    ANY_CHANGE = 0
+    CHANGE_OF_RULES = 1
+
+
 class Snapshot(Protocol):
     """A state of the database that stays as it is."""
 
@@ -68,10 +76,18 @@ class Database(Protocol):
     def snapshot(self) -> AbstractAsyncContextManager[Snapshot]:
         """One state of the database for a reader that takes its time, in small reads with other work in between."""
 
-    async def recall(self, key: Hashable, work: Work[T], *, keep: Callable[[T], bool] = is_there) -> T:
-        """`read`, or what it gave for the same `key` if nothing was committed since, by any process.
+    async def recall(
+        self,
+        key: Hashable,
+        work: Work[T],
+        *,
+        keep: Callable[[T], bool] = is_there,
+        until: Until = Until.ANY_CHANGE,
+    ) -> T:
+        """`read`, or what it gave for the same `key` if nothing that matters was committed since, by any process.
 
-        For the look-ups of every request and every pull. `keep` says of a result whether it is worth its memory.
+        For the look-ups of every request and every pull. `keep` says of a result whether it is worth its memory, and
+        `until` what matters: a `key` always has the same.
         """
 
     async def write(self, work: Work[T]) -> T:

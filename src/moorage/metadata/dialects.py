@@ -43,10 +43,21 @@ _WORDS: Final = (
 )
 
 
+_TRIGGER: Final = re.compile(r"BEGIN UPDATE rules SET revision = revision \+ 1; END")
+"""What a trigger does is a function's in PostgreSQL; there is one, for all of them."""
+
+_FUNCTION: Final = """
+CREATE FUNCTION rules_changed() RETURNS trigger LANGUAGE plpgsql
+AS 'BEGIN UPDATE rules SET revision = revision + 1; RETURN NULL; END'
+"""
+
+
 def schema_for_postgres(step: str) -> list[str]:
     """The statements of a migration, which is written in SQLite's words."""
-    statements = (part.strip() for part in _COMMENT.sub("", step).split(";"))
-    return [_translated(statement) for statement in statements if statement]
+    step, triggers = _TRIGGER.subn("FOR EACH STATEMENT EXECUTE FUNCTION rules_changed()", _COMMENT.sub("", step))
+    statements = (part.strip() for part in step.split(";"))
+    translated = [_translated(statement) for statement in statements if statement]
+    return [_FUNCTION, *translated] if triggers else translated
 
 
 def _translated(statement: str) -> str:

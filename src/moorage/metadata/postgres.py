@@ -18,7 +18,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Final, TypeVar
 
 from moorage.domain.errors import Unavailable
-from moorage.metadata.database import Work, is_there
+from moorage.metadata.database import Until, Work, is_there
 from moorage.metadata.postgres_connections import Lane
 from moorage.metadata.postgres_memory import Memory
 from moorage.metadata.postgres_snapshots import Snapshots
@@ -58,9 +58,16 @@ class PostgresDatabase:
         finally:
             lane.close()
 
-    async def recall(self, key: Hashable, work: Work[T], *, keep: Callable[[T], bool] = is_there) -> T:
-        """`read`, or what it gave for the same `key` if nothing was committed since, by any process of any node."""
-        return await self._memory.recall(key, work, keep)
+    async def recall(
+        self,
+        key: Hashable,
+        work: Work[T],
+        *,
+        keep: Callable[[T], bool] = is_there,
+        until: Until = Until.ANY_CHANGE,
+    ) -> T:
+        """`read`, or what it gave for the same `key` if nothing that matters was committed since, by any node."""
+        return await self._memory.recall(key, work, keep, until)
 
     async def write(self, work: Work[T]) -> T:
         """Run `work` in a transaction; returns after its commit has reached the server's disk.

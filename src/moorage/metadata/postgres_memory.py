@@ -1,4 +1,4 @@
-"""What look-ups gave, remembered for as long as nothing is committed; and those that are missing, looked up together.
+"""What look-ups gave, remembered until a commit that matters; and those that are missing, looked up together.
 
 After a commit every request asks again for what it needs, most of them for the same: a key, the policies of its user.
 Whoever finds nothing in memory joins the next transaction, which looks up everything that is wanted by then, each thing
@@ -14,9 +14,9 @@ from typing import Any, Final, TypeVar
 
 import psycopg
 
-from moorage.metadata.database import Transaction, Work
+from moorage.metadata.database import Transaction, Until, Work
 from moorage.metadata.postgres_connections import Lane
-from moorage.metadata.postgres_snapshots import Snapshots
+from moorage.metadata.postgres_snapshots import MOMENT, Moment, Snapshots
 
 T = TypeVar("T")
 
@@ -30,11 +30,12 @@ Run = Callable[[Callable[[Lane], Any]], "asyncio.Future[Any]"]
 class _Wanted:
     """A look-up that is missing, and those who wait for it. `result` or `error` is there when it was done."""
 
-    __slots__ = ("error", "keep", "result", "waiting", "work")
+    __slots__ = ("error", "keep", "result", "until", "waiting", "work")
 
-    def __init__(self, work: Work[Any], keep: Callable[[Any], bool]) -> None:
+    def __init__(self, work: Work[Any], keep: Callable[[Any], bool], until: Until) -> None:
         self.work = work
         self.keep = keep
+        self.until = until
         self.waiting: list[asyncio.Future[Any]] = []
         self.result: Any = None
         self.error: BaseException | None = None
@@ -58,25 +59,45 @@ class _Wanted:
                 future.set_exception(self.error)
 
 
+class _Remembered:
+    """Results that are true for as long as a text stays the same."""
+
+    __slots__ = ("_at", "results")
+
+    def __init__(self) -> None:
+        self._at = b""
+        self.results: dict[Hashable, Any] = {}
+
+    def be_at(self, text: bytes) -> None:
+        if text != self._at:
+            self.results.clear()
+            self._at = text
+
+    def add(self, key: Hashable, result: Any) -> None:
+        if len(self.results) >= _REMEMBERED:
+            self.results.clear()
+        self.results[key] = result
+
+
 class Memory:
     """One process's memory of look-ups; used on its event loop only."""
 
     def __init__(self, snapshots: Snapshots, run: Run) -> None:
         self._snapshots = snapshots
         self._run = run
-        self._remembered_at = b""
-        self._remembered: dict[Hashable, Any] = {}
+        self._remembered = {until: _Remembered() for until in Until}
         self._wanted: dict[Hashable, _Wanted] = {}
         self._looking: asyncio.Task[None] | None = None
 
-    async def recall(self, key: Hashable, work: Work[T], keep: Callable[[T], bool]) -> T:
+    async def recall(self, key: Hashable, work: Work[T], keep: Callable[[T], bool], until: Until) -> T:
         """What `work` gives for `key` now. Raises what it raises, and Unavailable."""
         self._be_at(await self._snapshots.current())
-        if key in self._remembered:
-            known: T = self._remembered[key]
+        results = self._remembered[until].results
+        if key in results:
+            known: T = results[key]
             return known
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._wanted.setdefault(key, _Wanted(work, keep)).waiting.append(future)
+        self._wanted.setdefault(key, _Wanted(work, keep, until)).waiting.append(future)
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look())
         return await future
@@ -93,7 +114,7 @@ class Memory:
                 continue
             for key, one in wanted.items():
                 if one.error is None and one.keep(one.result):
-                    self._remember(key, one.result)
+                    self._remembered[one.until].add(key, one.result)
                 one.answer()
 
     def _tell_apart(self, wanted: dict[Hashable, _Wanted], error: Exception) -> None:
@@ -108,19 +129,13 @@ class Memory:
                 if again is not one:
                     again.waiting += one.waiting
 
-    def _be_at(self, snapshot: bytes) -> None:
-        if snapshot != self._remembered_at:
-            self._remembered.clear()
-            self._remembered_at = snapshot
-
-    def _remember(self, key: Hashable, result: Any) -> None:
-        if len(self._remembered) >= _REMEMBERED:
-            self._remembered.clear()
-        self._remembered[key] = result
+    def _be_at(self, moment: Moment) -> None:
+        self._remembered[Until.ANY_CHANGE].be_at(moment.snapshot)
+        self._remembered[Until.CHANGE_OF_RULES].be_at(moment.rules)
 
 
-def _at_one_snapshot(wanted: list[_Wanted], tx: Transaction) -> bytes:
-    (text,) = tx.one("SELECT pg_current_snapshot()::text") or ("",)
+def _at_one_snapshot(wanted: list[_Wanted], tx: Transaction) -> Moment:
+    snapshot, rules = tx.one(MOMENT) or ("", "")
     for one in wanted:
         one.look(tx)
-    return str(text).encode()
+    return Moment(snapshot.encode(), rules.encode())

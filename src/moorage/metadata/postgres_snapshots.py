@@ -1,16 +1,17 @@
 """Which transactions are visible now: one question to PostgreSQL, answered for all who ask at the same time.
 
 Two snapshots with the same text show the same rows, so what was read at one is true at the other (PostgreSQL, "System
-Information Functions", pg_current_snapshot). A question that is under way may have been answered before we came; so
-whoever comes waits for the next one, which starts as soon as that is back. However many requests there are, two
-questions are the longest wait, and the event loop itself asks: no thread takes part.
+Information Functions", pg_current_snapshot); two with the same number in `rules` show the same rules. A question that
+is under way may have been answered before we came; so whoever comes waits for the next one, which starts as soon as
+that is back. However many requests there are, two questions are the longest wait, and the event loop itself asks: no
+thread takes part.
 """
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import Final
+from typing import Final, NamedTuple
 
 import psycopg
 from psycopg.pq import ExecStatus
@@ -19,9 +20,18 @@ from psycopg.pq.abc import PGconn
 from moorage.domain.errors import Unavailable
 from moorage.metadata.postgres_connections import first_line
 
-_STATEMENT: Final = b"snapshot"
+MOMENT: Final = "SELECT pg_current_snapshot()::text, revision::text FROM rules"
+
+_STATEMENT: Final = b"moment"
 _TIMEOUT: Final = 5.0
 """Seconds after which a server that does not answer is taken for gone."""
+
+
+class Moment(NamedTuple):
+    """Texts that are the same when all rows are, and when the rules are."""
+
+    snapshot: bytes
+    rules: bytes
 
 
 class Snapshots:
@@ -33,20 +43,20 @@ class Snapshots:
         self._connection: PGconn | None = None
         self._connecting: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._waiting: list[asyncio.Future[bytes]] = []
-        self._asked: list[asyncio.Future[bytes]] = []
-        self._answer: bytes | None = None
+        self._waiting: list[asyncio.Future[Moment]] = []
+        self._asked: list[asyncio.Future[Moment]] = []
+        self._answer: Moment | None = None
         self._again = True
         self._socket = -1
         self._deadline: asyncio.TimerHandle | None = None
 
-    async def current(self) -> bytes:
-        """The text of a snapshot that is no older than this call. Raises Unavailable."""
+    async def current(self) -> Moment:
+        """A moment that is no older than this call. Raises Unavailable."""
         loop = asyncio.get_running_loop()
         if self._loop is not loop:
             self.close()
             self._loop = loop
-        future: asyncio.Future[bytes] = loop.create_future()
+        future: asyncio.Future[Moment] = loop.create_future()
         self._waiting.append(future)
         if not self._asked:
             self._ask()
@@ -86,7 +96,7 @@ class Snapshots:
                     self._tell()
                     return
                 if result.status == ExecStatus.TUPLES_OK:
-                    self._answer = result.get_value(0, 0)
+                    self._answer = Moment(result.get_value(0, 0) or b"", result.get_value(0, 1) or b"")
         except psycopg.Error:
             self._lost()
 
@@ -120,7 +130,7 @@ class Snapshots:
             async with asyncio.timeout(_TIMEOUT):
                 self._owner = await psycopg.AsyncConnection.connect(self._address, autocommit=True)
             self._connection = self._owner.pgconn
-            self._connection.prepare(_STATEMENT, b"SELECT pg_current_snapshot()::text")
+            self._connection.prepare(_STATEMENT, MOMENT.encode())
             self._socket = self._connection.socket
             asyncio.get_running_loop().add_reader(self._socket, self._answered)
         except (psycopg.Error, TimeoutError) as error:

@@ -25,7 +25,7 @@ import apsw
 import msgspec
 
 from moorage.domain.errors import Unavailable
-from moorage.metadata.database import DatabaseUnusable, Work, is_there
+from moorage.metadata.database import DatabaseUnusable, Until, Work, is_there
 from moorage.metadata.dialects import for_sqlite
 from moorage.metadata.generation import Generation
 
@@ -104,8 +104,7 @@ class SqliteDatabase:
         self._reader.execute("PRAGMA query_only = ON")
         self._reading = SqliteTransaction(self._reader)
         self._generation = _generation_of(path)
-        self._remembered_at = self._generation.read()
-        self._remembered: dict[Hashable, Any] = {}
+        self._remembered = {until: _Remembered(self._generation.read(until)) for until in Until}
         self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
 
@@ -132,20 +131,27 @@ class SqliteDatabase:
         finally:
             connection.close()
 
-    async def recall(self, key: Hashable, work: Work[T], *, keep: Callable[[T], bool] = is_there) -> T:
-        """`read`, or what it gave for the same `key` if nothing was committed since, by any process."""
-        number = self._generation.read()
-        if number != self._remembered_at:
-            self._remembered.clear()
-            self._remembered_at = number
-        elif key in self._remembered:
-            known: T = self._remembered[key]
+    async def recall(
+        self,
+        key: Hashable,
+        work: Work[T],
+        *,
+        keep: Callable[[T], bool] = is_there,
+        until: Until = Until.ANY_CHANGE,
+    ) -> T:
+        """`read`, or what it gave for the same `key` if nothing that matters was committed since, by any process."""
+        number = self._generation.read(until)
+        remembered = self._remembered[until]
+        if number != remembered.at:
+            self._remembered[until] = remembered = _Remembered(number)
+        elif key in remembered.results:
+            known: T = remembered.results[key]
             return known
         result = self.look(work)
         if keep(result) and self._generation.is_settled(number):
-            if len(self._remembered) >= _REMEMBERED:
-                self._remembered.clear()
-            self._remembered[key] = result
+            if len(remembered.results) >= _REMEMBERED:
+                remembered.results.clear()
+            remembered.results[key] = result
         return result
 
     async def write(self, work: Work[T]) -> T:
@@ -202,6 +208,16 @@ class SqliteDatabase:
         return batch
 
 
+class _Remembered:
+    """Results that are true for as long as a number of `Generation` stays the same."""
+
+    __slots__ = ("at", "results")
+
+    def __init__(self, at: bytes) -> None:
+        self.at = at
+        self.results: dict[Hashable, Any] = {}
+
+
 class _Job:
     """A piece of work and the future that awaits its result."""
 
@@ -253,8 +269,9 @@ class Writer:
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         try:
             self._connection.execute("BEGIN IMMEDIATE")
+            before = self._rules()
             yield
-            self._generation.begin()
+            self._generation.begin(Until.ANY_CHANGE, *([Until.CHANGE_OF_RULES] if self._rules() != before else []))
             self._connection.execute("COMMIT")
         except BaseException:
             # After a full disk or a failed write SQLite may have rolled back by itself (lang_transaction.html).
@@ -264,6 +281,13 @@ class Writer:
         finally:
             self._generation.end()
             fcntl.flock(self._lock, fcntl.LOCK_UN)
+
+    def _rules(self) -> int:
+        """How often the rules have changed, if there is a table yet that says so."""
+        try:
+            return int(self._connection.execute("SELECT revision FROM rules").get)
+        except apsw.SQLError:
+            return 0
 
     def _do(self, job: _Job) -> None:
         self._connection.execute("SAVEPOINT job")
