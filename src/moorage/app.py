@@ -41,6 +41,7 @@ from moorage.domain.quotas import Quotas
 from moorage.ecr.downloads import DownloadDoor
 from moorage.ecr.endpoint import EcrDoor
 from moorage.http.application import Application, Front, Life, RequestMeter
+from moorage.http.draining import Drain
 from moorage.http.forwarding import TrustedProxies
 from moorage.http.server import GRANIAN_READ_AHEAD
 from moorage.metadata import overview
@@ -87,10 +88,12 @@ def application(
     settings: Settings,
     meter: Callable[[], RequestMeter] | None = None,
     trace: Callable[[Log], Tracing] | None = None,
+    drain: Drain | None = None,
 ) -> Application | TracedApplication:
     """The application of one worker process; opens its own connections when the server starts it.
 
-    `meter` makes what counts its requests, and `trace` what traces them, if somebody wants to know.
+    `meter` makes what counts its requests, and `trace` what traces them, if somebody wants to know. `drain` tells when
+    the server will stop.
     """
     failpoints.arm(settings.failpoints)
     folder = DataFolder(settings.data, settings.given_master_key())
@@ -129,6 +132,7 @@ def application(
         front=Front(
             TrustedProxies(settings.trusted_proxies),
             read_ahead=GRANIAN_READ_AHEAD if settings.server == "granian" else 1,
+            drain=drain or Drain(),
         ),
         meters=meters,
     )

@@ -54,6 +54,7 @@ class Settings:
     sparse_manifests: bool = False
     lifecycle_delay: int = 60
     grace_period: float = 86_400
+    drain: float = 0
     failpoints: str = ""
     metrics: str = ""
     traces: str = ""
@@ -310,11 +311,11 @@ def _converted(name: str, value: Any) -> Any:
             return _NUMBERS[name](value)
         except ValueError:
             raise SettingWrong(f"{name}: {value!r} is not a number") from None
-    if name == "grace_period":
+    if name in {"grace_period", "drain"}:
         try:
             return seconds_of(str(value))
         except ValueError as error:
-            raise SettingWrong(f"grace_period: {error}") from None
+            raise SettingWrong(f"{name}: {error}") from None
     if name in {"tls_name", "trusted_proxy", "kms_key", "quota"} and not isinstance(value, str):
         return ",".join(value)
     if name in {"access_log", "audit_reads", "blob_redirect", "sparse_manifests", "tls"} and isinstance(value, str):

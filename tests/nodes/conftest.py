@@ -42,8 +42,11 @@ class Node:
         self.server.start(extra_args=self._options)
 
     def docker(self) -> Docker:
+        return Docker(self.server.host, self.server.port, self.docker_password())
+
+    def docker_password(self) -> str:
         with aws_client(self.server) as ecr:
-            return Docker(self.server.host, self.server.port, docker_password(ecr))
+            return docker_password(ecr)
 
 
 @pytest.fixture(scope="session")

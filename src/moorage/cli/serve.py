@@ -21,6 +21,7 @@ from moorage.cli.traces import tracing_for
 from moorage.config import Settings, SettingWrong
 from moorage.core.master_key import MasterKeyWrong
 from moorage.domain.errors import Unavailable
+from moorage.http.draining import Drain
 from moorage.http.server import Certificate, Factory, PortInUse, refuse_port_in_use, run_granian, run_uvicorn
 from moorage.metadata.database import DatabaseUnusable
 
@@ -65,6 +66,9 @@ _NOT_READY = (
     "--blob-redirect", type=bool, metavar="on|off", help="Send pulls of layers to the S3 store itself  [default: on]"
 )
 @click.option("--lifecycle-delay", type=int, help="Seconds from a push to a run of lifecycle rules  [default: 60]")
+@click.option(
+    "--drain", metavar="TIME", help="How long to serve after SIGTERM, while /readyz says no, as 10s  [default: 0]"
+)
 @click.option("--grace-period", metavar="TIME", help="How long what is not needed stays, as 24h or 7d  [default: 24h]")
 @tls_options
 @registry_options
@@ -87,14 +91,15 @@ def serve(**arguments: Any) -> None:
         raise click.ClickException(f"{error.filename or settings.listen}: {error.strerror}") from None
     folder.write_endpoint(f"{settings.scheme}://{settings.public_host}", bundle_of(certificates))
     threading.Thread(target=_announce, args=(settings,), daemon=True).start()
-    _run(settings, partial(app.application, settings, meter, trace), served(certificates))
+    drain = Drain(settings.drain)
+    _run(settings, partial(app.application, settings, meter, trace, drain), served(certificates), drain)
 
 
-def _run(settings: Settings, factory: Factory, certificate: Certificate | None) -> None:
+def _run(settings: Settings, factory: Factory, certificate: Certificate | None, drain: Drain) -> None:
     if settings.server == "uvicorn":
-        run_uvicorn(factory, settings.host, settings.port, certificate)
+        run_uvicorn(factory, settings.host, settings.port, certificate, drain)
     else:
-        run_granian(factory, settings.host, settings.port, settings.worker_count, certificate)
+        run_granian(factory, settings.host, settings.port, settings.worker_count, certificate, drain)
 
 
 def _announce(settings: Settings) -> None:

@@ -11,11 +11,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from moorage.domain.ports import CHUNK_BYTES
 from moorage.http.bodies import ClientGone
+from moorage.http.draining import Drain
 from moorage.http.forwarding import TrustedProxies
 from moorage.http.messages import BadRequest, Receive, Request, Response, Scope, Send
 from moorage.telemetry import Log, RequestIds
@@ -47,13 +48,18 @@ class Life:
 
 @dataclass(frozen=True, slots=True)
 class Front:
-    """What stands before the application: whose forwarded headers count, and the server's `read_ahead` (`Request`)."""
+    """What stands before the application.
+
+    Whose forwarded headers count, the server's `read_ahead` (`Request`), and whether it is about to stop.
+    """
 
     proxies: TrustedProxies
     read_ahead: int = 1
+    drain: Drain = field(default_factory=Drain)
 
 
 _NO_FRONT: Final = Front(TrustedProxies([]))
+_CLOSE: Final = (b"connection", b"close")
 
 
 class Application:
@@ -75,6 +81,7 @@ class Application:
         self._life = life
         self._proxies = front.proxies
         self._read_ahead = front.read_ahead
+        self._drain = front.drain
         self._ids = RequestIds()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -93,6 +100,8 @@ class Application:
             return
         try:
             response = await self._respond(request)
+            if self._drain.is_on:
+                response.headers = [*response.headers, _CLOSE]
             await _send(response, scope, send)
         except ClientGone:
             self._note(request, 499, started, 0)
@@ -116,7 +125,8 @@ class Application:
         if path == "/healthz":
             return _plain(200, "ok\n")
         if path == "/readyz":
-            return _plain(200, "ok\n") if await self._is_ready() else _plain(503, "not ready\n")
+            is_ready = not self._drain.is_on and await self._is_ready()
+            return _plain(200, "ok\n") if is_ready else _plain(503, "not ready\n")
         return _plain(404, "404 page not found\n")
 
     async def _pass(self, door: Door, request: Request) -> Response:

@@ -18,7 +18,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import FrameType
 from typing import Any
+
+from moorage.http.draining import Drain
 
 Factory = Callable[[], Any]
 
@@ -62,7 +65,9 @@ def refuse_port_in_use(host: str, port: int) -> None:
             raise
 
 
-def run_granian(factory: Factory, host: str, port: int, workers: int, certificate: Certificate | None) -> None:
+def run_granian(
+    factory: Factory, host: str, port: int, workers: int, certificate: Certificate | None, drain: Drain
+) -> None:
     """Serve until a signal to stop; each worker process calls `factory` for its own application.
 
     A worker reads the certificate when it starts. For another one, and for SIGHUP, new workers take the place of the
@@ -92,6 +97,8 @@ def run_granian(factory: Factory, host: str, port: int, workers: int, certificat
         respawn_interval=_HANDOVER_SECONDS,
         workers_kill_timeout=_STOP_SECONDS,
     )
+    stop = drain.before(server.signal_handler_interrupt)
+    server.on_startup(lambda: signal.signal(signal.SIGTERM, stop))  # after Granian has set its own handlers
     if certificate is not None:
         _watch(certificate, server.signal_handler_reload)
     server.serve(target_loader=factory, wrap_loader=False)
@@ -115,7 +122,7 @@ def _forget_signals() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def run_uvicorn(factory: Factory, host: str, port: int, certificate: Certificate | None) -> None:
+def run_uvicorn(factory: Factory, host: str, port: int, certificate: Certificate | None, drain: Drain) -> None:
     """Serve from this process alone until a signal to stop."""
     import uvicorn  # noqa: PLC0415 - an option that need not be installed
 
@@ -139,5 +146,12 @@ def run_uvicorn(factory: Factory, host: str, port: int, certificate: Certificate
         config.ssl.minimum_version = ssl.TLSVersion.TLSv1_2
         # A context that has read another certificate shows it to whoever connects from then on.
         _watch(certificate, partial(config.ssl.load_cert_chain, certificate.file))
+
+    class Server(uvicorn.Server):
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            (stop if sig == signal.SIGTERM else super().handle_exit)(sig, frame)
+
+    server = Server(config)
+    stop = drain.before(super(Server, server).handle_exit)
     with suppress(KeyboardInterrupt):  # which it raises again when Ctrl-C has ended it
-        uvicorn.Server(config).run()
+        server.run()
