@@ -15,6 +15,7 @@ from tests.support.dockerd import Dockerd
 
 ROOT = Path(__file__).parents[2]
 IMAGE = "moorage:test"
+_DOCKERFILE = ROOT / "deploy" / "docker" / "Dockerfile"
 BASE = "python-of-this-machine:test"
 BASE_PACKAGES = (
     "base-files",
@@ -46,7 +47,7 @@ def image(dockerd: Dockerd, tmp_path_factory: pytest.TempPathFactory, worker_id:
 def _build(dockerd: Dockerd, folder: Path) -> None:
     base = write_base_archive(folder / "base.tar", BASE_PACKAGES)
     dockerd.docker("import", str(base), BASE)
-    words = [f"--build-arg=BASE={BASE}", "--network=host", "--file=deploy/docker/Dockerfile", f"--tag={IMAGE}"]
+    words = [f"--build-arg=BASE={BASE}", "--network=host", f"--file={_DOCKERFILE}", f"--tag={IMAGE}"]
     if index := os.environ.get("PIP_INDEX_URL"):
         words.append(f"--build-arg=PIP_INDEX_URL={index}")
     environment = program_environment(dockerd.folder, {"DOCKER_HOST": dockerd.address, "DOCKER_BUILDKIT": "0"})
