@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from moorage import failpoints
@@ -14,6 +15,7 @@ from moorage.adapters.blob_s3 import S3BlobStore
 from moorage.adapters.courier import HttpCourier
 from moorage.adapters.data_folder import DataFolder
 from moorage.adapters.s3_client import S3Client
+from moorage.adapters.s3_copies import BucketCopies
 from moorage.adapters.s3_objects import Objects
 from moorage.adapters.s3_signing import Signer
 from moorage.config import Settings
@@ -33,10 +35,12 @@ from moorage.core.services import Services
 from moorage.core.sweeping import Sweeper
 from moorage.core.telling import Telling
 from moorage.core.vault import Vault
+from moorage.core.verifying import Stores
 from moorage.core.webhooks import Deliveries
+from moorage.domain.buckets import SCHEME, Bucket, BucketKey
 from moorage.domain.encryption import Keys
 from moorage.domain.errors import Unavailable
-from moorage.domain.ports import BlobStore, Inventory, Listing
+from moorage.domain.ports import BlobStore, CopySource, Listing
 from moorage.domain.quotas import Quotas
 from moorage.ecr.downloads import DownloadDoor
 from moorage.ecr.endpoint import EcrDoor
@@ -148,7 +152,7 @@ def blob_store(settings: Settings, database: Database) -> tuple[Store, Callable[
             files.close()
 
         return files, close
-    objects = Objects(S3Client(Signer(settings.bucket, settings.bucket_key)), settings.bucket.prefix)
+    objects = objects_in(settings.bucket, settings.bucket_key)
     store = S3BlobStore(objects, StoredUploadStates(database), redirect=settings.blob_redirect)
     return store, store.close
 
@@ -200,9 +204,33 @@ def services_of(
     )
 
 
-def inventory_of(blobs: BlobStore) -> Inventory | None:
-    """The store as one that can be searched, where it can."""
-    return blobs if isinstance(blobs, FileBlobStore) else None
+def stores_of(store: Store, source: CopySource | None) -> Stores:
+    """What a verification works on. Only files can be moved aside: in a bucket that would be a copy and a removal."""
+    return Stores(store, store, store if isinstance(store, FileBlobStore) else None, source)
+
+
+@asynccontextmanager
+async def copies_at(address: str | None, key: BucketKey) -> AsyncIterator[CopySource | None]:
+    """The store to repair from: a data folder, or a bucket at `s3://…`. Raises ValueError for another URL."""
+    if address is None:
+        yield None
+    elif address.startswith(f"{SCHEME}://"):
+        copies = BucketCopies(objects_in(Bucket.parse(address), key))
+        try:
+            yield copies
+        finally:
+            await copies.close()
+    else:
+        files = FileBlobStore(Path(address))
+        try:
+            yield files
+        finally:
+            files.close()
+
+
+def objects_in(bucket: Bucket, key: BucketKey) -> Objects:
+    """A bucket's objects, with connections of their own."""
+    return Objects(S3Client(Signer(bucket, key)), bucket.prefix)
 
 
 def rules_of(settings: Settings) -> Rules:

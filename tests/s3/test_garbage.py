@@ -85,5 +85,40 @@ def test_a_damaged_object_is_found_and_healed_by_whoever_pushes_again(
     assert found.output.startswith(f"damaged blob {one.blobs[1].digest}: has other bytes")
     assert http.head(path).status == 404
     http.push("garbage/b", one, "v1")
+    assert run(s3_server, "verify").output.startswith(f"unknown object {key}: no row names it; left to the sweep")
+    run(s3_server, "collect", "--grace", "0")
     assert run(s3_server, "verify").output == "Verified: 0 findings, 0 of them not repaired.\n"
     assert http.head(path).status == 200
+
+
+def test_a_damaged_object_is_repaired_from_a_copy_of_the_bucket_and_unknown_ones_are_told(
+    s3_server: S3Server, ecr: Any, http: Docker
+) -> None:
+    ecr.create_repository(repositoryName="garbage/c")
+    one = push(ecr, "garbage/c", image([layer(seed=5)]), "v1")
+    store, bucket, prefix = s3_server.store, s3_server.store.client(), s3_server.prefix
+    for key in store.keys(prefix):
+        original = {"Bucket": store.bucket, "Key": key}
+        bucket.copy_object(Bucket=store.bucket, Key=key.replace(prefix, f"copy-of-{prefix}", 1), CopySource=original)
+    held = run(s3_server, "why", one.blobs[1].digest).output
+    key = f"{prefix}/{held.partition('its bytes are ')[2].strip()}"
+    bucket.put_object(Bucket=store.bucket, Key=key, Body=b"x" * len(one.blobs[1].content))
+    stray = f"blobs/00/00{str(uuid.uuid4())[2:]}-{16 * 'a'}"
+    bucket.put_object(Bucket=store.bucket, Key=f"{prefix}/{stray}", Body=b"of nobody")
+
+    repaired = run(s3_server, "verify", "--repair-from", store.setting(f"copy-of-{prefix}"))
+
+    assert repaired.exit_code == 0, repaired.output
+    assert f"damaged blob {one.blobs[1].digest}: has other bytes" in repaired.output
+    assert "; repaired from blobs/" in repaired.output
+    assert f"unknown object {stray}: no row names it; left to the sweep" in repaired.output
+    assert http.get(f"/v2/garbage/c/blobs/{one.blobs[1].digest}").status in {200, 307}
+    run(s3_server, "collect", "--grace", "0")
+    assert run(s3_server, "verify").output == "Verified: 0 findings, 0 of them not repaired.\n"
+
+
+def test_a_copy_that_cannot_be_is_refused_before_anything_is_read(s3_server: S3Server) -> None:
+    for wrong in ("s3://B?x=1", "/no/such/folder"):
+        refused = run(s3_server, "verify", "--repair-from", wrong)
+        assert refused.exit_code == 2
+        assert "--repair-from" in refused.output

@@ -160,14 +160,14 @@ class FileBlobStore:
         """See `Listing.remove_upload`."""
         await self.abandon(upload)
 
-    async def keys_of(self, digest: str) -> list[str]:
-        """See `Inventory.keys_of`."""
+    async def copies_of(self, digest: str, key: str) -> list[str]:  # noqa: ARG002 - the digest is in each key
+        """See `CopySource.copies_of`: whichever upload brought them."""
         prefix = _key(digest, "")
         folder = self._root / Path(prefix).parent
         return [one.key for one in await self._in_thread(_objects_in, self._root, folder) if one.key.startswith(prefix)]
 
     async def set_aside(self, key: str) -> str:
-        """See `Inventory.set_aside`: below `quarantine/` in the same root."""
+        """See `Quarantine.set_aside`: below `quarantine/` in the same root."""
         with _missing(BlobMissing(key)):
             return str(await self._in_thread(_set_aside, self._root, self._blob_path(key)))
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import click
 
 from moorage import app
-from moorage.adapters.blob_files import FileBlobStore
 from moorage.cli.options import data_option, existing_folder, settings_of
 from moorage.config import Settings
 from moorage.core.clock import system_clock
 from moorage.core.verifying import Finding, Rate, Reports, Verifier
+from moorage.domain import buckets
 from moorage.domain.errors import Unavailable
 from moorage.metadata import verification
 from moorage.metadata.database import DatabaseUnusable
@@ -24,16 +24,16 @@ _MIB = 1 << 20
 @click.command()
 @click.option(
     "--repair-from",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    metavar="DIR",
-    help="Another data folder, a copy of this one perhaps: what is damaged or missing is copied from there.",
+    callback=lambda _context, _option, given: _source(given),
+    metavar="STORE",
+    help="A data folder or s3://BUCKET/PREFIX?…, a copy perhaps: what is damaged or missing is copied from there.",
 )
 @click.option(
     "--rate", type=click.FloatRange(min=0, min_open=True), metavar="MIB", help="Read so many MiB a second at most."
 )
 @click.option("--resume", is_flag=True, help="Go on where the last verification was interrupted.")
 @data_option
-def verify(repair_from: Path | None, rate: float | None, resume: bool, data: Path | None) -> None:
+def verify(repair_from: str | None, rate: float | None, resume: bool, data: Path | None) -> None:
     """Read every layer and manifest back, and compare it with its digest and size.
 
     Nothing is deleted. What is damaged, and what nobody knows of, is moved to quarantine/ in the data folder; a layer
@@ -47,7 +47,7 @@ def verify(repair_from: Path | None, rate: float | None, resume: bool, data: Pat
     except (DatabaseUnusable, OSError, Unavailable) as error:
         raise click.ClickException(f"not everything could be verified: {error}") from None
     for one in findings:
-        repaired = f"; repaired from {repair_from / one.repaired}" if repair_from and one.repaired else ""
+        repaired = f"; repaired from {one.repaired} in {repair_from}" if one.repaired else ""
         click.echo(f"{one.what} {one.name}: {one.detail}{repaired}")
     harmed = sum(one.is_harm for one in findings)
     click.echo(f"Verified: {len(findings)} findings, {harmed} of them not repaired.")
@@ -55,17 +55,30 @@ def verify(repair_from: Path | None, rate: float | None, resume: bool, data: Pat
         raise SystemExit(1)
 
 
-async def _verify(settings: Settings, repair_from: Path | None, rate: Rate, *, resume: bool) -> list[Finding]:
+async def _verify(settings: Settings, repair_from: str | None, rate: Rate, *, resume: bool) -> list[Finding]:
     findings: list[Finding] = []
-    source = FileBlobStore(repair_from) if repair_from else None
-    async with app.opened(settings) as (database, blobs):
+    async with (
+        app.opened(settings) as (database, store),
+        app.copies_at(repair_from, settings.bucket_key) as source,
+    ):
         after = await database.read(verification.position) if resume else 0
         length = await database.read(lambda tx: verification.bytes_behind(tx, after))
         silent = not sys.stderr.isatty()
         with click.progressbar(length=max(length, 1), label="Reading", file=sys.stderr, hidden=silent) as bar:
             reports = Reports(findings.append, bar.update)
-            verifier = Verifier(database, blobs, app.inventory_of(blobs), source, system_clock)
+            verifier = Verifier(database, app.stores_of(store, source), system_clock)
             await verifier.verify(reports, rate, resume=resume)
-    if source is not None:
-        source.close()
     return findings
+
+
+def _source(given: str | None) -> str | None:
+    if given is None:
+        return None
+    if given.startswith(f"{buckets.SCHEME}://"):
+        try:
+            buckets.Bucket.parse(given)
+        except ValueError as error:
+            raise click.BadParameter(str(error)) from None
+    elif not Path(given).is_dir():
+        raise click.BadParameter(f"there is no folder {given!r}")
+    return given

@@ -19,7 +19,7 @@ from typing import Final
 
 from moorage import failpoints
 from moorage.core.clock import Clock
-from moorage.domain.ports import BlobMissing, BlobStore, Inventory, UploadMissing
+from moorage.domain.ports import BlobMissing, BlobStore, CopySource, Listing, Quarantine, UploadMissing
 from moorage.metadata import layers, upload_states, verification
 from moorage.metadata.database import Database, Transaction
 from moorage.metadata.layers import Upload
@@ -70,21 +70,25 @@ class Rate:
             await asyncio.sleep(max(0.0, self._started + self._passed / self._rate - time.monotonic()))
 
 
-class Verifier:
-    """Verifies the store of `blobs` against the rows of `database`; `source` is another store to repair from."""
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """The store that is verified, as far as it can be listed and can move bytes aside, and another to repair from."""
 
-    def __init__(
-        self,
-        database: Database,
-        blobs: BlobStore,
-        inventory: Inventory | None,
-        source: Inventory | None,
-        now: Clock,
-    ) -> None:
+    blobs: BlobStore
+    listing: Listing
+    quarantine: Quarantine | None = None
+    source: CopySource | None = None
+
+
+class Verifier:
+    """Verifies a store against the rows of `database`."""
+
+    def __init__(self, database: Database, stores: Stores, now: Clock) -> None:
         self._database = database
-        self._blobs = blobs
-        self._inventory = inventory
-        self._source = source
+        self._blobs = stores.blobs
+        self._listing = stores.listing
+        self._quarantine = stores.quarantine
+        self._source = stores.source
         self._now = now
 
     async def verify(self, reports: Reports, rate: Rate, *, resume: bool) -> None:
@@ -92,8 +96,7 @@ class Verifier:
         after = await self._database.read(verification.position) if resume else 0
         await self._blobs_behind(after, reports, rate)
         await self._manifests(reports)
-        if self._inventory is not None:
-            await self._unknown(self._inventory, reports)
+        await self._unknown(reports)
         await self._database.write(verification.forget_position)
 
     async def _blobs_behind(self, after: int, reports: Reports, rate: Rate) -> None:
@@ -138,17 +141,17 @@ class Verifier:
         reports.found(Finding(what, row.digest, wrong + (f"; moved to {place}" if place else ""), origin))
 
     async def _set_aside(self, key: str) -> str | None:
-        if self._inventory is None:
+        if self._quarantine is None:
             return None
         with suppress(BlobMissing):
-            return await self._inventory.set_aside(key)
+            return await self._quarantine.set_aside(key)
         return None
 
     async def _repair(self, row: BlobRow) -> str | None:
         """Copy a blob from the source; returns the key it had there, or None when there is no good copy."""
         if self._source is None or row.repository_id is None:
             return None
-        for key in await self._source.keys_of(row.digest):
+        for key in await self._source.copies_of(row.digest, row.key):
             upload = Upload(str(uuid.uuid4()), row.repository_id, OWNER, 0, 0, 0, False, self._now())
             await self._database.write(partial(layers.insert_upload, upload=upload))
             if await self._copied(self._source.read(key, 0, row.size), upload.id, row):
@@ -178,13 +181,14 @@ class Verifier:
             after = page[-1].id
             await asyncio.sleep(0)
 
-    async def _unknown(self, inventory: Inventory, reports: Reports) -> None:
+    async def _unknown(self, reports: Reports) -> None:
         """What the store has and no row names is moved aside; what has another size than its row says is damaged."""
-        async for objects in inventory.objects():
+        async for objects in self._listing.objects():
             keys = {one.key: one.upload for one in objects}
             for key in await self._database.read(partial(verification.unknown_keys, keys=keys)):
                 place = await self._set_aside(key)
-                reports.found(Finding("unknown object", key, f"no row names it; moved to {place}"))
+                fate = f"moved to {place}" if place else "left to the sweep"
+                reports.found(Finding("unknown object", key, f"no row names it; {fate}"))
             sizes = {one.key: one.size for one in objects}
             for row in await self._database.read(partial(verification.blobs_of_keys, keys=list(sizes))):
                 if row.size != sizes[row.key]:

@@ -108,17 +108,21 @@ class Listing(Protocol):
         """Remove what `uploads` found of an upload that is over, also what `BlobStore.abandon` does not know of."""
 
 
-class Inventory(Listing, Protocol):
-    """A store that can be searched for a digest, and can move bytes aside."""
-
-    async def keys_of(self, digest: str) -> list[str]:
-        """The keys under which there may be bytes of that digest."""
-
-    def read(self, key: str, start: int, stop: int) -> AsyncIterator[bytes]:
-        """See `BlobStore.read`."""
+class Quarantine(Protocol):
+    """A store that can move bytes aside by itself, without a copy that could fail midway."""
 
     async def set_aside(self, key: str) -> str:
         """Move a blob's bytes to where nobody is served them, and say where that is. Raises BlobMissing."""
+
+
+class CopySource(Protocol):
+    """Another store that may have what was damaged or lost here."""
+
+    async def copies_of(self, digest: str, key: str) -> list[str]:
+        """The keys under which it may have the bytes of that digest, which are under `key` here."""
+
+    def read(self, key: str, start: int, stop: int) -> AsyncIterator[bytes]:
+        """See `BlobStore.read`."""
 
 
 class UploadStates(Protocol):
