@@ -9,6 +9,10 @@ from typing import Final
 _STATEMENTS: Final = 2048
 """Statements that are remembered: more than the program has."""
 
+SEALED: Final = "The registry is being moved, or has moved: it accepts no changes here"
+SEALED_STATE: Final = "MOVED"
+"""What the triggers of `sealing.py` raise; on PostgreSQL with this SQLSTATE."""
+
 _LIST: Final = re.compile(r"= ANY\(:(\w+)\)")
 _ROW_LOCK: Final = re.compile(r"\s+FOR (?:UPDATE|SHARE)(?: OF \w+)?(?: SKIP LOCKED)?\s*$")
 

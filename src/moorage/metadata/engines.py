@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from moorage.metadata import schema
+from moorage.metadata import moves, schema, sealing
 from moorage.metadata.database import Database, Transaction, Work
 from moorage.metadata.sqlite import SqliteDatabase, open_writer
 
@@ -23,8 +24,26 @@ class Engine(Protocol):
     def migrate(self) -> tuple[int, int]:
         """Bring the schema up to date; returns its version before and after. Raises DatabaseUnusable, Unavailable."""
 
-    def now(self, work: Work[T]) -> T:
-        """One transaction, for commands. Raises DatabaseUnusable for another program's schema, and Unavailable."""
+    def now(self, work: Work[T], *, unfinished: bool = False) -> T:
+        """One transaction, for commands. Raises Unavailable, and DatabaseUnusable for another program's schema.
+
+        The target of a move that is not complete is for that move alone, which says that it knows (`unfinished`).
+        """
+
+    def is_blank(self) -> bool:
+        """Whether there is no database yet, or one without any table of ours. Raises Unavailable."""
+
+    def alone(self) -> AbstractContextManager[None]:
+        """Keeps out other moves to this database. Raises DatabaseUnusable when one is there already."""
+
+    def seal(self, work: Work[T]) -> T:
+        """Refuse every change from the end of this transaction on (`sealing.py`)."""
+
+    def unseal(self, work: Work[T]) -> T:
+        """Accept changes again from the end of this transaction on."""
+
+    def continue_ids(self) -> None:
+        """Let new rows have ids behind those that were brought with theirs."""
 
     def open(self) -> Database:
         """A process's own connections."""
@@ -51,17 +70,36 @@ class SqliteEngine:
 
     def prepare(self) -> None:
         schema.migrate(self._path)
+        self.now(moves.require_usable)
 
     def migrate(self) -> tuple[int, int]:
         return schema.migrate(self._path)
 
-    def now(self, work: Work[T]) -> T:
+    def now(self, work: Work[T], *, unfinished: bool = False) -> T:
         def checked(tx: Transaction) -> T:
             schema.require_current(tx)
+            if not unfinished:
+                moves.require_usable(tx)
             return work(tx)
 
         with open_writer(self._path) as writer:
             return writer.now(checked)
+
+    def is_blank(self) -> bool:
+        return not self._path.exists()
+
+    def alone(self) -> AbstractContextManager[None]:
+        """The lock of the data folder does that."""
+        return nullcontext()
+
+    def seal(self, work: Work[T]) -> T:
+        return self.now(sealing.with_work(sealing.seal_sqlite, work))
+
+    def unseal(self, work: Work[T]) -> T:
+        return self.now(sealing.with_work(sealing.unseal_sqlite, work))
+
+    def continue_ids(self) -> None:
+        """SQLite looks at the rows."""
 
     def open(self) -> Database:
         return SqliteDatabase(self._path)

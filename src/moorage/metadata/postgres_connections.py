@@ -22,7 +22,7 @@ from psycopg.types.string import StrDumper
 
 from moorage.domain.errors import Unavailable
 from moorage.metadata.database import DatabaseUnusable, Work
-from moorage.metadata.dialects import for_postgres
+from moorage.metadata.dialects import SEALED, SEALED_STATE, for_postgres
 
 T = TypeVar("T")
 
@@ -252,6 +252,8 @@ def _meaning(error: psycopg.Error, connection: psycopg.Connection) -> Exception:
     state = error.sqlstate or ""
     if state in _CONFLICTS | _MAYBE_CONFLICTS:
         return Conflict(error)
+    if state == SEALED_STATE:
+        return Unavailable(reason=SEALED)
     if connection.closed or state in _GONE or state.startswith("08"):
         connection.close()
         return ConnectionLost(first_line(error))

@@ -52,7 +52,7 @@ def migrate(lane: Lane) -> tuple[int, int]:
 def require(tx: Transaction) -> None:
     """Pass with a schema that this program can work with. Raises DatabaseUnusable."""
     known = len(steps_of_this_program())
-    if tx.one("SELECT to_regclass('schema_version')::text") == (None,):
+    if is_blank(tx):
         raise DatabaseUnusable("the database is empty: run moorage migrate with the same --database first")
     version, oldest = tx.one("SELECT version, oldest FROM schema_version") or (0, 0)
     if version < known:
@@ -61,6 +61,24 @@ def require(tx: Transaction) -> None:
         )
     if oldest > known:
         raise DatabaseUnusable(_newer(version, known))
+
+
+def is_blank(tx: Transaction) -> bool:
+    """Whether the database was never migrated."""
+    return tx.one("SELECT to_regclass('schema_version')::text") == (None,)
+
+
+def continue_ids(tx: Transaction) -> None:
+    """Let the engine give ids behind those that are there: rows that were brought with theirs did not count."""
+    identities = tx.all(
+        "SELECT table_name::text, column_name::text FROM information_schema.columns"
+        " WHERE table_schema = current_schema() AND is_identity = 'YES'"
+    )
+    for table, column in identities:
+        tx.one(
+            f"SELECT setval(pg_get_serial_sequence('{table}', '{column}'), max({column})) FROM {table}"  # noqa: S608 - names of the schema
+            f" HAVING max({column}) IS NOT NULL"
+        )
 
 
 def oldest_of(steps: list[str]) -> int:

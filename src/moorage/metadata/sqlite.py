@@ -26,7 +26,7 @@ import msgspec
 
 from moorage.domain.errors import Unavailable
 from moorage.metadata.database import DatabaseUnusable, Until, Work, is_there
-from moorage.metadata.dialects import for_sqlite
+from moorage.metadata.dialects import SEALED, for_sqlite
 from moorage.metadata.generation import Generation
 
 T = TypeVar("T")
@@ -262,7 +262,10 @@ class Writer:
     def now(self, work: Work[T]) -> T:
         """Do one piece of work in a transaction of its own."""
         with self._locked():
-            return work(self._transaction)
+            try:
+                return work(self._transaction)
+            except apsw.ConstraintError as error:
+                raise _translated(error) from error
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -298,7 +301,7 @@ class Writer:
         except BaseException as error:
             if not self._connection.in_transaction:  # SQLite gave up the whole batch, not this job only.
                 raise
-            job.error = error
+            job.error = _translated(error)
             self._connection.execute("ROLLBACK TO job")
         self._connection.execute("RELEASE job")
 
@@ -343,9 +346,11 @@ def _refuse_old_sqlite() -> None:
         raise DatabaseUnusable(f"SQLite {apsw.sqlite_lib_version()} can corrupt the database: install apsw >= 3.51.3")
 
 
-def _translated(error: Exception) -> Exception:
+def _translated(error: BaseException) -> BaseException:
     if isinstance(error, apsw.FullError):
         return Unavailable(reason="The disk is full")
+    if isinstance(error, apsw.ConstraintError) and str(error) == SEALED:
+        return Unavailable(reason=SEALED)
     return error
 
 

@@ -1,0 +1,128 @@
+"""Rows of moves: a registry that goes to another place knows where to, and its target where from and how far it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from moorage.metadata import upload_states
+from moorage.metadata.database import DatabaseUnusable, Transaction
+
+SOURCE: Final = "source"
+TARGET: Final = "target"
+
+OPEN: Final = "open"
+SEALED: Final = "sealed"
+MOVED: Final = "moved"
+"""States of a source: blobs are being copied, changes are refused for the last step, and it is over."""
+
+UNFINISHED: Final = "unfinished"
+COMPLETE: Final = "complete"
+"""States of a target."""
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """What one side knows of a move; `other` is where the other side is."""
+
+    role: str
+    id: str
+    state: str
+    other: str
+    began_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class MovedBlob:
+    """A blob that was copied and compared: the key of its bytes at the source and at the target."""
+
+    source_key: str
+    key: str
+    digest: str
+    size: int
+
+
+def find(tx: Transaction, role: str) -> Move | None:
+    row = tx.one("SELECT role, id, state, other, began_at FROM move WHERE role = :role", role=role)
+    return Move(*row) if row else None
+
+
+def begin(tx: Transaction, move: Move) -> None:
+    tx.run(
+        "INSERT INTO move (role, id, state, other, began_at) VALUES (:role, :id, :state, :other, :began_at)",
+        role=move.role,
+        id=move.id,
+        state=move.state,
+        other=move.other,
+        began_at=move.began_at,
+    )
+
+
+def set_state(tx: Transaction, role: str, state: str) -> None:
+    tx.run("UPDATE move SET state = :state WHERE role = :role", role=role, state=state)
+
+
+def forget(tx: Transaction, role: str) -> None:
+    tx.run("DELETE FROM move WHERE role = :role", role=role)
+
+
+def require_usable(tx: Transaction) -> None:
+    """Pass with a registry that is all there. Raises DatabaseUnusable for a target that is not complete."""
+    move = find(tx, TARGET)
+    if move is not None and move.state != COMPLETE:
+        raise DatabaseUnusable(
+            f"this is the unfinished target of a move from {move.other}: run the same moorage migrate --from … --to …"
+            " again to finish it, or with --abandon to give it up"
+        )
+
+
+def note_blob(tx: Transaction, blob: MovedBlob, upload: str) -> None:
+    """A blob is there and was compared; what its store noted of the upload that brought it may go."""
+    tx.run(
+        "INSERT INTO moved_blob (source_key, storage_key, digest, size) VALUES (:source, :key, :digest, :size)"
+        " ON CONFLICT (source_key) DO UPDATE SET storage_key = excluded.storage_key",
+        source=blob.source_key,
+        key=blob.key,
+        digest=blob.digest,
+        size=blob.size,
+    )
+    upload_states.forget(tx, upload)
+
+
+def forget_blob(tx: Transaction, source_key: str) -> None:
+    tx.run("DELETE FROM moved_blob WHERE source_key = :key", key=source_key)
+
+
+def moved_blobs(tx: Transaction, source_keys: Iterable[str]) -> dict[str, MovedBlob]:
+    """Those that were copied, by their keys at the source."""
+    rows = tx.all(
+        "SELECT source_key, storage_key, digest, size FROM moved_blob WHERE source_key = ANY(:keys)",
+        keys=list(source_keys),
+    )
+    return {row[0]: MovedBlob(*row) for row in rows}
+
+
+def every_moved_blob(tx: Transaction, after: str, limit: int) -> list[MovedBlob]:
+    """At most `limit` of those that were copied, behind a key at the source."""
+    rows = tx.all(
+        "SELECT source_key, storage_key, digest, size FROM moved_blob WHERE source_key > :after"
+        " ORDER BY source_key LIMIT :limit",
+        after=after,
+        limit=limit,
+    )
+    return [MovedBlob(*row) for row in rows]
+
+
+def unneeded(tx: Transaction, blobs: Iterable[MovedBlob]) -> list[MovedBlob]:
+    """Those of the copied that no row names: they were removed at the source while the move went on."""
+    copied = {blob.key: blob for blob in blobs}
+    rows = tx.all("SELECT storage_key FROM blob WHERE storage_key = ANY(:keys)", keys=list(copied))
+    named = {row[0] for row in rows}
+    return [blob for key, blob in copied.items() if key not in named]
+
+
+def totals(tx: Transaction) -> tuple[int, int]:
+    """How many blobs there are to move, and how many bytes; those that were found damaged have none."""
+    row = tx.one("SELECT count(*), coalesce(sum(size), 0) FROM blob WHERE damaged_at IS NULL")
+    return (int(row[0]), int(row[1])) if row else (0, 0)
