@@ -29,6 +29,8 @@ from moorage.core.collection import Collection
 from moorage.core.collector import Collector, Rules
 from moorage.core.layers import Layers
 from moorage.core.lifecycle_runs import LifecycleRuns
+from moorage.core.moving import MoveRefused
+from moorage.core.moving_blobs import Side
 from moorage.core.pages import PageTokens
 from moorage.core.pulls import Pulls
 from moorage.core.services import Services
@@ -48,7 +50,7 @@ from moorage.http.application import Application, Front, Life, RequestMeter
 from moorage.http.draining import Drain
 from moorage.http.forwarding import TrustedProxies
 from moorage.http.server import GRANIAN_READ_AHEAD
-from moorage.metadata import overview
+from moorage.metadata import moves, overview
 from moorage.metadata.database import Database
 from moorage.metadata.engines import Engine, engine_at
 from moorage.metadata.upload_states import StoredUploadStates
@@ -86,6 +88,15 @@ def prepare(settings: Settings, folder: DataFolder) -> None:
     if folder.credentials() is None:
         key = engine.now(lambda tx: accounts.root_key(tx, vault, ACCOUNT, system_clock()))
         folder.write_credentials(key.id, key.secret)
+
+
+def sealed_notice(settings: Settings, folder: DataFolder) -> str | None:
+    """What to say of a registry that accepts no changes, since it moves or has moved. Raises Unavailable."""
+    move = engine_of(settings, folder).now(partial(moves.find, role=moves.SOURCE))
+    if move is None or move.state == moves.OPEN:
+        return None
+    doing = "has moved" if move.state == moves.MOVED else "is being moved"
+    return f"This registry {doing} to {move.other}: here images are pulled, and changes are refused."
 
 
 def application(
@@ -172,6 +183,42 @@ async def opened(settings: Settings) -> AsyncIterator[tuple[Database, Store]]:
     finally:
         await close()
         database.close()
+
+
+@asynccontextmanager
+async def side_of(settings: Settings) -> AsyncIterator[Side]:
+    """One of the registries of a move, as it is. Raises DatabaseUnusable, Unavailable."""
+    failpoints.arm(settings.failpoints)
+    engine = engine_of(settings, DataFolder(settings.data))
+    database = engine.open()
+    blobs, close = blob_store(settings, database)
+    database.start()
+    try:
+        yield Side(settings.place, engine, database, blobs, inventory_of(blobs))
+    finally:
+        await close()
+        database.close()
+
+
+def prepare_target(settings: Settings, folder: DataFolder, key: bytes) -> None:
+    """Make a place where there is none yet ready to be moved to, with the master key of the source.
+
+    Raises MoveRefused for one that has another key, DatabaseUnusable, Unavailable, MasterKeyMissing, OSError.
+    """
+    engine = engine_of(settings, folder)
+    is_blank = engine.is_blank()
+    if is_blank or settings.database is not None:
+        folder.take_master_key(key)
+    if folder.master_key() != key:
+        raise MoveRefused(
+            f"{settings.place} has another master key than the source, so it could open none of its secrets: give it"
+            " the same one (MOORAGE_MASTER_KEY, MOORAGE_MASTER_KEY_FILE, or the file master.key)"
+        )
+    if is_blank:
+        engine.migrate()
+    if settings.bucket is None:
+        settings.blob_folder.mkdir(mode=0o700, exist_ok=True)
+        FileBlobStore(settings.blob_folder).prepare()
 
 
 def services_of(

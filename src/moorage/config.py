@@ -85,6 +85,14 @@ class Settings:
         return Path(self.blobs) if self.blobs.startswith("/") else self.data
 
     @property
+    def place(self) -> str:
+        """Where the registry is, for people: nothing in it is secret."""
+        data = str(self.data.absolute())
+        rows = data if self.database is None else re.sub(r"//[^/]*@", "//", self.database.partition("?")[0])
+        blobs = self.blobs.partition("?")[0] or data
+        return rows if rows == blobs else f"{rows} with layers in {blobs}"
+
+    @property
     def bucket_key(self) -> BucketKey:
         return BucketKey(self.s3_access_key_id, self.s3_secret_access_key)
 
@@ -172,6 +180,25 @@ def load(arguments: Mapping[str, Any], environment: Mapping[str, str] = os.envir
     settings = Settings(**{name: _converted(name, value) for name, value in values.items()})
     _check(settings)
     return settings
+
+
+_OF_A_REGISTRY_ELSEWHERE = ("master_key", "master_key_file", "s3_access_key_id", "s3_secret_access_key", "failpoints")
+
+
+def registry_at(place: Path, environment: Mapping[str, str] = os.environ) -> Settings:
+    """The settings of a registry that a command names: by its data folder, or by the configuration file of its servers.
+
+    The environment may speak of another one: it is asked for nothing but secrets that the file leaves out. Raises
+    SettingWrong.
+    """
+    if place.suffix == ".toml" and not place.is_file():
+        raise SettingWrong(f"{place}: there is no such file")
+    values = _from_file(str(place)) if place.is_file() else {"data": place}
+    if "master_key" in values or "master_key_file" in values:
+        values = {"master_key": None, "master_key_file": None, **values}
+    wanted = [f"MOORAGE_{name.upper()}" for name in _OF_A_REGISTRY_ELSEWHERE if name not in values]
+    heard = {name: environment[name] for name in ("HOME", "XDG_DATA_HOME", *wanted) if name in environment}
+    return load(values, heard)
 
 
 def share_counts(folder: str) -> None:

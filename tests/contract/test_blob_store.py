@@ -149,6 +149,12 @@ async def test_a_read_may_be_given_up_at_any_chunk(store: BlobStore) -> None:
 
 
 @asynchronous
+async def test_a_blob_has_a_size(store: BlobStore) -> None:
+    assert await store.size(await committed(store, b"")) == 0
+    assert await store.size(await committed(store, noise(LARGE))) == LARGE
+
+
+@asynchronous
 async def test_a_deleted_blob_is_missing_and_deleting_it_again_is_no_error(store: BlobStore) -> None:
     key = await committed(store, b"content")
     await store.delete(key)
@@ -156,6 +162,8 @@ async def test_a_deleted_blob_is_missing_and_deleting_it_again_is_no_error(store
 
     with pytest.raises(BlobMissing):
         await store.content(key)
+    with pytest.raises(BlobMissing):
+        await store.size(key)
     with pytest.raises(BlobMissing):
         await bytes_of(store, key, 0, 7)
 

@@ -22,6 +22,7 @@ from tests.durability.promises import check_all, check_p8_repeating_converges, c
 from tests.ecr.pushing import MINIMUM, begin, complete, put, send_part, upload_layer
 from tests.ecr.wire import refusal
 from tests.garbage import test_crashes
+from tests.moving import test_interruptions
 from tests.support.images import OCI_LAYER, Blob, Image, image
 from tests.support.server import Server
 
@@ -333,5 +334,5 @@ def test_every_point_is_killed_here_or_in_the_tests_of_garbage(
         name for path in source.rglob("*.py") for name in re.findall(r'failpoints\.hit\("(\w+)"\)', path.read_text())
     }
 
-    killed = [*(point for point, _, _ in TABLE), *test_crashes.POINTS, "V1", "V2"]
+    killed = [*(point for point, _, _ in TABLE), *test_crashes.POINTS, "V1", "V2", *test_interruptions.POINTS]
     assert passed == {point.partition(":")[0] for point in killed}

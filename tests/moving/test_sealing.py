@@ -41,7 +41,11 @@ def test_changes_are_refused_by_those_who_had_it_open_and_by_commands_until_the_
         try:
             await database.write(lambda tx: identities.insert_account(tx, "2" * 12, 1))
             engine.seal(lambda tx: moves.begin(tx, Move(moves.SOURCE, "m", moves.SEALED, "there", 1)))
-            for refused in (add, lambda tx: tx.run("DELETE FROM account"), lambda tx: tx.run("UPDATE account SET id = '3'")):
+            for refused in (
+                add,
+                lambda tx: tx.run("DELETE FROM account"),
+                lambda tx: tx.run("UPDATE account SET id = '3'"),
+            ):
                 with pytest.raises(Unavailable, match="accepts no changes here"):
                     await database.write(refused)
                 with pytest.raises(Unavailable, match="accepts no changes here"):
@@ -74,7 +78,9 @@ def test_an_unfinished_target_is_for_nobody_but_its_move(engine: Engine) -> None
     engine.now(lambda tx: moves.begin(tx, begun))
 
     for use in (engine.prepare, lambda: engine.now(count)):
-        with pytest.raises(DatabaseUnusable, match="unfinished target of a move from the folder over there: run the same"):
+        with pytest.raises(
+            DatabaseUnusable, match="unfinished target of a move from the folder over there: run the same"
+        ):
             use()
     assert engine.now(lambda tx: moves.find(tx, moves.TARGET), unfinished=True) == begun
 

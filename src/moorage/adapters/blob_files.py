@@ -123,6 +123,11 @@ class FileBlobStore:
         finally:
             os.close(descriptor)
 
+    async def size(self, key: str) -> int:
+        """See `BlobStore.size`."""
+        with _missing(BlobMissing(key)):
+            return self._blob_path(key).stat().st_size
+
     async def read(self, key: str, start: int, stop: int) -> AsyncIterator[bytes]:
         """See `BlobStore.read`."""
         with _missing(BlobMissing(key)):

@@ -94,6 +94,13 @@ class S3BlobStore:
         """See `BlobStore.content`."""
         return await self._objects.get(_checked(key))
 
+    async def size(self, key: str) -> int:
+        """See `BlobStore.size`."""
+        size = await self._objects.size(_checked(key))
+        if size is None:
+            raise BlobMissing(key)
+        return size
+
     async def read(self, key: str, start: int, stop: int) -> AsyncIterator[bytes]:
         """See `BlobStore.read`."""
         async for chunk in self._objects.read(_checked(key), start, stop):

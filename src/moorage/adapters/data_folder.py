@@ -52,6 +52,12 @@ class DataFolder:
             raise FolderInUse(f"another server runs on {self.path}: stop it, or choose another --data") from None
         self._lock = descriptor
 
+    def unlock(self) -> None:
+        """Let the folder go before this process ends."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
     def master_key(self) -> bytes:
         """The key from which all others are derived; made before the database is. Raises MasterKeyMissing."""
         if self._given_key is not None:
@@ -66,6 +72,11 @@ class DataFolder:
                 ) from None
             write_secret(self._key, secrets.token_bytes(32))
             return self._key.read_bytes()
+
+    def take_master_key(self, key: bytes) -> None:
+        """Have another registry's key, unless there is one already."""
+        if self._given_key is None and not self._key.exists():
+            write_secret(self._key, key)
 
     def credentials(self) -> tuple[str, str] | None:
         """The root access key's id and secret; None before the first start."""

@@ -84,11 +84,14 @@ def serve(**arguments: Any) -> None:
         certificates = certificates_of(settings, folder)
         settings = prepared(settings, certificates)
         app.prepare(settings, folder)
+        sealed = app.sealed_notice(settings, folder)
         meter, trace = meter_for(settings, folder), tracing_for(settings)
     except _NOT_READY as error:
         raise click.ClickException(str(error)) from None
     except OSError as error:
         raise click.ClickException(f"{error.filename or settings.listen}: {error.strerror}") from None
+    if sealed is not None:
+        click.echo(sealed, err=True)
     folder.write_endpoint(f"{settings.scheme}://{settings.public_host}", bundle_of(certificates))
     threading.Thread(target=_announce, args=(settings,), daemon=True).start()
     drain = Drain(settings.drain)

@@ -76,6 +76,9 @@ class BlobStore(Protocol):
     async def content(self, key: str) -> bytes:
         """A whole small blob. Raises BlobMissing."""
 
+    async def size(self, key: str) -> int:
+        """How many bytes a blob has. Raises BlobMissing."""
+
     def read(self, key: str, start: int, stop: int) -> AsyncIterator[bytes]:
         """Bytes `start` to `stop` (exclusive) in chunks up to CHUNK_BYTES. Raises BlobMissing, or OSError midway."""
 

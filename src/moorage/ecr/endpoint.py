@@ -28,7 +28,7 @@ from moorage.ecr.authentication import authenticated_body
 from moorage.ecr.call import Call, Handler
 from moorage.http.bodies import BodyBudget
 from moorage.http.circumstances import circumstances_of
-from moorage.http.messages import Request, Response
+from moorage.http.messages import RETRY_SECONDS, Request, Response
 from moorage.metadata.database import Transaction
 
 OPERATIONS: Final[Mapping[str, Handler]] = {
@@ -172,4 +172,6 @@ def _json(status: int, body: bytes, request: Request) -> Response:
         (b"content-length", b"%d" % len(body)),
         (b"x-amzn-requestid", request.id.encode()),
     ]
+    if status == 503:
+        headers.append((b"retry-after", b"%d" % RETRY_SECONDS))
     return Response(status, headers, body)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import parse_qsl
 
 Scope = dict[str, Any]
@@ -15,6 +15,8 @@ Headers = list[tuple[bytes, bytes]]
 
 _SINGLE = (b"host", b"authorization", b"content-length", b"content-type", b"content-range", b"x-amz-target")
 
+RETRY_SECONDS: Final = 10
+"""What a client is told to wait for when the registry cannot store anything at the moment."""
 
 REACHED_AT = "moorage.reached_at"
 """The member of a scope that a trusted proxy's headers bring (`forwarding.py`)."""

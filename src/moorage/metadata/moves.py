@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from moorage.metadata import upload_states
 from moorage.metadata.database import DatabaseUnusable, Transaction
+from moorage.metadata.tables import Table, is_empty, tables
 
 SOURCE: Final = "source"
 TARGET: Final = "target"
@@ -20,6 +21,18 @@ MOVED: Final = "moved"
 UNFINISHED: Final = "unfinished"
 COMPLETE: Final = "complete"
 """States of a target."""
+
+_OF_THIS_PLACE: Final[Mapping[str, str]] = {
+    "move": "what this side knows of the move",
+    "moved_blob": "the notes of a move to here",
+    "verification": "how far a verification of these bytes is",
+}
+_OF_THE_STORE: Final[Mapping[str, str]] = {
+    "upload": "bytes of uploads under way are at the source only: clients begin again",
+    "upload_state": "the same, as an object store notes them",
+    "removed_bytes": "what the store of the source has still to remove",
+}
+"""Tables whose rows stay where they are, and why; those of the second kind go along if both sides share a store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +54,17 @@ class MovedBlob:
     key: str
     digest: str
     size: int
+
+
+def moving_tables(*, shared_store: bool) -> list[Table]:
+    """All tables but those that stay, each behind those that it refers to."""
+    staying = _OF_THIS_PLACE if shared_store else {**_OF_THIS_PLACE, **_OF_THE_STORE}
+    return [table for table in tables() if table.name not in staying]
+
+
+def holds_nothing(tx: Transaction) -> bool:
+    """Whether no row of a registry is there."""
+    return all(is_empty(tx, table) for table in moving_tables(shared_store=True))
 
 
 def find(tx: Transaction, role: str) -> Move | None:
@@ -77,6 +101,10 @@ def require_usable(tx: Transaction) -> None:
         )
 
 
+_COPIED: Final = "SELECT m.source_key, m.storage_key, m.digest, m.size FROM moved_blob m"
+_NEXT: Final = "ORDER BY m.source_key LIMIT :limit"
+
+
 def note_blob(tx: Transaction, blob: MovedBlob, upload: str) -> None:
     """A blob is there and was compared; what its store noted of the upload that brought it may go."""
     tx.run(
@@ -90,36 +118,31 @@ def note_blob(tx: Transaction, blob: MovedBlob, upload: str) -> None:
     upload_states.forget(tx, upload)
 
 
-def forget_blob(tx: Transaction, source_key: str) -> None:
-    tx.run("DELETE FROM moved_blob WHERE source_key = :key", key=source_key)
+def forget_these(tx: Transaction, blobs: Iterable[MovedBlob]) -> None:
+    tx.run("DELETE FROM moved_blob WHERE source_key = ANY(:keys)", keys=[blob.source_key for blob in blobs])
+
+
+def forget_blobs(tx: Transaction) -> None:
+    tx.run("DELETE FROM moved_blob")
 
 
 def moved_blobs(tx: Transaction, source_keys: Iterable[str]) -> dict[str, MovedBlob]:
     """Those that were copied, by their keys at the source."""
-    rows = tx.all(
-        "SELECT source_key, storage_key, digest, size FROM moved_blob WHERE source_key = ANY(:keys)",
-        keys=list(source_keys),
-    )
+    rows = tx.all(f"{_COPIED} WHERE m.source_key = ANY(:keys)", keys=list(source_keys))
     return {row[0]: MovedBlob(*row) for row in rows}
 
 
 def every_moved_blob(tx: Transaction, after: str, limit: int) -> list[MovedBlob]:
     """At most `limit` of those that were copied, behind a key at the source."""
-    rows = tx.all(
-        "SELECT source_key, storage_key, digest, size FROM moved_blob WHERE source_key > :after"
-        " ORDER BY source_key LIMIT :limit",
-        after=after,
-        limit=limit,
-    )
+    rows = tx.all(f"{_COPIED} WHERE m.source_key > :after {_NEXT}", after=after, limit=limit)
     return [MovedBlob(*row) for row in rows]
 
 
-def unneeded(tx: Transaction, blobs: Iterable[MovedBlob]) -> list[MovedBlob]:
-    """Those of the copied that no row names: they were removed at the source while the move went on."""
-    copied = {blob.key: blob for blob in blobs}
-    rows = tx.all("SELECT storage_key FROM blob WHERE storage_key = ANY(:keys)", keys=list(copied))
-    named = {row[0] for row in rows}
-    return [blob for key, blob in copied.items() if key not in named]
+def unnamed_blobs(tx: Transaction, after: str, limit: int) -> list[MovedBlob]:
+    """Those of them that no row names: they were removed at the source while the move went on."""
+    unnamed = "NOT EXISTS (SELECT 1 FROM blob b WHERE b.storage_key = m.storage_key)"
+    rows = tx.all(f"{_COPIED} WHERE m.source_key > :after AND {unnamed} {_NEXT}", after=after, limit=limit)
+    return [MovedBlob(*row) for row in rows]
 
 
 def totals(tx: Transaction) -> tuple[int, int]:

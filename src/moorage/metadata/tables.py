@@ -1,4 +1,4 @@
-"""The tables of the schema, as the migrations make them, and their rows as such: for a move, which copies what is there."""
+"""The tables of the schema, as the migrations make them, and their rows as such: a move copies what is there."""
 
 from __future__ import annotations
 
@@ -41,7 +41,9 @@ def tables() -> tuple[Table, ...]:
     try:
         for step in steps_of_this_program():
             connection.execute(step)
-        names = [name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY 1")]
+        names = [
+            name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY 1")
+        ]
         references = {name: _referred(connection, name) for name in names}
         return tuple(_table(connection, name) for name in TopologicalSorter(references).static_order())
     finally:
@@ -81,7 +83,9 @@ def _parameters(names: Sequence[str]) -> str:
 
 
 def _table(connection: apsw.Connection, name: str) -> Table:
-    described = connection.execute("SELECT name, type, pk FROM pragma_table_info(?) ORDER BY cid", (name,)).fetchall()
+    described: list[Any] = connection.execute(
+        "SELECT name, type, pk FROM pragma_table_info(?) ORDER BY cid", (name,)
+    ).fetchall()
     keys = sorted((place, column) for column, _, place in described if place)
     bulky = any(kind == "BLOB" for _, kind, _ in described)
     return Table(
@@ -93,4 +97,4 @@ def _table(connection: apsw.Connection, name: str) -> Table:
 
 
 def _referred(connection: apsw.Connection, name: str) -> set[str]:
-    return {row[0] for row in connection.execute('SELECT "table" FROM pragma_foreign_key_list(?)', (name,))}
+    return {str(row[0]) for row in connection.execute('SELECT "table" FROM pragma_foreign_key_list(?)', (name,))}

@@ -10,10 +10,7 @@ import msgspec
 from moorage.domain import errors
 from moorage.domain.errors import Refusal
 from moorage.domain.lifecycle import errors as lifecycle
-from moorage.http.messages import Headers, Response
-
-RETRY_SECONDS: Final = 10
-"""What a client is told to wait for when the registry cannot store anything at the moment."""
+from moorage.http.messages import RETRY_SECONDS, Headers, Response
 
 # Codes are those of the distribution-spec ("Error Codes"); TAG_INVALID is ECR's own for an immutable tag, UNAVAILABLE
 # docker's for a registry that is. Statuses follow the specification's table of endpoints.
