@@ -92,8 +92,8 @@ def prepare(settings: Settings, folder: DataFolder) -> None:
 
 def sealed_notice(settings: Settings, folder: DataFolder) -> str | None:
     """What to say of a registry that accepts no changes, since it moves or has moved. Raises Unavailable."""
-    move = engine_of(settings, folder).now(partial(moves.find, role=moves.SOURCE))
-    if move is None or move.state == moves.OPEN:
+    sealed, move = engine_of(settings, folder).now(lambda tx: (moves.is_sealed(tx), moves.find(tx, moves.SOURCE)))
+    if move is None or not sealed:
         return None
     doing = "has moved" if move.state == moves.MOVED else "is being moved"
     return f"This registry {doing} to {move.other}: here images are pulled, and changes are refused."
@@ -194,7 +194,7 @@ async def side_of(settings: Settings) -> AsyncIterator[Side]:
     blobs, close = blob_store(settings, database)
     database.start()
     try:
-        yield Side(settings.place, engine, database, blobs, inventory_of(blobs))
+        yield Side(settings.place, engine, database, blobs, blobs)
     finally:
         await close()
         database.close()

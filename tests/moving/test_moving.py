@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
 
+from moorage import app
+from moorage.config import registry_at
+from moorage.core.collector import Garbage, Rules
+from moorage.core.sweeping import Sweeper
 from tests.durability.promises import (
     check_p1_acknowledged_is_durable,
     check_p2_never_wrong_bytes,
     check_p3_no_dangling_image,
 )
+from tests.ecr.pushing import send_part
 from tests.moving.registries import Pusher, Registry, migrate, moved, on_postgres_and_s3
 from tests.support.images import digest
 from tests.support.object_store import ObjectStore
@@ -87,6 +93,20 @@ def test_rows_move_away_from_a_bucket_that_layers_stay_in(
     assert object_store.keys(f"moving/{tmp_path.name}") == stored
     with second.serving() as doors:
         assert doors.visible_state() == before
-        doors.ecr.upload_layer_part(
-            repositoryName="empty", uploadId=upload, partFirstByte=0, partLastByte=2, layerPartBlob=b"abc"
-        )
+        send_part(doors.ecr, "empty", upload, 0, b"abc")
+        Pusher(doors, number=50).push()
+        after = doors.visible_state()
+    assert swept(first) == [], "what the other one brought to the bucket is not garbage"
+    assert second.state() == after
+
+
+def swept(registry: Registry) -> list[Garbage]:
+    """What a sweep removes, even if it was begun before the registry was sealed."""
+    gone: list[Garbage] = []
+
+    async def sweep() -> None:
+        async with app.side_of(registry_at(registry.place)) as side:
+            await Sweeper(side.database, side.blobs, side.listing).sweep(Rules(share=1), gone.append)
+
+    asyncio.run(sweep())
+    return gone

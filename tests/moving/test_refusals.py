@@ -62,6 +62,13 @@ def test_a_source_that_is_none(tmp_path: Path, target: Registry) -> None:
     assert error(nothing, target) == f"{nothing.place}: there is no such file"
 
 
+def test_a_target_with_layers_of_somebody_else(folder: Registry, target: Registry) -> None:
+    shutil.copytree(folder.place / "blobs", target.place / "blobs")
+
+    assert "has layers of a registry whose rows are elsewhere: name an empty folder or prefix" in error(folder, target)
+    assert len(list((target.place / "blobs").rglob("*-*"))) == len(list((folder.place / "blobs").rglob("*-*")))
+
+
 def test_the_same_place_twice(folder: Registry) -> None:
     assert f"both sides keep their layers in {folder.place}" in error(folder, folder)
 

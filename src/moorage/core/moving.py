@@ -110,7 +110,7 @@ class Moving:
         """Remove what was under way to the target, which no row will ever name."""
         target = self._target
         if not self._terms.shared_store:
-            sweeper = Sweeper(target.database, target.blobs, target.inventory)
+            sweeper = Sweeper(target.database, target.blobs, target.listing)
             await sweeper.sweep(Rules(share=1), lambda _: None)
 
     # --- Beginning ----------------------------------------------------------------------------------------------
@@ -149,6 +149,16 @@ class Moving:
             raise MoveRefused(f"{self._target.name} is not empty: a registry moves to where none is")
         if await self._source.database.read(moves.holds_nothing):
             raise MoveRefused(f"{self._source.name} is empty: there is nothing to move")
+        if not self._terms.shared_store and await self._has_objects():
+            raise MoveRefused(
+                f"{self._target.name} has layers of a registry whose rows are elsewhere: name an empty folder or prefix"
+            )
+
+    async def _has_objects(self) -> bool:
+        async for objects in self._target.listing.objects():
+            if objects:
+                return True
+        return False
 
     # --- Copying ------------------------------------------------------------------------------------------------
 

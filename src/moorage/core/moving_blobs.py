@@ -18,7 +18,7 @@ from typing import Any, Final
 from moorage import failpoints
 from moorage.core.verifying import Rate
 from moorage.domain.errors import Unavailable
-from moorage.domain.ports import BlobMissing, BlobStore, Inventory, UploadMissing
+from moorage.domain.ports import BlobMissing, BlobStore, Listing, UploadMissing
 from moorage.metadata import moves, verification
 from moorage.metadata.database import Database
 from moorage.metadata.engines import Engine
@@ -38,7 +38,7 @@ class Side:
     engine: Engine
     database: Database
     blobs: BlobStore
-    inventory: Inventory | None
+    listing: Listing
 
 
 @dataclass(slots=True)

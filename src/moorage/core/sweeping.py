@@ -1,7 +1,9 @@
 """What the store has and no row can ever name: left by crashes between the bytes and the row, and removed here.
 
 No clock decides, and no age: a key is named by the transaction that ends the upload it came from, so what is of an
-upload that is over is named by now, or never will be.
+upload that is over is named by now, or never will be. A registry that has moved away sweeps no more: into a bucket that
+both share the other one brings what no row here will name. It was sealed before the other one was there, so whoever
+looks after having found something knows.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from typing import Final
 
 from moorage.core.collector import Garbage, Pace, Report, Rules
 from moorage.domain.ports import BlobStore, Listing
-from moorage.metadata import verification
+from moorage.metadata import moves, verification
 from moorage.metadata.database import Database
 
 _BATCH: Final = 500
@@ -42,6 +44,8 @@ class Sweeper:
                 keys = {key: one.upload for key, one in found.items()}
                 unknown = await pace.read(self._database, partial(verification.unknown_keys, keys=keys))
                 await pace.rest()
+                if unknown and await self._has_moved():
+                    return
                 if unknown and not rules.dry_run:
                     await self._blobs.delete(*unknown)
                 for key in unknown:
@@ -54,9 +58,14 @@ class Sweeper:
             await self._remove(ended, self._blobs.abandon, rules, report)
             after = ended[-1]
 
+    async def _has_moved(self) -> bool:
+        return await self._database.read(moves.is_sealed)
+
     async def _remove(
         self, uploads: list[str], remove: Callable[[str], Awaitable[None]], rules: Rules, report: Report
     ) -> None:
+        if uploads and await self._has_moved():
+            return
         for upload in uploads:
             if not rules.dry_run:
                 await remove(upload)

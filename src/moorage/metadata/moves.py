@@ -72,6 +72,12 @@ def find(tx: Transaction, role: str) -> Move | None:
     return Move(*row) if row else None
 
 
+def is_sealed(tx: Transaction) -> bool:
+    """Whether this registry is in the last step of a move to elsewhere, or has moved."""
+    move = find(tx, SOURCE)
+    return move is not None and move.state != OPEN
+
+
 def begin(tx: Transaction, move: Move) -> None:
     tx.run(
         "INSERT INTO move (role, id, state, other, began_at) VALUES (:role, :id, :state, :other, :began_at)",
