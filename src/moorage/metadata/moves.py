@@ -25,6 +25,7 @@ COMPLETE: Final = "complete"
 _OF_THIS_PLACE: Final[Mapping[str, str]] = {
     "move": "what this side knows of the move",
     "moved_blob": "the notes of a move to here",
+    "rules": "counts changes of rows here, and exists from the first moment on",
     "verification": "how far a verification of these bytes is",
 }
 _OF_THE_STORE: Final[Mapping[str, str]] = {

@@ -37,6 +37,10 @@ class TracedBlobStore:
         with self._span("content"):
             return await self._blobs.content(key)
 
+    async def size(self, key: str) -> int:
+        with self._span("size"):
+            return await self._blobs.size(key)
+
     async def read(self, key: str, start: int, stop: int) -> AsyncIterator[bytes]:
         if not get_current_span().is_recording():
             async for chunk in self._blobs.read(key, start, stop):
