@@ -55,9 +55,9 @@ def fill(tx: Transaction, count: int) -> Repository:
         digest = "sha256:" + hashlib.sha256(b"%d" % number).hexdigest()
         pushed_at = now - (count - number) * SECOND
         image = Image(0, repository.id, digest, MEDIA_TYPE, None, None, 1, 600, "{}", pushed_at)
-        image_id = images.insert(tx, image, b" " * 600)
+        image_id, _ = images.insert(tx, image, b" " * 600)
         for tag in (f"v{number}", f"build-{number}") if number % 2 else ():
-            images.put_tag(tx, repository.id, tag, image_id, pushed_at)
+            images.add_tag(tx, repository.id, tag, image_id, pushed_at)
     return repository
 
 

@@ -25,7 +25,7 @@ from moorage.domain.errors import (
 from moorage.domain.manifests import Manifest
 from moorage.domain.names import Digest, Tag
 from moorage.domain.quotas import Quotas
-from moorage.metadata import counts, images, layers, trash
+from moorage.metadata import images, layers, trash
 from moorage.metadata.database import Transaction
 from moorage.metadata.images import Image, StoredManifest
 from moorage.metadata.repositories import Repository
@@ -72,7 +72,8 @@ def put(tx: Transaction, repository: Repository, push: Push, now: int) -> str:
     image_id = known.id if known else _insert(tx, repository, push, digest, now)
     changed = [tag for tag in push.tags if _bind(tx, repository, tag, image_id, now)]
     if changed:
-        push.quotas.check("tags_per_image", images.number_of_tags(tx, image_id))
+        number = images.number_of_tags(tx, image_id) if known else len(changed)
+        push.quotas.check("tags_per_image", number)
     if known is not None and known.is_archived:
         storage_classes.restore(tx, repository, known, now)
     elif known is not None and not changed:
@@ -109,8 +110,8 @@ def _insert(tx: Transaction, repository: Repository, push: Push, digest: str, no
         annotations=msgspec.json.encode(manifest.annotations).decode(),
         pushed_at=now,
     )
-    image_id = images.insert(tx, image, push.body)
-    push.quotas.check("images_per_repository", counts.images_of(tx, repository.id))
+    image_id, number = images.insert(tx, image, push.body)
+    push.quotas.check("images_per_repository", number)
     images.reference_layers(tx, image_id, repository.id, blobs)
     layers.await_layers(tx, image_id, repository.id, awaited)
     images.reference_children(tx, image_id, children)
@@ -136,6 +137,8 @@ def _needed_layers(
 def _needed_images(tx: Transaction, repository: Repository, push: Push, now: int) -> list[int]:
     """Ids of all that an index lists; those that are archived are restored, or the index could not be pulled."""
     wanted = push.manifest.children
+    if not wanted:
+        return []
     found = images.find_all(tx, repository.id, (child.digest for child in wanted))
     missing = [child.digest for child in wanted if child.digest not in found]
     if missing and not push.sparse:
@@ -150,12 +153,14 @@ def _needed_images(tx: Transaction, repository: Repository, push: Push, now: int
 
 def _bind(tx: Transaction, repository: Repository, tag: Tag, image_id: int, now: int) -> bool:
     """Let `tag` name the image; False when it does already."""
+    if images.add_tag(tx, repository.id, tag, image_id, now):
+        return True
     bound = images.find_tagged(tx, repository.id, tag)
     if bound is not None and bound.id == image_id:
         return False
     if bound is not None and is_immutable(repository.settings, tag):
         raise ImageTagAlreadyExists(tag=tag, repository=repository.name)
-    images.put_tag(tx, repository.id, tag, image_id, now)
+    images.move_tag(tx, repository.id, tag, image_id, now)
     return True
 
 

@@ -25,6 +25,7 @@ from moorage.domain.errors import (
     LayersNotFound,
     LayerTooLarge,
     LimitExceeded,
+    RepositoryNotFound,
     Unavailable,
     UploadNotFound,
 )
@@ -110,21 +111,18 @@ class Layers:
     async def start(self, place: Place) -> Upload:
         """Begin an upload. Raises RepositoryNotFound."""
         upload_id, now = str(uuid.uuid4()), self._now()
-
-        def insert(tx: Transaction) -> Upload:
-            repository = repositories.get(tx, place.registry, place.repository)
-            upload = Upload(upload_id, repository.id, place.owner, 0, 0, 0, False, now)
-            layers.insert_upload(tx, upload)
-            return upload
-
-        upload = await self._database.write(insert)
+        upload = await self._database.write(
+            lambda tx: layers.start_upload(tx, place.registry, place.repository, upload_id, place.owner, now)
+        )
+        if upload is None:
+            raise RepositoryNotFound(repository=place.repository, registry=place.registry.account)
         failpoints.hit("U1")
         return upload
 
     async def find(self, place: Place, upload_id: str) -> Upload:
         """Raises RepositoryNotFound, UploadNotFound (also for an upload that has expired)."""
         oldest = self._now() - UPLOAD_LIFE
-        return await self._database.read(lambda tx: _find(tx, place, upload_id, oldest))
+        return await self._database.ask(lambda tx: _find(tx, place, upload_id, oldest))
 
     async def append(self, place: Place, upload: Upload, first: int, chunks: AsyncIterator[bytes]) -> Upload:
         """Append bytes whose first one has the offset `first`, and return the upload as it is then.
@@ -170,7 +168,7 @@ class Layers:
 
     async def cancel(self, place: Place, upload: Upload) -> None:
         """Raises UploadNotFound."""
-        if not await self._database.write(lambda tx: layers.delete_upload(tx, upload.id)):
+        if await self._database.write(lambda tx: layers.delete_upload(tx, upload.id)) is None:
             raise _not_found(place, upload.id)
         await self._abandon(upload)
 
@@ -212,11 +210,11 @@ class Layers:
         now = self._now()
 
         def record(tx: Transaction) -> bool:
-            known = layers.hold_blob(tx, digest)
-            blob_id = known.id if known else layers.insert_blob(tx, digest, upload.size, key, now)
-            _finish(tx, place, upload, digest, blob_id, now)
-            upload_states.forget(tx, upload.id)
-            return known is None
+            blob_id, is_ours = layers.store_blob(tx, digest, upload.size, key, now)
+            if _end(tx, place, upload, digest, now):
+                upload_states.forget(tx, upload.id)
+            layers.link_blob(tx, upload.repository_id, blob_id, now)
+            return is_ours
 
         if not await self._database.write(record):
             with suppress(Unavailable):  # The layer is there all the same.
@@ -225,13 +223,16 @@ class Layers:
 
     async def _reuse(self, place: Place, upload: Upload, digest: str) -> bool:
         """End the upload with the blob of that digest which the store has; False when it has none (any more)."""
-        if await self._database.read(lambda tx: layers.find_blob(tx, digest)) is None:
+        if await self._database.ask(lambda tx: layers.find_blob(tx, digest)) is None:
             return False
         now = self._now()
 
         def link(tx: Transaction) -> bool | None:
             known = layers.hold_blob(tx, digest)
-            return _finish(tx, place, upload, digest, known.id, now) if known else None
+            if known is None:
+                return None
+            _end(tx, place, upload, digest, now)
+            return layers.link_blob(tx, upload.repository_id, known.id, now)
 
         is_new = await self._database.write(link)
         if is_new is None:
@@ -257,19 +258,21 @@ def _refusing(place: Place, upload: Upload) -> Iterator[None]:
 
 
 def _find(tx: Transaction, place: Place, upload_id: str, oldest: int) -> Upload:
-    repository = repositories.get(tx, place.registry, place.repository)
-    upload = layers.find_upload(tx, upload_id, repository.id)
+    has_repository, upload = layers.find_upload(tx, place.registry, place.repository, upload_id)
+    if not has_repository:
+        raise RepositoryNotFound(repository=place.repository, registry=place.registry.account)
     if upload is None or upload.owner != place.owner or upload.created_at < oldest:
         raise _not_found(place, upload_id)
     return upload
 
 
-def _finish(tx: Transaction, place: Place, upload: Upload, digest: str, blob_id: int, now: int) -> bool:
-    """End the upload with the repository seeing the blob; False when it saw it before."""
-    if not layers.delete_upload(tx, upload.id):
+def _end(tx: Transaction, place: Place, upload: Upload, digest: str, now: int) -> bool:
+    """End the upload, and remember for a while which layer it became; True when the store has notes of it."""
+    has_notes = layers.delete_upload(tx, upload.id)
+    if has_notes is None:
         raise _not_found(place, upload.id)
     layers.remember_finished(tx, upload, digest, now)
-    return layers.link_blob(tx, upload.repository_id, blob_id, now)
+    return has_notes
 
 
 def _grown(upload: Upload, size: int) -> Upload:

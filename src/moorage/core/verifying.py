@@ -197,7 +197,7 @@ class Verifier:
 
 def _replace(tx: Transaction, upload: str, old: str, new: str) -> bool:
     upload_states.forget(tx, upload)
-    return layers.delete_upload(tx, upload) and verification.replace_key(tx, old, new)
+    return layers.delete_upload(tx, upload) is not None and verification.replace_key(tx, old, new)
 
 
 def _wrong_manifest(row: ManifestRow) -> str | None:

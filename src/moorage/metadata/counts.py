@@ -6,9 +6,10 @@ from moorage.domain.names import Registry
 from moorage.metadata.database import Transaction
 
 
-def add_image(tx: Transaction, repository_id: int) -> None:
-    """One more image in a repository."""
-    tx.run("UPDATE repository SET images = images + 1 WHERE id = :id", id=repository_id)
+def add_image(tx: Transaction, repository_id: int) -> int:
+    """One more image in a repository; returns how many there are now."""
+    row = tx.one("UPDATE repository SET images = images + 1 WHERE id = :id RETURNING images", id=repository_id)
+    return int(row[0]) if row else 0
 
 
 def remove_image(tx: Transaction, image_id: int) -> None:
@@ -17,11 +18,6 @@ def remove_image(tx: Transaction, image_id: int) -> None:
         "UPDATE repository SET images = images - 1 WHERE id = (SELECT repository_id FROM image WHERE id = :image)",
         image=image_id,
     )
-
-
-def images_of(tx: Transaction, repository_id: int) -> int:
-    row = tx.one("SELECT images FROM repository WHERE id = :id", id=repository_id)
-    return int(row[0]) if row else 0
 
 
 def add_repository(tx: Transaction, registry: Registry) -> None:

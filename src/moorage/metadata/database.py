@@ -70,6 +70,9 @@ class Database(Protocol):
     async def read(self, work: Work[T]) -> T:
         """Run `work` on a snapshot."""
 
+    async def ask(self, work: Work[T]) -> T:
+        """`read` for work of one statement, which is a snapshot by itself: for fewer trips to the database."""
+
     def look(self, work: Work[T]) -> T:
         """`read` for callers that are not on an event loop."""
 

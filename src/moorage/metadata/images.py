@@ -58,8 +58,8 @@ COLUMNS = """
 """
 
 
-def insert(tx: Transaction, image: Image, body: bytes) -> int:
-    """Add an image (its `id` is given here) with its manifest; returns the id."""
+def insert(tx: Transaction, image: Image, body: bytes) -> tuple[int, int]:
+    """Add an image with its manifest; returns its id, which is given here, and how many its repository has now."""
     image_id = tx.insert(
         "INSERT INTO image (repository_id, digest, media_type, artifact_type, subject, size, manifest_size,"
         " annotations, pushed_at) VALUES (:repository, :digest, :media_type, :artifact_type, :subject, :size,"
@@ -74,9 +74,8 @@ def insert(tx: Transaction, image: Image, body: bytes) -> int:
         annotations=image.annotations,
         pushed_at=image.pushed_at,
     )
-    counts.add_image(tx, image.repository_id)
     tx.run("INSERT INTO manifest (image_id, body) VALUES (:image, :body)", image=image_id, body=body)
-    return image_id
+    return image_id, counts.add_image(tx, image.repository_id)
 
 
 def find(tx: Transaction, repository_id: int, digest: str) -> Image | None:
@@ -169,11 +168,24 @@ def manifest_body(tx: Transaction, image_id: int) -> bytes:
 # --- Tags -------------------------------------------------------------------------------------------------------
 
 
-def put_tag(tx: Transaction, repository_id: int, tag: str, image_id: int, now: int) -> None:
-    """Let a tag name an image, whatever it named before."""
+def add_tag(tx: Transaction, repository_id: int, tag: str, image_id: int, now: int) -> bool:
+    """Let a new tag name an image; False when there is such a tag."""
+    return bool(
+        tx.run(
+            "INSERT INTO tag (repository_id, name, image_id, tagged_at) VALUES (:repository, :tag, :image, :now)"
+            " ON CONFLICT (repository_id, name) DO NOTHING",
+            repository=repository_id,
+            tag=tag,
+            image=image_id,
+            now=now,
+        )
+    )
+
+
+def move_tag(tx: Transaction, repository_id: int, tag: str, image_id: int, now: int) -> None:
+    """Let a tag name another image."""
     tx.run(
-        "INSERT INTO tag (repository_id, name, image_id, tagged_at) VALUES (:repository, :tag, :image, :now)"
-        " ON CONFLICT (repository_id, name) DO UPDATE SET image_id = excluded.image_id, tagged_at = excluded.tagged_at",
+        "UPDATE tag SET image_id = :image, tagged_at = :now WHERE repository_id = :repository AND name = :tag",
         repository=repository_id,
         tag=tag,
         image=image_id,

@@ -34,6 +34,23 @@ class Upload:
     created_at: int
 
 
+_START_UPLOAD = """
+INSERT INTO upload (id, repository_id, owner, size, parts, last_part, short_part, created_at)
+SELECT :id, r.id, :owner, 0, 0, 0, 0, :now FROM repository r
+WHERE r.account = :account AND r.region = :region AND r.name = :name
+RETURNING repository_id
+"""
+
+
+def start_upload(
+    tx: Transaction, registry: Registry, repository: str, upload: str, owner: str, now: int
+) -> Upload | None:
+    """A new upload, or None when there is no such repository."""
+    values = {"account": registry.account, "region": registry.region, "name": repository}
+    row = tx.one(_START_UPLOAD, id=upload, owner=owner, now=now, **values)
+    return Upload(upload, row[0], owner, 0, 0, 0, False, now) if row else None
+
+
 def insert_upload(tx: Transaction, upload: Upload) -> None:
     tx.run(
         "INSERT INTO upload (id, repository_id, owner, size, parts, last_part, short_part, created_at)"
@@ -49,17 +66,19 @@ def insert_upload(tx: Transaction, upload: Upload) -> None:
     )
 
 
-def find_upload(tx: Transaction, upload: str, repository_id: int) -> Upload | None:
-    """An upload of that repository; another repository's upload is not there."""
-    row = tx.one(
-        "SELECT id, repository_id, owner, size, parts, last_part, short_part, created_at FROM upload"
-        " WHERE id = :id AND repository_id = :repository",
-        id=upload,
-        repository=repository_id,
-    )
-    if row is None:
-        return None
-    return Upload(row[0], row[1], row[2], row[3], row[4], row[5], bool(row[6]), row[7])
+_FIND_UPLOAD = """
+SELECT u.id, r.id, u.owner, u.size, u.parts, u.last_part, u.short_part, u.created_at
+FROM repository r LEFT JOIN upload u ON u.repository_id = r.id AND u.id = :id
+WHERE r.account = :account AND r.region = :region AND r.name = :name
+"""
+
+
+def find_upload(tx: Transaction, registry: Registry, repository: str, upload: str) -> tuple[bool, Upload | None]:
+    """Whether there is such a repository, and its upload; another repository's upload is not there."""
+    row = tx.one(_FIND_UPLOAD, account=registry.account, region=registry.region, name=repository, id=upload)
+    if row is None or row[0] is None:
+        return row is not None, None
+    return True, Upload(row[0], row[1], row[2], row[3], row[4], row[5], bool(row[6]), row[7])
 
 
 def record_part(tx: Transaction, before: Upload, after: Upload) -> bool:
@@ -79,9 +98,11 @@ def record_part(tx: Transaction, before: Upload, after: Upload) -> bool:
     )
 
 
-def delete_upload(tx: Transaction, upload: str) -> bool:
-    """False when it is gone already."""
-    return bool(tx.run("DELETE FROM upload WHERE id = :id", id=upload))
+def delete_upload(tx: Transaction, upload: str) -> bool | None:
+    """Whether the store has notes of it (`upload_states`); None when it is gone already."""
+    noted = "EXISTS (SELECT 1 FROM upload_state WHERE upload = :id)"
+    row = tx.one(f"DELETE FROM upload WHERE id = :id RETURNING {noted}", id=upload)  # noqa: S608 - our own text
+    return bool(row[0]) if row else None
 
 
 def remember_finished(tx: Transaction, upload: Upload, digest: str, now: int) -> None:
@@ -125,39 +146,47 @@ def hold_blob(tx: Transaction, digest: str) -> Blob | None:
     return Blob(*row) if row else None
 
 
-def insert_blob(tx: Transaction, digest: str, size: int, key: str, now: int) -> int:
-    """The id of a new blob, or of one that was damaged and is healed by these bytes."""
-    healed = tx.one("SELECT id FROM blob WHERE digest = :digest AND damaged_at IS NOT NULL FOR UPDATE", digest=digest)
-    if healed is not None:
-        tx.run("UPDATE blob SET storage_key = :key, damaged_at = NULL WHERE id = :id", key=key, id=healed[0])
-        return int(healed[0])
-    return tx.insert(
-        "INSERT INTO blob (digest, size, storage_key, created_at) VALUES (:digest, :size, :key, :now)",
+def store_blob(tx: Transaction, digest: str, size: int, key: str, now: int) -> tuple[int, bool]:
+    """The id of the blob with this digest, and whether its bytes are those of `key` now.
+
+    They are when it is new, or was damaged; else it has bytes, and nobody removes it before the transaction ends.
+    """
+    # The usual case comes first, and looks at nothing that another transaction might add to meanwhile.
+    row = tx.one(
+        "INSERT INTO blob (digest, size, storage_key, created_at) VALUES (:digest, :size, :key, :now)"
+        " ON CONFLICT (digest) DO NOTHING RETURNING id",
         digest=digest,
         size=size,
         key=key,
         now=now,
+    ) or tx.one(
+        "UPDATE blob SET storage_key = :key, damaged_at = NULL WHERE digest = :digest AND damaged_at IS NOT NULL"
+        " RETURNING id",
+        digest=digest,
+        key=key,
     )
+    if row is not None:
+        return row[0], True
+    known = hold_blob(tx, digest)
+    assert known is not None  # noqa: S101 - for the type checker: it was in the way of the new one
+    return known.id, False
 
 
 def link_blob(tx: Transaction, repository_id: int, blob_id: int, now: int) -> bool:
     """Let a repository see a blob, and its images that waited for it have it; False when it could already."""
-    known = tx.one(
-        "SELECT 1 FROM repository_layer WHERE repository_id = :repository AND blob_id = :blob",
-        repository=repository_id,
-        blob=blob_id,
-    )
-    tx.run(
+    is_new = tx.run(
         "INSERT INTO repository_layer (repository_id, blob_id, linked_at, told_at)"
-        " VALUES (:repository, :blob, :now, :now)"
-        " ON CONFLICT (repository_id, blob_id) DO UPDATE SET told_at = excluded.told_at",
+        " VALUES (:repository, :blob, :now, :now) ON CONFLICT (repository_id, blob_id) DO NOTHING",
         repository=repository_id,
         blob=blob_id,
         now=now,
     )
-    if known is None:
+    if is_new:
         _hand_over(tx, repository_id, blob_id)
-    return known is None
+    else:
+        again = "UPDATE repository_layer SET told_at = :now WHERE repository_id = :repository AND blob_id = :blob"
+        tx.run(again, repository=repository_id, blob=blob_id, now=now)
+    return bool(is_new)
 
 
 def _hand_over(tx: Transaction, repository_id: int, blob_id: int) -> None:

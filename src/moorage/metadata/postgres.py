@@ -43,6 +43,10 @@ class PostgresDatabase:
         """Run `work` on a snapshot, in a thread."""
         return await self._readers.run(lambda lane: lane.read(work))
 
+    async def ask(self, work: Work[T]) -> T:
+        """`read` for work of one statement, without a transaction around it."""
+        return await self._readers.run(lambda lane: lane.ask(work))
+
     def look(self, work: Work[T]) -> T:
         """`read` for callers that are not on an event loop."""
         return self._readers.now(lambda lane: lane.read(work))

@@ -148,6 +148,22 @@ class PostgresTransaction:
         return self._connection.execute(for_postgres(sql).encode(), values, binary=True)
 
 
+class _Statement(PostgresTransaction):
+    """A transaction that is one statement, and refuses to be more."""
+
+    __slots__ = ("_is_over",)
+
+    def __init__(self, connection: psycopg.Connection) -> None:
+        super().__init__(connection)
+        self._is_over = False
+
+    def _execute(self, sql: str, values: dict[str, Any]) -> psycopg.Cursor:
+        if self._is_over:
+            raise RuntimeError("two statements without a transaction around them may see different rows")
+        self._is_over = True
+        return super()._execute(sql, values)
+
+
 class Lane:
     """One connection, for one thread at a time: opened when it is needed, and anew when it was lost."""
 
@@ -158,6 +174,10 @@ class Lane:
     def read(self, work: Work[T]) -> T:
         """Do `work` on one snapshot."""
         return self._again_if_lost(READING, work)
+
+    def ask(self, work: Work[T]) -> T:
+        """Do `work` of one statement."""
+        return self._again_if_lost("", work)
 
     def write(self, work: Work[T]) -> T:
         """Do `work` as if nobody else wrote, again and again if need be."""
@@ -172,15 +192,20 @@ class Lane:
         raise Unavailable(reason="Too many others changed the same at the same time")
 
     def run(self, begin: str, work: Callable[[PostgresTransaction], T]) -> T:
-        """One transaction, tried once. Raises Conflict, ConnectionLost, Unavailable."""
+        """One transaction, or one statement without `begin`, tried once.
+
+        Raises Conflict, ConnectionLost, Unavailable.
+        """
         connection = self._connected()
         try:
             try:
-                connection.execute(begin.encode())
-                result = work(PostgresTransaction(connection))
+                if begin:
+                    connection.execute(begin.encode())
+                result = work(PostgresTransaction(connection) if begin else _Statement(connection))
             except psycopg.Error as error:
                 raise _meaning(error, connection) from error
-            _commit(connection)
+            if begin:
+                _commit(connection)
         except BaseException:
             self._undo(connection)
             raise

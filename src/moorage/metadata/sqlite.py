@@ -112,6 +112,10 @@ class SqliteDatabase:
         """Run `work` on a snapshot, here and now: point look-ups cost less than a hop to a thread would."""
         return self.look(work)
 
+    async def ask(self, work: Work[T]) -> T:
+        """`read` for work of one statement."""
+        return work(self._reading)
+
     def look(self, work: Work[T]) -> T:
         """`read` for callers that are not on an event loop."""
         self._reader.execute("BEGIN")

@@ -51,13 +51,20 @@ class Blobs:
 
     async def _find(self, visit: Visit, reference: str) -> Blob:
         name, account, region = visit.repository, visit.registry.account, visit.registry.region
-        blob = await self._database.recall(
+        found = await self._database.recall(
             ("layer", account, region, name, reference),
-            lambda tx: layers.find_layer_by_name(tx, account, region, name, reference),
+            lambda tx: (
+                layers.find_layer_by_name(tx, account, region, name, reference) or _why_not(tx, visit, reference)
+            ),
+            keep=_is_blob,
         )
-        if blob is None:
-            raise await self._database.read(lambda tx: _why_not(tx, visit, reference))
-        return blob
+        if isinstance(found, Refusal):
+            raise found
+        return found
+
+
+def _is_blob(found: Blob | Refusal) -> bool:
+    return isinstance(found, Blob)
 
 
 def _why_not(tx: Transaction, visit: Visit, reference: str) -> Refusal:

@@ -32,6 +32,9 @@ class TracedDatabase:
     async def read(self, work: Work[T]) -> T:
         return await self._database.read(self._traced(work))
 
+    async def ask(self, work: Work[T]) -> T:
+        return await self._database.ask(self._traced(work))
+
     def look(self, work: Work[T]) -> T:
         return self._database.look(self._traced(work))
 
