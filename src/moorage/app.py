@@ -33,6 +33,7 @@ from moorage.core.moving import MoveRefused
 from moorage.core.moving_blobs import Side
 from moorage.core.pages import PageTokens
 from moorage.core.pulls import Pulls
+from moorage.core.readiness import Readiness
 from moorage.core.services import Services
 from moorage.core.sweeping import Sweeper
 from moorage.core.telling import Telling
@@ -142,7 +143,7 @@ def application(
     served = Application(
         doors={"/": EcrDoor(services), "/v2/": DockerDoor(services), "/layers/": DownloadDoor(services)},
         log=log,
-        is_ready=database.is_reachable,
+        is_ready=Readiness(database, store.check, log).is_given,
         life=Life(start, stop),
         front=Front(
             TrustedProxies(settings.trusted_proxies),

@@ -26,6 +26,12 @@ class S3Server(Server):
     def serve(self, other_env: Mapping[str, str] | None = None) -> None:
         self.start(extra_env={**self.store.environment, **(other_env or {})}, extra_args=self._arguments)
 
+    def serve_unready(self, other_env: Mapping[str, str] | None = None) -> None:
+        """Serve with one process, without waiting until it is ready."""
+        arguments = [*self._arguments, "--workers", "1"]
+        self.launch(extra_env={**self.store.environment, **(other_env or {})}, extra_args=arguments)
+        self.wait_until_ready("/healthz")
+
 
 @pytest.fixture(scope="module")
 def s3_server(tmp_path_factory: pytest.TempPathFactory, object_store: ObjectStore) -> Iterator[S3Server]:

@@ -191,7 +191,7 @@ def test_a_store_that_refuses_the_key_is_an_unavailable_registry_on_both_doors(
     """What was signed with the wrong secret is in no answer."""
     docker = Docker(own_server.host, own_server.port, docker_password(own_ecr))
     own_server.stop()
-    own_server.serve({"MOORAGE_S3_SECRET_ACCESS_KEY": "not the secret"})
+    own_server.serve_unready({"MOORAGE_S3_SECRET_ACCESS_KEY": "not the secret"})
     location = docker.post("/v2/app/blobs/uploads/").headers["Location"]
 
     by_docker = docker.patch(location, b"content", OCTETS)

@@ -43,11 +43,13 @@ class Server:
 
     def start(self, *, extra_env: Mapping[str, str] | None = None, extra_args: Sequence[str] = ()) -> None:
         """Serve, and come back when the server says that it is ready. Raises AssertionError when it never does."""
+        self.launch(extra_env=extra_env, extra_args=extra_args)
+        self.wait_until_ready()
+
+    def launch(self, *, extra_env: Mapping[str, str] | None = None, extra_args: Sequence[str] = ()) -> None:
+        """Start a server that may not be ready for a while, or never."""
         assert self.process is None, "the server runs already"
         self.process = self._launch(extra_env, extra_args)
-        self.wait_until_ready()
-        if not self.environment:
-            self.environment = self._read_environment()
 
     def stop(self) -> None:
         """Ask the server to end, and check that it does so in time, with exit code 0 and without a traceback."""
@@ -112,11 +114,11 @@ class Server:
                 start_new_session=True,
             )
 
-    def wait_until_ready(self) -> None:
-        """Come back when a worker process answers. Raises AssertionError when none does in time."""
+    def wait_until_ready(self, path: str = "/readyz") -> None:
+        """Come back when a worker process says so; with `/healthz`, when one answers. Raises AssertionError."""
         process = self._running()
         end = time.monotonic() + _START_SECONDS
-        while not self._ready():
+        while not self.says_yes(path):
             code = process.poll()
             if code is not None:
                 self.process = None
@@ -125,11 +127,14 @@ class Server:
                 self.kill()
                 raise AssertionError(f"not ready after {_START_SECONDS} s\n{self.output()}")
             time.sleep(_POLL_SECONDS)
+        if not self.environment:
+            self.environment = self._read_environment()
 
-    def _ready(self) -> bool:
+    def says_yes(self, path: str = "/readyz") -> bool:
+        """Whether a worker process answers that it is ready; with `/healthz`, whether one answers at all."""
         connection = http.client.HTTPConnection(self.host, self.port, timeout=2)
         try:
-            connection.request("GET", "/readyz")
+            connection.request("GET", path)
             return connection.getresponse().status == 200
         except (OSError, http.client.HTTPException):
             return False

@@ -165,6 +165,9 @@ class FileBlobStore:
         """See `Listing.remove_upload`."""
         await self.abandon(upload)
 
+    async def check(self) -> None:
+        """Nothing to ask: a start has made the folders (`prepare`)."""
+
     async def copies_of(self, digest: str, key: str) -> list[str]:  # noqa: ARG002 - the digest is in each key
         """See `CopySource.copies_of`: whichever upload brought them."""
         prefix = _key(digest, "")

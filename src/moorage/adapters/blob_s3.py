@@ -49,6 +49,10 @@ class S3BlobStore:
         """Give back the connections."""
         await self._objects.close()
 
+    async def check(self) -> None:
+        """Raises Unavailable when the bucket cannot be used, or does not answer, at the moment."""
+        await self._objects.check()
+
     async def append(self, upload: str, offset: int, chunks: AsyncIterator[bytes]) -> int:
         """See `BlobStore.append`."""
         ledger = await Ledger.open(self._states, upload)

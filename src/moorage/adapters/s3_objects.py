@@ -41,6 +41,12 @@ class Objects:
         """A URL with which anybody can fetch an object for so long."""
         return self._client.link(self._prefix + key, seconds)
 
+    async def check(self) -> None:
+        """Ask for an object that nobody has: that it is missing only a key learns that opens the bucket."""
+        answer = await self._client.ask(S3Request("GET", f"{self._prefix}no-such-object"))
+        if answer.status != 404 or answer.code not in {"NoSuchKey", ""}:
+            _checked(answer)
+
     async def put(self, key: str, content: Sequence[Buffer]) -> None:
         """Store an object. Raises StoreFull."""
         answer = await self._ask("PUT", key, body=content)
