@@ -172,7 +172,8 @@ def test_nodes_are_replaced_one_by_one_and_only_ready_ones_get_requests(
     assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "registry"}
     assert container["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": "registry"}
     assert container["startupProbe"]["httpGet"]["path"] == "/healthz"
-    drained = int(container["lifecycle"]["preStop"]["exec"]["command"][1])
+    drained = config.load({}, {**variables(node["template"]), **SECRETS}).drain
+    assert drained == 10
     assert node["template"]["spec"]["terminationGracePeriodSeconds"] > drained + _STOP_SECONDS
 
 

@@ -19,9 +19,14 @@ _TRUST = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pip.conf")
 """Whom this machine trusts and where its packages come from: files that are made, not shipped."""
 
 
-def write_base_archive(path: Path, packages: Iterable[str], files: Mapping[str, Path] | None = None) -> Path:
-    """A tar archive for `docker import`: these packages, all that they depend on, and more files by their paths."""
-    shipped = set(_files_of(_with_dependencies(packages)))
+def write_base_archive(
+    path: Path, packages: Iterable[str], files: Mapping[str, Path] | None = None, without: tuple[str, ...] = ()
+) -> Path:
+    """A tar archive for `docker import`: these packages, all that they depend on, and more files by their paths.
+
+    `without` begins the names of packages that are not needed although something depends on them.
+    """
+    shipped = set(_files_of(_with_dependencies(packages, without)))
     folders = {folder for file in shipped for folder in file.parents if folder != Path("/")}
     with tarfile.open(path, "w") as archive:
         for folder in sorted(folders):
@@ -45,14 +50,14 @@ def _add_folder(archive: tarfile.TarFile, name: str, mode: int = 0o755) -> None:
     archive.addfile(folder)
 
 
-def _with_dependencies(packages: Iterable[str]) -> list[str]:
+def _with_dependencies(packages: Iterable[str], without: tuple[str, ...]) -> list[str]:
     """The packages and everything installed that they name as a dependency. Skips the test where one is missing."""
     needed, found, wanted = _dependencies(), set[str](), list(packages)
     if missing := [name for name in wanted if name not in needed]:
         unavailable(f"Debian packages {', '.join(missing)} are not installed")
     while wanted:
         name = wanted.pop()
-        if name in needed and name not in found:
+        if name in needed and name not in found and not name.startswith(without):
             found.add(name)
             wanted += needed[name]
     return sorted(found)

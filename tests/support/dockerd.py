@@ -53,6 +53,14 @@ def running_dockerd() -> Iterator[Dockerd]:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+            _unmount(folder)
+
+
+def _unmount(folder: Path) -> None:
+    """What a daemon that ran containers leaves mounted, so that its folder could not be removed."""
+    mounted = (line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines())
+    for place in sorted(where for where in mounted if where.startswith(f"{folder}/")):
+        subprocess.run(["umount", place], check=False)
 
 
 def _launch(program: str, daemon: Dockerd) -> subprocess.Popen[bytes]:
