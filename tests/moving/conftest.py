@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -14,20 +15,26 @@ BIG = Blob(b"\x01\x02" * (7 << 20), OCI_LAYER)
 """More than one part of an upload to a bucket."""
 
 
+class Filled(NamedTuple):
+    """A data folder to make copies of, and what clients see there."""
+
+    place: Path
+    state: dict[str, Any]
+
+
 @pytest.fixture(scope="session")
-def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder to make copies of."""
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Filled:
     registry = Registry(tmp_path_factory.mktemp("moving") / "filled")
     with registry.serving() as doors:
         fill(Pusher(doors))
-    return registry.server.data
+        return Filled(registry.place, doors.visible_state())
 
 
 @pytest.fixture
-def folder(filled: Path, tmp_path: Path) -> Registry:
+def folder(filled: Filled, tmp_path: Path) -> Registry:
     """A registry that nobody serves at the moment."""
     registry = Registry(tmp_path / "folder")
-    shutil.copytree(filled, registry.server.data)
+    shutil.copytree(filled.place, registry.place)
     return registry
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 import sys
@@ -22,6 +23,8 @@ from tests.support.images import Image, image, layer
 from tests.support.object_store import KEY_ID, SECRET, ObjectStore
 from tests.support.postgres import cluster
 from tests.support.server import Server
+
+_accounts = itertools.count(1)
 
 
 class Ended(NamedTuple):
@@ -55,6 +58,10 @@ class Registry:
         finally:
             if self.server.process is not None:
                 self.server.stop()
+
+    def accepts_changes(self) -> bool:
+        """Whether a command may change something in this data folder, beside a server or without one."""
+        return run("account", "create", f"{next(_accounts):012}", "--data", self.place).code == 0
 
     def state(self) -> dict[str, Any]:
         """All that a client can see."""

@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 from moorage.config import registry_at
-from tests.moving.registries import Registry, on_postgres_and_s3
+from tests.moving.conftest import Filled
+from tests.moving.registries import on_postgres_and_s3
 from tests.support.clients import program_environment, run
 from tests.support.object_store import ObjectStore
 
@@ -21,11 +22,10 @@ def block(name: str) -> str:
     return found[1]
 
 
-def test_the_example_moves_a_registry(folder: Registry, tmp_path: Path, object_store: ObjectStore) -> None:
-    before = folder.state()
+def test_the_example_moves_a_registry(filled: Filled, tmp_path: Path, object_store: ObjectStore) -> None:
     target = on_postgres_and_s3(tmp_path / "nodes", object_store)
     here = target.place.parent
-    shutil.copytree(folder.place, here / "moorage-data")
+    shutil.copytree(filled.place, here / "moorage-data")
     real = dict(line.split(" = ", 1) for line in target.place.read_text().splitlines())
     assert {line.split(" = ")[0] for line in block("moving-target").splitlines()} <= set(real)
     target.place.rename(here / "node.toml")
@@ -37,8 +37,8 @@ def test_the_example_moves_a_registry(folder: Registry, tmp_path: Path, object_s
     printed = run(["sh", "-ec", script], program_environment(here))
 
     assert printed.startswith("Copied: ")
-    assert f"Moved: {len(list((folder.place / 'blobs').rglob('*-*')))} layers" in printed
-    assert target.state() == before
+    assert f"Moved: {len(list((filled.place / 'blobs').rglob('*-*')))} layers" in printed
+    assert target.state() == filled.state
 
 
 def test_a_place_is_what_its_file_says_and_secrets_may_be_in_the_environment(tmp_path: Path) -> None:

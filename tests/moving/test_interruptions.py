@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.moving.registries import Pusher, Registry, killed, migrate, moved, on_postgres_and_s3, run
+from tests.moving.conftest import Filled
+from tests.moving.registries import Pusher, Registry, killed, migrate, moved, on_postgres_and_s3, program, run
 from tests.support.object_store import ObjectStore
 
 # docs/promises.md: where the command is killed.
@@ -23,7 +24,7 @@ def copies(registry: Registry) -> set[tuple[str, int]]:
 
 
 def test_a_move_that_is_killed_at_every_point_goes_on_and_copies_nothing_twice(
-    folder: Registry, tmp_path: Path
+    folder: Registry, filled: Filled, tmp_path: Path
 ) -> None:
     target, seen = Registry(tmp_path / "target"), set[tuple[str, int]]()
 
@@ -31,26 +32,44 @@ def test_a_move_that_is_killed_at_every_point_goes_on_and_copies_nothing_twice(
         killed(folder, target, point)
         assert seen <= copies(target)
         seen = copies(target)
-        if point in ("T1:2", "T5:1"):
-            assert "this is the unfinished target of a move from" in target.refuses_to_serve()
-        if point in ("T2:3", "T3:1"):
-            sealed = point == "T3:1"  # and so it stays, until the move ends or is given up
+        assert folder.accepts_changes() is (point in ("T1:2", "T2:3")), (
+            "what is sealed stays so until the move has ended"
+        )
+        if point == "T3:1":
             with folder.serving() as doors:
-                assert ("This registry is being moved to" in folder.server.output()) is sealed
-                assert doors.docker.post("/v2/team/app/blobs/uploads/").status == (503 if sealed else 202)
+                assert "This registry is being moved to" in folder.server.output()
+                assert doors.docker.post("/v2/team/app/blobs/uploads/").status == 503
+        if point == "T5:1":
+            assert "this is the unfinished target of a move from" in target.refuses_to_serve()
 
     moved(folder, target)
-    assert target.state() == folder.state()
+    assert target.state() == filled.state
+    assert run("verify", "--data", target.place).out == "Verified: 0 findings, 0 of them not repaired.\n"
 
 
-def test_a_move_to_a_bucket_that_is_killed_goes_on(folder: Registry, tmp_path: Path, object_store: ObjectStore) -> None:
+def test_a_move_to_a_bucket_that_is_killed_goes_on(
+    folder: Registry, filled: Filled, tmp_path: Path, object_store: ObjectStore
+) -> None:
     target = on_postgres_and_s3(tmp_path / "nodes", object_store)
-    for point in ("U2:9", "T1:3", "T4:3"):
+    for point in ("U2:9", "T4:3"):
         killed(folder, target, point)
-    assert "unfinished target" in target.refuses_to_serve()
 
     moved(folder, target)
-    assert target.state() == folder.state()
+
+    assert target.state() == filled.state
+
+
+def test_a_move_that_fails_in_its_last_step_takes_the_seal_off(folder: Registry, tmp_path: Path) -> None:
+    target = Registry(tmp_path / "target")
+
+    words = ("migrate", "--from", folder.place, "--to", target.place)
+    ended = program(*words, MOORAGE_FAILPOINTS="T4=error:3")
+
+    assert (ended.code, ended.err) == (1, "Error: failpoint\n"), ended
+    assert folder.accepts_changes()
+    moved(folder, target)
+    assert not folder.accepts_changes()
+    assert target.accepts_changes()
 
 
 def test_a_move_that_was_given_up_leaves_a_registry_that_goes_on_and_nothing_else(
@@ -63,8 +82,7 @@ def test_a_move_that_was_given_up_leaves_a_registry_that_goes_on_and_nothing_els
 
     assert ended.out == f"Given up: {folder.place} accepts changes, and what was copied to {target.place} is removed.\n"
     assert blob_files(target) == []
-    with folder.serving() as doors:
-        Pusher(doors, number=50).push()
+    assert folder.accepts_changes()
     moved(folder, target)
     assert migrate(folder, target, "--abandon").err == (
         f"Error: {target.place} is complete, and may have accepted changes: it is the one now\n"
@@ -95,7 +113,7 @@ def test_what_was_copied_is_looked_at_again_by_the_run_that_relies_on_it(folder:
 
     moved(folder, target)
 
-    assert target.state() == folder.state()
+    assert run("verify", "--data", target.place).out == "Verified: 0 findings, 0 of them not repaired.\n"
 
 
 @pytest.mark.parametrize("harm", ["flipped", "gone"])
@@ -118,8 +136,7 @@ def test_a_damaged_layer_stops_the_move_and_moves_as_absent_once_it_was_found(
     assert "1 layers of" in ended.err
     assert "run moorage verify there" in ended.err
     assert name.removeprefix("sha256:") not in "".join(blob_files(target))
-    with folder.serving() as doors:
-        Pusher(doors, number=50).push()  # not sealed
+    assert folder.accepts_changes()
 
     assert run("verify", "--data", folder.place).code == 1
     moved(folder, target)

@@ -10,7 +10,7 @@ has no effects outside. Its SQL is written once for both engines, in what they h
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from enum import Enum
 from typing import Any, Protocol, TypeVar
@@ -35,6 +35,9 @@ class Transaction(Protocol):
 
     def run_each(self, sql: str, rows: Iterable[Mapping[str, Any]]) -> None:
         """`run` with the values of one row after the other, for fewer trips to the database."""
+
+    def fill(self, table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+        """Add many whole rows to a table, in the way that is fastest."""
 
     def insert(self, sql: str, **values: Any) -> int:
         """The new row's id."""

@@ -16,7 +16,7 @@ import fcntl
 import os
 import queue
 import threading
-from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -71,6 +71,11 @@ class SqliteTransaction:
     def run_each(self, sql: str, rows: Iterable[Mapping[str, Any]]) -> None:
         """`run` with the values of one row after the other."""
         self._connection.executemany(sql, rows)
+
+    def fill(self, table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+        """Add many whole rows to a table."""
+        places = ", ".join("?" * len(columns))
+        self._connection.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})", rows)  # noqa: S608
 
     def insert(self, sql: str, **values: Any) -> int:
         """The new row's id."""

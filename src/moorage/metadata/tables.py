@@ -63,10 +63,7 @@ def page(tx: Transaction, table: Table, after: Row | None) -> list[Row]:
 
 def insert(tx: Transaction, table: Table, rows: Sequence[Row]) -> None:
     """Add rows, whole and as they are."""
-    tx.run_each(
-        f"INSERT INTO {table.name} ({', '.join(table.columns)}) VALUES ({_parameters(table.columns)})",  # noqa: S608
-        [dict(zip(table.columns, row, strict=True)) for row in rows],
-    )
+    tx.fill(table.name, table.columns, rows)
 
 
 def clear(tx: Transaction, table: Table) -> None:
