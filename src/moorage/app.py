@@ -24,7 +24,7 @@ from moorage.core.access import Access
 from moorage.core.addresses import Addresses
 from moorage.core.audit import Audit
 from moorage.core.authorization import Authorizer
-from moorage.core.clock import DAY, HOUR, SECOND, system_clock
+from moorage.core.clock import DAY, HOUR, SECOND, Clock, CommonClock, system_clock
 from moorage.core.collection import Collection
 from moorage.core.collector import Collector, Rules
 from moorage.core.layers import Layers
@@ -51,7 +51,7 @@ from moorage.http.application import Application, Front, Life, RequestMeter
 from moorage.http.draining import Drain
 from moorage.http.forwarding import TrustedProxies
 from moorage.http.server import GRANIAN_READ_AHEAD
-from moorage.metadata import moves, overview
+from moorage.metadata import moves, overview, postgres_clock
 from moorage.metadata.database import Database
 from moorage.metadata.engines import Engine, engine_at
 from moorage.metadata.upload_states import StoredUploadStates
@@ -115,7 +115,9 @@ def application(
     folder = DataFolder(settings.data, settings.given_master_key())
     log = Log(requests=settings.access_log)
     database = engine_of(settings, folder).open()
-    store, close_store = blob_store(settings, database)
+    clock = common_clock(settings, database)
+    now = clock or system_clock
+    store, close_store = blob_store(settings, database, now)
     blobs: BlobStore = store
     meters = [meter()] if meter else []
     tracing = trace(log) if trace else None
@@ -123,17 +125,21 @@ def application(
         database, blobs = tracing.database(database), tracing.blobs(blobs)
         meters.append(tracing.requests())
     audit_file = AuditFile(settings.audit_path, log)
-    services = services_of(settings, folder, database, blobs, audit_file)
-    worker = Worker(database, duties(services, store, rules_of(settings), log), system_clock, log)
+    services = services_of(settings, folder, database, blobs, audit_file, now)
+    worker = Worker(database, duties(services, store, rules_of(settings), log), now, log)
 
     def start() -> None:
         database.start()
+        if clock is not None:
+            clock.start()
         worker.start()
 
     async def stop() -> None:
         await worker.stop()
         services.pulls.flush()
         await close_store()
+        if clock is not None:
+            await clock.stop()
         database.close()
         audit_file.close()
         if tracing is not None:
@@ -155,7 +161,7 @@ def application(
     return served if tracing is None else tracing.application(served)
 
 
-def blob_store(settings: Settings, database: Database) -> tuple[Store, Callable[[], Awaitable[None]]]:
+def blob_store(settings: Settings, database: Database, now: Clock) -> tuple[Store, Callable[[], Awaitable[None]]]:
     """Where the settings say that blobs are, and what closes it."""
     if settings.bucket is None:
         files = FileBlobStore(settings.blob_folder)
@@ -164,7 +170,7 @@ def blob_store(settings: Settings, database: Database) -> tuple[Store, Callable[
             files.close()
 
         return files, close
-    objects = objects_in(settings.bucket, settings.bucket_key)
+    objects = objects_in(settings.bucket, settings.bucket_key, now)
     store = S3BlobStore(objects, StoredUploadStates(database), redirect=settings.blob_redirect)
     return store, store.close
 
@@ -176,13 +182,21 @@ async def opened(settings: Settings) -> AsyncIterator[tuple[Database, Store]]:
     folder = DataFolder(settings.data, settings.given_master_key())
     engine = engine_of(settings, folder)
     engine.prepare()
+    async with _opened(settings, engine) as both:
+        yield both
+
+
+@asynccontextmanager
+async def _opened(settings: Settings, engine: Engine) -> AsyncIterator[tuple[Database, Store]]:
     database = engine.open()
-    blobs, close = blob_store(settings, database)
     database.start()
     try:
-        yield database, blobs
+        store, close = blob_store(settings, database, clock_of(settings, database))
+        try:
+            yield database, store
+        finally:
+            await close()
     finally:
-        await close()
         database.close()
 
 
@@ -191,14 +205,8 @@ async def side_of(settings: Settings) -> AsyncIterator[Side]:
     """One of the registries of a move, as it is. Raises DatabaseUnusable, Unavailable."""
     failpoints.arm(settings.failpoints)
     engine = engine_of(settings, DataFolder(settings.data))
-    database = engine.open()
-    blobs, close = blob_store(settings, database)
-    database.start()
-    try:
+    async with _opened(settings, engine) as (database, blobs):
         yield Side(settings.place, engine, database, blobs, blobs)
-    finally:
-        await close()
-        database.close()
 
 
 def prepare_target(settings: Settings, folder: DataFolder, key: bytes) -> None:
@@ -223,25 +231,25 @@ def prepare_target(settings: Settings, folder: DataFolder, key: bytes) -> None:
 
 
 def services_of(
-    settings: Settings, folder: DataFolder, database: Database, blobs: BlobStore, audit_file: AuditFile
+    settings: Settings, folder: DataFolder, database: Database, blobs: BlobStore, audit_file: AuditFile, now: Clock
 ) -> Services:
     """The core over this folder's engines."""
     vault = Vault(folder.master_key())
     return Services(
         database=database,
         blobs=blobs,
-        layers=Layers(database, blobs, system_clock),
-        telling=Telling(database, system_clock, rules_of(settings).grace),
-        access=Access(database, vault, system_clock, settings.region),
+        layers=Layers(database, blobs, now),
+        telling=Telling(database, now, rules_of(settings).grace),
+        access=Access(database, vault, now, settings.region),
         authorizer=Authorizer(database),
         pages=PageTokens(vault),
-        pulls=Pulls(database, system_clock),
+        pulls=Pulls(database, now),
         vault=vault,
         addresses=Addresses(settings.scheme, settings.public_host, settings.domain),
-        now=system_clock,
+        now=now,
         audit=Audit(
             audit_file.write if settings.audit_path else None,
-            system_clock,
+            now,
             settings.region,
             reads=settings.audit_reads,
         ),
@@ -276,9 +284,23 @@ async def copies_at(address: str | None, key: BucketKey) -> AsyncIterator[CopySo
             files.close()
 
 
-def objects_in(bucket: Bucket, key: BucketKey) -> Objects:
+def objects_in(bucket: Bucket, key: BucketKey, now: Clock = system_clock) -> Objects:
     """A bucket's objects, with connections of their own."""
-    return Objects(S3Client(Signer(bucket, key)), bucket.prefix)
+    return Objects(S3Client(Signer(bucket, key, now)), bucket.prefix)
+
+
+def common_clock(settings: Settings, database: Database) -> CommonClock | None:
+    """The clock that all nodes go by; None with a database that has one machine's alone."""
+    return CommonClock(partial(database.look, postgres_clock.now)) if settings.database else None
+
+
+def clock_of(settings: Settings, database: Database) -> Clock:
+    """The time for a command, which asks for it once. Raises Unavailable."""
+    clock = common_clock(settings, database)
+    if clock is None:
+        return system_clock
+    clock.set_right()
+    return clock
 
 
 def rules_of(settings: Settings) -> Rules:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 from urllib.parse import quote, urlsplit
 
@@ -26,7 +26,8 @@ def encoded_query(query: Mapping[str, str]) -> str:
 class Signer:
     """Signs requests to one bucket."""
 
-    def __init__(self, bucket: Bucket, key: BucketKey) -> None:
+    def __init__(self, bucket: Bucket, key: BucketKey, now: Callable[[], int] | None = None) -> None:
+        """`now`: the time in microseconds since 1970, else the machine's clock tells it."""
         url = urlsplit(bucket.base)
         self._base = bucket.base
         self._host = url.netloc
@@ -34,6 +35,7 @@ class Signer:
         self._region = bucket.region
         self._key = key
         self._derived = ("", b"")
+        self._now = now
 
     def url(self, key: str, query: Mapping[str, str]) -> str:
         """The URL of an object; an empty key stands for the bucket."""
@@ -41,7 +43,7 @@ class Signer:
 
     def headers(self, method: str, key: str, query: Mapping[str, str], payload_sha256: str) -> dict[str, str]:
         """The headers that authorize a request whose body has that hash."""
-        moment = _moment()
+        moment = self._moment()
         signed = {"host": self._host, "x-amz-content-sha256": payload_sha256, "x-amz-date": moment}
         signature = self._signature(moment, [method, self._path + key, encoded_query(query)], signed, payload_sha256)
         credential = f"Credential={self._key.id}/{self._scope(moment)}"
@@ -52,7 +54,7 @@ class Signer:
 
     def link(self, key: str, seconds: int) -> str:
         """A URL with which anybody can fetch an object for so long."""
-        moment = _moment()
+        moment = self._moment()
         query = {
             "X-Amz-Algorithm": _ALGORITHM,
             "X-Amz-Credential": f"{self._key.id}/{self._scope(moment)}",
@@ -84,6 +86,5 @@ class Signer:
             self._derived = (day, key)
         return self._derived[1]
 
-
-def _moment() -> str:
-    return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    def _moment(self) -> str:
+        return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self._now() // 1_000_000 if self._now else None))

@@ -12,7 +12,7 @@ from moorage import app
 from moorage.cli.options import config_option, data_option, duration, existing_folder, settings_of
 from moorage.cli.texts import size_text
 from moorage.config import Settings
-from moorage.core.clock import SECOND, system_clock
+from moorage.core.clock import SECOND
 from moorage.core.collector import Collector, Garbage, Report, Rules, Totals
 from moorage.core.sweeping import Sweeper
 from moorage.domain.errors import Unavailable
@@ -60,7 +60,7 @@ def collect(
 
 async def _collect(settings: Settings, rules: Rules, report: Report) -> None:
     async with app.opened(settings) as (database, blobs):
-        await Collector(database, blobs, system_clock).collect(rules, report)
+        await Collector(database, blobs, app.clock_of(settings, database)).collect(rules, report)
         await Sweeper(database, blobs, blobs).sweep(rules, report)
 
 
