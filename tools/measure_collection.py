@@ -1,10 +1,11 @@
 """Measure the collector: how long it looks for garbage among a million blobs, and what pushes lose meanwhile.
 
-    .venv/bin/python tools/measure_collection.py [--blobs 1000000] [--seconds 3]
+    .venv/bin/python tools/measure_collection.py [--database URL] [--blobs 1000000] [--seconds 3]
 
-Makes a data folder with that many rows (and no bytes), serves it, pushes small layers from four clients, and lets
-the search go on all the time beside them, first at the pace of the server's own collection and then at that of
-`moorage collect --dry-run`: pushes with and without it take turns, many short ones, since the machine has other work.
+Fills a new data folder, or an empty database of PostgreSQL, with that many rows (and no bytes), serves it, pushes
+small layers from four clients, and lets the search go on all the time beside them, first at the pace of the server's
+own collection and then at that of `moorage collect --dry-run`: pushes with and without it take turns, many short
+ones, since the machine has other work.
 """
 
 from __future__ import annotations
@@ -22,67 +23,72 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
-import apsw
-
 from moorage import app
 from moorage.adapters.data_folder import DataFolder
+from moorage.cli.collect import SHARE as COMMAND_SHARE
 from moorage.config import load
 from moorage.core.clock import system_clock
 from moorage.core.collector import Collector, Rules, Totals
-from moorage.metadata.sqlite import SqliteDatabase
+from moorage.metadata.database import Transaction
+from moorage.metadata.engines import Engine, engine_at
 
 CLIENTS = 4
 LAYER_BYTES = 4096
 ROUNDS = 12
-COMMAND_SHARE = 0.4
-"""What `moorage collect` takes of a processor."""
 PORT = 18_901
 
 
-def fill(path: Path, blobs: int) -> None:
-    """Rows of blobs in 100 repositories: nine tenths needed by images, one tenth unneeded for years."""
-    connection = apsw.Connection(str(path))
-    connection.execute("PRAGMA synchronous = OFF; PRAGMA foreign_keys = OFF; BEGIN")
-    connection.executemany(
-        "INSERT INTO repository (id, account, region, name, created_at, tag_mutability, exclusion_filters,"
-        " scan_on_push, encryption_type) VALUES (?, '000000000000', 'us-east-1', ?, 1, 'MUTABLE', '[]', 0, 'AES256')",
-        ((number, f"filled/{number}") for number in range(1, 101)),
-    )
-    connection.executemany(
-        "INSERT INTO blob (id, digest, size, storage_key, created_at) VALUES (?, ?, 1000, ?, 1)",
-        ((number, f"sha256:{digest_of(number)}", f"blobs/{digest_of(number)}") for number in range(1, blobs + 1)),
-    )
-    connection.executemany(
-        "INSERT INTO repository_layer (repository_id, blob_id, linked_at, told_at) VALUES (?, ?, 1, 1)",
-        ((number % 100 + 1, number) for number in range(1, blobs + 1)),
-    )
+ROWS = 10_000
+"""Rows of one trip to the database."""
+
+REPOSITORY = """
+INSERT INTO repository (account, region, name, created_at, tag_mutability, exclusion_filters, scan_on_push,
+    encryption_type) VALUES ('000000000000', 'us-east-1', :name, 1, 'MUTABLE', '[]', 0, 'AES256')
+"""
+BLOB = "INSERT INTO blob (digest, size, storage_key, created_at) VALUES (:digest, 1000, :key, 1)"
+LAYER = "INSERT INTO repository_layer (repository_id, blob_id, linked_at, told_at) VALUES (:repository, :blob, 1, 1)"
+IMAGE = """
+INSERT INTO image (repository_id, digest, media_type, size, manifest_size, annotations, pushed_at)
+VALUES (:repository, :digest, 'application/vnd.oci.image.manifest.v1+json', 1, 1, '{}', 1)
+"""
+NEEDED = """
+INSERT INTO image_layer (image_id, blob_id, repository_id, media_type) VALUES (:image, :blob, :repository, 'layer')
+"""
+
+
+def fill(tx: Transaction, blobs: int) -> None:
+    """Rows of blobs in 100 repositories: nine tenths needed by images, one tenth unneeded for years.
+
+    The ids are those that an empty database gives: 1, 2, 3 and so on.
+    """
     needed = blobs * 9 // 10
-    connection.executemany(
-        "INSERT INTO image (id, repository_id, digest, media_type, size, manifest_size, annotations, pushed_at)"
-        " VALUES (?, ?, ?, 'application/vnd.oci.image.manifest.v1+json', 1, 1, '{}', 1)",
-        ((n, (n - 1) % 100 + 1, f"sha256:{digest_of(-n)}") for n in range(1, (needed // 1000 + 1) * 100 + 1)),
-    )
-    connection.executemany(
-        "INSERT INTO image_layer (image_id, blob_id, repository_id, media_type) VALUES (?, ?, ?, 'layer')",
-        ((n // 1000 * 100 + n % 100 + 1, n, n % 100 + 1) for n in range(1, needed + 1)),
-    )
-    connection.execute("COMMIT")
-    connection.close()
+    insert(tx, REPOSITORY, 100, lambda n: {"name": f"filled/{n}"})
+    insert(tx, BLOB, blobs, lambda n: {"digest": f"sha256:{digest_of(n)}", "key": f"blobs/{digest_of(n)}"})
+    insert(tx, LAYER, blobs, lambda n: {"repository": n % 100 + 1, "blob": n})
+    images = (needed // 1000 + 1) * 100
+    insert(tx, IMAGE, images, lambda n: {"repository": (n - 1) % 100 + 1, "digest": f"sha256:{digest_of(-n)}"})
+    insert(tx, NEEDED, needed, lambda n: {"image": n // 1000 * 100 + n % 100 + 1, "blob": n, "repository": n % 100 + 1})
+
+
+def insert(tx: Transaction, statement: str, count: int, row: Callable[[int], dict[str, object]]) -> None:
+    for first in range(1, count + 1, ROWS):
+        tx.run_each(statement, [row(number) for number in range(first, min(first + ROWS, count + 1))])
 
 
 def digest_of(number: int) -> str:
     return sha256(str(number).encode()).hexdigest()
 
 
-def measure_search(path: Path, share: float) -> tuple[float, float, Totals]:
-    """Seconds and processor seconds of a dry run at that share of the time, and what it found."""
+def measure_search(engine: Engine, share: float) -> tuple[float, float, Totals]:
+    """Seconds, and processor seconds of this process, of a dry run at that share of the time, and what it found."""
     totals = Totals()
 
     async def run() -> None:
-        database = SqliteDatabase(path)
+        database = engine.open()
         database.start()
         rules = Rules(share=share, dry_run=True)
         await Collector(database, None, system_clock).collect(rules, totals)  # type: ignore[arg-type]  # removes nothing
@@ -118,12 +124,17 @@ def pushes(seconds: float, authorization: str) -> float:
     return sum(counts) / seconds
 
 
-def measure_pushes(folder: DataFolder, share: float, seconds: float) -> None:
+def measure_pushes(folder: DataFolder, database: str | None, share: float, seconds: float) -> None:
     """Print rates of pushes alone, and beside a search that goes on all the time at that share."""
-    environment = {**os.environ, "MOORAGE_DATA": str(folder.path)}
+    environment = {
+        **os.environ,
+        "MOORAGE_DATA": str(folder.path),
+        **({"MOORAGE_DATABASE": database} if database else {}),
+    }
     serve = [sys.executable, "-m", "moorage", "serve", "--listen", f"127.0.0.1:{PORT}", "--no-access-log"]
     server = subprocess.Popen(serve, env=environment, stderr=subprocess.DEVNULL)
-    search = subprocess.Popen([sys.executable, __file__, "--search", folder.database, "--share", str(share)])
+    place = ["--search", str(folder.database), *(["--database", database] if database else [])]
+    search = subprocess.Popen([sys.executable, __file__, *place, "--share", str(share)])
     try:
         wait_until_ready()
         key, secret = folder.credentials() or ("", "")
@@ -161,21 +172,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--blobs", type=int, default=1_000_000)
     parser.add_argument("--seconds", type=float, default=3, help="of each turn")
-    parser.add_argument("--search", type=Path, help="only search this database, without an end")
+    parser.add_argument("--database", help="an empty database of PostgreSQL; without it, a new data folder")
+    parser.add_argument("--search", type=Path, help="only search this database, or --database, without an end")
     parser.add_argument("--share", type=float, default=1, help="of the time, with --search")
     given = parser.parse_args()
     if given.search:
         while True:
-            measure_search(given.search, given.share)
+            measure_search(engine_at(given.database, given.search, 2), given.share)
     with tempfile.TemporaryDirectory() as place:
         folder = DataFolder(Path(place))
-        app.prepare(load({"data": folder.path}, {}), folder)
-        fill(folder.database, given.blobs)
-        for share in (1.0, Rules().share):
-            seconds, used, totals = measure_search(folder.database, share)
+        engine = engine_at(given.database, folder.database, 2)
+        if given.database:
+            engine.migrate()
+        app.prepare(load({"data": folder.path, "database": given.database}, {}), folder)
+        engine.now(lambda tx: fill(tx, given.blobs))
+        if given.database:
+            engine.now(lambda tx: tx.run("ANALYZE"))  # The autovacuum daemon would do so a minute later.
+        for share in (1.0, COMMAND_SHARE, Rules().share):
+            seconds, used, totals = measure_search(engine, share)
             print(f"search at {share:.0%}: {seconds:.2f} s, {used:.2f} s of a processor; found {totals.counts}")
-        measure_pushes(folder, Rules().share, given.seconds)
-        measure_pushes(folder, COMMAND_SHARE, given.seconds)
+        measure_pushes(folder, given.database, Rules().share, given.seconds)
+        measure_pushes(folder, given.database, COMMAND_SHARE, given.seconds)
 
 
 if __name__ == "__main__":

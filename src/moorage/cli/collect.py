@@ -18,8 +18,8 @@ from moorage.core.sweeping import Sweeper
 from moorage.domain.errors import Unavailable
 from moorage.metadata.database import DatabaseUnusable
 
-_SHARE = 0.4
-"""Of the time of a processor: somebody waits for the command, and others have work to do."""
+SHARE = 0.2
+"""Of the time of a processor: somebody waits for the command, and pushes shall hardly notice."""
 
 
 @click.command()
@@ -40,7 +40,7 @@ def collect(
     """
     existing_folder(data, config)
     settings = settings_of({"data": data, "config": config})
-    rules = replace(app.rules_of(settings), share=_SHARE, dry_run=dry_run)
+    rules = replace(app.rules_of(settings), share=SHARE, dry_run=dry_run)
     if grace is not None:
         rules = replace(rules, grace=int(grace * SECOND))
     if upload_life is not None:

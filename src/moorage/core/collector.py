@@ -216,12 +216,12 @@ def _uploads(begun_before: int, due_at: int) -> _Search[OldUpload, str]:
     )
 
 
-def _layers(before: Before) -> _Search[UnneededLayer, garbage.Position]:
+def _layers(before: Before) -> _Search[UnneededLayer, int]:
     def describe(layer: UnneededLayer) -> Garbage:
         return Garbage("layer", f"{layer.repository}@{layer.digest}", 0, "no image of the repository needs it")
 
     return _Search(
-        (0, 0),
+        0,
         lambda tx, after: garbage.unneeded_layers(tx, after, before, _ROWS),
         lambda tx, layer: garbage.unlink(tx, layer, before),
         describe,

@@ -78,47 +78,36 @@ _KEPT: Final = """
 _UNNEEDED_LAYERS: Final = f"""
 SELECT l.repository_id, l.blob_id, r.name, b.digest, b.size, l.told_at
 FROM repository_layer l JOIN repository r ON r.id = l.repository_id JOIN blob b ON b.id = l.blob_id
-WHERE (l.repository_id, l.blob_id) > (:repository, :blob) AND (l.repository_id, l.blob_id) <= (:last_repository, :last)
-AND l.told_at < :told AND NOT ({_KEPT})
-ORDER BY l.repository_id, l.blob_id
+WHERE l.blob_id > :after AND l.blob_id <= :last AND l.told_at < :told AND NOT ({_KEPT})
+ORDER BY l.blob_id, l.repository_id
 """  # noqa: S608 - our own text
+"""In the order of blobs, since what needs them is indexed so: neighbours are found on the same pages."""
 
 _UNNEEDED_BLOBS: Final = f"""
 SELECT b.id, b.digest, b.size FROM blob b
 WHERE b.id > :after AND b.id <= :last
-AND NOT EXISTS (SELECT 1 FROM repository_layer l WHERE l.blob_id = b.id AND (l.told_at >= :told OR {_KEPT}))
-AND NOT EXISTS (
-    SELECT 1 FROM removed_layer x JOIN removed_image r ON r.id = x.removed_id
-    WHERE x.blob_id = b.id AND r.removed_at >= :removed
+AND NOT (
+    EXISTS (SELECT 1 FROM image_layer i WHERE i.blob_id = b.id)
+    OR EXISTS (SELECT 1 FROM repository_layer l WHERE l.blob_id = b.id AND (l.told_at >= :told OR {_KEPT}))
+    OR EXISTS (
+        SELECT 1 FROM removed_layer x JOIN removed_image r ON r.id = x.removed_id
+        WHERE x.blob_id = b.id AND r.removed_at >= :removed
+    )
 )
 ORDER BY b.id
 """  # noqa: S608 - our own text
-
-Position = tuple[int, int]
-"""Where a slice of repository_layer ends: repository and blob."""
+"""First what almost every blob has, an image; and one condition, which PostgreSQL does not make a join of tables of."""
 
 
-def unneeded_layers(
-    tx: Transaction, after: Position, before: Before, rows: int
-) -> tuple[list[UnneededLayer], Position | None]:
-    """Those among the `rows` layers behind `after`, and where to go on; None at the end."""
+def unneeded_layers(tx: Transaction, after: int, before: Before, rows: int) -> tuple[list[UnneededLayer], int | None]:
+    """Those among some `rows` layers of blobs behind the id `after`, and where to go on; None at the end."""
     last = tx.one(
-        "SELECT repository_id, blob_id FROM repository_layer WHERE (repository_id, blob_id) > (:repository, :blob)"
-        " ORDER BY repository_id, blob_id LIMIT 1 OFFSET :skipped",
-        repository=after[0],
-        blob=after[1],
+        "SELECT blob_id FROM repository_layer WHERE blob_id > :after ORDER BY blob_id LIMIT 1 OFFSET :skipped",
+        after=after,
         skipped=rows - 1,
     )
-    end: Position = (last[0], last[1]) if last else (_MOST, _MOST)
-    found = tx.all(
-        _UNNEEDED_LAYERS,
-        repository=after[0],
-        blob=after[1],
-        last_repository=end[0],
-        last=end[1],
-        told=before.told,
-        removed=before.removed,
-    )
+    end = last[0] if last else _MOST
+    found = tx.all(_UNNEEDED_LAYERS, after=after, last=end, told=before.told, removed=before.removed)
     return [UnneededLayer(*row) for row in found], end if last else None
 
 
