@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from tests.moving.conftest import Filled
 from tests.moving.registries import Pusher, Registry, killed, migrate, moved, on_postgres_and_s3, program, run
+from tests.support.clients import program_environment
 from tests.support.object_store import ObjectStore
 
 # docs/promises.md: where the command is killed.
@@ -42,7 +46,7 @@ def test_a_move_that_is_killed_at_every_point_goes_on_and_copies_nothing_twice(
         if point == "T5:1":
             assert "this is the unfinished target of a move from" in target.refuses_to_serve()
 
-    moved(folder, target)
+    assert moved(folder, target).startswith("Moved: the run before had copied everything.\n")
     assert target.state() == filled.state
     assert run("verify", "--data", target.place).out == "Verified: 0 findings, 0 of them not repaired.\n"
 
@@ -70,6 +74,30 @@ def test_a_move_that_fails_in_its_last_step_takes_the_seal_off(folder: Registry,
     moved(folder, target)
     assert not folder.accepts_changes()
     assert target.accepts_changes()
+
+
+def test_a_move_that_is_told_to_end_takes_the_seal_off(folder: Registry, tmp_path: Path) -> None:
+    target = Registry(tmp_path / "target")
+    killed(folder, target, "T3:1")
+    max((target.place / "blobs").rglob("*-*"), key=lambda path: path.stat().st_size).unlink()
+    words: list[str | Path] = ["migrate", "--from", folder.place, "--to", target.place, "--rate", "1"]
+    moving = subprocess.Popen(
+        [sys.executable, "-m", "moorage", *words],
+        env=program_environment(tmp_path),
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not list((target.place / "uploads").iterdir()):
+        assert moving.poll() is None
+        time.sleep(0.02)
+    assert not folder.accepts_changes()
+
+    moving.terminate()
+
+    assert moving.communicate(timeout=20)[1] == "Aborted!\n"
+    assert moving.returncode == 1
+    assert folder.accepts_changes()
 
 
 def test_a_move_that_was_given_up_leaves_a_registry_that_goes_on_and_nothing_else(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import ExitStack, suppress
@@ -68,7 +69,10 @@ def move(way: Way, rate: float | None, *, blobs_only: bool) -> None:
     if blobs_only:
         click.echo(f"Copied: {copied}. {source} goes on; run the command without --copy-blobs-only to move.")
         return
-    click.echo(f"Moved: {copied} and {progress.rows} rows, which are the same on both sides.")
+    if progress.rows:
+        click.echo(f"Moved: {copied} and {progress.rows} rows, which are the same on both sides.")
+    else:
+        click.echo("Moved: the run before had copied everything.")
     click.echo(f"{source} accepts no changes any more. Start the servers of {target}, and send clients there.")
 
 
@@ -86,6 +90,7 @@ def _with_both(
 
     async def run(source: Settings, target: Settings, terms: Terms) -> None:
         nonlocal sealed
+        _end_in_order(asyncio.current_task())
         async with app.side_of(source) as one, app.side_of(target) as other:
             moving = Moving(one, other, terms, progress)
             try:
@@ -102,7 +107,15 @@ def _with_both(
     except _REFUSED as error:
         left = f"\n{way.source} still refuses changes: run the same command again, or with --abandon" if sealed else ""
         raise click.ClickException(f"{error}{left}") from None
+    except asyncio.CancelledError:
+        raise click.Abort from None
     return source.place, target.place
+
+
+def _end_in_order(doing: asyncio.Task[Any] | None) -> None:
+    """Let SIGTERM do what Ctrl-C does: a seal is taken off before the process ends."""
+    if doing is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, doing.cancel)
 
 
 def _prepare(source: Settings, target: Settings, held: ExitStack) -> None:
