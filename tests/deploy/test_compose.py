@@ -34,6 +34,9 @@ from tests.support.ports import free_port
 pytestmark = pytest.mark.client
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "compose"
+PRETENDED = "203.0.113.9"
+"""The address that a client claims to have."""
+
 SERVICES = {"balancer", "bucket", "database", "migrate", "node-1", "node-2", "objects"}
 
 
@@ -59,10 +62,9 @@ class Stack:
     def status(self, path: str, password: str = "") -> int:
         """On a connection of its own; 0 when there was no answer."""
         basic = base64.b64encode(f"AWS:{password}".encode()).decode()
+        headers = {"Authorization": f"Basic {basic}", "X-Forwarded-For": PRETENDED}
         try:
-            with urlopen(
-                Request(f"{self.url}{path}", headers={"Authorization": f"Basic {basic}"}), timeout=20
-            ) as answer:
+            with urlopen(Request(f"{self.url}{path}", headers=headers), timeout=20) as answer:
                 return int(answer.status)
         except HTTPError as error:
             return error.code
@@ -164,6 +166,7 @@ def test_two_nodes_serve_one_registry_and_are_replaced_without_a_failed_request(
     assert len(statuses) > 20
     assert set(statuses) == {200}
     run([crane, "validate", "--remote", f"{stack.host}/team/app:v1"], environment)
+    assert PRETENDED not in stack.compose("logs", "--no-color", "node-1", "node-2")
     assert_no_secret_is_told(dockerd, stack.folder / "secrets")
 
 

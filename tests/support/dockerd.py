@@ -59,7 +59,7 @@ def running_dockerd() -> Iterator[Dockerd]:
 def _unmount(folder: Path) -> None:
     """What a daemon that ran containers leaves mounted, so that its folder could not be removed."""
     mounted = (line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines())
-    for place in sorted(where for where in mounted if where.startswith(f"{folder}/")):
+    for place in sorted((where for where in mounted if where.startswith(f"{folder}/")), reverse=True):
         subprocess.run(["umount", place], check=False)
 
 
