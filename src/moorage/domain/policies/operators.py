@@ -126,13 +126,8 @@ def _in_network(parts: Parts) -> Match:
         network = ipaddress.ip_network(spell(parts), strict=False)
     except ValueError:
         return _nothing
-    version, mask, wanted = network.version, int(network.netmask), int(network.network_address)
-
-    def match(value: str) -> bool:
-        given = _address(value)
-        return given is not None and given[0] == version and given[1] & mask == wanted
-
-    return match
+    first, last = _place(network.network_address), _place(network.broadcast_address)
+    return lambda value: first <= _address(value) <= last
 
 
 def _nothing(_value: str) -> bool:
@@ -140,14 +135,19 @@ def _nothing(_value: str) -> bool:
 
 
 @lru_cache(maxsize=1024)
-def _address(text: str) -> tuple[int, int] | None:
-    """The version and the number of an address; of one of IPv4 in IPv6's form, those of IPv4."""
+def _address(text: str) -> int:
+    """The place of an address; of one of IPv4 in IPv6's form, that of IPv4. What is no address is in no network."""
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
-        return None
+        return -1
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return (4, int(mapped)) if mapped is not None else (address.version, int(address))
+    return _place(address if mapped is None else mapped)
+
+
+def _place(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> int:
+    """One number for both versions: those of IPv6 come behind all of IPv4."""
+    return int(address) + (1 << 32 if address.version == 6 else 0)
 
 
 OPERATORS: Final[Mapping[str, Operator]] = {
