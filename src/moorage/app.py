@@ -79,6 +79,7 @@ def prepare(settings: Settings, folder: DataFolder) -> None:
 
     Raises DatabaseUnusable, Unavailable, MasterKeyMissing, MasterKeyWrong, OSError.
     """
+    failpoints.arm(settings.failpoints)
     folder.prepare()
     vault = Vault(folder.master_key())
     engine = engine_of(settings, folder)

@@ -240,7 +240,7 @@ def _catch_up(path: Path, size: int, algorithm: str, running: RunningDigest | No
 
 def _commit(path: Path, final: Path, content: DigestRecord) -> None:
     """Turn an upload's file into a blob, unless that has happened before."""
-    with durable.full_disk_as_store_full():
+    with durable.unwritable_as_store_full():
         if not _is_committed(final, content.size):
             try:
                 _rename(path, final, content)

@@ -24,12 +24,12 @@ _WRITE = 2  # SYNC_FILE_RANGE_WRITE of <linux/fs.h>: start writing what is dirty
 
 
 @contextmanager
-def full_disk_as_store_full() -> Iterator[None]:
-    """Turn "no space left" and "quota exceeded" into StoreFull; other errors pass."""
+def unwritable_as_store_full() -> Iterator[None]:
+    """Turn "no space left", "quota exceeded" and "read-only file system" into StoreFull; other errors pass."""
     try:
         yield
     except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EROFS}:
             raise StoreFull(os.strerror(error.errno)) from error
         raise
 

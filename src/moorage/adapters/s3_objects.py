@@ -176,7 +176,7 @@ def _checked(answer: S3Answer) -> S3Answer:
     if answer.code in _GONE_UPLOAD:
         raise UploadMissing(answer.code)
     if answer.code in _FULL or answer.status == 507:
-        raise StoreFull(answer.code)
+        raise StoreFull(answer.code or "it is full")
     raise Unavailable(reason=f"The object store refuses ({answer.code or answer.status})")
 
 

@@ -88,7 +88,7 @@ class UploadFile:
         self._path = start.path
         self._offset = self._position = self._handed_on = start.offset
         self._broken = False
-        with durable.full_disk_as_store_full():
+        with durable.unwritable_as_store_full():
             self._descriptor, glimpse = _open_as_seen(start)
         try:
             self._hasher = self._prepare(start, glimpse)
@@ -115,7 +115,7 @@ class UploadFile:
     def write(self, chunks: Sequence[bytes]) -> None:
         """Write the next bytes. Raises StoreFull; after any other OSError the file is discarded by `undo`."""
         try:
-            with durable.full_disk_as_store_full():
+            with durable.unwritable_as_store_full():
                 durable.write_all(self._descriptor, chunks, self._position)
         except OSError:
             self._broken = True
@@ -135,7 +135,7 @@ class UploadFile:
     def finish(self) -> RunningDigest | None:
         """Make all of it durable; the digest so far when `hashing`. Raises StoreFull, UploadMissing, OSError."""
         try:
-            with durable.full_disk_as_store_full():
+            with durable.unwritable_as_store_full():
                 durable.sync(self._descriptor)
                 if self._offset == 0:
                     durable.sync_folder(self._path.parent)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from moorage import app
+from moorage import app, failpoints
 from moorage.adapters.data_folder import DataFolder
 from moorage.cli import moving
 from moorage.cli.options import config_option, data_option, settings_of
@@ -50,6 +50,7 @@ def migrate(
 
 def _bring_up_to_date(data: Path | None, config: str | None) -> None:
     settings = settings_of({"data": data, "config": config})
+    failpoints.arm(settings.failpoints)
     folder = DataFolder(settings.data)
     try:
         if settings.database is None:

@@ -253,8 +253,8 @@ def _refusing(place: Place, upload: Upload) -> Iterator[None]:
         raise _busy(place, upload) from None
     except UploadMissing:
         raise _not_found(place, upload.id) from None
-    except StoreFull:
-        raise Unavailable(reason="The store has no room for more layers") from None
+    except StoreFull as error:
+        raise Unavailable(reason=f"The store takes no more layers ({error})") from None
 
 
 def _find(tx: Transaction, place: Place, upload_id: str, oldest: int) -> Upload:

@@ -24,7 +24,7 @@ class UploadBusy(Exception):
 
 
 class StoreFull(Exception):
-    """There is no room for more bytes; what was stored stays readable."""
+    """No more bytes can be stored, for want of room mostly: the text says why. What was stored stays readable."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import apsw
 
+from moorage import failpoints
 from moorage.metadata.database import DatabaseUnusable, Transaction
 from moorage.metadata.sqlite import Writer, open_writer
 
@@ -42,6 +43,7 @@ def _apply(tx: Transaction, steps: list[str]) -> None:
     for step in steps[_version_in(tx) :]:
         for statement in _statements(step):
             tx.run(statement)
+        failpoints.hit("S1")
     tx.run(f"PRAGMA user_version = {len(steps)}")
 
 

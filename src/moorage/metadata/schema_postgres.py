@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from moorage import failpoints
 from moorage.metadata.database import DatabaseUnusable, Transaction
 from moorage.metadata.dialects import schema_for_postgres
 from moorage.metadata.postgres_connections import Lane, PostgresTransaction
@@ -38,6 +39,7 @@ def migrate(lane: Lane) -> tuple[int, int]:
             for step in steps[before:]:
                 for statement in schema_for_postgres(step):
                     tx.run(statement)
+                failpoints.hit("S1")
             tx.run("DELETE FROM schema_version")
             tx.run(
                 "INSERT INTO schema_version (version, oldest) VALUES (:version, :oldest)",

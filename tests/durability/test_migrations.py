@@ -1,0 +1,43 @@
+"""kill -9 in the middle of a migration: the next one finds the schema of before, and takes all steps."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from tests.support.clients import program_environment
+from tests.support.postgres import cluster
+
+KILL = {"MOORAGE_FAILPOINTS": "S1=kill:5"}
+
+
+def migrated(settings: Mapping[str, str], folder: Path) -> tuple[int, str]:
+    """How `moorage migrate` ends, and what it prints."""
+    done = subprocess.run(
+        [sys.executable, "-m", "moorage", "migrate", "--data", folder],
+        env=program_environment(folder.parent, settings),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return done.returncode, done.stdout
+
+
+def check_all_or_none(settings: Mapping[str, str], folder: Path) -> None:
+    assert migrated({**settings, **KILL}, folder) == (-signal.SIGKILL, "")
+    code, text = migrated(settings, folder)
+    assert code == 0
+    assert text.startswith("Schema 0 became schema ")
+    assert migrated(settings, folder)[1].startswith("The database has schema ")
+
+
+def test_an_embedded_database_is_migrated_by_the_next_command(tmp_path: Path) -> None:
+    check_all_or_none({}, tmp_path / "data")
+
+
+def test_a_database_of_nodes_is_migrated_by_the_next_command(tmp_path: Path) -> None:
+    check_all_or_none({"MOORAGE_DATABASE": cluster().new_database(template="template1")}, tmp_path / "data")
