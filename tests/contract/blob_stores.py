@@ -67,7 +67,7 @@ def prefix_of(place: Path) -> str:
 
 
 OBJECT_STORE_PORT = "MOORAGE_TESTS_OBJECT_STORE_PORT"
-STORES = {"files": file_store, "s3": s3_store}
+STORES = {"files": file_store, "s3": s3_store, "radosgw": s3_store}
 
 
 async def released(*stores: object) -> None:

@@ -9,14 +9,26 @@ import pytest
 
 from moorage.domain.ports import BlobStore
 from tests.contract.blob_stores import OBJECT_STORE_PORT, STORES, new_upload
+from tests.support.ceph import running_radosgw
+from tests.support.object_store import ObjectStore
+
+OBJECT_STORES = {"s3": "object_store", "radosgw": "radosgw"}
+"""The fixture that starts each."""
 
 
-@pytest.fixture(params=STORES, scope="module")
+@pytest.fixture(scope="session")
+def radosgw() -> Iterator[ObjectStore]:
+    """Another real S3 server than SeaweedFS."""
+    with running_radosgw() as store:
+        yield store
+
+
+@pytest.fixture(params=["files", "s3", pytest.param("radosgw", marks=pytest.mark.long)], scope="module")
 def kind(request: pytest.FixtureRequest) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
-        if request.param == "s3":
+        if request.param in OBJECT_STORES:
             # In the environment, so that processes that a test starts know it, too.
-            patch.setenv(OBJECT_STORE_PORT, str(request.getfixturevalue("object_store").port))
+            patch.setenv(OBJECT_STORE_PORT, str(request.getfixturevalue(OBJECT_STORES[request.param]).port))
         yield str(request.param)
 
 

@@ -125,11 +125,11 @@ def _started(program: str, data: Path) -> dict[str, Any]:
             start_new_session=True,
         )
     _processes.append(process)  # kept to the end of this process: another one may be the last to use it
-    _wait_for(ObjectStore(port), data / "log")
+    wait_for(ObjectStore(port), data / "log")
     return {"port": port, "pid": process.pid, "data": str(data)}
 
 
-def _wait_for(store: ObjectStore, log: Path) -> None:
+def wait_for(store: ObjectStore, log: Path) -> None:
     """Until an object can be put, which is later than the port is open."""
     end = time.monotonic() + _START_SECONDS
     client = store.client()
@@ -140,7 +140,7 @@ def _wait_for(store: ObjectStore, log: Path) -> None:
             client.put_object(Bucket=store.bucket, Key="ready", Body=b"ready")
         except (BotoCoreError, ClientError) as error:
             if time.monotonic() > end:
-                raise AssertionError(f"SeaweedFS is not ready: {error}\n{log.read_text()[-2000:]}") from None
+                raise AssertionError(f"the object store is not ready: {error}\n{log.read_text()[-2000:]}") from None
             time.sleep(0.1)
         else:
             return
