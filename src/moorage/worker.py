@@ -78,6 +78,7 @@ class Worker:
         self._loop: asyncio.Task[None] | None = None
         self._running: dict[asyncio.Task[None], str] = {}
         self._wake = asyncio.Event()
+        self._said: str | None = None
 
     def start(self) -> None:
         """To be called on the event loop that serves, after the database was started."""
@@ -105,6 +106,7 @@ class Worker:
                     await self._schedule()
                     scheduled = True
                 await self._take_due()
+                self._said = None
             except Exception as error:  # noqa: BLE001 - whatever it was, it is logged, and the loop goes on
                 self._log_fault(error)
                 rest = _REST_SECONDS
@@ -184,8 +186,11 @@ class Worker:
             jobs.finish(tx, job, self._now() + duty.every)
 
     def _log_fault(self, error: BaseException) -> None:
-        """A database that is away is a fault of others, which its text describes."""
+        """A database that is away, or sealed, is a fault of others, which its text describes: once, while it lasts."""
         expected = isinstance(error, Unavailable)
+        if expected and self._said == str(error):
+            return
+        self._said = str(error) if expected else None
         why = {"reason": str(error)} if expected else {"trace": "".join(traceback.format_exception(error))}
         self._log.event("worker-fault", **why)
 

@@ -225,6 +225,33 @@ def test_a_worker_that_stops_gives_back_what_it_cannot_finish(tmp_path: Path, mo
     run(test)
 
 
+def test_a_database_that_accepts_no_changes_is_logged_once_while_it_lasts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("moorage.worker._REST_SECONDS", 0.01)
+    done: list[str] = []
+
+    async def do(job: Job) -> None:
+        done.append(job.key)
+
+    async def test() -> None:
+        async with bench(tmp_path) as one:
+            engine = engine_of(tmp_path)
+            await one.ask("a")
+            engine.seal(lambda _: None)
+            worker = one.worker(Duty(do))
+            worker.start()
+            await until(one.events)
+            await asyncio.sleep(0.2)
+            engine.unseal(lambda _: None)
+            await until(lambda: done)
+            await worker.stop()
+            assert [event["event"] for event in one.events()] == ["worker-fault"]
+            assert "accepts no changes" in one.events()[0]["reason"]
+
+    run(test)
+
+
 def test_a_job_whose_lease_was_lost_is_not_gone_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("moorage.worker._KEEP_SECONDS", 0.02)
     ended = asyncio.Event()

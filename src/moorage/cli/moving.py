@@ -105,11 +105,16 @@ def _with_both(
             _prepare(source, target, held)
             asyncio.run(run(source, target, terms))
     except _REFUSED as error:
-        left = f"\n{way.source} still refuses changes: run the same command again, or with --abandon" if sealed else ""
-        raise click.ClickException(f"{error}{left}") from None
-    except asyncio.CancelledError:
+        raise click.ClickException(f"{error}{_left(way) if sealed else ''}") from None
+    except (asyncio.CancelledError, KeyboardInterrupt):
+        if sealed:
+            click.echo(_left(way).strip(), err=True)
         raise click.Abort from None
     return source.place, target.place
+
+
+def _left(way: Way) -> str:
+    return f"\n{way.source} still refuses changes: run the same command again, or with --abandon"
 
 
 def _end_in_order(doing: asyncio.Task[Any] | None) -> None:

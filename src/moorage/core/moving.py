@@ -184,7 +184,7 @@ class Moving:
         self._progress.step = "last step: changes are refused"
         if not self.is_sealed:
             self.is_sealed = True
-            await asyncio.to_thread(self._source.engine.seal, partial(moves.set_state, role=SOURCE, state=SEALED))
+            await _to_its_end(self._source.engine.seal, partial(moves.set_state, role=SOURCE, state=SEALED))
         failpoints.hit("T3")
         await self._copy_once(copier)
         await self._bring_rows()
@@ -196,12 +196,9 @@ class Moving:
             yield
         except BaseException:
             if self.is_sealed:
-                await asyncio.shield(asyncio.create_task(self._unseal()))
+                await _to_its_end(self._source.engine.unseal, partial(moves.set_state, role=SOURCE, state=OPEN))
+                self.is_sealed = False
             raise
-
-    async def _unseal(self) -> None:
-        await asyncio.to_thread(self._source.engine.unseal, partial(moves.set_state, role=SOURCE, state=OPEN))
-        self.is_sealed = False
 
     async def _bring_rows(self) -> None:
         rows = self._rows()
@@ -224,6 +221,16 @@ class Moving:
             await self._target.blobs.delete(*(blob.key for blob in found))
             await self._target.database.write(partial(moves.forget_these, blobs=found))
             after = found[-1].source_key
+
+
+async def _to_its_end(change: Callable[[Work[None]], None], work: Work[None]) -> None:
+    """Wait for a change of the seal, also when this process is told to end meanwhile: what comes next relies on it."""
+    changing = asyncio.ensure_future(asyncio.to_thread(change, work))
+    try:
+        await asyncio.shield(changing)
+    except asyncio.CancelledError:
+        await asyncio.wait([changing])
+        raise
 
 
 def _complete(tx: Transaction) -> None:
