@@ -334,5 +334,5 @@ def test_every_point_is_killed_here_or_in_the_tests_of_garbage(
         name for path in source.rglob("*.py") for name in re.findall(r'failpoints\.hit\("(\w+)"\)', path.read_text())
     }
 
-    killed = [*(point for point, _, _ in TABLE), *test_crashes.POINTS, "V1", "V2", *test_interruptions.POINTS]
+    killed = [*(point for point, _, _ in TABLE), *test_crashes.POINTS, "V1", "V2", "S1", *test_interruptions.POINTS]
     assert passed == {point.partition(":")[0] for point in killed}
