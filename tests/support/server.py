@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 from tests.support.clients import program_environment, run
@@ -132,14 +132,15 @@ class Server:
 
     def says_yes(self, path: str = "/readyz") -> bool:
         """Whether a worker process answers that it is ready; with `/healthz`, whether one answers at all."""
-        connection = http.client.HTTPConnection(self.host, self.port, timeout=2)
         try:
-            connection.request("GET", path)
-            return connection.getresponse().status == 200
+            with closing(self.connection()) as connection:
+                connection.request("GET", path)
+                return connection.getresponse().status == 200
         except (OSError, http.client.HTTPException):
             return False
-        finally:
-            connection.close()
+
+    def connection(self) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection(self.host, self.port, timeout=2)
 
     def _read_environment(self) -> dict[str, str]:
         printed = run(

@@ -49,18 +49,6 @@ class TlsServer(Server):
         """A context that trusts the server's authority and nobody else."""
         return ssl.create_default_context(cafile=str(self.authority))
 
-    def _ready(self) -> bool:
-        connection = None
-        try:
-            connection = self.connection()
-            connection.request("GET", "/readyz")
-            return connection.getresponse().status == 200
-        except (OSError, http.client.HTTPException):
-            return False
-        finally:
-            if connection is not None:
-                connection.close()
-
 
 StartTls = Callable[[Sequence[str]], TlsServer]
 
