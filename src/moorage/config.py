@@ -143,7 +143,7 @@ class Settings:
     @property
     def public_host(self) -> str:
         """How clients name the server: as told, else as clients on this machine do; docker trusts `localhost`."""
-        here = "localhost" if self.host in {"127.0.0.1", "0.0.0.0", "[::1]", "[::]"} else self.host  # noqa: S104
+        here = "localhost" if self.host in {"127.0.0.1", "0.0.0.0", "[::1]", "[::]"} else self.host  # noqa: S104 - compared
         return f"{self.host_name or here}:{self.port}"
 
     @property

@@ -111,7 +111,7 @@ class DatabaseCollector(Collector):
 def serve(host: str, port: int, folder: str, read: Callable[[], Gauges]) -> None:
     """Answer GET /metrics on an address of its own, in a thread of the main process. Raises OSError."""
     registry = CollectorRegistry()
-    MultiProcessCollector(registry, path=folder)  # type: ignore[no-untyped-call]
+    MultiProcessCollector(registry, path=folder)  # type: ignore[no-untyped-call]  # theirs
     registry.register(DatabaseCollector(read))
     start_http_server(port, host, registry)
 

@@ -70,7 +70,7 @@ def test_the_request_id_is_the_one_that_the_client_got(ecr: Any, trail: Trail, r
 
 def test_what_a_user_may_not_do_is_recorded_with_the_reason(
     trail: Trail,
-    new_person: Callable[..., Person],  # noqa: F811
+    new_person: Callable[..., Person],  # noqa: F811 - a fixture
 ) -> None:
     person = new_person("AmazonEC2ContainerRegistryPullOnly")
     with pytest.raises(ClientError):
@@ -92,7 +92,7 @@ def test_what_a_user_may_not_do_is_recorded_with_the_reason(
     assert record["requestParameters"] == {"repositoryName": "not/allowed"}
 
 
-def test_refusals_of_every_kind_are_recorded(wire: Wire, repository: str, trail: Trail) -> None:  # noqa: F811
+def test_refusals_of_every_kind_are_recorded(wire: Wire, repository: str, trail: Trail) -> None:  # noqa: F811 - a fixture
     wire.call("CreateRepository", {"repositoryName": repository})
     wire.call("CreateRepository", {"repositoryName": "UPPER"})
     wire.call("CreateRepository", b"no JSON")
@@ -221,7 +221,7 @@ def test_refusals_at_the_docker_door_are_recorded_but_not_the_first_knock(
     server: Server,
     repository: str,
     trail: Trail,
-    new_person: Callable[..., Person],  # noqa: F811
+    new_person: Callable[..., Person],  # noqa: F811 - a fixture
 ) -> None:
     """Clients send a request without credentials to be asked for them."""
     reader = new_person("AmazonEC2ContainerRegistryPullOnly")

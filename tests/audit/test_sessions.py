@@ -24,9 +24,9 @@ from tests.identities.conftest import (  # noqa: F401 - fixtures
 
 
 def test_who_assumes_a_role_and_what_is_done_in_it(
-    clients: Callable[..., Any],  # noqa: F811
-    new_user: Callable[..., tuple[str, Credentials]],  # noqa: F811
-    new_role: Callable[..., str],  # noqa: F811
+    clients: Callable[..., Any],  # noqa: F811 - a fixture
+    new_user: Callable[..., tuple[str, Credentials]],  # noqa: F811 - a fixture
+    new_role: Callable[..., str],  # noqa: F811 - a fixture
     repository: str,
     trail: Trail,
 ) -> None:
@@ -59,9 +59,9 @@ def test_who_assumes_a_role_and_what_is_done_in_it(
 
 
 def test_a_role_that_was_not_given_is_recorded_with_the_reason(
-    clients: Callable[..., Any],  # noqa: F811
-    new_user: Callable[..., tuple[str, Credentials]],  # noqa: F811
-    new_role: Callable[..., str],  # noqa: F811
+    clients: Callable[..., Any],  # noqa: F811 - a fixture
+    new_user: Callable[..., tuple[str, Credentials]],  # noqa: F811 - a fixture
+    new_role: Callable[..., str],  # noqa: F811 - a fixture
     trail: Trail,
 ) -> None:
     _, user = new_user()

@@ -46,7 +46,7 @@ class FaultyFile(apsw.VFSFile):
         self._faults.pass_one()
         super().xWrite(data, offset)
 
-    def xSync(self, flags: int) -> None:  # noqa: N802
+    def xSync(self, flags: int) -> None:  # noqa: N802 - apsw's name
         self._faults.pass_one()
         super().xSync(flags)
 
@@ -59,7 +59,7 @@ class FaultyDisk(apsw.VFS):
         self._below = "unix"
         super().__init__("faulty", self._below, makedefault=True)
 
-    def xOpen(self, name: Any, flags: list[int]) -> apsw.VFSFile:  # noqa: N802
+    def xOpen(self, name: Any, flags: list[int]) -> apsw.VFSFile:  # noqa: N802 - apsw's name
         return FaultyFile(self._faults, self._below, name, flags)
 
 

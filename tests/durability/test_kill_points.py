@@ -212,7 +212,7 @@ def die(server: Server, step: Callable[[], None]) -> None:
 def crash_at(server: Server, doors: Doors, pushes: list[AnyPush], until: Callable[[AnyPush], None]) -> None:
     """Bring each push to its crash, then kill what is left and start the server without any armed point."""
     for push in pushes:
-        die(server, lambda push=push: until(push))  # type: ignore[misc]
+        die(server, lambda push=push: until(push))  # type: ignore[misc]  # a default binds the loop's value
     check_p11_restarts_at_once(server)
 
 

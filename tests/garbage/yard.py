@@ -83,7 +83,7 @@ class Yard:
             ("finished_upload", "finished_at"),
         ):
             statement = f"UPDATE {table} SET {column} = {column} - :time"
-            engine_of(self.server.data).now(lambda tx, statement=statement: tx.run(statement, time=time))  # type: ignore[misc]
+            engine_of(self.server.data).now(lambda tx, statement=statement: tx.run(statement, time=time))  # type: ignore[misc]  # a default binds the loop's value
 
     def rows(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:
         return engine_of(self.server.data).now(lambda tx: tx.all(sql, **values))

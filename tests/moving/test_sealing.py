@@ -69,7 +69,7 @@ def test_no_table_is_left_open(engine: Engine) -> None:
         statement = f"INSERT INTO {table.name} ({', '.join(table.columns)}) VALUES ({values})"
         expected = Exception if table.name == "move" else Unavailable
         with pytest.raises(expected) as refused:
-            engine.now(lambda tx, statement=statement: tx.run(statement))  # type: ignore[misc]
+            engine.now(lambda tx, statement=statement: tx.run(statement))  # type: ignore[misc]  # a default binds the loop's value
         assert ("accepts no changes" in str(refused.value)) is (table.name != "move")
 
 

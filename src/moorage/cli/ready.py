@@ -36,11 +36,11 @@ def ready(wait: float | None, **arguments: Any) -> None:
 
 def is_ready(settings: Settings) -> bool:
     """Whether the server that listens there answers, and says that it can serve."""
-    host = {"0.0.0.0": "127.0.0.1", "[::]": "::1"}.get(settings.host, settings.host.strip("[]"))  # noqa: S104
+    host = {"0.0.0.0": "127.0.0.1", "[::]": "::1"}.get(settings.host, settings.host.strip("[]"))  # noqa: S104 - compared
     connection = http.client.HTTPConnection(host, settings.port, timeout=5)
     if settings.scheme == "https":
         # Whether it answers, nothing else: the certificate need not name the address that is asked here.
-        anybody = ssl._create_unverified_context()  # noqa: S323
+        anybody = ssl._create_unverified_context()  # noqa: S323 - see above
         connection = http.client.HTTPSConnection(host, settings.port, timeout=5, context=anybody)
     try:
         connection.request("GET", "/readyz")

@@ -103,7 +103,7 @@ async def list_images(call: Call, request: shapes.ListImagesRequest) -> shapes.L
     last = listed[page.limit - 1] if len(listed) > page.limit else None
     return {
         "imageIds": [views.image_id(digest, tag) for _, digest, tag in listed[: page.limit]],
-        **next_token(call, page, [last[0], last[2] or ""] if last else None),  # type: ignore[typeddict-item]
+        **next_token(call, page, [last[0], last[2] or ""] if last else None),  # type: ignore[typeddict-item]  # ** of an optional key
     }
 
 
@@ -137,7 +137,7 @@ async def _describe_page(call: Call, request: shapes.DescribeImagesRequest) -> s
         return _details(tx, repository, listed[: page.limit]), last
 
     details, last = await call.read(read)
-    return {"imageDetails": details, **next_token(call, page, last)}  # type: ignore[typeddict-item]
+    return {"imageDetails": details, **next_token(call, page, last)}  # type: ignore[typeddict-item]  # ** of an optional key
 
 
 def _details(tx: Transaction, repository: Repository, listed: list[Image]) -> list[shapes.ImageDetail]:
@@ -177,7 +177,7 @@ async def list_image_referrers(
     last = [listed[page.limit - 1].id] if len(listed) > page.limit else None
     return {
         "referrers": [_referrer(image) for image in listed[: page.limit]],
-        **next_token(call, page, last),  # type: ignore[typeddict-item]
+        **next_token(call, page, last),  # type: ignore[typeddict-item]  # ** of an optional key
     }
 
 

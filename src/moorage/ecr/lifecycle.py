@@ -133,7 +133,7 @@ def _preview(
         "lifecyclePolicyText": found.preview.text,
         "status": found.status.value,
         "previewResults": [_result(result) for result in shown],
-        **next_token(call, page, last),  # type: ignore[typeddict-item]
+        **next_token(call, page, last),  # type: ignore[typeddict-item]  # ** of an optional key
     }
     if found.status is Status.COMPLETE:
         view["summary"] = _summary(found)

@@ -55,7 +55,7 @@ async def describe_repositories(
     last = [listed[page.limit - 1].name] if len(listed) > page.limit else None
     return {
         "repositories": [views.repository(call.services, row) for row in listed[: page.limit] if row.name in shown],
-        **next_token(call, page, last),  # type: ignore[typeddict-item]
+        **next_token(call, page, last),  # type: ignore[typeddict-item]  # ** of an optional key
     }
 
 

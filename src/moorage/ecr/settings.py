@@ -67,7 +67,7 @@ async def list_pull_time_update_exclusions(
     last = [listed[page.limit - 1]] if len(listed) > page.limit else None
     return {
         "pullTimeUpdateExclusions": listed[: page.limit],
-        **next_token(call, page, last),  # type: ignore[typeddict-item]
+        **next_token(call, page, last),  # type: ignore[typeddict-item]  # ** of an optional key
     }
 
 

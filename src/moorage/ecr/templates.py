@@ -38,7 +38,7 @@ async def describe_repository_creation_templates(
     return {
         "registryId": call.registry.account,
         "repositoryCreationTemplates": [_view(row) for row in listed[: page.limit]],
-        **next_token(call, page, last),  # type: ignore[typeddict-item]
+        **next_token(call, page, last),  # type: ignore[typeddict-item]  # ** of an optional key
     }
 
 

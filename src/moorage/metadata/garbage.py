@@ -80,7 +80,7 @@ SELECT l.repository_id, l.blob_id, r.name, b.digest, b.size, l.told_at
 FROM repository_layer l JOIN repository r ON r.id = l.repository_id JOIN blob b ON b.id = l.blob_id
 WHERE l.blob_id > :after AND l.blob_id <= :last AND l.told_at < :told AND NOT ({_KEPT})
 ORDER BY l.blob_id, l.repository_id
-"""  # noqa: S608 - our own text
+"""
 """In the order of blobs, since what needs them is indexed so: neighbours are found on the same pages."""
 
 _UNNEEDED_BLOBS: Final = f"""
@@ -95,7 +95,7 @@ AND NOT (
     )
 )
 ORDER BY b.id
-"""  # noqa: S608 - our own text
+"""
 """First what almost every blob has, an image; and one condition, which PostgreSQL does not make a join of tables of."""
 
 
@@ -150,7 +150,7 @@ def unlink(tx: Transaction, layer: UnneededLayer, before: Before) -> bool:
     )
     if row is None or row[0] >= before.told:
         return False
-    kept = f"SELECT 1 FROM repository_layer l WHERE repository_id = :repository AND blob_id = :blob AND ({_KEPT})"  # noqa: S608
+    kept = f"SELECT 1 FROM repository_layer l WHERE repository_id = :repository AND blob_id = :blob AND ({_KEPT})"
     if tx.one(kept, removed=before.removed, **this) is not None:
         return False
     return bool(tx.run("DELETE FROM repository_layer WHERE repository_id = :repository AND blob_id = :blob", **this))

@@ -56,7 +56,7 @@ def seen_by(tx: Transaction, digest: str) -> list[Visible]:
 def needing(tx: Transaction, repository_id: int, digest: str) -> list[Stored]:
     """The images of a repository that need a blob."""
     rows = tx.all(
-        f"SELECT {_IMAGE} FROM blob b JOIN image_layer l ON l.blob_id = b.id"  # noqa: S608
+        f"SELECT {_IMAGE} FROM blob b JOIN image_layer l ON l.blob_id = b.id"
         " JOIN image i ON i.id = l.image_id JOIN repository r ON r.id = i.repository_id"
         " WHERE b.digest = :digest AND l.repository_id = :repository ORDER BY i.id",
         digest=digest,
@@ -79,7 +79,7 @@ def removed_needing(tx: Transaction, digest: str) -> list[Removed]:
 def images_called(tx: Transaction, digest: str) -> list[Stored]:
     """The images of that digest, in whichever repositories."""
     rows = tx.all(
-        f"SELECT {_IMAGE} FROM repository r JOIN image i ON i.repository_id = r.id AND i.digest = :digest"  # noqa: S608
+        f"SELECT {_IMAGE} FROM repository r JOIN image i ON i.repository_id = r.id AND i.digest = :digest"
         " ORDER BY r.account, r.region, r.name",
         digest=digest,
     )

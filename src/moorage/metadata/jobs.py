@@ -205,7 +205,7 @@ def discard(tx: Transaction, kind: str, key: str) -> None:
 
 def _update(tx: Transaction, job: Job, changes: str, **values: Any) -> int:
     return tx.run(
-        f"UPDATE job SET {changes} WHERE kind = :kind AND key = :key AND lease = :lease",  # noqa: S608 - our own text
+        f"UPDATE job SET {changes} WHERE kind = :kind AND key = :key AND lease = :lease",
         kind=job.kind,
         key=job.key,
         lease=job.lease,

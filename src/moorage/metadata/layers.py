@@ -101,7 +101,7 @@ def record_part(tx: Transaction, before: Upload, after: Upload) -> bool:
 def delete_upload(tx: Transaction, upload: str) -> bool | None:
     """Whether the store has notes of it (`upload_states`); None when it is gone already."""
     noted = "EXISTS (SELECT 1 FROM upload_state WHERE upload = :id)"
-    row = tx.one(f"DELETE FROM upload WHERE id = :id RETURNING {noted}", id=upload)  # noqa: S608 - our own text
+    row = tx.one(f"DELETE FROM upload WHERE id = :id RETURNING {noted}", id=upload)
     return bool(row[0]) if row else None
 
 
@@ -193,13 +193,13 @@ def _hand_over(tx: Transaction, repository_id: int, blob_id: int) -> None:
     """Record a blob that came at last as a layer of the images that name it."""
     waiting = "repository_id = :repository AND digest = (SELECT digest FROM blob WHERE id = :blob)"
     moved = tx.run(
-        "INSERT INTO image_layer (image_id, blob_id, repository_id, media_type)"  # noqa: S608 - our own text
+        "INSERT INTO image_layer (image_id, blob_id, repository_id, media_type)"
         f" SELECT image_id, :blob, repository_id, media_type FROM awaited_layer WHERE {waiting} ON CONFLICT DO NOTHING",
         repository=repository_id,
         blob=blob_id,
     )
     if moved:
-        tx.run(f"DELETE FROM awaited_layer WHERE {waiting}", repository=repository_id, blob=blob_id)  # noqa: S608
+        tx.run(f"DELETE FROM awaited_layer WHERE {waiting}", repository=repository_id, blob=blob_id)
 
 
 def await_layers(tx: Transaction, image_id: int, repository_id: int, layers: Iterable[tuple[str, str]]) -> None:
@@ -256,10 +256,10 @@ def unlink_blob(tx: Transaction, repository_id: int, blob_id: int) -> bool:
     The row is locked before it is looked what needs it: whoever is about to need it holds it (docs/decisions/0017).
     """
     this = "repository_id = :repository AND blob_id = :blob"
-    tx.one(f"SELECT 1 FROM repository_layer WHERE {this} FOR UPDATE", repository=repository_id, blob=blob_id)  # noqa: S608
+    tx.one(f"SELECT 1 FROM repository_layer WHERE {this} FOR UPDATE", repository=repository_id, blob=blob_id)
     if media_type_of(tx, repository_id, blob_id) is not None:
         return False
-    return bool(tx.run(f"DELETE FROM repository_layer WHERE {this}", repository=repository_id, blob=blob_id))  # noqa: S608
+    return bool(tx.run(f"DELETE FROM repository_layer WHERE {this}", repository=repository_id, blob=blob_id))
 
 
 def find_layer_by_name(tx: Transaction, account: str, region: str, name: str, digest: str) -> Blob | None:

@@ -74,9 +74,9 @@ FROM (
     SELECT * FROM image WHERE repository_id = :repository AND id > :after AND subject IS NULL ORDER BY id LIMIT :limit
 ) i LEFT JOIN tag t ON t.image_id = i.id
 ORDER BY i.id
-"""  # noqa: S608 - our own constants
+"""
 
-_ONE: Final = f"SELECT {_FACTS}, t.name FROM image i LEFT JOIN tag t ON t.image_id = i.id WHERE i.id = :image"  # noqa: S608
+_ONE: Final = f"SELECT {_FACTS}, t.name FROM image i LEFT JOIN tag t ON t.image_id = i.id WHERE i.id = :image"
 
 
 def page_of_facts(tx: Transaction, repository_id: int, after: int, limit: int) -> list[Facts]:
@@ -170,7 +170,7 @@ def add_results(tx: Transaction, repository_id: int, first: int, choices: Iterab
     if find_preview(tx, repository_id) is None:
         return
     tx.run_each(
-        f"INSERT INTO lifecycle_preview_result (repository_id, {_RESULT})"  # noqa: S608 - our own column names
+        f"INSERT INTO lifecycle_preview_result (repository_id, {_RESULT})"
         " VALUES (:repository, :position, :digest, :tags, :pushed_at, :is_archived, :action, :priority)",
         [
             {
@@ -204,7 +204,7 @@ def page_of_results(
     """At most `limit` results behind the position `after`; all, only of tagged or only of untagged images."""
     condition = {None: "", True: "AND tags <> '[]'", False: "AND tags = '[]'"}[tagged]
     rows = tx.all(
-        f"SELECT {_RESULT} FROM lifecycle_preview_result"  # noqa: S608 - our own constants
+        f"SELECT {_RESULT} FROM lifecycle_preview_result"
         f" WHERE repository_id = :repository AND position > :after {condition} ORDER BY position LIMIT :limit",
         repository=repository_id,
         after=after,
@@ -215,7 +215,7 @@ def page_of_results(
 
 def find_result(tx: Transaction, repository_id: int, digest: str) -> PreviewResult | None:
     row = tx.one(
-        f"SELECT {_RESULT} FROM lifecycle_preview_result WHERE repository_id = :repository AND digest = :digest",  # noqa: S608
+        f"SELECT {_RESULT} FROM lifecycle_preview_result WHERE repository_id = :repository AND digest = :digest",
         repository=repository_id,
         digest=digest,
     )

@@ -82,7 +82,7 @@ WHERE c.parent_id = (
     WHERE t.repository_id = :repository AND t.name = :tag
 ) {_WANTED}
 ORDER BY 1 LIMIT :limit
-"""  # noqa: S608 - our own constants
+"""
 
 
 @dataclass(frozen=True, slots=True)

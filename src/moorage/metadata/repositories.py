@@ -46,7 +46,7 @@ def insert(
 ) -> Repository | None:
     """The new repository, or None when the registry has one of that name."""
     changed = tx.run(
-        f"INSERT INTO repository ({_COLUMNS.replace('id, ', '', 1)}) VALUES"  # noqa: S608 - our own column names
+        f"INSERT INTO repository ({_COLUMNS.replace('id, ', '', 1)}) VALUES"
         " (:account, :region, :name, :now, :mutability, :filters, :scan, :encryption, :kms_key) ON CONFLICT DO NOTHING",
         account=registry.account,
         region=registry.region,
@@ -66,7 +66,7 @@ def insert(
 
 def find(tx: Transaction, registry: Registry, name: str) -> Repository | None:
     row = tx.one(
-        f"SELECT {_COLUMNS} FROM repository WHERE account = :account AND region = :region AND name = :name",  # noqa: S608
+        f"SELECT {_COLUMNS} FROM repository WHERE account = :account AND region = :region AND name = :name",
         account=registry.account,
         region=registry.region,
         name=name,
@@ -75,14 +75,14 @@ def find(tx: Transaction, registry: Registry, name: str) -> Repository | None:
 
 
 def find_by_id(tx: Transaction, repository_id: int) -> Repository | None:
-    row = tx.one(f"SELECT {_COLUMNS} FROM repository WHERE id = :id", id=repository_id)  # noqa: S608
+    row = tx.one(f"SELECT {_COLUMNS} FROM repository WHERE id = :id", id=repository_id)
     return _repository(row) if row else None
 
 
 def page(tx: Transaction, registry: Registry, after: str, limit: int) -> list[Repository]:
     """At most `limit` repositories with names behind `after`, in the order of their names."""
     rows = tx.all(
-        f"SELECT {_COLUMNS} FROM repository WHERE account = :account AND region = :region AND name > :after"  # noqa: S608
+        f"SELECT {_COLUMNS} FROM repository WHERE account = :account AND region = :region AND name > :after"
         " ORDER BY name LIMIT :limit",
         account=registry.account,
         region=registry.region,

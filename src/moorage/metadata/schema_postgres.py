@@ -78,7 +78,7 @@ def continue_ids(tx: Transaction) -> None:
     )
     for table, column in identities:
         tx.one(
-            f"SELECT setval(pg_get_serial_sequence('{table}', '{column}'), max({column})) FROM {table}"  # noqa: S608 - names of the schema
+            f"SELECT setval(pg_get_serial_sequence('{table}', '{column}'), max({column})) FROM {table}"
             f" HAVING max({column}) IS NOT NULL"
         )
 

@@ -51,7 +51,7 @@ def insert(tx: Transaction, registry: Registry, template: Template) -> bool:
     """False when the registry has a template for the prefix."""
     return bool(
         tx.run(
-            f"INSERT INTO repository_template (account, region, prefix, {_VALUES})"  # noqa: S608 - our own column names
+            f"INSERT INTO repository_template (account, region, prefix, {_VALUES})"
             f" VALUES (:account, :region, :prefix, {_PARAMETERS}) ON CONFLICT DO NOTHING",
             **_place(registry, template.key),
             **_row(template),
@@ -62,7 +62,7 @@ def insert(tx: Transaction, registry: Registry, template: Template) -> bool:
 def update(tx: Transaction, registry: Registry, template: Template) -> None:
     """Give the template of a prefix all these values."""
     tx.run(
-        f"UPDATE repository_template SET ({_VALUES}) = ({_PARAMETERS})"  # noqa: S608 - our own column names
+        f"UPDATE repository_template SET ({_VALUES}) = ({_PARAMETERS})"
         " WHERE account = :account AND region = :region AND prefix = :prefix",
         **_place(registry, template.key),
         **_row(template),
@@ -71,8 +71,7 @@ def update(tx: Transaction, registry: Registry, template: Template) -> None:
 
 def find(tx: Transaction, registry: Registry, prefix: str) -> Template | None:
     row = tx.one(
-        f"SELECT {_VALUES} FROM repository_template"  # noqa: S608 - our own column names
-        " WHERE account = :account AND region = :region AND prefix = :prefix",
+        f"SELECT {_VALUES} FROM repository_template WHERE account = :account AND region = :region AND prefix = :prefix",
         **_place(registry, key_of(prefix)),
     )
     return _template(row) if row else None
@@ -81,7 +80,7 @@ def find(tx: Transaction, registry: Registry, prefix: str) -> Template | None:
 def page(tx: Transaction, registry: Registry, after: str, limit: int) -> list[Template]:
     """At most `limit` templates with prefixes behind `after`, in the order of their prefixes."""
     rows = tx.all(
-        f"SELECT {_VALUES} FROM repository_template"  # noqa: S608 - our own column names
+        f"SELECT {_VALUES} FROM repository_template"
         " WHERE account = :account AND region = :region AND prefix > :prefix ORDER BY prefix LIMIT :limit",
         **_place(registry, after),
         limit=limit,
@@ -92,8 +91,7 @@ def page(tx: Transaction, registry: Registry, after: str, limit: int) -> list[Te
 def everything(tx: Transaction, registry: Registry) -> list[Template]:
     """All templates of a registry, which are few."""
     rows = tx.all(
-        f"SELECT {_VALUES} FROM repository_template"  # noqa: S608 - our own column names
-        " WHERE account = :account AND region = :region ORDER BY prefix",
+        f"SELECT {_VALUES} FROM repository_template WHERE account = :account AND region = :region ORDER BY prefix",
         account=registry.account,
         region=registry.region,
     )

@@ -28,24 +28,24 @@ _THIS: Final = "r.account = :account AND r.region = :region AND r.repository = :
 _FORGET: Final = f"""
 DELETE FROM removed_image WHERE account = :account AND region = :region AND repository = :name
 AND digest IN (SELECT i.digest FROM image i WHERE {_CHOSEN})
-"""  # noqa: S608 - our own text
+"""
 
 _KEEP_IMAGES: Final = f"""
 INSERT INTO removed_image (account, region, repository, digest, media_type, body, removed_at)
 SELECT :account, :region, :name, i.digest, i.media_type, m.body, :now
 FROM image i JOIN manifest m ON m.image_id = i.id WHERE {_CHOSEN} ORDER BY i.id
-"""  # noqa: S608 - our own text
+"""
 
 _KEEP_TAGS: Final = f"""
 INSERT INTO removed_tag (removed_id, name)
 SELECT r.id, t.name FROM image i JOIN tag t ON t.image_id = i.id JOIN removed_image r ON {_THIS} WHERE {_CHOSEN}
-"""  # noqa: S608 - our own text
+"""
 
 _KEEP_LAYERS: Final = f"""
 INSERT INTO removed_layer (removed_id, blob_id, repository_id)
 SELECT r.id, l.blob_id, i.repository_id
 FROM image i JOIN image_layer l ON l.image_id = i.id JOIN removed_image r ON {_THIS} WHERE {_CHOSEN}
-"""  # noqa: S608 - our own text
+"""
 
 
 def keep(tx: Transaction, repository: Repository, now: int, image_id: int = 0) -> None:
@@ -68,7 +68,7 @@ _COLUMNS: Final = "r.id, r.account, r.region, r.repository, r.digest, r.media_ty
 def old(tx: Transaction, after: int, before: int, limit: int) -> tuple[list[RemovedImage], int | None]:
     """At most `limit` images that were deleted before then, with ids behind `after`; and where to go on, or None."""
     rows = tx.all(
-        f"SELECT {_COLUMNS} FROM removed_image r WHERE r.id > :after AND r.removed_at < :before"  # noqa: S608
+        f"SELECT {_COLUMNS} FROM removed_image r WHERE r.id > :after AND r.removed_at < :before"
         " ORDER BY r.id LIMIT :limit",
         after=after,
         before=before,
@@ -90,7 +90,7 @@ def find(tx: Transaction, repository: Repository, reference: str) -> RemovedImag
     """The image of that digest in the trash, or the one that had that tag and was deleted last."""
     chosen = "r.digest = :reference" if ":" in reference else "t.name = :reference"
     row = tx.one(
-        f"SELECT {_COLUMNS} FROM removed_image r LEFT JOIN removed_tag t ON t.removed_id = r.id"  # noqa: S608
+        f"SELECT {_COLUMNS} FROM removed_image r LEFT JOIN removed_tag t ON t.removed_id = r.id"
         f" WHERE r.account = :account AND r.region = :region AND r.repository = :name AND {chosen}"
         " ORDER BY r.removed_at DESC, r.id DESC LIMIT 1",
         account=repository.registry.account,
@@ -104,7 +104,7 @@ def find(tx: Transaction, repository: Repository, reference: str) -> RemovedImag
 def listed(tx: Transaction, registry: Registry, repository: str, after: int, limit: int) -> list[RemovedImage]:
     """At most `limit` images of the trash with ids behind `after`: of one repository, or with an empty name of all."""
     rows = tx.all(
-        f"SELECT {_COLUMNS} FROM removed_image r WHERE r.account = :account AND r.region = :region"  # noqa: S608
+        f"SELECT {_COLUMNS} FROM removed_image r WHERE r.account = :account AND r.region = :region"
         " AND (:name = '' OR r.repository = :name) AND r.id > :after ORDER BY r.id LIMIT :limit",
         account=registry.account,
         region=registry.region,
