@@ -32,9 +32,10 @@ from moorage.adapters.data_folder import DataFolder
 from moorage.cli.collect import SHARE as COMMAND_SHARE
 from moorage.config import load
 from moorage.core.clock import system_clock
-from moorage.core.collector import Collector, Rules, Totals
+from moorage.core.garbage.collect import Collector, Rules, Totals
 from moorage.metadata.database import Transaction
-from moorage.metadata.engines import Engine, engine_at
+from moorage.metadata.engines.engine import Engine
+from moorage.metadata.engines.selection import engine_at
 
 CLIENTS = 4
 LAYER_BYTES = 4096

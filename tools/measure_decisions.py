@@ -12,10 +12,10 @@ import time
 from statistics import median
 from typing import Any
 
-from moorage.domain.identities import Caller
-from moorage.domain.policies.document import Kind, parse_policy
-from moorage.domain.policies.evaluation import PolicySet, evaluate
-from moorage.domain.policies.request import Circumstances, Request
+from moorage.domain.identity.callers import Caller
+from moorage.domain.identity.policies.document import Kind, parse_policy
+from moorage.domain.identity.policies.evaluation import PolicySet, evaluate
+from moorage.domain.identity.policies.request import Circumstances, Request
 
 POLICIES, STATEMENTS, ROUNDS, REPEAT = 20, 10, 2_000, 7
 ACCOUNT, REGION = "111111111111", "eu-west-1"

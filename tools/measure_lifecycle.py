@@ -29,16 +29,18 @@ from pathlib import Path
 from moorage import app
 from moorage.adapters.data_folder import DataFolder
 from moorage.config import Settings
-from moorage.core import lifecycle, repositories
 from moorage.core.clock import SECOND, system_clock
+from moorage.core.lifecycle import policies as lifecycle
+from moorage.core.registry import repositories
 from moorage.domain.names import Registry, RepositoryName
-from moorage.domain.quotas import Quotas
-from moorage.metadata import images, jobs
-from moorage.metadata import lifecycle as rows
+from moorage.domain.registry.quotas import Quotas
+from moorage.metadata import jobs
 from moorage.metadata.database import Transaction
-from moorage.metadata.images import Image
-from moorage.metadata.repositories import Repository, RepositorySettings
-from moorage.metadata.sqlite import SqliteDatabase, open_writer
+from moorage.metadata.engines.sqlite.database import SqliteDatabase, open_writer
+from moorage.metadata.lifecycle import policies as rows
+from moorage.metadata.registry import images
+from moorage.metadata.registry.images import Image
+from moorage.metadata.registry.repositories import Repository, RepositorySettings
 
 NAME = RepositoryName("team/app")
 HERE = Registry(app.ACCOUNT, "us-east-1")

@@ -10,51 +10,59 @@ from typing import TYPE_CHECKING
 
 from moorage import failpoints
 from moorage.adapters.audit_file import AuditFile
-from moorage.adapters.blob_files import FileBlobStore
-from moorage.adapters.blob_s3 import S3BlobStore
-from moorage.adapters.courier import HttpCourier
 from moorage.adapters.data_folder import DataFolder
-from moorage.adapters.s3_client import S3Client
-from moorage.adapters.s3_copies import BucketCopies
-from moorage.adapters.s3_objects import Objects
-from moorage.adapters.s3_signing import Signer
+from moorage.adapters.files.blob_store import FileBlobStore
+from moorage.adapters.http_sender import HttpCourier
+from moorage.adapters.s3.blob_store import S3BlobStore
+from moorage.adapters.s3.client import S3Client
+from moorage.adapters.s3.copies import BucketCopies
+from moorage.adapters.s3.objects import Objects
+from moorage.adapters.s3.signing import Signer
 from moorage.config import Settings
-from moorage.core import accounts, events, lifecycle, lifecycle_previews, master_key, orphans, webhooks
-from moorage.core.access import Access
-from moorage.core.addresses import Addresses
-from moorage.core.audit import Audit
-from moorage.core.authorization import Authorizer
 from moorage.core.clock import DAY, HOUR, SECOND, Clock, CommonClock, system_clock
-from moorage.core.collection import Collection
-from moorage.core.collector import Collector, Rules
-from moorage.core.layers import Layers
-from moorage.core.lifecycle_runs import LifecycleRuns
-from moorage.core.moving import MoveRefused
-from moorage.core.moving_blobs import Side
+from moorage.core.events import record as events
+from moorage.core.events import webhooks
+from moorage.core.events.audit import Audit
+from moorage.core.events.webhooks import Deliveries
+from moorage.core.garbage.collect import Collector, Rules
+from moorage.core.garbage.grace import Telling
+from moorage.core.garbage.jobs import Collection
+from moorage.core.garbage.sweep import Sweeper
+from moorage.core.garbage.verify import Stores
+from moorage.core.identity import accounts, master_key
+from moorage.core.identity.authentication import Access
+from moorage.core.identity.authorization import Authorizer
+from moorage.core.lifecycle import orphans
+from moorage.core.lifecycle import policies as lifecycle
+from moorage.core.lifecycle import previews as lifecycle_previews
+from moorage.core.lifecycle.runs import LifecycleRuns
+from moorage.core.migration.blobs import Side
+from moorage.core.migration.move import MoveRefused
 from moorage.core.pages import PageTokens
-from moorage.core.pulls import Pulls
 from moorage.core.readiness import Readiness
+from moorage.core.registry.addresses import Addresses
+from moorage.core.registry.layers import Layers
+from moorage.core.registry.pulls import Pulls
 from moorage.core.services import Services
-from moorage.core.sweeping import Sweeper
-from moorage.core.telling import Telling
 from moorage.core.vault import Vault
-from moorage.core.verifying import Stores
-from moorage.core.webhooks import Deliveries
 from moorage.domain.buckets import SCHEME, Bucket, BucketKey
-from moorage.domain.encryption import Keys
 from moorage.domain.errors import Unavailable
 from moorage.domain.ports import BlobStore, CopySource, Listing
-from moorage.domain.quotas import Quotas
-from moorage.ecr.downloads import DownloadDoor
+from moorage.domain.registry.encryption import Keys
+from moorage.domain.registry.quotas import Quotas
 from moorage.ecr.endpoint import EcrDoor
+from moorage.ecr.registry.downloads import DownloadDoor
 from moorage.http.application import Application, Front, Life, RequestMeter
 from moorage.http.draining import Drain
 from moorage.http.forwarding import TrustedProxies
 from moorage.http.server import GRANIAN_READ_AHEAD
-from moorage.metadata import moves, overview, postgres_clock
+from moorage.metadata import gauges as overview
 from moorage.metadata.database import Database
-from moorage.metadata.engines import Engine, engine_at
-from moorage.metadata.upload_states import StoredUploadStates
+from moorage.metadata.engines.engine import Engine
+from moorage.metadata.engines.postgres import clock as postgres_clock
+from moorage.metadata.engines.selection import engine_at
+from moorage.metadata.migration import moves
+from moorage.metadata.registry.upload_states import StoredUploadStates
 from moorage.oci.routes import DockerDoor
 from moorage.telemetry import Log
 from moorage.worker import Duty, Worker

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from moorage.domain.buckets import Bucket, BucketKey
-from moorage.domain.encryption import Keys
-from moorage.domain.quotas import Quotas
+from moorage.domain.registry.encryption import Keys
+from moorage.domain.registry.quotas import Quotas
 
 _LISTEN = re.compile(r"(?P<host>\[[0-9a-fA-F:]+\]|[^:\[\]]*):(?P<port>\d{1,5})")
 _MASTER_KEY_BYTES = 32

@@ -13,6 +13,7 @@ MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 60
 MAX_ARGUMENTS = 6
 LONG_FUNCTION_LINES = 30
+MAX_MODULES = 15
 MAX_SHARE_OF_LONG_FUNCTIONS = 0.08
 
 
@@ -76,3 +77,14 @@ def test_few_functions_of_the_program_are_longer_than_30_lines() -> None:
     long = [lines for lines in lengths if lines > LONG_FUNCTION_LINES]
 
     assert len(long) / len(lengths) <= MAX_SHARE_OF_LONG_FUNCTIONS, f"{len(long)} of {len(lengths)}"
+
+
+def test_no_folder_has_more_than_15_modules() -> None:
+    """`cli` may have more: there, one file is one command."""
+    counts = {
+        folder.relative_to(ROOT).as_posix(): len([file for file in folder.glob("*.py") if file.name != "__init__.py"])
+        for folder in (ROOT / "src").rglob("*")
+        if folder.is_dir() and folder.name != "cli"
+    }
+
+    assert {folder: count for folder, count in counts.items() if count > MAX_MODULES} == {}

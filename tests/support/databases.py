@@ -7,7 +7,8 @@ import os
 from pathlib import Path
 from typing import Final
 
-from moorage.metadata.engines import Engine, engine_at
+from moorage.metadata.engines.engine import Engine
+from moorage.metadata.engines.selection import engine_at
 from tests.support.postgres import cluster
 
 ON_POSTGRESQL: Final = os.environ.get("MOORAGE_TEST_DATABASE") == "postgresql"

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psycopg
 
-from moorage.metadata.postgres_engine import PostgresEngine
+from moorage.metadata.engines.postgres.engine import PostgresEngine
 from tests.support.clients import unavailable
 from tests.support.ports import free_port
 

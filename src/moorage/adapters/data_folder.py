@@ -14,7 +14,7 @@ import os
 import secrets
 from pathlib import Path
 
-from moorage.adapters.durable import sync_folder
+from moorage.adapters.files.durable import sync_folder
 
 
 class FolderInUse(Exception):

@@ -23,7 +23,7 @@ from moorage.domain.errors import (
     Serialization,
     UnrecognizedClient,
 )
-from moorage.domain.session_errors import (
+from moorage.domain.identity.session_errors import (
     ExpiredIdentityToken,
     InvalidIdentityToken,
     MalformedPolicyDocument,

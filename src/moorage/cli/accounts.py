@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from moorage.cli.changes import change, change_with_secrets
 from moorage.cli.keys import show
 from moorage.cli.options import data_option, existing_folder
-from moorage.core import accounts
+from moorage.cli.transactions import change, change_with_secrets
 from moorage.core.clock import system_clock
-from moorage.metadata import identities
+from moorage.core.identity import accounts
+from moorage.metadata.identity import accounts as identities
 
 
 @click.group()

@@ -10,11 +10,11 @@ import click
 import msgspec
 
 from moorage.app import ACCOUNT
-from moorage.cli.changes import change
 from moorage.cli.options import data_option
-from moorage.core.accounts import AccountError
+from moorage.cli.transactions import change
 from moorage.core.clock import system_clock
-from moorage.core.reconciling import Wanted, reconcile
+from moorage.core.identity.accounts import AccountError
+from moorage.core.identity.apply import Wanted, reconcile
 from moorage.metadata.database import Transaction
 
 _YAML = {".yaml", ".yml"}

@@ -9,12 +9,12 @@ from pathlib import Path
 import click
 
 from moorage import app
+from moorage.cli.formatting import size_text
 from moorage.cli.options import config_option, data_option, duration, existing_folder, settings_of
-from moorage.cli.texts import size_text
 from moorage.config import Settings
 from moorage.core.clock import SECOND
-from moorage.core.collector import Collector, Garbage, Report, Rules, Totals
-from moorage.core.sweeping import Sweeper
+from moorage.core.garbage.collect import Collector, Garbage, Report, Rules, Totals
+from moorage.core.garbage.sweep import Sweeper
 from moorage.domain.errors import Unavailable
 from moorage.metadata.database import DatabaseUnusable
 

@@ -6,11 +6,11 @@ from typing import Any, Final
 
 import click
 
-from moorage.cli.changes import account_option, change
 from moorage.cli.options import config_option, data_option, settings_of
-from moorage.core import explaining
+from moorage.cli.transactions import account_option, change
 from moorage.core.clock import system_clock
-from moorage.core.explaining import Asked
+from moorage.core.identity import explain as explaining
+from moorage.core.identity.explain import Asked
 
 _DENIED: Final = 3
 """Exit status, so that scripts can tell a denial from a question that cannot be answered."""

@@ -7,13 +7,13 @@ from pathlib import Path
 import click
 
 from moorage.app import ACCOUNT
-from moorage.cli.changes import account_option, change, change_with_secrets, time_text
 from moorage.cli.options import data_option, existing_folder
-from moorage.core import accounts
-from moorage.core.accounts import NewKey
+from moorage.cli.transactions import account_option, change, change_with_secrets, time_text
 from moorage.core.clock import system_clock
-from moorage.domain.identities import ROOT
-from moorage.metadata import identities
+from moorage.core.identity import accounts
+from moorage.core.identity.accounts import NewKey
+from moorage.domain.identity.callers import ROOT
+from moorage.metadata.identity import accounts as identities
 
 _user_option = click.option("--user", "name", default=ROOT, show_default=True, help="Whose keys.")
 

@@ -8,7 +8,7 @@ import click
 
 from moorage import app, failpoints
 from moorage.adapters.data_folder import DataFolder
-from moorage.cli import moving
+from moorage.cli import migrate_registry as moving
 from moorage.cli.options import config_option, data_option, settings_of
 from moorage.domain.errors import Unavailable
 from moorage.metadata.database import DatabaseUnusable

@@ -7,14 +7,14 @@ from typing import TextIO
 
 import click
 
-from moorage.cli.changes import account_option, change
 from moorage.cli.options import data_option
-from moorage.core import roles
-from moorage.core.accounts import require_account
+from moorage.cli.transactions import account_option, change
 from moorage.core.clock import system_clock
-from moorage.metadata import identity_providers
+from moorage.core.identity import roles
+from moorage.core.identity.accounts import require_account
 from moorage.metadata.database import Transaction
-from moorage.metadata.identity_providers import IdentityProvider
+from moorage.metadata.identity import providers as identity_providers
+from moorage.metadata.identity.providers import IdentityProvider
 
 
 @click.group()

@@ -7,17 +7,17 @@ from typing import TextIO
 
 import click
 
-from moorage.cli.changes import account_option, change
-from moorage.cli.holding import document_argument
 from moorage.cli.options import data_option
-from moorage.core import identity_policies
-from moorage.core.accounts import require_account
+from moorage.cli.policy_commands import document_argument
+from moorage.cli.transactions import account_option, change
 from moorage.core.clock import system_clock
-from moorage.core.identity_policies import policy_name
-from moorage.domain.managed_policies import MANAGED_POLICIES
-from moorage.metadata import identity_policies as rows
+from moorage.core.identity import policies as identity_policies
+from moorage.core.identity.accounts import require_account
+from moorage.core.identity.policies import policy_name
+from moorage.domain.identity.managed_policies import MANAGED_POLICIES
 from moorage.metadata.database import Transaction
-from moorage.metadata.identity_policies import AWS, PolicyName
+from moorage.metadata.identity import policies as rows
+from moorage.metadata.identity.policies import AWS, PolicyName
 
 
 @click.group()

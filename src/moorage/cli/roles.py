@@ -8,14 +8,14 @@ from typing import TextIO
 
 import click
 
-from moorage.cli.changes import account_option, change
-from moorage.cli.holding import add_policy_commands, document_argument, policies_text
 from moorage.cli.options import data_option
-from moorage.core import roles
+from moorage.cli.policy_commands import add_policy_commands, document_argument, policies_text
+from moorage.cli.transactions import account_option, change
 from moorage.core.clock import system_clock
-from moorage.metadata import roles as rows
+from moorage.core.identity import roles
 from moorage.metadata.database import Transaction
-from moorage.metadata.roles import Role
+from moorage.metadata.identity import roles as rows
+from moorage.metadata.identity.roles import Role
 
 _longest_session = click.option(
     "--max-session", type=int, metavar="SECONDS", help="Longest session, 3600 to 43200 seconds."

@@ -12,14 +12,14 @@ import click
 
 from moorage import app
 from moorage.adapters.data_folder import DataFolder, FolderInUse, MasterKeyMissing
-from moorage.adapters.issuing import CertificateUnusable
+from moorage.adapters.tls.authority import CertificateUnusable
 from moorage.cli.metrics import meter_for
 from moorage.cli.options import config_option, data_option, registry_options, settings_of, tls_options
 from moorage.cli.ready import is_ready
 from moorage.cli.tls import bundle_of, certificates_of, prepared, served
 from moorage.cli.traces import tracing_for
 from moorage.config import Settings, SettingWrong
-from moorage.core.master_key import MasterKeyWrong
+from moorage.core.identity.master_key import MasterKeyWrong
 from moorage.domain.errors import Unavailable
 from moorage.http.draining import Drain
 from moorage.http.server import Certificate, Factory, PortInUse, refuse_port_in_use, run_granian, run_uvicorn

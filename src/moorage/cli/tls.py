@@ -9,9 +9,9 @@ from pathlib import Path
 
 import click
 
-from moorage.adapters.certificates import Certificates, GivenFiles, OwnAuthority, names_to_serve
 from moorage.adapters.data_folder import DataFolder
-from moorage.adapters.issuing import CertificateUnusable
+from moorage.adapters.tls.authority import CertificateUnusable
+from moorage.adapters.tls.certificates import Certificates, GivenFiles, OwnAuthority, names_to_serve
 from moorage.cli.options import config_option, data_option, existing_folder
 from moorage.config import Settings
 from moorage.http.server import Certificate

@@ -7,15 +7,17 @@ from pathlib import Path
 import click
 
 from moorage import app
-from moorage.cli.changes import account_option, change, time_text
 from moorage.cli.options import data_option, settings_of
-from moorage.core import holding, repositories, undeletion
+from moorage.cli.transactions import account_option, change, time_text
 from moorage.core.clock import system_clock
-from moorage.core.undeletion import NotInTrash, Undeleted
+from moorage.core.garbage import undelete as undeletion
+from moorage.core.garbage import why as holding
+from moorage.core.garbage.undelete import NotInTrash, Undeleted
+from moorage.core.registry import repositories
 from moorage.domain.errors import Refusal
 from moorage.domain.names import Registry
-from moorage.metadata import trash
 from moorage.metadata.database import Transaction
+from moorage.metadata.garbage import deleted_images as trash
 
 _PAGE = 1000
 

@@ -6,15 +6,16 @@ from pathlib import Path
 
 import click
 
-from moorage.cli.changes import account_option, change
-from moorage.cli.holding import add_policy_commands, policies_text
 from moorage.cli.options import data_option
-from moorage.core import accounts, identity_policies
+from moorage.cli.policy_commands import add_policy_commands, policies_text
+from moorage.cli.transactions import account_option, change
 from moorage.core.clock import system_clock
-from moorage.core.identity_policies import policy_name
-from moorage.domain.identities import ROOT
-from moorage.metadata import identities
+from moorage.core.identity import accounts
+from moorage.core.identity import policies as identity_policies
+from moorage.core.identity.policies import policy_name
+from moorage.domain.identity.callers import ROOT
 from moorage.metadata.database import Transaction
+from moorage.metadata.identity import accounts as identities
 
 
 @click.group()

@@ -12,11 +12,11 @@ from moorage import app
 from moorage.cli.options import data_option, existing_folder, settings_of
 from moorage.config import Settings
 from moorage.core.clock import system_clock
-from moorage.core.verifying import Finding, Rate, Reports, Verifier
+from moorage.core.garbage.verify import Finding, Rate, Reports, Verifier
 from moorage.domain import buckets
 from moorage.domain.errors import Unavailable
-from moorage.metadata import verification
 from moorage.metadata.database import DatabaseUnusable
+from moorage.metadata.garbage import verification
 
 _MIB = 1 << 20
 

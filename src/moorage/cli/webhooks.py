@@ -9,16 +9,17 @@ from pathlib import Path
 import click
 import msgspec
 
-from moorage.adapters.courier import HttpCourier
+from moorage.adapters.http_sender import HttpCourier
 from moorage.app import ACCOUNT
-from moorage.cli.changes import change, change_with_secrets
 from moorage.cli.options import data_option, existing_folder
-from moorage.core import events, webhooks
+from moorage.cli.transactions import change, change_with_secrets
 from moorage.core.clock import iso_time, system_clock
+from moorage.core.events import record as events
+from moorage.core.events import webhooks
 from moorage.core.vault import Vault
 from moorage.domain.ports import Unreachable
-from moorage.metadata import webhooks as rows
 from moorage.metadata.database import Transaction
+from moorage.metadata.events import webhooks as rows
 
 _id_argument = click.argument("webhook_id", metavar="ID")
 

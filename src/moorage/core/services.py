@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from moorage.core import lifecycle
-from moorage.core.access import Access
-from moorage.core.addresses import Addresses
-from moorage.core.audit import Audit
-from moorage.core.authorization import Authorizer
 from moorage.core.clock import Clock
-from moorage.core.layers import Layers
+from moorage.core.events.audit import Audit
+from moorage.core.garbage.grace import Telling
+from moorage.core.identity.authentication import Access
+from moorage.core.identity.authorization import Authorizer
+from moorage.core.lifecycle import policies as lifecycle
 from moorage.core.pages import PageTokens
-from moorage.core.pulls import Pulls
-from moorage.core.telling import Telling
+from moorage.core.registry.addresses import Addresses
+from moorage.core.registry.layers import Layers
+from moorage.core.registry.pulls import Pulls
 from moorage.core.vault import Vault
-from moorage.domain.encryption import Keys
 from moorage.domain.ports import BlobStore
-from moorage.domain.quotas import Quotas
+from moorage.domain.registry.encryption import Keys
+from moorage.domain.registry.quotas import Quotas
 from moorage.metadata.database import Database
 
 

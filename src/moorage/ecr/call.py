@@ -6,14 +6,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from moorage.core.access import Credentials
-from moorage.core.authorization import Question
-from moorage.core.layers import Place
+from moorage.core.identity.authentication import Credentials
+from moorage.core.identity.authorization import Question
+from moorage.core.registry.layers import Place
 from moorage.core.services import Services
 from moorage.domain.errors import InvalidParameter
-from moorage.domain.identities import Caller
+from moorage.domain.identity.callers import Caller
+from moorage.domain.identity.policies.request import Circumstances
 from moorage.domain.names import Registry
-from moorage.domain.policies.request import Circumstances
 from moorage.metadata.database import Transaction, Work
 
 T = TypeVar("T")

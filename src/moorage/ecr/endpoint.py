@@ -13,22 +13,24 @@ from typing import Any, Final
 
 from moorage.aws import codec, service_model, sigv4
 from moorage.aws.service_model import Operation
-from moorage.core import events
-from moorage.core.audit import SERVER_FAULT
-from moorage.core.authorization import Question
+from moorage.core.events import record as events
+from moorage.core.events.audit import SERVER_FAULT
+from moorage.core.identity.authorization import Question
 from moorage.core.services import Services
-from moorage.domain import actions
-from moorage.domain.actions import Target
 from moorage.domain.errors import BodyTimeout, Refusal, RequestEntityTooLarge, Unavailable, UnsupportedOperation
-from moorage.domain.identities import Caller
+from moorage.domain.identity import actions
+from moorage.domain.identity.actions import Target
+from moorage.domain.identity.callers import Caller
+from moorage.domain.identity.policies.request import Circumstances
 from moorage.domain.names import Registry, parse_repository_arn
-from moorage.domain.policies.request import Circumstances
-from moorage.ecr import images, layers, lifecycle, policies, replication, repositories, settings, sts, templates
-from moorage.ecr.authentication import authenticated_body
+from moorage.ecr import lifecycle, replication
 from moorage.ecr.call import Call, Handler
+from moorage.ecr.identity import sts
+from moorage.ecr.identity.authentication import authenticated_body
+from moorage.ecr.registry import images, layers, policies, repositories, settings, templates
 from moorage.http.bodies import BodyBudget
-from moorage.http.circumstances import circumstances_of
 from moorage.http.messages import RETRY_SECONDS, Request, Response
+from moorage.http.request_context import circumstances_of
 from moorage.metadata.database import Transaction
 
 OPERATIONS: Final[Mapping[str, Handler]] = {
@@ -118,7 +120,7 @@ async def _authorize(call: Call, operation: Operation, members: dict[str, Any]) 
 
 
 def _questions(call: Call, operation: Operation, members: dict[str, Any]) -> list[Question]:
-    """One for each thing that the request is about (`domain/actions.py`)."""
+    """One for each thing that the request is about (`domain/identity/actions.py`)."""
     permission = actions.OPERATIONS[operation.name]
     match permission.target:
         case Target.REGISTRY:

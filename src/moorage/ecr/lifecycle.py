@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from moorage.core import images, lifecycle, lifecycle_previews, repositories, storage_classes
-from moorage.core.images import ImageId
-from moorage.core.lifecycle_previews import Asked, Found, Status
+from moorage.core.lifecycle import policies as lifecycle
+from moorage.core.lifecycle import previews as lifecycle_previews
+from moorage.core.lifecycle.previews import Asked, Found, Status
+from moorage.core.registry import images, repositories, storage_classes
+from moorage.core.registry.images import ImageId
 from moorage.ecr import shapes, views
 from moorage.ecr.call import Call, Handler, Page, next_token, page_of, refuse_paging_with, seconds
 from moorage.metadata.database import Transaction
-from moorage.metadata.lifecycle import PreviewResult, StoredPolicy
+from moorage.metadata.lifecycle.policies import PreviewResult, StoredPolicy
 
 _TAGGED: Final = {"TAGGED": True, "UNTAGGED": False, "ANY": None}
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from moorage.core.images import Failed, ImageId, Removed
+from moorage.core.registry.images import Failed, ImageId, Removed
 from moorage.core.services import Services
 from moorage.domain.errors import InvalidTagParameter
 from moorage.ecr import shapes
 from moorage.ecr.call import seconds
-from moorage.metadata.images import Image, StoredManifest
-from moorage.metadata.repositories import Repository
+from moorage.metadata.registry.images import Image, StoredManifest
+from moorage.metadata.registry.repositories import Repository
 
 
 def repository(services: Services, found: Repository) -> shapes.Repository:

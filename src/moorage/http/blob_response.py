@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Final, Protocol
 
 from moorage.domain.ports import BlobStore, FileLink, UrlLink
-from moorage.http.conditions import etag_of, is_unchanged
+from moorage.http.conditional import etag_of, is_unchanged
 from moorage.http.messages import Headers, Request, Response
 
 _TYPE: Final = (b"content-type", b"application/octet-stream")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from moorage.core.audit import Audit
-from moorage.domain.actions import DOCKER
+from moorage.core.events.audit import Audit
 from moorage.domain.errors import NotAuthenticated, Refusal
+from moorage.domain.identity.actions import DOCKER
 from moorage.http.messages import Request
-from moorage.oci.gate import registry_named_by
+from moorage.oci.access import registry_named_by
 
 READING: Final = frozenset({"GET", "HEAD"})
 """Methods that change nothing."""

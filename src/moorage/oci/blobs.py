@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Final
 
-from moorage.core import mounts, repositories
+from moorage.core.registry import mounts, repositories
 from moorage.core.services import Services
-from moorage.domain.actions import DOCKER
 from moorage.domain.errors import BlobNotFound, Refusal
+from moorage.domain.identity.actions import DOCKER
 from moorage.domain.names import Digest, RepositoryName
 from moorage.http.blob_response import blob_response
 from moorage.http.messages import Request, Response
-from moorage.metadata import layers
 from moorage.metadata.database import Transaction
-from moorage.metadata.layers import Blob
-from moorage.oci.gate import Gate, Visit
+from moorage.metadata.registry import layers
+from moorage.metadata.registry.layers import Blob
+from moorage.oci.access import Gate, Visit
 
 (_READ,) = DOCKER["blobs", "GET"]
 (_DELETE,) = DOCKER["blobs", "DELETE"]

@@ -5,14 +5,15 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
-from moorage.core import events, templates
+from moorage.core.events import record as events
+from moorage.core.registry import templates
 from moorage.core.services import Services
-from moorage.domain.actions import OPERATIONS
 from moorage.domain.errors import RepositoryNotFound
+from moorage.domain.identity.actions import OPERATIONS
 from moorage.domain.names import RepositoryName
 from moorage.metadata.database import Transaction, Work
-from moorage.metadata.repositories import Repository
-from moorage.oci.gate import Gate, Visit
+from moorage.metadata.registry.repositories import Repository
+from moorage.oci.access import Gate, Visit
 
 _OPERATION: Final = "CreateRepository"
 """What the push becomes besides, for permissions, events and the audit log."""

@@ -8,10 +8,9 @@ from __future__ import annotations
 from typing import Final
 
 from moorage import failpoints
-from moorage.core import images, repositories
-from moorage.core.images import Push
+from moorage.core.registry import images, repositories
+from moorage.core.registry.images import Push
 from moorage.core.services import Services
-from moorage.domain.actions import DOCKER
 from moorage.domain.errors import (
     ImageAlreadyExists,
     ManifestNotFound,
@@ -21,17 +20,18 @@ from moorage.domain.errors import (
     RequestEntityTooLarge,
     TagInvalid,
 )
-from moorage.domain.manifests import MANIFEST_LIMIT, parse_manifest
+from moorage.domain.identity.actions import DOCKER
 from moorage.domain.names import Digest, RepositoryName, Tag
+from moorage.domain.registry.manifests import MANIFEST_LIMIT, parse_manifest
 from moorage.http.bodies import BodyBudget, whole
-from moorage.http.conditions import etag_of, is_unchanged
+from moorage.http.conditional import etag_of, is_unchanged
 from moorage.http.messages import Request, Response
-from moorage.metadata import pulls
 from moorage.metadata.database import Transaction, Work
-from moorage.metadata.images import StoredManifest
-from moorage.metadata.repositories import Repository
+from moorage.metadata.registry import pulls
+from moorage.metadata.registry.images import StoredManifest
+from moorage.metadata.registry.repositories import Repository
+from moorage.oci.access import Gate, Visit
 from moorage.oci.creation import Creation
-from moorage.oci.gate import Gate, Visit
 
 (_PULL,) = DOCKER["manifests", "GET"]
 (_PUSH,) = DOCKER["manifests", "PUT"]

@@ -14,15 +14,15 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from moorage.core.audit import SERVER_FAULT
+from moorage.core.events.audit import SERVER_FAULT
 from moorage.core.services import Services
 from moorage.domain.errors import Refusal, Unsupported
 from moorage.http.messages import Request, Response
 from moorage.oci import audit
+from moorage.oci.access import Gate
 from moorage.oci.blobs import Blobs
 from moorage.oci.errors import error, refused
-from moorage.oci.gate import Gate
-from moorage.oci.lists import Lists
+from moorage.oci.listings import Lists
 from moorage.oci.manifests import Manifests
 from moorage.oci.uploads import Uploads
 

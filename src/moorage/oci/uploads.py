@@ -6,10 +6,9 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Final
 
-from moorage.core import mounts, repositories
-from moorage.core.layers import invalid_part
+from moorage.core.registry import mounts, repositories
+from moorage.core.registry.layers import invalid_part
 from moorage.core.services import Services
-from moorage.domain.actions import DOCKER
 from moorage.domain.errors import (
     BodyLengthDiffers,
     DigestInvalid,
@@ -19,17 +18,18 @@ from moorage.domain.errors import (
     RepositoryNotFound,
     UploadNotFound,
 )
+from moorage.domain.identity.actions import DOCKER
 from moorage.domain.names import Digest
 from moorage.http.blob_response import is_number
 from moorage.http.bodies import ClientGone, chunks
 from moorage.http.messages import Request, Response
-from moorage.metadata import layers
 from moorage.metadata.database import Transaction
-from moorage.metadata.layers import Blob, Upload
-from moorage.metadata.repositories import Repository
+from moorage.metadata.registry import layers
+from moorage.metadata.registry.layers import Blob, Upload
+from moorage.metadata.registry.repositories import Repository
+from moorage.oci.access import Gate, Visit
 from moorage.oci.creation import Creation
 from moorage.oci.errors import received
-from moorage.oci.gate import Gate, Visit
 
 (_START,) = DOCKER["uploads", "POST"]
 (_APPEND,) = DOCKER["upload", "PATCH"]

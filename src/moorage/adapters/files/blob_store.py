@@ -1,0 +1,319 @@
+"""Blobs as files on a local disk.
+
+    ROOT/uploads/UPLOAD                     an upload while it grows, and until it is committed or abandoned
+    ROOT/blobs/sha256/ab/abcd…-UPLOAD       a blob; the path below ROOT is its storage key
+    ROOT/blobs/sha512/ab/abcd…-UPLOAD
+
+The upload's id in the key makes every key one of a kind. Both trees are on one file system, so that a commit is a
+rename. All folders are made beforehand, so that no commit has to make one and sync what names it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import hashlib
+import os
+import re
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+from moorage import failpoints
+from moorage.adapters.files import durable
+from moorage.adapters.files.receiving import Reception, next_batch
+from moorage.adapters.files.running_digests import (
+    RUNNING,
+    DigestRecord,
+    RunningDigest,
+    RunningDigests,
+    drop_record_beyond,
+    hash_up_to,
+    read_record,
+    write_record,
+)
+from moorage.adapters.files.uploads import Glimpse, Start, append_at_once, open_locked
+from moorage.domain.ports import CHUNK_BYTES, BlobMissing, FileLink, StoredObject, UploadBusy, UploadMissing
+
+THREADS = 8
+SMALL_BYTES = 256 << 10
+"""A body up to this size is collected first and then stored in one thread in one go."""
+
+_UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+_UUID_LENGTH = 36
+_UPLOAD = re.compile(_UUID)
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
+_KEY = re.compile(rf"blobs/(?:sha256/(?=.{{67}}-)|sha512/(?=.{{131}}-))([0-9a-f]{{2}})/\1[0-9a-f]+-{_UUID}")
+
+_Result = TypeVar("_Result")
+
+
+class FileBlobStore:
+    """A `BlobStore` below one folder, shared by any number of processes on one machine.
+
+    Each process makes its own instance, after a fork, and uses it from one event loop.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._uploads = root / "uploads"
+        self._running = RunningDigests()
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="blobs")
+
+    def prepare(self) -> None:
+        """Make the folders, durably; once per start is enough. Raises OSError."""
+        durable.make_folders([self._uploads, *_blob_folders(self._root)])
+
+    def close(self) -> None:
+        """Give back the threads; no operation may be running."""
+        self._pool.shutdown()
+
+    async def append(self, upload: str, offset: int, chunks: AsyncIterator[bytes]) -> int:
+        """See `BlobStore.append`."""
+        path = self._upload_path(upload)
+        start = Start(path, offset, Glimpse.of(path), self._running.get(upload))
+        if offset > 0 and start.glimpse is None:
+            raise UploadMissing(upload)
+        first = await next_batch(chunks, SMALL_BYTES)
+        if first.last:
+            size, running = await self._in_thread(append_at_once, start, first.chunks)
+        else:
+            size, running = await Reception(self._pool).append(start, first, chunks)
+        if running is not None:
+            self._running.keep(upload, running)
+        return size
+
+    async def digest(self, upload: str, size: int, algorithm: str) -> str:
+        """See `BlobStore.digest`. Free when the bytes were hashed as they came, otherwise reads those that were not."""
+        path = self._upload_path(upload)
+        if size == 0:
+            return f"{algorithm}:{hashlib.new(algorithm).hexdigest()}"
+        with _missing(UploadMissing(upload)):
+            record = read_record(path)
+            if record is not None and record.size == size and record.digest.startswith(f"{algorithm}:"):
+                return record.digest
+            running = self._running.get(upload) if algorithm == RUNNING else None
+            caught_up = await self._in_thread(_catch_up, path, size, algorithm, running)
+        if algorithm == RUNNING:
+            self._running.keep(upload, caught_up)
+        return f"{algorithm}:{caught_up.hasher.hexdigest()}"
+
+    async def commit(self, upload: str, digest: str, size: int) -> str:
+        """See `BlobStore.commit`. Bytes that are not those of the digest any more are an UploadMissing."""
+        path = self._upload_path(upload)
+        key = _key(digest, upload)
+        await self._in_thread(_commit, path, self._root / key, DigestRecord(size, digest))
+        self._running.forget(upload)
+        return key
+
+    async def abandon(self, upload: str) -> None:
+        """See `BlobStore.abandon`."""
+        self._running.forget(upload)
+        with suppress(UploadMissing):
+            await self._in_thread(self._upload_path(upload).unlink, True)
+
+    async def content(self, key: str) -> bytes:
+        """See `BlobStore.content`. In place: a hop to a thread would take ten times as long as the reading."""
+        with _missing(BlobMissing(key)):
+            descriptor = os.open(self._blob_path(key), os.O_RDONLY)
+        try:
+            return b"".join(iter(lambda: os.read(descriptor, CHUNK_BYTES), b""))
+        finally:
+            os.close(descriptor)
+
+    async def size(self, key: str) -> int:
+        """See `BlobStore.size`."""
+        with _missing(BlobMissing(key)):
+            return self._blob_path(key).stat().st_size
+
+    async def read(self, key: str, start: int, stop: int) -> AsyncIterator[bytes]:
+        """See `BlobStore.read`."""
+        with _missing(BlobMissing(key)):
+            descriptor = os.open(self._blob_path(key), os.O_RDONLY)
+        reading: Future[bytes] | None = None
+        try:
+            while start < stop:
+                reading = self._pool.submit(os.pread, descriptor, min(CHUNK_BYTES, stop - start), start)
+                chunk = await asyncio.wrap_future(reading)
+                if not chunk:
+                    raise OSError(errno.EIO, f"ends at byte {start}", key)
+                start += len(chunk)
+                yield chunk
+        finally:
+            _close_after(reading, descriptor)
+
+    def link(self, key: str) -> FileLink:
+        """See `BlobStore.link`."""
+        return FileLink(self._blob_path(key))
+
+    async def delete(self, *keys: str) -> None:
+        """See `BlobStore.delete`. Durably, so that no power cut brings back a file that nothing refers to."""
+        await self._in_thread(_delete, [self._blob_path(key) for key in keys])
+
+    async def objects(self) -> AsyncIterator[list[StoredObject]]:
+        """See `Listing.objects`: a folder at a time."""
+        for folder in _blob_folders(self._root):
+            yield await self._in_thread(_objects_in, self._root, folder)
+
+    async def uploads(self) -> AsyncIterator[list[str]]:
+        """See `Listing.uploads`."""
+        yield await self._in_thread(_uploads_in, self._uploads)
+
+    async def remove_upload(self, upload: str) -> None:
+        """See `Listing.remove_upload`."""
+        await self.abandon(upload)
+
+    async def check(self) -> None:
+        """Nothing to ask: a start has made the folders (`prepare`)."""
+
+    async def copies_of(self, digest: str, key: str) -> list[str]:  # noqa: ARG002 - the digest is in each key
+        """See `CopySource.copies_of`: whichever upload brought them."""
+        prefix = _key(digest, "")
+        folder = self._root / Path(prefix).parent
+        return [one.key for one in await self._in_thread(_objects_in, self._root, folder) if one.key.startswith(prefix)]
+
+    async def set_aside(self, key: str) -> str:
+        """See `Quarantine.set_aside`: below `quarantine/` in the same root."""
+        with _missing(BlobMissing(key)):
+            return str(await self._in_thread(_set_aside, self._root, self._blob_path(key)))
+
+    def _upload_path(self, upload: str) -> Path:
+        if _UPLOAD.fullmatch(upload) is None:
+            raise UploadMissing(upload)
+        return self._uploads / upload
+
+    def _blob_path(self, key: str) -> Path:
+        """Where a blob lies. Raises BlobMissing for a key that this store cannot have given."""
+        if _KEY.fullmatch(key) is None:
+            raise BlobMissing(key)
+        return self._root / key
+
+    async def _in_thread(self, work: Callable[..., _Result], *arguments: Any) -> _Result:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)
+
+
+def _key(digest: str, upload: str) -> str:
+    if _DIGEST.fullmatch(digest) is None:
+        raise ValueError(f"{digest!r} is not a digest")
+    algorithm, _, encoded = digest.partition(":")
+    return f"blobs/{algorithm}/{encoded[:2]}/{encoded}-{upload}"
+
+
+@contextmanager
+def _missing(failure: BlobMissing | UploadMissing) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError:
+        raise failure from None
+
+
+def _close_after(reading: Future[bytes] | None, descriptor: int) -> None:
+    """Close a file when the thread that may still read it is done; a closed number could be another file's by then."""
+    if reading is None:
+        os.close(descriptor)
+    else:
+        reading.add_done_callback(lambda _: os.close(descriptor))
+
+
+def _catch_up(path: Path, size: int, algorithm: str, running: RunningDigest | None) -> RunningDigest:
+    """Hash the first `size` bytes of an upload and leave a record for other processes."""
+    try:
+        descriptor, _ = open_locked(path)
+        locked = True
+    except UploadBusy:  # somebody writes at this moment: no record then, and `commit` reads the bytes again
+        descriptor, locked = os.open(path, os.O_RDONLY), False
+    try:
+        if running and (running.size > size or running.record() != read_record(descriptor)):
+            running = None
+        caught_up = hash_up_to(descriptor, size, algorithm, running)
+        if locked:
+            durable.sync(descriptor)
+            write_record(descriptor, DigestRecord(size, f"{algorithm}:{caught_up.hasher.hexdigest()}"))
+    except EOFError as error:
+        raise UploadMissing(path.name) from error
+    finally:
+        os.close(descriptor)
+    return caught_up
+
+
+def _commit(path: Path, final: Path, content: DigestRecord) -> None:
+    """Turn an upload's file into a blob, unless that has happened before."""
+    with durable.unwritable_as_store_full():
+        if not _is_committed(final, content.size):
+            try:
+                _rename(path, final, content)
+            except UploadMissing:
+                if not _is_committed(final, content.size):
+                    raise
+        failpoints.hit("U8")
+        durable.sync_folder(final.parent)
+        failpoints.hit("U9")
+
+
+def _is_committed(final: Path, size: int) -> bool:
+    glimpse = Glimpse.of(final)
+    return glimpse is not None and glimpse.size == size
+
+
+def _rename(path: Path, final: Path, content: DigestRecord) -> None:
+    descriptor, glimpse = open_locked(path, 0 if content.size else os.O_CREAT)
+    try:
+        if glimpse.size > content.size or content.size == 0:
+            drop_record_beyond(descriptor, content.size)
+            os.ftruncate(descriptor, content.size)
+            durable.sync(descriptor)
+        if read_record(descriptor) != content:
+            _verify(descriptor, content)
+        failpoints.hit("U7")
+        path.rename(final)
+    except EOFError as error:
+        raise UploadMissing(path.name) from error
+    finally:
+        os.close(descriptor)
+
+
+def _verify(descriptor: int, content: DigestRecord) -> None:
+    """Read the bytes once more: there is no record of them, so between digest and lock others may have been written."""
+    algorithm = content.digest.partition(":")[0]
+    hasher = hash_up_to(descriptor, content.size, algorithm, None).hasher
+    if f"{algorithm}:{hasher.hexdigest()}" != content.digest:
+        raise EOFError("other bytes were written since the digest was compared")
+
+
+def _blob_folders(root: Path) -> list[Path]:
+    return [root / "blobs" / algorithm / f"{first:02x}" for algorithm in ("sha256", "sha512") for first in range(256)]
+
+
+def _objects_in(root: Path, folder: Path) -> list[StoredObject]:
+    """The blobs in a folder; files that are none, which somebody else put there, are left alone."""
+    found: list[StoredObject] = []
+    with suppress(FileNotFoundError), os.scandir(folder) as entries:
+        for entry in entries:
+            key = str(Path(entry.path).relative_to(root))
+            if _KEY.fullmatch(key):
+                with suppress(FileNotFoundError):  # removed since the folder was read
+                    found.append(StoredObject(key, key[-_UUID_LENGTH:], entry.stat(follow_symlinks=False).st_size))
+    return found
+
+
+def _uploads_in(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir() if _UPLOAD.fullmatch(path.name)]
+
+
+def _set_aside(root: Path, path: Path) -> Path:
+    place = root / "quarantine"
+    durable.make_folders([place])
+    target = place / path.name
+    path.rename(target)
+    durable.sync_folder(place)
+    durable.sync_folder(path.parent)
+    return target
+
+
+def _delete(paths: list[Path]) -> None:
+    for path in paths:
+        path.unlink(missing_ok=True)
+    for folder in {path.parent for path in paths}:
+        durable.sync_folder(folder)

@@ -1,0 +1,1 @@
+"""TLS certificates: given ones, and those of a built-in authority."""

@@ -1,0 +1,1 @@
+"""Events of a registry, their delivery to targets, and the audit log."""

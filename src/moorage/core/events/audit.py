@@ -1,0 +1,208 @@
+"""The audit log: who asked for what, from where, and whether it was done, in records shaped as AWS CloudTrail's.
+
+Every request to change something has a record, also one that is refused; reading has, where that is switched on. What a
+docker client sends is recorded as the calls of the API that it becomes (ECR user guide, "Logging with CloudTrail").
+Records hold no content: no layer, no manifest, no page token, and no header but the name of the client's program.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from moorage.core.clock import Clock, iso_time
+from moorage.domain.errors import AccessDenied, InvalidParameter, Refusal
+from moorage.domain.identity.callers import Caller
+from moorage.domain.names import Registry, parse_repository_arn
+
+_EVENT_VERSION: Final = "1.11"
+_ITSELF: Final = "ecr.amazonaws.com"
+_READING: Final = ("BatchCheck", "BatchGet", "Describe", "Get", "List", "Validate")
+SERVER_FAULT: Final = "ServerException"
+"""The code of what failed through a fault of ours."""
+
+_LEFT_OUT: Final = frozenset({"imageManifest", "layerPartBlob", "nextToken"})
+_PARAMETERS_LIMIT: Final = 100_000
+"""Bytes of `requestParameters`, as CloudTrail limits them."""
+
+_AGENT_LIMIT: Final = 1024
+"""Characters of `userAgent`, as CloudTrail limits it."""
+
+
+class Asked(Protocol):
+    """What a record takes from a request. `sender` and `asked` are noted by the door once they are known."""
+
+    id: str
+    client: str
+    sender: object
+    asked: dict[str, Any] | None
+
+    def header(self, name: bytes) -> str | None: ...
+
+
+class Audit:
+    """Makes records of requests and hands them on. Without `write` there is no audit log, and nothing is made."""
+
+    def __init__(self, write: Callable[[bytes], None] | None, now: Clock, region: str, *, reads: bool) -> None:
+        self._write = write
+        self._now = now
+        self._region = region
+        self._reads = reads
+
+    def wants(self, *, reading: bool) -> bool:
+        """Whether a request that reads, or one that changes something, is to be recorded."""
+        return self._write is not None and (self._reads or not reading)
+
+    def note(self, request: Asked, operation: str, failure: Refusal | str | None, service: str = "ecr") -> None:
+        """Record a call of an operation, if such are to be recorded. `failure` as in `record`."""
+        if self.wants(reading=is_reading(operation)):
+            self.record(request, operation, failure, service=service)
+
+    def record(
+        self,
+        request: Asked,
+        operation: str,
+        failure: Refusal | str | None,
+        *,
+        service: str = "ecr",
+        docker: bool = False,
+    ) -> None:
+        """Record a call. `failure` is why it was refused, or the code of a fault of ours; None when it was done."""
+        if self._write is None:
+            return
+        record = self.describe(request, operation, service)
+        if docker:
+            record["userIdentity"]["invokedBy"] = _ITSELF
+        if failure is not None:
+            record |= _error(failure)
+        self._write(msgspec.json.encode(record, enc_hook=str))
+
+    def tell(self, event: str, resource: str, owner: Registry, details: Mapping[str, Any]) -> None:
+        """Record something that the registry did by itself (CloudTrail, "Service events"), to a repository's ARN."""
+        if self._write is None:
+            return
+        record = {
+            "eventVersion": _EVENT_VERSION,
+            "userIdentity": {"accountId": owner.account, "invokedBy": _ITSELF},
+            "eventTime": iso_time(self._now()),
+            "eventSource": _ITSELF,
+            "eventName": event,
+            "awsRegion": owner.region,
+            "sourceIPAddress": _ITSELF,
+            "userAgent": _ITSELF,
+            "requestParameters": None,
+            "responseElements": None,
+            "eventID": str(uuid.uuid4()),
+            "readOnly": False,
+            "resources": [{"ARN": resource, "accountId": owner.account}],
+            "eventType": "AwsServiceEvent",
+            "managementEvent": True,
+            "recipientAccountId": owner.account,
+            "serviceEventDetails": details,
+            "eventCategory": "Management",
+        }
+        self._write(msgspec.json.encode(record, enc_hook=str))
+
+    def describe(self, request: Asked, operation: str, service: str = "ecr") -> dict[str, Any]:
+        """The record of a call that was done, whether there is an audit log or not."""
+        caller = request.sender if isinstance(request.sender, Caller) else None
+        region = caller.region if caller else self._region
+        owner, resources = _about(request.asked or {}, Registry(caller.account if caller else "", region))
+        return {
+            "eventVersion": _EVENT_VERSION,
+            "userIdentity": identity(caller),
+            "eventTime": iso_time(self._now()),
+            "eventSource": f"{service}.amazonaws.com",
+            "eventName": operation,
+            "awsRegion": region,
+            "sourceIPAddress": request.client,
+            "userAgent": (request.header(b"user-agent") or "")[:_AGENT_LIMIT],
+            "requestParameters": _parameters(request.asked),
+            "responseElements": None,
+            "requestID": request.id,
+            "eventID": str(uuid.uuid4()),
+            "readOnly": is_reading(operation),
+            "resources": resources,
+            "eventType": "AwsApiCall",
+            "managementEvent": True,
+            "recipientAccountId": owner.account,
+            "eventCategory": "Management",
+        }
+
+
+def is_reading(operation: str) -> bool:
+    """Whether an operation of the API changes nothing, as its name tells."""
+    return operation.startswith(_READING)
+
+
+def identity(caller: Caller | None) -> dict[str, Any]:
+    """`userIdentity` of a caller; of type Unknown for whoever did not prove to be one."""
+    if caller is None:
+        return {"type": "Unknown"}
+    known: dict[str, Any] = {
+        "type": _IDENTITY_TYPES[caller.kind],
+        "principalId": caller.unique_id,
+        "arn": caller.arn,
+        "accountId": caller.account,
+    }
+    if caller.key:
+        known["accessKeyId"] = caller.key
+    if caller.kind == "User":
+        known["userName"] = caller.user_name
+    context = _session_context(caller)
+    return known | {"sessionContext": context} if context else known
+
+
+_IDENTITY_TYPES: Final = {"Account": "Root", "User": "IAMUser", "AssumedRole": "AssumedRole"}
+
+
+def _session_context(caller: Caller) -> dict[str, Any]:
+    """Of temporary credentials: when they were made, and for which role (CloudTrail, "userIdentity element")."""
+    context: dict[str, Any] = {}
+    if caller.role is not None:
+        context["sessionIssuer"] = {
+            "type": "Role",
+            "principalId": caller.user_id.partition(":")[0],
+            "arn": caller.principal_arn,
+            "accountId": caller.account,
+            "userName": caller.role.name,
+        }
+    if caller.issued_at is not None:
+        context["attributes"] = {"creationDate": iso_time(caller.issued_at), "mfaAuthenticated": "false"}
+    return context
+
+
+def _error(failure: Refusal | str) -> dict[str, str]:
+    if isinstance(failure, str):
+        return {"errorCode": failure, "errorMessage": "The service could not answer"}
+    # The one code that CloudTrail shows without "Exception".
+    code = "AccessDenied" if isinstance(failure, AccessDenied) else failure.code()
+    return {"errorCode": code, "errorMessage": str(failure)}
+
+
+def _parameters(asked: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """What was asked, without content; nothing of it when it is too large (CloudTrail, "Record contents")."""
+    if asked is None:
+        return None
+    kept = {name: value for name, value in asked.items() if name not in _LEFT_OUT}
+    size = len(msgspec.json.encode(kept, enc_hook=str))
+    if size <= _PARAMETERS_LIMIT:
+        return kept
+    return {"omitted": True, "originalSize": size, "reason": "requestParameters too large"}
+
+
+def _about(asked: Mapping[str, Any], own: Registry) -> tuple[Registry, list[dict[str, str]]]:
+    """The registry that a request is about, and the repository if there is one: by ARN, or by names."""
+    owner = Registry(asked.get("registryId") or own.account, own.region)
+    arn = asked.get("resourceArn")
+    if arn is None and "repositoryName" in asked:
+        arn = owner.repository_arn(asked["repositoryName"])
+    if arn is None:
+        return owner, []
+    with suppress(InvalidParameter):
+        owner = parse_repository_arn(arn)[0]
+    return owner, [{"ARN": arn, "accountId": owner.account}]

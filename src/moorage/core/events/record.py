@@ -1,0 +1,142 @@
+"""Events of a registry, shaped as Amazon EventBridge shows those of ECR (ECR user guide, "Amazon ECR events").
+
+An event is recorded in the transaction of the change, so that neither is ever without the other, and only where a
+webhook wants it; `webhooks.py` delivers it.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from moorage.core.clock import iso_time
+from moorage.domain.names import Registry
+from moorage.metadata import jobs
+from moorage.metadata.database import Transaction
+from moorage.metadata.events import webhooks
+from moorage.metadata.events.webhooks import Delivery, Webhook
+from moorage.metadata.registry.images import Image
+from moorage.metadata.registry.repositories import Repository
+
+JOB: Final = "webhook"
+"""The kind of the jobs that deliver: one for each webhook and stream."""
+
+PUSH: Final = "PUSH"
+DELETE: Final = "DELETE"
+UPDATE_STORAGE_CLASS: Final = "UPDATE_STORAGE_CLASS"
+API_CALL: Final = "API_CALL"
+NAMES: Final = (PUSH, DELETE, UPDATE_STORAGE_CLASS, API_CALL)
+"""The events by the names that webhooks choose them by."""
+
+
+_TOLD_BY_IMAGE: Final = frozenset({"PutImage", "BatchDeleteImage", "UpdateImageStorageClass"})
+"""Operations whose effect has events of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened. Events of one `stream`, the ARN of what they are about, are delivered in order."""
+
+    name: str
+    detail_type: str
+    registry: Registry
+    stream: str
+    time: int
+    detail: dict[str, Any]
+
+
+class Described(Protocol):
+    """What an event tells of an image: a manifest has it, and a row of one."""
+
+    @property
+    def media_type(self) -> str: ...
+    @property
+    def artifact_type(self) -> str | None: ...
+    @property
+    def subject(self) -> str | None: ...
+
+
+def record(tx: Transaction, event: Event) -> None:
+    """Put an event on its way to all webhooks that want it, with the caller's transaction."""
+    wanting = _wanting(tx, event.name)
+    if not wanting:
+        return
+    event_id = str(uuid.uuid4())
+    body = msgspec.json.encode(envelope(event, event_id), enc_hook=str).decode()
+    for webhook in wanting:
+        webhooks.add_delivery(tx, Delivery(0, webhook.id, event.stream, event_id, body, event.time))
+        ask_for_delivery(tx, webhook, event.stream, event.time)
+
+
+def _wanting(tx: Transaction, name: str) -> list[Webhook]:
+    return [webhook for webhook in webhooks.list_all(tx) if name in webhook.events]
+
+
+def ask_for_delivery(tx: Transaction, webhook: Webhook, stream: str, now: int) -> None:
+    """Let a worker send what waits in a stream."""
+    jobs.enqueue(tx, JOB, job_key(webhook, stream), {}, now)
+
+
+def job_key(webhook: Webhook, stream: str) -> str:
+    return f"{webhook.id} {stream}"
+
+
+def envelope(event: Event, event_id: str) -> dict[str, Any]:
+    """An event with what EventBridge writes on every one."""
+    return {
+        "version": "0",
+        "id": event_id,
+        "detail-type": event.detail_type,
+        "source": "aws.ecr",
+        "account": event.registry.account,
+        "time": iso_time(event.time),
+        "region": event.registry.region,
+        "resources": [],
+        "detail": event.detail,
+    }
+
+
+def image_event(repository: Repository, action: str, digest: str, tag: str | None, image: Described, now: int) -> Event:
+    """PUSH or DELETE of an image: one for each tag, or one with an empty tag for an image without any."""
+    return _image_event(repository, action, digest, image, now, {"image-tag": tag or ""})
+
+
+def storage_class_event(repository: Repository, image: Image, target: str, now: int) -> Event:
+    """An image was archived or restored; `target` is ARCHIVE or STANDARD."""
+    further = {"target-storage-class": target}
+    if target == "STANDARD":
+        further["last-activated-at"] = iso_time(now)
+    return _image_event(repository, UPDATE_STORAGE_CLASS, image.digest, image, now, further)
+
+
+def record_api_call(
+    tx: Transaction, operation: str, registry: Registry, describe: Callable[[], dict[str, Any]], now: int
+) -> None:
+    """Tell that the registry or a repository was changed by a call; `describe` makes the record of the audit log."""
+    if operation in _TOLD_BY_IMAGE or not _wanting(tx, API_CALL):
+        return
+    call = describe()
+    stream = call["resources"][0]["ARN"] if call["resources"] else registry.registry_arn()
+    record(tx, Event(API_CALL, "AWS API Call via CloudTrail", registry, stream, now, call))
+
+
+def _image_event(
+    repository: Repository, action: str, digest: str, image: Described, now: int, further: dict[str, Any]
+) -> Event:
+    detail = {
+        "result": "SUCCESS",
+        "repository-name": repository.name,
+        "image-digest": digest,
+        "action-type": action,
+        **further,
+        "manifest-media-type": image.media_type,
+    }
+    if image.artifact_type:
+        detail["artifact-media-type"] = image.artifact_type
+    # Images that refer to another one have a detail-type of their own, with the same members.
+    detail_type = "ECR Referrer Action" if image.subject else "ECR Image Action"
+    return Event(action, detail_type, repository.registry, repository.arn, now, detail)

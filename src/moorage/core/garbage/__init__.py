@@ -1,0 +1,1 @@
+"""Garbage collection: what is removed, when, and how to keep it or bring it back."""

@@ -1,0 +1,250 @@
+"""The collector: finds what nothing needs any more, says why, and removes it while everything else goes on.
+
+Each removal is decided under the row's lock in the transaction that does it
+(`metadata/garbage/unreferenced.py`). The row goes first; the bytes go later, from a list that the same transaction
+writes, so a crash in between leaves them on the list. No removal waits for a client, and none holds one up for longer
+than a small transaction.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Final, Generic, TypeVar
+
+from moorage import failpoints
+from moorage.core.clock import HOUR, Clock
+from moorage.core.garbage.grace import GRACE_PERIOD, collectable_before
+from moorage.core.registry.layers import FINISHED_LIFE, UPLOAD_LIFE
+from moorage.domain.ports import BlobMissing, BlobStore
+from moorage.metadata.database import Database, Transaction, Work
+from moorage.metadata.garbage import deleted_images as trash
+from moorage.metadata.garbage import unreferenced as garbage
+from moorage.metadata.garbage.deleted_images import RemovedImage
+from moorage.metadata.garbage.unreferenced import (
+    BLOB,
+    UPLOAD,
+    Before,
+    OldUpload,
+    RemovedBytes,
+    UnneededBlob,
+    UnneededLayer,
+)
+
+T = TypeVar("T")
+P = TypeVar("P")
+
+LINGER: Final = HOUR
+"""How long bytes stay behind their row at most: links to them are good for that long, and answers are being sent."""
+
+_ROWS: Final = 1000
+"""Rows that one look takes: about a millisecond."""
+
+_BATCH: Final = 100
+"""Removals of one transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What counts as garbage, and how much of the time is taken to look for it (`share`, up to 1)."""
+
+    grace: int = GRACE_PERIOD
+    upload_life: int = UPLOAD_LIFE
+    share: float = 0.05
+    dry_run: bool = False
+
+    @property
+    def linger(self) -> int:
+        return min(self.grace, LINGER)
+
+
+@dataclass(frozen=True, slots=True)
+class Garbage:
+    """One thing that goes, or would go: what it is, its name, its bytes, and why."""
+
+    kind: str
+    name: str
+    size: int
+    why: str
+
+
+Report = Callable[[Garbage], None]
+
+
+class Totals:
+    """Counts what is reported: numbers and bytes by kind."""
+
+    def __init__(self) -> None:
+        self.counts: dict[str, int] = {}
+        self.sizes: dict[str, int] = {}
+
+    def __call__(self, one: Garbage) -> None:
+        self.counts[one.kind] = self.counts.get(one.kind, 0) + 1
+        self.sizes[one.kind] = self.sizes.get(one.kind, 0) + one.size
+
+
+@dataclass(frozen=True, slots=True)
+class _Search(Generic[T, P]):
+    """How to find one kind of garbage, slice by slice from the position `first` on, and how to remove it."""
+
+    first: P
+    find: Callable[[Transaction, P], tuple[list[T], P | None]]
+    remove: Callable[[Transaction, T], bool]
+    describe: Callable[[T], Garbage]
+
+
+class Collector:
+    """Any number of runs may go on at the same time, in several processes: each thing is removed once."""
+
+    def __init__(self, database: Database, blobs: BlobStore, now: Clock) -> None:
+        self._database = database
+        self._blobs = blobs
+        self._now = now
+
+    async def collect(self, rules: Rules, report: Report) -> None:
+        """Remove what is garbage at this moment, or only say what it is. Raises OSError, Unavailable."""
+        now = self._now()
+        before = Before(collectable_before(now, rules.grace), now - rules.grace)
+        await self._run(rules, report, _removed_images(before))
+        await self._run(rules, report, _uploads(now - rules.upload_life, now))
+        await self._run(rules, report, _layers(before))
+        await self._run(rules, report, _unneeded_blobs(before, now + rules.linger))
+        if not rules.dry_run:
+            await self._database.write(lambda tx: garbage.forget_finished(tx, now - FINISHED_LIFE))
+        await self._remove_bytes(rules, report)
+
+    async def _run(self, rules: Rules, report: Report, search: _Search[T, P]) -> None:
+        pace, position = Pace(rules.share), search.first
+        while True:
+            found, after = await pace.read(self._database, partial(_look, search, position))
+            for batch in _batches(found):
+                gone = batch if rules.dry_run else await self._database.write(partial(_remove, search, batch))
+                failpoints.hit("G2")
+                with pace.working():
+                    for one in gone:
+                        report(search.describe(one))
+            await pace.rest()
+            if after is None:
+                return
+            position = after
+
+    async def _remove_bytes(self, rules: Rules, report: Report) -> None:
+        """What is on the list leaves the store, and then the list."""
+        now, after = self._now(), ""
+        while True:
+            due, last = await self._database.read(partial(garbage.due_bytes, after=after, now=now, limit=_BATCH))
+            if due and not rules.dry_run:
+                await self._delete(due)
+                failpoints.hit("G3")
+                await self._database.write(partial(garbage.forget_bytes, gone=due))
+            for one in due:
+                report(Garbage("bytes", one.name, one.size, "their row went before"))
+            if last is None:
+                return
+            after = last
+
+    async def _delete(self, due: list[RemovedBytes]) -> None:
+        for one in due:
+            if one.kind == UPLOAD:
+                await self._blobs.abandon(one.name)
+        keys = [one.name for one in due if one.kind == BLOB]
+        try:
+            await self._blobs.delete(*keys)
+        except BlobMissing:  # one of them is of another store, from which the registry was moved
+            for key in keys:
+                with suppress(BlobMissing):
+                    await self._blobs.delete(key)
+
+
+class Pace:
+    """Takes a share of the time: it rests for so long that what it worked is that share."""
+
+    def __init__(self, share: float) -> None:
+        self._factor = 1 / share - 1
+        self._worked = 0.0
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """Count the time of the block."""
+        started = time.perf_counter()
+        yield
+        self._worked += time.perf_counter() - started
+
+    async def read(self, database: Database, work: Work[T]) -> T:
+        """Read, and count the time."""
+        with self.working():
+            return await database.read(work)
+
+    async def rest(self) -> None:
+        worked, self._worked = self._worked, 0.0
+        await asyncio.sleep(worked * self._factor)
+
+
+def _look(search: _Search[T, P], position: P, tx: Transaction) -> tuple[list[T], P | None]:
+    return search.find(tx, position)
+
+
+def _remove(search: _Search[T, P], batch: list[T], tx: Transaction) -> list[T]:
+    gone = [one for one in batch if search.remove(tx, one)]
+    failpoints.hit("G1")
+    return gone
+
+
+def _batches(found: list[T]) -> Iterator[list[T]]:
+    for first in range(0, len(found), _BATCH):
+        yield found[first : first + _BATCH]
+
+
+# --- What is looked for, and in this order ----------------------------------------------------------------------
+
+
+def _removed_images(before: Before) -> _Search[RemovedImage, int]:
+    def describe(image: RemovedImage) -> Garbage:
+        return Garbage("removed image", f"{image.repository}@{image.digest}", 0, "it was deleted long ago")
+
+    return _Search(
+        0,
+        lambda tx, after: trash.old(tx, after, before.removed, _BATCH),
+        lambda tx, image: trash.forget(tx, image.id),
+        describe,
+    )
+
+
+def _uploads(begun_before: int, due_at: int) -> _Search[OldUpload, str]:
+    def describe(upload: OldUpload) -> Garbage:
+        return Garbage("upload", upload.id, upload.size, f"it was begun in {upload.repository} and never completed")
+
+    return _Search(
+        "",
+        lambda tx, after: garbage.old_uploads(tx, after, begun_before, _BATCH),
+        lambda tx, upload: garbage.remove_upload(tx, upload, due_at),
+        describe,
+    )
+
+
+def _layers(before: Before) -> _Search[UnneededLayer, int]:
+    def describe(layer: UnneededLayer) -> Garbage:
+        return Garbage("layer", f"{layer.repository}@{layer.digest}", 0, "no image of the repository needs it")
+
+    return _Search(
+        0,
+        lambda tx, after: garbage.unneeded_layers(tx, after, before, _ROWS),
+        lambda tx, layer: garbage.unlink(tx, layer, before),
+        describe,
+    )
+
+
+def _unneeded_blobs(before: Before, due_at: int) -> _Search[UnneededBlob, int]:
+    def describe(blob: UnneededBlob) -> Garbage:
+        return Garbage("blob", blob.digest, blob.size, "no repository has it")
+
+    return _Search(
+        0,
+        lambda tx, after: garbage.unneeded_blobs(tx, after, before, _ROWS),
+        lambda tx, blob: garbage.remove_blob(tx, blob, due_at),
+        describe,
+    )

@@ -1,0 +1,39 @@
+"""The collector as work in the background: again and again, at a small share of the time, and told in the log."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from moorage.core.garbage.collect import Collector, Report, Rules, Totals
+from moorage.core.garbage.sweep import Sweeper
+from moorage.domain.errors import Unavailable
+from moorage.metadata.jobs import Job, JobFailed
+from moorage.telemetry import Log
+
+
+class Collection:
+    """What the job does."""
+
+    def __init__(self, collector: Collector, sweeper: Sweeper, rules: Rules, log: Log) -> None:
+        self._collector = collector
+        self._sweeper = sweeper
+        self._rules = rules
+        self._log = log
+
+    async def run(self, _job: Job) -> None:
+        """Collect what is garbage now. Raises JobFailed when database or store cannot remove it."""
+        await self._told(self._collector.collect)
+
+    async def sweep(self, _job: Job) -> None:
+        """Remove what the store has and nobody knows of. Raises JobFailed as `run` does."""
+        await self._told(self._sweeper.sweep)
+
+    async def _told(self, remove: Callable[[Rules, Report], Awaitable[None]]) -> None:
+        totals = Totals()
+        try:
+            await remove(self._rules, totals)
+        except (OSError, Unavailable) as error:
+            raise JobFailed(str(error)) from error
+        finally:
+            for kind, count in totals.counts.items():
+                self._log.event("collected", kind=kind, count=count, bytes=totals.sizes[kind])

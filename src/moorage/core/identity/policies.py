@@ -1,0 +1,168 @@
+"""Policies of users and roles: checked when they are written, and read into what decides.
+
+attached    an account's own, or one that AWS manages, by name; a change of it counts for everybody who has it
+inline      written into one user or role, and gone with it
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Final, Protocol
+
+from moorage.core.identity.accounts import AccountError, require_account
+from moorage.domain.identity.managed_policies import MANAGED_POLICIES
+from moorage.domain.identity.policies.document import Kind, Policy, accept_policy, parse_policy
+from moorage.domain.identity.policies.elements import BadPolicy
+from moorage.metadata.database import Transaction
+from moorage.metadata.identity import policies as identity_policies
+from moorage.metadata.identity.policies import AWS, PolicyName
+
+ATTACHED_LIMIT: Final = 10
+"""IAM quotas: managed policies attached to a user or a role."""
+
+_NAME: Final = re.compile(r"[\w+=,.@-]{1,128}", re.ASCII)
+_ARN: Final = re.compile(r"arn:aws:iam::(aws|\d{12}):policy/(?:[\w+=,.@/-]*/)?([\w+=,.@-]{1,128})", re.ASCII)
+
+
+class Identity(Protocol):
+    """A user or a role."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def account(self) -> str: ...
+
+    @property
+    def title(self) -> str: ...
+
+
+def policy_name(account: str, text: str) -> PolicyName:
+    """The policy that a name or an ARN means to an account: AWS's names come first. Raises AccountError."""
+    found = _ARN.fullmatch(text)
+    if found is not None:
+        return PolicyName(found[1], found[2])
+    if text in MANAGED_POLICIES:
+        return PolicyName(AWS, text)
+    _check_name(text)
+    return PolicyName(account, text)
+
+
+def create_policy(tx: Transaction, policy: PolicyName, document: str, now: int) -> None:
+    """Raises AccountError."""
+    if identity_policies.find_policy(tx, policy.account, policy.name) is not None:
+        raise AccountError(f"policy {policy.name!r} exists already")
+    put_policy(tx, policy, document, now)
+
+
+def update_policy(tx: Transaction, policy: PolicyName, document: str, now: int) -> None:
+    """Raises AccountError."""
+    document_of(tx, policy)
+    put_policy(tx, policy, document, now)
+
+
+def put_policy(tx: Transaction, policy: PolicyName, document: str, now: int) -> None:
+    """Make a policy of an account, or give it another document, which counts at once. Raises AccountError."""
+    require_account(tx, policy.account)
+    _check_name(policy.name)
+    if policy.name in MANAGED_POLICIES:
+        raise AccountError(f"{policy.name!r} is the name of a policy that AWS manages: choose another one")
+    check_document(document, policy.name)
+    identity_policies.put_policy(tx, policy, document, now)
+
+
+def delete_policy(tx: Transaction, policy: PolicyName) -> None:
+    """Raises AccountError for a policy that somebody has, and for one that is not there or not ours."""
+    document_of(tx, policy)
+    if policy.account == AWS:
+        raise AccountError(f"{policy.name!r} is managed by AWS and stays")
+    holders = identity_policies.holders(tx, policy, policy.account)
+    if holders:
+        raise AccountError(f"policy {policy.name!r} is attached to {', '.join(holders)}: detach it first")
+    identity_policies.delete_policy(tx, policy)
+
+
+def document_of(tx: Transaction, policy: PolicyName) -> str:
+    """The text of a policy. Raises AccountError."""
+    document = _text(policy, identity_policies.find_policy(tx, policy.account, policy.name))
+    if document is None:
+        raise AccountError(f"there is no policy {policy.name!r}: see `moorage policy list`")
+    return document
+
+
+def attach(tx: Transaction, identity: Identity, policy: PolicyName) -> None:
+    """Raises AccountError for a policy of another account, one too many, or one that is not there."""
+    document_of(tx, policy)
+    if policy.account not in {AWS, identity.account}:
+        raise AccountError(f"{policy.arn} belongs to another account")
+    identity_policies.attach(tx, identity.id, policy)
+    if len(identity_policies.held_by(tx, identity.id).attached) > ATTACHED_LIMIT:
+        raise AccountError(f"{identity.title} has {ATTACHED_LIMIT} attached policies, which is the limit")
+
+
+def detach(tx: Transaction, identity: Identity, policy: PolicyName) -> None:
+    """Raises AccountError when the identity does not have it."""
+    if not identity_policies.detach(tx, identity.id, policy):
+        raise AccountError(f"{identity.title} does not have {policy.name!r}")
+
+
+def put_inline(tx: Transaction, identity: Identity, name: str, document: str) -> None:
+    """Raises AccountError."""
+    _check_name(name)
+    check_document(document, name)
+    identity_policies.put_inline(tx, identity.id, name, document)
+
+
+def inline_document(tx: Transaction, identity: Identity, name: str) -> str:
+    """The text of an inline policy. Raises AccountError."""
+    document = dict(identity_policies.held_by(tx, identity.id).inline).get(name)
+    if document is None:
+        raise AccountError(f"{identity.title} has no inline policy {name!r}")
+    return document
+
+
+def delete_inline(tx: Transaction, identity: Identity, name: str) -> None:
+    """Raises AccountError."""
+    if not identity_policies.delete_inline(tx, identity.id, name):
+        raise AccountError(f"{identity.title} has no inline policy {name!r}")
+
+
+def check_document(document: str, name: str, kind: Kind = Kind.IDENTITY) -> None:
+    """Raises AccountError with what is wrong about a policy."""
+    try:
+        accept_policy(document, kind, name)
+    except BadPolicy as error:
+        raise AccountError(f"{kind.value} {name!r}: {error}") from None
+
+
+def policies_of(tx: Transaction, identity: str) -> tuple[Policy, ...]:
+    """All policies of a user or role, ready to be evaluated."""
+    held = identity_policies.held_by(tx, identity)
+    attached = [_read(policy.name, _text(policy, document)) for policy, document in held.attached]
+    inline = [_read(name, document) for name, document in held.inline]
+    return tuple(policy for policy in (*attached, *inline) if policy is not None)
+
+
+def session_policies(tx: Transaction, account: str, document: str | None, arns: tuple[str, ...]) -> tuple[Policy, ...]:
+    """The policies that restrict a session; one that is there no more allows nothing."""
+    names = [policy_name(account, arn) for arn in arns]
+    named = [
+        _read(name.name, _text(name, identity_policies.find_policy(tx, name.account, name.name))) for name in names
+    ]
+    written = () if document is None else (parse_policy(document, Kind.SESSION),)
+    return written + tuple(replace(policy, kind=Kind.SESSION) for policy in named if policy is not None)
+
+
+def _check_name(name: str) -> None:
+    if _NAME.fullmatch(name) is None:
+        raise AccountError(f"{name[:128]!r} is no policy name: 1 to 128 letters, digits and +=,.@_-")
+
+
+def _text(policy: PolicyName, document: str | None) -> str | None:
+    """The text of a policy, whose document is stored unless AWS manages it."""
+    return MANAGED_POLICIES.get(policy.name) if policy.account == AWS else document
+
+
+def _read(name: str, document: str | None) -> Policy | None:
+    return None if document is None else parse_policy(document, Kind.IDENTITY, name)

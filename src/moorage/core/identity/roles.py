@@ -1,0 +1,105 @@
+"""Roles, and the issuers of identity tokens that may assume them, as commands manage them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+from urllib.parse import urlsplit
+
+from moorage.core.identity import oidc_tokens as web_tokens
+from moorage.core.identity.accounts import AccountError, require_account
+from moorage.core.identity.key_ids import new_id
+from moorage.core.identity.policies import check_document
+from moorage.domain.identity.policies.document import Kind
+from moorage.metadata.database import Transaction
+from moorage.metadata.identity import providers as identity_providers
+from moorage.metadata.identity import roles
+from moorage.metadata.identity.providers import IdentityProvider
+from moorage.metadata.identity.roles import Role
+
+SESSION_SECONDS: Final = range(3600, 43_201)
+"""IAM, CreateRole: MaxSessionDuration is 1 to 12 hours."""
+
+_NAME: Final = re.compile(r"[\w+=,.@-]{1,64}", re.ASCII)
+_PATH: Final = re.compile(r"/(?:[!-.0-~]+/)*", re.ASCII)
+_LONGEST_PATH: Final = 512
+_AUDIENCE_LIMIT: Final = 100
+
+
+def create_role(tx: Transaction, role: Role) -> Role:
+    """A role as it is asked for, with an id of its own. Raises AccountError."""
+    require_account(tx, role.account)
+    if _NAME.fullmatch(role.name) is None:
+        raise AccountError(f"{role.name[:64]!r} is no role name: 1 to 64 letters, digits and +=,.@_-")
+    if len(role.path) > _LONGEST_PATH or _PATH.fullmatch(role.path) is None:
+        raise AccountError(f"{role.path[:64]!r} is no path: it begins and ends with /")
+    if roles.find_role(tx, role.account, role.name) is not None:
+        raise AccountError(f"role {role.name!r} exists already")
+    _check(role)
+    made = replace(role, id=new_id("AROA"))
+    roles.insert_role(tx, made)
+    return made
+
+
+def get_role(tx: Transaction, account: str, name: str) -> Role:
+    """Raises AccountError."""
+    require_account(tx, account)
+    role = roles.find_role(tx, account, name)
+    if role is None:
+        raise AccountError(f"there is no role {name[:64]!r}: see `moorage role list`")
+    return role
+
+
+def change_role(tx: Transaction, role: Role) -> None:
+    """Give a role the trust policy and the longest session that `role` has. Raises AccountError."""
+    _check(role)
+    roles.update_role(tx, role)
+
+
+def delete_role(tx: Transaction, account: str, name: str) -> None:
+    """Remove a role; its sessions prove nothing from then on. Raises AccountError."""
+    roles.delete_role(tx, get_role(tx, account, name))
+
+
+def put_provider(tx: Transaction, provider: IdentityProvider) -> None:
+    """Believe an issuer's tokens, or know its keys anew. Raises AccountError."""
+    require_account(tx, provider.account)
+    parts = urlsplit(provider.issuer)
+    if parts.scheme != "https" or not parts.netloc or parts.query or parts.fragment or len(provider.issuer) > 255:
+        raise AccountError(f"{provider.issuer[:255]!r} is no issuer: an https URL without a query is needed")
+    _check_audiences(provider.audiences)
+    try:
+        web_tokens.read_key_set(provider.key_set)
+    except web_tokens.BadKeySet as error:
+        raise AccountError(f"the keys of {provider.issuer}: {error}") from None
+    identity_providers.put_provider(tx, provider)
+
+
+def get_provider(tx: Transaction, account: str, issuer: str) -> IdentityProvider:
+    """Raises AccountError."""
+    require_account(tx, account)
+    provider = identity_providers.find_provider(tx, account, issuer)
+    if provider is None:
+        raise AccountError(f"there is no identity provider {issuer[:255]!r}: see `moorage oidc list`")
+    return provider
+
+
+def delete_provider(tx: Transaction, account: str, issuer: str) -> None:
+    """Believe an issuer no more. Raises AccountError."""
+    identity_providers.delete_provider(tx, account, get_provider(tx, account, issuer).issuer)
+
+
+def _check(role: Role) -> None:
+    check_document(role.trust_policy, role.name, Kind.TRUST)
+    if role.max_session_seconds not in SESSION_SECONDS:
+        limits = f"{SESSION_SECONDS.start} to {SESSION_SECONDS.stop - 1} seconds"
+        raise AccountError(f"the longest session of role {role.name!r} must be {limits}")
+
+
+def _check_audiences(audiences: Sequence[str]) -> None:
+    if not 0 < len(audiences) <= _AUDIENCE_LIMIT:
+        raise AccountError(f"an identity provider has 1 to {_AUDIENCE_LIMIT} audiences")
+    if not all(0 < len(audience) <= 255 for audience in audiences):
+        raise AccountError("an audience has 1 to 255 characters")

@@ -1,0 +1,1 @@
+"""Lifecycle policies: stored, previewed and applied."""

@@ -1,0 +1,50 @@
+"""Lifecycle policies of repositories: put, get, delete, and when they are to be applied."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from moorage.core.clock import SECOND
+from moorage.domain.lifecycle.errors import LifecyclePolicyNotFound
+from moorage.domain.lifecycle.policy import parse
+from moorage.metadata import jobs
+from moorage.metadata.database import Transaction
+from moorage.metadata.lifecycle import policies as lifecycle
+from moorage.metadata.lifecycle.policies import StoredPolicy
+from moorage.metadata.registry.repositories import Repository
+
+JOB: Final = "lifecycle"
+"""The kind of the jobs that apply policies: one for each repository, whose id is the key."""
+
+
+DELAY: Final = 60 * SECOND
+"""Between a push and the run that it asks for, unless the settings say otherwise; ECR promises a day."""
+
+
+def put(tx: Transaction, repository: Repository, text: str, due_at: int) -> str:
+    """Set the policy of a repository, to be applied at `due_at`; returns its text. Raises InvalidParameter."""
+    policy = parse(text)
+    lifecycle.put_policy(tx, repository.id, policy.text)
+    apply_at(tx, repository.id, due_at)
+    return policy.text
+
+
+def get(tx: Transaction, repository: Repository) -> StoredPolicy:
+    """Raises LifecyclePolicyNotFound."""
+    found = lifecycle.find_policy(tx, repository.id)
+    if found is None:
+        raise LifecyclePolicyNotFound(repository=repository.name, registry=repository.registry.account)
+    return found
+
+
+def delete(tx: Transaction, repository: Repository) -> StoredPolicy:
+    """The policy that was there. Raises LifecyclePolicyNotFound."""
+    found = get(tx, repository)
+    lifecycle.delete_policy(tx, repository.id)
+    return found
+
+
+def apply_at(tx: Transaction, repository_id: int, due_at: int) -> None:
+    """Have the policy of a repository, if there is one, applied at that time, unless it will be sooner anyway."""
+    if lifecycle.has_policy(tx, repository_id):
+        jobs.enqueue(tx, JOB, str(repository_id), {}, due_at)

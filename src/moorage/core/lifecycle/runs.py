@@ -1,0 +1,155 @@
+"""Lifecycle policies at work, beside the requests: the same choice of images for a preview and for a run.
+
+A choice is made on one snapshot of the repository, read in small pieces with long rests between them, so that an event
+loop that serves pushes goes on. What it says is done in short transactions, in which each image is looked at once
+more: one that was tagged, pulled or listed by an index meanwhile waits for the next run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Container, Iterator, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Final, TypeVar
+
+from moorage.core.clock import DAY, Clock
+from moorage.core.events.audit import Audit
+from moorage.core.lifecycle import audit_records as lifecycle_records
+from moorage.core.lifecycle import policies as lifecycle
+from moorage.core.lifecycle.audit_records import Done
+from moorage.core.lifecycle.orphans import Deletion
+from moorage.core.registry import images, storage_classes
+from moorage.domain.errors import ImageReferencedByIndex
+from moorage.domain.lifecycle.policy import Rule, parse
+from moorage.domain.lifecycle.selection import Choice, Selection
+from moorage.metadata.database import Database, Transaction, Work
+from moorage.metadata.jobs import Job
+from moorage.metadata.lifecycle import policies as rows
+from moorage.metadata.registry import images as image_rows
+from moorage.metadata.registry import repositories
+from moorage.metadata.registry.repositories import Repository
+
+T = TypeVar("T")
+
+_PAGE: Final = 250
+"""Images that are read at a time: about a millisecond."""
+
+_BATCH: Final = 20
+"""Images that are removed or archived in one transaction, which pushes wait for."""
+
+_RESULTS: Final = 500
+"""Results of a preview that are written in one transaction."""
+
+_REST: Final = 8.0
+"""How much longer than the work before it a rest is: a run takes a ninth of one processor."""
+
+
+class LifecycleRuns:
+    """What the jobs of lifecycle policies do. `delay` is the time between a push and the run that it asks for."""
+
+    def __init__(self, database: Database, audit: Audit, now: Clock, delay: int) -> None:
+        self._database = database
+        self._audit = audit
+        self._now = now
+        self._delay = delay
+
+    async def run(self, job: Job) -> None:
+        """Apply the policy of a repository, and ask for the next run.
+
+        That is in a day. After one that changed something it is as soon as after a push: an index that went leaves
+        images behind that nothing needs any more.
+        """
+        repository_id, now = int(job.key), self._now()
+        policy = await self._database.read(lambda tx: rows.find_policy(tx, repository_id))
+        if policy is None:
+            return
+        changed = 0
+        for batch in _batches(await self._choose(repository_id, parse(policy.text).rules, now), _BATCH):
+            done = await self._write(partial(self._apply, repository_id, policy.text, batch))
+            lifecycle_records.tell(self._audit, done, policy.text, now)
+            changed += len(done.choices)
+
+        def finish(tx: Transaction) -> None:
+            rows.record_evaluation(tx, repository_id, policy.text, now)
+            lifecycle.apply_at(tx, repository_id, self._now() + (self._delay if changed else DAY))
+
+        await self._database.write(finish)
+
+    async def preview(self, job: Job) -> None:
+        """Work out the preview that a repository waits for."""
+        repository_id = int(job.key)
+        preview = await self._database.read(lambda tx: rows.find_preview(tx, repository_id))
+        if preview is None or preview.is_complete:
+            return
+        choices = await self._choose(repository_id, parse(preview.text).rules, self._now())
+        await self._database.write(lambda tx: rows.clear_results(tx, repository_id))
+        first = 0
+        for batch in _batches(choices, _RESULTS):
+            await self._write(partial(rows.add_results, repository_id=repository_id, first=first, choices=batch))
+            first += len(batch)
+        expiring = sum(choice.rule.action == "expire" for choice in choices)
+        archiving = len(choices) - expiring
+        await self._database.write(lambda tx: rows.complete_preview(tx, repository_id, expiring, archiving))
+
+    async def remove_orphans(self, job: Job) -> None:
+        """Remove what refers to an image that was deleted, but for what an index lists."""
+        deletion = Deletion.of(job)
+        for batch in _batches(await self._database.read(deletion.orphans), _BATCH):
+            await self._write(partial(self._remove, deletion, {image.digest for image in batch}))
+
+    def _remove(self, deletion: Deletion, batch: Container[str], tx: Transaction) -> None:
+        repository = repositories.find_by_id(tx, deletion.repository_id)
+        for orphan in deletion.orphans(tx):
+            if repository is not None and orphan.digest in batch:
+                with suppress(ImageReferencedByIndex):
+                    images.delete(tx, repository, orphan.digest, self._now())
+
+    async def _choose(self, repository_id: int, rules: Sequence[Rule], now: int) -> list[Choice]:
+        selection = Selection(rules, now)
+        async with self._database.snapshot() as state:
+            after = 0
+            while True:
+                began = time.thread_time()
+                read = partial(rows.page_of_facts, repository_id=repository_id, after=after, limit=_PAGE)
+                page = await state.read(read)
+                for image in page:
+                    selection.add(image)
+                if len(page) < _PAGE:
+                    return selection.choices()
+                after = page[-1].id
+                await asyncio.sleep((time.thread_time() - began) * _REST)
+
+    def _apply(self, repository_id: int, text: str, batch: Sequence[Choice], tx: Transaction) -> Done:
+        """Do what was chosen where it is still right, and the policy still the same; returns what was done."""
+        repository = repositories.find_by_id(tx, repository_id)
+        policy = rows.find_policy(tx, repository_id)
+        if repository is None or policy is None or policy.text != text:
+            return Done()
+        return Done(repository, [choice for choice in batch if _act(tx, repository, choice, self._now())])
+
+    async def _write(self, work: Work[T]) -> T:
+        """One transaction of many, and a rest behind it."""
+        began = time.perf_counter()
+        result = await self._database.write(work)
+        await asyncio.sleep((time.perf_counter() - began) * _REST)
+        return result
+
+
+def _act(tx: Transaction, repository: Repository, choice: Choice, now: int) -> bool:
+    current = rows.facts_of(tx, choice.image.id)
+    if current is None or not choice.still_holds(current):
+        return False
+    if choice.rule.action == "expire":
+        images.delete(tx, repository, choice.image.digest, now)
+        return True
+    image = image_rows.find(tx, repository.id, choice.image.digest)
+    if image is not None:
+        storage_classes.update(tx, repository, image, "ARCHIVE", now)
+    return image is not None
+
+
+def _batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    for first in range(0, len(items), size):
+        yield items[first : first + size]

@@ -1,0 +1,1 @@
+"""Move a registry to another database, another blob store, or both."""

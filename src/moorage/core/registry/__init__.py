@@ -1,0 +1,1 @@
+"""Repositories, images and layers: what ECR calls a registry, and its settings."""

@@ -1,0 +1,132 @@
+"""Repositories: create, describe, delete, tag mutability, resource tags."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from moorage.domain.errors import (
+    InvalidParameter,
+    InvalidTagParameter,
+    RepositoryAlreadyExists,
+    RepositoryNotEmpty,
+    RepositoryNotFound,
+    TooManyTags,
+)
+from moorage.domain.names import Registry, RepositoryName, matches_wildcard
+from moorage.domain.registry.quotas import Quotas
+from moorage.metadata.database import Transaction
+from moorage.metadata.garbage import deleted_images as trash
+from moorage.metadata.registry import counts, repositories
+from moorage.metadata.registry.repositories import Repository, RepositorySettings
+
+RESOURCE_TAG_LIMIT = 50
+"""ECR quotas: resource tags on a repository."""
+
+_TAG_KEY_LENGTHS = range(1, 129)
+_TAG_VALUE_LENGTHS = range(257)
+"""Characters of a resource tag (API reference, Tag); the service model does not have these numbers."""
+
+_FILTER_STARS = 2
+"""Wildcards in one exclusion filter; ECR refuses more (Terraform's validator and its acceptance test)."""
+
+
+def get(tx: Transaction, registry: Registry, name: str) -> Repository:
+    """Raises RepositoryNotFound."""
+    found = repositories.find(tx, registry, name)
+    if found is None:
+        raise RepositoryNotFound(repository=name, registry=registry.account)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A repository that is to be created, with its resource tags."""
+
+    registry: Registry
+    name: RepositoryName
+    settings: RepositorySettings = field(default_factory=RepositorySettings)
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+def create(tx: Transaction, draft: Draft, quotas: Quotas, now: int) -> Repository:
+    """Raises RepositoryAlreadyExists, InvalidParameter, TooManyTags, InvalidTagParameter, LimitExceeded."""
+    check_mutability(draft.settings.tag_mutability, draft.settings.exclusion_filters)
+    repository = repositories.insert(tx, draft.registry, draft.name, draft.settings, now)
+    if repository is None:
+        raise RepositoryAlreadyExists(repository=draft.name, registry=draft.registry.account)
+    quotas.check("repositories", counts.repositories_of(tx, draft.registry))
+    add_tags(tx, repository, draft.tags)
+    return repository
+
+
+def delete(tx: Transaction, repository: Repository, now: int, *, force: bool) -> None:
+    """Remove a repository; its images can come back for a while. Raises RepositoryNotEmpty unless forced."""
+    if not force and repositories.has_images(tx, repository):
+        raise RepositoryNotEmpty(repository=repository.name, registry=repository.registry.account)
+    trash.keep(tx, repository, now)
+    repositories.delete(tx, repository)
+
+
+def set_tag_mutability(tx: Transaction, repository: Repository, mutability: str, filters: tuple[str, ...]) -> None:
+    """Raises InvalidParameter when the filters do not go with the setting."""
+    check_mutability(mutability, filters)
+    repositories.set_tag_mutability(tx, repository, mutability, filters)
+
+
+def check_mutability(mutability: str, filters: tuple[str, ...]) -> None:
+    """Filters belong to the settings `…_WITH_EXCLUSION`, and these need some. Raises InvalidParameter."""
+    parameter = "imageTagMutabilityExclusionFilters"
+    if mutability.endswith("_WITH_EXCLUSION"):
+        if not filters:
+            reason = f"ImageTagMutabilityExclusionFilters can't be null when imageTagMutability is set as {mutability}"
+            raise InvalidParameter(parameter=parameter, constraint=reason)
+    elif filters:
+        reason = f"ImageTagMutabilityExclusionFilters must be null when imageTagMutability is set as {mutability}"
+        raise InvalidParameter(parameter=parameter, constraint=reason)
+    if any(text.count("*") > _FILTER_STARS for text in filters):
+        raise InvalidParameter(parameter=parameter, constraint=f"A filter may have {_FILTER_STARS} wildcards at most")
+
+
+def is_immutable(settings: RepositorySettings, tag: str) -> bool:
+    """Whether a tag, once bound, may not be bound to another image (ECR user guide, "Image tag mutability")."""
+    excluded = any(matches_wildcard(pattern, tag) for pattern in settings.exclusion_filters)
+    match settings.tag_mutability:
+        case "IMMUTABLE":
+            return True
+        case "IMMUTABLE_WITH_EXCLUSION":
+            return not excluded
+        case "MUTABLE_WITH_EXCLUSION":
+            return excluded
+        case _:
+            return False
+
+
+def add_tags(tx: Transaction, repository: Repository, tags: Mapping[str, str]) -> None:
+    """Merge resource tags. Raises InvalidTagParameter for AWS's own keys and wrong lengths, TooManyTags."""
+    check_tags(tags)
+    for key, value in tags.items():
+        repositories.put_resource_tag(tx, repository, key, value)
+    if len(tags) and len(repositories.resource_tags(tx, repository)) > RESOURCE_TAG_LIMIT:
+        raise TooManyTags(limit=RESOURCE_TAG_LIMIT)
+
+
+def check_tags(tags: Mapping[str, str]) -> None:
+    """Raises InvalidTagParameter for AWS's own keys and wrong lengths, TooManyTags."""
+    for key, value in tags.items():
+        _check_tag(key, value)
+    if len(tags) > RESOURCE_TAG_LIMIT:
+        raise TooManyTags(limit=RESOURCE_TAG_LIMIT)
+
+
+def _check_tag(key: str, value: str) -> None:
+    if key.lower().startswith("aws:"):
+        raise InvalidTagParameter(reason="aws: prefixed tag key names are not allowed for external use.")
+    if len(key) not in _TAG_KEY_LENGTHS or len(value) not in _TAG_VALUE_LENGTHS:
+        raise InvalidTagParameter(reason="A tag key has 1 to 128 characters and a tag value 0 to 256.")
+
+
+def remove_tags(tx: Transaction, repository: Repository, keys: list[str]) -> None:
+    """Remove resource tags; keys that are not there are no error."""
+    for key in keys:
+        repositories.delete_resource_tag(tx, repository, key)

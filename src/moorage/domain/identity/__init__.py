@@ -1,0 +1,1 @@
+"""Callers, actions and IAM policies."""

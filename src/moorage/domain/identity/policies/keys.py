@@ -1,0 +1,126 @@
+"""Condition keys and their values (ECR user guide, "Condition keys"; IAM user guide, "Global condition context keys").
+
+A key that is known and has no value for a request is absent, as in IAM; an unknown one raises UnknownKey, and decides
+against the caller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from moorage.domain.identity.policies.request import Request
+
+Values = tuple[str, ...]
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class UnknownKey(LookupError):
+    """A condition key that this program does not know."""
+
+
+def values_of(request: Request, key: str) -> Values:
+    """The values of a condition key, in lower case, for a request; none when it is absent. Raises UnknownKey."""
+    known = _KEYS.get(key)
+    if known is not None:
+        return known(request)
+    if key in request.circumstances.more:
+        return request.circumstances.more[key]
+    prefix, slash, tag = key.partition("/")
+    tags = _TAGS.get(prefix)
+    if tags is not None and slash and tag:
+        return _tag(tags(request), tag)
+    if key in _ABSENT:
+        return ()
+    raise UnknownKey(key)
+
+
+def single_value(request: Request, key: str) -> str | None:
+    """The value that a policy variable stands for; None when there is none, or several. Raises UnknownKey."""
+    values = values_of(request, key)
+    return values[0] if len(values) == 1 else None
+
+
+def speaks_of_resource_tags(key: str) -> bool:
+    return key.startswith(("aws:resourcetag/", "ecr:resourcetag/"))
+
+
+def _tag(tags: Mapping[str, str], key: str) -> Values:
+    """Keys of tags are compared without case, as every condition key is."""
+    return tuple(value for name, value in tags.items() if name.lower() == key)
+
+
+def _text(value: str | None) -> Values:
+    return (value,) if value else ()
+
+
+def _flag(value: bool) -> Values:
+    return ("true" if value else "false",)
+
+
+def _time(microseconds: int | None) -> Values:
+    if microseconds is None:
+        return ()
+    return ((_EPOCH + timedelta(microseconds=microseconds)).strftime("%Y-%m-%dT%H:%M:%SZ"),)
+
+
+def _user_name(request: Request) -> Values:
+    principal = request.principal
+    return _text(principal.user_name) if principal.kind == "User" else ()
+
+
+_KEYS: Final[Mapping[str, Callable[[Request], Values]]] = {
+    "aws:sourceip": lambda request: _text(request.circumstances.source_ip),
+    "aws:principalarn": lambda request: _text(request.principal.principal_arn),
+    "aws:principalaccount": lambda request: _text(request.principal.account),
+    "aws:principaltype": lambda request: _text(request.principal.kind),
+    "aws:userid": lambda request: _text(request.principal.unique_id),
+    "aws:username": _user_name,
+    "aws:currenttime": lambda request: _time(request.circumstances.time),
+    "aws:epochtime": lambda request: (str(request.circumstances.time // 1_000_000),),
+    "aws:securetransport": lambda request: _flag(request.circumstances.secure),
+    "aws:useragent": lambda request: _text(request.circumstances.user_agent),
+    "aws:requestedregion": lambda request: _text(request.region),
+    "aws:resourceaccount": lambda request: _text(request.account),
+    "aws:tagkeys": lambda request: request.circumstances.tag_keys,
+    "aws:tokenissuetime": lambda request: _time(request.principal.issued_at),
+    # IAM: the key is there for temporary credentials only, and nobody has a device here.
+    "aws:multifactorauthpresent": lambda request: () if request.principal.issued_at is None else ("false",),
+    "aws:principalisawsservice": lambda _request: ("false",),
+    "aws:viaawsservice": lambda _request: ("false",),
+}
+
+_TAGS: Final[Mapping[str, Callable[[Request], Mapping[str, str]]]] = {
+    "aws:resourcetag": lambda request: request.resource_tags,
+    "ecr:resourcetag": lambda request: request.resource_tags,
+    "aws:requesttag": lambda request: request.circumstances.request_tags,
+    "aws:principaltag": lambda request: request.principal.tags,
+}
+
+_ABSENT: Final = frozenset(
+    {
+        "aws:calledvia",
+        "aws:calledviafirst",
+        "aws:calledvialast",
+        "aws:federatedprovider",
+        "aws:multifactorauthage",
+        "aws:principalorgid",
+        "aws:principalorgpaths",
+        "aws:principalservicename",
+        "aws:principalservicenameslist",
+        "aws:referer",
+        "aws:resourceorgid",
+        "aws:resourceorgpaths",
+        "aws:sourceaccount",
+        "aws:sourcearn",
+        "aws:sourceidentity",
+        "aws:sourceorgid",
+        "aws:sourceorgpaths",
+        "aws:sourcevpc",
+        "aws:sourcevpce",
+        "aws:vpcsourceip",
+    }
+)
+"""Keys that no request to this registry has: there are no organizations, no virtual networks, no calling services."""

@@ -1,0 +1,1 @@
+"""Manifests, encryption and quotas: facts about the contents of a registry."""

@@ -1,0 +1,1 @@
+"""Authentication of AWS requests, and the STS operations."""

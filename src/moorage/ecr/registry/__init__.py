@@ -1,0 +1,1 @@
+"""ECR operations on repositories, images, layers and registry settings."""

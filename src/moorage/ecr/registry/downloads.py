@@ -1,0 +1,51 @@
+"""GET /layers/DIGEST?token=…: the bytes behind a URL of GetDownloadUrlForLayer. The URL is the permission."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from moorage.core.registry.downloads import linked_blob
+from moorage.core.services import Services
+from moorage.domain.errors import AccessDenied, Unavailable
+from moorage.http.blob_response import blob_response
+from moorage.http.messages import Request, Response
+
+_PREFIX: Final = "/layers/"
+
+
+class DownloadDoor:
+    """Serves layers to whoever has a link; answers as S3 does, since that is where ECR's links lead."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    async def handle(self, request: Request) -> Response:
+        request.operation = "download"
+        if request.method not in {"GET", "HEAD"}:
+            return _error(405, "MethodNotAllowed", "The specified method is not allowed against this resource.")
+        digest = request.path.removeprefix(_PREFIX)
+        try:
+            token = request.parameters().get("token", "")
+        except ValueError:  # More parameters than anybody needs.
+            return _error(400, "InvalidURI", "Couldn't parse the specified URI.")
+        try:
+            blob = await self._services.database.read(lambda tx: linked_blob(tx, self._services, digest, token))
+        except AccessDenied as refusal:
+            return _error(403, "AccessDenied", str(refusal))
+        if blob is None:
+            return _error(404, "NoSuchKey", "The specified key does not exist.")
+        try:
+            return await blob_response(request, self._services.blobs, blob)
+        except Unavailable as refusal:
+            return _error(503, "ServiceUnavailable", str(refusal))
+
+    def fault(self, request: Request) -> Response:
+        return _error(500, "InternalError", f"We encountered an internal error. Request id: {request.id}")
+
+
+def _error(status: int, code: str, message: str) -> Response:
+    escaped = message.replace("&", "&amp;").replace("<", "&lt;")
+    body = f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{code}</Code><Message>{escaped}</Message></Error>'
+    content = body.encode()
+    headers = [(b"content-type", b"application/xml"), (b"content-length", b"%d" % len(content))]
+    return Response(status, headers, content)

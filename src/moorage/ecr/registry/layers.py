@@ -1,0 +1,139 @@
+"""BatchCheckLayerAvailability, InitiateLayerUpload, UploadLayerPart, CompleteLayerUpload, GetDownloadUrlForLayer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Mapping
+from typing import Final
+
+from moorage.core.registry import layers, repositories
+from moorage.core.registry.downloads import download_url
+from moorage.domain.errors import InvalidLayerPart, LayerTooLarge, LimitExceeded, UploadNotFound
+from moorage.domain.ports import CHUNK_BYTES
+from moorage.ecr import shapes
+from moorage.ecr.call import Call, Handler
+from moorage.metadata.database import Transaction
+
+_LAYER_DIGEST = re.compile(r"[a-zA-Z0-9-_+.]+:[a-fA-F0-9]+", re.ASCII)
+
+
+async def batch_check_layer_availability(
+    call: Call, request: shapes.BatchCheckLayerAvailabilityRequest
+) -> shapes.BatchCheckLayerAvailabilityResponse:
+    """A layer that the repository does not have is UNAVAILABLE, not a failure: clients then begin its upload."""
+    digests = request["layerDigests"]
+    well_formed = [digest for digest in digests if _LAYER_DIGEST.fullmatch(digest)]
+
+    def check(tx: Transaction) -> list[layers.Availability]:
+        return layers.availability(tx, repositories.get(tx, call.registry, request["repositoryName"]), well_formed)
+
+    found = await call.read(check)
+    present = [item.blob for item in found if item.blob is not None]
+    if not await call.services.telling.holds(call.registry, request["repositoryName"], present):
+        found = await call.read(check)
+    return {
+        "layers": [_layer(item) for item in found],
+        "failures": [_layer_failure(digest) for digest in digests if not _LAYER_DIGEST.fullmatch(digest)],
+    }
+
+
+async def initiate_layer_upload(
+    call: Call, request: shapes.InitiateLayerUploadRequest
+) -> shapes.InitiateLayerUploadResponse:
+    upload = await call.services.layers.start(call.place(request["repositoryName"]))
+    return {"uploadId": upload.id, "partSize": layers.PART_SIZE}
+
+
+async def upload_layer_part(call: Call, request: shapes.UploadLayerPartRequest) -> shapes.UploadLayerPartResponse:
+    place = call.place(request["repositoryName"])
+    upload = await call.services.layers.find(place, request["uploadId"])
+    first, last, part = request["partFirstByte"], request["partLastByte"], request["layerPartBlob"]
+    layers.check_part(place, upload, first, last, len(part))
+    try:
+        await call.services.layers.append(place, upload, first, _pieces(part))
+    except LayerTooLarge as refusal:  # The model has no error of this name.
+        raise LimitExceeded(reason=str(refusal)) from None
+    return {
+        "registryId": call.registry.account,
+        "repositoryName": request["repositoryName"],
+        "uploadId": upload.id,
+        "lastByteReceived": last,
+    }
+
+
+async def complete_layer_upload(
+    call: Call, request: shapes.CompleteLayerUploadRequest
+) -> shapes.CompleteLayerUploadResponse:
+    place = call.place(request["repositoryName"])
+    upload = await call.services.layers.find(place, request["uploadId"])
+    try:
+        digest = await call.services.layers.complete(place, upload, request["layerDigests"], strict=True)
+    except InvalidLayerPart:
+        # Another request is at the upload. The model has no error for that here, and a second completion finds nothing.
+        raise UploadNotFound(
+            upload=upload.id, repository=request["repositoryName"], registry=call.registry.account
+        ) from None
+    return {
+        "registryId": call.registry.account,
+        "repositoryName": request["repositoryName"],
+        "uploadId": upload.id,
+        "layerDigest": digest,
+    }
+
+
+async def get_download_url_for_layer(
+    call: Call, request: shapes.GetDownloadUrlForLayerRequest
+) -> shapes.GetDownloadUrlForLayerResponse:
+    def find(tx: Transaction) -> str:
+        repository = repositories.get(tx, call.registry, request["repositoryName"])
+        layers.for_download(tx, repository, request["layerDigest"])
+        return repository.name
+
+    name = await call.read(find)
+    return {
+        "downloadUrl": download_url(call.services, call.registry, name, request["layerDigest"]),
+        "layerDigest": request["layerDigest"],
+    }
+
+
+async def _pieces(part: bytes) -> AsyncIterator[bytes]:
+    view = memoryview(part)
+    for start in range(0, len(part), CHUNK_BYTES):
+        yield view[start : start + CHUNK_BYTES]  # type: ignore[misc]  # a view is as good as bytes, and no copy
+
+
+def _layer(item: layers.Availability) -> shapes.Layer:
+    if item.blob is None:
+        return {"layerDigest": item.digest, "layerAvailability": "UNAVAILABLE"}
+    view: shapes.Layer = {
+        "layerDigest": item.digest,
+        "layerAvailability": "ARCHIVED" if item.is_archived else "AVAILABLE",
+        "layerSize": item.blob.size,
+    }
+    if item.media_type is not None:
+        view["mediaType"] = item.media_type
+    return view
+
+
+def _layer_failure(digest: str) -> shapes.LayerFailure:
+    if not digest:
+        return {
+            "layerDigest": digest,
+            "failureCode": "MissingLayerDigest",
+            "failureReason": "Invalid request parameters: layer digest cannot be empty",
+        }
+    return {
+        "layerDigest": digest,
+        "failureCode": "InvalidLayerDigest",
+        "failureReason": "Invalid request parameters: layer digest should satisfy the regex "
+        "'[a-zA-Z0-9-_+.]+:[a-fA-F0-9]+'",
+    }
+
+
+OPERATIONS: Final[Mapping[str, Handler]] = {
+    "BatchCheckLayerAvailability": batch_check_layer_availability,
+    "InitiateLayerUpload": initiate_layer_upload,
+    "UploadLayerPart": upload_layer_part,
+    "CompleteLayerUpload": complete_layer_upload,
+    "GetDownloadUrlForLayer": get_download_url_for_layer,
+}

@@ -1,0 +1,124 @@
+"""CreateRepository, DescribeRepositories, DeleteRepository, PutImageTagMutability, and resource tags."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from moorage.core.identity.authorization import visible
+from moorage.core.registry import repositories
+from moorage.core.registry.encryption import key_of
+from moorage.core.registry.repositories import Draft
+from moorage.domain.names import RepositoryName, parse_repository_arn
+from moorage.domain.registry.encryption import AES256
+from moorage.ecr import shapes, views
+from moorage.ecr.call import Call, Handler, next_token, page_of, refuse_paging_with
+from moorage.metadata.database import Transaction
+from moorage.metadata.registry import repositories as rows
+from moorage.metadata.registry.repositories import Repository, RepositorySettings
+
+
+async def create_repository(call: Call, request: shapes.CreateRepositoryRequest) -> shapes.CreateRepositoryResponse:
+    encryption = request.get("encryptionConfiguration", {"encryptionType": AES256})
+    kind, key = encryption["encryptionType"], encryption.get("kmsKey")
+    settings = RepositorySettings(
+        tag_mutability=request.get("imageTagMutability", "MUTABLE"),
+        exclusion_filters=views.filters_of(request.get("imageTagMutabilityExclusionFilters")),
+        scan_on_push=request.get("imageScanningConfiguration", {}).get("scanOnPush", False),
+        encryption_type=kind,
+        kms_key=key_of(call.services.keys, call.registry, kind, key),
+    )
+    name, tags = RepositoryName(request["repositoryName"]), views.tags_of(request.get("tags", []))
+    draft, now = Draft(call.registry, name, settings, tags), call.services.now()
+    created = await call.write(lambda tx: repositories.create(tx, draft, call.services.quotas, now))
+    return {"repository": views.repository(call.services, created)}
+
+
+async def describe_repositories(
+    call: Call, request: shapes.DescribeRepositoriesRequest
+) -> shapes.DescribeRepositoriesResponse:
+    """Without names, those that a policy denies to the caller are left out."""
+    names = request.get("repositoryNames")
+    if names is not None:
+        refuse_paging_with(request, "repositoryNames")
+        found = await call.read(lambda tx: [repositories.get(tx, call.registry, name) for name in names])
+        return {"repositories": [views.repository(call.services, row) for row in found]}
+    page = page_of(call, request, "DescribeRepositories")
+    after = page.position[0] if page.position else ""
+    question = call.question("ecr:DescribeRepositories")
+
+    def read(tx: Transaction) -> tuple[list[Repository], set[str]]:
+        found = rows.page(tx, call.registry, after, page.limit + 1)
+        return found, set(visible(tx, question, [row.name for row in found]))
+
+    listed, shown = await call.read(read)
+    last = [listed[page.limit - 1].name] if len(listed) > page.limit else None
+    return {
+        "repositories": [views.repository(call.services, row) for row in listed[: page.limit] if row.name in shown],
+        **next_token(call, page, last),  # type: ignore[typeddict-item]  # ** of an optional key
+    }
+
+
+async def delete_repository(call: Call, request: shapes.DeleteRepositoryRequest) -> shapes.DeleteRepositoryResponse:
+    def delete(tx: Transaction) -> Repository:
+        found = repositories.get(tx, call.registry, request["repositoryName"])
+        repositories.delete(tx, found, call.services.now(), force=request.get("force", False))
+        return found
+
+    return {"repository": views.repository(call.services, await call.write(delete))}
+
+
+async def put_image_tag_mutability(
+    call: Call, request: shapes.PutImageTagMutabilityRequest
+) -> shapes.PutImageTagMutabilityResponse:
+    mutability = request["imageTagMutability"]
+    filters = views.filters_of(request.get("imageTagMutabilityExclusionFilters"))
+
+    def put(tx: Transaction) -> None:
+        found = repositories.get(tx, call.registry, request["repositoryName"])
+        repositories.set_tag_mutability(tx, found, mutability, filters)
+
+    await call.write(put)
+    response: shapes.PutImageTagMutabilityResponse = {
+        "registryId": call.registry.account,
+        "repositoryName": request["repositoryName"],
+        "imageTagMutability": mutability,
+    }
+    if filters:
+        response["imageTagMutabilityExclusionFilters"] = views.exclusion_filters(filters)
+    return response
+
+
+async def tag_resource(call: Call, request: shapes.TagResourceRequest) -> shapes.TagResourceResponse:
+    tags = views.tags_of(request["tags"])
+    await call.write(lambda tx: repositories.add_tags(tx, _named(tx, request["resourceArn"]), tags))
+    return {}
+
+
+async def untag_resource(call: Call, request: shapes.UntagResourceRequest) -> shapes.UntagResourceResponse:
+    keys = request["tagKeys"]
+    await call.write(lambda tx: repositories.remove_tags(tx, _named(tx, request["resourceArn"]), keys))
+    return {}
+
+
+async def list_tags_for_resource(
+    call: Call, request: shapes.ListTagsForResourceRequest
+) -> shapes.ListTagsForResourceResponse:
+    tags = await call.read(lambda tx: rows.resource_tags(tx, _named(tx, request["resourceArn"])))
+    return {"tags": views.tags(tags)}
+
+
+def _named(tx: Transaction, arn: str) -> Repository:
+    registry, name = parse_repository_arn(arn)
+    return repositories.get(tx, registry, name)
+
+
+OPERATIONS: Final[Mapping[str, Handler]] = {
+    "CreateRepository": create_repository,
+    "DescribeRepositories": describe_repositories,
+    "DeleteRepository": delete_repository,
+    "PutImageTagMutability": put_image_tag_mutability,
+    "TagResource": tag_resource,
+    "UntagResource": untag_resource,
+    "ListTagsForResource": list_tags_for_resource,
+}

@@ -1,0 +1,82 @@
+"""GetAuthorizationToken, and a registry's settings: account settings, pull time update exclusions."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from typing import Final
+
+from moorage.core.registry import account_settings as settings
+from moorage.core.registry import pulls
+from moorage.domain.names import Registry
+from moorage.ecr import shapes
+from moorage.ecr.call import Call, Handler, next_token, page_of, seconds
+from moorage.metadata.registry import settings as rows
+
+
+async def get_authorization_token(
+    call: Call, request: shapes.GetAuthorizationTokenRequest
+) -> shapes.GetAuthorizationTokenResponse:
+    """One entry, or one for each of the deprecated `registryIds`; what the caller may do there is asked at each use."""
+    accounts = request.get("registryIds") or [call.caller.account]
+    return {"authorizationData": [_data(call, Registry(account, call.caller.region)) for account in accounts]}
+
+
+def _data(call: Call, registry: Registry) -> shapes.AuthorizationData:
+    token, expires = call.services.access.issue_docker_token(call.credentials, registry)
+    return {
+        "authorizationToken": base64.b64encode(f"AWS:{token}".encode()).decode(),
+        "expiresAt": seconds(expires),
+        "proxyEndpoint": call.services.addresses.proxy_endpoint(registry),
+    }
+
+
+async def get_account_setting(call: Call, request: shapes.GetAccountSettingRequest) -> shapes.GetAccountSettingResponse:
+    """A setting that was never put has its default."""
+    name = request["name"]
+    return {"name": name, "value": await call.read(lambda tx: settings.account_setting(tx, call.registry, name))}
+
+
+async def put_account_setting(call: Call, request: shapes.PutAccountSettingRequest) -> shapes.PutAccountSettingResponse:
+    name, value = request["name"], request["value"]
+    await call.write(lambda tx: settings.put_account_setting(tx, call.registry, name, value))
+    return {"name": name, "value": value}
+
+
+async def register_pull_time_update_exclusion(
+    call: Call, request: shapes.RegisterPullTimeUpdateExclusionRequest
+) -> shapes.RegisterPullTimeUpdateExclusionResponse:
+    principal, now = request["principalArn"], call.services.now()
+    await call.write(lambda tx: pulls.exclude(tx, call.registry, principal, call.services.quotas, now))
+    return {"principalArn": principal, "createdAt": seconds(now)}
+
+
+async def deregister_pull_time_update_exclusion(
+    call: Call, request: shapes.DeregisterPullTimeUpdateExclusionRequest
+) -> shapes.DeregisterPullTimeUpdateExclusionResponse:
+    principal = request["principalArn"]
+    await call.write(lambda tx: pulls.include(tx, call.registry, principal))
+    return {"principalArn": principal}
+
+
+async def list_pull_time_update_exclusions(
+    call: Call, request: shapes.ListPullTimeUpdateExclusionsRequest
+) -> shapes.ListPullTimeUpdateExclusionsResponse:
+    page = page_of(call, request, "ListPullTimeUpdateExclusions")
+    after = page.position[0] if page.position else ""
+    listed = await call.read(lambda tx: rows.pull_time_exclusions(tx, call.registry, after, page.limit + 1))
+    last = [listed[page.limit - 1]] if len(listed) > page.limit else None
+    return {
+        "pullTimeUpdateExclusions": listed[: page.limit],
+        **next_token(call, page, last),  # type: ignore[typeddict-item]  # ** of an optional key
+    }
+
+
+OPERATIONS: Final[Mapping[str, Handler]] = {
+    "GetAuthorizationToken": get_authorization_token,
+    "GetAccountSetting": get_account_setting,
+    "PutAccountSetting": put_account_setting,
+    "RegisterPullTimeUpdateExclusion": register_pull_time_update_exclusion,
+    "DeregisterPullTimeUpdateExclusion": deregister_pull_time_update_exclusion,
+    "ListPullTimeUpdateExclusions": list_pull_time_update_exclusions,
+}

@@ -1,0 +1,115 @@
+"""CreateRepositoryCreationTemplate, Describe…, Update… and Delete…."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from moorage.core.registry import templates
+from moorage.domain.errors import InvalidTagParameter, Validation
+from moorage.ecr import shapes, views
+from moorage.ecr.call import Call, Handler, next_token, page_of, refuse_paging_with, seconds
+from moorage.metadata.registry import templates as rows
+from moorage.metadata.registry.templates import Template
+
+
+async def create_repository_creation_template(
+    call: Call, request: shapes.CreateRepositoryCreationTemplateRequest
+) -> shapes.CreateRepositoryCreationTemplateResponse:
+    now = call.services.now()
+    template = Template(prefix=request["prefix"], created_at=now, updated_at=now, **_given(request))
+    keys, quotas = call.services.keys, call.services.quotas
+    created = await call.write(lambda tx: templates.create(tx, call.registry, template, keys, quotas))
+    return {"registryId": call.registry.account, "repositoryCreationTemplate": _view(created)}
+
+
+async def describe_repository_creation_templates(
+    call: Call, request: shapes.DescribeRepositoryCreationTemplatesRequest
+) -> shapes.DescribeRepositoryCreationTemplatesResponse:
+    prefixes = request.get("prefixes")
+    if prefixes is not None:
+        refuse_paging_with(request, "prefixes")
+        found = await call.read(lambda tx: templates.named(tx, call.registry, prefixes))
+        return {"registryId": call.registry.account, "repositoryCreationTemplates": [_view(row) for row in found]}
+    page = page_of(call, request, "DescribeRepositoryCreationTemplates")
+    after = page.position[0] if page.position else ""
+    listed = await call.read(lambda tx: rows.page(tx, call.registry, after, page.limit + 1))
+    last = [listed[page.limit - 1].key] if len(listed) > page.limit else None
+    return {
+        "registryId": call.registry.account,
+        "repositoryCreationTemplates": [_view(row) for row in listed[: page.limit]],
+        **next_token(call, page, last),  # type: ignore[typeddict-item]  # ** of an optional key
+    }
+
+
+async def update_repository_creation_template(
+    call: Call, request: shapes.UpdateRepositoryCreationTemplateRequest
+) -> shapes.UpdateRepositoryCreationTemplateResponse:
+    """Members that are left out keep their values."""
+    changes = {**_given(request), "updated_at": call.services.now()}
+    template = await call.write(
+        lambda tx: templates.update(tx, call.registry, request["prefix"], changes, call.services.keys)
+    )
+    return {"registryId": call.registry.account, "repositoryCreationTemplate": _view(template)}
+
+
+async def delete_repository_creation_template(
+    call: Call, request: shapes.DeleteRepositoryCreationTemplateRequest
+) -> shapes.DeleteRepositoryCreationTemplateResponse:
+    deleted = await call.write(lambda tx: templates.delete(tx, call.registry, request["prefix"]))
+    return {"registryId": call.registry.account, "repositoryCreationTemplate": _view(deleted)}
+
+
+_FIELDS: Final = {
+    "description": "description",
+    "imageTagMutability": "tag_mutability",
+    "repositoryPolicy": "repository_policy",
+    "lifecyclePolicy": "lifecycle_policy",
+    "customRoleArn": "role",
+}
+"""Members that are texts, and the fields that keep them. An empty text takes away what was there."""
+
+
+def _given(request: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a template that a request sets. Raises Validation when a key of a tag is there twice."""
+    fields = {field: request[member] or None for member, field in _FIELDS.items() if member in request}
+    if "appliedFor" in request:
+        fields["applied_for"] = tuple(dict.fromkeys(request["appliedFor"]))
+    if "imageTagMutabilityExclusionFilters" in request:
+        fields["exclusion_filters"] = views.filters_of(request["imageTagMutabilityExclusionFilters"])
+    if "encryptionConfiguration" in request:
+        chosen = request["encryptionConfiguration"]
+        fields["encryption_type"], fields["kms_key"] = chosen["encryptionType"], chosen.get("kmsKey") or None
+    if "resourceTags" in request:
+        try:
+            fields["resource_tags"] = views.tags_of(request["resourceTags"])
+        except InvalidTagParameter as refusal:
+            raise Validation(reason=str(refusal)) from None
+    return fields
+
+
+def _view(template: Template) -> shapes.RepositoryCreationTemplate:
+    """Members without a value are left out; those that ECR fills in are there."""
+    view: dict[str, Any] = {
+        "prefix": template.prefix,
+        "appliedFor": list(template.applied_for),
+        "encryptionConfiguration": views.encryption(template.encryption_type, template.kms_key),
+        "imageTagMutability": template.tag_mutability,
+        "createdAt": seconds(template.created_at),
+        "updatedAt": seconds(template.updated_at),
+    }
+    texts = {member: getattr(template, field) for member, field in _FIELDS.items()}
+    view |= {member: text for member, text in texts.items() if text is not None}
+    if template.exclusion_filters:
+        view["imageTagMutabilityExclusionFilters"] = views.exclusion_filters(template.exclusion_filters)
+    if template.resource_tags:
+        view["resourceTags"] = views.tags(template.resource_tags)
+    return view  # type: ignore[return-value]  # members of RepositoryCreationTemplate, by the names of its fields
+
+
+OPERATIONS: Final[Mapping[str, Handler]] = {
+    "CreateRepositoryCreationTemplate": create_repository_creation_template,
+    "DescribeRepositoryCreationTemplates": describe_repository_creation_templates,
+    "UpdateRepositoryCreationTemplate": update_repository_creation_template,
+    "DeleteRepositoryCreationTemplate": delete_repository_creation_template,
+}

@@ -1,0 +1,152 @@
+"""PostgreSQL as the database of any number of nodes: transactions in threads, and look-ups that are remembered.
+
+    event loop ──recall()─> which snapshot is it now? (postgres_snapshots.py) ── the same as before: what is remembered
+    event loop ──read()───> a thread with a connection: BEGIN … READ ONLY, the work, COMMIT
+    event loop ──write()──> one of other threads, likewise: BEGIN … SERIALIZABLE, the work, COMMIT; again in a conflict
+
+Use cases are written as if nobody else were there, and serializable transactions make that true: what could not have
+been done one after the other is undone and done again. No node holds anything that another one needs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Hashable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from typing import Any, Final, TypeVar
+
+from moorage.domain.errors import Unavailable
+from moorage.metadata.database import Until, Work, is_there
+from moorage.metadata.engines.postgres.cache import Memory
+from moorage.metadata.engines.postgres.connections import Lane
+from moorage.metadata.engines.postgres.snapshots import Snapshots
+
+T = TypeVar("T")
+
+_QUEUE: Final = 2000
+"""Pieces of work that wait for a connection at most: more would only be answered too late."""
+
+
+class PostgresDatabase:
+    """One process's connections to PostgreSQL: half of them to read by, half to write by, and one more to ask by."""
+
+    def __init__(self, address: str, connections: int) -> None:
+        self._address = address
+        self._readers = _Lanes(address, connections // 2, "database-reader")
+        self._writers = _Lanes(address, connections - connections // 2, "database-writer")
+        self._snapshots = Snapshots(address)
+        self._memory = Memory(self._snapshots, self._readers.run)
+
+    async def read(self, work: Work[T]) -> T:
+        """Run `work` on a snapshot, in a thread."""
+        return await self._readers.run(lambda lane: lane.read(work))
+
+    async def ask(self, work: Work[T]) -> T:
+        """`read` for work of one statement, without a transaction around it."""
+        return await self._readers.run(lambda lane: lane.ask(work))
+
+    def look(self, work: Work[T]) -> T:
+        """`read` for callers that are not on an event loop."""
+        return self._readers.now(lambda lane: lane.read(work))
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[PostgresSnapshot]:
+        """On a connection of its own, since the others go on."""
+        lane = Lane(self._address)
+        state = PostgresSnapshot(lane, self._readers)
+        try:
+            await state.begin()
+            yield state
+        finally:
+            lane.close()
+
+    async def recall(
+        self,
+        key: Hashable,
+        work: Work[T],
+        *,
+        keep: Callable[[T], bool] = is_there,
+        until: Until = Until.ANY_CHANGE,
+    ) -> T:
+        """`read`, or what it gave for the same `key` if nothing that matters was committed since, by any node."""
+        return await self._memory.recall(key, work, keep, until)
+
+    async def write(self, work: Work[T]) -> T:
+        """Run `work` in a transaction; returns after its commit has reached the server's disk.
+
+        Raises Unavailable when the commit did not happen, and when nobody knows whether it did.
+        """
+        return await self.post(work)
+
+    def post(self, work: Work[T]) -> asyncio.Future[T]:
+        """`write` for callers that do not wait; what the future holds is theirs to look at."""
+        return self._writers.run(lambda lane: lane.write(work))
+
+    async def is_reachable(self) -> bool:
+        try:
+            return bool(await self._snapshots.current())
+        except Unavailable:
+            return False
+
+    def start(self) -> None:
+        """Connections are opened when they are needed."""
+
+    def close(self) -> None:
+        """Finish what is begun and close the connections."""
+        self._writers.close()
+        self._readers.close()
+        self._snapshots.close()
+
+
+class PostgresSnapshot:
+    """A `Snapshot`: the read transaction of one connection, on which any thread may work, one at a time."""
+
+    def __init__(self, lane: Lane, threads: _Lanes) -> None:
+        self._lane = lane
+        self._threads = threads
+
+    async def begin(self) -> None:
+        await self._threads.run(lambda _: self._lane.hold())
+
+    async def read(self, work: Work[T]) -> T:
+        return await self._threads.run(lambda _: self._lane.look(work))
+
+
+class _Lanes:
+    """Threads that have a connection each."""
+
+    def __init__(self, address: str, count: int, name: str) -> None:
+        self._address = address
+        self._own = threading.local()
+        self._lanes: list[Lane] = []
+        self._threads = ThreadPoolExecutor(count, name, initializer=self._open)
+        self._waiting = 0
+
+    def run(self, work: Callable[[Lane], T]) -> asyncio.Future[T]:
+        """Do `work` in the next thread that is free; it is done even if nobody waits for it any more."""
+        loop = asyncio.get_running_loop()
+        if self._waiting >= _QUEUE:
+            raise Unavailable(reason="Too many requests wait for the database")
+        self._waiting += 1
+        done = loop.run_in_executor(self._threads, lambda: work(self._own.lane))
+        done.add_done_callback(self._ended)
+        return asyncio.shield(done)
+
+    def now(self, work: Callable[[Lane], T]) -> T:
+        """`run` for callers that are not on an event loop."""
+        return self._threads.submit(lambda: work(self._own.lane)).result()
+
+    def close(self) -> None:
+        """Finish what waits, and close the connections."""
+        self._threads.shutdown()
+        for lane in self._lanes:
+            lane.close()
+
+    def _open(self) -> None:
+        self._own.lane = Lane(self._address)
+        self._lanes.append(self._own.lane)
+
+    def _ended(self, _done: asyncio.Future[Any]) -> None:
+        self._waiting -= 1

@@ -1,0 +1,67 @@
+"""Bring an embedded database to the schema of this program, or refuse one that a newer program has changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import apsw
+
+from moorage import failpoints
+from moorage.metadata.database import DatabaseUnusable, Transaction
+from moorage.metadata.engines.sqlite.database import Writer, open_writer
+from moorage.metadata.migrations.scripts import steps_of_this_program
+
+
+def migrate(path: Path) -> tuple[int, int]:
+    """Apply the steps that the database at `path` lacks, in one transaction; returns its version before and after.
+
+    Raises DatabaseUnusable when the database is newer than this program.
+    """
+    steps = steps_of_this_program()
+    with open_writer(path) as writer:
+        current = _version(writer)
+        if current > len(steps):
+            raise DatabaseUnusable(
+                f"{path} was changed by a newer Moorage (schema {current}, this program knows {len(steps)}): upgrade it"
+            )
+        if current < len(steps):
+            writer.now(lambda tx: _apply(tx, steps))
+    return current, len(steps)
+
+
+def require_current(tx: Transaction) -> None:
+    """For commands, which leave migrating to the server. Raises DatabaseUnusable for another program's schema."""
+    current, known = _version_in(tx), len(steps_of_this_program())
+    if current != known:
+        raise DatabaseUnusable(
+            f"the database has schema {current}, and this program knows {known}:"
+            " start the server of this version once, or use the command of the server's version"
+        )
+
+
+def _apply(tx: Transaction, steps: list[str]) -> None:
+    for step in steps[_version_in(tx) :]:
+        for statement in _statements(step):
+            tx.run(statement)
+        failpoints.hit("S1")
+    tx.run(f"PRAGMA user_version = {len(steps)}")
+
+
+def _version(writer: Writer) -> int:
+    return writer.now(_version_in)
+
+
+def _version_in(tx: Transaction) -> int:
+    row = tx.one("PRAGMA user_version")
+    return int(row[0]) if row else 0
+
+
+def _statements(text: str) -> list[str]:
+    """The statements of a script; SQLite itself says where one ends."""
+    found, statement = [], ""
+    for line in text.splitlines(keepends=True):
+        statement += line
+        if apsw.complete(statement):
+            found.append(statement)
+            statement = ""
+    return found

@@ -1,0 +1,1 @@
+"""Rows of event targets and of events that wait for delivery."""

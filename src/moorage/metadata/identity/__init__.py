@@ -1,0 +1,1 @@
+"""Rows of accounts, users, access keys, roles and their policies."""

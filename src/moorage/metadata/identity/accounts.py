@@ -1,0 +1,157 @@
+"""Rows of accounts, users and their access keys."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from moorage.metadata.database import Transaction
+from moorage.metadata.identity import policies as identity_policies
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    id: str
+    account: str
+    name: str
+    created_at: int
+
+    @property
+    def title(self) -> str:
+        return f"user {self.name!r}"
+
+
+@dataclass(frozen=True, slots=True)
+class AccessKey:
+    """An access key with its user. `sealed_secret` is readable only with the data folder's master key."""
+
+    id: str
+    sealed_secret: bytes
+    active: bool
+    user: User
+
+
+@dataclass(frozen=True, slots=True)
+class KeySummary:
+    """An access key without its secret. `last_used_at` is right to about an hour, None for a key never used."""
+
+    id: str
+    active: bool
+    created_at: int
+    last_used_at: int | None = None
+
+
+def insert_account(tx: Transaction, account: str, now: int) -> None:
+    """Make the account unless it is there."""
+    tx.run("INSERT INTO account (id, created_at) VALUES (:id, :now) ON CONFLICT DO NOTHING", id=account, now=now)
+
+
+def list_accounts(tx: Transaction) -> list[str]:
+    return [row[0] for row in tx.all("SELECT id FROM account ORDER BY id")]
+
+
+def has_account(tx: Transaction, account: str) -> bool:
+    return tx.one("SELECT 1 FROM account WHERE id = :id", id=account) is not None
+
+
+def insert_user(tx: Transaction, user: User) -> bool:
+    """False when the account has a user of that name."""
+    return bool(
+        tx.run(
+            "INSERT INTO iam_user (id, account, name, created_at) VALUES (:id, :account, :name, :now)"
+            " ON CONFLICT DO NOTHING",
+            id=user.id,
+            account=user.account,
+            name=user.name,
+            now=user.created_at,
+        )
+    )
+
+
+def find_user(tx: Transaction, account: str, name: str) -> User | None:
+    row = tx.one(
+        "SELECT id, account, name, created_at FROM iam_user WHERE account = :account AND name = :name",
+        account=account,
+        name=name,
+    )
+    return User(*row) if row else None
+
+
+def list_users(tx: Transaction, account: str) -> list[User]:
+    rows = tx.all(
+        "SELECT id, account, name, created_at FROM iam_user WHERE account = :account ORDER BY name", account=account
+    )
+    return [User(*row) for row in rows]
+
+
+def delete_user(tx: Transaction, user: User) -> None:
+    """Remove a user with its keys and policies."""
+    identity_policies.forget(tx, user.id)
+    tx.run("DELETE FROM iam_user WHERE id = :id", id=user.id)
+
+
+def insert_key(tx: Transaction, key: KeySummary, user: User, sealed_secret: bytes) -> None:
+    tx.run(
+        "INSERT INTO access_key (id, user_id, sealed_secret, active, created_at)"
+        " VALUES (:id, :user, :secret, :active, :now)",
+        id=key.id,
+        user=user.id,
+        secret=sealed_secret,
+        active=int(key.active),
+        now=key.created_at,
+    )
+
+
+_FIND_KEY = """
+SELECT k.sealed_secret, k.active, u.id, u.account, u.name, u.created_at
+FROM access_key k JOIN iam_user u ON u.id = k.user_id
+WHERE k.id = :id
+"""
+
+
+def find_key(tx: Transaction, key: str) -> AccessKey | None:
+    row = tx.one(_FIND_KEY, id=key)
+    return None if row is None else AccessKey(key, row[0], bool(row[1]), User(row[2], row[3], row[4], row[5]))
+
+
+def keys_of(tx: Transaction, user: User) -> list[KeySummary]:
+    rows = tx.all(
+        "SELECT id, active, created_at, last_used_at FROM access_key WHERE user_id = :user ORDER BY created_at, id",
+        user=user.id,
+    )
+    return [KeySummary(row[0], bool(row[1]), row[2], row[3]) for row in rows]
+
+
+def note_key_use(tx: Transaction, key: str, now: int, unless_since: int) -> None:
+    """Note that the key was used now, unless a use after `unless_since` is noted already."""
+    tx.run(
+        "UPDATE access_key SET last_used_at = :now WHERE id = :id AND (last_used_at IS NULL OR last_used_at <= :since)",
+        id=key,
+        now=now,
+        since=unless_since,
+    )
+
+
+def set_key_active(tx: Transaction, key: str, active: bool) -> bool:
+    """False when there is no such key."""
+    return bool(tx.run("UPDATE access_key SET active = :active WHERE id = :id", id=key, active=int(active)))
+
+
+def delete_key(tx: Transaction, key: str) -> bool:
+    """False when there is no such key."""
+    return bool(tx.run("DELETE FROM access_key WHERE id = :id", id=key))
+
+
+def master_key_stamp(tx: Transaction) -> str | None:
+    """What the master key of this database was asked to stamp; None before it was."""
+    row = tx.one("SELECT stamp FROM master_key")
+    return row[0] if row else None
+
+
+def insert_master_key_stamp(tx: Transaction, stamp: str) -> None:
+    tx.run("INSERT INTO master_key (id, stamp) VALUES (1, :stamp)", stamp=stamp)
+
+
+def any_key(tx: Transaction) -> tuple[str, bytes] | None:
+    """The id and the sealed secret of some access key, if there is one."""
+    row = tx.one("SELECT id, sealed_secret FROM access_key LIMIT 1")
+    return (row[0], row[1]) if row else None

@@ -1,0 +1,1 @@
+"""Rows of lifecycle policies and their previews."""

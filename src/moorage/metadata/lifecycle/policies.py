@@ -1,0 +1,228 @@
+"""Rows of lifecycle policies, what their rules look at, and what their previews found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+from moorage.domain.lifecycle.selection import Choice, Facts
+from moorage.metadata.database import Transaction
+from moorage.metadata.registry.images import ACTIVE, ARCHIVED
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPolicy:
+    """The text of a policy, and when its rules were applied last; 0 if they never were."""
+
+    text: str
+    evaluated_at: int
+
+
+def put_policy(tx: Transaction, repository_id: int, text: str) -> None:
+    """Set the policy of a repository, whatever it was; a new one was not applied yet."""
+    tx.run(
+        "INSERT INTO lifecycle_policy (repository_id, policy, evaluated_at) VALUES (:repository, :policy, 0)"
+        " ON CONFLICT (repository_id) DO UPDATE SET policy = excluded.policy, evaluated_at = 0",
+        repository=repository_id,
+        policy=text,
+    )
+
+
+def find_policy(tx: Transaction, repository_id: int) -> StoredPolicy | None:
+    row = tx.one(
+        "SELECT policy, evaluated_at FROM lifecycle_policy WHERE repository_id = :repository", repository=repository_id
+    )
+    return StoredPolicy(*row) if row else None
+
+
+def has_policy(tx: Transaction, repository_id: int) -> bool:
+    row = tx.one("SELECT 1 FROM lifecycle_policy WHERE repository_id = :repository", repository=repository_id)
+    return row is not None
+
+
+def delete_policy(tx: Transaction, repository_id: int) -> None:
+    tx.run("DELETE FROM lifecycle_policy WHERE repository_id = :repository", repository=repository_id)
+
+
+def record_evaluation(tx: Transaction, repository_id: int, text: str, now: int) -> None:
+    """Note when a policy was applied, unless another one was put meanwhile."""
+    tx.run(
+        "UPDATE lifecycle_policy SET evaluated_at = :now WHERE repository_id = :repository AND policy = :policy",
+        repository=repository_id,
+        policy=text,
+        now=now,
+    )
+
+
+# --- What the rules look at -------------------------------------------------------------------------------------
+
+_FACTS: Final = """
+    i.id, i.digest, i.pushed_at, i.last_activated_at, i.last_pulled_at, i.last_archived_at, i.status,
+    (
+        SELECT min(p.status) FROM image_child c JOIN image p ON p.id = c.parent_id WHERE c.child_id = i.id
+    )
+"""
+# The indexes that list an image have one status: ACTIVE, which comes before ARCHIVED, if one of them has; or none.
+
+# Of a repository's images only what has no subject: whatever refers to an image follows it.
+_PAGE: Final = f"""
+SELECT {_FACTS}, t.name
+FROM (
+    SELECT * FROM image WHERE repository_id = :repository AND id > :after AND subject IS NULL ORDER BY id LIMIT :limit
+) i LEFT JOIN tag t ON t.image_id = i.id
+ORDER BY i.id
+"""
+
+_ONE: Final = f"SELECT {_FACTS}, t.name FROM image i LEFT JOIN tag t ON t.image_id = i.id WHERE i.id = :image"
+
+
+def page_of_facts(tx: Transaction, repository_id: int, after: int, limit: int) -> list[Facts]:
+    """At most `limit` images that refer to no other one, with ids behind `after`, oldest push first."""
+    return _facts(tx.all(_PAGE, repository=repository_id, after=after, limit=limit))
+
+
+def facts_of(tx: Transaction, image_id: int) -> Facts | None:
+    """The same of one image, as it is now; None when it is gone."""
+    found = _facts(tx.all(_ONE, image=image_id))
+    return found[0] if found else None
+
+
+def _facts(rows: list[tuple[Any, ...]]) -> list[Facts]:
+    """One for each image out of one row for each tag; tags come sorted, however the engine gives them."""
+    found: list[Facts] = []
+    tags: list[str] = []
+    last: tuple[Any, ...] | None = None
+    for row in rows:
+        if last is not None and row[0] != last[0]:
+            found.append(_one_of(last, tags))
+            tags = []
+        if row[8] is not None:
+            tags.append(row[8])
+        last = row
+    return [*found, _one_of(last, tags)] if last is not None else found
+
+
+def _one_of(row: tuple[Any, ...], tags: list[str]) -> Facts:
+    listed = row[7]
+    return Facts._make((*row[:6], row[6] == ARCHIVED, listed is not None, listed == ACTIVE, tuple(sorted(tags))))
+
+
+# --- Previews ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """A preview of a policy, whose text is as it was given; how many images would expire or be archived."""
+
+    text: str
+    is_complete: bool
+    started_at: int
+    expiring: int
+    archiving: int
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewResult:
+    """What a policy would do to an image."""
+
+    position: int
+    digest: str
+    tags: tuple[str, ...]
+    pushed_at: int
+    is_archived: bool
+    action: str
+    priority: int
+
+
+_RESULT: Final = "position, digest, tags, pushed_at, is_archived, action, priority"
+
+
+def start_preview(tx: Transaction, repository_id: int, text: str, now: int) -> None:
+    """A new preview without results in place of the one that was there."""
+    tx.run("DELETE FROM lifecycle_preview WHERE repository_id = :repository", repository=repository_id)
+    tx.run(
+        "INSERT INTO lifecycle_preview (repository_id, policy, is_complete, started_at, expiring, archiving)"
+        " VALUES (:repository, :policy, 0, :now, 0, 0)",
+        repository=repository_id,
+        policy=text,
+        now=now,
+    )
+
+
+def find_preview(tx: Transaction, repository_id: int) -> Preview | None:
+    row = tx.one(
+        "SELECT policy, is_complete, started_at, expiring, archiving FROM lifecycle_preview"
+        " WHERE repository_id = :repository",
+        repository=repository_id,
+    )
+    return Preview(row[0], bool(row[1]), *row[2:]) if row else None
+
+
+def clear_results(tx: Transaction, repository_id: int) -> None:
+    tx.run("DELETE FROM lifecycle_preview_result WHERE repository_id = :repository", repository=repository_id)
+
+
+def add_results(tx: Transaction, repository_id: int, first: int, choices: Iterable[Choice]) -> None:
+    """Add results to a preview, from the position `first` on; to one that went with its repository none."""
+    if find_preview(tx, repository_id) is None:
+        return
+    tx.run_each(
+        f"INSERT INTO lifecycle_preview_result (repository_id, {_RESULT})"
+        " VALUES (:repository, :position, :digest, :tags, :pushed_at, :is_archived, :action, :priority)",
+        [
+            {
+                "repository": repository_id,
+                "position": position,
+                "digest": choice.image.digest,
+                "tags": msgspec.json.encode(choice.image.tags).decode(),
+                "pushed_at": choice.image.pushed_at,
+                "is_archived": int(choice.image.is_archived),
+                "action": choice.rule.action,
+                "priority": choice.rule.priority,
+            }
+            for position, choice in enumerate(choices, start=first)
+        ],
+    )
+
+
+def complete_preview(tx: Transaction, repository_id: int, expiring: int, archiving: int) -> None:
+    tx.run(
+        "UPDATE lifecycle_preview SET is_complete = 1, expiring = :expiring, archiving = :archiving"
+        " WHERE repository_id = :repository",
+        repository=repository_id,
+        expiring=expiring,
+        archiving=archiving,
+    )
+
+
+def page_of_results(
+    tx: Transaction, repository_id: int, after: int, tagged: bool | None, limit: int
+) -> list[PreviewResult]:
+    """At most `limit` results behind the position `after`; all, only of tagged or only of untagged images."""
+    condition = {None: "", True: "AND tags <> '[]'", False: "AND tags = '[]'"}[tagged]
+    rows = tx.all(
+        f"SELECT {_RESULT} FROM lifecycle_preview_result"
+        f" WHERE repository_id = :repository AND position > :after {condition} ORDER BY position LIMIT :limit",
+        repository=repository_id,
+        after=after,
+        limit=limit,
+    )
+    return [_result(row) for row in rows]
+
+
+def find_result(tx: Transaction, repository_id: int, digest: str) -> PreviewResult | None:
+    row = tx.one(
+        f"SELECT {_RESULT} FROM lifecycle_preview_result WHERE repository_id = :repository AND digest = :digest",
+        repository=repository_id,
+        digest=digest,
+    )
+    return _result(row) if row else None
+
+
+def _result(row: tuple[Any, ...]) -> PreviewResult:
+    position, digest, tags, pushed_at, is_archived, action, priority = row
+    names = tuple(msgspec.json.decode(tags, type=list[str]))
+    return PreviewResult(position, digest, names, pushed_at, bool(is_archived), action, priority)

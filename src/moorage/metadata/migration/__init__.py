@@ -1,0 +1,1 @@
+"""Rows of migrations between databases, and the tables as a migration copies them."""

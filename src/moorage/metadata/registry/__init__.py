@@ -1,0 +1,1 @@
+"""Rows of repositories, images, layers and registry settings."""

@@ -1,0 +1,314 @@
+"""Rows of images, their manifests, tags, and the references between them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from moorage.metadata.database import Transaction
+from moorage.metadata.registry import counts
+
+ACTIVE: Final = "ACTIVE"
+ARCHIVED: Final = "ARCHIVED"
+"""What `imageStatus` says; "ANY" asks for both."""
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image of a repository. `size` counts config and layers; `manifest_size` the bytes of the manifest."""
+
+    id: int
+    repository_id: int
+    digest: str
+    media_type: str
+    artifact_type: str | None
+    subject: str | None
+    size: int
+    manifest_size: int
+    annotations: str
+    pushed_at: int
+    status: str = ACTIVE
+    last_archived_at: int | None = None
+    last_activated_at: int | None = None
+    last_pulled_at: int | None = None
+
+    @property
+    def is_archived(self) -> bool:
+        return self.status == ARCHIVED
+
+
+@dataclass(frozen=True, slots=True)
+class StoredManifest:
+    """What a pull needs: the exact bytes, and what to call them.
+
+    `image_id` is None for a list that nobody pushed; `last_pulled_at` when no pull has been recorded yet.
+    """
+
+    digest: str
+    media_type: str
+    body: bytes
+    image_id: int | None = None
+    last_pulled_at: int | None = None
+
+
+COLUMNS = """
+    i.id, i.repository_id, i.digest, i.media_type, i.artifact_type, i.subject, i.size, i.manifest_size,
+    i.annotations, i.pushed_at, i.status, i.last_archived_at, i.last_activated_at, i.last_pulled_at
+"""
+
+
+def insert(tx: Transaction, image: Image, body: bytes) -> tuple[int, int]:
+    """Add an image with its manifest; returns its id, which is given here, and how many its repository has now."""
+    image_id = tx.insert(
+        "INSERT INTO image (repository_id, digest, media_type, artifact_type, subject, size, manifest_size,"
+        " annotations, pushed_at) VALUES (:repository, :digest, :media_type, :artifact_type, :subject, :size,"
+        " :manifest_size, :annotations, :pushed_at)",
+        repository=image.repository_id,
+        digest=image.digest,
+        media_type=image.media_type,
+        artifact_type=image.artifact_type,
+        subject=image.subject,
+        size=image.size,
+        manifest_size=image.manifest_size,
+        annotations=image.annotations,
+        pushed_at=image.pushed_at,
+    )
+    tx.run("INSERT INTO manifest (image_id, body) VALUES (:image, :body)", image=image_id, body=body)
+    return image_id, counts.add_image(tx, image.repository_id)
+
+
+def find(tx: Transaction, repository_id: int, digest: str) -> Image | None:
+    row = tx.one(
+        f"SELECT {COLUMNS} FROM image i WHERE i.repository_id = :repository AND i.digest = :digest",
+        repository=repository_id,
+        digest=digest,
+    )
+    return Image(*row) if row else None
+
+
+def find_tagged(tx: Transaction, repository_id: int, tag: str) -> Image | None:
+    row = tx.one(
+        f"SELECT {COLUMNS} FROM tag t JOIN image i ON i.id = t.image_id"
+        " WHERE t.repository_id = :repository AND t.name = :tag",
+        repository=repository_id,
+        tag=tag,
+    )
+    return Image(*row) if row else None
+
+
+def find_all(tx: Transaction, repository_id: int, digests: Iterable[str]) -> dict[str, Image]:
+    """Those of `digests` that are images of the repository, by digest."""
+    rows = tx.all(
+        f"SELECT {COLUMNS} FROM image i WHERE i.repository_id = :repository AND i.digest = ANY(:digests)",
+        repository=repository_id,
+        digests=list(digests),
+    )
+    return {row[2]: Image(*row) for row in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Which images a list shows: tagged ones or untagged ones (None: both), of one status or of "ANY"."""
+
+    tagged: bool | None = None
+    status: str = ACTIVE
+
+
+def page(tx: Transaction, repository_id: int, after: int, shown: Shown, limit: int) -> list[Image]:
+    """At most `limit` images with ids behind `after`, oldest push first."""
+    rows = tx.all(
+        f"SELECT {COLUMNS} FROM image i WHERE i.repository_id = :repository AND i.id > :after"
+        f" {_condition(shown)} ORDER BY i.id LIMIT :limit",
+        repository=repository_id,
+        after=after,
+        status=shown.status,
+        limit=limit,
+    )
+    return [Image(*row) for row in rows]
+
+
+def page_of_ids(
+    tx: Transaction, repository_id: int, after: tuple[int, str], shown: Shown, limit: int
+) -> list[tuple[int, str, str | None]]:
+    """At most `limit` rows (image id, digest, tag or None) behind `after` (image id, tag): one row a tag."""
+    return tx.all(
+        "SELECT i.id, i.digest, t.name FROM image i LEFT JOIN tag t ON t.image_id = i.id"
+        f" WHERE i.repository_id = :repository AND i.id >= :image {_condition(shown)}"
+        " AND (i.id > :image OR coalesce(t.name, '') > :tag)"
+        " ORDER BY i.id, coalesce(t.name, '') LIMIT :limit",
+        repository=repository_id,
+        image=after[0],
+        tag=after[1],
+        status=shown.status,
+        limit=limit,
+    )
+
+
+def archive(tx: Transaction, image_id: int, now: int) -> None:
+    tx.run("UPDATE image SET status = 'ARCHIVED', last_archived_at = :now WHERE id = :id", id=image_id, now=now)
+
+
+def activate(tx: Transaction, image_id: int, now: int) -> None:
+    tx.run("UPDATE image SET status = 'ACTIVE', last_activated_at = :now WHERE id = :id", id=image_id, now=now)
+
+
+def delete(tx: Transaction, image_id: int) -> None:
+    """Remove an image with its manifest, tags and references; its layers stay visible until they are collected."""
+    counts.remove_image(tx, image_id)
+    tx.run("DELETE FROM image WHERE id = :id", id=image_id)
+
+
+def manifest_body(tx: Transaction, image_id: int) -> bytes:
+    row: tuple[Any, ...] = tx.one("SELECT body FROM manifest WHERE image_id = :id", id=image_id) or (b"",)
+    body: bytes = row[0]
+    return body
+
+
+# --- Tags -------------------------------------------------------------------------------------------------------
+
+
+def add_tag(tx: Transaction, repository_id: int, tag: str, image_id: int, now: int) -> bool:
+    """Let a new tag name an image; False when there is such a tag."""
+    return bool(
+        tx.run(
+            "INSERT INTO tag (repository_id, name, image_id, tagged_at) VALUES (:repository, :tag, :image, :now)"
+            " ON CONFLICT (repository_id, name) DO NOTHING",
+            repository=repository_id,
+            tag=tag,
+            image=image_id,
+            now=now,
+        )
+    )
+
+
+def move_tag(tx: Transaction, repository_id: int, tag: str, image_id: int, now: int) -> None:
+    """Let a tag name another image."""
+    tx.run(
+        "UPDATE tag SET image_id = :image, tagged_at = :now WHERE repository_id = :repository AND name = :tag",
+        repository=repository_id,
+        tag=tag,
+        image=image_id,
+        now=now,
+    )
+
+
+def delete_tag(tx: Transaction, repository_id: int, tag: str) -> None:
+    tx.run("DELETE FROM tag WHERE repository_id = :repository AND name = :tag", repository=repository_id, tag=tag)
+
+
+def number_of_tags(tx: Transaction, image_id: int) -> int:
+    row = tx.one("SELECT count(*) FROM tag WHERE image_id = :image", image=image_id)
+    return int(row[0]) if row else 0
+
+
+def tags_of(tx: Transaction, image_id: int) -> list[str]:
+    return [row[0] for row in tx.all("SELECT name FROM tag WHERE image_id = :image ORDER BY name", image=image_id)]
+
+
+def tags_of_all(tx: Transaction, image_ids: Iterable[int]) -> dict[int, list[str]]:
+    """The tags of several images, by image id."""
+    found: dict[int, list[str]] = {}
+    rows = tx.all(
+        "SELECT image_id, name FROM tag WHERE image_id = ANY(:images) ORDER BY name",
+        images=list(image_ids),
+    )
+    for image_id, tag in rows:
+        found.setdefault(image_id, []).append(tag)
+    return found
+
+
+def page_of_tags(tx: Transaction, repository_id: int, after: str, limit: int) -> list[str]:
+    """At most `limit` tags of active images behind `after`, in lexical order."""
+    rows = tx.all(
+        "SELECT t.name FROM tag t JOIN image i ON i.id = t.image_id AND i.status = 'ACTIVE'"
+        " WHERE t.repository_id = :repository AND t.name > :after ORDER BY t.name LIMIT :limit",
+        repository=repository_id,
+        after=after,
+        limit=limit,
+    )
+    return [row[0] for row in rows]
+
+
+def _condition(shown: Shown) -> str:
+    has_status = "AND (:status = 'ANY' OR i.status = :status)"
+    has_tag = "EXISTS (SELECT 1 FROM tag x WHERE x.image_id = i.id)"
+    match shown.tagged:
+        case None:
+            return has_status
+        case True:
+            return f"{has_status} AND {has_tag}"
+        case False:
+            return f"{has_status} AND NOT {has_tag}"
+
+
+# --- References -------------------------------------------------------------------------------------------------
+
+
+def reference_layers(tx: Transaction, image_id: int, repository_id: int, layers: Iterable[tuple[int, str]]) -> None:
+    """Record that an image needs blobs: pairs of blob id and media type."""
+    tx.run_each(
+        "INSERT INTO image_layer (image_id, blob_id, repository_id, media_type)"
+        " VALUES (:image, :blob, :repository, :media_type) ON CONFLICT DO NOTHING",
+        [
+            {"image": image_id, "blob": blob_id, "repository": repository_id, "media_type": media_type}
+            for blob_id, media_type in layers
+        ],
+    )
+
+
+def reference_children(tx: Transaction, parent_id: int, children: Iterable[int]) -> None:
+    tx.run_each(
+        "INSERT INTO image_child (parent_id, child_id) VALUES (:parent, :child) ON CONFLICT DO NOTHING",
+        [{"parent": parent_id, "child": child_id} for child_id in children],
+    )
+
+
+def parents_of(tx: Transaction, image_id: int, status: str = "ANY") -> list[str]:
+    """Digests of the indexes that list an image."""
+    rows = tx.all(
+        "SELECT i.digest FROM image_child c JOIN image i ON i.id = c.parent_id"
+        " WHERE c.child_id = :image AND (:status = 'ANY' OR i.status = :status) ORDER BY i.id",
+        image=image_id,
+        status=status,
+    )
+    return [row[0] for row in rows]
+
+
+def children_of(tx: Transaction, parent_id: int) -> list[Image]:
+    """The images that an index lists."""
+    rows = tx.all(
+        f"SELECT {COLUMNS} FROM image_child c JOIN image i ON i.id = c.child_id"
+        " WHERE c.parent_id = :parent ORDER BY i.id",
+        parent=parent_id,
+    )
+    return [Image(*row) for row in rows]
+
+
+def is_subject(tx: Transaction, repository_id: int, digest: str) -> bool:
+    """Whether an image of the repository names this digest as its subject."""
+    row = tx.one(
+        "SELECT 1 FROM image WHERE repository_id = :repository AND subject = :digest LIMIT 1",
+        repository=repository_id,
+        digest=digest,
+    )
+    return row is not None
+
+
+def with_subject(tx: Transaction, repository_id: int, subject: str) -> list[Image]:
+    """The images whose manifests name `subject`, whatever their status."""
+    rows = tx.all(
+        f"SELECT {COLUMNS} FROM image i WHERE i.repository_id = :repository AND i.subject = :subject ORDER BY i.id",
+        repository=repository_id,
+        subject=subject,
+    )
+    return [Image(*row) for row in rows]
+
+
+def largest_of(tx: Transaction, image_ids: Iterable[int]) -> int:
+    """Bytes of the largest of several images; 0 of none."""
+    row = tx.one(
+        "SELECT coalesce(max(size), 0) FROM image WHERE id = ANY(:images)",
+        images=list(image_ids),
+    )
+    return int(row[0]) if row else 0

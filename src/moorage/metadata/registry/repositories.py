@@ -1,0 +1,146 @@
+"""Rows of repositories, with their settings and resource tags."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from moorage.domain.names import Registry, RepositoryName
+from moorage.metadata.database import Transaction
+from moorage.metadata.registry import counts
+
+
+@dataclass(frozen=True, slots=True)
+class RepositorySettings:
+    """What CreateRepository sets. `exclusion_filters` are wildcard filters on tags."""
+
+    tag_mutability: str = "MUTABLE"
+    exclusion_filters: tuple[str, ...] = ()
+    scan_on_push: bool = False
+    encryption_type: str = "AES256"
+    kms_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    id: int
+    registry: Registry
+    name: RepositoryName
+    created_at: int
+    settings: RepositorySettings
+
+    @property
+    def arn(self) -> str:
+        return self.registry.repository_arn(self.name)
+
+
+_COLUMNS = """
+    id, account, region, name, created_at, tag_mutability, exclusion_filters, scan_on_push, encryption_type, kms_key
+"""
+
+
+def insert(
+    tx: Transaction, registry: Registry, name: RepositoryName, settings: RepositorySettings, now: int
+) -> Repository | None:
+    """The new repository, or None when the registry has one of that name."""
+    changed = tx.run(
+        f"INSERT INTO repository ({_COLUMNS.replace('id, ', '', 1)}) VALUES"
+        " (:account, :region, :name, :now, :mutability, :filters, :scan, :encryption, :kms_key) ON CONFLICT DO NOTHING",
+        account=registry.account,
+        region=registry.region,
+        name=name,
+        now=now,
+        mutability=settings.tag_mutability,
+        filters=_encoded(settings.exclusion_filters),
+        scan=int(settings.scan_on_push),
+        encryption=settings.encryption_type,
+        kms_key=settings.kms_key,
+    )
+    if not changed:
+        return None
+    counts.add_repository(tx, registry)
+    return find(tx, registry, name)
+
+
+def find(tx: Transaction, registry: Registry, name: str) -> Repository | None:
+    row = tx.one(
+        f"SELECT {_COLUMNS} FROM repository WHERE account = :account AND region = :region AND name = :name",
+        account=registry.account,
+        region=registry.region,
+        name=name,
+    )
+    return _repository(row) if row else None
+
+
+def find_by_id(tx: Transaction, repository_id: int) -> Repository | None:
+    row = tx.one(f"SELECT {_COLUMNS} FROM repository WHERE id = :id", id=repository_id)
+    return _repository(row) if row else None
+
+
+def page(tx: Transaction, registry: Registry, after: str, limit: int) -> list[Repository]:
+    """At most `limit` repositories with names behind `after`, in the order of their names."""
+    rows = tx.all(
+        f"SELECT {_COLUMNS} FROM repository WHERE account = :account AND region = :region AND name > :after"
+        " ORDER BY name LIMIT :limit",
+        account=registry.account,
+        region=registry.region,
+        after=after,
+        limit=limit,
+    )
+    return [_repository(row) for row in rows]
+
+
+def delete(tx: Transaction, repository: Repository) -> None:
+    """Remove a repository with all that hangs on it; the bytes of its layers are a matter for the collector."""
+    if tx.run("DELETE FROM repository WHERE id = :id", id=repository.id):
+        counts.remove_repository(tx, repository.registry)
+
+
+def has_images(tx: Transaction, repository: Repository) -> bool:
+    return tx.one("SELECT 1 FROM image WHERE repository_id = :id LIMIT 1", id=repository.id) is not None
+
+
+def set_tag_mutability(tx: Transaction, repository: Repository, mutability: str, filters: tuple[str, ...]) -> None:
+    tx.run(
+        "UPDATE repository SET tag_mutability = :mutability, exclusion_filters = :filters WHERE id = :id",
+        id=repository.id,
+        mutability=mutability,
+        filters=_encoded(filters),
+    )
+
+
+def resource_tags(tx: Transaction, repository: Repository) -> dict[str, str]:
+    rows = tx.all("SELECT key, value FROM resource_tag WHERE repository_id = :id ORDER BY key", id=repository.id)
+    return dict(rows)
+
+
+def put_resource_tag(tx: Transaction, repository: Repository, key: str, value: str) -> None:
+    tx.run(
+        "INSERT INTO resource_tag (repository_id, key, value) VALUES (:id, :key, :value)"
+        " ON CONFLICT (repository_id, key) DO UPDATE SET value = excluded.value",
+        id=repository.id,
+        key=key,
+        value=value,
+    )
+
+
+def delete_resource_tag(tx: Transaction, repository: Repository, key: str) -> None:
+    tx.run("DELETE FROM resource_tag WHERE repository_id = :id AND key = :key", id=repository.id, key=key)
+
+
+def _repository(row: tuple[Any, ...]) -> Repository:
+    id_, account, region, name, created_at, mutability, filters, scan, encryption, kms_key = row
+    settings = RepositorySettings(
+        tag_mutability=mutability,
+        exclusion_filters=tuple(msgspec.json.decode(filters, type=list[str])) if filters != "[]" else (),
+        scan_on_push=bool(scan),
+        encryption_type=encryption,
+        kms_key=kms_key,
+    )
+    return Repository(id_, Registry(account, region), RepositoryName(name), created_at, settings)
+
+
+def _encoded(filters: tuple[str, ...]) -> str:
+    return msgspec.json.encode(filters).decode()

@@ -1,0 +1,180 @@
+"""Who stands at the docker door, for which registry, and may they: before a body is read or anything is told."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import lru_cache
+from typing import Final
+
+from moorage.core.identity.authorization import Question
+from moorage.core.registry.layers import Place
+from moorage.core.services import Services
+from moorage.domain.errors import AccessDenied, InvalidParameter
+from moorage.domain.identity.callers import Caller
+from moorage.domain.identity.policies.request import Circumstances
+from moorage.domain.names import NAME_LIMIT, Registry, RepositoryName, registry_of_host
+from moorage.http.messages import Request, Response
+from moorage.http.request_context import circumstances_of
+
+_ACTION_PREFIX: Final = len("ecr:")
+
+_HOST: Final = re.compile(r"[A-Za-z0-9_.-]{1,253}(?::\d{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](?::\d{1,5})?", re.ASCII)
+
+_registry_of_host = lru_cache(maxsize=1024)(registry_of_host)
+
+
+class Visit:
+    """A request whose sender is known. `repository` is the name as the path has it, empty where the path has none."""
+
+    __slots__ = ("_time", "caller", "caller", "registry", "repository", "request")
+
+    def __init__(self, request: Request, caller: Caller, registry: Registry, repository: str, time: int) -> None:
+        self.request = request
+        self.caller = caller
+        self._time = time
+        self.registry = registry
+        self.repository = repository
+
+    def circumstances(self) -> Circumstances:
+        """How the request came."""
+        return circumstances_of(self.request, self._time)
+
+    def question(self, action: str) -> Question:
+        """Whether the caller may do `action` (`ecr:PutImage`) to the repository, or to the registry."""
+        return Question(self.caller, action, self.registry, self.repository or None, self.circumstances)
+
+    def parameters(self) -> dict[str, str]:
+        """What the query asks. Raises InvalidParameter when it asks too much."""
+        with _not_too_many():
+            return self.request.parameters()
+
+    def repeated(self, parameter: str) -> list[str]:
+        """All values of a parameter of the query. Raises InvalidParameter when it asks too much."""
+        with _not_too_many():
+            return self.request.repeated(parameter)
+
+    @property
+    def place(self) -> Place:
+        """Where an upload of this caller belongs."""
+        return Place(self.registry, self.repository, self.caller.user_id)
+
+
+class Gate:
+    """Turns requests into visits, and strangers away."""
+
+    def __init__(self, services: Services) -> None:
+        self._access = services.access
+        self._authorizer = services.authorizer
+        self._now = services.now
+        self._addresses = services.addresses
+
+    async def admit(self, request: Request, repository: str, action: str) -> Visit:
+        """Identify and authorize for a look-up by name.
+
+        The name is not parsed here: what is found under it is a repository, and whoever finds nothing parses it then.
+        Raises what `identify` raises, AccessDenied, and RepositoryNameInvalid for one that policies should not see.
+        """
+        visit = await self.identify(request, repository, action)
+        _refuse_very_long(repository)
+        await self.authorize(visit, action)
+        return visit
+
+    async def admit_with_either(self, request: Request, repository: str, first: str, second: str) -> Visit:
+        """`admit` for who has one of two permissions. What is missing in the end is the second."""
+        visit = await self.identify(request, repository, first)
+        _refuse_very_long(repository)
+        try:
+            await self.authorize(visit, first)
+        except AccessDenied:
+            await self.authorize(visit, second)
+        return visit
+
+    async def enter(self, request: Request, repository: str, *needed: str) -> Visit:
+        """Identify, parse the name, and authorize all that is `needed`.
+
+        Raises what `identify` raises, RepositoryNameInvalid and AccessDenied.
+        """
+        visit = await self.identify(request, repository, needed[-1])
+        RepositoryName.parse(repository)
+        await self.authorize(visit, *needed)
+        return visit
+
+    async def authorize(self, visit: Visit, *actions: str) -> None:
+        """Raise AccessDenied unless the visitor may do all of `actions`."""
+        for action in actions:
+            await self._authorizer.check(visit.question(action))
+
+    async def identify(self, request: Request, repository: str = "", action: str = "") -> Visit:
+        """Who asks, and which registry: the one that the host names, else the caller's own. `action` is for the log.
+
+        Raises NotAuthenticated, AuthorizationTokenExpired, and AccessDenied for a token of another region.
+        """
+        request.operation = action[_ACTION_PREFIX:]
+        authorization = request.header(b"authorization")
+        caller = await self._access.caller_of_basic(authorization)
+        request.caller = caller.arn
+        request.sender = caller
+        registry = registry_named_by(request)
+        if registry is None:
+            return Visit(request, caller, caller.registry, repository, self._now())
+        if registry.region != caller.region and _is_token(authorization or ""):
+            raise _other_region(caller, registry)
+        return Visit(request, caller, registry, repository, self._now())
+
+    def challenge(self, request: Request) -> Response:
+        """The 401 that ECR sends: docker, podman and containerd answer it with the Basic credentials they have.
+
+        The realm is the host that was asked, as ECR has it: no other is sure to lead here from where the client is.
+        """
+        scheme = self._addresses.scheme if request.reached_at is None else request.reached_at[0]
+        asked = request.headers[b"host"].decode("latin-1")
+        host = asked if _HOST.fullmatch(asked) else self._addresses.host
+        realm = f'Basic realm="{scheme}://{host}/",service="ecr.amazonaws.com"'
+        body = b"Not Authorized\n"
+        headers = [
+            (b"www-authenticate", realm.encode()),
+            (b"content-type", b"text/plain; charset=utf-8"),
+            (b"content-length", b"%d" % len(body)),
+        ]
+        return Response(401, headers, body)
+
+
+def _refuse_very_long(repository: str) -> None:
+    """Patterns of policies are matched with names: not with one of 64 KiB."""
+    if len(repository) > NAME_LIMIT:
+        RepositoryName.parse(repository)
+
+
+@contextmanager
+def _not_too_many() -> Iterator[None]:
+    try:
+        yield
+    except ValueError:
+        raise InvalidParameter(parameter="query", constraint="Too many parameters") from None
+
+
+def registry_named_by(request: Request) -> Registry | None:
+    """The registry that the host names, or `ns`, by which containerd tells a mirror which host was meant."""
+    if b"ns=" in request.query:
+        with suppress(ValueError):  # too many parameters: whoever reads them refuses the request
+            meant = _registry_of_host(request.parameters().get("ns", ""))
+            if meant is not None:
+                return meant
+    return _registry_of_host(request.headers[b"host"].decode("latin-1"))
+
+
+def _is_token(authorization: str) -> bool:
+    """Whether these credentials, which proved good, are a token; an access key is good in every region."""
+    return base64.b64decode(authorization.partition(" ")[2]).startswith(b"AWS:")
+
+
+def _other_region(caller: Caller, registry: Registry) -> AccessDenied:
+    return AccessDenied(
+        principal=caller.arn,
+        action="ecr:*",
+        resource=registry.repository_arn("*"),
+        reason=f"because the authorization token was issued for the region {caller.region}",
+    )

@@ -1,0 +1,123 @@
+"""Lists in pages: tags of a repository, referrers of a manifest, repositories of a registry."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from urllib.parse import quote
+
+import msgspec
+
+from moorage.core.identity.authorization import visible
+from moorage.core.registry import repositories
+from moorage.core.services import Services
+from moorage.domain.errors import InvalidParameter
+from moorage.domain.identity.actions import DOCKER, EVERY_REPOSITORY
+from moorage.domain.names import Digest
+from moorage.domain.registry.manifests import OCI_INDEX
+from moorage.http.messages import Request, Response
+from moorage.metadata.database import Transaction
+from moorage.metadata.registry import images, pulls
+from moorage.metadata.registry import repositories as rows
+from moorage.metadata.registry.images import Image
+from moorage.metadata.registry.pulls import Referring
+from moorage.oci.access import Gate
+
+PAGE_LIMIT: Final = 1000
+"""Entries of a page: without `n`, and whatever more `n` asks for (ECR's maximum, too)."""
+
+(_TAGS,) = DOCKER["tags", "GET"]
+(_REFERRERS,) = DOCKER["referrers", "GET"]
+(_CATALOG,) = DOCKER["catalog", "GET"]
+
+
+class Lists:
+    """What there is to see. Every page says itself where the next one is (`Link`), if there is one."""
+
+    def __init__(self, services: Services, gate: Gate) -> None:
+        self._database = services.database
+        self._pages = services.pages
+        self._gate = gate
+
+    async def tags(self, request: Request, name: str, _reference: str) -> Response:
+        """Tags in the order of their bytes (distribution-spec, "Listing Tags")."""
+        visit = await self._gate.enter(request, name, _TAGS)
+        asked = visit.parameters()
+        limit, last = _limit(asked), asked.get("last", "")
+
+        def read(tx: Transaction) -> list[str]:
+            repository = repositories.get(tx, visit.registry, name)
+            return images.page_of_tags(tx, repository.id, last, limit + 1)
+
+        found = await self._database.read(read)
+        return _page(f"/v2/{name}/tags/list", {"name": name, "tags": found[:limit]}, found, limit)
+
+    async def catalog(self, request: Request, _name: str, _reference: str) -> Response:
+        """Repositories of the registry, in the order of their names (docker registry API, "Listing Repositories").
+
+        A page leaves out those that the caller may not see. Whoever may see only some is not refused, if there are any.
+        """
+        visit = await self._gate.identify(request, EVERY_REPOSITORY, _CATALOG)
+        asked = visit.parameters()
+        limit, last = _limit(asked), asked.get("last", "")
+        question = visit.question(_CATALOG)
+
+        def read(tx: Transaction) -> tuple[list[str], list[str]]:
+            names = [str(repository.name) for repository in rows.page(tx, visit.registry, last, limit + 1)]
+            return names, visible(tx, question, names[:limit])
+
+        found, shown = await self._database.read(read)
+        if not shown:
+            await self._gate.authorize(visit, _CATALOG)
+        return _page("/v2/_catalog", {"repositories": shown}, found, limit)
+
+    async def referrers(self, request: Request, name: str, reference: str) -> Response:
+        """An index of what refers to a subject, which need not exist (distribution-spec, "Listing Referrers")."""
+        visit = await self._gate.enter(request, name, _REFERRERS)
+        subject = Digest.parse(reference)
+        asked = visit.parameters()
+        kind = asked.get("artifactType", "")
+        shown = Referring((kind,) if kind else ())
+        scope = f"referrers:{visit.registry.repository_arn(name)}:{subject}:{kind}"
+        after = self._pages.read(scope, asked["next"])[0] if "next" in asked else 0
+
+        def read(tx: Transaction) -> list[Image]:
+            repository = repositories.get(tx, visit.registry, name)
+            return pulls.referrers(tx, repository.id, subject, shown, after, PAGE_LIMIT + 1)
+
+        found = await self._database.read(read)
+        body, listed = pulls.listing(found[:PAGE_LIMIT])
+        response = _document(body, OCI_INDEX)
+        if kind:
+            response.headers.append((b"oci-filters-applied", b"artifactType"))
+        if listed < len(found):
+            token = self._pages.issue(scope, [found[listed - 1].id])
+            query = f"artifactType={quote(kind, safe='')}&next={token}" if kind else f"next={token}"
+            response.headers.append(_next(f"/v2/{name}/referrers/{subject}", query))
+        return response
+
+
+def _limit(asked: dict[str, str]) -> int:
+    """`n`, at most PAGE_LIMIT. Raises InvalidParameter for what is not a number of tags."""
+    text = asked.get("n")
+    if text is None:
+        return PAGE_LIMIT
+    if not (text.isascii() and text.isdigit()):
+        raise InvalidParameter(parameter="n", constraint="Must be a number that is not negative")
+    return min(int(text), PAGE_LIMIT) if len(text) <= 18 else PAGE_LIMIT
+
+
+def _page(path: str, content: dict[str, Any], found: list[str], limit: int) -> Response:
+    """A page, of one entry more than it shows if there is a next one. `n=0` has none (distribution-spec)."""
+    response = _document(msgspec.json.encode(content), "application/json")
+    if 0 < limit < len(found):
+        response.headers.append(_next(path, f"last={quote(found[limit - 1], safe='')}&n={limit}"))
+    return response
+
+
+def _next(path: str, query: str) -> tuple[bytes, bytes]:
+    return (b"link", f'<{path}?{query}>; rel="next"'.encode())
+
+
+def _document(body: bytes, media_type: str) -> Response:
+    headers = [(b"content-type", media_type.encode()), (b"content-length", b"%d" % len(body))]
+    return Response(200, headers, body)

@@ -1,0 +1,173 @@
+"""An upload goes on after a restart and in another worker process, and requests at the same time do not mix."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from tests.api.ecr.pushing import MINIMUM, begin, complete, push, put, send_part, upload_blobs, variants
+from tests.api.ecr.wire import TARGET_PREFIX, Wire, client_of
+from tests.conftest import StartServer
+from tests.support.images import digest, image
+from tests.support.server import Server
+
+
+def call_anew(server: Server, work: Callable[[Any], Any]) -> Any:
+    """Do something on a connection of its own, so that any of the workers may get it."""
+    client = client_of(server)
+    try:
+        return work(client)
+    finally:
+        client.close()
+
+
+def test_an_upload_goes_on_after_a_restart(fresh_server: StartServer) -> None:
+    server = fresh_server()
+    first, second = b"1" * MINIMUM, b"2" * 100
+    ecr = client_of(server)
+    ecr.create_repository(repositoryName="kept")
+    one = push(ecr, "kept", image(), "v1")
+    upload = begin(ecr, "kept")
+    send_part(ecr, "kept", upload, 0, first)
+
+    server.restart(extra_args=["--workers", "1"])
+
+    send_part(ecr, "kept", upload, MINIMUM, second)
+    assert complete(ecr, "kept", upload, digest(first + second))["layerDigest"] == digest(first + second)
+    found = ecr.batch_get_image(repositoryName="kept", imageIds=[{"imageTag": "v1"}])["images"]
+    assert [row["imageId"]["imageDigest"] for row in found] == [one.manifest.digest]
+
+
+def test_an_upload_goes_on_in_another_worker(fresh_server: StartServer) -> None:
+    """Parts, the digest over them, and completion: no step needs to meet the process that did the one before."""
+    server = fresh_server(extra_args=["--workers", "2"])
+    call_anew(server, lambda ecr: ecr.create_repository(repositoryName="shared"))
+    upload = call_anew(server, lambda ecr: begin(ecr, "shared"))
+    parts = [bytes([number]) * MINIMUM for number in range(3)]
+    name = digest(b"".join(parts))
+
+    def send(number: int) -> Any:
+        return call_anew(server, lambda ecr: send_part(ecr, "shared", upload, number * MINIMUM, parts[number]))
+
+    for number in range(3):
+        send(number)
+    completed = call_anew(server, lambda ecr: complete(ecr, "shared", upload, name))
+
+    assert completed["layerDigest"] == name
+    found = [asked_of_some_worker(server, name) for _ in range(24)]
+    assert {availability for _, availability in found} == {"AVAILABLE"}
+    assert len({worker for worker, _ in found}) == 2
+
+
+def asked_of_some_worker(server: Server, layer: str) -> tuple[str, str]:
+    """What request ids of the worker that answers have in common, and the availability of the layer."""
+    wire = Wire(server)
+    answer = wire.call("BatchCheckLayerAvailability", {"repositoryName": "shared", "layerDigests": [layer]})
+    wire.close()
+    return answer.headers["x-amzn-RequestId"][:23], answer.json()["layers"][0]["layerAvailability"]
+
+
+def test_a_page_goes_on_in_another_worker(server: Server, ecr: Any, repository: str) -> None:
+    push(ecr, repository, image(), *(f"t{number:02}" for number in range(10)))
+
+    def page(**token: str) -> Any:
+        return call_anew(server, lambda client: client.list_images(repositoryName=repository, maxResults=1, **token))
+
+    pages = [page()]
+    while "nextToken" in pages[-1]:
+        pages.append(page(nextToken=pages[-1]["nextToken"]))
+
+    tags = [row["imageTag"] for found in pages for row in found["imageIds"]]
+    assert tags == [f"t{number:02}" for number in range(10)]
+
+
+def outcomes(count: int, work: Callable[[int], Any]) -> list[str]:
+    """The error codes, or `ok`, of pieces of work that are done at the same time."""
+
+    def outcome(number: int) -> str:
+        try:
+            work(number)
+        except ClientError as error:
+            return str(error.response["Error"]["Code"])
+        return "ok"
+
+    with ThreadPoolExecutor(count) as pool:
+        return sorted(pool.map(outcome, range(count)))
+
+
+def test_of_equal_parts_at_the_same_time_one_is_stored(server: Server, repository: str) -> None:
+    ecr = client_of(server)
+    upload = begin(ecr, repository)
+    parts = [bytes([number]) * 2_000_000 for number in range(8)]
+
+    found = outcomes(8, lambda number: send_part(ecr, repository, upload, 0, parts[number]))
+
+    assert found == ["InvalidLayerPartException"] * 7 + ["ok"]
+    complete(ecr, repository, upload, *(digest(part) for part in parts))
+
+
+def test_the_same_layer_uploaded_at_the_same_time_is_there_once(server: Server, repository: str) -> None:
+    ecr = client_of(server)
+    content = b"the same" * 100_000
+    uploads = [begin(ecr, repository) for _ in range(8)]
+    for upload in uploads:
+        send_part(ecr, repository, upload, 0, content)
+
+    found = outcomes(8, lambda number: complete(ecr, repository, uploads[number], digest(content)))
+
+    assert "ok" in found
+    assert set(found) <= {"ok", "LayerAlreadyExistsException"}
+    layers = ecr.batch_check_layer_availability(repositoryName=repository, layerDigests=[digest(content)])["layers"]
+    assert [(layer["layerAvailability"], layer["layerSize"]) for layer in layers] == [("AVAILABLE", len(content))]
+
+
+def test_one_upload_is_completed_once(server: Server, repository: str) -> None:
+    ecr = client_of(server)
+    upload = begin(ecr, repository)
+    send_part(ecr, repository, upload, 0, b"once")
+
+    found = outcomes(8, lambda _: complete(ecr, repository, upload, digest(b"once")))
+
+    assert found.count("ok") == 1
+    assert set(found) <= {"ok", "UploadNotFoundException", "LayerAlreadyExistsException"}
+
+
+def test_of_images_for_one_immutable_tag_one_gets_it(server: Server, repository: str) -> None:
+    ecr = client_of(server)
+    ecr.put_image_tag_mutability(repositoryName=repository, imageTagMutability="IMMUTABLE")
+    images = [one for one, _ in zip(variants(), range(8), strict=False)]
+    upload_blobs(ecr, repository, images[0].blobs)
+
+    found = outcomes(8, lambda number: put(ecr, repository, images[number], "latest"))
+
+    assert found == ["ImageTagAlreadyExistsException"] * 7 + ["ok"]
+    assert len(ecr.list_images(repositoryName=repository)["imageIds"]) == 1
+
+
+def test_of_images_for_one_mutable_tag_all_are_stored(server: Server, repository: str) -> None:
+    ecr = client_of(server)
+    images = [one for one, _ in zip(variants(), range(8), strict=False)]
+    upload_blobs(ecr, repository, images[0].blobs)
+
+    assert outcomes(8, lambda number: put(ecr, repository, images[number], "latest")) == ["ok"] * 8
+
+    rows = ecr.list_images(repositoryName=repository)["imageIds"]
+    assert len(rows) == 8
+    assert sum("imageTag" in row for row in rows) == 1
+
+
+def test_of_repositories_with_one_name_one_is_made(server: Server) -> None:
+    ecr = client_of(server)
+
+    found = outcomes(8, lambda _: ecr.create_repository(repositoryName="tests/made-once"))
+
+    assert found == ["RepositoryAlreadyExistsException"] * 7 + ["ok"]
+
+
+def test_a_connection_serves_any_number_of_requests(wire: Wire) -> None:
+    headers = wire.signer.headers(TARGET_PREFIX + "DescribeRegistry", b"{}")
+
+    assert {wire.send(headers, b"{}").status for _ in range(200)} == {200}

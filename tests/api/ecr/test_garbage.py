@@ -1,0 +1,108 @@
+"""Requests that no client would send: whatever comes, it is refused, and never a fault of ours."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from moorage.aws.service_model import OPERATIONS
+from tests.api.ecr.wire import ACCOUNT, Wire
+from tests.unit.aws.samples import broken_requests, sample
+
+JUNK: list[Any] = [
+    None,
+    True,
+    0,
+    -1,
+    2**31,
+    2**63,
+    10**400,
+    1.5,
+    1e308,
+    "",
+    " ",
+    "\0",
+    "\ud83d\ude00",
+    "ÿ" * 200,
+    "'; DROP TABLE repository; --",
+    "../../../../etc/passwd",
+    "%00%2f..",
+    "x" * 70_000,
+    "sha256:" + "0" * 64,
+    "arn:aws:ecr:us-east-1:000000000000:repository/" + "a/" * 300,
+    [],
+    [[]],
+    [None],
+    ["a"] * 1001,
+    {},
+    {"": {}},
+    {"imageTag": {"a": []}, "Key": 0},
+]
+TRIES = 12
+
+
+@pytest.fixture(scope="module", autouse=True)
+def target(ecr: Any) -> str:
+    """A repository that well-formed names of the requests can hit."""
+    ecr.create_repository(repositoryName="team/app")
+    return "team/app"
+
+
+def own(value: Any) -> Any:
+    """The request for the caller's own account, so that it comes as far as it can."""
+    if isinstance(value, dict):
+        return {name: ACCOUNT if name == "registryId" else own(item) for name, item in value.items()}
+    return [own(item) for item in value] if isinstance(value, list) else value
+
+
+def mutated(value: Any, chance: random.Random) -> Any:
+    """A copy with junk in some places."""
+    if chance.random() < 0.12:
+        return chance.choice(JUNK)
+    if isinstance(value, dict):
+        members = {name: mutated(item, chance) for name, item in value.items() if chance.random() > 0.1}
+        return members | ({chance.choice(["x", "", "__type"]): chance.choice(JUNK)} if chance.random() < 0.1 else {})
+    if isinstance(value, list):
+        return [mutated(item, chance) for item in value * chance.choice([1, 1, 2, 0])]
+    return value
+
+
+def bodies(operation: str) -> Iterator[bytes]:
+    chance = random.Random(operation)
+    whole = own(sample(OPERATIONS[operation].input_shape))
+    text = json.dumps(whole).encode()
+    yield text
+    for _ in range(TRIES):
+        yield json.dumps(mutated(whole, chance)).encode()
+    yield chance.randbytes(300)
+    yield text[: len(text) // 2]
+    yield text.replace(b'"', b"'")
+    position = chance.randrange(len(text))
+    yield text[:position] + chance.randbytes(3) + text[position:]
+
+
+@pytest.mark.parametrize("operation", sorted(OPERATIONS))
+def test_no_body_makes_an_operation_fail(wire: Wire, operation: str) -> None:
+    """`Wire.call` checks each answer: one that the operation's model allows, and never a 500."""
+    for body in bodies(operation):
+        wire.call(operation, body)
+
+
+@pytest.mark.parametrize("operation", ["CreateRepository", "PutImage", "BatchGetImage", "ListImageReferrers"])
+def test_each_broken_constraint_is_named(wire: Wire, operation: str) -> None:
+    """The rest is tested where the model is read; this shows that the door asks it."""
+    for broken in broken_requests(OPERATIONS[operation]):
+        refused = wire.call(operation, own_account(broken.request)).refusal
+        message = f"Invalid parameter at '{broken.parameter}' failed to satisfy constraint: '{broken.constraint}'"
+        assert refused == (400, "InvalidParameterException", message)
+
+
+def own_account(request: Any) -> Any:
+    """Requests of the samples are about another account; what breaks a rule is left as it is."""
+    if isinstance(request, dict) and request.get("registryId") == "123456789012":
+        return request | {"registryId": ACCOUNT}
+    return request

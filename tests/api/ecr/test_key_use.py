@@ -1,0 +1,77 @@
+"""When a key was last used: noted after the first request with it, not at each, and not for sessions."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from moorage.core.clock import HOUR, SECOND
+from moorage.core.identity.key_last_used import KeyUses
+from moorage.metadata.engines.sqlite.database import SqliteDatabase
+from moorage.metadata.engines.sqlite.schema import migrate
+from moorage.metadata.identity import accounts as identities
+from moorage.metadata.identity.accounts import KeySummary, User
+from tests.api.ecr.conftest import Person
+
+KEY, USER = "AKIATEST", User("AIDATEST", "000000000000", "ann", 0)
+
+
+def noted(database: SqliteDatabase) -> int | None:
+    return database.look(lambda tx: identities.keys_of(tx, USER))[0].last_used_at
+
+
+def test_the_first_use_is_listed_soon_after_and_sessions_are_no_use(
+    new_person: Callable[..., Person], moorage: Callable[..., str]
+) -> None:
+    person = new_person("AmazonEC2ContainerRegistryReadOnly")
+
+    def listed() -> str:
+        return moorage("key", "list", "--user", person.name).strip().rpartition("\t")[2]
+
+    assert listed() == "never"
+    person.ecr.describe_repositories()
+    until = time.monotonic() + 10
+    while listed() == "never" and time.monotonic() < until:
+        time.sleep(0.05)
+    assert listed().startswith("20")
+
+
+def test_a_use_is_written_once_an_hour(tmp_path: Path) -> None:
+    """Ten thousand requests in an hour are one write, and two processes do not correct each other."""
+    path, time_now = tmp_path / "moorage.db", [5 * HOUR]
+    migrate(path)
+
+    async def use(uses: KeyUses, times: int) -> None:
+        for _ in range(times):
+            uses.note(KEY)
+        await asyncio.gather(*uses._writing)
+
+    async def run(database: SqliteDatabase) -> list[Any]:
+        one, other = KeyUses(database, lambda: time_now[0]), KeyUses(database, lambda: time_now[0])
+        await use(one, 10_000)
+        seen = [noted(database)]
+        time_now[0] += HOUR - SECOND
+        await use(one, 1)
+        await use(other, 1)
+        seen.append(noted(database))
+        time_now[0] += SECOND
+        await use(one, 1)
+        return [*seen, noted(database)]
+
+    with closing(SqliteDatabase(path)) as database:
+        database.start()
+
+        def insert(tx: Any) -> None:
+            identities.insert_account(tx, USER.account, 0)
+            identities.insert_user(tx, USER)
+            identities.insert_key(tx, KeySummary(KEY, True, 0), USER, b"")
+
+        async def all_of_it() -> list[Any]:
+            await database.write(insert)
+            return await run(database)
+
+        assert asyncio.run(all_of_it()) == [5 * HOUR, 5 * HOUR, 6 * HOUR]

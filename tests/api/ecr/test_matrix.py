@@ -1,0 +1,130 @@
+"""The authorization matrix of the API: every operation that is built, asked by everybody there is."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+import pytest
+
+from moorage.aws.service_model import OPERATIONS, SHAPES
+from moorage.domain.identity import actions
+from moorage.domain.identity.actions import Target
+from moorage.ecr import endpoint
+from tests.api.ecr.conftest import Person
+from tests.api.ecr.test_users import request_for
+from tests.api.ecr.wire import ACCOUNT, TARGET_PREFIX, Answer, Wire
+from tests.support.policies import policy
+
+REGION = "eu-north-1"
+"""A registry of its own, since its policy speaks about every request."""
+
+OTHER = "333333333333"
+REPOSITORY = "tests/of-the-matrix"
+BUILT = sorted(endpoint.OPERATIONS)
+
+
+class Keys(NamedTuple):
+    """Access keys by what their owner is, each with its secret."""
+
+    colleague: tuple[str, str]
+    denied: Person
+    nobody: Person
+    stranger: tuple[str, str]
+
+
+@pytest.fixture(scope="module")
+def keys(moorage: Callable[..., str], new_person: Callable[..., Person], colleague: Person) -> Keys:
+    """The stranger is the root user of another account."""
+    exports = moorage("account", "create", OTHER).splitlines()
+    key, secret = (shlex.split(line)[1].partition("=")[2] for line in exports if line.startswith("export "))
+    denied = new_person("AmazonEC2ContainerRegistryFullAccess")
+    return Keys((colleague.key, colleague.secret), denied, new_person(), (key, secret))
+
+
+@pytest.fixture
+def ask(wire: Wire, keys: Keys) -> Callable[..., Answer]:
+    """Ask for an operation in a registry that invites the other account and denies everything to one user."""
+    denied = f"arn:aws:iam::{ACCOUNT}:user/{keys.denied.name}"
+    text = policy(
+        {"Effect": "Allow", "Principal": {"AWS": OTHER}, "Action": "ecr:*", "Resource": "*"},
+        {"Effect": "Deny", "Principal": {"AWS": denied}, "Action": "ecr:*", "Resource": "*"},
+    )
+    assert wire.call("PutRegistryPolicy", {"policyText": text}, region=REGION).status == 200
+
+    def ask(operation: str, key: str = "", secret: str = "", **more: Any) -> Answer:
+        who = {"key": key, "secret": secret} if key else {}
+        return wire.call(operation, request_in(operation, more), region=REGION, **who)
+
+    return ask
+
+
+def request_in(operation: str, more: dict[str, Any]) -> dict[str, Any]:
+    request = request_for(operation, REPOSITORY)
+    if "resourceArn" in request:
+        request["resourceArn"] = request["resourceArn"].replace("us-east-1", REGION)
+    return request | more
+
+
+def resource_of(operation: str) -> str:
+    name = {
+        Target.REGISTRY: None,
+        Target.REPOSITORIES: REPOSITORY if "repositoryNames" in request_for(operation, REPOSITORY) else "*",
+    }.get(actions.OPERATIONS[operation].target, REPOSITORY)
+    return "*" if name is None else f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/{name}"
+
+
+def expected(who: str, operation: str, reason: str) -> str:
+    action = actions.OPERATIONS[operation].action
+    return f"User: {who} is not authorized to perform: {action} on resource: {resource_of(operation)} {reason}"
+
+
+@pytest.mark.parametrize("operation", BUILT)
+def test_who_may_not_is_refused_and_who_may_is_not(ask: Callable[..., Answer], keys: Keys, operation: str) -> None:
+    """Those who may come last, since some of them then change the registry's policy.
+
+    An operation that names no registry is about the stranger's own.
+    """
+    action = actions.OPERATIONS[operation].action
+
+    for person, reason in (
+        (keys.nobody, f"because no identity-based policy allows the {action} action"),
+        (keys.denied, "with an explicit deny in a resource-based policy"),
+    ):
+        refused = ask(operation, person.key, person.secret).refusal
+        arn = f"arn:aws:iam::{ACCOUNT}:user/{person.name}"
+        assert refused == (400, "AccessDeniedException", expected(arn, operation, reason))
+
+    there = {"registryId": ACCOUNT} if "registryId" in members_of(operation) else {}
+    allowed = [ask(operation, *keys.stranger, **there), ask(operation, *keys.colleague), ask(operation)]
+    assert [answer.refusal for answer in allowed if is_denied(answer)] == []
+
+
+def members_of(operation: str) -> dict[str, str]:
+    return SHAPES[OPERATIONS[operation].input_shape].members
+
+
+def is_denied(answer: Answer) -> bool:
+    return answer.status != 200 and answer.refusal.code == "AccessDeniedException"
+
+
+@pytest.mark.parametrize("operation", BUILT)
+def test_who_proves_nothing_is_refused_before_anything_else(wire: Wire, operation: str) -> None:
+    request = request_in(operation, {})
+    longer_ago = datetime.now(UTC) - timedelta(hours=1)
+
+    expired = wire.call(operation, request, when=longer_ago).refusal
+    forged = wire.call(operation, request, secret="x" * 40).refusal
+    unknown = wire.call(operation, request, key="AKIA" + "A" * 16).refusal
+    token = wire.call(operation, request, token="forged").refusal
+    unsigned = replace(wire.signer).headers(TARGET_PREFIX + operation, b"{}")
+    del unsigned["authorization"]
+
+    assert wire.send(unsigned, b"{}").refusal.code == "MissingAuthenticationTokenException"
+    assert expired.code == "InvalidSignatureException"
+    assert expired.message.startswith("Signature expired: ")
+    assert forged.code == "InvalidSignatureException"
+    assert [unknown.code, token.code] == ["UnrecognizedClientException"] * 2

@@ -1,0 +1,205 @@
+"""Policies of repositories and registries through the API: kept as ECR keeps them, refused as ECR refuses them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.api.ecr.conftest import Person
+from tests.api.ecr.refusals import invalid, no_repository
+from tests.api.ecr.wire import ACCOUNT, Refusal, refusal
+from tests.support.policies import policy
+from tests.unit.policies.test_rendering import RETURNED, SENT
+
+THEIRS = "222222222222"
+PULL = {"Effect": "Allow", "Principal": "*", "Action": "ecr:BatchGetImage"}
+
+
+@pytest.fixture(scope="module")
+def nobody(new_person: Callable[..., Person]) -> Person:
+    """A user without a policy."""
+    return new_person()
+
+
+def without_metadata(answer: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in answer.items() if name != "ResponseMetadata"}
+
+
+def no_policy(repository: str) -> Refusal:
+    message = (
+        f"Repository policy does not exist for the repository with name '{repository}' "
+        f"in the registry with id '{ACCOUNT}'"
+    )
+    return Refusal(400, "RepositoryPolicyNotFoundException", message)
+
+
+def test_a_repository_s_policy_is_set_read_replaced_and_deleted(ecr: Any, repository: str) -> None:
+    """Terraform's order: what is read again is what was answered before."""
+    expected = {"registryId": ACCOUNT, "repositoryName": repository, "policyText": RETURNED}
+    assert refusal(ecr.get_repository_policy, repositoryName=repository) == no_policy(repository)
+
+    assert without_metadata(ecr.set_repository_policy(repositoryName=repository, policyText=SENT)) == expected
+    assert without_metadata(ecr.get_repository_policy(repositoryName=repository)) == expected
+
+    ecr.set_repository_policy(repositoryName=repository, policyText=policy(PULL))
+    other = ecr.get_repository_policy(repositoryName=repository)["policyText"]
+    assert json.loads(other) == json.loads(policy(PULL))
+
+    assert ecr.delete_repository_policy(repositoryName=repository)["policyText"] == other
+    assert refusal(ecr.get_repository_policy, repositoryName=repository) == no_policy(repository)
+    assert refusal(ecr.delete_repository_policy, repositoryName=repository) == no_policy(repository)
+
+
+def test_a_policy_goes_with_its_repository(ecr: Any, repository: str) -> None:
+    ecr.set_repository_policy(repositoryName=repository, policyText=SENT)
+    ecr.delete_repository(repositoryName=repository)
+    assert refusal(ecr.get_repository_policy, repositoryName=repository) == no_repository(repository)
+
+    ecr.create_repository(repositoryName=repository)
+    assert refusal(ecr.get_repository_policy, repositoryName=repository) == no_policy(repository)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "no JSON",
+        policy(PULL | {"Resource": "*"}),
+        policy({"Effect": "Allow", "Action": "ecr:*"}),
+        policy(PULL | {"Action": "s3:GetObject"}),
+        policy(PULL | {"Principal": {"AWS": "somebody"}}),
+        policy(PULL | {"Condition": {"StringSame": {"aws:username": "x"}}}),
+    ],
+)
+def test_what_is_no_repository_policy_is_refused_and_changes_nothing(ecr: Any, repository: str, text: str) -> None:
+    ecr.set_repository_policy(repositoryName=repository, policyText=SENT)
+
+    refused = refusal(ecr.set_repository_policy, repositoryName=repository, policyText=text)
+
+    assert refused == invalid("PolicyText", "Invalid repository policy provided")
+    assert ecr.get_repository_policy(repositoryName=repository)["policyText"] == RETURNED
+
+
+def test_a_policy_has_10240_characters_at_most(careless: Any, repository: str) -> None:
+    longest = policy(PULL).ljust(10_240)
+
+    careless.set_repository_policy(repositoryName=repository, policyText=longest)
+    refused = refusal(careless.set_repository_policy, repositoryName=repository, policyText=longest + " ")
+    assert refused.code == "InvalidParameterException"
+    assert "less than or equal to 10240" in refused.message
+
+
+def test_a_principal_of_an_account_that_is_here_must_exist(ecr: Any, reader: Person, repository: str) -> None:
+    def naming(account: str, user: str) -> dict[str, str]:
+        principal = {"AWS": [f"arn:aws:iam::{account}:user/{user}"]}
+        return {"repositoryName": repository, "policyText": policy(PULL | {"Principal": principal})}
+
+    unknown = refusal(ecr.set_repository_policy, **naming(ACCOUNT, "somebody-else"))
+    assert unknown == invalid("PolicyText", "Principal not found")
+
+    for known in (naming(ACCOUNT, reader.name), naming(THEIRS, "somebody-else")):
+        ecr.set_repository_policy(**known)
+        stored = ecr.get_repository_policy(repositoryName=repository)["policyText"]
+        assert json.loads(stored) == json.loads(known["policyText"])
+
+
+def test_who_would_lock_themselves_out_must_force_it(ecr: Any, colleague: Person, repository: str) -> None:
+    closing = policy({"Effect": "Deny", "Principal": "*", "Action": "ecr:SetRepositoryPolicy"})
+
+    refused = refusal(colleague.ecr.set_repository_policy, repositoryName=repository, policyText=closing)
+    assert refused.code == "InvalidParameterException"
+    assert refusal(colleague.ecr.get_repository_policy, repositoryName=repository) == no_policy(repository)
+
+    colleague.ecr.set_repository_policy(repositoryName=repository, policyText=closing, force=True)
+    denied = refusal(colleague.ecr.set_repository_policy, repositoryName=repository, policyText=SENT)
+    assert denied.code == "AccessDeniedException"
+    assert denied.message.endswith("with an explicit deny in a resource-based policy")
+    ecr.set_repository_policy(repositoryName=repository, policyText=SENT)
+
+
+def test_a_policy_decides_from_the_next_request_on(ecr: Any, nobody: Person, repository: str) -> None:
+    arn = f"arn:aws:iam::{ACCOUNT}:user/{nobody.name}"
+    allowing = policy(PULL | {"Principal": {"AWS": arn}, "Action": "ecr:ListImages"})
+
+    for _ in range(3):
+        assert refusal(nobody.ecr.list_images, repositoryName=repository).code == "AccessDeniedException"
+        ecr.set_repository_policy(repositoryName=repository, policyText=allowing)
+        assert [nobody.ecr.list_images(repositoryName=repository)["imageIds"] for _ in range(4)] == [[]] * 4
+        ecr.delete_repository_policy(repositoryName=repository)
+
+
+def test_a_list_of_all_repositories_leaves_out_what_is_denied(
+    ecr: Any, colleague: Person, new_repository: Callable[[], str]
+) -> None:
+    shown, hidden = new_repository(), new_repository()
+    arn = f"arn:aws:iam::{ACCOUNT}:user/{colleague.name}"
+    denying = policy({"Effect": "Deny", "Principal": {"AWS": arn}, "Action": "ecr:DescribeRepositories"})
+    ecr.set_repository_policy(repositoryName=hidden, policyText=denying)
+
+    pages = colleague.ecr.get_paginator("describe_repositories").paginate()
+    names = {row["repositoryName"] for page in pages for row in page["repositories"]}
+
+    assert shown in names
+    assert hidden not in names
+    assert refusal(colleague.ecr.describe_repositories, repositoryNames=[shown, hidden]).code == "AccessDeniedException"
+
+
+# --- Registry ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def elsewhere(clients: Callable[..., Any]) -> Iterator[Any]:
+    """Root's client of a registry that no other test has."""
+    client = clients(region="ap-southeast-4")
+    yield client
+    try:
+        client.delete_registry_policy()
+    except client.exceptions.RegistryPolicyNotFoundException:
+        return
+
+
+def test_a_registry_s_policy_is_put_read_and_deleted(elsewhere: Any, ecr: Any) -> None:
+    text = policy(PULL | {"Resource": "*", "Principal": {"AWS": THEIRS}})
+    none = Refusal(
+        400,
+        "RegistryPolicyNotFoundException",
+        f"Registry policy does not exist in the registry with id '{ACCOUNT}'",
+    )
+    assert refusal(elsewhere.get_registry_policy) == none
+
+    put = elsewhere.put_registry_policy(policyText=text)
+
+    assert put["registryId"] == ACCOUNT
+    assert f'"AWS" : "arn:aws:iam::{THEIRS}:root"' in put["policyText"]
+    assert elsewhere.get_registry_policy()["policyText"] == put["policyText"]
+    assert refusal(ecr.get_registry_policy) == none
+    assert elsewhere.delete_registry_policy()["policyText"] == put["policyText"]
+    assert refusal(elsewhere.delete_registry_policy) == none
+
+
+def test_a_registry_policy_needs_resources(elsewhere: Any) -> None:
+    refused = refusal(elsewhere.put_registry_policy, policyText=policy(PULL))
+
+    assert refused == invalid("PolicyText", "Invalid registry policy provided")
+
+
+def test_a_registry_policy_speaks_about_every_action_or_in_its_first_version_about_three(
+    elsewhere: Any, nobody: Person, clients: Callable[..., Any]
+) -> None:
+    theirs = clients(region="ap-southeast-4", key=nobody.key, secret=nobody.secret)
+    text = policy(PULL | {"Resource": "*", "Action": "ecr:DescribeRegistry"})
+    elsewhere.put_registry_policy(policyText=text)
+    assert theirs.describe_registry()["registryId"] == ACCOUNT
+
+    elsewhere.put_account_setting(name="REGISTRY_POLICY_SCOPE", value="V1")
+    try:
+        assert refusal(theirs.describe_registry).code == "AccessDeniedException"
+        refused = refusal(elsewhere.put_registry_policy, policyText=text)
+        assert refused == invalid("PolicyText", "Invalid registry policy provided")
+        creating = policy(PULL | {"Resource": "*", "Action": "ecr:CreateRepository"})
+        elsewhere.put_registry_policy(policyText=creating)
+        assert theirs.create_repository(repositoryName="of/the-policy")["repository"]["registryId"] == ACCOUNT
+    finally:
+        elsewhere.put_account_setting(name="REGISTRY_POLICY_SCOPE", value="V2")

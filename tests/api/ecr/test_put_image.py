@@ -1,0 +1,341 @@
+"""PutImage: what becomes of tags and digests, what is refused, and with which words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+from tests.api.ecr.pushing import push, put, put_refused, upload_blobs, variants
+from tests.api.ecr.wire import ACCOUNT
+from tests.support.images import (
+    DOCKER_CONFIG,
+    DOCKER_LAYER,
+    DOCKER_MANIFEST,
+    OCI_INDEX,
+    OCI_MANIFEST,
+    Blob,
+    Image,
+    digest,
+    image,
+    index,
+    layer,
+)
+
+
+def tags_of(ecr: Any, repository: str, one: Image) -> list[str] | None:
+    """The tags of an image; None when it is not there."""
+    rows = ecr.describe_images(repositoryName=repository)["imageDetails"]
+    found = [row for row in rows if row["imageDigest"] == one.manifest.digest]
+    return found[0].get("imageTags", []) if found else None
+
+
+def already_there(one: Image, tag: str, repository: str) -> tuple[int, str, str]:
+    message = (
+        f"Image with digest '{one.manifest.digest}' and tag '{tag}' already exists "
+        f"in the repository with name '{repository}' in registry with id '{ACCOUNT}'"
+    )
+    return 400, "ImageAlreadyExistsException", message
+
+
+def immutable(tag: str, repository: str) -> tuple[int, str, str]:
+    message = (
+        f"The image tag '{tag}' already exists in the '{repository}' repository and cannot be overwritten "
+        "because the tag is immutable."
+    )
+    return 400, "ImageTagAlreadyExistsException", message
+
+
+@pytest.fixture(params=["MUTABLE", "IMMUTABLE"])
+def mutability(ecr: Any, repository: str, request: pytest.FixtureRequest) -> str:
+    """Either setting, which the test's repository then has."""
+    ecr.put_image_tag_mutability(repositoryName=repository, imageTagMutability=request.param)
+    return str(request.param)
+
+
+@pytest.fixture
+def pair(ecr: Any, repository: str, mutability: str) -> Sequence[Image]:
+    """Two images with the same blobs, the first of them pushed as `old`."""
+    one, other = (one for one, _ in zip(variants(), range(2), strict=False))
+    push(ecr, repository, one, "old")
+    return one, other
+
+
+def test_a_new_image_is_answered_in_full(ecr: Any, repository: str) -> None:
+    one = image()
+    upload_blobs(ecr, repository, one.blobs)
+
+    assert put(ecr, repository, one, "v1") == {
+        "registryId": ACCOUNT,
+        "repositoryName": repository,
+        "imageId": {"imageDigest": one.manifest.digest, "imageTag": "v1"},
+        "imageManifest": one.manifest.content.decode(),
+        "imageManifestMediaType": OCI_MANIFEST,
+    }
+
+
+def test_an_image_without_a_tag_is_answered_without_one(ecr: Any, repository: str) -> None:
+    one = image()
+    upload_blobs(ecr, repository, one.blobs)
+
+    assert put(ecr, repository, one)["imageId"] == {"imageDigest": one.manifest.digest}
+    assert tags_of(ecr, repository, one) == []
+
+
+# --- The decision table ---------------------------------------------------------------------------------------------
+
+
+def test_a_new_image_takes_an_unused_tag(ecr: Any, repository: str, pair: Sequence[Image]) -> None:
+    one, other = pair
+
+    put(ecr, repository, other, "new")
+
+    assert (tags_of(ecr, repository, one), tags_of(ecr, repository, other)) == (["old"], ["new"])
+
+
+def test_a_new_image_takes_a_used_tag_only_where_tags_are_mutable(
+    ecr: Any, repository: str, pair: Sequence[Image], mutability: str
+) -> None:
+    """The image that had it stays, without a tag. A refused image is not stored at all."""
+    one, other = pair
+
+    if mutability == "MUTABLE":
+        put(ecr, repository, other, "old")
+        assert (tags_of(ecr, repository, one), tags_of(ecr, repository, other)) == ([], ["old"])
+    else:
+        assert put_refused(ecr, repository, other, "old") == immutable("old", repository)
+        assert (tags_of(ecr, repository, one), tags_of(ecr, repository, other)) == (["old"], None)
+
+
+def test_a_known_image_gets_one_more_tag(ecr: Any, repository: str, pair: Sequence[Image]) -> None:
+    one, _ = pair
+
+    assert put(ecr, repository, one, "more")["imageId"]["imageTag"] == "more"
+
+    assert tags_of(ecr, repository, one) == ["more", "old"]
+
+
+def test_a_known_image_with_its_own_tag_is_there_already(ecr: Any, repository: str, pair: Sequence[Image]) -> None:
+    one, _ = pair
+
+    assert put_refused(ecr, repository, one, "old") == already_there(one, "old", repository)
+
+
+def test_a_known_image_without_a_tag_is_there_already(ecr: Any, repository: str, pair: Sequence[Image]) -> None:
+    one, _ = pair
+
+    assert put_refused(ecr, repository, one) == already_there(one, "null", repository)
+    assert tags_of(ecr, repository, one) == ["old"]
+
+
+def test_a_known_image_takes_a_used_tag_only_where_tags_are_mutable(
+    ecr: Any, repository: str, pair: Sequence[Image], mutability: str
+) -> None:
+    one, other = pair
+    put(ecr, repository, other, "new")
+
+    if mutability == "MUTABLE":
+        put(ecr, repository, other, "old")
+        assert (tags_of(ecr, repository, one), tags_of(ecr, repository, other)) == ([], ["new", "old"])
+    else:
+        assert put_refused(ecr, repository, other, "old") == immutable("old", repository)
+        assert (tags_of(ecr, repository, one), tags_of(ecr, repository, other)) == (["old"], ["new"])
+
+
+def test_the_time_of_the_push_stays_when_tags_are_added(ecr: Any, repository: str) -> None:
+    one = push(ecr, repository, image(), "v1")
+    before = ecr.describe_images(repositoryName=repository)["imageDetails"][0]["imagePushedAt"]
+
+    put(ecr, repository, one, "v2")
+
+    assert ecr.describe_images(repositoryName=repository)["imageDetails"][0]["imagePushedAt"] == before
+
+
+# --- Bytes and digests ----------------------------------------------------------------------------------------------
+
+
+def aws_sample(config: tuple[int, str], layers: Sequence[tuple[int, str]]) -> str:
+    """A manifest as docker writes it: in this order, indented by three spaces, without a final newline."""
+    described = [{"mediaType": DOCKER_LAYER, "size": size, "digest": f"sha256:{name}"} for size, name in layers]
+    configuration = {"mediaType": DOCKER_CONFIG, "size": config[0], "digest": f"sha256:{config[1]}"}
+    manifest = {"schemaVersion": 2, "mediaType": DOCKER_MANIFEST, "config": configuration, "layers": described}
+    return json.dumps(manifest, indent=3)
+
+
+# The sample response of BatchGetImage (API reference), and of PutImage (user guide, "Logging with AWS CloudTrail").
+BATCH_GET_IMAGE = aws_sample(
+    (1486, "5b52b314511a611975c2c65e695d920acdf8ae8848fe0ef00b7d018d1f118b64"),
+    [(91768077, "8e3fa21c4cc40232e835a6761332d225c7af3235c5755f44ada2ed9d0e4ab7e8")],
+)
+CLOUDTRAIL = aws_sample(
+    (5543, "000b9b805af1cdb60628898c9f411996301a1c13afd3dbef1d8a16ac6dbf503a"),
+    [
+        (43252507, "3b37166ec61459e76e33282dda08f2a9cd698ca7e3d6bc44e6a6e7580cdeff8e"),
+        (846, "504facff238fde83f1ca8f9f54520b4219c5b8f80be9616ddc52d31448a044bd"),
+        (615, "ebbcacd28e101968415b0c812b2d2dc60f969e36b0b08c073bf796e12b1bb449"),
+        (850, "c7fb3351ecad291a88b92b600037e2435c84a347683d540042086fe72c902b8a"),
+        (168, "2e3debadcbf7e542e2aefbce1b64a358b1931fb403b3e4aeca27cb4d809d56c2"),
+        (37720774, "f8c9f51ad524d8ae9bf4db69cd3e720ba92373ec265f5c390ffb21bb0c277941"),
+        (30432107, "813a50b13f61cf1f8d25f19fa96ad3aa5b552896c83e86ce413b48b091d7f01b"),
+        (197, "7ab043301a6187ea3293d80b30ba06c7bf1a0c3cd4c43d10353b31bc0cecfe7d"),
+        (154, "67012cca8f31dc3b8ee2305e7762fee20c250513effdedb38a1c37784a5a2e71"),
+        (176, "3bc892145603fffc9b1c97c94e2985b4cb19ca508750b15845a5d97becbd1a0e"),
+        (183, "6f1c79518f18251d35977e7e46bfa6c6b9cf50df2a79d4194941d95c54258d18"),
+        (212, "b7bcfbc2e2888afebede4dd1cd5eebf029bb6315feeaf0b56e425e11a50afe42"),
+        (212, "2b220f8b0f32b7c2ed8eaafe1c802633bbd94849b9ab73926f0ba46cdae91629"),
+    ],
+)
+
+
+@pytest.mark.parametrize(
+    ("manifest", "calculated"),
+    [
+        (BATCH_GET_IMAGE, "sha256:f1d4ae3f7261a72e98c6ebefe9985cf10a0ea5bd762585a43e0700ed99863807"),
+        (CLOUDTRAIL, "sha256:98c8b060c21d9adbb6b8c41b916e95e6307102786973ab93a41e8b86d1fc6d3e"),
+    ],
+    ids=["BatchGetImage", "CloudTrail"],
+)
+def test_the_digest_of_aws_s_own_samples_is_calculated_as_aws_did(
+    ecr: Any, repository: str, manifest: str, calculated: str
+) -> None:
+    """Nobody has their layers; but that these are asked for tells that the digest was accepted."""
+    missing = put_refused(ecr, repository, manifest, imageDigest=calculated)
+    with_newline = put_refused(ecr, repository, manifest + "\n", imageDigest=calculated)
+
+    named = ", ".join(blob["digest"] for blob in [json.loads(manifest)["config"], *json.loads(manifest)["layers"]])
+    assert missing == (
+        400,
+        "LayersNotFoundException",
+        (
+            f"Layers with digests '[{named}]' required for pushing image into repository "
+            f"with name '{repository}' in the registry with id '{ACCOUNT}' do not exist"
+        ),
+    )
+    assert with_newline == (
+        400,
+        "ImageDigestDoesNotMatchException",
+        (
+            f"The image with digest '{calculated}' in repository '{repository}' and registry ID '{ACCOUNT}' "
+            "does not match the image digest that Amazon ECR has calculated."
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    "expected", ["sha256:" + "0" * 64, "sha512:" + "0" * 128, "sha256:0", "md5:00", "nonsense", ""]
+)
+def test_an_image_with_another_digest_than_expected_is_not_stored(ecr: Any, repository: str, expected: str) -> None:
+    one = image()
+    upload_blobs(ecr, repository, one.blobs)
+
+    assert put_refused(ecr, repository, one, "v1", imageDigest=expected) == (
+        400,
+        "ImageDigestDoesNotMatchException",
+        (
+            f"The image with digest '{expected}' in repository '{repository}' and registry ID '{ACCOUNT}' "
+            "does not match the image digest that Amazon ECR has calculated."
+        ),
+    )
+    assert ecr.list_images(repositoryName=repository)["imageIds"] == []
+
+
+def test_an_image_may_come_with_its_digest(ecr: Any, repository: str) -> None:
+    one = image()
+    upload_blobs(ecr, repository, one.blobs)
+
+    assert put(ecr, repository, one, "v1", imageDigest=one.manifest.digest)["imageId"]["imageTag"] == "v1"
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        lambda manifest: json.dumps(manifest, indent=3) + "\n",
+        lambda manifest: "\r\n\t " + json.dumps(manifest, separators=(" ,\n", "  :\t")) + "  \r\n",
+        lambda manifest: json.dumps(dict(reversed(manifest.items()))),
+        lambda manifest: json.dumps(
+            {**manifest, "annotations": {"ключ": "значение 🚢 \x7f é e\u0301"}}, ensure_ascii=False
+        ),
+        lambda manifest: json.dumps({**manifest, "annotations": {"escaped": "🚢\u2028"}}),
+        lambda manifest: json.dumps({**manifest, "org.example.unknown": [1.50, 1e2, None, {"deep": [[]]}]}),
+    ],
+    ids=["indented", "odd spaces", "reversed", "unicode", "escapes", "unknown members"],
+)
+def test_a_manifest_comes_back_byte_for_byte(
+    ecr: Any, repository: str, written: Callable[[dict[str, Any]], str]
+) -> None:
+    one = image()
+    text = written(json.loads(one.manifest.content))
+    upload_blobs(ecr, repository, one.blobs)
+
+    stored = put(ecr, repository, Image(Blob(text.encode(), OCI_MANIFEST), one.blobs), "v1")
+    found = ecr.batch_get_image(repositoryName=repository, imageIds=[{"imageTag": "v1"}])["images"][0]
+
+    assert stored["imageManifest"] == found["imageManifest"] == text
+    assert stored["imageId"]["imageDigest"] == found["imageId"]["imageDigest"] == digest(text.encode())
+
+
+# --- What an image needs --------------------------------------------------------------------------------------------
+
+
+def test_an_image_needs_its_layers_in_this_repository(ecr: Any, new_repository: Callable[[], str]) -> None:
+    """Those that are missing are named, in the manifest's order; that another repository has them does not help."""
+    here, elsewhere = new_repository(), new_repository()
+    one = image([layer(seed=1), layer(seed=2), layer(seed=3)])
+    upload_blobs(ecr, elsewhere, one.blobs)
+    upload_blobs(ecr, here, [one.blobs[0], one.blobs[2]])
+
+    assert put_refused(ecr, here, one, "v1") == (
+        400,
+        "LayersNotFoundException",
+        (
+            f"Layers with digests '[{one.blobs[1].digest}, {one.blobs[3].digest}]' required for pushing image "
+            f"into repository with name '{here}' in the registry with id '{ACCOUNT}' do not exist"
+        ),
+    )
+    assert ecr.list_images(repositoryName=here)["imageIds"] == []
+
+
+def test_a_layer_that_is_kept_elsewhere_is_not_needed(ecr: Any, repository: str) -> None:
+    foreign = {
+        "mediaType": "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
+        "digest": digest(b"windows"),
+        "size": 7,
+        "urls": ["https://example.com/layer"],
+    }
+    one = image(docker=True)
+    manifest = json.loads(one.manifest.content)
+    manifest["layers"].append(foreign)
+    upload_blobs(ecr, repository, one.blobs)
+
+    stored = ecr.put_image(repositoryName=repository, imageManifest=json.dumps(manifest), imageTag="v1")
+
+    assert stored["image"]["imageManifestMediaType"] == DOCKER_MANIFEST
+
+
+def test_an_index_needs_its_images_in_this_repository(ecr: Any, new_repository: Callable[[], str]) -> None:
+    here, elsewhere = new_repository(), new_repository()
+    images = [one for one, _ in zip(variants(), range(3), strict=False)]
+    listed = index(images)
+    for one in images:
+        push(ecr, elsewhere, one)
+    push(ecr, here, images[1])
+
+    assert put_refused(ecr, here, listed, "v1") == (
+        400,
+        "ReferencedImagesNotFoundException",
+        (
+            f"Images with digests '[{images[0].manifest.digest}, {images[2].manifest.digest}]' required for pushing "
+            f"image into repository with name '{here}' in the registry with id '{ACCOUNT}' do not exist"
+        ),
+    )
+    assert put(ecr, elsewhere, listed, "v1")["imageManifestMediaType"] == OCI_INDEX
+
+
+def test_an_image_of_an_unknown_repository_is_refused(ecr: Any) -> None:
+    assert put_refused(ecr, "tests/not-there", image()) == (
+        400,
+        "RepositoryNotFoundException",
+        f"The repository with name 'tests/not-there' does not exist in the registry with id '{ACCOUNT}'",
+    )

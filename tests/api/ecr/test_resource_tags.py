@@ -1,0 +1,132 @@
+"""TagResource, UntagResource and ListTagsForResource."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.api.ecr.wire import ACCOUNT, refusal
+
+
+def arn_of(repository: str) -> str:
+    return f"arn:aws:ecr:us-east-1:{ACCOUNT}:repository/{repository}"
+
+
+def pairs(**tags: str) -> list[dict[str, str]]:
+    return [{"Key": key, "Value": value} for key, value in tags.items()]
+
+
+@pytest.fixture
+def arn(repository: str) -> str:
+    return arn_of(repository)
+
+
+def test_tags_are_merged_and_removed_by_key(ecr: Any, arn: str) -> None:
+    ecr.tag_resource(resourceArn=arn, tags=pairs(one="1", two="2"))
+    ecr.tag_resource(resourceArn=arn, tags=pairs(two="zwei", three=""))
+
+    ecr.untag_resource(resourceArn=arn, tagKeys=["one", "never-there"])
+
+    assert ecr.list_tags_for_resource(resourceArn=arn)["tags"] == pairs(three="", two="zwei")
+
+
+def test_keys_and_values_may_be_any_text(ecr: Any, arn: str) -> None:
+    tags = [{"Key": "schlüssel", "Value": "ファイル 🚢"}, {"Key": "x" * 128, "Value": "y" * 256}]
+
+    ecr.tag_resource(resourceArn=arn, tags=tags)
+
+    found = ecr.list_tags_for_resource(resourceArn=arn)["tags"]
+    assert sorted(found, key=str) == sorted(tags, key=str)
+
+
+def test_the_51st_tag_is_refused_and_none_of_its_call_stays(ecr: Any, arn: str) -> None:
+    ecr.tag_resource(resourceArn=arn, tags=pairs(**{f"key-{number:02}": "" for number in range(49)}))
+
+    refused = refusal(ecr.tag_resource, resourceArn=arn, tags=pairs(one="", more=""))
+
+    assert refused == (400, "TooManyTagsException", "The resource already has the maximum number of tags: 50")
+    assert len(ecr.list_tags_for_resource(resourceArn=arn)["tags"]) == 49
+
+
+def test_a_key_of_aws_s_own_is_refused(ecr: Any, arn: str) -> None:
+    refused = refusal(ecr.tag_resource, resourceArn=arn, tags=pairs(**{"AWS:owner": "me"}))
+
+    assert refused == (
+        400,
+        "InvalidTagParameterException",
+        "aws: prefixed tag key names are not allowed for external use.",
+    )
+
+
+def test_a_key_that_comes_twice_is_refused(ecr: Any, arn: str) -> None:
+    refused = refusal(ecr.tag_resource, resourceArn=arn, tags=[*pairs(one="1"), *pairs(one="2")])
+
+    assert refused == (
+        400,
+        "InvalidTagParameterException",
+        "Duplicate tag keys found. Please note that Tag keys are case sensitive.",
+    )
+
+
+def test_a_repository_with_a_bad_tag_is_not_made(ecr: Any) -> None:
+    refused = refusal(ecr.create_repository, repositoryName="tests/bad-tag", tags=pairs(**{"aws:x": "y"}))
+
+    assert refused.code == "InvalidTagParameterException"
+    assert refusal(ecr.describe_repositories, repositoryNames=["tests/bad-tag"]).code == "RepositoryNotFoundException"
+
+
+@pytest.mark.parametrize(
+    "tag", [{"Key": "", "Value": ""}, {"Key": "x" * 129, "Value": ""}, {"Key": "x", "Value": "y" * 257}]
+)
+def test_keys_and_values_have_their_lengths(ecr: Any, arn: str, tag: dict[str, str]) -> None:
+    """The API reference names them; the service model does not."""
+    refused = refusal(ecr.tag_resource, resourceArn=arn, tags=[tag])
+
+    message = "A tag key has 1 to 128 characters and a tag value 0 to 256."
+    assert refused == (400, "InvalidTagParameterException", message)
+    assert ecr.list_tags_for_resource(resourceArn=arn)["tags"] == []
+
+
+def test_a_tag_without_a_value_is_refused(careless: Any, arn: str) -> None:
+    assert refusal(careless.tag_resource, resourceArn=arn, tags=[{"Key": "x"}]) == (
+        400,
+        "InvalidParameterException",
+        "Invalid parameter at 'tags.1.member.value' failed to satisfy constraint: 'Member must not be null'",
+    )
+
+
+@pytest.mark.parametrize(
+    "arn",
+    [
+        "repository/name",
+        f"arn:aws:ecr:us-east-1:{ACCOUNT}:registry/name",
+        f"arn:aws:s3:us-east-1:{ACCOUNT}:repository/name",
+        f"arn:aws:ecr:us-east-1:{ACCOUNT}:repository/",
+        f"arn:aws:ecr:us-east-1:{ACCOUNT}:repository/UPPER",
+        f"arn:aws:ecr:us-east-1:{ACCOUNT}:repository/name\n",
+        "arn:aws:ecr:us-east-1:12345:repository/name",
+    ],
+)
+def test_what_is_no_repository_s_arn_is_refused(ecr: Any, arn: str) -> None:
+    refused = (
+        400,
+        "InvalidParameterException",
+        "Invalid parameter at 'resourceArn' failed to satisfy constraint: 'Invalid ARN'",
+    )
+
+    assert refusal(ecr.list_tags_for_resource, resourceArn=arn) == refused
+    assert refusal(ecr.tag_resource, resourceArn=arn, tags=pairs(a="b")) == refused
+    assert refusal(ecr.untag_resource, resourceArn=arn, tagKeys=["a"]) == refused
+
+
+def test_an_unknown_repository_is_refused(ecr: Any) -> None:
+    refused = (
+        400,
+        "RepositoryNotFoundException",
+        f"The repository with name 'tests/nobody' does not exist in the registry with id '{ACCOUNT}'",
+    )
+
+    assert refusal(ecr.list_tags_for_resource, resourceArn=arn_of("tests/nobody")) == refused
+    assert refusal(ecr.tag_resource, resourceArn=arn_of("tests/nobody"), tags=pairs(a="b")) == refused
+    assert refusal(ecr.untag_resource, resourceArn=arn_of("tests/nobody"), tagKeys=["a"]) == refused

@@ -1,0 +1,300 @@
+"""UpdateImageStorageClass, and what an archived image is on both doors.
+
+ECR user guide, "Archiving an image in Amazon ECR"; API reference, UpdateImageStorageClass.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from tests.api.ecr.pushing import push, put, put_refused, upload_layer, variants
+from tests.api.ecr.refusals import no_repository
+from tests.api.ecr.wire import ACCOUNT, Refusal, refusal
+from tests.support.http_client import Docker
+from tests.support.images import Image, digest, image, index
+
+INACCESSIBLE = {"failureCode": "ImageInaccessible", "failureReason": "Requested image is archived"}
+
+
+def move(ecr: Any, repository: str, target: str, **image_id: str) -> Any:
+    answer = ecr.update_image_storage_class(repositoryName=repository, imageId=image_id, targetStorageClass=target)
+    answer.pop("ResponseMetadata")
+    return answer
+
+
+def archive(ecr: Any, repository: str, one: Image) -> None:
+    move(ecr, repository, "ARCHIVE", imageDigest=one.manifest.digest)
+
+
+def restore(ecr: Any, repository: str, one: Image) -> None:
+    move(ecr, repository, "STANDARD", imageDigest=one.manifest.digest)
+
+
+def detail(ecr: Any, repository: str, one: Image) -> Any:
+    described = ecr.describe_images(repositoryName=repository, imageIds=[{"imageDigest": one.manifest.digest}])
+    return described["imageDetails"][0]
+
+
+def statuses(ecr: Any, repository: str) -> dict[str, str]:
+    described = ecr.describe_images(repositoryName=repository, filter={"imageStatus": "ANY"})["imageDetails"]
+    return {one["imageDigest"]: one["imageStatus"] for one in described}
+
+
+def listed(ecr: Any, repository: str, **chosen: str) -> tuple[list[str], list[str]]:
+    """Digests by ListImages and by DescribeImages."""
+    ids = ecr.list_images(repositoryName=repository, filter=chosen)["imageIds"]
+    details = ecr.describe_images(repositoryName=repository, filter=chosen)["imageDetails"]
+    return [one["imageDigest"] for one in ids], [one["imageDigest"] for one in details]
+
+
+def referring(to: Image) -> Image:
+    return image(
+        to.blobs[1:], extra={"subject": to.manifest.descriptor, "artifactType": "application/vnd.example.note"}
+    )
+
+
+def unchangeable(one: Image, repository: str, reason: str) -> Refusal:
+    message = (
+        f"The storage class of the image with digest '{one.manifest.digest}' in the repository with name "
+        f"'{repository}' in the registry with id '{ACCOUNT}' cannot be updated: {reason}"
+    )
+    return Refusal(400, "ImageStorageClassUpdateNotSupportedException", message)
+
+
+@pytest.fixture
+def pair(ecr: Any, repository: str) -> tuple[Image, Image]:
+    """An image with the tags a and b, and one with the tag kept; they share their blobs."""
+    one, kept = (one for one, _ in zip(variants(), range(2), strict=False))
+    return push(ecr, repository, one, "a", "b"), push(ecr, repository, kept, "kept")
+
+
+def test_an_archived_image_says_so_and_a_restored_one_too(ecr: Any, repository: str, pair: tuple[Image, Image]) -> None:
+    one, _ = pair
+    before = time.time()
+
+    archived = move(ecr, repository, "ARCHIVE", imageTag="a")
+    while_archived = detail(ecr, repository, one)
+    restored = move(ecr, repository, "STANDARD", imageDigest=one.manifest.digest)
+    afterwards = detail(ecr, repository, one)
+
+    common = {"registryId": ACCOUNT, "repositoryName": repository}
+    assert archived == common | {
+        "imageId": {"imageDigest": one.manifest.digest, "imageTag": "a"},
+        "imageStatus": "ARCHIVED",
+    }
+    assert restored == common | {"imageId": {"imageDigest": one.manifest.digest}, "imageStatus": "ACTIVATING"}
+    assert while_archived["imageStatus"] == "ARCHIVED"
+    assert before - 1 < while_archived["lastArchivedAt"].timestamp() < time.time() + 1
+    assert "lastActivatedAt" not in while_archived
+    assert afterwards["imageStatus"] == "ACTIVE"
+    assert afterwards["lastArchivedAt"] == while_archived["lastArchivedAt"] <= afterwards["lastActivatedAt"]
+    assert afterwards["imagePushedAt"] == while_archived["imagePushedAt"]
+    assert afterwards["imageTags"] == ["a", "b"]
+
+
+def test_lists_show_archived_images_only_to_those_who_ask(ecr: Any, repository: str, pair: tuple[Image, Image]) -> None:
+    one, kept = pair
+    archive(ecr, repository, one)
+    gone, there = one.manifest.digest, kept.manifest.digest
+
+    assert listed(ecr, repository) == listed(ecr, repository, imageStatus="ACTIVE") == ([there], [there])
+    assert listed(ecr, repository, imageStatus="ARCHIVED") == ([gone, gone], [gone])
+    assert listed(ecr, repository, imageStatus="ANY", tagStatus="TAGGED") == ([gone, gone, there], [gone, there])
+    assert listed(ecr, repository, imageStatus="ACTIVATING") == ([], [])
+    assert listed(ecr, repository, imageStatus="ARCHIVED", tagStatus="UNTAGGED") == ([], [])
+
+
+def test_pages_of_archived_images_end_where_the_list_does(ecr: Any, repository: str) -> None:
+    some = [push(ecr, repository, one) for one, _ in zip(variants(), range(5), strict=False)]
+    for one in (some[0], some[2], some[4]):
+        archive(ecr, repository, one)
+
+    def pages(**chosen: str) -> list[list[str]]:
+        found = ecr.get_paginator("list_images").paginate(
+            repositoryName=repository, filter=chosen, PaginationConfig={"PageSize": 1}
+        )
+        return [[one["imageDigest"] for one in page["imageIds"]] for page in found]
+
+    assert pages(imageStatus="ARCHIVED") == [[some[n].manifest.digest] for n in (0, 2, 4)]
+    assert pages() == [[some[n].manifest.digest] for n in (1, 3)]
+
+
+def test_an_archived_image_can_be_pulled_through_neither_door(
+    ecr: Any, http: Docker, repository: str, pair: tuple[Image, Image]
+) -> None:
+    one, _ = pair
+    path, by_digest = f"/v2/{repository}/manifests", {"imageDigest": one.manifest.digest}
+    assert http.get(f"{path}/a").status == 200
+    archive(ecr, repository, one)
+
+    answer = ecr.batch_get_image(
+        repositoryName=repository, imageIds=[by_digest, {"imageTag": "a"}, {"imageTag": "kept"}]
+    )
+    refused = [http.get(f"{path}/a"), http.head(f"{path}/a"), http.get(f"{path}/{one.manifest.digest}")]
+
+    assert [found["imageId"]["imageTag"] for found in answer["images"]] == ["kept"]
+    assert answer["failures"] == [
+        {"imageId": by_digest, **INACCESSIBLE},
+        {"imageId": {"imageTag": "a"}, **INACCESSIBLE},
+    ]
+    assert [one.status for one in refused] == [404, 404, 404]
+    assert refused[0].error_codes() == refused[2].error_codes() == ["MANIFEST_UNKNOWN"]
+    assert http.get(f"/v2/{repository}/tags/list").json()["tags"] == ["kept"]
+
+    restore(ecr, repository, one)
+    assert http.get(f"{path}/a").body == one.manifest.content
+    assert http.get(f"/v2/{repository}/tags/list").json()["tags"] == ["a", "b", "kept"]
+
+
+def test_layers_are_archived_when_all_images_that_use_them_are(
+    ecr: Any, repository: str, pair: tuple[Image, Image]
+) -> None:
+    one, kept = pair
+    layer = one.blobs[1].digest
+    unused = upload_layer(ecr, repository, b"unused")
+
+    def availability(digest: str = layer) -> str:
+        found = ecr.batch_check_layer_availability(repositoryName=repository, layerDigests=[digest])["layers"]
+        return str(found[0]["layerAvailability"])
+
+    archive(ecr, repository, one)
+    assert availability() == "AVAILABLE"
+    assert ecr.get_download_url_for_layer(repositoryName=repository, layerDigest=layer)["layerDigest"] == layer
+
+    archive(ecr, repository, kept)
+    refused = refusal(ecr.get_download_url_for_layer, repositoryName=repository, layerDigest=layer)
+    assert (availability(), availability(unused)) == ("ARCHIVED", "AVAILABLE")
+    assert refused.code == "LayerInaccessibleException"
+
+    restore(ecr, repository, kept)
+    assert availability() == "AVAILABLE"
+
+
+def test_pushing_an_archived_image_again_restores_it(
+    ecr: Any, http: Docker, repository: str, pair: tuple[Image, Image]
+) -> None:
+    one, kept = pair
+    for each in pair:
+        archive(ecr, repository, each)
+
+    put(ecr, repository, one, "a")
+    http.push(repository, kept, "kept")
+
+    assert set(statuses(ecr, repository).values()) == {"ACTIVE"}
+    assert detail(ecr, repository, kept)["lastActivatedAt"] >= detail(ecr, repository, kept)["lastArchivedAt"]
+    assert put_refused(ecr, repository, one, "a").code == "ImageAlreadyExistsException"
+
+
+def test_archived_images_can_be_deleted_and_keep_their_repository(
+    ecr: Any, repository: str, pair: tuple[Image, Image]
+) -> None:
+    for each in pair:
+        archive(ecr, repository, each)
+
+    assert refusal(ecr.delete_repository, repositoryName=repository).code == "RepositoryNotEmptyException"
+    wanted = [{"imageDigest": each.manifest.digest} for each in pair]
+    assert ecr.batch_delete_image(repositoryName=repository, imageIds=wanted)["failures"] == []
+    assert statuses(ecr, repository) == {}
+
+
+# --- Indexes and referrers -------------------------------------------------------------------------------------------
+
+
+def test_an_image_that_an_active_index_lists_cannot_be_archived(ecr: Any, repository: str) -> None:
+    child = push(ecr, repository, image())
+    parent = push(ecr, repository, index([child]), "multi")
+
+    refused = refusal(
+        ecr.update_image_storage_class,
+        repositoryName=repository,
+        imageId={"imageDigest": child.manifest.digest},
+        targetStorageClass="ARCHIVE",
+    )
+    archive(ecr, repository, parent)
+    archive(ecr, repository, child)
+
+    reason = f"it is referenced by manifest list: [{parent.manifest.digest}]"
+    assert refused == unchangeable(child, repository, reason)
+    assert statuses(ecr, repository) == {child.manifest.digest: "ARCHIVED", parent.manifest.digest: "ARCHIVED"}
+
+
+def test_a_restored_index_brings_its_images_back(ecr: Any, repository: str) -> None:
+    child = push(ecr, repository, image())
+    parent = push(ecr, repository, index([child]), "multi")
+    for each in (parent, child):
+        archive(ecr, repository, each)
+
+    restore(ecr, repository, parent)
+
+    assert set(statuses(ecr, repository).values()) == {"ACTIVE"}
+
+
+def test_an_index_that_is_pushed_brings_the_images_that_it_lists_back(ecr: Any, repository: str) -> None:
+    child = push(ecr, repository, image())
+    archive(ecr, repository, child)
+
+    push(ecr, repository, index([child]), "multi")
+
+    assert detail(ecr, repository, child)["imageStatus"] == "ACTIVE"
+
+
+def test_referrers_follow_their_subject_both_ways(ecr: Any, http: Docker, repository: str) -> None:
+    subject = push(ecr, repository, image(), "v1")
+    note = push(ecr, repository, referring(subject))
+    note_of_note = push(ecr, repository, referring(note))
+
+    def listed_by_api(status: str) -> list[tuple[str, str]]:
+        found = ecr.list_image_referrers(
+            repositoryName=repository,
+            subjectId={"imageDigest": subject.manifest.digest},
+            filter={"artifactStatus": status},
+        )["referrers"]
+        return [(one["digest"], one["artifactStatus"]) for one in found]
+
+    archive(ecr, repository, subject)
+    assert set(statuses(ecr, repository).values()) == {"ARCHIVED"}
+    assert listed_by_api("ACTIVE") == []
+    assert listed_by_api("ARCHIVED") == listed_by_api("ANY") == [(note.manifest.digest, "ARCHIVED")]
+    assert http.get(f"/v2/{repository}/referrers/{subject.manifest.digest}").json()["manifests"] == []
+
+    restore(ecr, repository, subject)
+    assert statuses(ecr, repository)[note_of_note.manifest.digest] == "ACTIVE"
+    assert listed_by_api("ACTIVE") == [(note.manifest.digest, "ACTIVE")]
+    assert len(http.get(f"/v2/{repository}/referrers/{subject.manifest.digest}").json()["manifests"]) == 1
+
+
+# --- Refusals --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("target", ["STANDARD", "ARCHIVE"])
+def test_an_image_cannot_go_where_it_is(ecr: Any, repository: str, target: str) -> None:
+    one = push(ecr, repository, image())
+    if target == "ARCHIVE":
+        archive(ecr, repository, one)
+    before = detail(ecr, repository, one)
+
+    refused = refusal(
+        ecr.update_image_storage_class,
+        repositoryName=repository,
+        imageId={"imageDigest": one.manifest.digest},
+        targetStorageClass=target,
+    )
+
+    assert refused == unchangeable(one, repository, f"it is in the storage class {target} already")
+    assert detail(ecr, repository, one) == before
+
+
+@pytest.mark.parametrize("identifier", [{"imageTag": "unknown"}, {"imageDigest": digest(b"absent")}, {}])
+def test_an_image_that_is_not_there_is_not_moved(ecr: Any, repository: str, identifier: dict[str, str]) -> None:
+    request = {"repositoryName": repository, "imageId": identifier, "targetStorageClass": "ARCHIVE"}
+
+    assert refusal(ecr.update_image_storage_class, **request).code == "ImageNotFoundException"
+
+
+def test_of_a_repository_that_is_not_there_nothing_is_moved(ecr: Any) -> None:
+    request = {"repositoryName": "no/such", "imageId": {"imageTag": "a"}, "targetStorageClass": "ARCHIVE"}
+
+    assert refusal(ecr.update_image_storage_class, **request) == no_repository("no/such")

@@ -1,0 +1,163 @@
+"""What users may do: AWS's managed policies, other accounts' registries, and keys that are switched off."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from moorage.aws.service_model import OPERATIONS
+from moorage.domain.identity.managed_policies import MANAGED_POLICIES
+from moorage.ecr import endpoint
+from tests.api.ecr.conftest import Person
+from tests.api.ecr.pushing import push
+from tests.api.ecr.wire import ACCOUNT, Wire, refusal
+from tests.support.images import digest, image
+from tests.unit.aws.samples import sample
+
+OTHER = "123456789012"
+BUILT = sorted(endpoint.OPERATIONS)
+
+
+def denied(person: Person | None, action: str, resource: str, kind: str = "identity") -> tuple[int, str, str]:
+    user = "root" if person is None else f"user/{person.name}"
+    message = (
+        f"User: arn:aws:iam::{ACCOUNT}:{user} is not authorized to perform: {action} on resource: {resource} "
+        f"because no {kind}-based policy allows the {action} action"
+    )
+    return 400, "AccessDeniedException", message
+
+
+@pytest.fixture(scope="module")
+def staff(new_person: Callable[..., Person]) -> dict[str, Person]:
+    """A user for each managed policy, and one without any."""
+    return {"none": new_person()} | {policy: new_person(policy) for policy in MANAGED_POLICIES}
+
+
+def allowed_by(policy: str) -> list[str]:
+    """The actions that a managed policy names."""
+    if policy == "none":
+        return []
+    (statement,) = json.loads(MANAGED_POLICIES[policy])["Statement"]
+    named: str | list[str] = statement["Action"]
+    return [named] if isinstance(named, str) else named
+
+
+def request_for(operation: str, repository: str) -> dict[str, Any]:
+    """A request that keeps every rule of the model and names the repository where it can."""
+    request: dict[str, Any] = sample(OPERATIONS[operation].input_shape)
+    request.pop("registryId", None)
+    if "resourceArn" in request:
+        request["resourceArn"] = f"arn:aws:ecr:us-east-1:{ACCOUNT}:repository/{repository}"
+    if "repositoryNames" in request:
+        request["repositoryNames"] = [repository]
+    if "repositoryName" in request:
+        request["repositoryName"] = repository
+    return request
+
+
+@pytest.mark.parametrize("operation", BUILT)
+def test_a_user_may_do_what_the_managed_policy_allows_and_nothing_else(
+    wire: Wire, staff: dict[str, Person], operation: str
+) -> None:
+    """ListImageReferrers has no permission of its own: it is part of BatchGetImage's (ECR user guide)."""
+    action = "ecr:BatchGetImage" if operation == "ListImageReferrers" else f"ecr:{operation}"
+    request = request_for(operation, "tests/of-the-staff")
+    resource = f"arn:aws:ecr:us-east-1:{ACCOUNT}:repository/tests/of-the-staff"
+    if not {"repositoryName", "repositoryNames", "resourceArn"} & request.keys():
+        resource = "*"
+
+    for policy, person in staff.items():
+        allowed = allowed_by(policy)
+        answer = wire.call(operation, request, key=person.key, secret=person.secret)
+        if "ecr:*" in allowed or action in allowed:
+            assert answer.status == 200 or answer.refusal.code != "AccessDeniedException", (policy, answer)
+        else:
+            assert answer.refusal == denied(person, action, resource), policy
+
+
+def test_a_reader_pulls_and_does_not_push(ecr: Any, reader: Person, repository: str) -> None:
+    one = push(ecr, repository, image(), "v1")
+    arn = f"arn:aws:ecr:us-east-1:{ACCOUNT}:repository/{repository}"
+
+    found = reader.ecr.batch_get_image(repositoryName=repository, imageIds=[{"imageTag": "v1"}])["images"]
+    layer = reader.ecr.get_download_url_for_layer(repositoryName=repository, layerDigest=one.blobs[1].digest)
+
+    assert found[0]["imageManifest"] == one.manifest.content.decode()
+    assert layer["downloadUrl"]
+    manifest = one.manifest.content.decode()
+    refused = refusal(reader.ecr.put_image, repositoryName=repository, imageManifest=manifest, imageTag="v2")
+    assert refused == denied(reader, "ecr:PutImage", arn)
+    assert refusal(reader.ecr.initiate_layer_upload, repositoryName=repository) == denied(
+        reader, "ecr:InitiateLayerUpload", arn
+    )
+
+
+def test_who_may_not_learns_nothing_of_what_exists(reader: Person, repository: str) -> None:
+    for name in (repository, "tests/not-there"):
+        arn = f"arn:aws:ecr:us-east-1:{ACCOUNT}:repository/{name}"
+        refused = refusal(reader.ecr.delete_repository, repositoryName=name)
+        assert refused == denied(reader, "ecr:DeleteRepository", arn)
+
+
+def test_a_policy_that_is_attached_or_detached_counts_at_once(
+    new_person: Callable[..., Person], moorage: Callable[..., str]
+) -> None:
+    person = new_person()
+    assert refusal(person.ecr.describe_registry).code == "AccessDeniedException"
+
+    moorage("user", "attach", person.name, "AmazonEC2ContainerRegistryFullAccess")
+    assert person.ecr.describe_registry()["registryId"] == ACCOUNT
+
+    moorage("user", "detach", person.name, "AmazonEC2ContainerRegistryFullAccess")
+    assert refusal(person.ecr.describe_registry) == denied(person, "ecr:DescribeRegistry", "*")
+
+
+@pytest.mark.parametrize(
+    ("operation", "more"),
+    [
+        ("create_repository", {}),
+        ("initiate_layer_upload", {}),
+        ("list_images", {}),
+        ("batch_get_image", {"imageIds": [{"imageTag": "v1"}]}),
+        ("batch_check_layer_availability", {"layerDigests": [digest(b"x")]}),
+    ],
+)
+def test_another_account_s_registry_is_closed_even_to_root(ecr: Any, operation: str, more: dict[str, Any]) -> None:
+    action = "ecr:" + "".join(word.title() for word in operation.split("_"))
+
+    refused = refusal(getattr(ecr, operation), registryId=OTHER, repositoryName="tests/theirs", **more)
+
+    arn = f"arn:aws:ecr:us-east-1:{OTHER}:repository/tests/theirs"
+    assert refused == denied(None, action, arn, "resource")
+
+
+def test_another_account_s_repository_cannot_be_named_by_arn(ecr: Any) -> None:
+    arn = f"arn:aws:ecr:us-east-1:{OTHER}:repository/tests/theirs"
+
+    refused = refusal(ecr.list_tags_for_resource, resourceArn=arn)
+
+    assert refused == denied(None, "ecr:ListTagsForResource", arn, "resource")
+
+
+def test_the_caller_s_own_registry_may_be_named(ecr: Any, repository: str) -> None:
+    assert ecr.list_images(registryId=ACCOUNT, repositoryName=repository)["imageIds"] == []
+
+
+def test_a_key_that_is_deactivated_is_refused_at_once_and_may_come_back(
+    new_person: Callable[..., Person], moorage: Callable[..., str]
+) -> None:
+    person = new_person("AmazonEC2ContainerRegistryReadOnly")
+    unrecognized = (400, "UnrecognizedClientException", "The security token included in the request is invalid.")
+    assert "repositories" in person.ecr.describe_repositories()
+
+    moorage("key", "deactivate", person.key)
+    assert [refusal(person.ecr.describe_repositories) for _ in range(8)] == [unrecognized] * 8
+
+    moorage("key", "activate", person.key)
+    assert "repositories" in person.ecr.describe_repositories()
+
+    moorage("user", "delete", person.name)
+    assert [refusal(person.ecr.describe_repositories) for _ in range(8)] == [unrecognized] * 8

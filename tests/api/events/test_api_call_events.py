@@ -1,0 +1,72 @@
+"""What receivers are told of changes that are no pushes: calls of the API, as EventBridge has them from CloudTrail."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.api.ecr.pushing import push
+from tests.api.events.conftest import Hook
+from tests.support.http_client import Docker
+from tests.support.images import image
+from tests.support.receiver import Receiver
+
+
+def test_changes_of_repositories_are_told_in_order_and_by_whom(
+    ecr: Any, receiver: Receiver, hook: Hook, new_repository: Callable[[], str]
+) -> None:
+    name = new_repository()
+    ecr.put_image_tag_mutability(repositoryName=name, imageTagMutability="IMMUTABLE")
+    push(ecr, name, image(seed=1), "v1")
+    ecr.delete_repository(repositoryName=name, force=True)
+
+    messages = receiver.wait_for(4)
+
+    told = [message.detail.get("eventName") or message.detail["action-type"] for message in messages]
+    assert told == ["CreateRepository", "PutImageTagMutability", "PUSH", "DeleteRepository"]
+    event = messages[0].event
+    assert (event["detail-type"], event["source"]) == ("AWS API Call via CloudTrail", "aws.ecr")
+    assert event["detail"]["requestParameters"] == {"repositoryName": name}
+    assert event["detail"]["userIdentity"]["type"] == "Root"
+    assert event["detail"]["eventSource"] == "ecr.amazonaws.com"
+    assert "errorCode" not in event["detail"]
+
+
+def test_a_refused_call_is_not_told(ecr: Any, repository: str, receiver: Receiver, hook: Hook) -> None:
+    with pytest.raises(ClientError):
+        ecr.create_repository(repositoryName=repository)
+    ecr.put_image_tag_mutability(repositoryName=repository, imageTagMutability="IMMUTABLE")
+
+    assert [message.detail["eventName"] for message in receiver.wait_for(1)] == ["PutImageTagMutability"]
+
+
+def test_changes_of_the_registry_are_told(ecr: Any, receiver: Receiver, hook: Hook) -> None:
+    ecr.put_account_setting(name="BLOB_MOUNTING", value="ENABLED")
+
+    (message,) = receiver.wait_for(1)
+
+    assert message.detail["eventName"] == "PutAccountSetting"
+    assert message.detail["resources"] == []
+
+
+@pytest.fixture
+def prefix(ecr: Any) -> Iterator[str]:
+    """That of a template for pushes."""
+    ecr.create_repository_creation_template(prefix="announced", appliedFor=["CREATE_ON_PUSH"])
+    yield "announced"
+    ecr.delete_repository_creation_template(prefix="announced")
+
+
+def test_a_repository_that_a_push_creates_is_told_once(
+    prefix: str, http: Docker, receiver: Receiver, hook: Hook
+) -> None:
+    http.push(f"{prefix}/app", image(seed=1), "v1")
+
+    created, pushed = receiver.wait_for(2)
+
+    assert created.detail["eventName"] == "CreateRepository"
+    assert created.detail["resources"][0]["ARN"].endswith(f":repository/{prefix}/app")
+    assert pushed.detail["action-type"] == "PUSH"

@@ -1,0 +1,207 @@
+"""`moorage apply`: identities in a file, planned, brought about at once, and then left alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from moorage.app import ACCOUNT
+from moorage.cli.main import main
+from moorage.metadata.engines.sqlite.database import open_writer
+from moorage.metadata.engines.sqlite.schema import migrate
+from moorage.metadata.identity import accounts as identities
+from tests.api.identity.issuer import Issuer
+
+YAML = """
+policies:
+  push-team:
+    Version: 2012-10-17
+    Statement:
+      - Effect: Allow
+        Action: [ecr:PutImage, ecr:InitiateLayerUpload]
+        Resource: arn:aws:ecr:*:*:repository/team/*
+users:
+  ci:
+    policies: [AmazonEC2ContainerRegistryReadOnly, push-team]
+    inline:
+      own: {Version: "2012-10-17", Statement: [{Effect: Allow, Action: "ecr:DeleteRepository", Resource: "*"}]}
+roles:
+  deploy:
+    path: /ci/
+    max_session: 7200
+    policies: [push-team]
+    trust:
+      Version: "2012-10-17"
+      Statement:
+        - Effect: Allow
+          Principal: {Federated: "arn:aws:iam::000000000000:oidc-provider/ci.example.org"}
+          Action: sts:AssumeRoleWithWebIdentity
+          Condition: {StringEquals: {"ci.example.org:aud": sts.amazonaws.com}}
+oidc_providers:
+  https://ci.example.org:
+    audiences: [sts.amazonaws.com]
+    keys_file: ci.jwks.json
+"""
+
+PLAN = """\
++ policy push-team
++ oidc provider https://ci.example.org
++ user ci
++ user ci: policy push-team
++ user ci: policy AmazonEC2ContainerRegistryReadOnly
++ user ci: inline policy own
++ role deploy
++ role deploy: policy push-team
+"""
+
+
+class Folder:
+    """A data folder without a server, and an identities file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.file = path / "identities.yaml"
+        (path / "ci.jwks.json").write_text(Issuer("https://ci.example.org").key_set())
+        migrate(path / "moorage.db")
+        with open_writer(path / "moorage.db") as writer:
+            writer.now(lambda tx: identities.insert_account(tx, ACCOUNT, 0))
+
+    def moorage(self, *words: str, stdin: str = "") -> Result:
+        return CliRunner().invoke(main, [*words, "--data", str(self.path)], input=stdin)
+
+    def apply(self, text: str, *options: str, stdin: str = "") -> Result:
+        self.file.write_text(text)
+        return self.moorage("apply", str(self.file), *options, stdin=stdin)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    return Folder(tmp_path)
+
+
+def test_a_plan_changes_nothing_and_is_then_done_as_shown(folder: Folder) -> None:
+    assert folder.apply(YAML, "--plan").stdout == PLAN
+    assert folder.apply(YAML, "--plan").stdout == PLAN
+
+    done = folder.apply(YAML, "--yes")
+
+    assert (done.exit_code, done.stdout) == (0, f"{PLAN}Done: 8 changes.\n")
+    assert folder.apply(YAML, "--yes").stdout == "Everything is as the file says.\n"
+    assert "ci\tpush-team, AmazonEC2ContainerRegistryReadOnly, own (inline)\n" in folder.moorage("user", "list").stdout
+    assert folder.moorage("role", "list").stdout == "deploy\t7200\tpush-team\n"
+    assert folder.moorage("role", "show", "deploy").stderr == f"arn:aws:iam::{ACCOUNT}:role/ci/deploy\n"
+    assert folder.moorage("oidc", "list").stdout == "https://ci.example.org\tsts.amazonaws.com\n"
+    assert json.loads(folder.moorage("policy", "show", "push-team").stdout)["Version"] == "2012-10-17"
+
+
+def test_nothing_is_done_unless_it_is_asked_for(folder: Folder) -> None:
+    for answer in ("n\n", ""):
+        asked = folder.apply(YAML, stdin=answer)
+        assert asked.exit_code == 1
+        assert "Do this? [y/N]" in asked.stdout
+    assert folder.apply(YAML, "--plan").stdout == PLAN
+    assert folder.apply(YAML, stdin="y\n").exit_code == 0
+    assert folder.apply(YAML, "--plan").stdout == "Everything is as the file says.\n"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "plan"),
+    [
+        ("team/*", "teams/*", "~ policy push-team\n"),
+        ("max_session: 7200", "max_session: 3600", "~ role deploy: longest session 3600 s\n"),
+        ("ci.example.org:aud", "ci.example.org:sub", "~ role deploy: trust policy\n"),
+        ("audiences: [sts.amazonaws.com]", "audiences: [other]", "~ oidc provider https://ci.example.org\n"),
+        ("ecr:DeleteRepository", "ecr:ListImages", "~ user ci: inline policy own\n"),
+        (
+            "[AmazonEC2ContainerRegistryReadOnly, push-team]",
+            "[AmazonEC2ContainerRegistryPullOnly]",
+            """\
+- user ci: policy push-team
+- user ci: policy AmazonEC2ContainerRegistryReadOnly
++ user ci: policy AmazonEC2ContainerRegistryPullOnly
+""",
+        ),
+        ("      own:", "      renamed:", "- user ci: inline policy own\n+ user ci: inline policy renamed\n"),
+    ],
+)
+def test_each_difference_is_one_line_and_the_next_plan_is_empty(folder: Folder, old: str, new: str, plan: str) -> None:
+    folder.apply(YAML, "--yes")
+    changed = YAML.replace(old, new)
+    assert changed != YAML
+
+    assert folder.apply(changed, "--plan").stdout == plan
+    assert folder.apply(changed, "--yes").exit_code == 0
+    assert folder.apply(changed, "--plan").stdout == "Everything is as the file says.\n"
+
+
+def test_what_the_file_does_not_name_stays_or_is_pruned(folder: Folder) -> None:
+    folder.apply(YAML, "--yes")
+    assert folder.moorage("user", "create", "root").exit_code == 0
+    assert folder.moorage("user", "create", "extra", "--policy", "push-team").exit_code == 0
+
+    assert folder.apply("users: {}", "--plan").stdout == "Everything is as the file says.\n"
+    pruned = folder.apply("users: {}", "--prune", "--yes")
+
+    assert pruned.stdout == (
+        "- user ci\n- user extra\n- role deploy\n- oidc provider https://ci.example.org\n- policy push-team\n"
+        "Done: 5 changes.\n"
+    )
+    assert folder.moorage("user", "list").stdout == "root\teverything\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (YAML.replace("[push-team]", "[not-there]"), "there is no policy 'not-there'"),
+        (
+            YAML.replace("Effect: Allow\n        Action", "Effect: Maybe\n        Action"),
+            "Effect must be Allow or Deny",
+        ),
+        (YAML.replace("sts:AssumeRoleWithWebIdentity", "ecr:PutImage"), "no action that this policy may name"),
+        (YAML.replace("max_session: 7200", "max_session: 60"), "longest session"),
+        (YAML.replace("https://ci.example.org:", "http://ci.example.org:"), "https URL"),
+        (YAML + "account: '123456789012'\n", "there is no account '123456789012'"),
+    ],
+)
+def test_one_thing_wrong_and_nothing_is_done(folder: Folder, text: str, message: str) -> None:
+    ended = folder.apply(text, "--yes")
+
+    assert (ended.exit_code, ended.stdout) == (1, "")
+    assert message in ended.stderr
+    assert folder.apply(YAML, "--plan").stdout == PLAN
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("users: {ci: {secret: x}}", "unknown field `secret`"),
+        ("usrs: {}", "unknown field `usrs`"),
+        ("roles: {x: {}}", "missing required field `trust`"),
+        ("users: [", "identities.yaml"),
+        ("oidc_providers: {'https://a.example': {audiences: [a], keys_file: none.json}}", "none.json"),
+    ],
+)
+def test_a_file_that_is_none_is_refused_with_the_place(folder: Folder, text: str, message: str) -> None:
+    ended = folder.apply(text, "--plan")
+
+    assert (ended.exit_code, ended.stdout) == (1, "")
+    assert message in ended.stderr
+
+
+def test_toml_and_json_say_the_same(folder: Folder) -> None:
+    files = {
+        "identities.toml": '[users.ann]\npolicies = ["AmazonEC2ContainerRegistryReadOnly"]\n',
+        "identities.json": '{"users": {"ann": {"policies": ["AmazonEC2ContainerRegistryReadOnly"]}}}',
+        "identities.txt": "",
+    }
+    ended = {}
+    for name, text in files.items():
+        (folder.path / name).write_text(text)
+        ended[name] = folder.moorage("apply", str(folder.path / name), "--plan")
+
+    assert ended["identities.toml"].stdout == "+ user ann\n+ user ann: policy AmazonEC2ContainerRegistryReadOnly\n"
+    assert ended["identities.json"].stdout == ended["identities.toml"].stdout
+    assert "a name that ends in .yaml, .yml, .toml or .json is needed" in ended["identities.txt"].stderr

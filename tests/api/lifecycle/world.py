@@ -1,0 +1,154 @@
+"""A registry without a server, whose clock is set by hand, to run lifecycle policies in."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from moorage.core.clock import DAY, SECOND
+from moorage.core.events.audit import Audit
+from moorage.core.lifecycle import orphans
+from moorage.core.lifecycle import policies as lifecycle
+from moorage.core.lifecycle import previews as lifecycle_previews
+from moorage.core.lifecycle.runs import LifecycleRuns
+from moorage.core.registry import images, repositories, storage_classes
+from moorage.core.registry.images import Push
+from moorage.core.registry.repositories import Draft
+from moorage.domain.lifecycle.policy import parse
+from moorage.domain.lifecycle.selection import Choice
+from moorage.domain.names import Registry, RepositoryName, Tag
+from moorage.domain.registry.manifests import parse_manifest
+from moorage.domain.registry.quotas import Quotas
+from moorage.metadata import jobs
+from moorage.metadata.database import Transaction, Work
+from moorage.metadata.jobs import Job
+from moorage.metadata.lifecycle import policies as rows
+from moorage.metadata.lifecycle.policies import PreviewResult
+from moorage.metadata.registry import images as image_rows
+from moorage.metadata.registry import pulls
+from moorage.metadata.registry.images import Shown
+from moorage.metadata.registry.repositories import Repository, RepositorySettings
+from tests.support.databases import engine_of
+from tests.support.images import OCI_CONFIG, OCI_INDEX, OCI_MANIFEST, digest
+
+T = TypeVar("T")
+
+DELAY = 60 * SECOND
+
+
+class World:
+    """One repository; `now` is moved by the tests."""
+
+    def __init__(self, folder: Path) -> None:
+        self.now = 1_000 * DAY
+        self.database = engine_of(folder).open()
+        self.database.start()
+        self.records: list[bytes] = []
+        audit = Audit(self.records.append, lambda: self.now, "us-east-1", reads=False)
+        self.runs = LifecycleRuns(self.database, audit, lambda: self.now, DELAY)
+        registry = Registry("000000000000", "us-east-1")
+        draft = Draft(registry, RepositoryName("team/app"), RepositorySettings(), {})
+        self.repository: Repository = self.write(lambda tx: repositories.create(tx, draft, Quotas(), self.now))
+
+    def write(self, work: Work[T]) -> T:
+        async def run() -> T:
+            return await self.database.write(work)
+
+        return asyncio.run(run())
+
+    def push(
+        self, number: int, *tags: str, days: float = 0, subject: str | None = None, children: Sequence[str] = ()
+    ) -> str:
+        """Push an image, so many days ago, and give its digest; with `children` an index of them."""
+        listed = [{"mediaType": OCI_MANIFEST, "digest": child, "size": 2} for child in children]
+        config = {"mediaType": OCI_CONFIG, "digest": digest(b"{}"), "size": 2}
+        manifest: dict[str, Any] = {"schemaVersion": 2, "annotations": {"number": str(number)}}
+        manifest |= {"manifests": listed} if children else {"config": config, "layers": []}
+        if subject is not None:
+            manifest["subject"] = {"mediaType": OCI_MANIFEST, "digest": subject, "size": 2}
+        body = json.dumps(manifest).encode()
+        parsed = parse_manifest(body, OCI_INDEX if children else OCI_MANIFEST)
+        push = Push(body, parsed, tuple(map(Tag, tags)), sparse=True, lifecycle_delay=DELAY)
+        return self.write(lambda tx: images.put(tx, self.repository, push, self.ago(days)))
+
+    def ago(self, days: float) -> int:
+        return self.now - round(days * DAY)
+
+    def pull(self, name: str, days: float = 0) -> None:
+        self.write(lambda tx: pulls.record(tx, {self._image(tx, name).id: self.ago(days)}))
+
+    def archive(self, name: str, days: float = 0) -> None:
+        self._move(name, "ARCHIVE", days)
+
+    def restore(self, name: str, days: float = 0) -> None:
+        self._move(name, "STANDARD", days)
+
+    def _move(self, name: str, target: storage_classes.StorageClass, days: float) -> None:
+        def move(tx: Transaction) -> None:
+            storage_classes.update(tx, self.repository, self._image(tx, name), target, self.ago(days))
+
+        self.write(move)
+
+    def _image(self, tx: Transaction, name: str) -> image_rows.Image:
+        found = image_rows.find(tx, self.repository.id, name)
+        assert found is not None
+        return found
+
+    def put_policy(self, text: str) -> None:
+        self.write(lambda tx: lifecycle.put(tx, self.repository, text, self.now))
+
+    def delete(self, name: str) -> None:
+        self.write(lambda tx: images.delete(tx, self.repository, name, self.now))
+
+    def choose(self, text: str) -> list[Choice]:
+        """The first half of a run: what a policy chooses."""
+        return asyncio.run(self.runs._choose(self.repository.id, parse(text).rules, self.now))
+
+    def act(self, text: str, choices: Sequence[Choice]) -> int:
+        """The second half of a run; for how many images it is still right."""
+        return len(self.write(partial(self.runs._apply, self.repository.id, parse(text).text, choices)).choices)
+
+    def run(self) -> None:
+        """Apply the policy of the repository, as its job does."""
+        asyncio.run(self.runs.run(self._job(lifecycle.JOB)))
+
+    def preview(self, text: str) -> dict[str, tuple[str, int]]:
+        """What a policy would do: action and priority by digest."""
+        self.write(lambda tx: lifecycle_previews.start(tx, self.repository, text, self.now))
+        self.work_out()
+        return {result.digest: (result.action, result.priority) for result in self.results()}
+
+    def work_out(self) -> None:
+        """Work the preview out that was started, as its job does."""
+        asyncio.run(self.runs.preview(self._job(lifecycle_previews.JOB)))
+
+    def remove_orphans(self, subject: str) -> None:
+        """Remove what refers to a deleted image, as the job that its deletion left does."""
+        payload = {"deleted_at": self.now}
+        asyncio.run(self.runs.remove_orphans(Job(orphans.JOB, f"{self.repository.id} {subject}", payload, 1, "")))
+
+    def results(self) -> list[PreviewResult]:
+        return self.database.look(lambda tx: rows.page_of_results(tx, self.repository.id, -1, None, 1_000))
+
+    def _job(self, kind: str) -> Job:
+        """The job as a worker would have it, which is left in the table."""
+        return Job(kind, str(self.repository.id), {}, 1, "")
+
+    def due_at(self, kind: str = lifecycle.JOB) -> int:
+        """When the next job of a kind is due."""
+        return self.database.look(lambda tx: jobs.next_due(tx, [kind]))
+
+    def statuses(self) -> dict[str, str]:
+        """The status of each image that is there, by digest."""
+        found = self.database.look(
+            lambda tx: image_rows.page(tx, self.repository.id, 0, Shown(status="ANY"), limit=10_000)
+        )
+        return {image.digest: image.status for image in found}
+
+    def there(self, *digests: str) -> list[bool]:
+        known = self.statuses()
+        return [one in known for one in digests]

@@ -1,0 +1,185 @@
+"""Images of several architectures, and artifacts that are no images of a file system."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests.api.ecr.pushing import push, put
+from tests.clients.everyday.programs import TAKE_PLAIN_HTTP, Programs
+from tests.clients.everyday.transfers import Desk, pull_with_docker
+from tests.support.http_client import Docker
+from tests.support.images import DOCKER_LIST, OCI_INDEX, Image, artifact, digest, image, index, layer, write_layout
+
+pytestmark = pytest.mark.client
+
+ARCHITECTURES = ("amd64", "arm64")
+
+
+class Family(NamedTuple):
+    """An index (`top`) with its images, all in one format."""
+
+    top: Image
+    children: tuple[Image, ...]
+
+
+def family(*, docker: bool) -> Family:
+    children = tuple(
+        image([layer(seed=seed, docker=docker)], {"architecture": architecture}, docker=docker)
+        for seed, architecture in enumerate(ARCHITECTURES, 3_000 + 10 * docker)
+    )
+    return Family(index(children, docker=docker), children)
+
+
+def push_with_skopeo(desk: Desk, repository: str, one: Family) -> None:
+    layout = write_layout(desk.folder / "layout", one.top, children=one.children)
+    desk.programs.skopeo_copy(f"oci:{layout}", desk.programs.image(repository), "--all")
+
+
+def push_with_crane(desk: Desk, repository: str, one: Family) -> None:
+    layout = write_layout(desk.folder / "layout", one.top, children=one.children)
+    desk.programs.run("crane", "push", str(layout), desk.programs.reference(repository))
+
+
+def push_with_the_api(desk: Desk, repository: str, one: Family) -> None:
+    for child in one.children:
+        push(desk.ecr, repository, child)
+    put(desk.ecr, repository, one.top, "v1")
+
+
+def push_with_podman(desk: Desk, repository: str, one: Family) -> None:
+    """podman makes an index of images that it has, and of its own it pushes them all."""
+    name = "localhost/family"
+    desk.programs.run("podman", "manifest", "create", name)
+    for number, child in enumerate(one.children):
+        layout = write_layout(desk.folder / f"layout-{number}", child)
+        desk.programs.run("podman", "manifest", "add", name, f"oci:{layout}")
+    target = f"docker://{desk.programs.reference(repository)}"
+    desk.programs.run("podman", "manifest", "push", TAKE_PLAIN_HTTP, "--all", "--format", "oci", name, target)
+    desk.programs.run("podman", "manifest", "rm", name)
+
+
+def push_with_docker(desk: Desk, repository: str, one: Family) -> None:
+    """`docker manifest` makes an index of images that the registry has."""
+    name = desk.programs.reference(repository)
+    for child in one.children:
+        push(desk.ecr, repository, child)
+    members = [f"{desk.programs.host}/{repository}@{child.manifest.digest}" for child in one.children]
+    desk.programs.run("docker", "manifest", "create", "--insecure", name, *members)
+    desk.programs.run("docker", "manifest", "push", "--insecure", "--purge", name)
+
+
+PUSHERS: dict[str, Callable[[Desk, str, Family], None]] = {
+    "skopeo-oci": push_with_skopeo,
+    "crane-oci": push_with_crane,
+    "crane-docker": push_with_crane,
+    "api-oci": push_with_the_api,
+    "api-docker": push_with_the_api,
+    "podman-oci": push_with_podman,
+    "docker-docker": push_with_docker,
+}
+EXACT = ("skopeo", "crane", "api")
+"""Those that push an index as they were given it; docker and podman write one."""
+
+
+@pytest.mark.parametrize("pusher", PUSHERS)
+def test_an_index_is_pushed_and_pulled_with_all_its_images(
+    pusher: str, desk: Desk, repository: str, http: Docker
+) -> None:
+    client, form = pusher.split("-")
+    one = family(docker=form == "docker")
+
+    PUSHERS[pusher](desk, repository, one)
+
+    stored = http.get(f"/v2/{repository}/manifests/v1")
+    assert stored.headers["Content-Type"] == (DOCKER_LIST if form == "docker" else OCI_INDEX)
+    if client in EXACT:
+        assert stored.body == one.top.manifest.content
+    listed = {child["platform"]["architecture"]: child["digest"] for child in stored.json()["manifests"]}
+    assert listed.keys() == set(ARCHITECTURES)
+    _skopeo_pulls_all(desk, repository, stored.body, set(listed.values()))
+    _crane_pulls_all(desk, repository, stored.body, set(listed.values()))
+    _the_api_reads_all(desk, repository, stored.body, set(listed.values()))
+    pulled = pull_with_docker(desk, repository)
+    assert (pulled.manifest, pulled.contents) == (digest(stored.body), (one.children[0].blobs[1].diff_id,))
+    _podman_pulls_another_architecture(desk, repository, one.children[1])
+
+
+def _skopeo_pulls_all(desk: Desk, repository: str, manifest: bytes, children: set[str]) -> None:
+    folder = desk.folder / "skopeo"
+    desk.programs.skopeo_copy(desk.programs.image(repository), f"dir:{folder}", "--all")
+    assert (folder / "manifest.json").read_bytes() == manifest
+    for child in children:
+        _is_whole((folder / f"{child[7:]}.manifest.json").read_bytes(), child, folder)
+
+
+def _crane_pulls_all(desk: Desk, repository: str, manifest: bytes, children: set[str]) -> None:
+    folder = desk.folder / "crane"
+    desk.programs.run("crane", "pull", "--format=oci", desk.programs.reference(repository), str(folder))
+    blobs = folder / "blobs" / "sha256"
+    assert (blobs / digest(manifest)[7:]).read_bytes() == manifest
+    for child in children:
+        _is_whole((blobs / child[7:]).read_bytes(), child, blobs)
+
+
+def _is_whole(manifest: bytes, name: str, blobs: Path) -> None:
+    assert digest(manifest) == name
+    named = json.loads(manifest)
+    for blob in (named["config"], *named["layers"]):
+        assert digest((blobs / blob["digest"][7:]).read_bytes()) == blob["digest"]
+
+
+def _the_api_reads_all(desk: Desk, repository: str, manifest: bytes, children: set[str]) -> None:
+    wanted = [{"imageTag": "v1"}, *({"imageDigest": child} for child in children)]
+    answer = desk.ecr.batch_get_image(repositoryName=repository, imageIds=wanted)
+    assert answer["failures"] == []
+    found = {one["imageId"]["imageDigest"]: one["imageManifest"].encode() for one in answer["images"]}
+    assert found.keys() == {digest(manifest), *children}
+    assert found[digest(manifest)] == manifest
+    assert all(digest(content) == name for name, content in found.items())
+
+
+def _podman_pulls_another_architecture(desk: Desk, repository: str, child: Image) -> None:
+    name = desk.programs.reference(repository)
+    desk.programs.run("podman", "pull", TAKE_PLAIN_HTTP, f"--arch={ARCHITECTURES[1]}", name)
+    shown = json.loads(desk.programs.run("podman", "image", "inspect", name))[0]
+    desk.programs.run("podman", "image", "rm", name)
+    assert shown["Architecture"] == ARCHITECTURES[1]
+    assert shown["RootFS"]["Layers"] == [child.blobs[1].diff_id]
+
+
+@pytest.mark.parametrize("pusher", ["crane", "api"])
+def test_an_artifact_with_the_empty_configuration_is_pushed_and_pulled(
+    pusher: str, programs: Programs, ecr: Any, repository: str, tmp_path: Path
+) -> None:
+    note = artifact(b"a note, not a layer")
+    if pusher == "crane":
+        programs.run("crane", "push", str(write_layout(tmp_path / "sent", note)), programs.reference(repository))
+    else:
+        push(ecr, repository, note, "v1")
+
+    programs.skopeo_copy(programs.image(repository), f"dir:{tmp_path / 'skopeo'}")
+    programs.run("crane", "pull", "--format=oci", programs.reference(repository), str(tmp_path / "crane"))
+    (described,) = ecr.describe_images(repositoryName=repository)["imageDetails"]
+
+    for blob in note.blobs:
+        assert (tmp_path / "skopeo" / blob.digest[7:]).read_bytes() == blob.content
+        assert (tmp_path / "crane" / "blobs" / "sha256" / blob.digest[7:]).read_bytes() == blob.content
+    assert (tmp_path / "skopeo" / "manifest.json").read_bytes() == note.manifest.content
+    assert described["imageDigest"] == note.manifest.digest
+    assert described["artifactMediaType"] == "application/vnd.example.note"
+
+
+def test_skopeo_copies_an_artifact_from_one_repository_to_another(
+    programs: Programs, ecr: Any, new_repository: Callable[[], str]
+) -> None:
+    note, source, target = artifact(b"copied"), new_repository(), new_repository()
+    push(ecr, source, note, "v1")
+
+    programs.skopeo_copy(programs.image(source), programs.image(target))
+
+    assert programs.run("crane", "digest", programs.reference(target)).strip() == note.manifest.digest

@@ -1,0 +1,174 @@
+"""One image pushed with each client, and pulled with each: what a puller got is told by the bytes it has in the end."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import tarfile
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tests.api.ecr.pushing import push
+from tests.clients.everyday.programs import TAKE_PLAIN_HTTP, Programs
+from tests.support.images import (
+    DOCKER_MANIFEST,
+    OCI_MANIFEST,
+    Image,
+    digest,
+    write_directory,
+    write_docker_archive,
+    write_layout,
+)
+
+
+class Pulled(NamedTuple):
+    """The digests of an image's manifest, of its configuration, and of its layers' content before compression."""
+
+    manifest: str
+    configuration: str
+    contents: tuple[str, ...]
+
+
+class Desk(NamedTuple):
+    """All that is needed to send an image or to fetch one; `folder` is for files on the way."""
+
+    programs: Programs
+    ecr: Any
+    folder: Path
+
+
+def from_blobs(manifest: bytes, read: Callable[[str], bytes]) -> Pulled:
+    """An image of which each blob can be read by its digest; blobs that are not what they are called fail the test."""
+    named = json.loads(manifest)
+    blobs = {one["digest"]: read(one["digest"]) for one in (named["config"], *named["layers"])}
+    for name, content in blobs.items():
+        assert digest(content) == name
+    contents = tuple(digest(gzip.decompress(blobs[one["digest"]])) for one in named["layers"])
+    return Pulled(digest(manifest), named["config"]["digest"], contents)
+
+
+# --- Push: always under the tag v1 ---------------------------------------------------------------------------------
+
+
+def push_with_docker(desk: Desk, repository: str, one: Image) -> None:
+    """docker makes the manifest itself, in Docker's format."""
+    name = desk.programs.reference(repository)
+    desk.programs.run("docker", "load", "--input", str(write_docker_archive(desk.folder / "image.tar", one, name)))
+    desk.programs.run("docker", "push", name)
+    desk.programs.run("docker", "image", "rm", name)
+
+
+def push_with_podman(desk: Desk, repository: str, one: Image) -> None:
+    """podman makes the manifest itself, in the format asked for."""
+    name = desk.programs.reference(repository)
+    form = "v2s2" if one.manifest.media_type == DOCKER_MANIFEST else "oci"
+    archive = write_docker_archive(desk.folder / "image.tar", one, name)
+    desk.programs.run("podman", "load", "--input", str(archive))
+    desk.programs.run("podman", "push", TAKE_PLAIN_HTTP, "--format", form, name)
+    desk.programs.run("podman", "image", "rm", name)
+
+
+def push_with_skopeo(desk: Desk, repository: str, one: Image) -> None:
+    source = write_directory(desk.folder / "directory", one)
+    desk.programs.skopeo_copy(f"dir:{source}", desk.programs.image(repository))
+
+
+def push_with_crane(desk: Desk, repository: str, one: Image) -> None:
+    layout = write_layout(desk.folder / "layout", one)
+    desk.programs.run("crane", "push", str(layout), desk.programs.reference(repository))
+
+
+def push_with_the_api(desk: Desk, repository: str, one: Image) -> None:
+    """InitiateLayerUpload, UploadLayerPart, CompleteLayerUpload for each blob, then PutImage."""
+    push(desk.ecr, repository, one, "v1")
+
+
+PUSHERS: dict[str, Callable[[Desk, str, Image], None]] = {
+    "docker": push_with_docker,
+    "podman": push_with_podman,
+    "skopeo": push_with_skopeo,
+    "crane": push_with_crane,
+    "api": push_with_the_api,
+}
+
+# --- Pull ----------------------------------------------------------------------------------------------------------
+
+
+def pull_with_docker(desk: Desk, repository: str) -> Pulled:
+    name, archive = desk.programs.reference(repository), desk.folder / "saved.tar"
+    told = desk.programs.run("docker", "pull", name)
+    assert "Already exists" not in told, "docker had the layers and did not ask for them"
+    shown = json.loads(desk.programs.run("docker", "image", "inspect", name))[0]
+    desk.programs.run("docker", "save", "--output", str(archive), name)
+    desk.programs.run("docker", "image", "rm", name)
+    (manifest,) = [one.partition("@")[2] for one in shown["RepoDigests"]]
+    return Pulled(manifest, shown["Id"], _layers_of_archive(archive))
+
+
+def pull_with_podman(desk: Desk, repository: str) -> Pulled:
+    name, archive = desk.programs.reference(repository), desk.folder / "saved.tar"
+    desk.programs.run("podman", "pull", TAKE_PLAIN_HTTP, name)
+    shown = json.loads(desk.programs.run("podman", "image", "inspect", name))[0]
+    desk.programs.run("podman", "save", "--format", "docker-archive", "--output", str(archive), name)
+    desk.programs.run("podman", "image", "rm", name)
+    return Pulled(shown["Digest"], f"sha256:{shown['Id']}", _layers_of_archive(archive))
+
+
+def pull_with_skopeo(desk: Desk, repository: str) -> Pulled:
+    folder = desk.folder / "pulled"
+    desk.programs.skopeo_copy(desk.programs.image(repository), f"dir:{folder}")
+    return from_blobs((folder / "manifest.json").read_bytes(), lambda name: (folder / name[7:]).read_bytes())
+
+
+def pull_with_crane(desk: Desk, repository: str) -> Pulled:
+    folder = desk.folder / "pulled"
+    desk.programs.run("crane", "pull", "--format=oci", desk.programs.reference(repository), str(folder))
+
+    def read(name: str) -> bytes:
+        return (folder / "blobs" / "sha256" / name[7:]).read_bytes()
+
+    (listed,) = json.loads((folder / "index.json").read_bytes())["manifests"]
+    return from_blobs(read(listed["digest"]), read)
+
+
+def pull_with_the_api(desk: Desk, repository: str) -> Pulled:
+    """BatchGetImage, then GetDownloadUrlForLayer for each blob, whose URL is fetched as it is."""
+    answer = desk.ecr.batch_get_image(
+        repositoryName=repository,
+        imageIds=[{"imageTag": "v1"}],
+        acceptedMediaTypes=[DOCKER_MANIFEST, OCI_MANIFEST],
+    )
+    (found,) = answer["images"]
+
+    def read(name: str) -> bytes:
+        url = desk.ecr.get_download_url_for_layer(repositoryName=repository, layerDigest=name)["downloadUrl"]
+        with urllib.request.urlopen(url, timeout=30) as response:
+            return bytes(response.read())
+
+    pulled = from_blobs(found["imageManifest"].encode(), read)
+    assert pulled.manifest == found["imageId"]["imageDigest"]
+    return pulled
+
+
+PULLERS: dict[str, Callable[[Desk, str], Pulled]] = {
+    "docker": pull_with_docker,
+    "podman": pull_with_podman,
+    "skopeo": pull_with_skopeo,
+    "crane": pull_with_crane,
+    "api": pull_with_the_api,
+}
+
+
+def _layers_of_archive(path: Path) -> tuple[str, ...]:
+    """The digests of an archive's layers, which `docker save` and `podman save` write without compression."""
+    with tarfile.open(path) as tar:
+
+        def read(name: str) -> bytes:
+            member = tar.extractfile(name)
+            assert member is not None, name
+            return member.read()
+
+        (described,) = json.loads(read("manifest.json"))
+        return tuple(digest(read(name)) for name in described["Layers"])

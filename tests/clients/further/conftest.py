@@ -1,0 +1,41 @@
+"""Somebody with an empty home, who is logged in with each program before its first use: without TLS, and with it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.clients.further.programs import Programs
+from tests.operations.tls.conftest import TlsServer
+from tests.support.aws import aws_client, docker_password
+from tests.support.server import Server
+
+
+@pytest.fixture(scope="session", params=["http", "https"])
+def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The server of these tests, with a certificate of its own authority or without TLS."""
+    data = tmp_path_factory.mktemp(f"served-by-{request.param}") / "data"
+    tls = request.param == "https"
+    one = TlsServer(data, data / "tls" / "ca.crt") if tls else Server(data)
+    one.start(extra_args=["--tls"] if tls else [])
+    yield one
+    one.stop()
+
+
+@pytest.fixture(scope="session")
+def ecr(served: Server) -> Iterator[Any]:
+    """boto3's ECR client, with the root key of that server."""
+    with aws_client(served, "ecr") as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def programs(served: Server, ecr: Any) -> Iterator[Programs]:
+    """The programs of somebody who has a token of the root key."""
+    # Not in pytest's folder: buildah's paths are to be short.
+    with tempfile.TemporaryDirectory(prefix="home-", ignore_cleanup_errors=True) as name:
+        yield Programs(Path(name), served, docker_password(ecr))

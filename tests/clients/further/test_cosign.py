@@ -1,0 +1,85 @@
+"""cosign with a key of one's own and without a transparency log: both places in which it keeps signatures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests.api.ecr.pushing import push
+from tests.clients.further.programs import Programs
+from tests.support.images import image
+
+pytestmark = pytest.mark.client
+
+PLAIN_HTTP = "--allow-http-registry"
+NO_LOG = ("--use-signing-config=false", "--tlog-upload=false")
+PASSWORD = {"COSIGN_PASSWORD": "secret"}
+MODES: dict[str, tuple[str, ...]] = {"referrers": (), "tags": ("--new-bundle-format=false",)}
+"""Since cosign 3 a signature refers to its image by `subject`; before, its tag said what it signs."""
+
+
+class Keys(NamedTuple):
+    private: Path
+    public: Path
+
+
+@pytest.fixture(scope="module")
+def keys(programs: Programs, tmp_path_factory: pytest.TempPathFactory) -> Keys:
+    return new_keys(programs, tmp_path_factory.mktemp("keys") / "cosign")
+
+
+def new_keys(programs: Programs, prefix: Path) -> Keys:
+    programs.run("cosign", "generate-key-pair", "--output-key-prefix", prefix, extra=PASSWORD)
+    return Keys(prefix.with_suffix(".key"), prefix.with_suffix(".pub"))
+
+
+def sign(programs: Programs, keys: Keys, mode: str, name: str) -> None:
+    words: tuple[str | Path, ...] = ("sign", "--yes", PLAIN_HTTP, *NO_LOG, *MODES[mode], "--key", keys.private, name)
+    programs.run("cosign", *words, extra=PASSWORD)
+
+
+def verification(keys: Keys, mode: str, name: str) -> tuple[str | Path, ...]:
+    return ("verify", PLAIN_HTTP, "--insecure-ignore-tlog", *MODES[mode], "--key", keys.public, name)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_signs_an_image_and_verifies_it(mode: str, programs: Programs, ecr: Any, repository: str, keys: Keys) -> None:
+    one = push(ecr, repository, image(seed=1), "v1")
+
+    sign(programs, keys, mode, programs.name(repository, one.manifest.digest))
+
+    told = programs.run("cosign", *verification(keys, mode, programs.name(repository)))
+    assert one.manifest.digest in told
+
+
+def test_keeps_signatures_where_its_mode_says(programs: Programs, ecr: Any, new_repository: Any, keys: Keys) -> None:
+    tags = {}
+    for mode in MODES:
+        repository = new_repository()
+        one = push(ecr, repository, image(seed=2), "v1")
+        sign(programs, keys, mode, programs.name(repository, one.manifest.digest))
+        listed = ecr.list_images(repositoryName=repository)["imageIds"]
+        tags[mode] = sorted(each.get("imageTag", "none") for each in listed)
+
+    assert tags["referrers"] == ["none", "v1"]
+    assert tags["tags"] == [f"{one.manifest.digest.replace(':', '-')}.sig", "v1"]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_refuses_an_image_that_another_key_signed(
+    mode: str, programs: Programs, ecr: Any, repository: str, keys: Keys, tmp_path: Path
+) -> None:
+    one = push(ecr, repository, image(seed=3), "v1")
+    sign(programs, new_keys(programs, tmp_path / "other"), mode, programs.name(repository, one.manifest.digest))
+
+    programs.refused("cosign", *verification(keys, mode, programs.name(repository)))
+
+
+def test_refuses_an_image_that_nobody_signed(programs: Programs, ecr: Any, repository: str, keys: Keys) -> None:
+    push(ecr, repository, image(seed=4), "v1")
+
+    assert "no signatures found" in programs.refused(
+        "cosign", *verification(keys, "referrers", programs.name(repository))
+    )

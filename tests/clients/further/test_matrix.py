@@ -1,0 +1,54 @@
+"""docs/clients.md says what the tests show, and with which versions."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.clients.everyday.programs import LOGIN_OPTIONS
+from tests.clients.further.matrix import CLIENTS, DEBIAN, DOCUMENT, with_table
+from tests.clients.further.programs import LOGINS
+from tests.support.clients import program_environment, require_client, run
+from tests.support.go_clients import pinned_versions
+
+VERSION_COMMANDS = {
+    "oras": ("version",),
+    "regctl": ("version",),
+    "cosign": ("version",),
+    "crane": ("version",),
+    "helm": ("version", "--template", "{{.Version}}"),
+    "buildah": ("--version",),
+    "skopeo": ("--version",),
+}
+"""The credential helper does not know its version when it is built by `go install`."""
+
+
+def test_the_matrix_is_what_the_tests_show() -> None:
+    """If not, run python -m tests.clients.further.matrix."""
+    text = DOCUMENT.read_text("utf-8")
+
+    assert with_table(text) == text
+
+
+def test_every_program_that_is_driven_is_named_with_how_it_logs_in() -> None:
+    text = DOCUMENT.read_text("utf-8")
+
+    for program, words in LOGINS.items():
+        assert f"`{program} {' '.join(words)} HOST`" in text
+    assert set(LOGIN_OPTIONS) <= set(re.findall(r"\w+", text))
+
+
+def test_every_program_that_is_built_for_the_tests_is_in_the_matrix() -> None:
+    assert set(pinned_versions()) | {"buildah", "skopeo"} == {client.program for client in CLIENTS}
+
+
+@pytest.mark.client
+@pytest.mark.parametrize("program", VERSION_COMMANDS)
+def test_the_version_is_the_one_that_was_tested(program: str, tmp_path: Path) -> None:
+    """helm leaves out the last number when it is built by `go install`."""
+    told = run([require_client(program), *VERSION_COMMANDS[program]], program_environment(tmp_path))
+
+    wanted = {**DEBIAN, **pinned_versions()}[program].removeprefix("v")
+    assert (wanted.rpartition(".")[0] if program == "helm" else wanted) in told

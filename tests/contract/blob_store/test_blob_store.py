@@ -1,0 +1,199 @@
+"""What every `BlobStore` promises about blobs: commit, read, link, delete."""
+
+from __future__ import annotations
+
+import asyncio
+import urllib.request
+
+import pytest
+
+from moorage.domain.ports import (
+    CHUNK_BYTES,
+    BlobMissing,
+    BlobStore,
+    FileLink,
+    UploadBusy,
+    UploadMissing,
+    UrlLink,
+)
+from tests.contract.blob_store.blob_stores import (
+    LARGE,
+    asynchronous,
+    body,
+    bytes_of,
+    committed,
+    digest_of,
+    new_upload,
+    noise,
+    pieces,
+)
+
+
+@pytest.mark.parametrize("size", [0, 1, 4096, 256 << 10, LARGE])
+@asynchronous
+async def test_what_was_appended_and_committed_is_read_back(store: BlobStore, upload: str, size: int) -> None:
+    content = noise(size)
+
+    assert await store.append(upload, 0, pieces(content)) == size
+    assert await store.digest(upload, size, "sha256") == digest_of(content)
+    key = await store.commit(upload, digest_of(content), size)
+
+    assert await store.content(key) == content
+    assert await bytes_of(store, key, 0, size) == content
+
+
+@asynchronous
+async def test_committing_again_gives_the_same_key(store: BlobStore, other: BlobStore, upload: str) -> None:
+    """A process that dies between the commit and the database row lets the client repeat it."""
+    await store.append(upload, 0, body(b"content"))
+
+    keys = {await side.commit(upload, digest_of(b"content"), 7) for side in (store, store, other)}
+
+    assert len(keys) == 1
+    assert await other.content(keys.pop()) == b"content"
+
+
+@asynchronous
+async def test_two_commits_at_once_make_one_blob(store: BlobStore, other: BlobStore) -> None:
+    for number in range(20):
+        upload, content = new_upload(), b"content %d" % number
+        size = await store.append(upload, 0, body(content))
+        answers = await asyncio.gather(
+            *(side.commit(upload, digest_of(content), size) for side in (store, other)), return_exceptions=True
+        )
+
+        keys = {answer for answer in answers if isinstance(answer, str)}
+        assert len(keys) == 1
+        assert {type(answer) for answer in answers} <= {str, UploadBusy}
+        assert await store.content(keys.pop()) == content
+
+
+@pytest.mark.parametrize("size", [6, 8])
+@asynchronous
+async def test_after_the_commit_only_the_same_commit_succeeds(store: BlobStore, upload: str, size: int) -> None:
+    await store.append(upload, 0, body(b"content"))
+    await store.commit(upload, digest_of(b"content"), 7)
+
+    with pytest.raises(UploadMissing):
+        await store.commit(upload, digest_of(b"content"), size)
+    with pytest.raises(UploadMissing):
+        await store.commit(upload, digest_of(b"another"), 7)
+    with pytest.raises(UploadMissing):
+        await store.append(upload, 7, body(b"more"))
+
+
+@asynchronous
+async def test_committing_more_than_was_received_is_refused(store: BlobStore, upload: str) -> None:
+    with pytest.raises(UploadMissing):
+        await store.commit(upload, digest_of(b"content"), 7)
+    await store.append(upload, 0, body(b"content"))
+    with pytest.raises(UploadMissing):
+        await store.commit(upload, digest_of(b"content and more"), 16)
+
+    assert await store.commit(upload, digest_of(b"content"), 7)
+
+
+@asynchronous
+async def test_an_upload_without_a_single_byte_is_an_empty_blob(store: BlobStore, upload: str) -> None:
+    assert await store.digest(upload, 0, "sha256") == digest_of(b"")
+
+    keys = {await store.commit(upload, digest_of(b""), 0) for _ in range(2)}
+
+    assert await store.content(keys.pop()) == b""
+
+
+@asynchronous
+async def test_the_same_bytes_uploaded_twice_are_two_keys(store: BlobStore) -> None:
+    """So that deleting one of them later cannot hit the other."""
+    first, second = await committed(store, b"content"), await committed(store, b"content")
+    assert first != second
+
+    await store.delete(first)
+
+    assert await store.content(second) == b"content"
+
+
+@pytest.mark.parametrize("bounds", [(0, 1), (5, 5), (100, 2 * CHUNK_BYTES), (LARGE - 1, LARGE), (0, LARGE)])
+@asynchronous
+async def test_any_range_is_read_in_chunks_of_bounded_size(store: BlobStore, bounds: tuple[int, int]) -> None:
+    content = noise(LARGE)
+    key = await committed(store, content)
+
+    chunks = [chunk async for chunk in store.read(key, *bounds)]
+
+    assert b"".join(chunks) == content[slice(*bounds)]
+    assert all(0 < len(chunk) <= CHUNK_BYTES for chunk in chunks)
+
+
+@asynchronous
+async def test_a_blob_that_is_shorter_than_expected_breaks_off_with_an_error(store: BlobStore) -> None:
+    """What was sent so far must never look like the whole."""
+    key = await committed(store, b"content")
+
+    with pytest.raises(OSError, match="ends at byte 7"):
+        await bytes_of(store, key, 0, 8)
+
+
+@asynchronous
+async def test_a_read_may_be_given_up_at_any_chunk(store: BlobStore) -> None:
+    key = await committed(store, noise(LARGE))
+
+    reading = aiter(store.read(key, 0, LARGE))
+    await anext(reading)
+    task = asyncio.ensure_future(anext(reading))
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait((task,))
+
+    assert await bytes_of(store, key, 0, LARGE) == noise(LARGE)
+
+
+@asynchronous
+async def test_a_blob_has_a_size(store: BlobStore) -> None:
+    assert await store.size(await committed(store, b"")) == 0
+    assert await store.size(await committed(store, noise(LARGE))) == LARGE
+
+
+@asynchronous
+async def test_a_deleted_blob_is_missing_and_deleting_it_again_is_no_error(store: BlobStore) -> None:
+    key = await committed(store, b"content")
+    await store.delete(key)
+    await store.delete(key)
+
+    with pytest.raises(BlobMissing):
+        await store.content(key)
+    with pytest.raises(BlobMissing):
+        await store.size(key)
+    with pytest.raises(BlobMissing):
+        await bytes_of(store, key, 0, 7)
+
+
+@asynchronous
+async def test_a_link_leads_to_the_bytes_where_there_is_one(store: BlobStore) -> None:
+    key = await committed(store, b"content")
+
+    link = store.link(key)
+
+    if isinstance(link, FileLink):
+        assert await asyncio.to_thread(link.path.read_bytes) == b"content"
+    if isinstance(link, UrlLink):
+        assert await asyncio.to_thread(fetched, link.url) == b"content"
+
+
+def fetched(url: str) -> bytes:
+    with urllib.request.urlopen(url) as answer:
+        content: bytes = answer.read()
+    return content
+
+
+@asynchronous
+async def test_many_blobs_are_deleted_at_once(store: BlobStore) -> None:
+    keys = [await committed(store, b"content %d" % number) for number in range(3)]
+
+    await store.delete(*keys[1:])
+    await store.delete(*keys[1:])
+
+    assert await store.content(keys[0]) == b"content 0"
+    for key in keys[1:]:
+        with pytest.raises(BlobMissing):
+            await store.content(key)

@@ -1,0 +1,127 @@
+"""What a database promises, whichever engine it is: snapshots, transactions, and what is remembered between commits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import apsw
+import pytest
+
+from moorage.domain.errors import RepositoryNotFound, Unavailable
+from moorage.metadata.database import Transaction
+from moorage.metadata.engines.engine import Engine
+from tests.contract.metadata.conftest import OpenDatabase
+
+
+def add(account: str) -> Callable[[Transaction], int]:
+    return lambda tx: tx.run("INSERT INTO account (id, created_at) VALUES (:id, 1)", id=account)
+
+
+def count(tx: Transaction) -> int:
+    row = tx.one("SELECT count(*) FROM account")
+    return int(row[0]) if row else 0
+
+
+def test_what_one_process_commits_no_other_one_recalls_otherwise(opened: OpenDatabase) -> None:
+    """Two `Database` objects stand for two processes; what was remembered ends with the commit, before its answer."""
+    one, other = opened(), opened()
+
+    async def run() -> list[int]:
+        seen = []
+        for number in range(50):
+            seen.append(await other.recall("accounts", count))
+            seen.append(await other.recall("accounts", count))
+            await one.write(add(f"{number:012}"))
+        return seen
+
+    assert asyncio.run(run()) == [number for number in range(50) for _ in range(2)]
+
+
+def test_what_is_remembered_is_not_looked_up_again(opened: OpenDatabase) -> None:
+    database, looks = opened(), []
+
+    def look(tx: Transaction) -> int:
+        looks.append(1)
+        return count(tx)
+
+    async def run() -> None:
+        for _ in range(10):
+            await database.recall("accounts", look)
+        await database.recall("other accounts", look)
+
+    asyncio.run(run())
+
+    assert len(looks) == 2
+
+
+def test_nothing_is_remembered_that_is_not_there_or_not_worth_it(opened: OpenDatabase) -> None:
+    database, looks = opened(), []
+
+    def look(tx: Transaction) -> int | None:
+        looks.append(1)
+        return None
+
+    def large(tx: Transaction) -> int:
+        looks.append(1)
+        return count(tx)
+
+    async def run() -> None:
+        for _ in range(3):
+            await database.recall("absent", look)
+            await database.recall("large", large, keep=lambda _: False)
+
+    asyncio.run(run())
+
+    assert len(looks) == 6
+
+
+def test_requests_that_wait_share_a_commit_and_a_refused_one_undoes_only_itself(opened: OpenDatabase) -> None:
+    database = opened()
+
+    def refuse(tx: Transaction) -> int:
+        add("999999999999")(tx)
+        raise RepositoryNotFound(repository="team/app", registry="000000000000")
+
+    async def run() -> list[object]:
+        works = [add(f"{number:012}") for number in range(100)]
+        works.insert(50, refuse)
+        return list(await asyncio.gather(*map(database.write, works), return_exceptions=True))
+
+    answers = asyncio.run(run())
+
+    assert isinstance(answers.pop(50), RepositoryNotFound)
+    assert answers == [1] * 100
+    assert database.look(count) == 100
+
+
+def test_a_reader_keeps_its_snapshot_while_others_commit(engine: Engine, opened: OpenDatabase) -> None:
+    database = opened()
+
+    def twice(tx: Transaction) -> tuple[int, int]:
+        before = count(tx)
+        engine.now(add("000000000001"))
+        return before, count(tx)
+
+    assert database.look(twice) == (0, 0)
+    assert database.look(count) == 1
+
+
+def test_a_snapshot_stays_as_it_is_while_others_write(opened: OpenDatabase) -> None:
+    database = opened()
+
+    async def run() -> list[int]:
+        async with database.snapshot() as state:
+            seen = [await state.read(count)]
+            await database.write(add("000000000001"))
+            seen.append(await state.read(count))
+            with pytest.raises((apsw.ReadOnlyError, Unavailable)):
+                await state.read(add("000000000002"))
+        return [*seen, await database.read(count)]
+
+    assert asyncio.run(run()) == [0, 0, 1]
+
+
+def test_readers_cannot_write(opened: OpenDatabase) -> None:
+    with pytest.raises((apsw.ReadOnlyError, Unavailable)):
+        opened().look(add("000000000001"))

@@ -1,0 +1,56 @@
+"""Databases that a program before wrote, with rows in them, brought to the schema of this one."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+
+import apsw
+
+from moorage.metadata.engines.sqlite.database import open_writer
+from moorage.metadata.engines.sqlite.schema import migrate
+from moorage.metadata.identity import policies as identity_policies
+from moorage.metadata.registry import images
+
+_MIGRATIONS = resources.files("moorage.metadata.migrations")
+
+
+def database_before(path: Path, name: str) -> apsw.Connection:
+    """A database as it was before the migration of this name."""
+    files = sorted(file.name for file in _MIGRATIONS.iterdir() if file.name.endswith(".sql"))
+    before = files[: next(number for number, file in enumerate(files) if file.endswith(f"_{name}.sql"))]
+    connection = apsw.Connection(str(path))
+    for file in before:
+        connection.execute((_MIGRATIONS / file).read_text("utf-8"))
+    connection.execute(f"PRAGMA user_version = {len(before)}")
+    return connection
+
+
+def test_images_that_were_pushed_before_there_were_storage_classes_are_active(tmp_path: Path) -> None:
+    path = tmp_path / "moorage.db"
+    with database_before(path, "storage_classes") as old:
+        old.execute("INSERT INTO repository VALUES (1, '1', 'r', 'a', 1, 'MUTABLE', '[]', 0, 'AES256', NULL)")
+        old.execute("INSERT INTO image VALUES (1, 1, 'sha256:1', 'type', NULL, NULL, 7, 8, '{}', 9)")
+    old.close()
+
+    migrate(path)
+
+    with open_writer(path) as writer:
+        found = writer.now(lambda tx: images.find(tx, 1, "sha256:1"))
+    assert found == images.Image(1, 1, "sha256:1", "type", None, None, 7, 8, "{}", 9)
+    assert not found.is_archived
+
+
+def test_policies_that_users_had_by_name_are_attached_to_them(tmp_path: Path) -> None:
+    path = tmp_path / "moorage.db"
+    with database_before(path, "roles") as old:
+        old.execute("INSERT INTO account VALUES ('000000000000', 1)")
+        old.execute("INSERT INTO iam_user VALUES ('AIDA1', '000000000000', 'ann', 1)")
+        old.execute("INSERT INTO user_policy VALUES ('AIDA1', 'AmazonEC2ContainerRegistryReadOnly')")
+    old.close()
+
+    migrate(path)
+
+    with open_writer(path) as writer:
+        held = writer.now(lambda tx: identity_policies.held_by(tx, "AIDA1"))
+    assert [policy.arn for policy, _ in held.attached] == ["arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryReadOnly"]

@@ -1,0 +1,210 @@
+"""PostgreSQL with many writers, and with connections that break."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import Any
+
+import psycopg
+import pytest
+
+from moorage.domain.errors import Unavailable
+from moorage.metadata import jobs
+from moorage.metadata.database import Transaction
+from moorage.metadata.engines.postgres.database import PostgresDatabase
+from moorage.metadata.engines.postgres.engine import PostgresEngine
+from tests.contract.metadata.test_database import add, count
+from tests.support.postgres import cluster, cluster_of_its_own
+
+
+@pytest.fixture
+def url() -> str:
+    return cluster().new_database()
+
+
+@pytest.fixture
+def nodes(url: str) -> Iterator[list[Any]]:
+    """Two nodes on one database."""
+    opened = [PostgresEngine(url, 8).open() for _ in range(2)]
+    yield opened
+    for database in opened:
+        database.close()
+
+
+def add_if_fewer_than(limit: int, account: str) -> Callable[[Transaction], bool]:
+    """What a rule about a number looks like: count, then decide."""
+
+    def work(tx: Transaction) -> bool:
+        if count(tx) >= limit:
+            return False
+        add(account)(tx)
+        return True
+
+    return work
+
+
+def test_a_limit_holds_among_writers_of_two_nodes(nodes: list[PostgresDatabase]) -> None:
+    async def run() -> list[bool]:
+        works = [add_if_fewer_than(5, f"{number:012}") for number in range(60)]
+        return list(await asyncio.gather(*(nodes[number % 2].write(work) for number, work in enumerate(works))))
+
+    assert sum(asyncio.run(run())) == 5
+    assert nodes[0].look(count) == 5
+
+
+def test_of_two_that_make_the_same_row_the_second_one_finds_it(nodes: list[PostgresDatabase]) -> None:
+    def make(tx: Transaction) -> bool:
+        if tx.one("SELECT 1 FROM account WHERE id = 'one'"):
+            return False
+        add("one")(tx)
+        return True
+
+    async def run() -> list[bool]:
+        return list(await asyncio.gather(*(nodes[number % 2].write(make) for number in range(20))))
+
+    assert sum(asyncio.run(run())) == 1
+
+
+def test_a_row_that_is_there_for_good_is_an_error_and_not_tried_for_ever(nodes: list[PostgresDatabase]) -> None:
+    async def run() -> None:
+        await nodes[0].write(add("one"))
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            await nodes[0].write(add("one"))
+
+    asyncio.run(run())
+
+
+def test_conflicts_without_end_are_answered_with_later(nodes: list[PostgresDatabase]) -> None:
+    tries = []
+
+    def hopeless(tx: Transaction) -> None:
+        tries.append(1)
+        tx.run("DO 'BEGIN RAISE EXCEPTION USING ERRCODE = ''40001''; END'")
+
+    async def run() -> None:
+        with pytest.raises(Unavailable, match="same time"):
+            await nodes[0].write(hopeless)
+
+    asyncio.run(run())
+    assert len(tries) == 10
+
+
+def test_each_job_is_taken_by_one_worker_of_all_nodes(nodes: list[PostgresDatabase]) -> None:
+    def ask(tx: Transaction) -> None:
+        for number in range(40):
+            jobs.enqueue(tx, "work", str(number), {}, 2)
+
+    async def run() -> list[str]:
+        await nodes[0].write(ask)
+        claims = (nodes[number % 2].write(lambda tx: jobs.claim(tx, ["work"], 10, 20, 5)) for number in range(8))
+        return [job.key for taken in await asyncio.gather(*claims) for job in taken]
+
+    taken = asyncio.run(run())
+    assert len(taken) == len(set(taken)) > 0
+
+
+def test_requests_go_on_after_all_connections_were_cut(nodes: list[PostgresDatabase]) -> None:
+    async def run() -> None:
+        for number in range(3):
+            assert await nodes[0].recall("accounts", count) == await nodes[0].read(count) == number
+            cluster().cut_connections()
+            await nodes[0].write(add(f"{number:012}"))
+            cluster().cut_connections()
+
+    asyncio.run(run())
+
+
+def test_a_write_that_was_cut_off_before_its_commit_is_done_once(nodes: list[PostgresDatabase]) -> None:
+    tries = []
+
+    def cut_once(tx: Transaction) -> None:
+        add("one")(tx)
+        tries.append(1)
+        if len(tries) == 1:
+            tx.one("SELECT pg_terminate_backend(pg_backend_pid())")
+
+    async def run() -> int:
+        await nodes[0].write(cut_once)
+        return await nodes[0].read(count)
+
+    assert asyncio.run(run()) == 1
+    assert len(tries) == 2
+
+
+def test_a_read_is_tried_twice_and_then_answered_with_later(nodes: list[PostgresDatabase]) -> None:
+    tries = []
+
+    def cut(tx: Transaction) -> None:
+        tries.append(1)
+        tx.one("SELECT pg_terminate_backend(pg_backend_pid())")
+
+    async def run() -> None:
+        with pytest.raises(Unavailable, match="lost"):
+            await nodes[0].read(cut)
+
+    asyncio.run(run())
+    assert len(tries) == 2
+
+
+_END_IN_COMMIT = """
+CREATE FUNCTION cut() RETURNS trigger LANGUAGE plpgsql AS
+    'BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END';
+CREATE CONSTRAINT TRIGGER cut AFTER INSERT ON account DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION cut()
+"""
+
+
+def test_a_commit_of_which_nobody_knows_is_not_tried_again(url: str, nodes: list[PostgresDatabase]) -> None:
+    with psycopg.connect(url) as other:
+        other.execute(_END_IN_COMMIT)
+    tries = []
+
+    def work(tx: Transaction) -> None:
+        tries.append(1)
+        add("one")(tx)
+
+    async def run() -> None:
+        with pytest.raises(Unavailable, match="not known"):
+            await nodes[0].write(work)
+
+    asyncio.run(run())
+    assert len(tries) == 1
+
+
+def test_a_failed_statement_cannot_be_passed_over(nodes: list[PostgresDatabase]) -> None:
+    """PostgreSQL undoes a transaction with an error in it, even if the work says that all is well."""
+
+    def careless(tx: Transaction) -> None:
+        with pytest.raises(psycopg.Error):
+            tx.run("SELECT nonsense")
+
+    async def run() -> None:
+        with pytest.raises(RuntimeError, match="caught"):
+            await nodes[0].write(careless)
+
+    asyncio.run(run())
+
+
+def test_a_server_that_is_away_is_answered_with_later_and_found_again() -> None:
+    with cluster_of_its_own() as one:
+        one.do("CREATE DATABASE moorage")
+        engine = PostgresEngine(one.url("moorage"), 2)
+        engine.migrate()
+        with closing(engine.open()) as database:
+
+            async def run() -> None:
+                await database.write(add("one"))
+                assert await database.recall("accounts", count) == 1
+                one.stop("immediate")
+                for attempt in (database.recall("accounts", count), database.read(count), database.write(add("two"))):
+                    with pytest.raises(Unavailable, match="does not answer"):
+                        await attempt
+                assert not await database.is_reachable()
+                one.start()
+                assert await database.is_reachable()
+                await database.write(add("two"))
+                assert await database.recall("accounts", count) == await database.read(count) == 2
+
+            asyncio.run(run())

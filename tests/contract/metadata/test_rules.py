@@ -1,0 +1,155 @@
+"""Look-ups of rules are remembered however much is pushed, and forgotten with the first commit that changes a rule."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from moorage.core.identity import authentication as access
+from moorage.core.identity import authorization
+from moorage.core.identity.authorization import Question
+from moorage.core.identity.sessions import RoleSession, Session
+from moorage.domain.identity.callers import Caller
+from moorage.domain.names import Registry
+from moorage.metadata.database import Transaction, Until
+from moorage.metadata.engines.engine import Engine
+from moorage.metadata.identity.policies import AWS, PolicyName, attach
+from moorage.metadata.registry import policies, settings
+from tests.contract.metadata.conftest import OpenDatabase
+
+_TABLE = re.compile(r"\b(?:FROM|JOIN) (\w+)")
+_TRIGGERS = {
+    "sqlite": "SELECT tbl_name, name FROM sqlite_schema WHERE type = 'trigger'",
+    "postgresql": "SELECT tgrelid::regclass::text, tgname::text FROM pg_trigger WHERE NOT tgisinternal",
+}
+_POLICY = (
+    '{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Principal": "*", "Action": "ecr:CreateRepository",'
+    ' "Resource": "*"}}'
+)
+REGISTRY = Registry("111122223333", "eu-central-1")
+
+
+def add_rows(tx: Transaction) -> None:
+    """One of everything that rules are made of."""
+    account = REGISTRY.account
+    tx.run("INSERT INTO account (id, created_at) VALUES (:id, 1)", id=account)
+    tx.run("INSERT INTO iam_user (id, account, name, created_at) VALUES ('U', :id, 'ann', 1)", id=account)
+    key = "INSERT INTO access_key (id, user_id, sealed_secret, active, created_at) VALUES ('K', 'U', :secret, 1, 1)"
+    tx.run(key, secret=b"sealed")
+    tx.run(
+        "INSERT INTO iam_role (id, account, name, path, trust_policy, max_session_seconds, created_at)"
+        " VALUES ('R', :id, 'ci', '/', '{}', 3600, 1)",
+        id=account,
+    )
+    attach(tx, "R", PolicyName(AWS, "AmazonEC2ContainerRegistryReadOnly"))
+    tx.run(
+        "INSERT INTO repository (id, account, region, name, created_at, tag_mutability, exclusion_filters,"
+        " scan_on_push, encryption_type) VALUES (7, :account, :region, 'app', 1, 'MUTABLE', '[]', 0, 'AES256')",
+        account=account,
+        region=REGISTRY.region,
+    )
+    tx.run("INSERT INTO resource_tag (repository_id, key, value) VALUES (7, 'team', 'a')")
+    policies.put_registry_policy(tx, REGISTRY, _POLICY)
+    settings.put_account_setting(tx, REGISTRY, "REGISTRY_POLICY_SCOPE", "V2")
+
+
+def revision(tx: Transaction) -> Any:
+    return tx.one("SELECT revision FROM rules")
+
+
+CHANGES = [
+    "UPDATE access_key SET active = 0",
+    "DELETE FROM access_key",
+    "DELETE FROM iam_user",
+    "UPDATE iam_role SET trust_policy = '[]'",
+    "DELETE FROM attached_policy",
+    "INSERT INTO inline_policy (identity_id, name, document) VALUES ('U', 'p', '{}')",
+    "INSERT INTO iam_policy (account, name, document, created_at) VALUES ('111122223333', 'p', '{}', 1)",
+    "UPDATE registry_policy SET text = '{}'",
+    "UPDATE account_setting SET value = 'V1'",
+    "INSERT INTO pull_time_exclusion (account, region, principal, created_at) VALUES ('1', 'r', 'p', 1)",
+    "INSERT INTO repository_policy (repository_id, text) VALUES (7, '{}')",
+    "UPDATE resource_tag SET value = 'b'",
+    "DELETE FROM repository",
+]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_change_of_a_rule_is_known_to_every_process_before_its_answer(
+    engine: Engine, opened: OpenDatabase, change: str
+) -> None:
+    engine.now(add_rows)
+    one, other = opened(), opened()
+
+    async def run() -> tuple[Any, Any]:
+        before = await other.recall("revision", revision, until=Until.CHANGE_OF_RULES)
+        await one.write(lambda tx: tx.run(change))
+        return before, await other.recall("revision", revision, until=Until.CHANGE_OF_RULES)
+
+    before, after = asyncio.run(run())
+
+    assert before < after
+
+
+@pytest.mark.parametrize(
+    "change", ["UPDATE repository SET images = images + 1", "UPDATE access_key SET last_used_at = 5"]
+)
+def test_what_pushes_and_uses_write_ends_no_memory_of_rules(engine: Engine, opened: OpenDatabase, change: str) -> None:
+    engine.now(add_rows)
+    database, looks = opened(), []
+
+    def look(tx: Transaction) -> Any:
+        looks.append(1)
+        return revision(tx)
+
+    async def run() -> None:
+        for _ in range(5):
+            await database.recall("revision", look, until=Until.CHANGE_OF_RULES)
+            await database.write(lambda tx: tx.run(change))
+
+    asyncio.run(run())
+
+    assert len(looks) == 1
+
+
+class Listening:
+    """A transaction that takes note of the tables that are read."""
+
+    def __init__(self, tx: Transaction) -> None:
+        self._tx = tx
+        self.tables: set[str] = set()
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def listen(sql: str, **values: Any) -> Any:
+            self.tables.update(_TABLE.findall(sql))
+            return getattr(self._tx, name)(sql, **values)
+
+        return listen
+
+
+def test_every_table_that_rules_are_read_from_is_watched(engine: Engine) -> None:
+    """What `recall` remembers until the rules change must not be read from anything else."""
+    engine.now(add_rows)
+    kind = "sqlite" if "Sqlite" in type(engine).__name__ else "postgresql"
+    question = Question(Caller(REGISTRY.account, REGISTRY.region, "U", "ann", "K", ()), "ecr:PutImage", REGISTRY, "app")
+    session = Session("ASIA", "K", 0, 1, RoleSession("R", "build"))
+
+    def read(tx: Transaction) -> set[str]:
+        listening: Any = Listening(tx)
+        assert access._find_key(listening, "K") is not None
+        assert access._find_holder(listening, session) is not None
+        assert authorization._protection(listening, question).exists
+        assert authorization._tags(listening, question) == {"team": "a"}
+        settings.every_pull_time_exclusion(listening, REGISTRY)
+        tables: set[str] = listening.tables
+        return tables
+
+    watched = {table for table, _ in engine.now(lambda tx: tx.all(_TRIGGERS[kind]))}
+
+    tables = engine.now(read)
+    assert len(tables) > 9
+    assert tables <= watched

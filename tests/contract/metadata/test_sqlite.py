@@ -1,0 +1,81 @@
+"""The embedded database: what only SQLite has, and what its file is brought up to."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import closing
+from pathlib import Path
+
+import apsw
+import pytest
+
+from moorage.metadata.database import DatabaseUnusable, Transaction, Until
+from moorage.metadata.engines.sqlite.database import SqliteDatabase, open_writer
+from moorage.metadata.engines.sqlite.generation import Generation
+from moorage.metadata.engines.sqlite.schema import migrate
+from tests.contract.metadata.test_database import add, count
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "moorage.db"
+    migrate(path)
+    return path
+
+
+@pytest.mark.parametrize("until", Until)
+def test_a_writer_that_died_in_its_commit_leaves_nothing_to_remember_until_the_next_one(
+    path: Path, until: Until
+) -> None:
+    database, looks = SqliteDatabase(path), []
+    database.start()
+    generation = Generation(path.with_suffix(".generation"))
+    generation.begin(until)
+
+    def look(tx: Transaction) -> int:
+        looks.append(1)
+        return count(tx)
+
+    async def run() -> None:
+        await database.recall("accounts", look, until=until)
+        await database.recall("accounts", look, until=until)
+        await database.write(add("000000000001"))
+        assert await database.recall("accounts", look, until=until) == 1
+        await database.recall("accounts", look, until=until)
+
+    with closing(database):
+        asyncio.run(run())
+    generation.close()
+
+    assert len(looks) == 3
+
+
+def test_foreign_keys_and_full_synchronisation_are_on(path: Path) -> None:
+    with open_writer(path) as writer:
+        values = writer.now(lambda tx: [tx.one(f"PRAGMA {name}") for name in ("foreign_keys", "synchronous")])
+
+    assert values == [(1,), (2,)]
+
+
+def test_a_database_of_a_newer_program_is_refused(path: Path) -> None:
+    connection = apsw.Connection(str(path))
+    connection.execute("PRAGMA user_version = 999")
+    connection.close()
+
+    with pytest.raises(DatabaseUnusable, match="newer Moorage"):
+        migrate(path)
+
+
+def test_migrating_twice_changes_nothing(path: Path) -> None:
+    before = _schema(path)
+
+    _, version = migrate(path)
+    assert migrate(path) == (version, version)
+    assert _schema(path) == before
+
+
+def _schema(path: Path) -> list[object]:
+    connection = apsw.Connection(str(path))
+    rows = connection.execute("SELECT name, sql FROM sqlite_schema ORDER BY name").fetchall()
+    connection.close()
+    return list(rows)

@@ -1,0 +1,184 @@
+"""What the specification says a registry does, as dictionaries: each method answers with a status and an error code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+from moorage.metadata.registry.repositories import RepositorySettings
+from tests.docker.model.contents import BY_DIGEST, Manifest, referrers_tag
+from tests.support.images import OCI_INDEX, digest
+
+FILTER = "v1*"
+
+
+class Outcome(NamedTuple):
+    """What a request is answered with; `code` when it is refused, which `changes` nothing but in one case."""
+
+    status: int
+    code: str | None = None
+    changes: bool = False
+
+
+UNKNOWN_REPOSITORY = Outcome(404, "NAME_UNKNOWN")
+UNKNOWN_UPLOAD = Outcome(404, "BLOB_UPLOAD_UNKNOWN")
+UNKNOWN_MANIFEST = Outcome(404, "MANIFEST_UNKNOWN")
+UNKNOWN_BLOB = Outcome(404, "BLOB_UNKNOWN")
+DENIED = Outcome(403, "DENIED")
+IN_USE = Outcome(405, "UNSUPPORTED")
+WRONG_DIGEST = Outcome(400, "DIGEST_INVALID")
+ENDED = WRONG_DIGEST._replace(changes=True)
+WRONG_RANGE = Outcome(416, "BLOB_UPLOAD_INVALID")
+
+
+class Place(NamedTuple):
+    """A repository as a client names it."""
+
+    account: str
+    name: str
+
+
+@dataclass
+class Upload:
+    owner: str
+    place: Place
+    content: bytes = b""
+
+
+@dataclass
+class Finished:
+    owner: str
+    place: Place
+    digest: str
+
+
+@dataclass
+class Repository:
+    """What one repository holds. `manifests` are in the order in which they were pushed."""
+
+    settings: RepositorySettings = field(default_factory=RepositorySettings)
+    blobs: set[str] = field(default_factory=set)
+    manifests: dict[str, Manifest] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+
+    def put(self, manifest: Manifest, tags: list[str]) -> Outcome:
+        known = manifest.digest in self.manifests
+        complete = self.blobs.issuperset(manifest.blobs) and self.manifests.keys() >= set(manifest.children)
+        if not known and not complete:
+            return Outcome(404, "MANIFEST_BLOB_UNKNOWN")
+        if any(self.tags.get(tag, manifest.digest) != manifest.digest and self._is_immutable(tag) for tag in tags):
+            return Outcome(400, "TAG_INVALID")
+        self.manifests.setdefault(manifest.digest, manifest)
+        self.tags |= dict.fromkeys(tags, manifest.digest)
+        return Outcome(201)
+
+    def _is_immutable(self, tag: str) -> bool:
+        filtered = tag.startswith("v1")
+        return {
+            "MUTABLE": False,
+            "IMMUTABLE": True,
+            "MUTABLE_WITH_EXCLUSION": filtered,
+            "IMMUTABLE_WITH_EXCLUSION": not filtered,
+        }[self.settings.tag_mutability]
+
+    def delete(self, reference: str) -> Outcome:
+        if ":" not in reference:
+            return Outcome(202) if self.tags.pop(reference, None) else UNKNOWN_MANIFEST
+        if reference not in self.manifests:
+            return UNKNOWN_MANIFEST
+        if any(reference in manifest.children for manifest in self.manifests.values()):
+            return IN_USE
+        del self.manifests[reference]
+        self.tags = {tag: named for tag, named in self.tags.items() if named != reference}
+        return Outcome(202)
+
+    def delete_blob(self, name: str) -> Outcome:
+        if name not in self.blobs:
+            return UNKNOWN_BLOB
+        if any(name in manifest.blobs for manifest in self.manifests.values()):
+            return IN_USE
+        self.blobs.remove(name)
+        return Outcome(202)
+
+    def referrers(self, subject: str) -> list[Manifest]:
+        """What names the subject, and what a client lists under its tag and names none."""
+        pushed = self.manifests.get(self.tags.get(referrers_tag(subject), ""))
+        listed = pushed.children if pushed and pushed.is_index and pushed.digest != subject else ()
+        return [
+            manifest
+            for manifest in self.manifests.values()
+            if manifest.subject == subject
+            or (manifest.subject is None and manifest.digest in listed and manifest.digest != subject)
+        ]
+
+    def get(self, reference: str) -> bytes | dict[str, Any] | None:
+        """The bytes that were pushed, the list that the registry makes of referrers, or None."""
+        pushed = self.manifests.get(self.tags.get(reference, reference))
+        subject = reference.replace("sha256-", "sha256:")
+        if ":" in reference or subject == reference or (pushed and not pushed.is_index):
+            return pushed.blob.content if pushed else None
+        found = self.referrers(subject)
+        if pushed and (pushed.digest == subject or set(pushed.children) == {one.digest for one in found}):
+            return pushed.blob.content
+        return listing(found) if pushed or found else None
+
+
+def listing(found: list[Manifest]) -> dict[str, Any]:
+    return {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [one.referrer() for one in found]}
+
+
+class Model:
+    """All registries of a server. A refused request changes nothing, but for an upload that gets a wrong digest."""
+
+    def __init__(self, places: list[Place]) -> None:
+        self.repositories = {place: Repository() for place in places}
+        self.uploads: dict[str, Upload] = {}
+        self.finished: dict[str, Finished] = {}
+
+    def upload(self, name: str, owner: str, place: Place) -> Upload | None:
+        """An upload of that user in that repository; anybody else's is not there."""
+        found = self.uploads.get(name)
+        return found if found and (found.owner, found.place) == (owner, place) else None
+
+    def append(self, upload: Upload | None, chunk: bytes, offset: int | None) -> Outcome:
+        if upload is None:
+            return UNKNOWN_UPLOAD
+        if offset is not None and offset != len(upload.content):
+            return WRONG_RANGE
+        upload.content += chunk
+        return Outcome(202)
+
+    def complete(self, name: str, upload: Upload | None, place: Place, wanted: str) -> Outcome:
+        """The end of an upload that has all its bytes."""
+        if upload is None:
+            return UNKNOWN_UPLOAD
+        del self.uploads[name]
+        if digest(upload.content) != wanted:
+            return ENDED
+        self.repositories[place].blobs.add(wanted)
+        self.finished[name] = Finished(upload.owner, place, wanted)
+        return Outcome(201)
+
+    def is_finished(self, name: str, owner: str, place: Place, wanted: str) -> bool:
+        """Whether this is the repetition of a request whose answer was lost."""
+        return self.finished.get(name) == Finished(owner, place, wanted) and wanted in self.repositories[place].blobs
+
+    def mountable(self, account: str, name: str, source: str | None) -> bool:
+        return any(
+            name in repository.blobs
+            for place, repository in self.repositories.items()
+            if place.account == account and source in (None, place.name)
+        )
+
+    def set_mutability(self, place: Place, mutability: str) -> tuple[str, ...]:
+        """Returns the filters that go with it."""
+        filters = (FILTER,) if mutability.endswith("_WITH_EXCLUSION") else ()
+        repository = self.repositories[place]
+        repository.settings = replace(repository.settings, tag_mutability=mutability, exclusion_filters=filters)
+        return filters
+
+
+def children_first(manifest: Manifest) -> list[Manifest]:
+    """All that must be pushed for this manifest, in an order that a registry takes; itself last."""
+    below = [one for child in manifest.children for one in children_first(BY_DIGEST[child])]
+    return [*below, manifest]

@@ -1,0 +1,277 @@
+"""The docker door in this process, over a real database and real files: a test scripts the ASGI messages."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import itertools
+import json
+from collections.abc import Coroutine, Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+from moorage.adapters.files.blob_store import FileBlobStore
+from moorage.core.clock import system_clock
+from moorage.core.events.audit import Audit
+from moorage.core.garbage.grace import Telling
+from moorage.core.identity.accounts import create_key, create_user, root_key
+from moorage.core.identity.authentication import Access, Credentials
+from moorage.core.identity.authorization import Authorizer
+from moorage.core.identity.policies import attach, policy_name
+from moorage.core.pages import PageTokens
+from moorage.core.registry import repositories
+from moorage.core.registry.addresses import Addresses
+from moorage.core.registry.layers import Layers
+from moorage.core.registry.pulls import Pulls
+from moorage.core.registry.repositories import Draft
+from moorage.core.services import Services
+from moorage.core.vault import Vault
+from moorage.domain.identity.callers import Caller
+from moorage.domain.names import Registry, RepositoryName
+from moorage.domain.registry.encryption import Keys
+from moorage.domain.registry.quotas import Quotas
+from moorage.http.messages import Request, Response
+from moorage.metadata.database import Transaction
+from moorage.metadata.identity import accounts as identities
+from moorage.metadata.registry.repositories import Repository, RepositorySettings
+from moorage.oci.routes import DockerDoor
+from tests.support.databases import engine_of, tables
+from tests.support.images import Blob, Image
+
+T = TypeVar("T")
+
+ACCOUNT = "000000000000"
+REGION = "us-east-1"
+HOST = "localhost:5000"
+
+DISCONNECT: dict[str, Any] = {"type": "http.disconnect"}
+STALL: dict[str, Any] = {}
+
+
+def piece(content: bytes, *, more: bool = True) -> dict[str, Any]:
+    """A message with some of a request's body."""
+    return {"type": "http.request", "body": content, "more_body": more}
+
+
+class Answer(NamedTuple):
+    """What came back; `headers` by names in lower case. `by_server` when the HTTP server sends a file by itself."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+    by_server: bool
+    request: Request
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def code(self) -> str:
+        """The code of the one error of an error document."""
+        (error,) = self.json()["errors"]
+        return str(error["code"])
+
+
+class World:
+    """A registry in a folder, with an event loop to run its requests on."""
+
+    def __init__(self, folder: Path) -> None:
+        self.runner = asyncio.Runner()
+        self.offset = 0
+        self.folder = folder
+        self.database = engine_of(folder).open()
+        self.database.start()
+        FileBlobStore(folder).prepare()
+        self.forget()
+        self._numbers = itertools.count()
+
+    def forget(self) -> None:
+        """Go on with nothing in memory of what was done so far, as another process would."""
+        vault, store = Vault(b"k" * 32), FileBlobStore(self.folder)
+        self.services = Services(
+            database=self.database,
+            blobs=store,
+            layers=Layers(self.database, store, self.now),
+            access=Access(self.database, vault, self.now, REGION),
+            authorizer=Authorizer(self.database),
+            telling=Telling(self.database, self.now),
+            pages=PageTokens(vault),
+            pulls=Pulls(self.database, self.now),
+            vault=vault,
+            addresses=Addresses("http", HOST),
+            now=self.now,
+            audit=Audit(None, self.now, REGION, reads=False),
+            keys=Keys(),
+            quotas=Quotas(),
+        )
+        self.door = DockerDoor(self.services)
+
+    def close(self) -> None:
+        self.database.close()
+        self.runner.close()
+
+    def now(self) -> int:
+        """The time, which a test moves on with `offset`, in microseconds."""
+        return system_clock() + self.offset
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        return self.runner.run(work)
+
+    def new_repository(
+        self, account: str = ACCOUNT, name: str | None = None, settings: RepositorySettings | None = None
+    ) -> str:
+        """An empty repository that no other test uses."""
+        name = name or f"team/app-{next(self._numbers)}"
+        registry = Registry(account, REGION)
+
+        def make(tx: Transaction) -> Repository:
+            chosen = settings or RepositorySettings()
+            draft = Draft(registry, RepositoryName.parse(name), chosen)
+            return repositories.create(tx, draft, Quotas(), self.now())
+
+        self.run(self.database.write(make))
+        return name
+
+    def root(self, account: str = ACCOUNT) -> Client:
+        """The root user of an account, which is made if need be."""
+        key = self.run(self.database.write(lambda tx: root_key(tx, self.services.vault, account, self.now())))
+        return self._client(key.id)
+
+    def user(self, *policies: str, account: str = ACCOUNT) -> Client:
+        """A new user of an account that exists, with these managed policies."""
+        name = f"user-{next(self._numbers)}"
+
+        def make(tx: Transaction) -> str:
+            user = create_user(tx, account, name, self.now())
+            for policy in policies:
+                attach(tx, user, policy_name(account, policy))
+            return create_key(tx, self.services.vault, user, self.now()).id
+
+        return self._client(self.run(self.database.write(make)))
+
+    def _client(self, key_id: str) -> Client:
+        key = self.database.look(lambda tx: identities.find_key(tx, key_id))
+        assert key is not None
+        user = key.user
+        caller = Caller(user.account, REGION, user.id, user.name, key.id)
+        secret = self.services.vault.open(key.sealed_secret, key.id)
+        token, _ = self.services.access.issue_docker_token(Credentials(secret, caller), caller.registry)
+        return Client(self, caller, basic("AWS", token), basic(key.id, secret))
+
+    def settle(self) -> None:
+        """Let the times of the pulls so far be written, which otherwise happens a little later."""
+
+        async def flushed() -> None:
+            written = self.services.pulls.flush()
+            if written is not None:
+                await written
+
+        self.run(flushed())
+
+    def trace(self) -> dict[str, Any]:
+        """All that a request could change: the rows of every table, and the files with their sizes.
+
+        But for the memory of finished uploads, which nobody sees but who asks twice, and of when somebody was told of a
+        layer, which only the collector sees.
+        """
+        self.settle()
+
+        def rows(tx: Transaction) -> dict[str, Any]:
+            names = [row[0] for row in tx.all(tables()) if row[0] != "finished_upload"]
+            columns = {"repository_layer": "repository_id, blob_id, linked_at"}
+            return {name: tx.all(f"SELECT {columns.get(name, '*')} FROM {name} ORDER BY 1, 2") for name in names}
+
+        folders = (self.folder / "uploads", self.folder / "blobs")
+        files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+        return {**self.database.look(rows), "files": sorted((str(path), path.stat().st_size) for path in files)}
+
+
+class Client:
+    """Somebody with credentials, who sends requests with them."""
+
+    def __init__(self, world: World, caller: Caller, token: str, key: str) -> None:
+        self.world = world
+        self.caller = caller
+        self.token = token
+        self.key = key
+
+    def send(
+        self,
+        method: str,
+        target: str,
+        body: bytes | Iterable[dict[str, Any]] = b"",
+        headers: Mapping[str, str | None] | None = None,
+        *,
+        stall: bool = False,
+    ) -> Answer:
+        """One request. `body` is the whole body, or the messages with which it arrives; a header of None is not sent.
+
+        After the last message the client is gone, or with `stall` sends nothing more.
+        """
+        messages = [piece(body, more=False)] if isinstance(body, bytes) else list(body)
+        if stall:
+            messages.append(STALL)
+        sent = {"host": HOST, "authorization": self.token}
+        if isinstance(body, bytes):
+            sent["content-length"] = str(len(body))
+        return self.world.run(self._exchange(method, target, messages, {**sent, **(headers or {})}))
+
+    def get(self, target: str, headers: Mapping[str, str | None] | None = None) -> Answer:
+        return self.send("GET", target, headers=headers)
+
+    def head(self, target: str, headers: Mapping[str, str | None] | None = None) -> Answer:
+        return self.send("HEAD", target, headers=headers)
+
+    def push_blob(self, repository: str, content: bytes, algorithm_digest: str | None = None) -> str:
+        """Upload a blob; returns its digest."""
+        digest = algorithm_digest or Blob(content, "").digest
+        location = self.send("POST", f"/v2/{repository}/blobs/uploads/").headers["location"]
+        answer = self.send("PUT", f"{location}?digest={digest}", content)
+        assert answer.status == 201, answer
+        return digest
+
+    def push(self, repository: str, image: Image, reference: str | None = None) -> Answer:
+        """Upload an image with its blobs, under a tag or its digest; returns the answer to the manifest."""
+        for blob in image.blobs:
+            self.push_blob(repository, blob.content)
+        return self.push_manifest(repository, image.manifest, reference or image.manifest.digest)
+
+    def push_manifest(self, repository: str, manifest: Blob, reference: str) -> Answer:
+        path = f"/v2/{repository}/manifests/{reference}"
+        return self.send("PUT", path, manifest.content, {"content-type": manifest.media_type})
+
+    async def _exchange(
+        self, method: str, target: str, messages: list[dict[str, Any]], headers: Mapping[str, str | None]
+    ) -> Answer:
+        script = iter(messages)
+
+        async def receive() -> dict[str, Any]:
+            message = next(script, DISCONNECT)
+            if message is STALL:
+                await asyncio.Event().wait()
+            return message
+
+        path, _, query = target.partition("?")
+        pairs = [(name.encode(), value.encode("latin-1")) for name, value in headers.items() if value is not None]
+        scope = {"type": "http", "method": method, "path": path, "query_string": query.encode(), "headers": pairs}
+        request = Request(scope, receive, "request-1")
+        return await _collected(await self.world.door.handle(request), request)
+
+
+async def _collected(response: Response, request: Request) -> Answer:
+    body = response.body
+    if response.file is not None:
+        body = response.file.read_bytes()
+    elif response.stream is not None:
+        body = b"".join([chunk async for chunk in response.stream])
+    names = [name for name, _ in response.headers]
+    assert len(names) == len(set(names)), names
+    headers = {name.decode(): value.decode() for name, value in response.headers}
+    if request.method != "HEAD" and response.status not in {204, 304}:
+        assert headers["content-length"] == str(len(body)), headers
+    return Answer(response.status, headers, body, response.file is not None, request)
+
+
+def basic(user: str, password: str) -> str:
+    """The Authorization header of a user name and a password."""
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()

@@ -1,0 +1,226 @@
+"""GET and HEAD of blobs: whole, in part, and not at all."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from moorage.domain.ports import BlobMissing
+from moorage.http.blob_response import byte_range
+from tests.docker.oci.client import Client, World
+from tests.support.images import digest, image
+
+CONTENT = random.Random(1).randbytes(100_000)
+
+
+@pytest.fixture
+def blob(root: Client, repository: str) -> str:
+    """The path of a blob."""
+    return f"/v2/{repository}/blobs/{root.push_blob(repository, CONTENT)}"
+
+
+def test_a_blob_comes_whole_with_all_that_describes_it(root: Client, blob: str) -> None:
+    answer = root.get(blob)
+
+    assert (answer.status, answer.body) == (200, CONTENT)
+    assert answer.by_server
+    name = digest(CONTENT)
+    assert answer.headers == {
+        "accept-ranges": "bytes",
+        "cache-control": "private, max-age=31536000, immutable",
+        "content-length": "100000",
+        "content-type": "application/octet-stream",
+        "docker-content-digest": name,
+        "docker-distribution-api-version": "registry/2.0",
+        "etag": f'"{name}"',
+    }
+    assert answer.request.operation == "GetDownloadUrlForLayer"
+
+
+def test_a_head_tells_the_same_without_the_bytes(root: Client, blob: str) -> None:
+    answer, whole = root.head(blob), root.get(blob)
+
+    assert (answer.status, answer.body, answer.by_server) == (200, b"", False)
+    assert answer.headers == whole.headers
+
+
+@pytest.mark.parametrize("condition", ['"{}"', 'W/"{}"', '"other", "{}"', "*"])
+def test_a_client_that_has_the_blob_does_not_get_it_again(root: Client, blob: str, condition: str) -> None:
+    answer = root.get(blob, {"if-none-match": condition.format(digest(CONTENT))})
+
+    assert (answer.status, answer.body) == (304, b"")
+
+
+def test_a_client_that_has_another_blob_gets_this_one(root: Client, blob: str) -> None:
+    assert root.get(blob, {"if-none-match": '"other"'}).status == 200
+
+
+@pytest.mark.parametrize(
+    ("asked", "first", "last"),
+    [
+        ("bytes=0-0", 0, 0),
+        ("bytes=10-19", 10, 19),
+        ("bytes=99990-", 99_990, 99_999),
+        ("bytes=0-", 0, 99_999),
+        ("bytes=-5", 99_995, 99_999),
+        ("bytes=-200000", 0, 99_999),
+        ("bytes=99999-200000", 99_999, 99_999),
+        ("Bytes = 3 - 4", 3, 4),
+    ],
+)
+def test_a_range_comes_as_asked(root: Client, blob: str, asked: str, first: int, last: int) -> None:
+    answer = root.get(blob, {"range": asked})
+
+    assert answer.status == 206
+    assert answer.headers["content-range"] == f"bytes {first}-{last}/100000"
+    assert answer.body == CONTENT[first : last + 1]
+
+
+def test_a_range_that_ends_before_it_begins_is_refused(root: Client, blob: str) -> None:
+    """RFC 9110 would have it ignored; the conformance program of the distribution-spec wants 416."""
+    answer = root.get(blob, {"range": "bytes=500-0"})
+
+    assert (answer.status, answer.headers["content-range"]) == (416, "bytes */100000")
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "bytes=0-1,5-6",
+        "bytes=",
+        "bytes=-",
+        "bytes=a-b",
+        "bytes=1",
+        "lines=1-2",
+        "bytes=1-9" + "9" * 5000,
+        "²",
+    ],
+)
+def test_several_ranges_or_nonsense_get_the_whole(root: Client, blob: str, asked: str) -> None:
+    answer = root.get(blob, {"range": asked})
+
+    assert (answer.status, answer.body) == (200, CONTENT)
+
+
+@pytest.mark.parametrize("asked", ["bytes=100000-", "bytes=100000-100001", "bytes=-0"])
+def test_a_range_outside_is_told_the_size(root: Client, blob: str, asked: str) -> None:
+    answer = root.get(blob, {"range": asked})
+
+    assert (answer.status, answer.body) == (416, b"")
+    assert answer.headers["content-range"] == "bytes */100000"
+
+
+def test_a_range_of_something_older_gets_the_whole(root: Client, blob: str) -> None:
+    assert root.get(blob, {"range": "bytes=0-1", "if-range": '"older"'}).status == 200
+    assert root.get(blob, {"range": "bytes=0-1", "if-range": f'"{digest(CONTENT)}"'}).status == 206
+
+
+def test_a_range_says_nothing_to_a_head(root: Client, blob: str) -> None:
+    assert root.head(blob, {"range": "bytes=0-1"}).status == 200
+
+
+def test_no_range_exists_of_an_empty_blob() -> None:
+    assert byte_range(b"bytes=0-", 0) == range(0)
+    assert byte_range(b"bytes=-1", 0) == range(0)
+
+
+def test_an_empty_blob_is_a_blob(root: Client, repository: str) -> None:
+    answer = root.get(f"/v2/{repository}/blobs/{root.push_blob(repository, b'')}")
+
+    assert (answer.status, answer.body, answer.headers["content-length"]) == (200, b"", "0")
+
+
+def test_a_blob_that_is_not_there_is_unknown(root: Client, repository: str) -> None:
+    target = f"/v2/{repository}/blobs/{digest(b'absent')}"
+    answer, asked = root.get(target), root.head(target)
+
+    assert (answer.status, answer.code) == (404, "BLOB_UNKNOWN")
+    assert (asked.status, asked.body) == (404, b"")
+
+
+@pytest.mark.parametrize(
+    "reference", ["sha256:abc", "md5:" + "0" * 32, "sha256:" + "A" * 64, "latest", "", "sha256:" + "0" * 63 + "\n"]
+)
+def test_what_is_no_digest_names_no_blob(root: Client, repository: str, reference: str) -> None:
+    answer = root.get(f"/v2/{repository}/blobs/{reference}")
+
+    assert (answer.status, answer.code) == (400, "DIGEST_INVALID")
+
+
+def test_knowing_a_digest_is_no_permission(world: World, root: Client, blob: str) -> None:
+    """A blob is visible where it was uploaded, mounted or referenced, and nowhere else."""
+    other = world.new_repository()
+    one = image()
+    root.push(blob.partition("/blobs/")[0].removeprefix("/v2/"), one)
+
+    answer = root.get(f"/v2/{other}/blobs/{digest(CONTENT)}")
+    asked = root.head(f"/v2/{other}/blobs/{digest(CONTENT)}")
+    pushed = root.push_manifest(other, one.manifest, "v1")
+
+    assert (answer.status, answer.code) == (404, "BLOB_UNKNOWN")
+    assert asked.status == 404
+    assert (pushed.status, pushed.code) == (404, "MANIFEST_BLOB_UNKNOWN")
+
+
+@pytest.mark.parametrize("size", [9, 20_000])
+def test_bytes_that_the_store_has_lost_are_a_fault_and_never_a_404(
+    world: World, root: Client, repository: str, size: int
+) -> None:
+    """A 404 would tell that the blob was never there. Small blobs and large ones are read differently."""
+    content = random.Random(size).randbytes(size)
+    path = f"/v2/{repository}/blobs/{root.push_blob(repository, content)}"
+    files = [found for found in (world.folder / "blobs").rglob("*") if found.is_file()]
+    (file,) = [found for found in files if found.read_bytes() == content]
+
+    file.write_bytes(b"short")
+    with pytest.raises(OSError, match=f"{size}"):
+        root.get(path)
+    file.unlink()
+    with pytest.raises((FileNotFoundError, BlobMissing)):
+        root.get(path)
+
+
+def test_a_blob_has_a_name_in_either_algorithm(root: Client, repository: str) -> None:
+    name = root.push_blob(repository, CONTENT, digest(CONTENT, "sha512"))
+
+    answer = root.get(f"/v2/{repository}/blobs/{name}")
+
+    assert answer.body == CONTENT
+    assert answer.headers["docker-content-digest"] == name
+
+
+def test_a_deleted_blob_is_gone_from_its_repository_and_from_no_other(
+    world: World, root: Client, repository: str
+) -> None:
+    other = world.new_repository()
+    name = root.push_blob(repository, CONTENT)
+    root.push_blob(other, CONTENT)
+
+    assert root.send("DELETE", f"/v2/{repository}/blobs/{name}").status == 202
+
+    assert root.get(f"/v2/{repository}/blobs/{name}").status == 404
+    assert root.get(f"/v2/{other}/blobs/{name}").body == CONTENT
+    again = root.send("DELETE", f"/v2/{repository}/blobs/{name}")
+    assert (again.status, again.code) == (404, "BLOB_UNKNOWN")
+
+
+def test_a_blob_that_an_image_needs_cannot_be_deleted(root: Client, repository: str) -> None:
+    one = image()
+    root.push(repository, one, "v1")
+    before = root.world.trace()
+
+    answer = root.send("DELETE", f"/v2/{repository}/blobs/{one.blobs[0].digest}")
+
+    assert (answer.status, answer.code) == (405, "UNSUPPORTED")
+    assert root.world.trace() == before
+
+
+def test_who_may_only_read_or_push_deletes_no_blob(world: World, root: Client, repository: str) -> None:
+    name = root.push_blob(repository, CONTENT)
+    pusher = world.user("AmazonEC2ContainerRegistryPowerUser")
+
+    answer = pusher.send("DELETE", f"/v2/{repository}/blobs/{name}")
+
+    assert (answer.status, answer.code) == (403, "DENIED")
+    assert root.get(f"/v2/{repository}/blobs/{name}").status == 200

@@ -1,0 +1,205 @@
+"""Create on push: a push to a repository that does not exist makes it, where a template says so (ecr-behaviour, 11)."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from moorage.core.registry import templates
+from moorage.domain.identity.policies.rendering import rendered
+from moorage.domain.lifecycle.policy import parse
+from moorage.domain.names import Registry
+from moorage.domain.registry.encryption import Keys
+from moorage.domain.registry.quotas import Quotas
+from moorage.metadata.database import Transaction
+from moorage.metadata.lifecycle import policies as lifecycle
+from moorage.metadata.lifecycle.policies import StoredPolicy
+from moorage.metadata.registry import policies, repositories
+from moorage.metadata.registry.repositories import Repository
+from moorage.metadata.registry.templates import Template
+from tests.docker.oci.client import ACCOUNT, REGION, Answer, Client, World
+from tests.docker.oci.test_uploads import CONTENT
+from tests.support.http_client import Docker
+from tests.support.images import digest, image, index
+from tests.support.policies import policy
+from tests.support.server import Server
+from tests.unit.lifecycle.policies import policy as lifecycle_policy
+from tests.unit.lifecycle.policies import rule
+
+HERE = Registry(ACCOUNT, REGION)
+TEMPLATE = Template("", (templates.CREATE_ON_PUSH,))
+LIFECYCLE = lifecycle_policy(rule(1, "any", 5))
+POLICY = policy({"Effect": "Allow", "Principal": "*", "Action": "ecr:BatchGetImage"})
+
+
+def put_template(world: World, prefix: str, **fields: Any) -> None:
+    template = replace(TEMPLATE, prefix=prefix, **fields)
+    world.run(world.database.write(lambda tx: templates.create(tx, HERE, template, Keys(), Quotas())))
+
+
+def delete_template(world: World, prefix: str) -> None:
+    world.run(world.database.write(lambda tx: templates.delete(tx, HERE, prefix)))
+
+
+def found(world: World, name: str) -> Repository | None:
+    return world.database.look(lambda tx: repositories.find(tx, HERE, name))
+
+
+def start(client: Client, name: str, query: str = "") -> Answer:
+    return client.send("POST", f"/v2/{name}/blobs/uploads/{query}")
+
+
+def test_without_a_template_a_push_finds_no_repository(world: World, root: Client) -> None:
+    put_template(world, "nobody", applied_for=("REPLICATION", "PULL_THROUGH_CACHE"))
+
+    for name in ("nobody/app", "nobody", "elsewhere/app"):
+        answer = start(root, name)
+
+        assert (answer.status, answer.code) == (404, "NAME_UNKNOWN")
+        assert found(world, name) is None
+
+
+def test_the_first_upload_makes_the_repository_as_the_template_says(world: World, root: Client) -> None:
+    put_template(
+        world,
+        "made",
+        tag_mutability="IMMUTABLE_WITH_EXCLUSION",
+        exclusion_filters=("dev-*",),
+        encryption_type="KMS",
+        resource_tags={"team": "a", "cost": "1"},
+        repository_policy=POLICY,
+        lifecycle_policy=LIFECYCLE,
+    )
+    one, other = image(seed=501), image(seed=502)
+
+    assert root.push("made/app", one, "v1").status == 201
+
+    made = found(world, "made/app")
+    assert made is not None
+    assert (made.settings.tag_mutability, made.settings.exclusion_filters) == ("IMMUTABLE_WITH_EXCLUSION", ("dev-*",))
+    assert made.settings.encryption_type == "KMS"
+    assert str(made.settings.kms_key).startswith(f"arn:aws:kms:{REGION}:{ACCOUNT}:key/")
+    assert root.push("made/app", other, "v1").code == "TAG_INVALID"
+
+    def read(tx: Transaction) -> Any:
+        kept = policies.find_repository_policy(tx, made.id), lifecycle.find_policy(tx, made.id)
+        return repositories.resource_tags(tx, made), *kept
+
+    compact = parse(LIFECYCLE).text
+    assert world.database.look(read) == (
+        {"cost": "1", "team": "a"},
+        rendered(POLICY),
+        StoredPolicy(compact, evaluated_at=0),
+    )
+
+
+@pytest.mark.parametrize("query", ["", f"?digest={digest(CONTENT)}", f"?mount={digest(b'-')}&from=x/y", "?mount=x"])
+def test_every_way_to_begin_an_upload_makes_the_repository(world: World, root: Client, query: str) -> None:
+    prefix = f"ways-{len(query)}"
+    put_template(world, prefix)
+
+    answer = root.send("POST", f"/v2/{prefix}/app/blobs/uploads/{query}", CONTENT if "digest" in query else b"")
+
+    assert answer.status == (201 if "digest" in query else 202)
+    assert found(world, f"{prefix}/app") is not None
+
+
+def test_a_blob_is_mounted_into_a_repository_that_is_made_for_it(world: World, root: Client, repository: str) -> None:
+    put_template(world, "mounting")
+    name = root.push_blob(repository, CONTENT)
+
+    assert start(root, "mounting/app", f"?mount={name}&from={repository}").status == 201
+    assert root.get(f"/v2/mounting/app/blobs/{name}").body == CONTENT
+
+
+def test_a_manifest_that_needs_nothing_makes_the_repository_and_one_that_is_refused_does_not(
+    world: World, root: Client
+) -> None:
+    put_template(world, "manifests")
+
+    refused = root.push_manifest("manifests/not", image(seed=503).manifest, "v1")
+    taken = root.push_manifest("manifests/app", index([]).manifest, "v1")
+
+    assert refused.code == "MANIFEST_BLOB_UNKNOWN"
+    assert found(world, "manifests/not") is None
+    assert taken.status == 201
+    assert found(world, "manifests/app") is not None
+
+
+def test_the_longest_prefix_counts_and_root_only_where_none_fits(world: World, root: Client) -> None:
+    names = {"long": "a", "long/team": "b", "ROOT": "root"}
+    for prefix, value in names.items():
+        put_template(world, prefix, resource_tags={"from": value})
+    put_template(world, "long/team/other", applied_for=("REPLICATION",))
+    expected = {
+        "long": "root",
+        "long/app": "a",
+        "long/teams/app": "a",
+        "long/team/app": "b",
+        "long/team/other/app": "b",
+        "short": "root",
+        "longer/app": "root",
+    }
+
+    for name in expected:
+        assert start(root, name).status == 202
+    delete_template(world, "ROOT")
+
+    def read(tx: Transaction) -> dict[str, str]:
+        rows = {name: repositories.find(tx, HERE, name) for name in expected}
+        return {name: repositories.resource_tags(tx, row)["from"] for name, row in rows.items() if row}
+
+    assert world.database.look(read) == expected
+
+
+def test_a_template_says_nothing_about_repositories_that_exist(world: World, root: Client) -> None:
+    world.new_repository(name="existing/app")
+    put_template(world, "existing", tag_mutability="IMMUTABLE", resource_tags={"team": "a"})
+
+    assert start(root, "existing/app").status == 202
+
+    existing = found(world, "existing/app")
+    assert existing is not None
+    assert existing.settings.tag_mutability == "MUTABLE"
+
+
+def test_who_pushes_must_be_allowed_to_create_repositories(world: World) -> None:
+    put_template(world, "guarded")
+    world.root()
+    pusher = world.user("AmazonEC2ContainerRegistryPowerUser")
+
+    answer = start(pusher, "guarded/app")
+
+    assert (answer.status, answer.code) == (403, "DENIED")
+    assert "ecr:CreateRepository on resource" in answer.json()["errors"][0]["message"]
+    assert found(world, "guarded/app") is None
+
+
+def test_reading_makes_nothing(world: World, root: Client) -> None:
+    put_template(world, "reading")
+
+    for path in ("manifests/v1", f"blobs/{digest(CONTENT)}", "tags/list", "blobs/uploads/x"):
+        assert root.get(f"/v2/reading/app/{path}").status == 404
+
+    assert found(world, "reading/app") is None
+
+
+def test_pushes_that_race_all_succeed(ecr: Any, http: Docker, server: Server) -> None:
+    ecr.create_repository_creation_template(
+        prefix="racing", appliedFor=["CREATE_ON_PUSH"], resourceTags=[{"Key": "team", "Value": "a"}]
+    )
+
+    def push(number: int) -> None:
+        http.push(f"racing/app-{number % 2}", image(seed=510 + number), f"v{number}")
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(push, range(8)))
+
+    for name in ("racing/app-0", "racing/app-1"):
+        assert len(ecr.list_images(repositoryName=name)["imageIds"]) == 4
+        arn = f"arn:aws:ecr:us-east-1:{ACCOUNT}:repository/{name}"
+        assert ecr.list_tags_for_resource(resourceArn=arn)["tags"] == [{"Key": "team", "Value": "a"}]
+    assert "Traceback" not in server.output()

@@ -1,0 +1,252 @@
+"""Who is let in, what the door says of itself, and the order in which it checks."""
+
+from __future__ import annotations
+
+import pytest
+
+from moorage.core.identity.authentication import DOCKER_TOKEN_LIFE
+from moorage.domain.errors import ContentRefusal, FrontDoorRefusal, Refusal, Unavailable
+from moorage.domain.identity.session_errors import TokenServiceRefusal
+from moorage.metadata.identity import accounts as identities
+from moorage.oci.errors import OCI_CODES, code_of, refused
+from moorage.oci.routes import resource_of
+from tests.docker.oci.client import Client, World, basic
+from tests.support.images import digest, image
+
+PULL_ONLY = "AmazonEC2ContainerRegistryPullOnly"
+READ_ONLY = "AmazonEC2ContainerRegistryReadOnly"
+POWER_USER = "AmazonEC2ContainerRegistryPowerUser"
+
+ABSENT = digest(b"absent")
+UPLOAD = "00000000-0000-4000-8000-000000000000"
+
+ENDPOINTS = [
+    ("GET", "manifests/latest", "BatchGetImage"),
+    ("HEAD", "manifests/latest", "BatchGetImage"),
+    ("PUT", "manifests/latest", "PutImage"),
+    ("DELETE", "manifests/latest", "BatchDeleteImage"),
+    ("GET", f"blobs/{ABSENT}", "GetDownloadUrlForLayer"),
+    ("HEAD", f"blobs/{ABSENT}", "GetDownloadUrlForLayer"),
+    ("POST", "blobs/uploads/", "InitiateLayerUpload"),
+    ("POST", f"blobs/uploads/?digest={ABSENT}", "InitiateLayerUpload"),
+    ("GET", f"blobs/uploads/{UPLOAD}", "UploadLayerPart"),
+    ("PATCH", f"blobs/uploads/{UPLOAD}", "UploadLayerPart"),
+    ("PUT", f"blobs/uploads/{UPLOAD}?digest={ABSENT}", "CompleteLayerUpload"),
+    ("DELETE", f"blobs/uploads/{UPLOAD}", "UploadLayerPart"),
+    ("GET", "tags/list", "ListImages"),
+    ("GET", f"referrers/{ABSENT}", "BatchGetImage"),
+]
+
+
+def subclasses(kind: type[Refusal]) -> list[type[Refusal]]:
+    return [found for direct in kind.__subclasses__() for found in (direct, *subclasses(direct))]
+
+
+@pytest.mark.parametrize("path", ["/v2/", "/v2"])
+def test_the_base_says_that_credentials_are_good(root: Client, path: str) -> None:
+    answer = root.get(path)
+
+    assert (answer.status, answer.body) == (200, b"{}")
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["docker-distribution-api-version"] == "registry/2.0"
+    assert answer.request.caller == "arn:aws:iam::000000000000:root"
+
+
+def test_an_access_key_is_as_good_as_a_token(root: Client) -> None:
+    assert root.get("/v2/", {"authorization": root.key}).status == 200
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    [
+        None,
+        "",
+        "Basic",
+        "Basic !!!",
+        "Bearer abc",
+        basic("AWS", "junk"),
+        basic("AKIAAAAAAAAAAAAAAAAA", "secret"),
+        "Basic QVdT",
+    ],
+)
+@pytest.mark.parametrize("path", ["/v2/", "/v2/team/app/manifests/latest", "/v2/nowhere", "/v2/_catalog"])
+def test_a_stranger_gets_the_challenge_of_ecr_everywhere(root: Client, path: str, authorization: str | None) -> None:
+    answer = root.get(path, {"authorization": authorization})
+
+    assert (answer.status, answer.body) == (401, b"Not Authorized\n")
+    assert answer.headers["www-authenticate"] == 'Basic realm="http://localhost:5000/",service="ecr.amazonaws.com"'
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+    assert answer.headers["docker-distribution-api-version"] == "registry/2.0"
+
+
+def test_a_secret_that_is_wrong_is_challenged(root: Client) -> None:
+    assert root.get("/v2/", {"authorization": basic(root.caller.key, "wrong")}).status == 401
+
+
+def test_a_token_that_was_good_once_is_told_apart(world: World, root: Client) -> None:
+    world.offset = DOCKER_TOKEN_LIFE
+
+    answer = root.get("/v2/")
+
+    assert (answer.status, answer.code) == (403, "DENIED")
+    assert "authorization token has expired" in answer.json()["errors"][0]["message"]
+
+
+def test_a_key_that_is_deactivated_is_out_at_once(world: World) -> None:
+    user = world.user(READ_ONLY)
+    world.run(world.database.write(lambda tx: identities.set_key_active(tx, user.caller.key, False)))
+
+    assert user.get("/v2/").status == 401
+
+
+def test_the_host_name_says_which_registry(world: World, root: Client, repository: str) -> None:
+    host = {"host": "000000000000.dkr.ecr.us-east-1.localhost:5000"}
+
+    assert root.get(f"/v2/{repository}/tags/list", host).status == 200
+
+
+def test_another_accounts_registry_is_closed(root: Client, repository: str) -> None:
+    answer = root.get(f"/v2/{repository}/tags/list", {"host": "999999999999.dkr.ecr.us-east-1.localhost:5000"})
+
+    assert (answer.status, answer.code) == (403, "DENIED")
+    assert "arn:aws:ecr:us-east-1:999999999999:repository/" in answer.json()["errors"][0]["message"]
+
+
+def test_a_token_is_good_in_its_region_only_but_a_key_everywhere(root: Client) -> None:
+    host = {"host": "000000000000.dkr.ecr.eu-central-1.localhost:5000"}
+
+    refused_answer = root.get("/v2/", host)
+    accepted = root.get("/v2/", {**host, "authorization": root.key})
+
+    assert (refused_answer.status, refused_answer.code) == (403, "DENIED")
+    assert "us-east-1" in refused_answer.json()["errors"][0]["message"]
+    assert accepted.status == 200
+
+
+@pytest.mark.parametrize(("method", "target", "action"), ENDPOINTS)
+def test_permission_is_checked_before_the_body_and_before_existence(
+    world: World, repository: str, method: str, target: str, action: str
+) -> None:
+    """A caller without permission gets the same answer whether the repository exists or not, and sends no body."""
+    nobody = world.user()
+
+    answers = [
+        nobody.send(method, f"/v2/{name}/{target}", [], {"content-length": "10"})  # receiving would be a disconnect
+        for name in (repository, "not/there")
+    ]
+
+    for answer, name in zip(answers, (repository, "not/there"), strict=True):
+        assert answer.status == 403
+        if method != "HEAD":
+            assert answer.code == "DENIED"
+            assert (
+                f"ecr:{action} on resource: arn:aws:ecr:us-east-1:000000000000:repository/{name}"
+                in answer.body.decode()
+            )
+
+
+@pytest.mark.parametrize(("method", "target", "action"), ENDPOINTS)
+def test_a_repository_that_is_not_there_is_name_unknown(root: Client, method: str, target: str, action: str) -> None:
+    content = image().manifest
+    body = content.content if method == "PUT" else b""
+
+    answer = root.send(method, f"/v2/not/there/{target}", body, {"content-type": content.media_type})
+
+    assert answer.status == 404
+    assert method == "HEAD" or answer.code == "NAME_UNKNOWN"
+    assert answer.request.operation  # for the log
+
+
+@pytest.mark.parametrize(
+    "name", ["../etc", "a", "Team/App", "team//app", "team/app/", "-app", "a" * 257, "team/äpp", ""]
+)
+@pytest.mark.parametrize(("method", "target", "action"), ENDPOINTS)
+def test_a_name_that_is_none_is_refused(root: Client, name: str, method: str, target: str, action: str) -> None:
+    answer = root.send(method, f"/v2/{name}/{target}")
+
+    assert answer.status == 400
+    assert method == "HEAD" or answer.code == "NAME_INVALID"
+
+
+@pytest.mark.parametrize(
+    "path", ["/v2/x", "/v2/team/app", "/v2/team/app/tags", "/v2/team/app/tags/all", "/v2x", "/v2/a/uploads/b"]
+)
+def test_an_unknown_path_is_not_found(root: Client, path: str) -> None:
+    assert root.get(path).status == 404
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "allowed"),
+    [
+        ("POST", "manifests/latest", "GET, HEAD, PUT, DELETE"),
+        ("PUT", f"blobs/{ABSENT}", "GET, HEAD, DELETE"),
+        ("GET", "blobs/uploads/", "POST"),
+        ("POST", f"blobs/uploads/{UPLOAD}", "GET, HEAD, PATCH, PUT, DELETE"),
+        ("PUT", "tags/list", "GET, HEAD"),
+    ],
+)
+def test_a_method_that_a_path_has_not_is_told_which_it_has(
+    root: Client, repository: str, method: str, target: str, allowed: str
+) -> None:
+    answer = root.send(method, f"/v2/{repository}/{target}")
+
+    assert (answer.status, answer.code, answer.headers["allow"]) == (405, "UNSUPPORTED", allowed)
+
+
+def test_a_repository_may_be_called_like_a_word_of_the_paths() -> None:
+    assert resource_of("/v2/x/blobs/uploads/manifests/latest") == ("manifests", "x/blobs/uploads", "latest")
+    assert resource_of("/v2/manifests/manifests/manifests/v1") == ("manifests", "manifests/manifests", "v1")
+    assert resource_of("/v2/tags/list/tags/list") == ("tags", "tags/list", "list")
+    assert resource_of("/v2/a/blobs/blobs/uploads/") == ("uploads", "a/blobs", "")
+
+
+def test_every_refusal_has_its_code() -> None:
+    """A refusal without a translation would be an internal error. Docker clients meet none of the token service's."""
+    known = {*OCI_CODES, FrontDoorRefusal, ContentRefusal, TokenServiceRefusal, *subclasses(TokenServiceRefusal)}
+
+    assert [kind for kind in subclasses(Refusal) if kind not in known] == []
+
+
+def test_a_refusal_without_a_row_takes_that_of_its_parent() -> None:
+    class Fuller(Unavailable):
+        pass
+
+    assert code_of(Fuller) == (503, "UNAVAILABLE")
+
+
+def test_what_passes_by_waiting_says_so() -> None:
+    answer = refused(Unavailable(reason="The disk is full"))
+
+    assert answer.status == 503
+    assert (b"retry-after", b"10") in answer.headers
+
+
+def test_an_internal_error_tells_nothing_but_the_requests_id(root: Client) -> None:
+    request = root.get("/v2/").request
+
+    answer = root.world.door.fault(request)
+
+    assert answer.status == 500
+    assert b"request-1" in answer.body
+    assert (b"docker-distribution-api-version", b"registry/2.0") in answer.headers
+
+
+def test_too_many_parameters_are_a_fault_of_the_client(root: Client, repository: str) -> None:
+    answer = root.get(f"/v2/{repository}/tags/list?" + "&".join(f"a{number}=1" for number in range(200)))
+
+    assert (answer.status, answer.code) == (400, "UNSUPPORTED")
+
+
+def test_reading_policies_read_and_no_more(world: World, root: Client, repository: str) -> None:
+    one = image()
+    root.push(repository, one, "v1")
+    reader, pusher = world.user(PULL_ONLY), world.user(POWER_USER)
+    layer = one.blobs[1].digest
+
+    assert reader.get(f"/v2/{repository}/manifests/v1").status == 200
+    assert reader.get(f"/v2/{repository}/blobs/{layer}").status == 200
+    assert reader.head(f"/v2/{repository}/blobs/{layer}").status == 200
+    assert reader.get(f"/v2/{repository}/tags/list").status == 403
+    assert reader.send("POST", f"/v2/{repository}/blobs/uploads/").status == 403
+    assert pusher.push(repository, image(seed=7), "v2").status == 201
+    assert pusher.send("DELETE", f"/v2/{repository}/manifests/v2").status == 403

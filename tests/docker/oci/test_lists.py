@@ -1,0 +1,199 @@
+"""Tags, repositories and referrers, page by page."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+import pytest
+
+from moorage.metadata.registry import pulls
+from moorage.oci import listings as lists
+from tests.docker.oci.client import ACCOUNT, REGION, Answer, Client, World
+from tests.support.images import OCI_INDEX, Image, digest, image, index
+
+TAGS = ["1.0", "1.0.1", "V2", "_x", "latest", "v10", "v2"]  # in the order of their bytes
+
+
+@pytest.fixture
+def tagged(root: Client, repository: str) -> str:
+    """The path of a repository with tags."""
+    one = image()
+    for tag in reversed(TAGS):
+        root.push(repository, one, tag)
+    return f"/v2/{repository}"
+
+
+def next_page(answer: Answer) -> str:
+    target, relation = answer.headers["link"].split(">; ")
+    assert relation == 'rel="next"'
+    return target.removeprefix("<")
+
+
+def test_tags_come_in_the_order_of_their_bytes(root: Client, tagged: str, repository: str) -> None:
+    answer = root.get(f"{tagged}/tags/list")
+
+    assert answer.json() == {"name": repository, "tags": TAGS}
+    assert answer.headers["content-type"] == "application/json"
+    assert "link" not in answer.headers
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7])
+def test_pages_of_tags_are_complete_and_without_repetition(root: Client, tagged: str, size: int) -> None:
+    target, seen, pages = f"{tagged}/tags/list?n={size}", [], 0
+    while target:
+        answer = root.get(target)
+        seen += answer.json()["tags"]
+        pages += 1
+        target = next_page(answer) if "link" in answer.headers else ""
+
+    assert seen == TAGS
+    assert pages == -(-len(TAGS) // size)
+
+
+def test_a_link_names_the_last_tag_and_the_size(root: Client, tagged: str) -> None:
+    assert next_page(root.get(f"{tagged}/tags/list?n=2")) == f"{tagged}/tags/list?last=1.0.1&n=2"
+
+
+def test_last_may_be_a_tag_that_is_not_there(root: Client, tagged: str) -> None:
+    assert root.get(f"{tagged}/tags/list?last=m").json()["tags"] == ["v10", "v2"]
+    assert root.get(f"{tagged}/tags/list?last=zzz").json()["tags"] == []
+
+
+def test_no_tags_are_asked_for_and_none_come(root: Client, tagged: str) -> None:
+    answer = root.get(f"{tagged}/tags/list?n=0")
+
+    assert answer.json()["tags"] == []
+    assert "link" not in answer.headers
+
+
+@pytest.mark.parametrize("size", ["-1", "x", "", "1.5", "%C2%B2"])
+def test_a_size_that_is_no_number_is_refused(root: Client, tagged: str, size: str) -> None:
+    assert root.get(f"{tagged}/tags/list?n={size}").status == 400
+
+
+@pytest.mark.parametrize("size", ["1001", "9" * 5000])
+def test_a_size_beyond_the_limit_is_cut(root: Client, tagged: str, size: str) -> None:
+    assert root.get(f"{tagged}/tags/list?n={size}").json()["tags"] == TAGS
+
+
+def test_an_empty_repository_has_no_tags(root: Client, repository: str) -> None:
+    assert root.get(f"/v2/{repository}/tags/list").json() == {"name": repository, "tags": []}
+
+
+def test_the_catalog_lists_the_callers_registry_in_pages(world: World) -> None:
+    account = "222222222222"
+    other = world.root(account)
+    names = ["a/b", "abc", "team/app"]
+    for name in reversed(names):
+        world.new_repository(account, name)
+
+    first = other.get("/v2/_catalog?n=2")
+    second = other.get(next_page(first))
+
+    assert first.json() == {"repositories": names[:2]}
+    assert second.json() == {"repositories": names[2:]}
+    assert "link" not in second.headers
+
+
+def test_the_catalog_needs_permission(world: World) -> None:
+    answer = world.user().get("/v2/_catalog")
+
+    assert (answer.status, answer.code) == (403, "DENIED")
+    assert (
+        f"ecr:DescribeRepositories on resource: arn:aws:ecr:{REGION}:{ACCOUNT}:repository/* because"
+        in answer.body.decode()
+    )
+
+
+def referrer(subject: Image, seed: int, **extra: object) -> Image:
+    return image(seed=seed, extra={"subject": subject.manifest.descriptor, **extra})
+
+
+def test_referrers_come_as_an_index_with_what_they_say_of_themselves(root: Client, repository: str) -> None:
+    subject = image()
+    root.push(repository, subject)
+    signature = referrer(subject, 1, artifactType="application/vnd.example.sig", annotations={"a": "b"})
+    plain = referrer(subject, 2)
+    whole = index([subject], extra={"subject": subject.manifest.descriptor})
+    answers = [root.push(repository, one) for one in (signature, plain, whole)]
+
+    answer = root.get(f"/v2/{repository}/referrers/{subject.manifest.digest}")
+
+    assert [pushed.headers["oci-subject"] for pushed in answers] == [subject.manifest.digest] * 3
+    assert answer.headers["content-type"] == OCI_INDEX
+    assert answer.json() == {
+        "schemaVersion": 2,
+        "mediaType": OCI_INDEX,
+        "manifests": [
+            {
+                **signature.manifest.descriptor,
+                "artifactType": "application/vnd.example.sig",
+                "annotations": {"a": "b"},
+            },
+            {**plain.manifest.descriptor, "artifactType": plain.blobs[0].media_type},
+            whole.manifest.descriptor,
+        ],
+    }
+
+
+def test_referrers_of_one_type_are_marked_as_filtered(root: Client, repository: str) -> None:
+    subject = image()
+    root.push(repository, referrer(subject, 1, artifactType="a/sbom+json"))
+    root.push(repository, referrer(subject, 2, artifactType="a/sig"))
+
+    answer = root.get(
+        f"/v2/{repository}/referrers/{subject.manifest.digest}?artifactType={quote('a/sbom+json', safe='')}"
+    )
+
+    assert [entry["artifactType"] for entry in answer.json()["manifests"]] == ["a/sbom+json"]
+    assert answer.headers["oci-filters-applied"] == "artifactType"
+
+
+def test_many_referrers_come_in_pages(root: Client, repository: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    subject = image()
+    pushed = [referrer(subject, seed, artifactType="a/b+c") for seed in range(1, 6)]
+    for one in pushed:
+        root.push(repository, one)
+    monkeypatch.setattr(lists, "PAGE_LIMIT", 2)
+
+    target, seen = f"/v2/{repository}/referrers/{subject.manifest.digest}?artifactType=a/b%2Bc", []
+    while target:
+        answer = root.get(target)
+        seen += [entry["digest"] for entry in answer.json()["manifests"]]
+        target = next_page(answer) if "link" in answer.headers else ""
+
+    assert seen == [one.manifest.digest for one in pushed]
+
+
+def test_a_page_of_referrers_is_not_larger_than_clients_take(
+    root: Client, repository: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subject = image()
+    for seed in (1, 2):
+        root.push(repository, referrer(subject, seed, annotations={"a": "x" * 1000}))
+    monkeypatch.setattr(pulls, "MANIFEST_LIMIT", 2500)
+
+    answer = root.get(f"/v2/{repository}/referrers/{subject.manifest.digest}")
+
+    assert len(answer.json()["manifests"]) == 1
+    assert len(root.get(next_page(answer)).json()["manifests"]) == 1
+
+
+def test_a_page_of_another_list_is_refused(root: Client, repository: str) -> None:
+    token = root.world.services.pages.issue("another", [1])
+
+    answer = root.get(f"/v2/{repository}/referrers/{digest(b'')}?next={token}")
+
+    assert (answer.status, answer.code) == (400, "UNSUPPORTED")
+
+
+def test_an_unknown_subject_has_no_referrers(root: Client, repository: str) -> None:
+    answer = root.get(f"/v2/{repository}/referrers/{digest(b'absent')}")
+
+    assert (answer.status, answer.json()["manifests"]) == (200, [])
+
+
+def test_what_is_no_digest_has_no_referrers(root: Client, repository: str) -> None:
+    answer = root.get(f"/v2/{repository}/referrers/latest")
+
+    assert (answer.status, answer.code) == (400, "DIGEST_INVALID")

@@ -1,0 +1,368 @@
+"""Manifests: pushed, pulled byte for byte, refused, and taken away."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from moorage.core.registry import repositories
+from moorage.domain.registry.manifests import MANIFEST_LIMIT
+from moorage.http.bodies import ClientGone
+from moorage.metadata.database import Transaction
+from moorage.metadata.registry.repositories import RepositorySettings
+from moorage.oci.routes import DockerDoor
+from tests.docker.oci.client import ACCOUNT, DISCONNECT, Client, World, piece
+from tests.support.images import DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Blob, digest, image, index
+
+
+@pytest.mark.parametrize("docker", [True, False])
+def test_an_image_comes_back_byte_for_byte(root: Client, repository: str, docker: bool) -> None:
+    one = image(docker=docker)
+
+    pushed = root.push(repository, one, "v1")
+    by_tag = root.get(f"/v2/{repository}/manifests/v1")
+    by_digest = root.get(f"/v2/{repository}/manifests/{one.manifest.digest}")
+
+    name = one.manifest.digest
+    assert pushed.status == 201
+    assert pushed.headers["location"] == f"/v2/{repository}/manifests/{name}"
+    assert pushed.headers["docker-content-digest"] == name
+    assert "oci-subject" not in pushed.headers
+    assert by_tag.body == by_digest.body == one.manifest.content
+    assert by_tag.headers == by_digest.headers
+    assert by_tag.headers == {
+        "content-length": str(len(one.manifest.content)),
+        "content-type": one.manifest.media_type,
+        "docker-content-digest": name,
+        "docker-distribution-api-version": "registry/2.0",
+        "etag": f'"{name}"',
+    }
+    assert (pushed.request.operation, by_tag.request.operation) == ("PutImage", "BatchGetImage")
+
+
+def test_a_head_tells_the_same_without_the_bytes(root: Client, repository: str) -> None:
+    root.push(repository, image(), "v1")
+
+    answer = root.head(f"/v2/{repository}/manifests/v1")
+
+    assert (answer.status, answer.body) == (200, b"")
+    assert answer.headers == root.get(f"/v2/{repository}/manifests/v1").headers
+
+
+def test_a_client_that_has_the_manifest_does_not_get_it_again(root: Client, repository: str) -> None:
+    one = image()
+    root.push(repository, one, "v1")
+
+    answer = root.get(f"/v2/{repository}/manifests/v1", {"if-none-match": f'"{one.manifest.digest}"'})
+
+    assert (answer.status, answer.body) == (304, b"")
+    assert answer.headers["docker-content-digest"] == one.manifest.digest
+
+
+def test_an_index_needs_its_images_first(root: Client, repository: str) -> None:
+    one, other = image(seed=1), image(seed=2)
+    both = index([one, other])
+    root.push(repository, one)
+
+    early = root.push(repository, both, "v1")
+    root.push(repository, other)
+    late = root.push(repository, both, "v1")
+
+    assert (early.status, early.code) == (404, "MANIFEST_BLOB_UNKNOWN")
+    assert other.manifest.digest in early.body.decode()
+    assert late.status == 201
+    assert root.get(f"/v2/{repository}/manifests/v1").headers["content-type"] == OCI_INDEX
+
+
+@pytest.mark.parametrize("algorithm", ["sha256", "sha512"])
+def test_a_manifest_may_be_pushed_by_its_digest(root: Client, repository: str, algorithm: str) -> None:
+    one = image()
+    root.push(repository, one)
+    name = digest(one.manifest.content, algorithm)
+
+    answer = root.push_manifest(repository, one.manifest, name)
+
+    assert answer.headers["docker-content-digest"] == name
+    assert root.get(f"/v2/{repository}/manifests/{name}").body == one.manifest.content
+    assert root.get(f"/v2/{repository}/tags/list").json()["tags"] == []
+
+
+def test_a_digest_that_is_another_ones_is_refused(root: Client, repository: str) -> None:
+    answer = root.push(repository, image(), digest(b"another"))
+
+    assert (answer.status, answer.code) == (400, "DIGEST_INVALID")
+
+
+def test_whoever_lost_the_answer_pushes_again(root: Client, repository: str) -> None:
+    one = image()
+    first, again = root.push(repository, one, "v1"), root.push(repository, one, "v1")
+
+    assert (again.status, again.headers) == (first.status, first.headers)
+
+
+def test_a_tag_moves(root: Client, repository: str) -> None:
+    one, other = image(seed=1), image(seed=2)
+    root.push(repository, one, "latest")
+    root.push(repository, other, "latest")
+
+    assert root.get(f"/v2/{repository}/manifests/latest").body == other.manifest.content
+    assert root.get(f"/v2/{repository}/manifests/{one.manifest.digest}").status == 200
+
+
+@pytest.mark.parametrize(
+    ("mutability", "filters", "moves", "stays"),
+    [
+        ("IMMUTABLE", (), [], ["latest", "v1"]),
+        ("IMMUTABLE_WITH_EXCLUSION", ("latest", "dev-*"), ["latest", "dev-1"], ["v1", "late"]),
+        ("MUTABLE_WITH_EXCLUSION", ("v*",), ["latest", "dev"], ["v1", "v2"]),
+    ],
+)
+def test_a_tag_that_is_immutable_does_not_move(
+    world: World, root: Client, mutability: str, filters: tuple[str, ...], moves: list[str], stays: list[str]
+) -> None:
+    settings = RepositorySettings(tag_mutability=mutability, exclusion_filters=filters)
+    name = world.new_repository(settings=settings)
+    one, other = image(seed=1), image(seed=2)
+    for tag in (*moves, *stays):
+        assert root.push(name, one, tag).status == 201
+    root.push(name, other)
+
+    answers = {tag: root.push_manifest(name, other.manifest, tag) for tag in (*moves, *stays)}
+
+    assert {tag: answers[tag].status for tag in moves} == dict.fromkeys(moves, 201)
+    assert {tag: (answers[tag].status, answers[tag].code) for tag in stays} == dict.fromkeys(
+        stays, (400, "TAG_INVALID")
+    )
+    for tag in stays:
+        assert "cannot be overwritten because the tag is immutable" in answers[tag].body.decode()
+        assert root.get(f"/v2/{name}/manifests/{tag}").body == one.manifest.content
+        assert root.push_manifest(name, one.manifest, tag).status == 201  # the same again changes nothing
+
+
+def test_a_setting_holds_from_the_next_push_on(world: World, root: Client, repository: str) -> None:
+    root.push(repository, image(seed=1), "v1")
+
+    def freeze(tx: Transaction) -> None:
+        found = repositories.get(tx, root.caller.registry, repository)
+        repositories.set_tag_mutability(tx, found, "IMMUTABLE", ())
+
+    world.run(world.database.write(freeze))
+
+    assert root.push(repository, image(seed=2), "v1").code == "TAG_INVALID"
+
+
+DESCRIPTOR = Blob(b"{}", "application/vnd.oci.image.config.v1+json").descriptor
+
+
+@pytest.mark.parametrize(
+    ("body", "media_type", "reason"),
+    [
+        (b"", OCI_MANIFEST, "truncated"),
+        (b"not JSON", OCI_MANIFEST, "JSON"),
+        (b"{}", OCI_MANIFEST, "schemaVersion"),
+        (b'{"schemaVersion":1}', OCI_MANIFEST, "schema 1"),
+        (json.dumps({"schemaVersion": 2, "layers": [], "config": DESCRIPTOR}).encode(), "text/html", "text/html"),
+        (json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []}).encode(), OCI_MANIFEST, "sent as"),
+        (
+            json.dumps({"schemaVersion": 2, "layers": [], "config": DESCRIPTOR, "manifests": []}).encode(),
+            OCI_MANIFEST,
+            "both",
+        ),
+        (b"[" * 100_000, OCI_MANIFEST, ""),
+    ],
+)
+def test_what_is_no_manifest_is_refused_with_the_reason(
+    root: Client, repository: str, body: bytes, media_type: str, reason: str
+) -> None:
+    before = root.world.trace()
+
+    answer = root.send("PUT", f"/v2/{repository}/manifests/v1", body, {"content-type": media_type})
+
+    assert (answer.status, answer.code) == (400, "MANIFEST_INVALID")
+    assert reason in answer.json()["errors"][0]["message"]
+    assert root.world.trace() == before
+
+
+def test_the_media_type_may_stand_in_the_header_alone(root: Client, repository: str) -> None:
+    """Parameters of the header are ignored (distribution-spec, "Pushing Manifests")."""
+    root.push_blob(repository, b"{}")
+    body = json.dumps({"schemaVersion": 2, "layers": [], "config": DESCRIPTOR}).encode()
+
+    answer = root.send(
+        "PUT", f"/v2/{repository}/manifests/v1", body, {"content-type": f"{DOCKER_MANIFEST}; charset=utf-8"}
+    )
+
+    assert answer.status == 201
+    assert root.get(f"/v2/{repository}/manifests/v1").headers["content-type"] == DOCKER_MANIFEST
+
+
+def test_a_manifest_whose_layers_are_missing_leaves_no_trace(root: Client, repository: str) -> None:
+    one = image()
+    before = root.world.trace()
+
+    answer = root.push_manifest(repository, one.manifest, "v1")
+
+    assert (answer.status, answer.code) == (404, "MANIFEST_BLOB_UNKNOWN")
+    assert all(blob.digest in answer.body.decode() for blob in one.blobs)
+    assert root.world.trace() == before
+
+
+@pytest.mark.parametrize("announced", [True, False])
+def test_a_manifest_beyond_the_limit_is_too_large(root: Client, repository: str, announced: bool) -> None:
+    headers = {"content-length": str(MANIFEST_LIMIT + 1)} if announced else {}
+    body = [] if announced else [piece(b" " * (MANIFEST_LIMIT // 4)) for _ in range(5)]
+
+    answer = root.send("PUT", f"/v2/{repository}/manifests/v1", body, headers)
+
+    assert (answer.status, answer.code) == (413, "SIZE_INVALID")
+
+
+def test_a_manifest_of_just_the_limit_is_taken(root: Client, repository: str) -> None:
+    one = image()
+    root.push(repository, one)
+    body = one.manifest.content.ljust(MANIFEST_LIMIT)
+
+    answer = root.send("PUT", f"/v2/{repository}/manifests/v1", body, {"content-type": OCI_MANIFEST})
+
+    assert answer.status == 201
+    assert root.get(f"/v2/{repository}/manifests/v1").body == body
+
+
+def test_a_manifest_that_breaks_off_is_not_taken_for_a_whole_one(root: Client, repository: str) -> None:
+    one = image()
+    root.push(repository, one)
+    before = root.world.trace()
+
+    with pytest.raises(ClientGone):
+        root.send("PUT", f"/v2/{repository}/manifests/v1", [piece(one.manifest.content), DISCONNECT])
+
+    assert root.world.trace() == before
+
+
+@pytest.mark.parametrize("tag", ["-v1", "v 1", "v" * 129, "é"])
+def test_what_is_no_tag_names_nothing_and_is_not_pushed(root: Client, repository: str, tag: str) -> None:
+    asked = root.get(f"/v2/{repository}/manifests/{tag}")
+    pushed = root.push(repository, image(), tag)
+    removed = root.send("DELETE", f"/v2/{repository}/manifests/{tag}")
+
+    assert (asked.status, asked.code) == (404, "MANIFEST_UNKNOWN")
+    assert (pushed.status, pushed.code) == (400, "TAG_INVALID")
+    assert (removed.status, removed.code) == (404, "MANIFEST_UNKNOWN")
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+@pytest.mark.parametrize("reference", ["sha256:abc", "md5:" + "0" * 32, "v1:v2"])
+def test_what_is_no_digest_is_refused(root: Client, repository: str, method: str, reference: str) -> None:
+    answer = root.send(method, f"/v2/{repository}/manifests/{reference}")
+
+    assert (answer.status, answer.code) == (400, "DIGEST_INVALID")
+
+
+@pytest.mark.parametrize("reference", ["absent", digest(b"absent")])
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+def test_what_is_not_there_is_unknown(root: Client, repository: str, method: str, reference: str) -> None:
+    answer = root.send(method, f"/v2/{repository}/manifests/{reference}")
+
+    assert (answer.status, answer.code) == (404, "MANIFEST_UNKNOWN")
+    assert root.head(f"/v2/{repository}/manifests/{reference}").status == 404
+
+
+def test_a_tag_goes_and_the_image_stays(root: Client, repository: str) -> None:
+    one = image()
+    root.push(repository, one, "v1")
+    root.push(repository, one, "v2")
+
+    answer = root.send("DELETE", f"/v2/{repository}/manifests/v1")
+
+    assert (answer.status, answer.body) == (202, b"")
+    assert root.get(f"/v2/{repository}/manifests/v1").status == 404
+    assert root.get(f"/v2/{repository}/manifests/v2").status == 200
+    assert root.get(f"/v2/{repository}/manifests/{one.manifest.digest}").status == 200
+
+
+def test_an_image_goes_with_all_its_tags(root: Client, repository: str) -> None:
+    one = image()
+    root.push(repository, one, "v1")
+    root.push(repository, one, "v2")
+
+    answer = root.send("DELETE", f"/v2/{repository}/manifests/{one.manifest.digest}")
+
+    assert answer.status == 202
+    assert root.get(f"/v2/{repository}/manifests/{one.manifest.digest}").status == 404
+    assert root.get(f"/v2/{repository}/tags/list").json()["tags"] == []
+
+
+def test_an_image_that_an_index_lists_stays(root: Client, repository: str) -> None:
+    one = image()
+    listing = index([one])
+    root.push(repository, one)
+    root.push(repository, listing, "v1")
+    before = root.world.trace()
+
+    answer = root.send("DELETE", f"/v2/{repository}/manifests/{one.manifest.digest}")
+
+    assert (answer.status, answer.code) == (405, "UNSUPPORTED")
+    assert listing.manifest.digest in answer.body.decode()
+    assert root.world.trace() == before
+
+
+def test_another_accounts_repository_of_the_same_name_is_another_one(world: World, root: Client) -> None:
+    stranger = world.root("333333333333")
+    world.new_repository(ACCOUNT, "shared/name")
+    world.new_repository("333333333333", "shared/name")
+    root.push("shared/name", image(), "v1")
+
+    assert stranger.get("/v2/shared/name/manifests/v1").code == "MANIFEST_UNKNOWN"
+
+
+@pytest.mark.parametrize("algorithm", ["sha256", "sha512"])
+def test_a_push_by_digest_may_give_several_tags(root: Client, repository: str, algorithm: str) -> None:
+    one = image()
+    root.push(repository, one)
+    content = one.manifest.content
+    name = digest(content, algorithm)
+
+    answer = root.send(
+        "PUT",
+        f"/v2/{repository}/manifests/{name}?tag=1.2.3&tag=1.2&tag=1.2",
+        content,
+        {"content-type": one.manifest.media_type},
+    )
+
+    assert (answer.status, answer.headers["oci-tag"]) == (201, "1.2.3, 1.2")
+    for tag in ("1.2", "1.2.3"):
+        assert root.head(f"/v2/{repository}/manifests/{tag}").headers["docker-content-digest"] == name
+
+
+def test_of_several_tags_all_are_given_or_none(world: World, root: Client) -> None:
+    repository = world.new_repository(settings=RepositorySettings("IMMUTABLE_WITH_EXCLUSION", ("free*",)))
+    first, second = image(seed=1), image(seed=2)
+    root.push(repository, first, "fixed")
+    root.push(repository, second)
+    before = world.trace()
+
+    answer = root.send(
+        "PUT",
+        f"/v2/{repository}/manifests/{second.manifest.digest}?tag=free-1&tag=fixed&tag=free-2",
+        second.manifest.content,
+        {"content-type": second.manifest.media_type},
+    )
+
+    assert (answer.status, answer.code) == (400, "TAG_INVALID")
+    assert world.trace() == before
+
+
+def test_a_sparse_manifest_is_taken_where_the_registry_is_told_to(world: World, root: Client, repository: str) -> None:
+    one = image()
+    path = f"/v2/{repository}/manifests/v1"
+    headers = {"content-type": one.manifest.media_type}
+    assert root.send("PUT", path, one.manifest.content, headers).code == "MANIFEST_BLOB_UNKNOWN"
+
+    world.door = DockerDoor(replace(world.services, sparse_manifests=True))
+    try:
+        assert root.send("PUT", path, one.manifest.content, headers).status == 201
+        assert root.get(path).body == one.manifest.content
+    finally:
+        world.door = DockerDoor(world.services)

@@ -1,0 +1,171 @@
+"""The authorization matrix of the docker door: every request of the table of permissions, by everybody there is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from moorage.core.identity.authentication import DOCKER_TOKEN_LIFE
+from moorage.domain.identity.actions import DOCKER
+from moorage.domain.identity.managed_policies import MANAGED_POLICIES
+from moorage.domain.names import Registry
+from moorage.metadata.registry import policies
+from tests.docker.oci.client import ACCOUNT, REGION, Answer, Client, World
+from tests.support.images import digest, image
+from tests.support.policies import allowing, policy
+
+OTHER = "333333333333"
+FULL = "AmazonEC2ContainerRegistryFullAccess"
+HOST = {"host": f"{ACCOUNT}.dkr.ecr.{REGION}.localhost:5000"}
+MOUNT = ("uploads", "POST?mount")
+"""Its permission is about another repository, and who lacks it sends the bytes: `test_mounts.py`."""
+
+IMAGE = image()
+LAYER = f"blobs/{IMAGE.blobs[0].digest}"
+UPLOAD = "blobs/uploads/00000000-0000-4000-8000-000000000000"
+PATHS: dict[tuple[str, str], tuple[str, str, bytes]] = {
+    ("manifests", "GET"): ("GET", "manifests/v1", b""),
+    ("manifests", "PUT"): ("PUT", "manifests/v2", IMAGE.manifest.content),
+    ("manifests", "DELETE"): ("DELETE", "manifests/v3", b""),
+    ("blobs", "GET"): ("GET", LAYER, b""),
+    ("blobs", "HEAD"): ("HEAD", LAYER, b""),
+    ("blobs", "DELETE"): ("DELETE", f"blobs/{digest(b'none')}", b""),
+    ("uploads", "POST"): ("POST", "blobs/uploads/", b""),
+    ("uploads", "POST?digest"): ("POST", f"blobs/uploads/?digest={digest(b'x')}", b"x"),
+    ("upload", "GET"): ("GET", UPLOAD, b""),
+    ("upload", "PATCH"): ("PATCH", UPLOAD, b"x"),
+    ("upload", "PUT"): ("PUT", f"{UPLOAD}?digest={digest(b'x')}", b""),
+    ("upload", "PUT+body"): ("PUT", f"{UPLOAD}?digest={digest(b'x')}", b"x"),
+    ("upload", "DELETE"): ("DELETE", UPLOAD, b""),
+    ("tags", "GET"): ("GET", "tags/list", b""),
+    ("referrers", "GET"): ("GET", f"referrers/{IMAGE.manifest.digest}", b""),
+    ("catalog", "GET"): ("GET", "", b""),
+}
+ROWS = sorted(PATHS)
+
+
+class Scene:
+    """A repository with an image, a registry with a policy, and those who ask."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.root = world.root()
+        self.repository = world.new_repository()
+        self.root.push(self.repository, IMAGE, "v1")
+        world.root(OTHER)
+        self.stranger = world.user(FULL, account=OTHER)
+        self.uninvited = world.user(account=OTHER)
+        self.denied = world.user(FULL)
+        self.nobody = world.user()
+        denied = {"AWS": f"arn:aws:iam::{ACCOUNT}:user/{self.denied.caller.user_name}"}
+        self.put_policy(
+            policy(
+                {"Effect": "Allow", "Principal": {"AWS": OTHER}, "Action": "ecr:*", "Resource": "*"},
+                {"Effect": "Deny", "Principal": denied, "Action": "ecr:*", "Resource": "*"},
+            )
+        )
+
+    def put_policy(self, text: str) -> None:
+        registry = Registry(ACCOUNT, REGION)
+        self.world.run(self.world.database.write(lambda tx: policies.put_registry_policy(tx, registry, text)))
+
+    def ask(self, row: tuple[str, str], who: Client, **headers: str | None) -> Answer:
+        method, path, body = PATHS[row]
+        target = f"/v2/{self.repository}/{path}" if path else "/v2/_catalog"
+        return who.send(method, target, body, HOST | headers)
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    world = World(tmp_path_factory.mktemp("matrix"))
+    yield Scene(world)
+    world.close()
+
+
+@pytest.fixture
+def user_with(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Client]:
+    """A user whose one policy allows these actions."""
+
+    def make(*actions: str) -> Client:
+        name = f"Allowing-{'-'.join(actions).replace('ecr:', '')}"
+        monkeypatch.setitem(MANAGED_POLICIES, name, allowing(*actions))
+        return scene.world.user(name)
+
+    return make
+
+
+def test_every_row_of_the_table_is_asked() -> None:
+    assert PATHS.keys() == DOCKER.keys() - {MOUNT}
+
+
+def refused(answer: Answer, row: tuple[str, str], *words: str) -> None:
+    assert answer.status == 403
+    if row[1] != "HEAD":
+        (error,) = json.loads(answer.body)["errors"]
+        assert error["code"] == "DENIED"
+        assert all(word in error["message"] for word in words), error
+
+
+def admitted(answer: Answer) -> None:
+    """Whatever else was wrong with it."""
+    assert answer.status not in {401, 403}, answer.body
+    assert answer.status < 500
+
+
+@pytest.mark.parametrize("row", ROWS, ids="-".join)
+def test_who_may_is_admitted(scene: Scene, user_with: Callable[..., Client], row: tuple[str, str]) -> None:
+    admitted(scene.ask(row, scene.root))
+    admitted(scene.ask(row, user_with(*DOCKER[row])))
+    admitted(scene.ask(row, scene.stranger))
+
+
+@pytest.mark.parametrize("row", ROWS, ids="-".join)
+def test_who_may_not_is_refused_in_aws_s_words(scene: Scene, row: tuple[str, str]) -> None:
+    name = "*" if row[0] == "catalog" else scene.repository
+    resource = f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/{name}"
+    missing = "because no identity-based policy allows the ecr:"
+
+    refused(scene.ask(row, scene.nobody), row, scene.nobody.caller.arn, resource, missing)
+    refused(scene.ask(row, scene.uninvited), row, scene.uninvited.caller.arn, resource, missing)
+    refused(scene.ask(row, scene.denied), row, resource, "with an explicit deny in a resource-based policy")
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if len(DOCKER[row]) > 1], ids="-".join)
+def test_each_permission_of_several_counts(
+    scene: Scene, user_with: Callable[..., Client], row: tuple[str, str]
+) -> None:
+    """All are needed; of those of a blob's HEAD one is enough."""
+    for action in DOCKER[row]:
+        others = [other for other in DOCKER[row] if other != action]
+        answer = scene.ask(row, user_with(*others))
+        if row == ("blobs", "HEAD"):
+            admitted(answer)
+        else:
+            refused(answer, row, f"because no identity-based policy allows the {action} action")
+
+
+@pytest.mark.parametrize("row", ROWS, ids="-".join)
+def test_who_proves_nothing_is_asked_for_credentials(scene: Scene, row: tuple[str, str]) -> None:
+    forged = scene.root.token[:-8] + "AAAAAAA="
+
+    for authorization in (None, "Basic", "Bearer x", forged, "Basic QVdTOmZvcmdlZA=="):
+        answer = scene.ask(row, scene.root, authorization=authorization)
+        assert answer.status == 401
+        assert answer.headers["www-authenticate"].startswith("Basic realm=")
+
+
+@pytest.mark.parametrize("row", ROWS, ids="-".join)
+def test_a_token_that_has_expired_is_refused(scene: Scene, row: tuple[str, str]) -> None:
+    scene.world.offset = DOCKER_TOKEN_LIFE
+    try:
+        refused(scene.ask(row, scene.root), row, "Your authorization token has expired")
+    finally:
+        scene.world.offset = 0
+
+
+def test_a_name_that_is_none_is_told_before_policies_are_asked(scene: Scene) -> None:
+    answer = scene.nobody.send("GET", f"/v2/{'a' * 60_000}/manifests/v1")
+
+    assert (answer.status, answer.code) == (400, "NAME_INVALID")

@@ -1,0 +1,64 @@
+"""What a pull writes, and when it does not: with a clock that the tests move."""
+
+from __future__ import annotations
+
+import pytest
+
+from moorage.core.registry.pulls import REFRESHED
+from moorage.metadata.database import Transaction
+from tests.docker.oci.client import Client, World
+from tests.support.databases import ON_POSTGRESQL
+from tests.support.images import image
+
+
+def times(world: World) -> dict[str, int]:
+    """When images were pulled last by what the database says, after all that waits is written."""
+
+    def read(tx: Transaction) -> dict[str, int]:
+        return dict(tx.all("SELECT digest, last_pulled_at FROM image WHERE last_pulled_at IS NOT NULL"))
+
+    world.settle()
+    return world.database.look(read)
+
+
+def test_a_recorded_time_moves_only_when_it_is_an_hour_old(world: World, root: Client, repository: str) -> None:
+    one = image(seed=401)
+    root.push(repository, one, "v1")
+    path = f"/v2/{repository}/manifests/v1"
+
+    root.get(path)
+    first = times(world)[one.manifest.digest]
+    world.offset = REFRESHED - 10_000_000
+    root.get(path)
+    second = times(world)[one.manifest.digest]
+    world.offset = REFRESHED + 10_000_000
+    root.get(path)
+    third = times(world)[one.manifest.digest]
+
+    assert first == second
+    assert REFRESHED < third - first < REFRESHED + 60_000_000
+
+
+@pytest.mark.skipif(ON_POSTGRESQL, reason="SQLite counts the commits of its file")
+def test_many_pulls_are_one_write(world: World, root: Client, repository: str) -> None:
+    pushed = [image(seed=410 + number) for number in range(3)]
+    for one in pushed:
+        root.push(repository, one)
+    before = world.database.look(lambda tx: tx.one("PRAGMA data_version"))
+
+    for one in pushed * 20:
+        root.get(f"/v2/{repository}/manifests/{one.manifest.digest}")
+
+    assert world.database.look(lambda tx: tx.one("PRAGMA data_version")) == before
+    assert {one.manifest.digest for one in pushed} <= times(world).keys()
+
+
+def test_a_pull_of_an_image_that_is_gone_by_then_is_forgotten(world: World, root: Client, repository: str) -> None:
+    """SQLite may give the next image the same id."""
+    gone, after = image(seed=420), image(seed=421)
+    root.push(repository, gone, "v1")
+    root.get(f"/v2/{repository}/manifests/v1")
+    root.send("DELETE", f"/v2/{repository}/manifests/{gone.manifest.digest}")
+    root.push(repository, after, "v1")
+
+    assert not times(world).keys() & {gone.manifest.digest, after.manifest.digest}

@@ -1,0 +1,328 @@
+"""Who maintains referrers tags and who asks the API see the same (distribution-spec, "Referrers Tag Schema")."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from moorage.domain.registry.manifests import MANIFEST_LIMIT
+from moorage.metadata.registry import pulls
+from moorage.metadata.registry.repositories import RepositorySettings
+from tests.docker.oci.client import Client, World
+from tests.support.databases import ON_POSTGRESQL
+from tests.support.images import OCI_INDEX, Blob, Image, digest, image, index
+
+SIGNATURE = "application/vnd.example.signature"
+
+
+def referrer(subject: Image, seed: int, **extra: object) -> Image:
+    return image(seed=seed, extra={"subject": subject.manifest.descriptor, **extra})
+
+
+def listed_by_client(*images: Image) -> Blob:
+    """The index that a client without the API puts under the tag."""
+    entries = [one.manifest.descriptor for one in images]
+    return Blob(
+        json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}).encode(),
+        OCI_INDEX,
+    )
+
+
+def tag_of(subject: Image) -> str:
+    return subject.manifest.digest.replace(":", "-")
+
+
+class Doors:
+    """The list of referrers by both ways of the docker door."""
+
+    def __init__(self, client: Client, repository: str) -> None:
+        self.client = client
+        self.repository = repository
+
+    def api(self, subject: str, query: str = "") -> list[str]:
+        answer = self.client.get(f"/v2/{self.repository}/referrers/{subject}{query}")
+        assert answer.status == 200
+        return [entry["digest"] for entry in answer.json()["manifests"]]
+
+    def tag(self, tag: str) -> list[str]:
+        return [entry["digest"] for entry in self.whole(tag)["manifests"]]
+
+    def whole(self, tag: str) -> Any:
+        answer = self.client.get(f"/v2/{self.repository}/manifests/{tag}")
+        assert (answer.status, answer.headers["content-type"]) == (200, OCI_INDEX)
+        assert answer.headers["docker-content-digest"] == digest(answer.body)
+        return answer.json()
+
+
+@pytest.fixture
+def doors(root: Client, repository: str) -> Doors:
+    return Doors(root, repository)
+
+
+def names(*images: Image) -> list[str]:
+    return [one.manifest.digest for one in images]
+
+
+def test_a_client_without_the_api_finds_what_others_pushed(root: Client, repository: str, doors: Doors) -> None:
+    subject = image()
+    signature = referrer(subject, 1, artifactType=SIGNATURE, annotations={"a": "b"})
+    root.push(repository, signature)
+
+    answer = root.get(f"/v2/{repository}/manifests/{tag_of(subject)}")
+    head = root.head(f"/v2/{repository}/manifests/{tag_of(subject)}")
+
+    assert answer.body == root.get(f"/v2/{repository}/referrers/{subject.manifest.digest}").body
+    assert doors.whole(tag_of(subject))["manifests"] == [
+        {**signature.manifest.descriptor, "artifactType": SIGNATURE, "annotations": {"a": "b"}}
+    ]
+    assert head.headers == answer.headers
+    assert (
+        root.get(f"/v2/{repository}/manifests/{tag_of(subject)}", {"if-none-match": head.headers["etag"]}).status == 304
+    )
+
+
+def test_a_tag_that_nobody_pushed_is_in_no_list(root: Client, repository: str) -> None:
+    subject = image()
+    root.push(repository, referrer(subject, 1))
+
+    assert root.get(f"/v2/{repository}/tags/list").json()["tags"] == []
+    assert root.send("DELETE", f"/v2/{repository}/manifests/{tag_of(subject)}").status == 404
+
+
+def test_where_nothing_refers_the_tag_is_not_there(root: Client, repository: str) -> None:
+    """The client then begins with an empty list (distribution-spec, "Pushing Manifests with Subject")."""
+    subject = image()
+    root.push(repository, subject)
+
+    answer = root.get(f"/v2/{repository}/manifests/{tag_of(subject)}")
+
+    assert (answer.status, answer.code) == (404, "MANIFEST_UNKNOWN")
+
+
+def test_what_a_client_lists_under_the_tag_refers(root: Client, repository: str, doors: Doors) -> None:
+    """Also what does not say so itself: manifests from before OCI 1.1 cannot."""
+    subject, old = image(), image(seed=1)
+    root.push(repository, old)
+    pushed = listed_by_client(old)
+
+    assert root.push_manifest(repository, pushed, tag_of(subject)).status == 201
+
+    assert doors.api(subject.manifest.digest) == names(old)
+    assert root.get(f"/v2/{repository}/manifests/{tag_of(subject)}").body == pushed.content
+    entry = root.get(f"/v2/{repository}/referrers/{subject.manifest.digest}").json()["manifests"][0]
+    assert entry == {**old.manifest.descriptor, "artifactType": old.blobs[0].media_type}
+
+
+def test_both_ways_of_pushing_meet_in_one_list_without_repetition(root: Client, repository: str, doors: Doors) -> None:
+    subject, old, both, new = image(), image(seed=1), referrer(image(), 2), referrer(image(), 3)
+    for one in (old, both):
+        root.push(repository, one)
+    root.push_manifest(repository, listed_by_client(old, both), tag_of(subject))
+    root.push(repository, new)
+
+    assert doors.api(subject.manifest.digest) == doors.tag(tag_of(subject)) == names(old, both, new)
+    assert doors.api(subject.manifest.digest, f"?artifactType={SIGNATURE}") == []
+
+
+def test_a_client_that_adds_to_the_list_it_read_loses_nothing(root: Client, repository: str, doors: Doors) -> None:
+    subject, first, second = image(), referrer(image(), 1), image(seed=2)
+    for one in (first, second):
+        root.push(repository, one)
+    known = doors.whole(tag_of(subject))
+    known["manifests"].append(second.manifest.descriptor)
+    content = json.dumps(known).encode()
+
+    root.push_manifest(repository, Blob(content, OCI_INDEX), tag_of(subject))
+
+    assert doors.api(subject.manifest.digest) == names(first, second)
+    assert root.get(f"/v2/{repository}/manifests/{tag_of(subject)}").body == content
+
+
+def test_what_a_client_takes_off_its_list_refers_no_more_but_for_what_says_so_itself(
+    root: Client, repository: str, doors: Doors
+) -> None:
+    subject, old, new = image(), image(seed=1), referrer(image(), 2)
+    for one in (old, new):
+        root.push(repository, one)
+    root.push_manifest(repository, listed_by_client(old, new), tag_of(subject))
+
+    root.push_manifest(repository, listed_by_client(), tag_of(subject))
+
+    assert doors.api(subject.manifest.digest) == doors.tag(tag_of(subject)) == names(new)
+
+    root.send("DELETE", f"/v2/{repository}/manifests/{tag_of(subject)}")
+
+    assert doors.api(subject.manifest.digest) == doors.tag(tag_of(subject)) == names(new)
+
+
+def test_a_manifest_is_believed_about_its_subject(root: Client, repository: str, doors: Doors) -> None:
+    subject, another = image(), image(seed=7)
+    elsewhere = referrer(another, 1)
+    root.push(repository, elsewhere)
+    root.push(repository, subject)
+
+    root.push_manifest(repository, listed_by_client(elsewhere, subject), tag_of(subject))
+
+    assert doors.api(subject.manifest.digest) == doors.tag(tag_of(subject)) == []
+    assert doors.api(another.manifest.digest) == names(elsewhere)
+
+
+def test_an_index_that_is_tagged_with_its_own_digest_lists_platforms(
+    root: Client, repository: str, doors: Doors
+) -> None:
+    """Mirrors name what they copy in that way."""
+    part = image()
+    whole = index([part])
+    root.push(repository, part)
+    root.push(repository, whole, tag_of(whole))
+
+    assert doors.api(whole.manifest.digest) == []
+    assert root.get(f"/v2/{repository}/manifests/{tag_of(whole)}").body == whole.manifest.content
+
+
+@pytest.mark.parametrize("docker", [True, False])
+def test_what_is_no_oci_index_is_an_image_under_any_tag(
+    root: Client, repository: str, doors: Doors, docker: bool
+) -> None:
+    subject, part = image(), image(seed=1, docker=docker)
+    root.push(repository, part)
+    root.push(repository, referrer(subject, 2))
+    other = index([part], docker=True) if docker else part
+    root.push(repository, other, tag_of(subject))
+
+    assert root.get(f"/v2/{repository}/manifests/{tag_of(subject)}").body == other.manifest.content
+    assert doors.api(subject.manifest.digest) == names(referrer(subject, 2))
+
+
+@pytest.mark.parametrize("suffix", [".sig", "0", "-x"])
+def test_other_tags_with_a_digest_in_them_are_tags(root: Client, repository: str, suffix: str) -> None:
+    subject, one = image(), image(seed=1)
+    root.push(repository, referrer(subject, 2))
+    root.push(repository, one)
+    path = f"/v2/{repository}/manifests/{tag_of(subject)}{suffix}"
+
+    assert root.get(path).status == 404
+
+    listed = listed_by_client(one)
+    root.push_manifest(repository, listed, f"{tag_of(subject)}{suffix}")
+
+    assert root.get(path).body == listed.content
+
+
+def test_the_tag_of_a_long_digest_has_its_first_half(root: Client, repository: str, doors: Doors) -> None:
+    subject = digest(b"subject", "sha512")
+    old = image(seed=1)
+    new = image(seed=2, extra={"subject": {**old.manifest.descriptor, "digest": subject}})
+    tag = f"sha512-{subject[7:71]}"
+    root.push(repository, old)
+    listed = listed_by_client(old)
+
+    root.push_manifest(repository, listed, tag)
+    assert root.get(f"/v2/{repository}/manifests/{tag}").body == listed.content
+    root.push(repository, new)
+
+    assert doors.api(subject) == doors.tag(tag) == names(old, new)
+    assert root.get(f"/v2/{repository}/manifests/sha512-{'0' * 64}").status == 404
+
+
+def test_referrers_of_a_deleted_subject_stay(root: Client, repository: str, doors: Doors) -> None:
+    """ECR's lifecycle takes them away later; until then they dangle (user guide, "Deleting an image")."""
+    subject, old, new = image(), image(seed=1), referrer(image(), 2)
+    for one in (subject, old, new):
+        root.push(repository, one)
+    root.push_manifest(repository, listed_by_client(old), tag_of(subject))
+
+    assert root.send("DELETE", f"/v2/{repository}/manifests/{subject.manifest.digest}").status == 202
+
+    assert doors.api(subject.manifest.digest) == doors.tag(tag_of(subject)) == names(old, new)
+
+
+def test_a_deleted_referrer_is_on_no_list(root: Client, repository: str, doors: Doors) -> None:
+    subject, one, two = image(), referrer(image(), 1), referrer(image(), 2)
+    for each in (one, two):
+        root.push(repository, each)
+
+    root.send("DELETE", f"/v2/{repository}/manifests/{one.manifest.digest}")
+
+    assert doors.api(subject.manifest.digest) == doors.tag(tag_of(subject)) == names(two)
+
+
+def test_a_list_belongs_to_its_repository_and_its_readers(world: World, root: Client, repository: str) -> None:
+    subject = image()
+    root.push(repository, referrer(subject, 1))
+    tag = tag_of(subject)
+
+    assert root.get(f"/v2/{world.new_repository()}/manifests/{tag}").status == 404
+    assert root.get(f"/v2/{repository}/none/manifests/{tag}").code == "NAME_UNKNOWN"
+    assert world.user().get(f"/v2/{repository}/manifests/{tag}").status == 403
+
+
+def test_an_immutable_tag_keeps_its_list_while_the_api_goes_on(world: World, root: Client) -> None:
+    repository = world.new_repository(settings=RepositorySettings(tag_mutability="IMMUTABLE"))
+    doors = Doors(root, repository)
+    subject, old, new = image(), image(seed=1), referrer(image(), 2)
+    root.push(repository, old)
+    root.push_manifest(repository, listed_by_client(old), tag_of(subject))
+
+    refused = root.push_manifest(repository, listed_by_client(), tag_of(subject))
+    root.push(repository, new)
+
+    assert (refused.status, refused.code) == (400, "TAG_INVALID")
+    assert doors.api(subject.manifest.digest) == doors.tag(tag_of(subject)) == names(old, new)
+
+
+def test_pages_of_a_type_go_across_both_ways_of_pushing(
+    root: Client, repository: str, doors: Doors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("moorage.oci.lists.PAGE_LIMIT", 2)
+    subject = image()
+    old = [image(seed=seed, extra={"artifactType": SIGNATURE}) for seed in (1, 2, 3)]
+    new = [referrer(subject, seed, artifactType=SIGNATURE) for seed in (4, 5)]
+    for one in (old[0], new[0], old[1], image(seed=9), new[1], old[2]):
+        root.push(repository, one)
+    root.push_manifest(repository, listed_by_client(*old, image(seed=9)), tag_of(subject))
+
+    target: str | None = f"/v2/{repository}/referrers/{subject.manifest.digest}?artifactType={SIGNATURE}"
+    pages = []
+    while target:
+        answer = root.get(target)
+        assert answer.headers["oci-filters-applied"] == "artifactType"
+        pages.append([entry["digest"] for entry in answer.json()["manifests"]])
+        target = answer.headers["link"].partition(">")[0].lstrip("<") if "link" in answer.headers else None
+
+    assert pages == [names(old[0], new[0]), names(old[1], new[1]), names(old[2])]
+
+
+def test_an_index_with_an_empty_type_has_none(root: Client, repository: str) -> None:
+    subject = image()
+    root.push(repository, subject)
+    root.push(repository, index([subject], extra={"subject": subject.manifest.descriptor, "artifactType": ""}))
+
+    (entry,) = root.get(f"/v2/{repository}/referrers/{subject.manifest.digest}").json()["manifests"]
+
+    assert "artifactType" not in entry
+
+
+def test_a_list_is_never_larger_than_clients_take(root: Client, repository: str) -> None:
+    subject = image()
+    large = [referrer(subject, seed, annotations={"a": "x" * 1_500_000}) for seed in (1, 2, 3)]
+    for one in large:
+        root.push(repository, one)
+
+    by_tag = root.get(f"/v2/{repository}/manifests/{tag_of(subject)}")
+    by_api = root.get(f"/v2/{repository}/referrers/{subject.manifest.digest}")
+
+    assert by_tag.body == by_api.body
+    assert len(by_tag.body) < MANIFEST_LIMIT
+    assert [entry["digest"] for entry in by_api.json()["manifests"]] == names(*large[:2])
+
+
+@pytest.mark.skipif(ON_POSTGRESQL, reason="the plan is SQLite's")
+def test_reading_a_page_of_referrers_sorts_nothing(world: World) -> None:
+    """Each page costs what is on it, wherever in the list it is."""
+    values = dict.fromkeys(("repository", "subject", "tag", "typed", "types", "status", "after", "limit"), 1)
+    plan = world.database.look(lambda tx: tx.all("EXPLAIN QUERY PLAN " + pulls._REFERRERS, **values))
+
+    assert [row[3] for row in plan if "TEMP B-TREE" in row[3] or row[3].startswith("SCAN i")] == []

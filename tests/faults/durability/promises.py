@@ -1,0 +1,269 @@
+"""One checker for each promise of docs/promises.md that this version can keep.
+
+Each reads a server through both of its doors and raises AssertionError where the promise is broken, whatever was done
+to the server before: all tests of crashes, power cuts, full disks and races end here.
+P9 (isolation) is shown by each door's own tests.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import re
+import time
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from tests.api.ecr.pushing import upload_blobs
+from tests.faults.durability.doors import Doors, Journal, Named
+from tests.support.databases import ON_POSTGRESQL, engine_of
+from tests.support.images import Image, digest
+from tests.support.server import Server
+
+RESTART_SECONDS = 2.0
+"""P11: how long a start may take after any crash."""
+
+_PROCESS_BYTES = 400 << 20
+_PROCESS_FILES = 512
+_PROCESS_THREADS = 64
+_OLD = 1_000_000_000_000_000_000  # in 2001: an access time that reading a folder moves on, even with `relatime`
+
+
+def check_p1_acknowledged_is_durable(doors: Doors, journal: Journal) -> None:
+    """Every layer, manifest, tag and part that was acknowledged is there, through either door."""
+    for (repository, name), content in journal.layers.items():
+        _check_layer(doors, repository, name, content)
+    for (repository, name), manifest in journal.manifests.items():
+        pulled = doors.manifest(repository, name)
+        assert (pulled.status, pulled.body) == (200, manifest.content), (repository, name, pulled.status)
+        got = doors.ecr.batch_get_image(repositoryName=repository, imageIds=[{"imageDigest": name}])
+        assert {one["imageManifest"] for one in got["images"]} == {manifest.content.decode()}, got["failures"]
+    for tag, digests in journal.tags.items():
+        check_tag_names_one_of(doors, tag, digests)
+    for (repository, upload), sizes in journal.uploads.items():
+        assert upload_size(doors, repository, upload) in sizes, (repository, upload, sizes)
+
+
+def check_p2_never_wrong_bytes(doors: Doors, journal: Journal | None = None) -> None:
+    """Every manifest and layer that can be pulled has the digest it is called by."""
+    for repository in doors.repositories():
+        for name in {one["imageDigest"] for one in doors.image_ids(repository)}:
+            pulled = doors.manifest(repository, name)
+            assert digest_by(name, pulled.body) == name, (repository, name, pulled.status)
+            for layer in _layers_named_by(pulled.json()):
+                assert digest_by(layer, doors.layer(repository, layer).body) == layer, (repository, layer)
+                assert digest_by(layer, doors.download(repository, layer)) == layer, (repository, layer)
+    for repository, name in journal.layers if journal else ():
+        assert digest_by(name, doors.layer(repository, name).body) == name, (repository, name)
+
+
+def check_p3_no_dangling_image(doors: Doors) -> None:
+    """Whatever a manifest that can be pulled names, can be pulled."""
+    for repository in doors.repositories():
+        for name in {one["imageDigest"] for one in doors.image_ids(repository)}:
+            pulled = doors.manifest(repository, name)
+            assert pulled.status == 200, (repository, name, pulled.status)
+            for layer in _layers_named_by(pulled.json()):
+                assert doors.docker.head(f"/v2/{repository}/blobs/{layer}").status == 200, (repository, name, layer)
+            for child in pulled.json().get("manifests", []):
+                assert doors.manifest(repository, child["digest"]).status == 200, (repository, name, child)
+
+
+def check_p4_a_tag_names_one_manifest(doors: Doors) -> None:
+    """Both doors list the same tags, and each of them names one manifest, which is there."""
+    for repository in doors.repositories():
+        listed: dict[str, list[str]] = {}
+        for one in doors.image_ids(repository):
+            if "imageTag" in one:
+                listed.setdefault(one["imageTag"], []).append(one["imageDigest"])
+        assert sorted(listed) == sorted(doors.tags(repository)), repository
+        for tag, digests in listed.items():
+            pulled = doors.manifest(repository, tag)
+            assert pulled.status == 200, (repository, tag, pulled.status)
+            assert [pulled.headers["Docker-Content-Digest"]] == digests, (repository, tag)
+            assert doors.manifest(repository, digests[0]).body == pulled.body, (repository, tag)
+
+
+def check_p5_immutable_means_once(doors: Doors, tag: Named, outcomes: Mapping[str, bool]) -> None:
+    """Of those who raced to bind an immutable tag one won, and the tag names that manifest.
+
+    `outcomes`: for each manifest's digest, whether its push succeeded.
+    """
+    winners = {name for name, won in outcomes.items() if won}
+    assert len(winners) == 1, (tag, outcomes)
+    check_tag_names_one_of(doors, tag, winners)
+
+
+def check_p6_garbage_goes(server: Server) -> None:
+    """After a collection without a grace period: every row is needed, and every file has its row."""
+    layers = _rows(server, "SELECT repository_id, blob_id FROM repository_layer")
+    needed = _rows(server, "SELECT DISTINCT repository_id, blob_id FROM image_layer")
+    keys = {str(row[0]) for row in _rows(server, "SELECT storage_key FROM blob")}
+    uploads = {str(row[0]) for row in _rows(server, "SELECT id FROM upload")}
+    seen = {int(row[0]) for row in _rows(server, "SELECT DISTINCT blob_id FROM repository_layer")}
+    blobs = {int(row[0]) for row in _rows(server, "SELECT id FROM blob")}
+    left = _rows(server, "SELECT count(*) FROM removed_bytes UNION ALL SELECT count(*) FROM removed_image")
+    assert left == [(0,), (0,)]
+    assert sorted(layers) == sorted(needed)
+    assert blobs == seen
+    files = {path.relative_to(server.data).as_posix() for path in (server.data / "blobs").rglob("*") if path.is_file()}
+    assert files == keys
+    assert {path.name for path in (server.data / "uploads").iterdir()} <= uploads
+
+
+@contextmanager
+def check_p7_refused_leaves_no_trace(doors: Doors) -> Iterator[None]:
+    """What happens in the block is refused: afterwards clients see what they saw before."""
+    before = doors.visible_state()
+    yield
+    assert doors.visible_state() == before
+
+
+def check_p8_repeating_converges(doors: Doors, repository: str, one: Image, tag: str) -> None:
+    """Whatever became of a push, pushing again through either door ends well, and twice is no other than once."""
+    for _ in range(2):
+        upload_blobs(doors.ecr, repository, one.blobs)
+        doors.docker.push(repository, one, tag)
+    pulled = doors.manifest(repository, tag)
+    assert (pulled.status, pulled.body) == (200, one.manifest.content), pulled
+    for blob in one.blobs:
+        _check_layer(doors, repository, blob.digest, blob.content)
+
+
+def check_p10_bounded(server: Server) -> None:
+    """Memory, open files and threads of each process are within limits."""
+    for pid in server.processes():
+        status = Path(f"/proc/{pid}/status").read_text()
+        assert _number(status, "VmRSS") * 1024 < _PROCESS_BYTES, f"process {pid}: {status}"
+        assert _number(status, "Threads") < _PROCESS_THREADS, f"process {pid}: {status}"
+        assert len(list(Path(f"/proc/{pid}/fd").iterdir())) < _PROCESS_FILES, pid
+
+
+def check_p11_restarts_at_once(server: Server, **options: Any) -> None:
+    """After a kill the server is ready in 2 seconds, without a look into the folders of blobs.
+
+    The best of three starts counts, and on a machine with more to do than processors, it may take as much longer.
+    `options` are those of `Server.start`.
+    """
+    seconds: list[float] = []
+    limit = RESTART_SECONDS * max(1, os.getloadavg()[0] / (os.cpu_count() or 1))
+    while not seconds or (min(seconds) > limit and len(seconds) < 3):
+        if server.process is not None:
+            server.kill()
+        folders = [path for path in (server.data / "blobs").rglob("*") if path.is_dir()]
+        for folder in folders:
+            os.utime(folder, ns=(_OLD, folder.stat().st_mtime_ns))
+        started = time.monotonic()
+        server.start(**options)
+        seconds.append(time.monotonic() - started)
+        assert {folder.stat().st_atime_ns for folder in folders} <= {_OLD}, "the start read folders of blobs"
+    assert min(seconds) <= limit, (seconds, limit)
+
+
+_HOLLOW = 1 << 30
+"""Bytes from which on a file is read around its holes."""
+
+
+def check_p12_secrets_stay_secret(server: Server, secrets: Collection[str]) -> None:
+    """None of the secrets is in the log, in the database, in any other file, or where `ps` shows it.
+
+    The file `credentials` holds the root key on purpose: for its owner only.
+    """
+    wanted = [form for secret in secrets for form in (secret.encode(), base64.b64encode(secret.encode()))]
+    places = [server.log, *(path for path in server.data.rglob("*") if path.is_file())]
+    places += [Path(f"/proc/{pid}/{name}") for pid in server.processes() for name in ("cmdline", "environ")]
+    for place in places:
+        if place == server.data / "credentials":
+            assert place.stat().st_mode & 0o077 == 0
+            continue
+        content = _written(place)
+        assert [form for form in wanted if form in content] == [], place
+
+
+def _written(place: Path) -> bytes:
+    """The bytes of a file without its holes: a test of the largest layer leaves one of 52,000 MiB."""
+    size = place.stat().st_size
+    if size < _HOLLOW:
+        return place.read_bytes()
+    pieces, end = [], 0
+    with place.open("rb") as file:
+        while end < size:
+            try:
+                start = os.lseek(file.fileno(), end, os.SEEK_DATA)
+            except OSError:  # ENXIO: nothing but a hole from here on
+                break
+            end = os.lseek(file.fileno(), start, os.SEEK_HOLE)
+            file.seek(start)
+            pieces.append(file.read(end - start))
+    return b"".join(pieces)
+
+
+def check_database_is_whole(server: Server) -> None:
+    """SQLite finds nothing wrong, every row refers to rows that are there, and every blob's file has its bytes."""
+    if not ON_POSTGRESQL:
+        assert _rows(server, "PRAGMA integrity_check") == [("ok",)]
+        assert _rows(server, "PRAGMA foreign_key_check") == []
+    blobs = _rows(server, "SELECT digest, size, storage_key FROM blob")
+    for name, size, key in [(str(name), size, str(key)) for name, size, key in blobs]:
+        content = (server.data / key).read_bytes()
+        assert (len(content), digest_by(name, content)) == (size, name), key
+
+
+def _rows(server: Server, sql: str) -> list[tuple[Any, ...]]:
+    """What the database says, whether the server runs or not; on SQLite past everything that is ours."""
+    if ON_POSTGRESQL:
+        return engine_of(server.data).now(lambda tx: tx.all(sql))
+    with closing(apsw.Connection(str(server.data / "moorage.db"), flags=apsw.SQLITE_OPEN_READWRITE)) as connection:
+        return connection.execute(sql).fetchall()
+
+
+def check_all(doors: Doors, journal: Journal) -> None:
+    """The promises that hold at any moment."""
+    check_p1_acknowledged_is_durable(doors, journal)
+    check_p2_never_wrong_bytes(doors, journal)
+    check_p3_no_dangling_image(doors)
+    check_p4_a_tag_names_one_manifest(doors)
+    check_database_is_whole(doors.server)
+
+
+def check_tag_names_one_of(doors: Doors, tag: Named, digests: Collection[str]) -> None:
+    """The tag names one of the manifests; "" among them stands for no tag at all."""
+    pulled = doors.manifest(tag.repository, tag.name)
+    named = pulled.headers.get("Docker-Content-Digest", "") if pulled.status == 200 else ""
+    assert named in digests, (tag, named, digests, pulled.status)
+
+
+def upload_size(doors: Doors, repository: str, upload: str) -> int:
+    """How many bytes of an upload the server has recorded."""
+    answer = doors.docker.get(f"/v2/{repository}/blobs/uploads/{upload}")
+    assert answer.status == 204, (repository, upload, answer)
+    last = int(answer.headers["Range"].removeprefix("0-"))
+    return last + 1 if last else 0
+
+
+def digest_by(name: str, content: bytes) -> str:
+    """The digest of some bytes, by the algorithm of the digest `name`."""
+    return digest(content, name.partition(":")[0])
+
+
+def _check_layer(doors: Doors, repository: str, name: str, content: bytes) -> None:
+    pulled = doors.layer(repository, name)
+    assert pulled.status == 200, (repository, name, pulled.status)
+    assert hashlib.sha256(pulled.body).digest() == hashlib.sha256(content).digest(), (repository, name)
+    checked = doors.ecr.batch_check_layer_availability(repositoryName=repository, layerDigests=[name])["layers"]
+    assert [(one["layerAvailability"], one["layerSize"]) for one in checked] == [("AVAILABLE", len(content))], checked
+
+
+def _layers_named_by(manifest: dict[str, Any]) -> set[str]:
+    return {one["digest"] for one in [*manifest.get("layers", []), *filter(None, [manifest.get("config")])]}
+
+
+def _number(status: str, name: str) -> int:
+    found = re.search(rf"^{name}:\s+(\d+)", status, re.MULTILINE)
+    assert found is not None, status
+    return int(found[1])

@@ -1,0 +1,135 @@
+"""A data folder without any room left: pushes are refused, pulls go on, and with room again so do pushes."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.api.ecr.pushing import begin, push, send_part
+from tests.faults.durability.disks import small_disk
+from tests.faults.durability.doors import Doors, Journal, doors_of
+from tests.faults.durability.promises import (
+    check_all,
+    check_p7_refused_leaves_no_trace,
+    check_p8_repeating_converges,
+    check_p10_bounded,
+    check_p11_restarts_at_once,
+)
+from tests.support.images import OCI_LAYER, Blob, image
+from tests.support.server import Server
+
+MIB = 1 << 20
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    """A server whose data folder is on a disk of 32 MiB; its log is elsewhere."""
+    with small_disk(tmp_path / "disk", 32) as disk:
+        one = Server(disk / "data", log=tmp_path / "server.log")
+        one.start(extra_args=["--workers", "2"])
+        yield one
+        one.stop()
+
+
+def fill(disk: Path) -> Path:
+    """A file that takes all the room there is."""
+    filler = disk / "filler"
+    with filler.open("wb", buffering=0) as file:
+        for size in (MIB, 4096, 1):
+            try:
+                while file.write(bytes(size)) == size:
+                    pass
+            except OSError:
+                continue
+    return filler
+
+
+def layer_of(size: int, seed: int) -> Blob:
+    return Blob(random.Random(seed).randbytes(size), OCI_LAYER)
+
+
+def refused_on_both_doors(doors: Doors, repository: str) -> None:
+    """Neither door takes a layer; docker's clients are told to come again later."""
+    blob = layer_of(2 * MIB, 9)
+    started = doors.docker.post(f"/v2/{repository}/blobs/uploads/")
+    answer = started
+    if started.status == 202:
+        answer = doors.docker.put(f"{started.headers['Location']}?digest={blob.digest}", blob.content)
+    assert (answer.status, answer.error_codes()) == (503, ["UNAVAILABLE"]), answer
+    assert int(answer.headers["Retry-After"]) > 0
+    with pytest.raises(ClientError) as refused:
+        send_part(doors.ecr, repository, begin(doors.ecr, repository), 0, blob.content)
+    assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] in {500, 503}, refused.value
+
+
+def test_a_full_disk_refuses_pushes_serves_pulls_and_heals_with_room(server: Server) -> None:
+    journal = Journal()
+    with doors_of(server) as doors:
+        doors.ecr.create_repository(repositoryName="team/app")
+        one = image([layer_of(3 * MIB, 1)])
+        with journal.tagging("team/app", "v1", one.manifest):
+            push(doors.ecr, "team/app", one, "v1")
+
+        filler = fill(server.data.parent)
+        for _ in range(3):
+            with check_p7_refused_leaves_no_trace(doors):
+                refused_on_both_doors(doors, "team/app")
+        check_all(doors, journal)
+        check_p10_bounded(server)
+
+        filler.unlink()
+        check_p8_repeating_converges(doors, "team/app", image([layer_of(2 * MIB, 9)]), "v2")
+        check_all(doors, journal)
+
+
+def test_a_start_without_any_room_says_so_and_needs_nothing_but_room(server: Server) -> None:
+    """SQLite's log and index of it are gone after a stop in good order, and cannot be made again."""
+    server.stop()
+    filler = fill(server.data.parent)
+    with pytest.raises(AssertionError, match="exit code 1") as refused:
+        server.start()
+    assert "Error: " in str(refused.value)
+    assert "see whether its disk is full" in str(refused.value)
+    assert "Traceback" not in server.output()
+
+    filler.unlink()
+    server.start()
+
+
+def test_a_crash_without_any_room_needs_no_room_to_start_again(server: Server) -> None:
+    journal = Journal()
+    with doors_of(server) as doors:
+        doors.ecr.create_repository(repositoryName="team/app")
+        one = image([layer_of(MIB, 3)])
+        with journal.tagging("team/app", "v1", one.manifest):
+            push(doors.ecr, "team/app", one, "v1")
+        filler = fill(server.data.parent)
+
+        check_p11_restarts_at_once(server)
+
+        check_all(doors, journal)
+        filler.unlink()
+
+
+def test_an_upload_that_found_no_room_goes_on_where_it_was(server: Server) -> None:
+    blob = layer_of(3 * MIB, 2)
+    with doors_of(server) as doors:
+        doors.ecr.create_repository(repositoryName="team/app")
+        started = doors.docker.post("/v2/team/app/blobs/uploads/")
+        location = started.headers["Location"]
+        assert doors.docker.patch(location, blob.content[:MIB]).status == 202
+
+        filler = fill(server.data.parent)
+        for _ in range(2):
+            refused = doors.docker.patch(location, blob.content[MIB:])
+            assert (refused.status, refused.error_codes()) == (503, ["UNAVAILABLE"]), refused
+            assert doors.docker.get(location).headers["Range"] == f"0-{MIB - 1}"
+        filler.unlink()
+
+        assert doors.docker.patch(location, blob.content[MIB:]).status == 202
+        assert doors.docker.put(f"{location}?digest={blob.digest}").status == 201
+        assert doors.layer("team/app", blob.digest).body == blob.content

@@ -1,0 +1,343 @@
+"""kill -9 at every named point, through both doors: what was acknowledged is there, and what a client does next works.
+
+One server is killed twice in each test: its worker dies while the API is used, is replaced, and dies again while
+docker's door is used. Then the whole tree is killed and started again.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from tests.api.ecr.pushing import MINIMUM, begin, complete, put, send_part, upload_layer
+from tests.api.ecr.wire import refusal
+from tests.conftest import StartServer
+from tests.faults.durability.doors import Doors, Journal, crash_of_the_server, doors_of
+from tests.faults.durability.promises import (
+    check_all,
+    check_p8_repeating_converges,
+    check_p11_restarts_at_once,
+    upload_size,
+)
+from tests.nodes.moving import test_interruptions
+from tests.operations.garbage import test_crashes
+from tests.support.images import OCI_LAYER, Blob, Image, image
+from tests.support.server import Server
+
+WRONG = "sha256:" + 64 * "0"
+
+
+@dataclass
+class Push:
+    """A client in the middle of a push: a layer in two parts, then the manifest that names it."""
+
+    doors: Doors
+    journal: Journal
+    repository: str
+    layer: Blob
+    split: int
+    upload: str = ""
+
+    @property
+    def parts(self) -> tuple[bytes, bytes]:
+        return self.layer.content[: self.split], self.layer.content[self.split :]
+
+    @property
+    def image(self) -> Image:
+        return image([self.layer])
+
+    @property
+    def size(self) -> int:
+        return len(self.layer.content)
+
+
+class ApiPush(Push):
+    """Through the ECR API. `send` and the others do what a client does, and write down what was answered."""
+
+    def begin(self) -> None:
+        self.upload = begin(self.doors.ecr, self.repository)
+        with self.journal.growing(self.repository, self.upload, 0):
+            pass
+
+    def send(self, number: int) -> None:
+        first = number * self.split
+        with self.journal.growing(self.repository, self.upload, first + len(self.parts[number])):
+            send_part(self.doors.ecr, self.repository, self.upload, first, self.parts[number])
+
+    def complete(self, digest: str | None = None) -> None:
+        with self.journal.finishing(self.repository, self.upload, self.layer):
+            complete(self.doors.ecr, self.repository, self.upload, digest or self.layer.digest)
+
+    def put(self) -> None:
+        with self.journal.tagging(self.repository, "v1", self.image.manifest):
+            put(self.doors.ecr, self.repository, self.image, "v1")
+
+    def push_config(self) -> None:
+        upload_layer(self.doors.ecr, self.repository, self.image.blobs[0].content)
+
+    def told_where_to_go_on(self) -> int:
+        """The offset at which a repeated part is refused."""
+        with pytest.raises(self.doors.ecr.exceptions.InvalidLayerPartException) as refused:
+            self.send(1)
+        return int(refused.value.response["lastValidByteReceived"]) + 1
+
+    def completes(self) -> bool:
+        """Whether the upload can be completed; else it is unknown, which is the only other answer."""
+        try:
+            self.complete()
+        except self.doors.ecr.exceptions.UploadNotFoundException:
+            return False
+        return True
+
+    def wrong_digest_is_refused(self) -> bool:
+        refused = refusal(
+            self.doors.ecr.complete_layer_upload,
+            repositoryName=self.repository,
+            uploadId=self.upload,
+            layerDigests=[WRONG],
+        )
+        return refused.code == "InvalidLayerException"
+
+    def put_again(self) -> None:
+        """ECR's own answer to what it has already."""
+        refused = refusal(
+            self.doors.ecr.put_image,
+            repositoryName=self.repository,
+            imageManifest=self.image.manifest.content.decode(),
+            imageTag="v1",
+        )
+        assert refused.code == "ImageAlreadyExistsException"
+
+
+class DockerPush(Push):
+    """Through docker's door, in chunks."""
+
+    @property
+    def location(self) -> str:
+        return f"/v2/{self.repository}/blobs/uploads/{self.upload}"
+
+    def begin(self) -> None:
+        answer = self.doors.docker.post(f"/v2/{self.repository}/blobs/uploads/")
+        assert answer.status == 202, answer
+        self.upload = answer.headers["Docker-Upload-UUID"]
+        with self.journal.growing(self.repository, self.upload, 0):
+            pass
+
+    def _send(self, number: int) -> Any:
+        first, part = number * self.split, self.parts[number]
+        return self.doors.docker.patch(self.location, part, {"Content-Range": f"{first}-{first + len(part) - 1}"})
+
+    def send(self, number: int) -> None:
+        with self.journal.growing(self.repository, self.upload, number * self.split + len(self.parts[number])):
+            answer = self._send(number)
+            assert answer.status == 202, answer
+
+    def _complete(self, digest: str) -> Any:
+        return self.doors.docker.put(f"{self.location}?digest={digest}")
+
+    def complete(self, digest: str | None = None) -> None:
+        with self.journal.finishing(self.repository, self.upload, self.layer):
+            answer = self._complete(digest or self.layer.digest)
+            assert answer.status == 201, answer
+
+    def put(self) -> None:
+        with self.journal.tagging(self.repository, "v1", self.image.manifest):
+            manifest = self.image.manifest
+            answer = self.doors.docker.put(
+                f"/v2/{self.repository}/manifests/v1", manifest.content, {"Content-Type": manifest.media_type}
+            )
+            assert answer.status == 201, answer
+
+    def push_config(self) -> None:
+        self.doors.docker.push_blob(self.repository, self.image.blobs[0])
+
+    def told_where_to_go_on(self) -> int:
+        answer = self._send(1)
+        assert (answer.status, answer.error_codes()) == (416, ["BLOB_UPLOAD_INVALID"]), answer
+        return int(answer.headers["Range"].removeprefix("0-")) + 1
+
+    def completes(self) -> bool:
+        """Whether the upload can be completed; else it is unknown, which is the only other answer."""
+        answer = self._complete(self.layer.digest)
+        assert answer.status == 201 or answer.error_codes() == ["BLOB_UPLOAD_UNKNOWN"], answer
+        return bool(answer.status == 201)
+
+    def wrong_digest_is_refused(self) -> bool:
+        answer = self._complete(WRONG)
+        return (answer.status, answer.error_codes()) == (400, ["DIGEST_INVALID"])
+
+    def put_again(self) -> None:
+        """Better than an error: whoever lost the answer gets it."""
+        self.put()
+
+
+AnyPush = ApiPush | DockerPush
+
+
+def layer_of(size: int, seed: int) -> Blob:
+    return Blob(random.Random(seed).randbytes(size), OCI_LAYER)
+
+
+@contextmanager
+def two_pushes(server: Server) -> Iterator[tuple[Doors, Journal, list[AnyPush]]]:
+    """A push through each door, into repositories that have nothing else."""
+    journal = Journal()
+    with doors_of(server) as doors:
+        for name in ("crash/api", "crash/docker"):
+            doors.ecr.create_repository(repositoryName=name)
+        api = ApiPush(doors, journal, "crash/api", layer_of(MINIMUM + 70_000, 1), MINIMUM)
+        docker = DockerPush(doors, journal, "crash/docker", layer_of(700_000, 2), 300_000)
+        yield doors, journal, [api, docker]
+
+
+def die(server: Server, step: Callable[[], None]) -> None:
+    """Take the step at which the only worker dies, and wait for another worker.
+
+    A second worker that dies within seconds takes the server with it; both is what a crash looks like.
+    """
+    with crash_of_the_server():
+        step()
+    end = time.monotonic() + 10
+    while server.process is not None and time.monotonic() < end:
+        if server.process.poll() is not None:
+            return
+        if server.says_yes():
+            return
+        time.sleep(0.02)
+    raise AssertionError(f"no other worker\n{server.output()}")
+
+
+def crash_at(server: Server, doors: Doors, pushes: list[AnyPush], until: Callable[[AnyPush], None]) -> None:
+    """Bring each push to its crash, then kill what is left and start the server without any armed point."""
+    for push in pushes:
+        die(server, lambda push=push: until(push))  # type: ignore[misc]  # a default binds the loop's value
+    check_p11_restarts_at_once(server)
+
+
+def in_the_beginning(push: AnyPush) -> None:
+    push.begin()
+
+
+def in_the_second_part(push: AnyPush) -> None:
+    push.begin()
+    push.send(0)
+    push.send(1)
+
+
+def in_the_completion(push: AnyPush) -> None:
+    push.begin()
+    push.send(0)
+    push.send(1)
+    push.complete()
+
+
+def in_the_completion_with_a_wrong_digest(push: AnyPush) -> None:
+    push.begin()
+    push.send(0)
+    push.send(1)
+    push.complete(WRONG)
+
+
+def in_the_manifest(push: AnyPush) -> None:
+    in_the_completion(push)
+    push.push_config()
+    push.put()
+
+
+def begins_again(push: AnyPush) -> None:
+    in_the_completion(push)
+
+
+def sends_the_part_again(push: AnyPush) -> None:
+    size = upload_size(push.doors, push.repository, push.upload)
+    for number in range(1 if size else 0, 2):
+        push.send(number)
+    push.complete()
+
+
+def goes_on_where_it_is_told(push: AnyPush) -> None:
+    assert push.told_where_to_go_on() == push.size
+    assert upload_size(push.doors, push.repository, push.upload) == push.size
+    push.complete()
+
+
+def completes_again(push: AnyPush) -> None:
+    push.complete()
+
+
+def is_refused_again(push: AnyPush) -> None:
+    assert push.wrong_digest_is_refused()
+    assert not push.completes()
+    begins_again(push)
+
+
+def finds_the_layer(push: AnyPush) -> None:
+    """docker's door remembers what the upload became and answers as before; the API calls it unknown, as ECR does."""
+    assert push.completes() is isinstance(push, DockerPush)
+    push.journal.layer(push.repository, push.layer)
+
+
+def sends_the_manifest_again(push: AnyPush) -> None:
+    push.put()
+
+
+def is_told_that_it_is_there(push: AnyPush) -> None:
+    push.put_again()
+    push.journal.manifests[push.repository, push.image.manifest.digest] = push.image.manifest  # type: ignore[index]
+
+
+# docs/promises.md: where it is killed, and what the client does then.
+TABLE: list[tuple[str, Callable[[AnyPush], None], Callable[[AnyPush], None]]] = [
+    ("U1", in_the_beginning, begins_again),
+    ("U2:2", in_the_second_part, sends_the_part_again),
+    ("U3:2", in_the_second_part, sends_the_part_again),
+    ("U4:2", in_the_second_part, goes_on_where_it_is_told),
+    ("U5", in_the_completion, completes_again),
+    ("U6", in_the_completion_with_a_wrong_digest, is_refused_again),
+    ("U7", in_the_completion, completes_again),
+    ("U8", in_the_completion, completes_again),
+    ("U9", in_the_completion, completes_again),
+    ("U10", in_the_completion, finds_the_layer),
+    ("U11", in_the_completion, finds_the_layer),
+    ("M1", in_the_manifest, sends_the_manifest_again),
+    ("M2", in_the_manifest, sends_the_manifest_again),
+    ("M3", in_the_manifest, is_told_that_it_is_there),
+]
+
+
+@pytest.mark.parametrize(("point", "until", "retry"), TABLE, ids=[point.partition(":")[0] for point, _, _ in TABLE])
+def test_a_crash_loses_nothing_that_was_acknowledged_and_the_documented_retry_converges(
+    fresh_server: StartServer, point: str, until: Callable[[AnyPush], None], retry: Callable[[AnyPush], None]
+) -> None:
+    name, _, passing = point.partition(":")
+    armed = {"MOORAGE_FAILPOINTS": f"{name}=kill:{passing or 1}"}
+    server = fresh_server(extra_env=armed, extra_args=["--workers", "1"])
+    with two_pushes(server) as (doors, journal, pushes):
+        crash_at(server, doors, pushes, until)
+
+        check_all(doors, journal)
+        for push in pushes:
+            retry(push)
+        check_all(doors, journal)
+        for push in pushes:
+            check_p8_repeating_converges(doors, push.repository, push.image, "v1")
+        check_all(doors, journal)
+
+
+def test_every_point_is_killed_here_or_in_the_tests_of_garbage(
+    pytestconfig: pytest.Config,
+) -> None:
+    source = pytestconfig.rootpath / "src" / "moorage"
+    passed = {
+        name for path in source.rglob("*.py") for name in re.findall(r'failpoints\.hit\("(\w+)"\)', path.read_text())
+    }
+
+    killed = [*(point for point, _, _ in TABLE), *test_crashes.POINTS, "V1", "V2", "S1", *test_interruptions.POINTS]
+    assert passed == {point.partition(":")[0] for point in killed}

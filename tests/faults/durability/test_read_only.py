@@ -1,0 +1,63 @@
+"""A folder that cannot be written: a start says so, and a server that runs refuses pushes, serves pulls, and heals."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.api.ecr.pushing import push
+from tests.conftest import StartServer
+from tests.faults.durability.disks import small_disk
+from tests.faults.durability.doors import doors_of
+from tests.faults.durability.test_full_disk import layer_of, refused_on_both_doors
+from tests.support.images import image
+from tests.support.server import Server
+
+MIB = 1 << 20
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    with small_disk(tmp_path / "disk", 32) as place:
+        yield place
+
+
+def remount(disk: Path, how: str) -> None:
+    """`ro` or `rw`."""
+    subprocess.run(["mount", "-o", f"remount,{how}", disk], check=True)
+
+
+def test_a_start_on_a_folder_that_cannot_be_written_says_so(disk: Path, tmp_path: Path) -> None:
+    server = Server(disk / "data", log=tmp_path / "server.log")
+    server.start()
+    server.stop()
+    remount(disk, "ro")
+    with pytest.raises(AssertionError, match="exit code 1") as refused:
+        server.start()
+    assert "Read-only file system" in str(refused.value)
+    assert "Traceback" not in server.output()
+
+    remount(disk, "rw")
+    server.start()
+    server.stop()
+
+
+def test_while_layers_cannot_be_written_pushes_are_refused_and_pulls_go_on(
+    fresh_server: StartServer, disk: Path
+) -> None:
+    server = fresh_server(extra_args=["--blobs", str(disk)])
+    with doors_of(server) as doors:
+        doors.ecr.create_repository(repositoryName="team/app")
+        one = push(doors.ecr, "team/app", image([layer_of(MIB, 1)]), "v1")
+        remount(disk, "ro")
+
+        refused_on_both_doors(doors, "team/app")
+        assert doors.manifest("team/app", "v1").body == one.manifest.content
+        assert doors.layer("team/app", one.blobs[1].digest).body == one.blobs[1].content
+
+        remount(disk, "rw")
+        doors.docker.push("team/app", image([layer_of(MIB, 2)]), "v2")
+    assert "Traceback" not in server.output()

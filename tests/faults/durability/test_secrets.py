@@ -1,0 +1,97 @@
+"""P12: what is secret is in no log, no file and no process list, whatever was sent where."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.api.ecr.pushing import push
+from tests.api.ecr.wire import TARGET_PREFIX, Wire
+from tests.conftest import StartServer
+from tests.faults.durability.doors import Doors, doors_of
+from tests.faults.durability.promises import check_p12_secrets_stay_secret
+from tests.support.aws import aws_client
+from tests.support.http_client import Docker
+from tests.support.images import image
+
+CANARY = "CANARY/in-the-wrong-place+"
+
+
+@pytest.fixture
+def doors(fresh_server: StartServer) -> Iterator[Doors]:
+    with doors_of(fresh_server()) as both:
+        both.ecr.create_repository(repositoryName="team/app")
+        yield both
+
+
+def remember_signatures(ecr: Any) -> list[str]:
+    """The signatures of all requests that this client will send, as they are sent."""
+    sent: list[str] = []
+
+    def look(request: Any, **_: Any) -> None:
+        authorization = request.headers["Authorization"]
+        text = authorization.decode() if isinstance(authorization, bytes) else str(authorization)
+        sent.extend(re.findall(r"Signature=(\w+)", text))
+
+    ecr.meta.events.register("before-send.ecr", look)
+    return sent
+
+
+def test_no_secret_is_written_where_it_does_not_belong(doors: Doors) -> None:
+    server = doors.server
+    signatures = remember_signatures(doors.ecr)
+    one = push(doors.ecr, "team/app", image(), "v1")
+    doors.docker.push("team/app", one, "v2")
+    url = doors.ecr.get_download_url_for_layer(repositoryName="team/app", layerDigest=one.blobs[1].digest)[
+        "downloadUrl"
+    ]
+    assert Docker(server.host, server.port, None).get(url.partition(f":{server.port}")[2]).status == 200
+
+    secrets = [
+        server.environment["AWS_SECRET_ACCESS_KEY"],
+        doors.password,
+        base64.b64encode(f"AWS:{doors.password}".encode()).decode(),
+        url.partition("?")[2].partition("=")[2],
+        *signatures,
+    ]
+    assert len(secrets) > 6
+    assert all(len(secret) > 20 for secret in secrets)
+    check_p12_secrets_stay_secret(server, secrets)
+    server.restart()
+    check_p12_secrets_stay_secret(server, secrets)
+
+
+def test_no_secret_is_written_when_it_is_wrong(doors: Doors) -> None:
+    """Typing errors are the secrets of tomorrow: passwords, keys, tokens and queries that are refused leave nothing."""
+    server = doors.server
+    wrong = [f"{CANARY}{number:02}" for number in range(8)]
+    assert Docker(server.host, server.port, wrong[0]).get("/v2/").status == 401
+    assert Docker(server.host, server.port, wrong[1], user="AKIAIOSFODNN7EXAMPLE").get("/v2/").status == 401
+    for authorization in (f"Bearer {wrong[2]}", f"Basic {wrong[2]}", wrong[2]):
+        assert doors.docker.get("/v2/", {"Authorization": authorization}).status == 401
+    assert doors.docker.get(f"/layers/sha256:{'0' * 64}?token={wrong[3]}").status in {400, 401, 403, 404}
+    doors.docker.get(f"/v2/team/app/tags/list?password={wrong[4]}&last={wrong[4]}")
+    with aws_client(server) as stranger:
+        stranger._request_signer._credentials.secret_key = wrong[5]
+        with pytest.raises(ClientError, match="InvalidSignatureException"):
+            stranger.describe_repositories()
+    signer = Wire(server).signer
+    headers = signer.headers(f"{TARGET_PREFIX}DescribeRepositories", b"{}") | {"x-amz-security-token": wrong[6]}
+    assert doors.docker.post("/", b"{}", headers).status == 400
+    headers = signer.headers(f"{TARGET_PREFIX}DescribeRepositories", b"{}") | {"authorization": wrong[7]}
+    assert doors.docker.post("/", b"{}", headers).status == 400
+
+    check_p12_secrets_stay_secret(server, wrong)
+
+
+def test_the_files_that_hold_secrets_are_their_owners_only(doors: Doors) -> None:
+    data = doors.server.data
+
+    assert data.stat().st_mode & 0o077 == 0
+    for name in ("master.key", "credentials"):
+        assert (data / name).stat().st_mode & 0o777 == 0o600

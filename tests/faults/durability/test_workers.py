@@ -1,0 +1,57 @@
+"""One of several worker processes dies: the others go on, and it is replaced."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import time
+
+from tests.api.ecr.pushing import push, variants
+from tests.conftest import StartServer
+from tests.faults.durability.doors import Crashed, Journal, doors_of, unanswered_as_crash
+from tests.faults.durability.promises import check_all, check_p10_bounded
+from tests.support.server import Server
+
+
+def other_workers_than(server: Server, before: list[int]) -> list[int]:
+    """Wait until the server has its number of workers again, one of them new."""
+    end = time.monotonic() + 10
+    while time.monotonic() < end:
+        now = server.workers()
+        if len(now) == len(before) and set(now) != set(before):
+            return now
+        time.sleep(0.02)
+    raise AssertionError(f"still {server.workers()} instead of {before}")
+
+
+def test_a_worker_that_is_killed_is_replaced_and_the_others_go_on(fresh_server: StartServer) -> None:
+    server = fresh_server(extra_args=["--workers", "2"])
+    before = server.workers()
+    journal, images = Journal(), variants()
+    with doors_of(server) as doors:
+        doors.ecr.create_repository(repositoryName="team/app")
+        push(doors.ecr, "team/app", next(images))
+
+        os.kill(before[0], signal.SIGKILL)
+        lost = 0
+        for one in itertools.islice(images, 20):
+            try:
+                with unanswered_as_crash(), journal.tagging("team/app", "v1", one.manifest):
+                    doors.docker.push("team/app", one, "v1")
+            except Crashed:  # The connection was in the dead worker's queue; those after it go to a worker that lives.
+                lost += 1
+        after = other_workers_than(server, before)
+
+        assert lost <= 2
+
+        assert len(set(before) & set(after)) == 1
+        check_all(doors, journal)
+        check_p10_bounded(server)
+
+
+def test_a_server_without_work_has_the_workers_it_was_told(fresh_server: StartServer) -> None:
+    server = fresh_server(extra_args=["--workers", "3"])
+
+    assert len(server.workers()) == 3
+    assert len(server.processes()) == 4

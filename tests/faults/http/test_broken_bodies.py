@@ -1,0 +1,202 @@
+"""A client that vanishes in the middle of a body, or lies about its length: nothing of it counts."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import json
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tests.api.ecr.pushing import begin, complete, send_part
+from tests.api.ecr.wire import TARGET_PREFIX, Wire
+from tests.faults.durability.doors import Doors
+from tests.faults.durability.promises import check_p2_never_wrong_bytes, upload_size
+from tests.faults.http.raw import Connection, exchange, head
+from tests.support.images import digest
+from tests.support.server import Server
+
+FIRST = b"acknowledged " * 10_000
+REST = b"sent again whole " * 20_000
+
+Ending = Callable[[Connection], None]
+ENDINGS: dict[str, Ending] = {
+    "closed": Connection.close,
+    "reset": Connection.reset,
+    "half closed": Connection.half_close,
+}
+
+
+def with_length(body: bytes, sent: int) -> tuple[dict[str, str], bytes]:
+    """A body with its length announced, of which only so much is sent."""
+    return {"Content-Length": str(len(body))}, body[:sent]
+
+
+def in_chunks(body: bytes, sent: int) -> tuple[dict[str, str], bytes]:
+    """Chunks of 32 KiB, as docker sends them; the last of those that are sent breaks off in its middle."""
+    pieces = [body[start : start + 32_768] for start in range(0, len(body), 32_768)]
+    wire = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces)
+    return {"Transfer-Encoding": "chunked"}, wire[:sent]
+
+
+def without_an_end(body: bytes, sent: int) -> tuple[dict[str, str], bytes]:
+    """Whole chunks, but not the empty one that ends a body."""
+    return {"Transfer-Encoding": "chunked"}, b"%x\r\n%b\r\n" % (sent, body[:sent])
+
+
+def with_a_broken_chunk(body: bytes, sent: int) -> tuple[dict[str, str], bytes]:
+    """A chunk that is not as long as it says."""
+    return {"Transfer-Encoding": "chunked"}, b"%x\r\n%bXX0\r\n\r\n" % (sent, body[:sent])
+
+
+FRAMES = [with_length, in_chunks, without_an_end, with_a_broken_chunk]
+SENT = [0, 1_000, 200_000]
+
+
+def started(doors: Doors, repository: str) -> str:
+    """The path of an upload of which the first part is acknowledged."""
+    location = doors.docker.post(f"/v2/{repository}/blobs/uploads/").headers["Location"]
+    assert doors.docker.patch(location, FIRST).status == 202
+    return str(location)
+
+
+def finish(doors: Doors, location: str) -> None:
+    """Send the rest as if nothing had happened. Whoever still reads the broken body holds the upload for a moment."""
+    end = time.monotonic() + 5
+    while True:
+        answer = doors.docker.patch(location, REST)
+        if answer.status == 202 or time.monotonic() > end:
+            break
+        assert answer.status == 416, answer
+        assert answer.headers["Range"] == f"0-{len(FIRST) - 1}"
+        time.sleep(0.02)
+    assert answer.status == 202, answer
+    name = digest(FIRST + REST)
+    assert doors.docker.put(f"{location}?digest={name}").status == 201
+
+
+@pytest.mark.parametrize("ending", ENDINGS.values(), ids=ENDINGS)
+@pytest.mark.parametrize("frame", FRAMES, ids=[frame.__name__ for frame in FRAMES])
+def test_a_patch_that_breaks_off_leaves_the_upload_as_it_was(
+    doors: Doors, repository: str, frame: Callable[[bytes, int], tuple[dict[str, str], bytes]], ending: Ending
+) -> None:
+    location = started(doors, repository)
+    for sent in SENT:
+        headers, body = frame(REST, sent)
+        with Connection(doors.server) as connection:
+            known = {"Host": "r", "Authorization": doors.docker.authorization or ""}
+            connection.send(head("PATCH", location, known | headers) + body)
+            time.sleep(0.05)
+            ending(connection)
+
+        assert upload_size(doors, repository, location.rpartition("/")[2]) == len(FIRST)
+
+    finish(doors, location)
+    assert doors.layer(repository, digest(FIRST + REST)).body == FIRST + REST
+
+
+@pytest.mark.parametrize("ending", ENDINGS.values(), ids=ENDINGS)
+def test_a_put_that_breaks_off_does_not_complete_the_upload(doors: Doors, repository: str, ending: Ending) -> None:
+    """Not even when the digest is that of the bytes which did arrive."""
+    location = started(doors, repository)
+    known = {"Host": "r", "Authorization": doors.docker.authorization or ""}
+    for frame, sent in itertools.product([with_length, without_an_end], [1_000, 200_000]):
+        headers, body = frame(REST, sent)
+        target = f"{location}?digest={digest(FIRST + REST[:sent])}"
+        with Connection(doors.server) as connection:
+            connection.send(head("PUT", target, known | headers) + body)
+            time.sleep(0.05)
+            ending(connection)
+        assert upload_size(doors, repository, location.rpartition("/")[2]) == len(FIRST)
+
+    finish(doors, location)
+
+
+@pytest.mark.parametrize("ending", ENDINGS.values(), ids=ENDINGS)
+def test_a_layer_part_that_breaks_off_is_not_received(doors: Doors, repository: str, ending: Ending) -> None:
+    upload = begin(doors.ecr, repository)
+    request = {
+        "repositoryName": repository,
+        "uploadId": upload,
+        "partFirstByte": 0,
+        "partLastByte": len(REST) - 1,
+        "layerPartBlob": base64.b64encode(REST).decode(),
+    }
+    body = json.dumps(request).encode()
+    signed = Wire(doors.server).signer.headers(f"{TARGET_PREFIX}UploadLayerPart", body)
+    for sent in (0, 1_000, len(body) - 1):
+        with Connection(doors.server) as connection:
+            connection.send(head("POST", "/", signed | {"content-length": len(body)}) + body[:sent])
+            time.sleep(0.05)
+            ending(connection)
+
+    send_part(doors.ecr, repository, upload, 0, REST)
+    assert complete(doors.ecr, repository, upload, digest(REST))["layerDigest"] == digest(REST)
+
+
+def test_more_bytes_than_announced_are_not_part_of_the_body(doors: Doors, repository: str) -> None:
+    """They look like a second request, and are none. A server may give up such a connection before it answers."""
+    location = started(doors, repository)
+    authorization = doors.docker.authorization or ""
+    known: dict[str, str | int] = {"Host": "r", "Authorization": authorization, "Content-Length": 1_000}
+
+    reply = exchange(doors.server, head("PATCH", location, known) + REST[:3_000])
+
+    assert reply.statuses in ([202], [202, 400], [400])
+    assert reply.closed
+    sizes = {len(FIRST) + 1_000} if 202 in reply.statuses else {len(FIRST), len(FIRST) + 1_000}
+    assert upload_size(doors, repository, location.rpartition("/")[2]) in sizes
+
+
+@pytest.mark.parametrize(("first", "last", "sent"), [(0, 99, 50), (0, 99, 150), (1, 100, 100), (50, 99, 50)])
+def test_a_content_range_that_lies_leaves_the_upload_as_it_was(
+    doors: Doors, repository: str, first: int, last: int, sent: int
+) -> None:
+    location = doors.docker.post(f"/v2/{repository}/blobs/uploads/").headers["Location"]
+
+    answer = doors.docker.patch(location, REST[:sent], {"Content-Range": f"{first}-{last}"})
+
+    assert answer.status in {400, 416}, answer
+    assert upload_size(doors, repository, location.rpartition("/")[2]) == 0
+
+
+def test_a_manifest_that_breaks_off_is_not_stored(doors: Doors, repository: str) -> None:
+    """What did arrive is a manifest, too: only the announced length tells that more was to come."""
+    config = b"{}"
+    location = doors.docker.post(f"/v2/{repository}/blobs/uploads/").headers["Location"]
+    assert doors.docker.put(f"{location}?digest={digest(config)}", config).status == 201
+    described = {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": digest(config), "size": 2}
+    media_type = "application/vnd.oci.image.manifest.v1+json"
+    body = json.dumps({"schemaVersion": 2, "mediaType": media_type, "config": described, "layers": []}).encode()
+    known = {"Host": "r", "Authorization": doors.docker.authorization or "", "Content-Type": media_type}
+    for ending in ENDINGS.values():
+        with Connection(doors.server) as connection:
+            path = f"/v2/{repository}/manifests/v1"
+            connection.send(head("PUT", path, known | {"Content-Length": len(body) + 1}) + body)
+            time.sleep(0.05)
+            ending(connection)
+
+    time.sleep(0.1)
+    assert doors.manifest(repository, "v1").status == 404
+    assert doors.image_ids(repository) == []
+
+
+def test_a_reader_that_vanishes_in_the_middle_of_a_pull_takes_nothing_with_it(
+    web: Server, doors: Doors, repository: str
+) -> None:
+    content = bytes(range(256)) * 32_768
+    location = doors.docker.post(f"/v2/{repository}/blobs/uploads/").headers["Location"]
+    name = digest(content)
+    assert doors.docker.put(f"{location}?digest={name}", content).status == 201
+    known = {"Host": "r", "Authorization": doors.docker.authorization or ""}
+    for ending, extra in itertools.product(ENDINGS.values(), [{}, {"Range": "bytes=1-"}]):
+        with Connection(web) as connection:
+            connection.send(head("GET", f"/v2/{repository}/blobs/{name}", known | extra))
+            assert connection.first_line().split()[1] in {b"200", b"206"}
+            ending(connection)
+
+    assert doors.layer(repository, name).body == content
+    check_p2_never_wrong_bytes(doors)
+    assert "fault" not in web.output(), web.output()

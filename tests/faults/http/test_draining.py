@@ -1,0 +1,75 @@
+"""SIGTERM with `--drain`: the server says that it will stop, serves for a while, and lets go of its connections."""
+
+from __future__ import annotations
+
+import http.client
+import signal
+import subprocess
+import time
+
+import pytest
+
+from tests.conftest import StartServer
+from tests.faults.http.raw import Connection
+from tests.support.server import Server
+
+SERVERS = ["granian", "uvicorn"]
+HEALTH = b"GET /healthz HTTP/1.1\r\nHost: r\r\n\r\n"
+
+
+def draining(server: Server) -> subprocess.Popen[bytes]:
+    """The process of a server that was told to stop, once it says so."""
+    process, server.process = server.process, None
+    assert process is not None
+    process.send_signal(signal.SIGTERM)
+    end = time.monotonic() + 5
+    while status(server, "/readyz") == 200:
+        assert time.monotonic() < end, "still ready"
+        time.sleep(0.01)
+    return process
+
+
+def status(server: Server, path: str) -> int:
+    connection = http.client.HTTPConnection(server.host, server.port, timeout=5)
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    connection.close()
+    return answer.status
+
+
+@pytest.mark.parametrize("kind", SERVERS)
+def test_it_is_not_ready_serves_on_and_closes_each_connection_after_its_answer(
+    fresh_server: StartServer, kind: str
+) -> None:
+    server = fresh_server(extra_args=["--server", kind, "--drain", "2s"])
+    with Connection(server) as connection, Connection(server) as idle:
+        for one in (connection, idle):
+            one.send(HEALTH)
+            assert not one.reply(0.1).closed
+
+        told = time.monotonic()
+        process = draining(server)
+        try:
+            assert status(server, "/readyz") == 503
+            connection.send(HEALTH)
+            reply = connection.reply(1)
+            assert (reply.statuses, reply.closed) == ([200], True)
+            assert b"connection: close" in reply.content.lower()
+            assert status(server, "/v2/") == 401
+            assert idle.seconds_until_closed(5) >= 0
+            assert time.monotonic() - told >= 1.9
+            assert process.wait(10) == 0, server.output()
+        finally:
+            process.kill()
+    assert "Traceback" not in server.output(), server.output()
+
+
+@pytest.mark.parametrize("kind", SERVERS)
+def test_a_second_signal_does_not_wait(fresh_server: StartServer, kind: str) -> None:
+    server = fresh_server(extra_args=["--server", kind, "--drain", "1m"])
+    process = draining(server)
+    try:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0, server.output()
+    finally:
+        process.kill()

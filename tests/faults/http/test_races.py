@@ -1,0 +1,201 @@
+"""Many clients at once, through both doors: one blob, one winner, and a history that makes sense."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import threading
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from typing import TypeVar
+
+import pytest
+
+from tests.api.ecr.pushing import upload_blobs, variants
+from tests.faults.durability.doors import Doors, Journal, Named
+from tests.faults.durability.promises import check_all, check_p5_immutable_means_once, check_p10_bounded
+from tests.faults.http.linearizability import Operation, is_linearizable
+from tests.support.images import OCI_LAYER, Blob, Image, image
+
+CLIENTS = 64
+ROUNDS = 30
+
+T = TypeVar("T")
+
+
+def at_once(calls: Iterable[Callable[[], T]]) -> list[T]:
+    """Let each call begin at the same moment, in a thread of its own."""
+    waiting = list(calls)
+    barrier = threading.Barrier(len(waiting))
+
+    def begin(call: Callable[[], T]) -> T:
+        barrier.wait()
+        return call()
+
+    with ThreadPoolExecutor(len(waiting)) as pool:
+        return list(pool.map(begin, waiting))
+
+
+def files_of(doors: Doors, digest: str) -> int:
+    """How many files the store has for a digest."""
+    encoded = digest.removeprefix("sha256:")
+    return len(list((doors.server.data / "blobs" / "sha256" / encoded[:2]).glob(f"{encoded}-*")))
+
+
+@pytest.mark.parametrize("size", [10_000, 600_000])
+def test_64_clients_that_push_the_same_layer_at_once_make_one_blob(doors: Doors, repository: str, size: int) -> None:
+    blob = Blob(random.Random(f"{repository}{size}").randbytes(size), OCI_LAYER)
+
+    before = set((doors.server.data / "uploads").iterdir())
+
+    at_once([lambda: doors.docker.push_blob(repository, blob)] * CLIENTS)
+
+    assert files_of(doors, blob.digest) == 1
+    assert set((doors.server.data / "uploads").iterdir()) <= before
+    assert doors.layer(repository, blob.digest).body == blob.content
+    check_p10_bounded(doors.server)
+
+
+def test_clients_that_push_the_same_layer_to_different_repositories_make_one_blob(
+    doors: Doors, repository: str
+) -> None:
+    blob = Blob(random.Random(repository).randbytes(300_000), OCI_LAYER)
+    names = [f"{repository}/{number}" for number in range(16)]
+    for name in names:
+        doors.ecr.create_repository(repositoryName=name)
+
+    at_once([partial(doors.docker.push_blob, name, blob) for name in names])
+
+    assert files_of(doors, blob.digest) == 1
+    assert {doors.layer(name, blob.digest).body for name in names} == {blob.content}
+
+
+def pushed(doors: Doors, door: int, tag: Named, one: Image) -> bool:
+    """Whether a push of a manifest under a tag succeeded, rather than being refused for the tag's sake."""
+    if door % 2:
+        path = f"/v2/{tag.repository}/manifests/{tag.name}"
+        answer = doors.docker.put(path, one.manifest.content, {"Content-Type": one.manifest.media_type})
+        assert answer.status == 201 or answer.error_codes() == ["TAG_INVALID"], answer
+        return answer.status == 201
+    try:
+        doors.ecr.put_image(
+            repositoryName=tag.repository, imageManifest=one.manifest.content.decode(), imageTag=tag.name
+        )
+    except doors.ecr.exceptions.ImageTagAlreadyExistsException:
+        return False
+    return True
+
+
+def test_of_those_who_race_for_an_immutable_tag_one_wins(doors: Doors, repository: str) -> None:
+    """Eight at a time, half of them through each door, each with another manifest."""
+    doors.ecr.put_image_tag_mutability(repositoryName=repository, imageTagMutability="IMMUTABLE")
+    images = list(itertools.islice(variants(seed=7), 8))
+    upload_blobs(doors.ecr, repository, images[0].blobs)
+    winners = set()
+    for number in range(ROUNDS):
+        tag = Named(repository, f"round-{number}")
+
+        won = at_once([partial(pushed, doors, door, tag, one) for door, one in enumerate(images)])
+
+        outcomes = {one.manifest.digest: success for one, success in zip(images, won, strict=True)}
+        check_p5_immutable_means_once(doors, tag, outcomes)
+        winners.add(won.index(True))
+    assert len(winners) > 1, "no race at all: the same one won every time"
+
+
+def test_an_immutable_tag_is_bound_once_while_mutability_changes(doors: Doors, repository: str) -> None:
+    """From the moment at which the change is acknowledged, nobody moves a tag any more."""
+    images = list(itertools.islice(variants(seed=8), 6))
+    upload_blobs(doors.ecr, repository, images[0].blobs)
+    tag = Named(repository, "v1")
+    made_immutable = threading.Event()
+    moved_later: list[str] = []
+
+    def push_on(door: int) -> None:
+        for one in images * 3:
+            late = made_immutable.is_set()
+            with suppress(doors.ecr.exceptions.ImageAlreadyExistsException):
+                if pushed(doors, door, tag, one) and late:
+                    moved_later.append(one.manifest.digest)
+
+    def change() -> None:
+        time.sleep(0.03)
+        doors.ecr.put_image_tag_mutability(repositoryName=repository, imageTagMutability="IMMUTABLE")
+        made_immutable.set()
+
+    calls: list[Callable[[], None]] = [change, *(partial(push_on, door) for door in range(4))]
+    at_once(calls)
+
+    bound = doors.manifest(repository, "v1").headers["Docker-Content-Digest"]
+    assert set(moved_later) <= {bound}, "a push of the manifest that the tag names already is no move"
+
+
+class TagClient:
+    """Does this and that with one tag through one of the doors, and writes down what happened when."""
+
+    def __init__(self, doors: Doors, door: int, tag: Named, images: list[Image]) -> None:
+        self.doors = doors
+        self.door = door
+        self.path = f"/v2/{tag.repository}/manifests/{tag.name}"
+        self.tag = tag
+        self.images = images
+        self.random = random.Random(door)
+        self.history: list[Operation] = []
+
+    def run(self) -> list[Operation]:
+        for _ in range(40):
+            step = self.random.choice([self.put, self.put, self.get, self.get, self.get, self.delete])
+            start = time.monotonic()
+            kind, value, answer = step()
+            self.history.append(Operation(start, time.monotonic(), kind, value, answer))
+        return self.history
+
+    def put(self) -> tuple[str, str | None, str | None]:
+        one = self.random.choice(self.images)
+        try:
+            assert pushed(self.doors, self.door, self.tag, one)
+        except self.doors.ecr.exceptions.ImageAlreadyExistsException:
+            return "get", None, one.manifest.digest  # The tag names it already: an observation, like a read.
+        return "put", one.manifest.digest, None
+
+    def get(self) -> tuple[str, str | None, str | None]:
+        if self.door % 2:
+            answer = self.doors.docker.get(self.path)
+            assert answer.status in {200, 404}, answer
+            return "get", None, answer.headers["Docker-Content-Digest"] if answer.status == 200 else None
+        found = self.doors.ecr.batch_get_image(
+            repositoryName=self.tag.repository, imageIds=[{"imageTag": self.tag.name}]
+        )["images"]
+        return "get", None, found[0]["imageId"]["imageDigest"] if found else None
+
+    def delete(self) -> tuple[str, str | None, str | None]:
+        answer = self.doors.docker.delete(self.path)
+        assert answer.status in {202, 404}, answer
+        return "delete", None, "ok" if answer.status == 202 else "missing"
+
+
+def test_what_happens_to_a_tag_through_both_doors_is_linearizable(doors: Doors, repository: str) -> None:
+    images = list(itertools.islice(variants(seed=9), 4))
+    upload_blobs(doors.ecr, repository, images[0].blobs)
+    clients = [TagClient(doors, door, Named(repository, "moving"), images) for door in range(6)]
+
+    history = sorted(itertools.chain.from_iterable(at_once([client.run for client in clients])))
+
+    assert len(history) == 240
+    assert is_linearizable(history)
+    check_all(doors, Journal())
+
+
+def test_images_pushed_at_once_by_many_are_all_there(doors: Doors, repository: str) -> None:
+    images = [image(seed=number) for number in range(24)]
+    journal = Journal()
+    for number, one in enumerate(images):
+        journal.manifests[Named(repository, one.manifest.digest)] = one.manifest
+        journal.tags[Named(repository, f"v{number}")] = {one.manifest.digest}
+
+    at_once([partial(doors.docker.push, repository, images[number], f"v{number}") for number in range(24)])
+
+    check_all(doors, journal)

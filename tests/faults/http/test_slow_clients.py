@@ -1,0 +1,122 @@
+"""Clients that send a byte now and then, or stop: they are cut off in time, and others do not notice."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import pytest
+
+from tests.api.ecr.wire import TARGET_PREFIX, Wire
+from tests.faults.durability.doors import Doors
+from tests.faults.durability.promises import check_p10_bounded, upload_size
+from tests.faults.http.raw import Connection, head
+from tests.support.server import Server
+
+PATCHED = 100_000
+
+
+def patch(doors: Doors, location: str) -> bytes:
+    """The head of a PATCH."""
+    authorization = doors.docker.authorization or ""
+    known: dict[str, str | int] = {"Host": "r", "Authorization": authorization, "Content-Length": PATCHED}
+    return head("PATCH", location, known)
+
+
+def begun(doors: Doors, repository: str) -> str:
+    return str(doors.docker.post(f"/v2/{repository}/blobs/uploads/").headers["Location"])
+
+
+def test_many_stalled_bodies_hold_up_nobody(doors: Doors, repository: str) -> None:
+    """Each has sent its head and a byte; the server answers others as before, from as many workers as it had."""
+    workers = doors.server.workers()
+    with ExitStack() as connections:
+        for _ in range(200):
+            connection = connections.enter_context(Connection(doors.server))
+            connection.send(patch(doors, begun(doors, repository)) + b"x")
+        for _ in range(20):
+            started = time.monotonic()
+            assert doors.docker.get("/v2/").status == 200
+            assert time.monotonic() - started < 2
+        check_p10_bounded(doors.server)
+    assert doors.server.workers() == workers
+
+
+def test_heads_that_never_end_hold_up_nobody(doors: Doors, repository: str) -> None:
+    with ExitStack() as connections:
+        for _ in range(200):
+            connections.enter_context(Connection(doors.server)).send(b"GET /v2/ HTTP/1.1\r\nHost: r\r\nX-A: ")
+        assert doors.docker.get("/v2/").status == 200
+
+
+@pytest.mark.long
+@pytest.mark.timeout(180)
+def test_a_body_that_stalls_is_cut_after_30_seconds(doors: Doors, repository: str) -> None:
+    """At both doors; the upload stays as it was and goes on."""
+    location = begun(doors, repository)
+    signed = Wire(doors.server).signer.headers(f"{TARGET_PREFIX}PutImage", b"x")
+    with Connection(doors.server) as docker, Connection(doors.server) as api:
+        started = time.monotonic()
+        docker.send(patch(doors, location) + b"x" * 1_000)
+        api.send(head("POST", "/", signed | {"content-length": 10_000}) + b"{")
+
+        assert docker.first_line(60).split()[1] == b"408"
+        assert 29 <= time.monotonic() - started <= 40
+        assert api.first_line(60).split()[1] in {b"400", b"408"}
+        assert 29 <= time.monotonic() - started <= 42
+        docker.seconds_until_closed(10)
+        api.seconds_until_closed(10)
+
+    assert upload_size(doors, repository, location.rpartition("/")[2]) == 0
+    assert doors.docker.patch(location, b"x" * PATCHED).status == 202
+
+
+@contextmanager
+def dripping(connection: Connection) -> Iterator[None]:
+    """A byte a second, until the block ends or the connection does."""
+    stop = threading.Event()
+
+    def drip() -> None:
+        while not stop.wait(1):
+            try:
+                connection.send(b"x")
+            except OSError:
+                return
+
+    thread = threading.Thread(target=drip)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+@pytest.mark.long
+@pytest.mark.timeout(180)
+def test_a_byte_a_second_is_cut_after_a_minute(doors: Doors, repository: str) -> None:
+    location = begun(doors, repository)
+    with Connection(doors.server) as connection:
+        connection.send(patch(doors, location))
+        started = time.monotonic()
+        with dripping(connection):
+            assert connection.first_line(90).split()[1] == b"408"
+        assert 59 <= time.monotonic() - started <= 75
+
+    assert upload_size(doors, repository, location.rpartition("/")[2]) == 0
+
+
+@pytest.mark.long
+@pytest.mark.timeout(120)
+def test_a_head_that_drips_is_cut(web: Server) -> None:
+    """Granian gives a head 30 seconds; uvicorn has no such limit."""
+    if not web.workers():
+        pytest.skip("uvicorn waits for a head as long as the client likes")
+    with Connection(web) as connection:
+        connection.send(b"GET /healthz HTTP/1.1\r\nHost: r\r\nX-A: ")
+        started = time.monotonic()
+        with dripping(connection):
+            connection.seconds_until_closed(60)
+        assert 25 <= time.monotonic() - started <= 45

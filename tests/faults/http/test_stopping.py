@@ -1,0 +1,118 @@
+"""SIGTERM: what is under way is finished, nothing new is begun, and the server ends with exit code 0."""
+
+from __future__ import annotations
+
+import random
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.conftest import StartServer
+from tests.faults.durability.doors import Doors, Journal, doors_of
+from tests.faults.durability.promises import check_all, upload_size
+from tests.faults.http.raw import Connection, head
+from tests.support.images import OCI_LAYER, Blob, digest
+from tests.support.server import Server
+
+REPOSITORY = "stopping/app"
+LARGE = 48 << 20
+
+
+@pytest.fixture(params=["granian", "uvicorn"])
+def doors(request: pytest.FixtureRequest, fresh_server: StartServer) -> Iterator[Doors]:
+    with doors_of(fresh_server(extra_args=["--server", request.param])) as both:
+        both.ecr.create_repository(repositoryName=REPOSITORY)
+        yield both
+
+
+def ask_to_stop(server: Server) -> subprocess.Popen[bytes]:
+    """Tell the server to stop, and come back when it has begun to: no new connection is taken any more."""
+    process = server.process
+    assert process is not None
+    server.process = None
+    process.send_signal(signal.SIGTERM)
+    end = time.monotonic() + 10
+    while takes_connections(server):
+        assert time.monotonic() < end, "still takes connections 10 s after SIGTERM"
+        time.sleep(0.01)
+    return process
+
+
+def takes_connections(server: Server) -> bool:
+    """Whether a new connection is served: one may still be queued by the kernel, and then ended without an answer."""
+    try:
+        with socket.create_connection((server.host, server.port), timeout=0.5) as connection:
+            connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: r\r\nConnection: close\r\n\r\n")
+            return connection.recv(1) != b""
+    except OSError:
+        return False
+
+
+def check_ended_well(server: Server, process: subprocess.Popen[bytes]) -> None:
+    try:
+        assert process.wait(15) == 0, server.output()
+    finally:
+        process.kill()
+    assert "Traceback" not in server.output(), server.output()
+
+
+def known(doors: Doors) -> dict[str, str | int]:
+    return {"Host": "r", "Authorization": doors.docker.authorization or ""}
+
+
+def test_an_upload_that_is_under_way_is_finished(doors: Doors) -> None:
+    server, body = doors.server, random.Random(1).randbytes(600_000)
+    location = doors.docker.post(f"/v2/{REPOSITORY}/blobs/uploads/").headers["Location"]
+    with Connection(server) as connection:
+        connection.send(head("PATCH", location, known(doors) | {"Content-Length": len(body)}) + body[:200_000])
+        time.sleep(0.2)
+        process = ask_to_stop(server)
+        for start in range(200_000, len(body), 100_000):
+            connection.send(body[start : start + 100_000])
+            time.sleep(0.05)
+
+        assert connection.first_line().split()[1] == b"202"
+    check_ended_well(server, process)
+
+    server.start()
+    assert upload_size(doors, REPOSITORY, location.rpartition("/")[2]) == len(body)
+
+
+def test_a_pull_that_is_under_way_is_finished(doors: Doors) -> None:
+    server, blob = doors.server, Blob(random.Random(2).randbytes(LARGE), OCI_LAYER)
+    doors.docker.push_blob(REPOSITORY, blob)
+    with Connection(server) as connection:
+        connection.send(head("GET", f"/v2/{REPOSITORY}/blobs/{blob.digest}", known(doors) | {"Connection": "close"}))
+        assert connection.first_line().split()[1] == b"200"
+        process = ask_to_stop(server)
+        time.sleep(0.3)
+
+        content = connection.reply(seconds=5).content.partition(b"\r\n\r\n")[2]
+    check_ended_well(server, process)
+    assert (len(content), digest(content)) == (LARGE, blob.digest)
+
+
+def test_a_server_that_is_stopped_again_and_again_keeps_what_it_acknowledged(doors: Doors) -> None:
+    journal = Journal()
+    for number in range(3):
+        blob = Blob(random.Random(number).randbytes(300_000), OCI_LAYER)
+        doors.docker.push_blob(REPOSITORY, blob)
+        journal.layer(REPOSITORY, blob)
+        doors.server.restart()
+    check_all(doors, journal)
+
+
+@pytest.mark.parametrize("kind", ["granian", "uvicorn"])
+def test_ctrl_c_ends_the_server_well(fresh_server: StartServer, kind: str) -> None:
+    """A terminal sends SIGINT to the main process and to its workers."""
+    server = fresh_server(extra_args=["--server", kind])
+    process, server.process = server.process, None
+    assert process is not None
+
+    process.send_signal(signal.SIGINT)
+
+    check_ended_well(server, process)

@@ -1,0 +1,79 @@
+"""Nodes whose database is away, cut off, not migrated, or another one's."""
+
+from __future__ import annotations
+
+import base64
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+from tests.nodes.cluster.conftest import Node, Settings, command
+from tests.support.images import image
+from tests.support.ports import free_port
+from tests.support.postgres import Cluster
+
+
+def test_a_node_answers_later_while_the_database_is_away_and_goes_on_by_itself(
+    ecr: Any, nodes: list[Node], database: Cluster
+) -> None:
+    ecr.create_repository(repositoryName="team/away")
+    doors, pushed = [node.docker() for node in nodes], image(seed=1)
+    doors[0].push("team/away", pushed, "v1")
+
+    database.stop("immediate")
+    for door in doors:
+        answer = door.get("/v2/team/away/manifests/v1")
+        assert (answer.status, answer.error_codes(), "Retry-After" in answer.headers) == (503, ["UNAVAILABLE"], True)
+        assert door.post("/v2/team/away/blobs/uploads/").status == 503
+        assert (door.get("/readyz").status, door.get("/healthz").status) == (503, 200)
+    scraped = nodes[0].metrics.get("/metrics")
+    assert (scraped.status, b"moorage_requests" in scraped.body) == (200, True)
+    database.start()
+
+    for door in doors:
+        assert door.get("/v2/team/away/manifests/v1").body == pushed.manifest.content
+        door.push("team/away", image(seed=2), "v2")
+        assert door.get("/readyz").status == 200
+
+
+def test_connections_are_counted_over_all_nodes(nodes: list[Node]) -> None:
+    for node in nodes:
+        assert node.docker().get("/readyz").status == 200
+
+    idle = re.search(rb'moorage_database_connections\{state="idle"\} (\d+)', nodes[0].metrics.get("/metrics").body)
+
+    assert idle is not None
+    assert int(idle[1]) >= 2
+
+
+def test_clients_do_not_notice_that_connections_were_cut(ecr: Any, nodes: list[Node], database: Cluster) -> None:
+    ecr.create_repository(repositoryName="team/cut")
+    doors = [node.docker() for node in nodes]
+    for number in range(5):
+        doors[number % 2].push("team/cut", image(seed=number), "latest")
+        database.cut_connections("moorage")
+        assert doors[1 - number % 2].get("/v2/team/cut/manifests/latest").body == image(seed=number).manifest.content
+
+
+def test_a_node_is_not_started_on_a_database_that_is_not_ready_for_it(
+    nodes: list[Node], settings: Settings, database: Cluster, tmp_path: Path
+) -> None:
+    def serve(**other: str) -> str:
+        started = time.monotonic()
+        listen = f"127.0.0.1:{free_port()}"
+        text = command({**settings, **other}, tmp_path, "serve", "--listen", listen, code=1)
+        assert time.monotonic() - started < 30
+        return text
+
+    database.do("CREATE DATABASE empty")
+    assert "run moorage migrate" in serve(MOORAGE_DATABASE=database.url("empty"))
+    assert "does not answer" in serve(MOORAGE_DATABASE="postgresql://127.0.0.1:1/moorage")
+    other_key = base64.b64encode(bytes(32)).decode()
+    assert "not the master key" in serve(MOORAGE_MASTER_KEY=other_key)
+
+
+def test_an_address_that_is_none_is_refused_by_its_name(settings: Settings, tmp_path: Path) -> None:
+    text = command({**settings, "MOORAGE_DATABASE": "mysql://db"}, tmp_path, "migrate", code=2)
+
+    assert "database: postgresql://USER@HOST:PORT/NAME" in text

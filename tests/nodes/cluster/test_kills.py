@@ -1,0 +1,120 @@
+"""kill -9 of a node in the middle of eight pushes, again and again; a new node takes its place each time."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.nodes.cluster.conftest import Settings, command, layer_of
+from tests.nodes.cluster.fleet import Fleet, Member, push_by_api, push_by_docker
+from tests.support.images import Image, image, layer
+from tests.support.object_store import ObjectStore
+from tests.support.postgres import Cluster
+
+REPOSITORY = "team/kills"
+CLIENTS = 8
+LARGE = 5_600_000
+"""Of two layers in each round: more than S3 wants of a part."""
+
+REQUESTS = range(8, 80)
+"""After how many requests of a round the node is killed; a round has about a hundred."""
+
+Pushed = dict[str, Image]
+
+
+@pytest.fixture
+def fleet(
+    settings: Settings, database: Cluster, object_store: ObjectStore, prefix: str, tmp_path: Path
+) -> Iterator[Fleet]:
+    """Two nodes whose rows and objects belong to nobody else."""
+    database.do("DROP DATABASE IF EXISTS kills")
+    database.do("CREATE DATABASE kills")
+    where = {"MOORAGE_DATABASE": database.url("kills"), "MOORAGE_BLOBS": object_store.setting(f"{prefix}-kills")}
+    one = Fleet(tmp_path, {**settings, **where})
+    command(one.settings, tmp_path, "migrate")
+    one.start_one()
+    one.start_one()
+    one.call("create_repository", repositoryName=REPOSITORY)
+    yield one
+    one.stop()
+
+
+@pytest.mark.parametrize(
+    "rounds",
+    [3, pytest.param(100, marks=[pytest.mark.long, pytest.mark.timeout(3600)])],
+    ids=lambda rounds: f"{rounds}",
+)
+def test_what_was_acknowledged_is_there_and_nothing_else_stays(
+    fleet: Fleet, object_store: ObjectStore, prefix: str, tmp_path: Path, rounds: int
+) -> None:
+    chance, kept = random.Random(rounds), Pushed()
+    for number in range(rounds):
+        pushed = pushes_with_a_kill(fleet, number, chance)
+        check_whole(fleet.members[0], pushed)
+        if number % 2:
+            delete(fleet, pushed)
+        else:
+            kept |= pushed
+        if number % 10 == 9 or number == rounds - 1:
+            command(fleet.settings, tmp_path, "collect", "--grace", "0", "--upload-life", "0")
+            check_nothing_else_is_there(fleet.settings, object_store, f"{prefix}-kills")
+    assert fleet.lost >= rounds, "no client noticed a kill"
+    check_whole(fleet.members[-1], kept)
+
+
+def pushes_with_a_kill(fleet: Fleet, number: int, chance: random.Random) -> Pushed:
+    """What was pushed under which tag, while the node that all clients asked first was killed and replaced."""
+    shared = layer(20_000, seed=number)
+    sizes = [LARGE, LARGE, *[3_000] * (CLIENTS - 2)]
+    images = [image([shared, layer(size, seed=1_000 + number * CLIENTS + at)]) for at, size in enumerate(sizes)]
+    pushers = [push_by_docker, push_by_api] * (CLIENTS // 2)
+    with ThreadPoolExecutor(CLIENTS) as threads:
+        limit = fleet.requests + chance.choice(REQUESTS)
+        pushing = [
+            threads.submit(push, fleet, REPOSITORY, one, f"{number}-{at}")
+            for at, (push, one) in enumerate(zip(pushers, images, strict=True))
+        ]
+        fleet.wait_for_requests(limit)
+        fleet.kill(fleet.members[0])
+        fleet.start_one()
+    assert [done.exception() for done in pushing] == [None] * CLIENTS
+    return {f"{number}-{at}": one for at, one in enumerate(images)}
+
+
+def check_whole(member: Member, pushed: Pushed) -> None:
+    """Every manifest, and all that it names, byte for byte."""
+    for tag, one in pushed.items():
+        assert member.door.get(f"/v2/{REPOSITORY}/manifests/{tag}").body == one.manifest.content, tag
+        for blob in one.blobs:
+            assert layer_of(member.door, REPOSITORY, blob.digest) == blob.content, (tag, blob.digest)
+
+
+def delete(fleet: Fleet, pushed: Pushed) -> None:
+    images = [{"imageDigest": one.manifest.digest} for one in pushed.values()]
+    answer = fleet.call("batch_delete_image", repositoryName=REPOSITORY, imageIds=images)
+    assert answer["failures"] == []
+
+
+def check_nothing_else_is_there(settings: Settings, store: ObjectStore, prefix: str) -> None:
+    """Every object has its row, and every row is needed."""
+    with psycopg.connect(settings["MOORAGE_DATABASE"]) as connection:
+
+        def rows(statement: str) -> list[tuple[Any, ...]]:
+            return connection.execute(statement.encode()).fetchall()
+
+        assert store.keys(prefix) == sorted(f"{prefix}/{key}" for (key,) in rows("SELECT storage_key FROM blob"))
+        assert store.uploads(prefix) == []
+        for table in ("upload", "upload_state", "removed_bytes", "removed_image"):
+            assert rows(f"SELECT * FROM {table}") == [], table
+        seen = rows("SELECT DISTINCT blob_id FROM repository_layer ORDER BY 1")
+        assert (
+            seen
+            == rows("SELECT id FROM blob ORDER BY 1")
+            == rows("SELECT DISTINCT blob_id FROM image_layer ORDER BY 1")
+        )

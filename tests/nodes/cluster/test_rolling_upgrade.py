@@ -1,0 +1,144 @@
+"""Node after node is stopped and replaced while clients push, pull and call: not one request fails."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self
+
+import psycopg
+
+from tests.api.ecr.pushing import push
+from tests.nodes.cluster.balancer import balancer_of
+from tests.nodes.cluster.conftest import Node, Settings, layer_of
+from tests.support.aws import aws_client
+from tests.support.http_client import Docker
+from tests.support.images import image, layer
+from tests.support.postgres import Cluster
+from tests.support.server import Server
+
+REPOSITORY = "team/rolling"
+DRAIN = ("--drain", "1s")
+_REST_SECONDS = 0.05
+"""Between what one client does and what it does next: others need the processors, too, and nodes to start soon."""
+
+
+class Front(Server):
+    """The balancer as clients know it: a server that somebody else started."""
+
+    def __init__(self, port: int, like: Server) -> None:
+        self.host, self.port = like.host, port
+        address = f"http://localhost:{port}"
+        self.environment = like.environment | {"AWS_ENDPOINT_URL_ECR": address, "AWS_ENDPOINT_URL_STS": address}
+
+
+class Load:
+    """Clients that go on until they are told to end. `done` counts what each of them did."""
+
+    def __init__(self, front: Front, password: str) -> None:
+        self._front = front
+        self._door = Docker(front.host, front.port, password)
+        self._ended = threading.Event()
+        self.done = {"pushed": 0, "pushed by the API": 0, "pulled": 0, "called": 0}
+        self.failures: list[BaseException] = []
+        works = [self._push, self._push_by_api, self._pull, self._pull, self._call]
+        self._threads = [threading.Thread(target=self._again_and_again, args=(work,)) for work in works]
+
+    def __enter__(self) -> Self:
+        with aws_client(self._front) as ecr:
+            push(ecr, REPOSITORY, image([layer(50_000, seed=1)]), "v1")
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _again_and_again(self, work: Callable[[Any, int], str]) -> None:
+        try:
+            with aws_client(self._front) as ecr:
+                for number in itertools.count():
+                    self.done[work(ecr, number)] += 1
+                    if self._ended.wait(_REST_SECONDS):
+                        return
+        except BaseException as error:  # noqa: BLE001 - told to the test, which fails with it
+            self.failures.append(error)
+
+    def _push(self, _ecr: Any, number: int) -> str:
+        self._door.push(REPOSITORY, image([layer(3_000, seed=1_000 + number)]), f"docker-{number}")
+        return "pushed"
+
+    def _push_by_api(self, ecr: Any, number: int) -> str:
+        push(ecr, REPOSITORY, image([layer(3_000, seed=100_000 + number)]), f"api-{number}")
+        return "pushed by the API"
+
+    def _pull(self, _ecr: Any, _number: int) -> str:
+        answer = self._door.get(f"/v2/{REPOSITORY}/manifests/v1")
+        assert answer.status == 200, answer
+        blob = layer(50_000, seed=1)
+        assert layer_of(self._door, REPOSITORY, blob.digest) == blob.content
+        return "pulled"
+
+    def _call(self, ecr: Any, _number: int) -> str:
+        assert ecr.describe_images(repositoryName=REPOSITORY, imageIds=[{"imageTag": "v1"}])["imageDetails"]
+        return "called"
+
+
+def test_no_request_fails_while_one_node_after_the_other_is_replaced(
+    nodes: list[Node], settings: Settings, tmp_path: Path
+) -> None:
+    folders = (tmp_path / str(number) for number in itertools.count())
+    running = [Node(next(folders), settings, *DRAIN) for _ in range(2)]
+    with aws_client(nodes[0].server) as ecr:
+        ecr.create_repository(repositoryName=REPOSITORY)
+    with balancer_of(*(node.server for node in running)) as balancer:
+        balancer.wait_for(2)
+        front = Front(balancer.port, nodes[0].server)
+        with Load(front, nodes[0].docker_password()) as load:
+            for _ in range(2):
+                old, new = running.pop(0), Node(next(folders), settings, *DRAIN)
+                balancer.nodes.append(new.server)
+                balancer.wait_for(3)
+                old.server.stop()
+                balancer.nodes.remove(old.server)
+                running.append(new)
+                balancer.wait_for(2)
+    for node in running:
+        node.server.stop()
+    assert load.failures == []
+    assert balancer.failures == []
+    assert min(load.done.values()) > 2, load.done
+
+
+def test_a_node_goes_on_and_starts_again_while_a_newer_version_has_added_to_the_schema(
+    nodes: list[Node], database: Cluster
+) -> None:
+    """The statements that its connections have prepared go on, too."""
+    node, door = nodes[0], nodes[0].docker()
+    with aws_client(node.server) as ecr:
+        ecr.create_repository(repositoryName="team/older")
+    for number in range(10):
+        door.push("team/older", image(seed=number), f"{number}")
+    tables = ("repository", "repository_layer", "blob", "image", "image_layer", "tag", "upload", "upload_state", "job")
+    with psycopg.connect(database.url("moorage")) as newer:
+        for table in tables:
+            newer.execute(f"ALTER TABLE {table} ADD COLUMN newer TEXT NOT NULL DEFAULT ''".encode())
+        newer.execute("CREATE TABLE newer (id BIGINT PRIMARY KEY)")
+        newer.execute("UPDATE schema_version SET version = version + 1")
+    try:
+        for seed in (100, 200):
+            for number in range(10):
+                door.push("team/older", image(seed=seed + number), f"{number}")
+                assert door.get(f"/v2/team/older/manifests/{number}").status == 200
+            node.server.stop()
+            node.start()
+    finally:
+        with psycopg.connect(database.url("moorage")) as newer:
+            newer.execute("UPDATE schema_version SET version = version - 1")
+            newer.execute("DROP TABLE newer")
+            for table in tables:
+                newer.execute(f"ALTER TABLE {table} DROP COLUMN newer".encode())

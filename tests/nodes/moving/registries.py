@@ -1,0 +1,161 @@
+"""Registries that move: embedded ones, and such with rows in PostgreSQL and layers in a bucket; and the command."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from click.testing import CliRunner
+
+from moorage.cli.main import main
+from tests.faults.durability.doors import Doors, Journal
+from tests.support.aws import aws_client
+from tests.support.clients import program_environment
+from tests.support.images import Image, image, layer
+from tests.support.object_store import KEY_ID, SECRET, ObjectStore
+from tests.support.postgres import cluster
+from tests.support.server import Server
+
+_accounts = itertools.count(1)
+
+
+class Ended(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+class Registry:
+    """A registry at `place`, which is a data folder or a configuration file, and its server."""
+
+    def __init__(self, home: Path, settings: Mapping[str, Any] | None = None) -> None:
+        home.mkdir(parents=True)
+        self.server = Server(home / "data")
+        self.server.settings = {}
+        self.place = self.server.data
+        self.arguments: tuple[str, ...] = ()
+        if settings is not None:
+            self.place = home / "moorage.toml"
+            given = {"data": str(self.server.data), **settings}
+            self.place.write_text("".join(f"{name} = {json.dumps(value)}\n" for name, value in given.items()))
+            self.arguments = ("--config", str(self.place))
+            self.server.settings = {"MOORAGE_DATABASE": str(settings["database"])}  # for `moorage env`
+
+    @contextmanager
+    def serving(self) -> Iterator[Doors]:
+        try:
+            self.server.start(extra_args=("--workers", "1", *self.arguments))
+            with aws_client(self.server) as ecr:
+                yield Doors(self.server, ecr)
+        finally:
+            if self.server.process is not None:
+                self.server.stop()
+
+    def accepts_changes(self) -> bool:
+        """Whether a command may change something in this data folder, beside a server or without one."""
+        return run("account", "create", f"{next(_accounts):012}", "--data", self.place).code == 0
+
+    def state(self) -> dict[str, Any]:
+        """All that a client can see."""
+        with self.serving() as doors:
+            return doors.visible_state()
+
+    def refuses_to_serve(self) -> str:
+        """What the server says instead of serving."""
+        ended = program("serve", "--data", self.server.data, "--listen", "127.0.0.1:0", *self.arguments)
+        assert ended.code == 1, ended
+        return ended.err
+
+
+def on_postgres_and_s3(home: Path, store: ObjectStore) -> Registry:
+    """One with nothing in it, not even tables."""
+    return Registry(
+        home,
+        {
+            "database": cluster().new_database("template1"),
+            "database_connections": 4,
+            "blobs": store.setting(f"moving/{home.parent.name}-{home.name}"),
+            "blob_redirect": False,
+            "s3_access_key_id": KEY_ID,
+            "s3_secret_access_key": SECRET,
+        },
+    )
+
+
+def migrate(source: Registry, target: Registry, *more: str, **extra: str) -> Ended:
+    """`moorage migrate --from … --to …`; `extra` are variables of its environment."""
+    return run("migrate", "--from", source.place, "--to", target.place, *more, **extra)
+
+
+def moved(source: Registry, target: Registry) -> str:
+    """What the command says that has moved a registry."""
+    ended = migrate(source, target)
+    assert (ended.code, ended.err) == (0, ""), ended
+    assert ended.out.startswith("Moved: "), ended
+    return ended.out
+
+
+def killed(source: Registry, target: Registry, point: str) -> None:
+    """A move that is killed at a named point."""
+    name, _, passing = point.partition(":")
+    failpoints = f"{name}=kill:{passing}"
+    ended = program("migrate", "--from", source.place, "--to", target.place, MOORAGE_FAILPOINTS=failpoints)
+    assert ended.code == -9, (point, ended)
+
+
+def program(*words: str | Path, **extra: str) -> Ended:
+    """A command of ours, in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "moorage", *words],
+        env=program_environment(Path("/nowhere"), extra),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return Ended(done.returncode, done.stdout, done.stderr)
+
+
+def run(*words: str | Path, **extra: str) -> Ended:
+    """`program` in this process."""
+    ended = CliRunner().invoke(main, [str(word) for word in words], env=extra)
+    return Ended(ended.exit_code, ended.stdout, ended.stderr)
+
+
+@dataclass
+class Pusher:
+    """Pushes one image after the other, and remembers which ones were acknowledged."""
+
+    doors: Doors
+    repository: str = "team/app"
+    journal: Journal = field(default_factory=Journal)
+    number: int = 0
+
+    def push(self, one: Image | None = None) -> Image:
+        """Push an image that nobody has seen before. Raises AssertionError when a part of it is refused."""
+        self.number += 1
+        one = one or image([layer(20_000, seed=self.number), layer(10, seed=-self.number)])
+        for blob in one.blobs:
+            self.doors.docker.push_blob(self.repository, blob)
+            self.journal.layer(self.repository, blob)
+        with self.journal.tagging(self.repository, f"v{self.number}", one.manifest):
+            self.doors.docker.push(self.repository, Image(one.manifest, ()), f"v{self.number}")
+        return one
+
+    def push_until_refused(self) -> None:
+        """Ten images a second at most, until the registry says that it moves."""
+        try:
+            while True:
+                self.push()
+                time.sleep(0.1)
+        except AssertionError as refused:
+            assert "accepts no changes here" in str(refused)  # noqa: PT017 - in a thread of its own

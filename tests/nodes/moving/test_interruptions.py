@@ -1,0 +1,172 @@
+"""Moves that are killed, fail or are given up: the same command goes on, and nothing half-done is ever served."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.nodes.moving.conftest import Filled
+from tests.nodes.moving.registries import Pusher, Registry, killed, migrate, moved, on_postgres_and_s3, program, run
+from tests.support.clients import program_environment
+from tests.support.object_store import ObjectStore
+
+# docs/promises.md: where the command is killed.
+POINTS = ["T1:2", "T2:3", "T3:1", "T4:2", "T5:1", "T6:1"]
+
+
+def blob_files(registry: Registry) -> list[str]:
+    return sorted(path.name for path in (registry.server.data / "blobs").rglob("*-*"))
+
+
+def copies(registry: Registry) -> set[tuple[str, int]]:
+    """The files of blobs, of which one that was written again is another one."""
+    return {(path.name, path.stat().st_ino) for path in (registry.server.data / "blobs").rglob("*-*")}
+
+
+def test_a_move_that_is_killed_at_every_point_goes_on_and_copies_nothing_twice(
+    folder: Registry, filled: Filled, tmp_path: Path
+) -> None:
+    target, seen = Registry(tmp_path / "target"), set[tuple[str, int]]()
+
+    for point in POINTS:
+        killed(folder, target, point)
+        assert seen <= copies(target)
+        seen = copies(target)
+        assert folder.accepts_changes() is (point in ("T1:2", "T2:3")), (
+            "what is sealed stays so until the move has ended"
+        )
+        if point == "T3:1":
+            with folder.serving() as doors:
+                assert "This registry is being moved to" in folder.server.output()
+                assert doors.docker.post("/v2/team/app/blobs/uploads/").status == 503
+        if point == "T5:1":
+            assert "this is the unfinished target of a move from" in target.refuses_to_serve()
+
+    assert moved(folder, target).startswith("Moved: the run before had copied everything.\n")
+    assert target.state() == filled.state
+    assert run("verify", "--data", target.place).out == "Verified: 0 findings, 0 of them not repaired.\n"
+
+
+def test_a_move_to_a_bucket_that_is_killed_goes_on(
+    folder: Registry, filled: Filled, tmp_path: Path, object_store: ObjectStore
+) -> None:
+    target = on_postgres_and_s3(tmp_path / "nodes", object_store)
+    for point in ("U2:9", "T4:3"):
+        killed(folder, target, point)
+
+    moved(folder, target)
+
+    assert target.state() == filled.state
+
+
+def test_a_move_that_fails_in_its_last_step_takes_the_seal_off(folder: Registry, tmp_path: Path) -> None:
+    target = Registry(tmp_path / "target")
+
+    words = ("migrate", "--from", folder.place, "--to", target.place)
+    ended = program(*words, MOORAGE_FAILPOINTS="T4=error:3")
+
+    assert (ended.code, ended.err) == (1, "Error: failpoint\n"), ended
+    assert folder.accepts_changes()
+    moved(folder, target)
+    assert not folder.accepts_changes()
+    assert target.accepts_changes()
+
+
+def test_a_move_that_is_told_to_end_takes_the_seal_off(folder: Registry, tmp_path: Path) -> None:
+    target = Registry(tmp_path / "target")
+    killed(folder, target, "T3:1")
+    max((target.place / "blobs").rglob("*-*"), key=lambda path: path.stat().st_size).unlink()
+    words: list[str | Path] = ["migrate", "--from", folder.place, "--to", target.place, "--rate", "1"]
+    moving = subprocess.Popen(
+        [sys.executable, "-m", "moorage", *words],
+        env=program_environment(tmp_path),
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not list((target.place / "uploads").iterdir()):
+        assert moving.poll() is None
+        time.sleep(0.02)
+    assert not folder.accepts_changes()
+
+    moving.terminate()
+
+    assert moving.communicate(timeout=20)[1] == "Aborted!\n"
+    assert moving.returncode == 1
+    assert folder.accepts_changes()
+
+
+def test_a_move_that_was_given_up_leaves_a_registry_that_goes_on_and_nothing_else(
+    folder: Registry, tmp_path: Path
+) -> None:
+    target = Registry(tmp_path / "target")
+    killed(folder, target, "T5:1")
+
+    ended = migrate(folder, target, "--abandon")
+
+    assert ended.out == f"Given up: {folder.place} accepts changes, and what was copied to {target.place} is removed.\n"
+    assert blob_files(target) == []
+    assert folder.accepts_changes()
+    moved(folder, target)
+    assert migrate(folder, target, "--abandon").err == (
+        f"Error: {target.place} is complete, and may have accepted changes: it is the one now\n"
+    )
+
+
+def test_layers_can_be_copied_beforehand(folder: Registry, tmp_path: Path) -> None:
+    target = Registry(tmp_path / "target")
+
+    ended = migrate(folder, target, "--copy-blobs-only")
+
+    assert ended.code == 0, ended
+    assert ended.out.endswith("run the command without --copy-blobs-only to move.\n")
+    copied = blob_files(target)
+    with folder.serving() as doors:
+        Pusher(doors, number=50).push()
+    moved(folder, target)
+    assert set(copied) < set(blob_files(target))
+    assert len(blob_files(target)) == len(copied) + 3
+
+
+def test_what_was_copied_is_looked_at_again_by_the_run_that_relies_on_it(folder: Registry, tmp_path: Path) -> None:
+    target = Registry(tmp_path / "target")
+    assert migrate(folder, target, "--copy-blobs-only").code == 0
+    lost, cut = sorted((target.server.data / "blobs").rglob("*-*"))[:2]
+    lost.unlink()
+    cut.write_bytes(cut.read_bytes()[:-1])
+
+    moved(folder, target)
+
+    assert run("verify", "--data", target.place).out == "Verified: 0 findings, 0 of them not repaired.\n"
+
+
+@pytest.mark.parametrize("harm", ["flipped", "gone"])
+def test_a_damaged_layer_stops_the_move_and_moves_as_absent_once_it_was_found(
+    folder: Registry, tmp_path: Path, harm: str
+) -> None:
+    target = Registry(tmp_path / "target")
+    path = max((folder.server.data / "blobs").rglob("*-*"), key=lambda one: one.stat().st_size)
+    name = f"sha256:{path.name.partition('-')[0]}"
+    if harm == "flipped":
+        path.write_bytes(b"\0" + path.read_bytes()[1:])
+    else:
+        path.unlink()
+
+    ended = migrate(folder, target)
+
+    assert ended.code == 1
+    why = "missing" if harm == "gone" else "has other bytes, of the digest "
+    assert ended.out.startswith(f"harmed layer {name}: {why}")
+    assert "1 layers of" in ended.err
+    assert "run moorage verify there" in ended.err
+    assert name.removeprefix("sha256:") not in "".join(blob_files(target))
+    assert folder.accepts_changes()
+
+    assert run("verify", "--data", folder.place).code == 1
+    moved(folder, target)
+    with target.serving() as doors:
+        assert doors.layer("team/app", name).status == 404

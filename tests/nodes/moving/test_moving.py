@@ -1,0 +1,110 @@
+"""A registry moves, while it serves, to PostgreSQL and an object store and back: nothing acknowledged is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from pathlib import Path
+
+import pytest
+from botocore.exceptions import ClientError
+
+from moorage import app
+from moorage.config import registry_at
+from moorage.core.garbage.collect import Garbage, Rules
+from moorage.core.garbage.sweep import Sweeper
+from tests.api.ecr.pushing import send_part
+from tests.faults.durability.promises import (
+    check_p1_acknowledged_is_durable,
+    check_p2_never_wrong_bytes,
+    check_p3_no_dangling_image,
+)
+from tests.nodes.moving.registries import Pusher, Registry, migrate, moved, on_postgres_and_s3
+from tests.support.images import digest
+from tests.support.object_store import ObjectStore
+
+
+def test_a_registry_moves_to_postgresql_and_a_bucket_and_back_while_images_are_pushed(
+    folder: Registry, tmp_path: Path, object_store: ObjectStore
+) -> None:
+    nodes, other = on_postgres_and_s3(tmp_path / "nodes", object_store), Registry(tmp_path / "other")
+
+    for source, target, number in ((folder, nodes, 100), (nodes, other, 200)):
+        with source.serving() as doors:
+            pusher = Pusher(doors, number=number)
+            pushing = threading.Thread(target=pusher.push_until_refused)
+            pushing.start()
+            ended = migrate(source, target, "--rate", "16")
+            assert (ended.code, ended.err) == (0, ""), ended
+            pushing.join()
+            assert len(pusher.journal.manifests) > 1
+            before = doors.visible_state()
+        with target.serving() as doors:
+            assert doors.visible_state() == before
+            pusher.journal.uploads.clear()  # those under way do not move
+            check_p1_acknowledged_is_durable(doors, pusher.journal)
+            check_p2_never_wrong_bytes(doors)
+            check_p3_no_dangling_image(doors)
+            Pusher(doors, number=number + 90).push()
+
+
+def test_a_registry_that_has_moved_is_pulled_from_refuses_changes_and_says_where_it_is(
+    folder: Registry, tmp_path: Path
+) -> None:
+    target = Registry(tmp_path / "target")
+    moved(folder, target)
+
+    with folder.serving() as doors:
+        assert f"This registry has moved to {target.place}: here images are pulled" in folder.server.output()
+        pulled = doors.manifest("team/app", "v1")
+        assert (pulled.status, digest(pulled.body)) == (200, pulled.headers["Docker-Content-Digest"])
+        layer = pulled.json()["layers"][0]["digest"]
+        assert digest(doors.layer("team/app", layer).body) == digest(doors.download("team/app", layer)) == layer
+
+        pushed = doors.docker.post("/v2/team/app/blobs/uploads/")
+        assert (pushed.status, pushed.error_codes()) == (503, ["UNAVAILABLE"])
+        assert pushed.headers["Retry-After"] == "10"
+        with pytest.raises(ClientError, match=r"UnavailableException.* accepts no changes here") as refused:
+            doors.ecr.create_repository(repositoryName="new")
+        answer = refused.value.response["ResponseMetadata"]
+        assert (answer["HTTPStatusCode"], answer["HTTPHeaders"]["retry-after"]) == (503, "10")
+
+    again = migrate(folder, target)
+    assert (again.code, again.err) == (1, f"Error: {folder.place} has moved to {target.place} already\n")
+
+
+def test_rows_move_away_from_a_bucket_that_layers_stay_in(
+    folder: Registry, tmp_path: Path, object_store: ObjectStore
+) -> None:
+    """As from one database to another one: nothing is copied, and uploads under way go on."""
+    first, second = (on_postgres_and_s3(tmp_path / name, object_store) for name in ("first", "second"))
+    text = first.place.read_text()
+    bucket = next(line for line in text.splitlines() if line.startswith("blobs = "))
+    lines = second.place.read_text().splitlines()
+    second.place.write_text("\n".join(bucket if line.startswith("blobs = ") else line for line in lines))
+    moved(folder, first)
+    with first.serving() as doors:
+        before = doors.visible_state()
+        upload = doors.ecr.initiate_layer_upload(repositoryName="empty")["uploadId"]
+    stored = object_store.keys(f"moving/{tmp_path.name}")
+
+    assert moved(first, second).startswith("Moved: 0 layers (0 bytes) and ")
+
+    assert object_store.keys(f"moving/{tmp_path.name}") == stored
+    with second.serving() as doors:
+        assert doors.visible_state() == before
+        send_part(doors.ecr, "empty", upload, 0, b"abc")
+        Pusher(doors, number=50).push()
+    assert swept(first) == [], "what the other one brought to the bucket is not garbage"
+
+
+def swept(registry: Registry) -> list[Garbage]:
+    """What a sweep removes, even if it was begun before the registry was sealed."""
+    gone: list[Garbage] = []
+
+    async def sweep() -> None:
+        async with app.side_of(registry_at(registry.place)) as side:
+            await Sweeper(side.database, side.blobs, side.listing).sweep(Rules(share=1), gone.append)
+
+    asyncio.run(sweep())
+    return gone

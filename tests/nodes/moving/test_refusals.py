@@ -1,0 +1,124 @@
+"""Moves that are refused before anything is changed, each with what to do."""
+
+from __future__ import annotations
+
+import base64
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from moorage.adapters.data_folder import DataFolder
+from tests.nodes.moving.registries import Registry, killed, migrate, moved, run
+
+
+def error(source: Registry, target: Registry, *more: str, **extra: str) -> str:
+    ended = migrate(source, target, *more, **extra)
+    assert (ended.code, ended.out) == (1, ""), ended
+    return ended.err.removeprefix("Error: ").strip()
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Registry:
+    return Registry(tmp_path / "target")
+
+
+def test_a_target_that_is_a_registry_already(folder: Registry, target: Registry) -> None:
+    shutil.copytree(folder.place, target.place)
+    served = DataFolder(target.place)
+    served.lock()
+    assert error(folder, target).startswith(f"another server runs on {target.place}: stop it")
+    served.unlock()
+    (target.place / "master.key").write_bytes(os.urandom(32))
+    assert error(folder, target).startswith(f"{target.place} has another master key than the source")
+    shutil.copy(folder.place / "master.key", target.place)
+
+    assert error(folder, target) == f"{target.place} is not empty: a registry moves to where none is"
+
+    assert folder.accepts_changes()
+    assert target.accepts_changes()
+
+
+def test_a_target_with_another_master_key(folder: Registry, target: Registry) -> None:
+    target.place.mkdir()
+    (target.place / "master.key").write_bytes(os.urandom(32))
+
+    assert "has another master key than" in error(folder, target)
+    (target.place / "master.key").unlink()
+    moved(folder, target)
+    assert (target.place / "master.key").read_bytes() == (folder.place / "master.key").read_bytes()
+
+
+def test_a_source_whose_key_is_not_the_one_that_is_given(folder: Registry, target: Registry) -> None:
+    wrong = base64.b64encode(os.urandom(32)).decode()
+
+    assert "this is not the master key" in error(folder, target, MOORAGE_MASTER_KEY=wrong)
+    assert not target.place.exists()
+
+
+def test_a_source_that_is_none(tmp_path: Path, target: Registry) -> None:
+    nothing = Registry(tmp_path / "nothing")
+
+    assert error(nothing, target) == f"{nothing.place} is no data folder: there is nothing to move"
+    nothing.place = tmp_path / "mistyped.toml"
+    assert error(nothing, target) == f"{nothing.place}: there is no such file"
+
+
+def test_a_target_with_layers_of_somebody_else(folder: Registry, target: Registry) -> None:
+    shutil.copytree(folder.place / "blobs", target.place / "blobs")
+
+    assert "has layers of a registry whose rows are elsewhere: name an empty folder or prefix" in error(folder, target)
+    assert len(list((target.place / "blobs").rglob("*-*"))) == len(list((folder.place / "blobs").rglob("*-*")))
+
+
+def test_the_same_place_twice(folder: Registry) -> None:
+    assert f"both sides keep their layers in {folder.place}" in error(folder, folder)
+
+
+def test_a_source_that_is_on_its_way_elsewhere(folder: Registry, target: Registry, tmp_path: Path) -> None:
+    killed(folder, target, "T3:1")
+
+    assert f"is on its way to {target.place}: finish that move" in error(folder, Registry(tmp_path / "other"))
+    assert "this is the unfinished target of a move" in error(target, Registry(tmp_path / "third"))
+
+
+def test_a_target_that_is_lost_is_given_up_by_the_name_of_an_empty_one(
+    folder: Registry, target: Registry, tmp_path: Path
+) -> None:
+    killed(folder, target, "T5:1")
+
+    assert migrate(folder, Registry(tmp_path / "empty"), "--abandon").code == 0
+
+    assert folder.accepts_changes()
+
+
+def test_the_target_of_another_move(folder: Registry, target: Registry, tmp_path: Path) -> None:
+    other = Registry(tmp_path / "other")
+    shutil.copytree(folder.place, other.place)
+    killed(folder, target, "T3:1")
+
+    assert error(other, target) == f"{target.place} is the unfinished target of another move, from {folder.place}"
+    refused = f"{target.place} is the target of another move, from {folder.place}"
+    assert error(other, target, "--abandon") == refused
+
+
+def test_giving_up_a_move_that_was_never_begun(folder: Registry, target: Registry) -> None:
+    assert error(folder, target, "--abandon") == f"there is no move from {folder.place} to {target.place}"
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["--from", "a"], "--from and --to go together"),
+        (["--to", "a"], "--from and --to go together"),
+        (["--abandon"], "need --from and --to"),
+        (["--rate", "7"], "need --from and --to"),
+        (["--copy-blobs-only"], "need --from and --to"),
+    ],
+)
+def test_options_that_make_no_sense(words: list[str], text: str) -> None:
+    ended = run("migrate", *words)
+
+    assert ended.code == 2
+    assert text in ended.err

@@ -1,0 +1,152 @@
+"""Rows of every table move, whichever tables there are: a table that a migration adds moves without anybody's help."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import apsw
+import pytest
+
+from moorage.adapters.files.blob_store import FileBlobStore
+from moorage.core.migration.blobs import Progress, Side
+from moorage.core.migration.rows import RowCopier
+from moorage.domain.errors import Unavailable
+from moorage.metadata.database import Transaction
+from moorage.metadata.engines.engine import Engine
+from moorage.metadata.engines.postgres.engine import PostgresEngine
+from moorage.metadata.engines.sqlite.engine import SqliteEngine
+from moorage.metadata.migration import moves
+from moorage.metadata.migration.moves import MovedBlob
+from moorage.metadata.migration.tables import Row, Table, insert, page, tables
+from moorage.metadata.migrations.scripts import steps_of_this_program
+from tests.support.postgres import cluster
+
+OF_THE_STORE = {"upload", "upload_state", "removed_bytes"}
+STAYING = {"move", "moved_blob", "rules", "verification", *OF_THE_STORE}
+MADE = {"rules"}
+"""Tables that have a row from the first moment on."""
+
+
+def engines(folder: Path) -> dict[str, Engine]:
+    found: dict[str, Engine] = {
+        "sqlite": SqliteEngine(folder / "moorage.db"),
+        "postgresql": PostgresEngine(cluster().new_database(), 4),
+    }
+    found["sqlite"].prepare()
+    return found
+
+
+def rows_for(table: Table, schema: apsw.Connection, made: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """Two rows for a table, the second one with NULL where there may be one; they refer to rows that are `made`."""
+    references = {
+        column: (other, there or column)
+        for _, _, other, column, there, *_ in schema.execute(f"PRAGMA foreign_key_list({table.name})")
+    }
+    found = []
+    for number in (1,) if table.name == "master_key" else (1, 2):
+        row: dict[str, Any] = {}
+        for _, column, kind, given, _, key in schema.execute(f"PRAGMA table_info({table.name})"):
+            row[column] = {"INTEGER": number, "TEXT": f"{column} Ä\t{number}", "BLOB": bytes([0, number, 255])}[
+                str(kind)
+            ]
+            if number == 2 and not given and not key:
+                row[column] = None
+            if column in references:
+                other, there = references[column]
+                row[column] = made[str(other)][number - 1][str(there)]
+        found.append(row)
+    return found
+
+
+def fill(tx: Transaction) -> None:
+    """Rows in all tables, by what the schema says of them."""
+    schema, made = apsw.Connection(":memory:"), dict[str, list[dict[str, Any]]]()
+    for step in steps_of_this_program():
+        schema.execute(step)
+    for table in (table for table in tables() if table.name not in MADE):
+        made[table.name] = rows_for(table, schema, made)
+        insert(tx, table, [tuple(row[column] for column in table.columns) for row in made[table.name]])
+    schema.close()
+
+
+def content(tx: Transaction) -> dict[str, list[Row]]:
+    return {table.name: page(tx, table, None) for table in tables()}
+
+
+def copy(source: Engine, target: Engine, folder: Path) -> list[str]:
+    """Copy all rows; returns the tables in which both sides differ."""
+
+    async def run() -> list[str]:
+        store = FileBlobStore(folder)
+        one, other = (Side("a side", engine, engine.open(), store, store) for engine in (source, target))
+        one.database.start()
+        other.database.start()
+        try:
+            copier = RowCopier(one, other, Progress(), shared_store=False)
+            expected = await copier.copy()
+            target.continue_ids()
+            return await copier.differing(expected)
+        finally:
+            one.database.close()
+            other.database.close()
+            store.close()
+
+    return asyncio.run(run())
+
+
+@pytest.mark.parametrize(("first", "second"), [("sqlite", "postgresql"), ("postgresql", "sqlite")])
+def test_every_table_moves_whole_but_those_that_have_a_reason_to_stay(first: str, second: str, tmp_path: Path) -> None:
+    found = engines(tmp_path)
+    source, target = found[first], found[second]
+    source.now(fill)
+    expected = source.now(content, unfinished=True)
+    assert all(expected.values()), "a table without rows would be compared with nothing"
+    note = MovedBlob("storage_key Ä\t2", "the new key", "digest", 2)
+    target.now(lambda tx: moves.note_blob(tx, note, "upload"))
+
+    assert copy(source, target, tmp_path) == []
+
+    arrived = target.now(content)
+    for table in tables():
+        if table.name == "blob":
+            whole = [
+                tuple(note.key if value == note.source_key else value for value in row) for row in expected["blob"]
+            ]
+            assert arrived["blob"] == whole != expected["blob"]
+        elif table.name not in STAYING:
+            assert arrived[table.name] == expected[table.name], table.name
+        elif table.name not in {"moved_blob", *MADE}:
+            assert arrived[table.name] == [], table.name
+    new = target.now(
+        lambda tx: tx.insert("INSERT INTO blob (digest, size, storage_key, created_at) VALUES ('d', 1, 'k', 1)")
+    )
+    assert new == 3
+
+
+def test_a_blob_that_is_not_at_the_target_stops_the_rows(tmp_path: Path) -> None:
+    found = engines(tmp_path)
+    found["sqlite"].now(fill)
+
+    with pytest.raises(Unavailable, match="storage_key Ä\t2 of a side is not at a side"):
+        copy(found["sqlite"], found["postgresql"], tmp_path)
+
+
+def test_rows_that_are_others_at_the_target_are_found(tmp_path: Path) -> None:
+    """As if somebody had written there meanwhile."""
+    found = engines(tmp_path)
+    source, target = found["sqlite"], found["postgresql"]
+    source.now(fill)
+    target.now(lambda tx: moves.note_blob(tx, MovedBlob("storage_key Ä\t2", "new", "digest", 2), "upload"))
+    target.now(lambda tx: tx.run("INSERT INTO account (id, created_at) VALUES ('another', 7)"))
+
+    assert copy(source, target, tmp_path) == ["account"]
+
+
+def test_what_stays_is_a_part_of_the_schema_and_what_moves_is_all_the_rest() -> None:
+    every = {table.name for table in tables()}
+
+    assert every >= STAYING
+    assert {table.name for table in moves.moving_tables(shared_store=False)} == every - STAYING
+    assert {table.name for table in moves.moving_tables(shared_store=True)} == every - (STAYING - OF_THE_STORE)

@@ -1,0 +1,90 @@
+"""A sealed database refuses every change with a text and goes on being read; a database that is not is as it was."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from moorage.domain.errors import Unavailable
+from moorage.metadata.database import DatabaseUnusable, Transaction
+from moorage.metadata.engines.engine import Engine
+from moorage.metadata.engines.postgres.engine import PostgresEngine
+from moorage.metadata.engines.sqlite.engine import SqliteEngine
+from moorage.metadata.identity import accounts as identities
+from moorage.metadata.migration import moves
+from moorage.metadata.migration.moves import Move
+from moorage.metadata.migration.tables import tables
+from tests.support.postgres import cluster
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Engine:
+    if request.param == "postgresql":
+        return PostgresEngine(cluster().new_database(), 4)
+    embedded = SqliteEngine(tmp_path / "moorage.db")
+    embedded.prepare()
+    return embedded
+
+
+def add(tx: Transaction) -> None:
+    identities.insert_account(tx, "1" * 12, 1)
+
+
+def count(tx: Transaction) -> int:
+    return len(tx.all("SELECT id FROM account"))
+
+
+def test_changes_are_refused_by_those_who_had_it_open_and_by_commands_until_the_seal_is_off(engine: Engine) -> None:
+    async def run() -> None:
+        database = engine.open()
+        database.start()
+        try:
+            await database.write(lambda tx: identities.insert_account(tx, "2" * 12, 1))
+            engine.seal(lambda tx: moves.begin(tx, Move(moves.SOURCE, "m", moves.SEALED, "there", 1)))
+            for refused in (
+                add,
+                lambda tx: tx.run("DELETE FROM account"),
+                lambda tx: tx.run("UPDATE account SET id = '3'"),
+            ):
+                with pytest.raises(Unavailable, match="accepts no changes here"):
+                    await database.write(refused)
+                with pytest.raises(Unavailable, match="accepts no changes here"):
+                    engine.now(refused)
+            assert await database.read(count) == 1
+            engine.unseal(lambda tx: moves.forget(tx, moves.SOURCE))
+            await database.write(add)
+            assert await database.read(count) == 2
+        finally:
+            database.close()
+
+    asyncio.run(run())
+
+
+def test_no_table_is_left_open(engine: Engine) -> None:
+    engine.seal(lambda tx: None)
+
+    for table in tables():
+        columns = [column for column in table.columns if column not in table.key]
+        values = ", ".join("NULL" if column in columns else "0" for column in table.columns)
+        statement = f"INSERT INTO {table.name} ({', '.join(table.columns)}) VALUES ({values})"
+        expected = Exception if table.name == "move" else Unavailable
+        with pytest.raises(expected) as refused:
+            engine.now(lambda tx, statement=statement: tx.run(statement))  # type: ignore[misc]  # a default binds the loop's value
+        assert ("accepts no changes" in str(refused.value)) is (table.name != "move")
+
+
+def test_an_unfinished_target_is_for_nobody_but_its_move(engine: Engine) -> None:
+    begun = Move(moves.TARGET, "m", moves.UNFINISHED, "the folder over there", 1)
+    engine.now(lambda tx: moves.begin(tx, begun))
+
+    for use in (engine.prepare, lambda: engine.now(count)):
+        with pytest.raises(
+            DatabaseUnusable, match="unfinished target of a move from the folder over there: run the same"
+        ):
+            use()
+    assert engine.now(lambda tx: moves.find(tx, moves.TARGET), unfinished=True) == begun
+
+    engine.now(lambda tx: moves.set_state(tx, moves.TARGET, moves.COMPLETE), unfinished=True)
+    engine.prepare()

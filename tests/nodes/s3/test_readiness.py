@@ -1,0 +1,81 @@
+"""`/readyz` where layers are in an object store: a node waits for it at first, and does not go when it fails later."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.nodes.s3.conftest import S3Server
+from tests.support import proxy
+from tests.support.aws import aws_client, docker_password
+from tests.support.http_client import Docker
+from tests.support.images import image
+from tests.support.object_store import ObjectStore
+from tests.support.proxy import Proxy, proxy_before
+
+METHODS = ("GET", "HEAD", "PUT", "POST")
+
+
+@pytest.fixture
+def gate(object_store: ObjectStore) -> Iterator[Proxy]:
+    with proxy_before(object_store.port) as one:
+        yield one
+
+
+@pytest.fixture
+def server(tmp_path: Path, object_store: ObjectStore, gate: Proxy) -> Iterator[S3Server]:
+    """A server that asks the store through the gate, and is not started yet."""
+    one = S3Server(tmp_path / "data", object_store, port=gate.port)
+    yield one
+    if one.process is not None:
+        one.kill()
+
+
+def readiness(server: S3Server) -> int:
+    """What `/readyz` answers."""
+    return Docker(server.host, server.port, None).get("/readyz").status
+
+
+def reasons(server: S3Server) -> list[str]:
+    """Why the server was not ready, as its log has it."""
+    lines = [json.loads(line) for line in server.output().splitlines() if line.startswith("{")]
+    return [line["reason"] for line in lines if line.get("event") == "not-ready"]
+
+
+def test_a_node_is_ready_once_it_has_reached_its_store_and_stays_so_while_the_store_is_away(
+    server: S3Server, gate: Proxy
+) -> None:
+    gate.fail("GET", "no-such-object", proxy.answer(503, "SlowDown"))
+    server.serve_unready()
+    assert [readiness(server), readiness(server)] == [503, 503]
+    assert reasons(server) == ["The store does not answer"]
+    gate.heal()
+    server.wait_until_ready()
+
+    with aws_client(server) as ecr:
+        ecr.create_repository(repositoryName="team/a")
+        door = Docker(server.host, server.port, docker_password(ecr))
+    one = image(seed=1)
+    door.push("team/a", one, "v1")
+    for method in METHODS:
+        gate.fail(method, "", proxy.answer(403, "AccessDenied"))
+
+    assert readiness(server) == 200
+    assert door.get("/v2/team/a/manifests/v1").body == one.manifest.content
+    started = door.post("/v2/team/a/blobs/uploads/").headers["Location"]
+    refused = door.patch(started, b"content")
+    assert (refused.status, refused.error_codes(), refused.headers["Retry-After"]) == (503, ["UNAVAILABLE"], "10")
+
+
+@pytest.mark.parametrize(("code", "status"), [("InvalidAccessKeyId", 403), ("NoSuchBucket", 404)])
+def test_a_node_that_its_store_refuses_is_never_ready_and_says_why(
+    server: S3Server, gate: Proxy, code: str, status: int
+) -> None:
+    gate.fail("GET", "no-such-object", proxy.answer(status, code))
+    server.serve_unready()
+
+    assert [readiness(server) for _ in range(3)] == [503, 503, 503]
+    assert reasons(server) == [f"The object store refuses ({code})"]

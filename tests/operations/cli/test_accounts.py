@@ -1,0 +1,52 @@
+"""`moorage account`: further accounts, each with a root key and a registry of its own; and the root key's rotation."""
+
+from __future__ import annotations
+
+from tests.api.ecr.wire import client_of, refusal
+from tests.conftest import StartServer
+from tests.operations.cli.conftest import Command
+from tests.operations.cli.test_users_and_keys import KEY
+from tests.support.server import Server
+
+OTHER = "210987654321"
+
+
+def test_a_new_account_has_a_root_user_and_a_registry_of_its_own(
+    command: Command, data: tuple[str, str], server: Server
+) -> None:
+    made = KEY.fullmatch(command("account", "create", OTHER, *data).out)
+    assert made is not None
+    keys = {"aws_access_key_id": made[1], "aws_secret_access_key": made[2]}
+    ecr, sts = client_of(server, **keys), client_of(server, "sts", **keys)
+
+    assert sts.get_caller_identity()["Arn"] == f"arn:aws:iam::{OTHER}:root"
+    assert ecr.create_repository(repositoryName="theirs/app")["repository"]["registryId"] == OTHER
+    assert command("account", "list", *data).out == f"000000000000\n{OTHER}\n"
+    refused = refusal(ecr.list_images, registryId="000000000000", repositoryName="theirs/app")
+    assert refused.code == "AccessDeniedException"
+
+
+def test_users_of_different_accounts_may_have_one_name(command: Command, data: tuple[str, str]) -> None:
+    other = "310987654321"
+    command("account", "create", other, *data)
+    command("user", "create", "ann", *data)
+
+    assert command("user", "create", "ann", "--account", other, *data).code == 0
+    assert command("user", "list", "--account", other, *data).out == "ann\t-\nroot\teverything\n"
+    assert command("user", "delete", "ann", *data).code == 0
+    assert "ann\t-\n" in command("user", "list", "--account", other, *data).out
+
+
+def test_the_first_account_s_new_root_key_is_written_where_env_reads_it(
+    command: Command, fresh_server: StartServer
+) -> None:
+    server = fresh_server()
+    folder = ("--data", str(server.data))
+
+    new = KEY.fullmatch(command("key", "rotate", "--now", *folder).out)
+
+    assert new is not None
+    assert f"export AWS_ACCESS_KEY_ID={new[1]}\nexport AWS_SECRET_ACCESS_KEY={new[2]}\n" in command("env", *folder).out
+    assert refusal(client_of(server).describe_registry).code == "UnrecognizedClientException"
+    new_root = client_of(server, aws_access_key_id=new[1], aws_secret_access_key=new[2])
+    assert new_root.describe_registry()["registryId"] == "000000000000"

@@ -1,0 +1,211 @@
+"""`moorage env` and `moorage ecr`, and the AWS command line with the environment of the first."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.operations.cli.conftest import Command, Ended
+from tests.support.clients import program_environment
+from tests.support.server import Server
+
+INITIATE = "initiate-layer-upload"
+INPUT_SKELETON = '{\n    "registryId": "",\n    "repositoryName": ""\n}\n'
+OUTPUT_SKELETON = '{\n    "uploadId": "uploadId",\n    "partSize": 0\n}\n'
+UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+REGION = {"AWS_DEFAULT_REGION": "us-east-1"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def layer_test(ecr: Any) -> None:
+    """The repository of the examples."""
+    ecr.create_repository(repositoryName="layer-test")
+
+
+def assert_begun(ended: Ended) -> None:
+    """An upload began, and it was printed as the AWS command line prints it."""
+    assert ended.code == 0, ended.err
+    printed = json.loads(ended.out)
+    assert printed.keys() == {"partSize", "uploadId"}
+    assert printed["partSize"] == 10_485_760
+    assert re.fullmatch(UUID, printed["uploadId"])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--repository-name", "layer-test"],
+        ["--repository-name", "layer-test", "--registry-id", "000000000000"],
+        ["--cli-input-json", '{"repositoryName": "layer-test"}'],
+        [
+            "--cli-input-json",
+            '{"repositoryName": "other", "registryId": "000000000000"}',
+            "--repository-name",
+            "layer-test",
+        ],
+    ],
+    ids=["name", "registry", "JSON", "an option overrides JSON"],
+)
+def test_an_upload_begins(command: Command, data: tuple[str, str], words: list[str]) -> None:
+    assert_begun(command("ecr", *data, INITIATE, *words))
+
+
+def test_input_may_come_from_a_file(command: Command, data: tuple[str, str], tmp_path: Path) -> None:
+    (tmp_path / "input.json").write_text('{"repositoryName": "layer-test"}')
+
+    assert_begun(command("ecr", *data, INITIATE, "--cli-input-json", f"file://{tmp_path / 'input.json'}"))
+
+
+def test_the_data_folder_may_be_named_by_the_environment(command: Command, server: Server) -> None:
+    assert_begun(command("ecr", INITIATE, "--repository-name", "layer-test", extra={"MOORAGE_DATA": str(server.data)}))
+
+
+def test_plain_aws_works_with_the_environment(command: Command, server: Server) -> None:
+    extra = server.environment
+
+    begun = command("ecr", INITIATE, "--repository-name", "layer-test", module="awscli", extra=extra)
+    who = command("sts", "get-caller-identity", "--output", "text", module="awscli", extra=extra)
+
+    assert_begun(begun)
+    assert who.out == "000000000000\tarn:aws:iam::000000000000:root\t000000000000\n"
+
+
+def test_the_environment_is_shell_that_can_be_evaluated(
+    command: Command, data: tuple[str, str], server: Server, tmp_path: Path
+) -> None:
+    printed = command("env", *data)
+
+    assert printed.code == 0
+    assert all(re.fullmatch(r"export AWS_[A-Z_]+=\S+", line) for line in printed.out.splitlines())
+    shell = subprocess.run(
+        ["sh", "-c", 'eval "$1"; env | grep ^AWS_', "sh", printed.out],
+        env=program_environment(tmp_path),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    seen = dict(line.split("=", 1) for line in shell.stdout.splitlines())
+    assert seen == {**server.environment, "AWS_EC2_METADATA_DISABLED": "true"}
+    assert seen["AWS_ENDPOINT_URL_ECR"] == f"http://localhost:{server.port}"
+
+
+@pytest.mark.parametrize(
+    "words", [["--generate-cli-skeleton"], ["--generate-cli-skeleton", "input", "--repository-name", "x"]]
+)
+def test_the_skeleton_of_the_input_needs_no_server(command: Command, words: list[str]) -> None:
+    """Nor a data folder, credentials, a region, or what is required."""
+    assert command("ecr", INITIATE, *words) == (0, INPUT_SKELETON, "")
+
+
+def test_the_skeleton_of_the_output_needs_no_server(command: Command) -> None:
+    words = ["--generate-cli-skeleton", "output", "--repository-name", "layer-test"]
+
+    assert command("ecr", INITIATE, *words, extra=REGION) == (0, OUTPUT_SKELETON, "")
+
+
+def test_the_skeleton_of_the_output_sends_no_request(command: Command, server: Server) -> None:
+    """Not where there is a server either: the name is one that it would refuse."""
+    extra = {"MOORAGE_DATA": str(server.data)}
+    words = ["--generate-cli-skeleton", "output", "--repository-name", "NO SUCH NAME"]
+
+    assert command("ecr", INITIATE, *words, extra=extra) == (0, OUTPUT_SKELETON, "")
+
+
+def test_help_needs_no_server(command: Command) -> None:
+    ended = command("ecr", INITIATE, "help", extra={"PAGER": "cat", "AWS_PAGER": "cat"})
+
+    assert ended.code == 0
+    text = re.sub(r".\x08", "", ended.out)
+    for words in ("--repository-name", "--registry-id", "--cli-input-json", "--generate-cli-skeleton", "uploadId"):
+        assert words in text
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        ([], 2, "the following arguments are required: --repository-name"),
+        (["--repository-name", "x"], 255, "Invalid length for parameter repositoryName, value: 1, valid min length: 2"),
+        (
+            ["--repository-name", "not-there"],
+            255,
+            (
+                "An error occurred (RepositoryNotFoundException) when calling the InitiateLayerUpload operation: "
+                "The repository with name 'not-there' does not exist in the registry with id '000000000000'"
+            ),
+        ),
+        (
+            ["--repository-name", "UPPER"],
+            255,
+            (
+                "An error occurred (InvalidParameterException) when calling the InitiateLayerUpload operation: "
+                "Invalid parameter at 'repositoryName' failed to satisfy constraint: 'must satisfy regular expression "
+            ),
+        ),
+        (
+            ["--repository-name", "layer-test", "--registry-id", "12"],
+            255,
+            (
+                "Invalid parameter at 'registryId' failed to satisfy constraint: "
+                "'Member must satisfy regular expression pattern: [0-9]{12}'"
+            ),
+        ),
+        (
+            ["--cli-input-json", '{"foo": 1, "repositoryName": "layer-test"}'],
+            255,
+            'Unknown parameter in input: "foo", must be one of: registryId, repositoryName',
+        ),
+        (["--cli-input-json", "{"], 255, "Error parsing parameter 'cli-input-json': Invalid JSON: "),
+        (["--generate-cli-skeleton", "other"], 2, "Invalid choice, valid choices are:"),
+    ],
+)
+def test_what_is_wrong_is_told(
+    command: Command, data: tuple[str, str], words: list[str], code: int, message: str
+) -> None:
+    ended = command("ecr", *data, INITIATE, *words)
+
+    assert (ended.code, ended.out) == (code, "")
+    assert message in ended.err
+
+
+def test_the_newest_operations_are_known(command: Command, data: tuple[str, str]) -> None:
+    """The AWS command line's own model lacks them."""
+    ended = command("ecr", *data, "list-replication-backfills")
+
+    assert ended.code == 255
+    assert "The operation ListReplicationBackfills is not supported by this version of Moorage yet" in ended.err
+
+
+def test_a_login_password_is_one_line_without_a_colon(command: Command, data: tuple[str, str]) -> None:
+    ended = command("ecr", *data, "get-login-password")
+
+    assert ended.code == 0
+    assert re.fullmatch(r"[^:\s]+\n", ended.out)
+
+
+def test_a_layer_is_pushed_by_commands_alone(command: Command, data: tuple[str, str], tmp_path: Path) -> None:
+    (tmp_path / "layer").write_bytes(b"\x1f\x8b by the command line")
+    named = ["--repository-name", "layer-test"]
+    upload = json.loads(command("ecr", *data, INITIATE, *named).out)["uploadId"]
+
+    part = ["--part-first-byte", "0", "--part-last-byte", "21", "--layer-part-blob", f"fileb://{tmp_path / 'layer'}"]
+    sent = command("ecr", *data, "upload-layer-part", *named, "--upload-id", upload, *part)
+    wrong = ["--upload-id", upload, "--layer-digests", "sha256:" + "0" * 64]
+    refused = command("ecr", *data, "complete-layer-upload", *named, *wrong)
+
+    assert json.loads(sent.out)["lastByteReceived"] == 21
+    assert refused.code == 255
+    assert "None of the provided layer digests match the calculated layer digest" in refused.err
+
+
+@pytest.mark.parametrize("words", [["env"], ["user", "list"], ["key", "list"], ["key", "create"]])
+def test_a_folder_without_data_is_told_with_what_to_do(command: Command, tmp_path: Path, words: list[str]) -> None:
+    ended = command(*words, "--data", str(tmp_path / "nothing"))
+
+    assert (ended.code, ended.out) == (1, "")
+    assert f"moorage serve --data {tmp_path / 'nothing'}" in ended.err
+    assert not (tmp_path / "nothing").exists()

@@ -1,0 +1,152 @@
+"""`moorage serve`: what it says, what it refuses, and what is there without credentials."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import StartServer
+from tests.operations.cli.conftest import Command
+from tests.support.ports import free_port
+from tests.support.server import Server
+
+
+def get(server: Server, path: str) -> tuple[int, bytes]:
+    connection = http.client.HTTPConnection(server.host, server.port, timeout=10)
+    try:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        return response.status, response.read()
+    finally:
+        connection.close()
+
+
+def wait_for(server: Server, text: str) -> str:
+    """The server's output as soon as it has this text."""
+    end = time.monotonic() + 10
+    while text not in server.output() and time.monotonic() < end:
+        time.sleep(0.01)
+    return server.output()
+
+
+def test_the_server_says_how_to_log_in_and_push(server: Server) -> None:
+    said = wait_for(server, "docker push")
+
+    host = f"localhost:{server.port}"
+    assert f"on http://{host}\n" in said
+    assert f'eval "$(python -m moorage env --data {server.data})"' in said
+    assert "aws ecr create-repository --repository-name team/app" in said
+    assert f"aws ecr get-login-password | docker login --username AWS --password-stdin {host}" in said
+    assert f"docker push {host}/team/app:v1" in said
+    assert server.environment["AWS_SECRET_ACCESS_KEY"] not in said
+
+
+def test_health_needs_no_credentials_and_tells_nothing_else(server: Server) -> None:
+    assert get(server, "/healthz") == (200, b"ok\n")
+    assert get(server, "/readyz") == (200, b"ok\n")
+    for path in ("/nothing", "/healthz/", "/metrics", "/moorage.db", "/../../etc/passwd"):
+        status, body = get(server, path)
+        assert (status, body) == (404, b"404 page not found\n"), path
+
+
+def test_each_request_is_one_line_without_its_query(server: Server) -> None:
+    get(server, "/healthz?token=secret-word")
+    said = wait_for(server, '"path":"/healthz"')
+
+    lines = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
+    assert any(line["path"] == "/healthz" and line["status"] == 200 for line in lines)
+    assert "secret-word" not in said
+
+
+def test_a_port_in_use_is_told(command: Command, server: Server, tmp_path: Path) -> None:
+    ended = command("serve", "--listen", f"127.0.0.1:{server.port}", "--data", str(tmp_path / "data"))
+
+    assert ended == (1, "", f"Error: 127.0.0.1:{server.port} is in use: choose another --listen HOST:PORT\n")
+
+
+def test_a_folder_in_use_is_told(command: Command, server: Server) -> None:
+    ended = command("serve", "--listen", f"127.0.0.1:{free_port()}", "--data", str(server.data))
+
+    message = f"another server runs on {server.data}: stop it, or choose another --data"
+    assert ended == (1, "", f"Error: {message}\n")
+    assert get(server, "/readyz")[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("words", "extra", "message"),
+    [
+        (["--listen", "nonsense"], {}, "listen: 'nonsense' is not HOST:PORT"),
+        (["--listen", "127.0.0.1:70000"], {}, "listen: '127.0.0.1:70000' is not HOST:PORT"),
+        (["--workers", "-1"], {}, "workers: the number of worker processes, or 0 for one a processor"),
+        (["--region", "EU WEST"], {}, "region: 'EU WEST' is not a region"),
+        (
+            ["--lifecycle-delay", "-1"],
+            {},
+            "lifecycle_delay: seconds between a push and the run of lifecycle rules that it asks for",
+        ),
+        ([], {"MOORAGE_WORKERS": "many"}, "workers: 'many' is not a number"),
+        ([], {"MOORAGE_SERVER": "apache"}, "server: 'apache' is neither granian nor uvicorn"),
+        (["--blobs", "http://127.0.0.1/bucket"], {}, "blobs: 'http://127.0.0.1/bucket' is not s3://BUCKET/PREFIX"),
+        (["--blobs", "s3://bucket?endpoint=ftp://here"], {}, "blobs: the endpoint 'ftp://here' is not http://HOST"),
+        (["--blobs", "s3://bucket?adressing=path"], {}, "blobs: 's3://bucket?adressing=path' is not s3://BUCKET"),
+        (["--blobs", "s3://bucket"], {}, "blobs: set MOORAGE_S3_ACCESS_KEY_ID and MOORAGE_S3_SECRET_ACCESS_KEY"),
+        ([], {"MOORAGE_CONFIG": "no-such-file.toml"}, "config: no-such-file.toml: "),
+    ],
+)
+def test_a_wrong_setting_is_named(
+    command: Command, tmp_path: Path, words: list[str], extra: dict[str, str], message: str
+) -> None:
+    ended = command("serve", "--data", str(tmp_path / "data"), *words, extra=extra)
+
+    assert (ended.code, ended.out) == (2, "")
+    assert message in ended.err
+    assert not (tmp_path / "data").exists()
+
+
+def test_an_unknown_setting_in_a_file_is_named(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "moorage.toml").write_text('listen = "127.0.0.1:0"\ncolour = "red"\n')
+
+    ended = command("serve", "--config", str(tmp_path / "moorage.toml"))
+
+    assert ended.code == 2
+    assert "unknown settings colour" in ended.err
+
+
+def test_a_folder_that_cannot_be_made_is_told(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+
+    ended = command("serve", "--listen", f"127.0.0.1:{free_port()}", "--data", str(tmp_path / "file" / "data"))
+
+    assert ended.code == 1
+    assert re.fullmatch(r"Error: .*file.*: Not a directory\n", ended.err)
+
+
+def test_settings_come_from_the_command_line_then_the_environment_then_a_file(
+    fresh_server: StartServer, tmp_path: Path, command: Command
+) -> None:
+    (tmp_path / "moorage.toml").write_text('region = "eu-west-1"\nworkers = 1\ndomain = "file.example"\n')
+    extra = {"MOORAGE_CONFIG": str(tmp_path / "moorage.toml"), "MOORAGE_DOMAIN": "environment.example"}
+    server = fresh_server(extra_env=extra, extra_args=["--region", "eu-north-1"])
+
+    given = extra | server.environment
+    created = command("ecr", "create-repository", "--repository-name", "named", module="awscli", extra=given)
+
+    uri = json.loads(created.out)["repository"]["repositoryUri"]
+    assert uri == "000000000000.dkr.ecr.us-east-1.environment.example/named"
+    assert "eu-west-1" in command("env", "--data", str(server.data), extra=extra).out
+
+
+def test_uvicorn_serves_as_granian_does(fresh_server: StartServer, command: Command) -> None:
+    server = fresh_server(extra_args=["--server", "uvicorn"])
+
+    created = command(
+        "ecr", "create-repository", "--repository-name", "named", module="awscli", extra=server.environment
+    )
+
+    assert json.loads(created.out)["repository"]["repositoryUri"] == f"localhost:{server.port}/named"
+    assert get(server, "/readyz") == (200, b"ok\n")

@@ -1,0 +1,129 @@
+"""`moorage user` and `moorage key`."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.operations.cli.conftest import Command
+from tests.support.server import Server
+
+READ_ONLY = "AmazonEC2ContainerRegistryReadOnly"
+FULL = "AmazonEC2ContainerRegistryFullAccess"
+NO_ACCOUNT = "there is no account '999999999999': see `moorage account list`"
+KEY = re.compile(r"export AWS_ACCESS_KEY_ID=(AKIA[A-Z2-7]{16})\nexport AWS_SECRET_ACCESS_KEY=([A-Za-z0-9+/]{40})\n")
+
+
+def test_users_come_get_policies_and_go(command: Command, data: tuple[str, str]) -> None:
+    made = command("user", "create", "ann@example.org", "--policy", READ_ONLY, "--policy", FULL, *data)
+    assert (made.code, made.err) == (0, "")
+    assert "ann@example.org" in made.out
+    assert f"ann@example.org\t{FULL}, {READ_ONLY}\n" in command("user", "list", *data).out
+
+    assert command("user", "detach", "ann@example.org", FULL, *data) == (0, "", "")
+    assert command("user", "detach", "ann@example.org", READ_ONLY, *data) == (0, "", "")
+    listed = command("user", "list", *data).out
+    assert "ann@example.org\t-\n" in listed
+    assert "root\teverything\n" in listed
+
+    assert command("user", "attach", "ann@example.org", FULL, *data) == (0, "", "")
+    assert command("user", "delete", "ann@example.org", *data).code == 0
+    assert "ann@example.org" not in command("user", "list", *data).out
+
+
+def test_a_key_is_shown_once_and_a_user_has_two_at_most(command: Command, data: tuple[str, str]) -> None:
+    command("user", "create", "two-keys", *data)
+
+    first = KEY.fullmatch(command("key", "create", "--user", "two-keys", *data).out)
+    second = KEY.fullmatch(command("key", "create", "--user", "two-keys", *data).out)
+    third = command("key", "create", "--user", "two-keys", *data)
+
+    assert first is not None
+    assert second is not None
+    assert third == (
+        1,
+        "",
+        "Error: user 'two-keys' has 2 access keys, which is the limit: delete one first\n",
+    )
+    command("key", "deactivate", first[1], *data)
+    command("key", "delete", second[1], *data)
+    listed = command("key", "list", "--user", "two-keys", *data).out
+    assert re.fullmatch(rf"{first[1]}\tinactive\t\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00\tnever\n", listed)
+    assert first[2] not in listed
+
+
+def test_a_key_is_rotated_in_two_steps_or_at_once(command: Command, data: tuple[str, str]) -> None:
+    command("user", "create", "rotating", *data)
+    user = ("--user", "rotating", *data)
+    old = KEY.fullmatch(command("key", "create", *user).out)
+    assert old is not None
+
+    rotated = command("key", "rotate", *user)
+    new = KEY.fullmatch(rotated.out)
+    assert new is not None
+    assert rotated.err == f"When nobody uses the old key any more: moorage key deactivate {old[1]}\n"
+    assert states(command("key", "list", *user).out) == {old[1]: "active", new[1]: "active"}
+    refused = command("key", "rotate", *user)
+    assert (refused.code, refused.out) == (1, "")
+    assert "user 'rotating' has 2 active keys" in refused.err
+
+    command("key", "deactivate", old[1], *data)
+    newest = KEY.fullmatch(command("key", "rotate", "--now", *user).out)
+    assert newest is not None
+    assert states(command("key", "list", *user).out) == {new[1]: "inactive", newest[1]: "active"}
+
+
+def states(listed: str) -> dict[str, str]:
+    return {line.split("\t")[0]: line.split("\t")[1] for line in listed.splitlines()}
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["user", "create", "root"], "user 'root' exists already"),
+        (["user", "delete", "root"], "the root user cannot be deleted"),
+        (["user", "delete", "nobody"], "there is no user 'nobody': see `moorage user list`"),
+        (["user", "attach", "nobody", FULL], "there is no user 'nobody': see `moorage user list`"),
+        (["user", "detach", "root", FULL], f"user 'root' does not have '{FULL}'"),
+        (["key", "create", "--user", "nobody"], "there is no user 'nobody': see `moorage user list`"),
+        (["key", "list", "--user", "nobody"], "there is no user 'nobody': see `moorage user list`"),
+        (["key", "deactivate", "AKIA"], "there is no access key 'AKIA': see `moorage key list`"),
+        (["key", "activate", "AKIA"], "there is no access key 'AKIA': see `moorage key list`"),
+        (["key", "delete", "AKIA"], "there is no access key 'AKIA': see `moorage key list`"),
+        (["key", "rotate", "--user", "nobody"], "there is no user 'nobody': see `moorage user list`"),
+        (["user", "create", "ann", "--account", "999999999999"], NO_ACCOUNT),
+        (["key", "create", "--account", "999999999999"], NO_ACCOUNT),
+        (["account", "create", "000000000000"], "account 000000000000 exists already"),
+        (["account", "create", "12345"], "'12345' is no account id: 12 digits"),
+    ],
+)
+def test_what_cannot_be_done_is_told(command: Command, data: tuple[str, str], words: list[str], message: str) -> None:
+    assert command(*words, *data) == (1, "", f"Error: {message}\n")
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "new\nline", "ümlaut", "x" * 65, "a b"])
+def test_a_name_that_iam_does_not_have_is_refused(command: Command, data: tuple[str, str], name: str) -> None:
+    """It becomes a part of ARNs, of messages and of lines."""
+    ended = command("user", "create", name, *data)
+
+    assert (ended.code, ended.out) == (1, "")
+    assert "is no user name: 1 to 64 letters, digits and +=,.@_-" in ended.err
+
+
+def test_a_policy_that_does_not_exist_makes_no_user(command: Command, data: tuple[str, str]) -> None:
+    ended = command("user", "create", "nobody-yet", "--policy", "Administrator", *data)
+
+    assert ended == (1, "", "Error: there is no policy 'Administrator': see `moorage policy list`\n")
+    assert "nobody-yet" not in command("user", "list", *data).out
+
+
+def test_no_secret_is_in_the_database_or_in_the_log(server: Server) -> None:
+    secret = server.environment["AWS_SECRET_ACCESS_KEY"]
+
+    stored = [path.read_bytes() for path in server.data.glob("moorage.db*")]
+
+    assert stored
+    assert not any(secret.encode() in content for content in stored)
+    assert secret not in server.output()
+    assert {oct(path.stat().st_mode & 0o77) for path in (server.data, server.data / "credentials")} == {"0o0"}

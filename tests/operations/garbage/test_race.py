@@ -1,0 +1,233 @@
+"""Clients that push, pull, untag and delete images of the same layers, and a collector that gives no grace at all.
+
+Each image is pushed once in its life, under a digest of its own, so what went never comes back: a layer that is missing
+while the manifest is served before *and* after is a hole, and nothing else is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import itertools
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import pytest
+
+from moorage.adapters.files.blob_store import FileBlobStore
+from moorage.core.clock import system_clock
+from moorage.core.garbage.collect import Collector, Rules, Totals
+from tests.api.ecr.pushing import upload_blobs
+from tests.conftest import StartServer
+from tests.faults.durability.doors import Doors, Named, doors_of
+from tests.faults.durability.promises import (
+    check_database_is_whole,
+    check_p2_never_wrong_bytes,
+    check_p3_no_dangling_image,
+    check_p6_garbage_goes,
+)
+from tests.operations.garbage.yard import Yard
+from tests.support.databases import engine_of
+from tests.support.images import Blob, Image, image, layer
+
+REPOSITORIES = ("race/a", "race/b")
+LAYERS = [layer(20_000, seed=seed) for seed in range(6)]
+TAGS = ("v1", "v2", "latest")
+FEW = 40
+LONGEST_REST = 0.3
+"""Seconds for which the collector rests at most between two rounds: some pushes end within one rest, others do not."""
+
+
+@dataclass
+class Race:
+    """What all clients share: when it ends, which images there may be, and what each of them did."""
+
+    doors: Doors
+    end: float
+    known: list[tuple[str, Image]] = field(default_factory=list)
+    done: dict[str, int] = field(default_factory=dict)
+    holes: list[str] = field(default_factory=list)
+
+    def count(self, what: str) -> None:
+        self.done[what] = self.done.get(what, 0) + 1
+
+    def runs(self) -> bool:
+        return time.monotonic() < self.end and not self.holes
+
+
+def new_image(chance: random.Random, numbers: Iterator[int], who: str) -> Image:
+    """An image of shared layers that nobody pushed before."""
+    layers = chance.sample(LAYERS, 3)
+    return image(layers, extra={"annotations": {"number": f"{who}-{next(numbers)}"}})
+
+
+def push_by_docker(race: Race, chance: random.Random) -> None:
+    numbers = itertools.count()
+    while race.runs():
+        repository, one = chance.choice(REPOSITORIES), new_image(chance, numbers, f"docker-{chance.random()}")
+        reference = chance.choice([*TAGS, one.manifest.digest])
+        while race.runs():
+            if is_pushed_by_docker(race, chance, repository, one, reference):
+                race.known.append((repository, one))
+                race.count("pushed by docker")
+                break
+            race.count("pushed again")
+
+
+def is_pushed_by_docker(race: Race, chance: random.Random, repository: str, one: Image, reference: str) -> bool:
+    """Ask for each layer, send or mount what is not there, then send the manifest; False if a layer went before it."""
+    for blob in one.blobs:
+        send_by_docker(race, repository, blob, mount=chance.random() < 0.5)
+    path, media_type = f"/v2/{repository}/manifests/{reference}", {"Content-Type": one.manifest.media_type}
+    answer = race.doors.docker.put(path, one.manifest.content, media_type)
+    assert answer.status == 201 or answer.error_codes() == ["MANIFEST_BLOB_UNKNOWN"], answer
+    return answer.status == 201
+
+
+def send_by_docker(race: Race, repository: str, blob: Blob, *, mount: bool) -> None:
+    docker = race.doors.docker
+    if docker.head(f"/v2/{repository}/blobs/{blob.digest}").status == 200:
+        return
+    if mount:
+        (other,) = set(REPOSITORIES) - {repository}
+        if docker.post(f"/v2/{repository}/blobs/uploads/?mount={blob.digest}&from={other}").status == 201:
+            race.count("mounted")
+            return
+    docker.push_blob(repository, blob)
+
+
+def push_by_api(race: Race, chance: random.Random) -> None:
+    numbers = itertools.count()
+    while race.runs():
+        repository, one = chance.choice(REPOSITORIES), new_image(chance, numbers, f"api-{chance.random()}")
+        while race.runs():
+            if is_pushed_by_api(race, chance, repository, one):
+                race.known.append((repository, one))
+                race.count("pushed by the API")
+                break
+            race.count("pushed again")
+
+
+def is_pushed_by_api(race: Race, chance: random.Random, repository: str, one: Image) -> bool:
+    """False if a layer went before the manifest came, or somebody else sent one first."""
+    ecr = race.doors.ecr
+    try:
+        upload_blobs(ecr, repository, one.blobs)
+        ecr.put_image(
+            repositoryName=repository, imageManifest=one.manifest.content.decode(), imageTag=chance.choice(TAGS)
+        )
+    except (ecr.exceptions.LayersNotFoundException, ecr.exceptions.LayerAlreadyExistsException):
+        return False
+    return True
+
+
+def pull(race: Race, chance: random.Random) -> None:
+    """Every layer of a manifest that is served is served, or the manifest is not served any more."""
+    docker = race.doors.docker
+    while race.runs():
+        if not race.known:
+            time.sleep(0.01)
+            continue
+        repository, one = chance.choice(race.known[-20:])
+        path = f"/v2/{repository}/manifests/{one.manifest.digest}"
+        if docker.get(path).status != 200:
+            continue
+        for blob in one.blobs:
+            answer = docker.get(f"/v2/{repository}/blobs/{blob.digest}")
+            if answer.status == 200:
+                assert hashlib.sha256(answer.body).hexdigest() == blob.digest.removeprefix("sha256:")
+            elif docker.get(path).status == 200:
+                race.holes.append(f"{Named(repository, one.manifest.digest)} lacks {blob.digest}: {answer}")
+        race.count("pulled")
+
+
+def delete(race: Race, chance: random.Random) -> None:
+    """Some at once, and without a pause whatever is more than a few."""
+    while race.runs():
+        if len(race.known) < FEW:
+            time.sleep(0.02)
+        if len(race.known) > 4:
+            repository, one = race.known.pop(chance.randrange(len(race.known)))
+            answer = race.doors.docker.delete(f"/v2/{repository}/manifests/{one.manifest.digest}")
+            assert answer.status == 202, answer
+            race.count("deleted")
+
+
+def untag(race: Race, chance: random.Random) -> None:
+    while race.runs():
+        time.sleep(0.05)
+        answer = race.doors.docker.delete(f"/v2/{chance.choice(REPOSITORIES)}/manifests/{chance.choice(TAGS)}")
+        assert answer.status in {202, 404}, answer
+        race.count("untagged")
+
+
+def collect(race: Race, chance: random.Random) -> None:
+    """Again and again, after rests of any length."""
+    totals = Totals()
+
+    async def run() -> None:
+        database, blobs = engine_of(race.doors.server.data).open(), FileBlobStore(race.doors.server.data)
+        database.start()
+        try:
+            while race.runs():
+                await Collector(database, blobs, system_clock).collect(Rules(grace=0, share=1), totals)
+                race.count("collected")
+                await asyncio.sleep(chance.uniform(0, LONGEST_REST))
+        finally:
+            database.close()
+            blobs.close()
+
+    asyncio.run(run())
+    race.done |= {f"{kind} gone": count for kind, count in totals.counts.items()}
+
+
+ACTORS = [push_by_docker, push_by_docker, push_by_api, pull, pull, delete, untag, collect]
+
+
+def run_all(race: Race, actors: Sequence[Callable[[Race, random.Random], None]]) -> list[BaseException]:
+    """Run the actors at the same time, and return what they raised, which ends the race."""
+    failures: list[BaseException] = []
+
+    def run(number: int, actor: Callable[[Race, random.Random], None]) -> None:
+        try:
+            actor(race, random.Random(number))
+        except BaseException as error:  # noqa: BLE001 - told to the test, which fails with it
+            failures.append(error)
+            race.end = 0
+
+    threads = [threading.Thread(target=run, args=item) for item in enumerate(actors)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return failures
+
+
+@pytest.mark.parametrize(
+    "seconds",
+    [pytest.param(60, id="minute"), pytest.param(3600, id="hour", marks=[pytest.mark.long, pytest.mark.timeout(4200)])],
+)
+def test_no_image_that_is_served_lacks_a_layer_whatever_is_collected_meanwhile(
+    fresh_server: StartServer, seconds: int
+) -> None:
+    server = fresh_server(extra_args=["--workers", "2", "--no-access-log"])
+    with doors_of(server) as doors:
+        for name in REPOSITORIES:
+            doors.ecr.create_repository(repositoryName=name)
+        race = Race(doors, time.monotonic() + seconds)
+        assert run_all(race, ACTORS) == []
+        assert race.holes == []
+        assert race.done["collected"] > 5, race.done
+        assert race.done["blob gone"] > 5, race.done
+        assert race.done["pulled"] > 5, race.done
+        assert race.done["pushed by docker"] > 5, race.done
+        assert race.done["pushed by the API"] > 5, race.done
+
+        Yard(server, doors.ecr, doors.docker).collect(grace=0)
+        check_p2_never_wrong_bytes(doors)
+        check_p3_no_dangling_image(doors)
+        check_database_is_whole(server)
+        check_p6_garbage_goes(server)

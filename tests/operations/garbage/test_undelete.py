@@ -1,0 +1,138 @@
+"""Deleted images that come back, and what `moorage why` says of all that is there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from moorage.core.clock import HOUR
+from tests.api.ecr.pushing import push, put, upload_layer
+from tests.operations.garbage.yard import Yard
+from tests.support.images import Image, image, index, layer
+
+Place = Callable[[str], str]
+
+
+def delete(yard: Yard, repository: str, *images: Image) -> None:
+    ids = [{"imageDigest": one.manifest.digest} for one in images]
+    assert yard.ecr.batch_delete_image(repositoryName=repository, imageIds=ids)["failures"] == []
+
+
+def pulled(yard: Yard, repository: str, reference: str) -> str:
+    """The digest of the image that a pull gets, with all its layers; empty when there is none."""
+    answer = yard.docker.get(f"/v2/{repository}/manifests/{reference}")
+    if answer.status != 200:
+        return ""
+    manifest = answer.json()
+    for named in [*manifest.get("layers", []), *filter(None, [manifest.get("config")])]:
+        assert yard.docker.get(f"/v2/{repository}/blobs/{named['digest']}").status == 200
+    return str(answer.headers["Docker-Content-Digest"])
+
+
+def test_an_image_comes_back_by_digest_or_by_tag_with_all_its_tags_and_its_layers(yard: Yard, place: Place) -> None:
+    repository, one = place("a"), image([layer(seed=101)])
+    push(yard.ecr, repository, one, "v1", "v2")
+    for reference in (one.manifest.digest, "v2"):
+        delete(yard, repository, one)
+        yard.later(23 * HOUR)
+        yard.collect()
+        assert pulled(yard, repository, "v1") == ""
+
+        back = yard.run("undelete", repository, reference)
+
+        assert (back.code, back.out) == (0, f"{one.manifest.digest} is back, tagged v1, v2\n"), back
+        assert [pulled(yard, repository, name) for name in ("v1", "v2")] == [one.manifest.digest] * 2
+        yard.later()
+        yard.collect()
+        assert pulled(yard, repository, "v1") == one.manifest.digest
+
+
+def test_after_the_grace_period_nothing_comes_back(yard: Yard, place: Place) -> None:
+    repository, one = place("a"), image([layer(seed=102)])
+    push(yard.ecr, repository, one, "v1")
+    delete(yard, repository, one)
+    yard.collect(grace=0)
+
+    refused = yard.run("undelete", repository, "v1")
+
+    assert refused.code == 1
+    assert refused.err == f"Error: {repository} has no deleted image v1 that could be brought back\n"
+
+
+def test_an_index_comes_back_with_the_images_that_it_lists(yard: Yard, place: Place) -> None:
+    repository, children = place("a"), [image([layer(seed=103)]), image([layer(seed=104)])]
+    for child in children:
+        push(yard.ecr, repository, child)
+    listing = index(children)
+    put(yard.ecr, repository, listing, "multi")
+    delete(yard, repository, listing, *children)
+
+    assert yard.run("undelete", repository, "multi").code == 0
+
+    assert pulled(yard, repository, "multi") == listing.manifest.digest
+    assert [pulled(yard, repository, one.manifest.digest) for one in children] == [
+        one.manifest.digest for one in children
+    ]
+
+
+def test_a_tag_that_names_another_image_by_now_stays_with_it(yard: Yard, place: Place) -> None:
+    repository, old, new = place("a"), image([layer(seed=105)]), image([layer(seed=106)])
+    push(yard.ecr, repository, old, "latest", "old")
+    delete(yard, repository, old)
+    push(yard.ecr, repository, new, "latest")
+
+    said = yard.run("undelete", repository, "old").out
+
+    assert said == f"{old.manifest.digest} is back, tagged old; left to another image: latest\n"
+    assert pulled(yard, repository, "latest") == new.manifest.digest
+
+
+def test_images_of_a_deleted_repository_come_back_once_it_is_there_again(yard: Yard, place: Place) -> None:
+    repository, one = place("a"), image([layer(seed=107)])
+    push(yard.ecr, repository, one, "v1")
+    yard.ecr.delete_repository(repositoryName=repository, force=True)
+    yard.collect()
+
+    assert "does not exist in the registry" in yard.run("undelete", repository, "v1").err
+    assert one.manifest.digest in yard.run("undelete", "--list").out
+    yard.ecr.create_repository(repositoryName=repository)
+    listed = yard.run("undelete", repository, "--list").out
+    assert listed.startswith(f"{repository}\t{one.manifest.digest}\tv1\tdeleted 20")
+    yard.run("undelete", repository, "v1")
+
+    assert pulled(yard, repository, "v1") == one.manifest.digest
+    assert yard.run("undelete", repository, "--list").out == ""
+
+
+def why(yard: Yard, name: str) -> list[str]:
+    said = yard.run("why", name)
+    assert said.code == 0, said
+    return [line.partition(", until ")[0] for line in said.out.splitlines()]
+
+
+def test_why_names_all_that_holds_a_blob_and_an_image(yard: Yard, place: Place) -> None:
+    repository, other, shared = place("a"), place("b"), layer(seed=108)
+    kept, gone = image([shared]), image([shared, layer(seed=109)])
+    push(yard.ecr, repository, kept, "v1")
+    push(yard.ecr, repository, gone)
+    upload_layer(yard.ecr, other, shared.content)
+    delete(yard, repository, gone)
+    listing = index([kept])
+    put(yard.ecr, repository, listing, "multi")
+    place_a, place_b = f"000000000000/us-east-1/{repository}", f"000000000000/us-east-1/{other}"
+
+    held = why(yard, shared.digest)
+    assert held[:3] == [
+        f"{place_a}\timage {kept.manifest.digest} needs it, tagged v1",
+        f"{place_b}\tno image needs it, and a client may have been told of it",
+        f"{place_a}\tdeleted image {gone.manifest.digest} needs it",
+    ]
+    assert held[3].startswith("store\tits bytes are blobs/sha256/")
+    assert why(yard, kept.manifest.digest) == [
+        f"{place_a}\tan image, tagged v1; images stay until they are deleted",
+        f"{place_a}\tindex {listing.manifest.digest} lists it: it cannot be deleted",
+    ]
+    assert why(yard, gone.manifest.digest) == [f"{place_a}\ta deleted image: `moorage undelete` brings it back"]
+    yard.later()
+    yard.collect()
+    assert why(yard, gone.blobs[-1].digest)[0].startswith("store\tnothing needs blobs/sha256/")
+    assert yard.run("why", "sha256:" + 64 * "0").code == 1

@@ -1,0 +1,183 @@
+"""`moorage verify`: what is damaged, missing or unknown is found, repaired or moved aside, and never deleted."""
+
+from __future__ import annotations
+
+import shutil
+import time
+import uuid
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from moorage.core.clock import DAY
+from moorage.metadata.garbage import verification
+from tests.api.ecr.pushing import push
+from tests.faults.durability.promises import check_database_is_whole
+from tests.operations.garbage.yard import Yard
+from tests.support.databases import engine_of
+from tests.support.images import Blob, Image, image, layer
+
+
+@dataclass(frozen=True)
+class Pushed:
+    """An image that is in a repository of the test's own, and nowhere else."""
+
+    repository: str
+    image: Image
+
+    @property
+    def big(self) -> Blob:
+        return self.image.blobs[1]
+
+    @property
+    def small(self) -> Blob:
+        return self.image.blobs[2]
+
+
+@pytest.fixture
+def pushed(yard: Yard, place: Callable[[str], str], request: pytest.FixtureRequest) -> Pushed:
+    seed = zlib.crc32(request.node.name.encode())
+    one = Pushed(place("a"), image([layer(30_000, seed=seed), layer(10, seed=seed + 1)]))
+    push(yard.ecr, one.repository, one.image, "v1")
+    return one
+
+
+def check_whole(yard: Yard, one: Pushed) -> None:
+    """The store is whole, and so is the image as clients see it."""
+    assert yard.run("verify") == (0, "Verified: 0 findings, 0 of them not repaired.\n", "")
+    assert all(yard.sees(one.repository, blob) for blob in one.image.blobs)
+    check_database_is_whole(yard.server)
+
+
+def file_of(yard: Yard, blob: Blob) -> Path:
+    (found,) = yard.blob_files(blob)
+    return found
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def lengthen(path: Path) -> None:
+    path.write_bytes(path.read_bytes() + b"x")
+
+
+def test_a_store_that_is_whole_is_said_to_be(yard: Yard, pushed: Pushed) -> None:
+    check_whole(yard, pushed)
+
+
+@pytest.mark.parametrize("harm", [flip, cut, lengthen, Path.unlink])
+def test_harm_is_found_moved_aside_and_healed_by_whoever_pushes_again(
+    yard: Yard, pushed: Pushed, harm: Callable[[Path], None]
+) -> None:
+    path, big = file_of(yard, pushed.big), pushed.big
+    harm(path)
+
+    found = yard.run("verify")
+
+    assert found.code == 1
+    kind = "missing" if harm is Path.unlink else "damaged"
+    assert found.out.startswith(f"{kind} blob {big.digest}: ")
+    assert found.out.endswith("Verified: 1 findings, 1 of them not repaired.\n")
+    assert (yard.server.data / "quarantine" / path.name).exists() is (harm is not Path.unlink)
+    assert not yard.sees(pushed.repository, big)
+    assert yard.sees(pushed.repository, pushed.small)
+    assert "was found damaged or missing on 20" in yard.run("why", big.digest).out
+
+    yard.docker.push(pushed.repository, pushed.image, "v1")
+    check_whole(yard, pushed)
+
+
+def test_harm_is_repaired_from_another_data_folder(yard: Yard, pushed: Pushed, tmp_path: Path) -> None:
+    shutil.copytree(yard.server.data / "blobs", tmp_path / "copy" / "blobs")
+    name = pushed.big.digest.removeprefix("sha256:")
+    (tmp_path / "copy" / "blobs" / "sha256" / name[:2] / f"{name}-{uuid.uuid4()}").write_bytes(b"not it")
+    flip(file_of(yard, pushed.big))
+    file_of(yard, pushed.small).unlink()
+
+    repaired = yard.run("verify", "--repair-from", str(tmp_path / "copy"))
+
+    assert repaired.code == 0, repaired
+    assert repaired.out.count("; repaired from ") == 2
+    assert repaired.out.endswith("Verified: 2 findings, 0 of them not repaired.\n")
+    check_whole(yard, pushed)
+
+
+def test_what_no_row_names_is_moved_aside_and_uploads_under_way_are_not(yard: Yard, pushed: Pushed) -> None:
+    known, name = file_of(yard, pushed.big), pushed.big.digest.removeprefix("sha256:")
+    upload = yard.ecr.initiate_layer_upload(repositoryName=pushed.repository)["uploadId"]
+    stray, under_way = known.with_name(f"{name}-{uuid.uuid4()}"), known.with_name(f"{name}-{upload}")
+    stray.write_bytes(b"who am I")
+    under_way.write_bytes(b"committed, and not yet recorded")
+
+    found = yard.run("verify")
+
+    assert found.code == 0
+    assert found.out.startswith(f"unknown object blobs/sha256/{name[:2]}/{stray.name}: no row names it")
+    assert (yard.server.data / "quarantine" / stray.name).read_bytes() == b"who am I"
+    assert under_way.exists()
+    under_way.unlink()
+
+
+def test_a_manifest_with_other_bytes_is_found(yard: Yard, pushed: Pushed) -> None:
+    def replace(body: bytes) -> None:
+        where = "image_id = (SELECT id FROM image WHERE digest = :digest)"
+        statement = f"UPDATE manifest SET body = :body WHERE {where}"
+        digest = pushed.image.manifest.digest
+        engine_of(yard.server.data).now(lambda tx: tx.run(statement, body=body, digest=digest))
+
+    replace(b"{}")
+    found = yard.run("verify")
+    replace(pushed.image.manifest.content)
+
+    assert found.code == 1
+    name = f"{pushed.repository}@{pushed.image.manifest.digest}"
+    assert found.out.startswith(f"damaged manifest {name}: has 2 bytes, not ")
+
+
+def test_a_verification_goes_on_where_it_was_interrupted(yard: Yard, pushed: Pushed) -> None:
+    [(blob_id,)] = yard.rows("SELECT id FROM blob WHERE digest = :digest", digest=pushed.big.digest)
+    engine_of(yard.server.data).now(lambda tx: verification.save_position(tx, blob_id))
+    flip(file_of(yard, pushed.big))
+
+    assert yard.run("verify", "--resume").code == 0
+    assert yard.run("verify", "--resume").code == 1
+
+    yard.docker.push(pushed.repository, pushed.image, "v1")
+    check_whole(yard, pushed)
+
+
+def test_a_rate_is_kept(yard: Yard, pushed: Pushed) -> None:
+    [(size,)] = yard.rows("SELECT sum(size) FROM blob")
+    started = time.monotonic()
+
+    assert yard.run("verify", "--rate", str(size / 0.5 / (1 << 20))).code == 0
+
+    assert time.monotonic() - started > 0.5
+
+
+@pytest.mark.parametrize("point", ["V1", "V2"])
+def test_a_verification_that_is_killed_loses_nothing_and_can_be_repeated(
+    yard: Yard, pushed: Pushed, tmp_path: Path, point: str
+) -> None:
+    shutil.copytree(yard.server.data / "blobs", tmp_path / "copy" / "blobs")
+    flip(file_of(yard, pushed.big))
+    source = ("--repair-from", str(tmp_path / "copy")) if point == "V1" else ()
+
+    killed = yard.run("verify", *source, extra={"MOORAGE_FAILPOINTS": f"{point}=kill"})
+    assert killed.code == -9, killed
+    assert point == "V1" or not yard.sees(pushed.repository, pushed.big)
+    assert yard.run("verify", "--repair-from", str(tmp_path / "copy")).code == 0
+
+    check_whole(yard, pushed)
+    yard.later(8 * DAY)
+    yard.collect()

@@ -1,0 +1,105 @@
+"""A registry with garbage: its two doors, the command that collects, and time that passes when it is told to."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from click.testing import CliRunner
+
+from moorage.adapters.files.blob_store import FileBlobStore
+from moorage.cli.main import main
+from moorage.core.clock import DAY, HOUR, system_clock
+from moorage.core.garbage.collect import Collector, Garbage, Rules
+from moorage.core.garbage.sweep import Sweeper
+from tests.support.clients import program_environment
+from tests.support.databases import engine_of
+from tests.support.http_client import Docker
+from tests.support.images import Blob
+from tests.support.server import Server
+
+AFTER_GRACE = 28 * HOUR
+"""The grace period of 24 hours, the eighth by which it is made longer, and an hour more."""
+
+
+class Ended(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+@dataclass
+class Yard:
+    server: Server
+    ecr: Any
+    docker: Docker
+
+    def run(self, *words: str, extra: Mapping[str, str] | None = None) -> Ended:
+        """`moorage` with these words on the server's data folder: in this process, unless it is told to crash."""
+        if extra is None:
+            ended = CliRunner().invoke(main, [*words, "--data", str(self.server.data)], env=self.server.settings)
+            return Ended(ended.exit_code, ended.stdout, ended.stderr)
+        done = subprocess.run(
+            [sys.executable, "-m", "moorage", *words, "--data", str(self.server.data)],
+            env=program_environment(self.server.data.parent, {**self.server.settings, **extra}),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        return Ended(done.returncode, done.stdout, done.stderr)
+
+    def collect(self, grace: int = DAY) -> list[Garbage]:
+        """Collect beside the server, as the command does, and return what went."""
+        gone: list[Garbage] = []
+
+        async def run() -> None:
+            database, blobs = engine_of(self.server.data).open(), FileBlobStore(self.server.data)
+            database.start()
+            try:
+                rules = Rules(grace=grace, share=1)
+                await Collector(database, blobs, system_clock).collect(rules, gone.append)
+                await Sweeper(database, blobs, blobs).sweep(rules, gone.append)
+            finally:
+                database.close()
+                blobs.close()
+
+        asyncio.run(run())
+        return gone
+
+    def later(self, time: int = AFTER_GRACE) -> None:
+        """Let so much time pass for everything that waits for a period to end."""
+        for table, column in (
+            ("repository_layer", "told_at"),
+            ("removed_image", "removed_at"),
+            ("removed_bytes", "due_at"),
+            ("upload", "created_at"),
+            ("finished_upload", "finished_at"),
+        ):
+            statement = f"UPDATE {table} SET {column} = {column} - :time"
+            engine_of(self.server.data).now(lambda tx, statement=statement: tx.run(statement, time=time))  # type: ignore[misc]  # a default binds the loop's value
+
+    def rows(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:
+        return engine_of(self.server.data).now(lambda tx: tx.all(sql, **values))
+
+    def sees(self, repository: str, blob: Blob) -> bool:
+        """Whether a repository sees a blob; a GET, which does not begin its grace period again."""
+        answer = self.docker.get(f"/v2/{repository}/blobs/{blob.digest}")
+        assert (answer.status, answer.body) == (200, blob.content) or answer.status == 404, answer
+        return bool(answer.status == 200)
+
+    def has_file(self, blob: Blob) -> bool:
+        return bool(self.blob_files(blob))
+
+    def blob_files(self, blob: Blob) -> list[Path]:
+        algorithm, _, encoded = blob.digest.partition(":")
+        return list((self.server.data / "blobs" / algorithm / encoded[:2]).glob(f"{encoded}-*"))
+
+    def upload_file_exists(self, upload: str) -> bool:
+        return (self.server.data / "uploads" / upload).exists()

@@ -1,0 +1,235 @@
+"""A server with a certificate of its own authority, as the AWS clients, curl and skopeo see it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+import boto3
+import pytest
+
+from tests.operations.tls.conftest import StartTls, TlsServer
+from tests.support.aws import docker_password
+from tests.support.clients import program_environment, require_client, run
+from tests.support.images import image, write_layout
+from tests.support.server import Server
+
+
+@pytest.fixture(scope="module")
+def ecr(tls_server: TlsServer) -> Iterator[Any]:
+    """boto3 with what `moorage env` prints, and nothing else."""
+    given = tls_server.environment
+    client = boto3.client(
+        "ecr",
+        endpoint_url=given["AWS_ENDPOINT_URL_ECR"],
+        aws_access_key_id=given["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=given["AWS_SECRET_ACCESS_KEY"],
+        region_name=given["AWS_REGION"],
+        verify=given["AWS_CA_BUNDLE"],
+    )
+    yield client
+    client.close()
+
+
+def moorage(tmp_path: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    program = [sys.executable, "-m", "moorage", *words]
+    return subprocess.run(
+        program, env=program_environment(tmp_path), capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_both_present_versions_of_tls_are_spoken(tls_server: TlsServer, version: ssl.TLSVersion) -> None:
+    with tls_server.handshake(version=version) as connection:
+        assert connection.version() == version.name.replace("_", ".")
+
+
+def test_older_versions_of_tls_are_not(tls_server: TlsServer) -> None:
+    with pytest.warns(DeprecationWarning, match="TLSv1_1"), pytest.raises(ssl.SSLError):
+        tls_server.handshake(version=ssl.TLSVersion.TLSv1_1)
+
+
+@pytest.mark.parametrize("name", ["localhost", "127.0.0.1", "::1", "000000000000.dkr.ecr.us-east-1.localhost"])
+def test_the_certificate_is_good_for_every_name_of_the_server(tls_server: TlsServer, name: str) -> None:
+    tls_server.handshake(name).close()
+
+
+def test_a_name_that_is_not_the_servers_is_refused_by_clients(tls_server: TlsServer) -> None:
+    with pytest.raises(ssl.SSLCertVerificationError):
+        tls_server.handshake("registry.example")
+
+
+def test_every_address_that_the_api_returns_is_https(tls_server: TlsServer, ecr: Any) -> None:
+    host = f"localhost:{tls_server.port}"
+    made = ecr.create_repository(repositoryName="addresses")["repository"]
+    one = image(seed=3)
+    for blob in one.blobs:
+        upload = ecr.initiate_layer_upload(repositoryName="addresses")["uploadId"]
+        last = len(blob.content) - 1
+        part = {"partFirstByte": 0, "partLastByte": last, "layerPartBlob": blob.content}
+        ecr.upload_layer_part(repositoryName="addresses", uploadId=upload, **part)
+        ecr.complete_layer_upload(repositoryName="addresses", uploadId=upload, layerDigests=[blob.digest])
+    ecr.put_image(repositoryName="addresses", imageManifest=one.manifest.content.decode(), imageTag="v1")
+    layer = one.blobs[-1]
+
+    link = ecr.get_download_url_for_layer(repositoryName="addresses", layerDigest=layer.digest)["downloadUrl"]
+
+    assert made["repositoryUri"] == f"{host}/addresses"
+    assert ecr.get_authorization_token()["authorizationData"][0]["proxyEndpoint"] == f"https://{host}"
+    assert link.startswith(f"https://{host}/layers/")
+    with urlopen(link, context=tls_server.trust()) as response:
+        assert response.read() == layer.content
+
+
+def test_the_challenge_names_the_host_that_was_asked(tls_server: TlsServer) -> None:
+    name = "000000000000.dkr.ecr.us-east-1.localhost"
+    connection = tls_server.connection(name)
+    connection.request("GET", "/v2/")
+    answer = connection.getresponse()
+    connection.close()
+
+    realm = f"https://{name}:{tls_server.port}/"
+    assert answer.status == 401
+    assert answer.headers["www-authenticate"] == f'Basic realm="{realm}",service="ecr.amazonaws.com"'
+
+
+def test_the_server_says_https_and_what_to_trust(tls_server: TlsServer) -> None:
+    end = time.monotonic() + 10
+    while "docker push" not in tls_server.output() and time.monotonic() < end:
+        time.sleep(0.01)
+
+    assert f"on https://localhost:{tls_server.port}\n" in tls_server.output()
+    assert f"must trust {tls_server.authority} first" in tls_server.output()
+
+
+def test_the_authority_is_printed_without_its_key(tls_server: TlsServer, tmp_path: Path) -> None:
+    told = moorage(tmp_path, "tls", "ca", "--data", str(tls_server.data))
+
+    assert (told.returncode, told.stdout) == (0, tls_server.authority.read_text())
+    assert told.stderr == f"{tls_server.authority}\n"
+    assert "PRIVATE" not in told.stdout
+
+
+def test_a_folder_without_an_authority_is_told(tmp_path: Path) -> None:
+    (tmp_path / "moorage.db").touch()
+
+    told = moorage(tmp_path, "tls", "ca", "--data", str(tmp_path))
+
+    assert told.returncode == 1
+    assert "start the server once with --tls" in told.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--tls-cert", "a"], "tls_cert, tls_key: a certificate and its key go together"),
+        (["--tls", "--tls-cert", "a", "--tls-key", "b"], "choose one of the two"),
+        (["--tls-name", "a.example"], "set tls, too"),
+        (["--tls", "--tls-name", "a b"], "tls_name: 'a b' is neither a host name nor an address"),
+        (["--host-name", "http://a"], "host_name: 'http://a' is not a host name"),
+        (["--trusted-proxy", "10.0.0.1/8"], "trusted_proxy: 10.0.0.1/8 has host bits set"),
+    ],
+)
+def test_settings_that_do_not_fit_are_named(tmp_path: Path, words: list[str], message: str) -> None:
+    told = moorage(tmp_path, "serve", "--data", str(tmp_path / "data"), *words)
+
+    assert told.returncode == 2
+    assert message in told.stderr
+
+
+def test_a_certificate_that_is_not_there_is_told(tmp_path: Path) -> None:
+    words = ["--listen", "127.0.0.1:0", "--tls-cert", "no.pem", "--tls-key", "no.key"]
+
+    told = moorage(tmp_path, "serve", "--data", str(tmp_path / "data"), *words)
+
+    assert (told.returncode, told.stderr) == (1, "Error: no.pem: No such file or directory\n")
+
+
+def test_a_restart_keeps_the_authority_and_more_names_make_a_new_certificate(start_tls: StartTls) -> None:
+    server = start_tls(["--tls", "--tls-name", "one.example", "--tls-name", "192.0.2.7"])
+    authority, first = server.authority.read_bytes(), server.serial_number()
+    server.handshake("one.example").close()
+    server.handshake("192.0.2.7").close()
+
+    server.restart(extra_args=["--tls", "--workers", "1", "--domain", f"registry.example:{server.port}"])
+
+    assert server.authority.read_bytes() == authority
+    assert server.serial_number() != first
+    server.handshake("000000000000.dkr.ecr.us-east-1.registry.example").close()
+    with pytest.raises(ssl.SSLCertVerificationError):
+        server.handshake("one.example")
+
+
+def test_without_tls_again_the_environment_forgets_the_authority(start_tls: StartTls) -> None:
+    server = start_tls(["--tls"])
+    assert "AWS_CA_BUNDLE" in server.environment
+    server.stop()
+
+    plain = Server(server.data)
+    plain.start(extra_args=["--workers", "1"])
+    plain.stop()
+
+    assert "AWS_CA_BUNDLE" not in plain.environment
+    assert plain.environment["AWS_ENDPOINT_URL_ECR"] == f"http://localhost:{plain.port}"
+
+
+@pytest.mark.client
+def test_curl_verifies_the_server_by_the_printed_authority(tls_server: TlsServer, tmp_path: Path) -> None:
+    curl = require_client("curl")
+    words: list[str | Path] = ["--silent", "--fail", "--noproxy", "*", "--cacert", tls_server.authority]
+
+    assert run([curl, *words, f"{tls_server.url}/healthz"], program_environment(tmp_path)) == "ok\n"
+
+
+@pytest.mark.client
+def test_the_aws_command_line_needs_nothing_but_the_environment(tls_server: TlsServer, tmp_path: Path) -> None:
+    aws = require_client("aws")
+
+    out = run([aws, "ecr", "describe-registry"], program_environment(tmp_path, tls_server.environment))
+
+    assert json.loads(out)["registryId"] == "000000000000"
+
+
+@pytest.mark.client
+def test_skopeo_pushes_and_pulls_by_an_authority_in_a_folder(tls_server: TlsServer, ecr: Any, tmp_path: Path) -> None:
+    skopeo, one = require_client("skopeo"), image(seed=7)
+    ecr.create_repository(repositoryName="by/skopeo")
+    certificates = tmp_path / "certificates"
+    certificates.mkdir()
+    (certificates / "ca.crt").write_bytes(tls_server.authority.read_bytes())
+    environment = program_environment(tmp_path)
+    address = f"docker://localhost:{tls_server.port}/by/skopeo:v1"
+    credentials = f"AWS:{docker_password(ecr)}"
+    layout = f"oci:{write_layout(tmp_path / 'layout', one)}"
+
+    to: list[str | Path] = ["--dest-cert-dir", certificates, "--dest-creds", credentials]
+    run([skopeo, "copy", "--preserve-digests", *to, layout, address], environment)
+    by: list[str | Path] = ["--src-cert-dir", certificates, "--src-creds", credentials]
+    run([skopeo, "copy", *by, address, f"dir:{tmp_path / 'pulled'}"], environment)
+
+    assert (tmp_path / "pulled" / "manifest.json").read_bytes() == one.manifest.content
+
+
+def test_uvicorn_serves_the_same_certificate(start_tls: StartTls) -> None:
+    server = start_tls(["--tls", "--server", "uvicorn"])
+
+    connection = server.connection()
+    token = base64.b64encode(b"AWS:nonsense").decode()
+    connection.request("GET", "/v2/", headers={"Authorization": f"Basic {token}"})
+    assert connection.getresponse().status == 401
+    connection.close()
+
+
+def test_the_command_for_health_checks_asks_over_tls(tls_server: TlsServer, tmp_path: Path) -> None:
+    address = ("--listen", f"{tls_server.host}:{tls_server.port}")
+
+    assert moorage(tmp_path, "ready", "--tls", *address).returncode == 0
+    assert moorage(tmp_path, "ready", *address).returncode == 1

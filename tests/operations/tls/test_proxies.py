@@ -1,0 +1,213 @@
+"""Reverse proxies, whose headers count only when the server was told to trust them; and mirrors with `?ns=`."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import boto3
+import pytest
+from botocore.awsrequest import AWSPreparedRequest
+from botocore.config import Config
+
+from moorage.core.registry.addresses import Addresses
+from moorage.domain.names import Registry
+from moorage.http.forwarding import TrustedProxies
+from moorage.http.messages import REACHED_AT, Scope
+from tests.conftest import StartServer
+from tests.support.aws import aws_client
+from tests.support.server import Server
+
+REGISTRY = Registry("000000000000", "us-east-1")
+
+
+def applied(networks: list[str], peer: str, *headers: tuple[str, str]) -> Scope:
+    """The scope of a request that came from `peer` by plain HTTP, after the proxies' word was taken or not."""
+    pairs = [(b"host", b"inside:5000"), *((name.encode(), value.encode()) for name, value in headers)]
+    scope: Scope = {"scheme": "http", "client": (peer, 4711), "headers": pairs}
+    TrustedProxies(networks).apply(scope)
+    return scope
+
+
+def host_of(scope: Scope) -> bytes:
+    headers: list[tuple[bytes, bytes]] = scope["headers"]
+    return next(value for name, value in headers if name == b"host")
+
+
+SAID = (
+    ("x-forwarded-for", "203.0.113.9"),
+    ("x-forwarded-proto", "https"),
+    ("x-forwarded-host", "registry.example"),
+)
+
+
+@pytest.mark.parametrize(
+    ("networks", "peer"),
+    [(["10.0.0.0/8"], "10.1.2.3"), (["10.1.2.3"], "10.1.2.3"), (["::1"], "::1"), (["10.0.0.0/8"], "::ffff:10.1.2.3")],
+)
+def test_a_trusted_proxy_is_believed(networks: list[str], peer: str) -> None:
+    scope = applied(networks, peer, *SAID)
+
+    assert scope["client"][0] == "203.0.113.9"
+    assert scope["scheme"] == "https"
+    assert host_of(scope) == b"registry.example"
+    assert scope[REACHED_AT] == ("https", "registry.example")
+
+
+@pytest.mark.parametrize(("networks", "peer"), [([], "10.1.2.3"), (["10.0.0.0/8"], "11.1.2.3"), (["::1"], "unix")])
+def test_anybody_else_is_not(networks: list[str], peer: str) -> None:
+    scope = applied(networks, peer, *SAID)
+
+    assert (scope["client"][0], scope["scheme"], host_of(scope)) == (peer, "http", b"inside:5000")
+    assert REACHED_AT not in scope
+
+
+@pytest.mark.parametrize(
+    ("told", "client"),
+    [
+        ("203.0.113.9, 10.0.0.2", "203.0.113.9"),
+        ("198.51.100.1, 203.0.113.9, 10.0.0.2", "203.0.113.9"),
+        ("10.0.0.3, 10.0.0.2", "10.0.0.3"),
+        ("203.0.113.9:1234", "203.0.113.9"),
+        ("[2001:db8::1]:1234", "2001:db8::1"),
+    ],
+)
+def test_the_client_is_the_last_address_that_is_no_proxy_of_ours(told: str, client: str) -> None:
+    """What stands before it is what the client itself may have written."""
+    assert applied(["10.0.0.0/8"], "10.0.0.1", ("x-forwarded-for", told))["client"][0] == client
+
+
+def test_a_scheme_alone_goes_with_the_host_that_the_proxy_kept() -> None:
+    scope = applied(["10.0.0.0/8"], "10.0.0.1", ("x-forwarded-proto", "https"))
+
+    assert scope[REACHED_AT] == ("https", "inside:5000")
+
+
+@pytest.mark.parametrize("host", ['a"b', "a b", "http://a", "a/b", "a:123456", "\xe9"])
+def test_a_host_that_is_none_is_not_taken(host: str) -> None:
+    assert host_of(applied(["10.0.0.0/8"], "10.0.0.1", ("x-forwarded-host", host))) == b"inside:5000"
+
+
+@pytest.mark.parametrize("scheme", ["ftp", "javascript", ""])
+def test_a_scheme_that_is_none_is_not_taken(scheme: str) -> None:
+    assert applied(["10.0.0.0/8"], "10.0.0.1", ("x-forwarded-proto", scheme))["scheme"] == "http"
+
+
+@pytest.mark.parametrize(
+    ("host", "domain", "address"),
+    [
+        ("registry.example", None, "https://registry.example"),
+        ("111122223333.dkr.ecr.eu-west-1.example:8443", None, "https://000000000000.dkr.ecr.us-east-1.example:8443"),
+        ("registry.example", "set.example", "https://000000000000.dkr.ecr.us-east-1.set.example"),
+    ],
+)
+def test_addresses_are_those_by_which_the_proxy_was_called(host: str, domain: str | None, address: str) -> None:
+    listening = Addresses("http", "localhost:5000", domain)
+
+    assert listening.reached_at("https", host).proxy_endpoint(REGISTRY) == address
+
+
+# --- A real server ----------------------------------------------------------------------------------------------
+
+
+def forwarding_client(server: Server, host: str) -> Any:
+    """boto3 that signs for `https://host`, behind a proxy that calls the server by its own address."""
+    given = server.environment
+    client = boto3.client(
+        "ecr",
+        endpoint_url=f"https://{host}",
+        aws_access_key_id=given["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=given["AWS_SECRET_ACCESS_KEY"],
+        region_name="us-east-1",
+        config=Config(retries={"total_max_attempts": 1}),
+    )
+    client.meta.events.register("before-send.ecr", proxied(server, host))
+    return client
+
+
+def proxied(server: Server, host: str) -> Callable[..., None]:
+    """Does with a request what a proxy does that ends TLS."""
+
+    def send(request: AWSPreparedRequest, **_: Any) -> None:
+        request.url = request.url.replace(f"https://{host}", server.url)
+        request.headers["X-Forwarded-For"] = "203.0.113.9"
+        request.headers["X-Forwarded-Proto"] = "https"
+        request.headers["X-Forwarded-Host"] = host
+
+    return send
+
+
+def test_behind_a_trusted_proxy_signatures_hold_and_addresses_are_its_own(fresh_server: StartServer) -> None:
+    server = fresh_server(extra_args=["--trusted-proxy", "127.0.0.0/8", "--trusted-proxy", "::1"])
+    client = forwarding_client(server, "registry.example")
+
+    made = client.create_repository(repositoryName="team/app")["repository"]
+    endpoint = client.get_authorization_token()["authorizationData"][0]["proxyEndpoint"]
+    client.close()
+
+    assert made["repositoryUri"] == "registry.example/team/app"
+    assert endpoint == "https://registry.example"
+    assert '"client":"203.0.113.9"' in logged(server, "CreateRepository")
+    with aws_client(server) as direct:
+        assert direct.get_authorization_token()["authorizationData"][0]["proxyEndpoint"] == (
+            f"http://localhost:{server.port}"
+        )
+
+
+def test_a_stranger_cannot_pretend_to_be_one(server: Server) -> None:
+    told = {"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "https", "X-Forwarded-Host": "evil.example"}
+
+    answer = asked(server, "/v2/", told | {"Host": "registry.example"})
+
+    assert answer.headers["www-authenticate"] == 'Basic realm="http://registry.example/",service="ecr.amazonaws.com"'
+    assert '"client":"203.0.113.9"' not in server.output()
+
+
+def test_a_host_that_is_none_does_not_get_into_the_challenge(server: Server) -> None:
+    answer = asked(server, "/v2/", {"Host": 'a",x="'})
+
+    realm = f'Basic realm="http://localhost:{server.port}/",service="ecr.amazonaws.com"'
+    assert answer.headers["www-authenticate"] == realm
+
+
+@pytest.mark.parametrize(
+    ("ns", "status"),
+    [
+        ("docker.io", 200),
+        ("localhost:5000", 200),
+        ("000000000000.dkr.ecr.us-east-1.amazonaws.com", 200),
+        ("000000000000.dkr.ecr.eu-west-1.amazonaws.com", 403),  # the token is of another region
+        ("999999999999.dkr.ecr.us-east-1.amazonaws.com", 403),  # a registry of somebody else
+    ],
+)
+def test_a_mirror_is_told_by_containerd_which_registry_is_meant(
+    server: Server, ecr: Any, repository: str, ns: str, status: int
+) -> None:
+    token = ecr.get_authorization_token()["authorizationData"][0]["authorizationToken"]
+
+    answer = asked(server, f"/v2/{repository}/tags/list?ns={ns}", {"Authorization": f"Basic {token}"})
+
+    assert answer.status == status
+
+
+def asked(server: Server, path: str, headers: dict[str, str]) -> http.client.HTTPResponse:
+    connection = http.client.HTTPConnection(server.host, server.port, timeout=10)
+    connection.request("GET", path, headers=headers)
+    answer = connection.getresponse()
+    answer.read()
+    connection.close()
+    return answer
+
+
+def logged(server: Server, operation: str) -> str:
+    """The log line of an operation, which may come a moment later."""
+    end = time.monotonic() + 10
+    while time.monotonic() < end:
+        for line in server.output().splitlines():
+            if line.startswith("{") and json.loads(line).get("operation") == operation:
+                return line
+        time.sleep(0.02)
+    raise AssertionError(server.output())

@@ -1,0 +1,125 @@
+"""Another certificate is shown without a restart, and what was under way goes on."""
+
+from __future__ import annotations
+
+import http.client
+import signal
+import time
+
+import boto3
+import pytest
+
+from tests.operations.tls.conftest import Operator, StartTls, TlsServer
+
+SECONDS = 20
+
+
+def wait_for_serial(server: TlsServer, serial: int) -> None:
+    """Until new connections are shown this certificate, and no other any more."""
+    end = time.monotonic() + SECONDS
+    while shown_serials(server) != {serial}:
+        assert time.monotonic() < end, server.output()
+        time.sleep(0.1)
+
+
+def shown_serials(server: TlsServer) -> set[int]:
+    """What five new connections are shown; nothing when one meets a worker that is just stopping."""
+    try:
+        return {server.serial_number() for _ in range(5)}
+    except OSError:
+        return set()
+
+
+def test_a_given_certificate_says_how_the_server_is_called(start_tls: StartTls, operator: Operator) -> None:
+    operator.install(operator.issue("*.example", "registry.example", "localhost"))
+
+    server = start_tls(operator.words)
+
+    assert server.environment["AWS_ENDPOINT_URL_ECR"] == f"https://registry.example:{server.port}"
+    assert "AWS_CA_BUNDLE" not in server.environment
+
+
+@pytest.mark.parametrize("kind", ["granian", "uvicorn"])
+def test_changed_files_are_served_without_a_restart(start_tls: StartTls, operator: Operator, kind: str) -> None:
+    first = operator.install(operator.issue("localhost"))
+    server = start_tls([*operator.words, "--server", kind])
+    assert server.serial_number() == first
+
+    second = operator.install(operator.issue("localhost"))
+
+    wait_for_serial(server, second)
+
+
+def test_files_that_do_not_fit_together_are_told_and_change_nothing(start_tls: StartTls, operator: Operator) -> None:
+    first = operator.install(operator.issue("localhost"))
+    server = start_tls(operator.words)
+
+    operator.key.write_text("nonsense")
+
+    end = time.monotonic() + SECONDS
+    while '"event":"certificate-unusable"' not in server.output():
+        assert time.monotonic() < end, server.output()
+        time.sleep(0.05)
+    assert server.serial_number() == first
+
+
+def test_an_upload_that_is_under_way_survives_the_change(start_tls: StartTls, operator: Operator) -> None:
+    operator.install(operator.issue("localhost"))
+    server = start_tls(operator.words)
+    authorization = with_repository(server, "team/app")
+    before = server.workers()
+    slow = server.connection()
+    slow.request("POST", "/v2/team/app/blobs/uploads/", headers=authorization)
+    location = begun(slow)
+    slow.putrequest("PATCH", location)
+    for name, value in {**authorization, "Content-Length": "8"}.items():
+        slow.putheader(name, value)
+    slow.endheaders(b"1234")
+
+    wait_for_serial(server, operator.install(operator.issue("localhost")))
+    assert set(before) & set(server.workers()), "the old worker waits for its upload"
+    slow.send(b"5678")
+
+    answer = slow.getresponse()
+    assert (answer.status, answer.headers["Range"]) == (202, "0-7")
+    slow.close()
+
+
+def test_a_signal_to_reload_replaces_the_workers(start_tls: StartTls, operator: Operator) -> None:
+    operator.install(operator.issue("localhost"))
+    server = start_tls(operator.words)
+    before = server.workers()
+    assert server.process is not None
+
+    server.process.send_signal(signal.SIGHUP)
+
+    end = time.monotonic() + SECONDS
+    while set(before) & set(server.workers()):
+        assert time.monotonic() < end, server.output()
+        time.sleep(0.05)
+    assert server.serial_number()
+
+
+def with_repository(server: TlsServer, name: str) -> dict[str, str]:
+    """Make a repository; the header with which docker's users push to it."""
+    given = server.environment
+    client = boto3.client(
+        "ecr",
+        endpoint_url=f"https://localhost:{server.port}",
+        aws_access_key_id=given["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=given["AWS_SECRET_ACCESS_KEY"],
+        region_name=given["AWS_REGION"],
+        verify=str(server.authority),
+    )
+    client.create_repository(repositoryName=name)
+    token = client.get_authorization_token()["authorizationData"][0]["authorizationToken"]
+    client.close()
+    return {"Authorization": f"Basic {token}"}
+
+
+def begun(connection: http.client.HTTPSConnection) -> str:
+    """Where the upload is that was just begun on this connection."""
+    answer = connection.getresponse()
+    answer.read()
+    assert answer.status == 202
+    return str(answer.headers["Location"])

@@ -1,0 +1,110 @@
+"""The service model: generated files are true, patches keep what they promise, no pattern takes long."""
+
+from __future__ import annotations
+
+import re
+import runpy
+import time
+from pathlib import Path
+
+import pytest
+
+from moorage.aws.service_model import ERROR_SHAPES, OPERATIONS, SHAPES, operation
+from moorage.domain.errors import UnknownOperation
+
+ROOT = Path(__file__).parents[3]
+PREFIX = "AmazonEC2ContainerRegistry_V20150921"
+PATTERNS = sorted(name for name, shape in SHAPES.items() if shape.pattern)
+
+
+def test_the_model_is_what_the_installed_botocore_has() -> None:
+    """After an update of botocore run tools/write_model.py and tools/write_shapes.py, and read the diff."""
+    written = (ROOT / "src/moorage/aws/ecr_model.json").read_text(encoding="utf-8")
+
+    assert written == runpy.run_path(str(ROOT / "tools/write_model.py"))["model_text"]()
+
+
+def test_the_shapes_are_what_the_model_says() -> None:
+    written = (ROOT / "src/moorage/ecr/shapes.py").read_text(encoding="utf-8")
+
+    assert written == runpy.run_path(str(ROOT / "tools/write_shapes.py"))["shapes_text"]()
+
+
+def test_all_62_operations_are_known_by_their_target() -> None:
+    assert len(OPERATIONS) == 62
+    assert all(operation(f"{PREFIX}.{name}").name == name for name in OPERATIONS)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        None,
+        "",
+        "PutImage",
+        ".PutImage",
+        f"{PREFIX}.",
+        f"{PREFIX}.putImage",
+        f"{PREFIX}.PutImage.",
+        f"x{PREFIX}.PutImage",
+    ],
+)
+def test_any_other_target_is_an_unknown_operation(target: str | None) -> None:
+    with pytest.raises(UnknownOperation):
+        operation(target)
+
+
+def test_every_error_of_an_operation_is_an_exception_of_the_model() -> None:
+    assert {error for each in OPERATIONS.values() for error in each.errors} <= set(ERROR_SHAPES)
+    assert ERROR_SHAPES["ServerException"].fault
+
+
+def hostile_texts(pattern: str) -> list[str]:
+    """Texts of 255 characters that nearly match: every literal start of the pattern, then runs of what it repeats."""
+    start = re.match(r"\^?((?:[a-z]+:)*)", pattern)
+    head = start.group(1) if start else ""
+    runs = [
+        "a",
+        "-",
+        "a-",
+        "a--",
+        "a_",
+        "a__",
+        "a.",
+        "a/",
+        "*",
+        "a*",
+        "0",
+        "aA",
+        "-a",
+        "a/a-",
+        "a:a",
+        "arn:aws-",
+        "\\w",
+    ]
+    return [(head + run * 255)[:254] + end for run in runs for end in "!\n/-a"]
+
+
+@pytest.mark.parametrize("name", PATTERNS)
+def test_every_pattern_decides_255_hostile_characters_in_10_milliseconds(name: str) -> None:
+    pattern = SHAPES[name].pattern or ""
+    compiled = re.compile(pattern, re.ASCII)
+
+    for text in hostile_texts(pattern):
+        assert min(_seconds(compiled, text) for _ in range(3)) < 0.010, text
+
+
+def _seconds(pattern: re.Pattern[str], text: str) -> float:
+    start = time.perf_counter()
+    pattern.fullmatch(text)
+    return time.perf_counter() - start
+
+
+def test_the_linear_scanning_pattern_accepts_what_the_model_accepts() -> None:
+    """Compared on every text of up to six characters over one character of each class."""
+    official = re.compile(r"^[a-z0-9*](?:[._\-/a-z0-9*]?[a-z0-9*]+)*$", re.ASCII)
+    ours = re.compile(SHAPES["ScanningRepositoryFilterValue"].pattern or "", re.ASCII)
+    texts = [""]
+    for _ in range(6):
+        texts = [text + character for text in texts for character in "a*./!"]
+
+        assert all(bool(official.fullmatch(text)) == bool(ours.fullmatch(text)) for text in texts)

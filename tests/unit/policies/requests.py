@@ -1,0 +1,65 @@
+"""Requests and policies for tests of decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from moorage.domain.identity.callers import ROOT, Caller
+from moorage.domain.identity.policies.document import Kind, Policy, parse_policy
+from moorage.domain.identity.policies.evaluation import Decision, PolicySet, evaluate
+from moorage.domain.identity.policies.request import Circumstances, Request
+from tests.support.policies import policy
+
+OURS, THEIRS = "111111111111", "222222222222"
+REGION = "eu-west-1"
+REPOSITORY = f"arn:aws:ecr:{REGION}:{OURS}:repository/team/app"
+ALICE = Caller(OURS, REGION, "AIDAALICE", "alice", "AKIAALICE")
+OWNER = Caller(OURS, REGION, "AIDAROOT", ROOT, "AKIAROOT")
+STRANGER = Caller(THEIRS, REGION, "AIDASTRANGER", "stranger", "AKIASTRANGER")
+PULL, PUSH = "ecr:BatchGetImage", "ecr:PutImage"
+
+
+def request(
+    caller: Caller = ALICE,
+    action: str = PULL,
+    resource: str = REPOSITORY,
+    tags: Mapping[str, str] | None = None,
+    **circumstances: Any,
+) -> Request:
+    return Request(caller, action, resource, OURS, REGION, Circumstances(**circumstances), tags or {})
+
+
+def identity(*statements: dict[str, Any]) -> tuple[Policy, ...]:
+    """Identity policies of these statements, about every resource unless they say."""
+    return tuple(parse_policy(policy(_about_all(one)), Kind.IDENTITY, "") for one in statements)
+
+
+def session(*statements: dict[str, Any]) -> tuple[Policy, ...]:
+    return tuple(parse_policy(policy(_about_all(one)), Kind.SESSION, "") for one in statements)
+
+
+def repository(*statements: dict[str, Any]) -> tuple[Policy, ...]:
+    """A repository policy of these statements, for everybody unless they say."""
+    return (parse_policy(policy(*(_for_all(one) for one in statements)), Kind.REPOSITORY, "team/app"),)
+
+
+def decided(asked: Request, **policies: Any) -> Decision:
+    """The decision with these policies and no others: `identity`, `resource`, `session`."""
+    return evaluate(asked, PolicySet(**({"identity": ()} | policies)))
+
+
+def allow(*actions: str, **more: Any) -> dict[str, Any]:
+    return {"Effect": "Allow", "Action": list(actions), **more}
+
+
+def deny(*actions: str, **more: Any) -> dict[str, Any]:
+    return {"Effect": "Deny", "Action": list(actions), **more}
+
+
+def _about_all(statement: dict[str, Any]) -> dict[str, Any]:
+    return statement if "NotResource" in statement else {"Resource": "*"} | statement
+
+
+def _for_all(statement: dict[str, Any]) -> dict[str, Any]:
+    return statement if "NotPrincipal" in statement else {"Principal": "*"} | statement

@@ -1,0 +1,158 @@
+"""Which policies decide: explicit denies, both sides of an account's border, sessions, and the root user."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from moorage.domain.identity.callers import Caller
+from moorage.domain.identity.policies.evaluation import Reason
+from moorage.domain.identity.policies.explaining import explain
+from tests.unit.policies.requests import (
+    ALICE,
+    OURS,
+    OWNER,
+    PULL,
+    PUSH,
+    REPOSITORY,
+    STRANGER,
+    THEIRS,
+    allow,
+    decided,
+    deny,
+    identity,
+    repository,
+    request,
+    session,
+)
+
+
+def test_nothing_is_allowed_that_no_policy_allows() -> None:
+    decision = decided(request())
+
+    assert decision.reason is Reason.NO_IDENTITY_ALLOW
+    assert decision.reason.words(PULL) == "because no identity-based policy allows the ecr:BatchGetImage action"
+
+
+def test_an_identity_policy_is_enough_in_its_own_account() -> None:
+    assert decided(request(), identity=identity(allow(PULL))).allowed
+    assert not decided(request(action=PUSH), identity=identity(allow(PULL))).allowed
+
+
+def test_a_repository_policy_is_enough_for_a_user_of_the_account() -> None:
+    named = {"AWS": ALICE.arn}
+
+    assert decided(request(), resource=repository(allow(PULL, Principal=named))).allowed
+    assert decided(request(), resource=repository(allow(PULL))).allowed
+    assert not decided(
+        request(caller=replace(ALICE, user_name="bob")), resource=repository(allow(PULL, Principal=named))
+    ).allowed
+
+
+def test_a_policy_for_the_account_as_a_whole_leaves_its_users_to_their_own_policies() -> None:
+    """IAM user guide, "AWS account principals"."""
+    policies = repository(allow(PULL, Principal={"AWS": OURS}))
+
+    assert not decided(request(), resource=policies).allowed
+    assert decided(request(), resource=policies, identity=identity(allow(PULL))).allowed
+
+
+@pytest.mark.parametrize("principal", [THEIRS, f"arn:aws:iam::{THEIRS}:root", STRANGER.arn, "*"])
+def test_over_the_border_both_sides_must_allow(principal: str) -> None:
+    asked = request(caller=STRANGER)
+    theirs, ours = identity(allow("ecr:*")), repository(allow(PULL, Principal={"AWS": principal}))
+
+    assert decided(asked, identity=theirs).reason is Reason.NO_RESOURCE_ALLOW
+    assert decided(asked, resource=ours).reason is Reason.NO_IDENTITY_ALLOW
+    both = decided(asked, identity=theirs, resource=ours)
+    assert both.allowed
+    assert len(both.deciding) == 2
+
+
+def test_the_root_user_of_another_account_needs_the_other_side_only() -> None:
+    root = replace(STRANGER, user_name="root")
+
+    assert not decided(request(caller=root)).allowed
+    assert decided(request(caller=root), resource=repository(allow(PULL, Principal={"AWS": THEIRS}))).allowed
+
+
+@pytest.mark.parametrize(
+    ("where", "reason", "words"),
+    [
+        ("identity", Reason.IDENTITY_DENY, "with an explicit deny in an identity-based policy"),
+        ("resource", Reason.RESOURCE_DENY, "with an explicit deny in a resource-based policy"),
+        ("session", Reason.SESSION_DENY, "with an explicit deny in a session policy"),
+    ],
+)
+def test_an_explicit_deny_wins_wherever_it_is(where: str, reason: Reason, words: str) -> None:
+    policies = {
+        "identity": identity(allow("ecr:*")),
+        "resource": repository(allow("ecr:*")),
+        "session": session(allow("ecr:*")),
+    }
+    assert decided(request(), **policies).allowed
+    making = {"identity": identity, "resource": repository, "session": session}[where]
+
+    decision = decided(request(), **policies | {where: making(allow("ecr:*"), deny(PULL, Sid="No"))})
+
+    assert decision.reason is reason
+    assert [one.statement.sid for one in decision.deciding] == ["No"]
+    assert reason.words(PULL) == words
+
+
+def test_session_policies_allow_nothing_by_themselves_and_narrow_the_rest() -> None:
+    both = {"identity": identity(allow("ecr:*")), "session": session(allow(PULL))}
+
+    assert decided(request(), **both).allowed
+    assert decided(request(action=PUSH), **both).reason is Reason.NO_SESSION_ALLOW
+    assert decided(request(), session=session(allow(PULL))).reason is Reason.NO_IDENTITY_ALLOW
+    assert decided(request(), identity=both["identity"], session=()).reason is Reason.NO_SESSION_ALLOW
+
+
+def test_the_root_user_may_all_that_no_resource_denies() -> None:
+    everything = repository(deny("ecr:*"))
+
+    assert decided(request(caller=OWNER)).allowed
+    assert decided(request(caller=OWNER), resource=repository(allow(PULL, Principal={"AWS": THEIRS}))).allowed
+    assert decided(request(caller=OWNER), resource=everything).reason is Reason.RESOURCE_DENY
+
+
+@pytest.mark.parametrize(
+    "action", ["ecr:SetRepositoryPolicy", "ecr:DeleteRepositoryPolicy", "ecr:DeleteRegistryPolicy"]
+)
+def test_the_root_user_always_finds_the_way_out_of_a_lock_out(action: str) -> None:
+    everything = repository(deny("ecr:*"))
+
+    assert decided(request(caller=OWNER, action=action), resource=everything).allowed
+    assert not decided(request(action=action), identity=identity(allow("ecr:*")), resource=everything).allowed
+
+
+def test_not_principal_spares_only_whom_it_lists_by_every_name() -> None:
+    """IAM user guide, "NotPrincipal with Deny": list the account beside its user."""
+    policies = identity(allow("ecr:*"))
+
+    def reason(caller: Caller, *spared: str) -> Reason:
+        ours = repository(deny(PULL, NotPrincipal={"AWS": list(spared)}))
+        return decided(request(caller=caller), identity=policies, resource=ours).reason
+
+    assert reason(ALICE, ALICE.arn, OURS) is Reason.ALLOWED
+    assert reason(ALICE, ALICE.arn) is Reason.RESOURCE_DENY
+    assert reason(replace(ALICE, user_name="bob"), ALICE.arn, OURS) is Reason.RESOURCE_DENY
+
+
+def test_a_decision_tells_why() -> None:
+    by = identity(allow(PULL, Sid="Pull"))
+    allowed = explain(request(), decided(request(), identity=by))
+    missing = explain(request(action=PUSH), decided(request(action=PUSH), identity=by))
+    denied = explain(request(), decided(request(), identity=by, resource=repository(allow(PUSH), deny(PULL))))
+    root = explain(request(caller=OWNER), decided(request(caller=OWNER)))
+
+    assert allowed == [
+        f"allowed: arn:aws:iam::{OURS}:user/alice ecr:BatchGetImage on {REPOSITORY}",
+        '  by statement 1 (Sid "Pull", Allow) of the identity-based policy',
+    ]
+    assert missing[1] == "  because no identity-based policy allows the ecr:PutImage action"
+    assert denied[0].startswith("denied: ")
+    assert denied[1] == "  by statement 2 (Deny) of the repository policy team/app"
+    assert root[1] == "  by being the root user of the account"

@@ -1,0 +1,171 @@
+"""What is a policy and what is none: each rule of the grammar broken once."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from moorage.domain.identity.policies.document import RULES, Kind, accept_policy, parse_policy
+from moorage.domain.identity.policies.elements import BadPolicy
+from tests.support.policies import VERSION, policy
+
+STATEMENT: dict[str, Any] = {"Effect": "Allow", "Action": "ecr:*"}
+ELEMENTS: dict[Kind, dict[str, Any]] = {
+    Kind.IDENTITY: {"Resource": "*"},
+    Kind.SESSION: {"Resource": "*"},
+    Kind.REPOSITORY: {"Principal": "*"},
+    Kind.REGISTRY: {"Principal": "*", "Resource": "*"},
+}
+
+
+def statement(kind: Kind = Kind.REPOSITORY, **changes: Any) -> dict[str, Any]:
+    """A good statement with changes; None takes an element away."""
+    members = STATEMENT | ELEMENTS[kind] | changes
+    return {name: value for name, value in members.items() if value is not None}
+
+
+@pytest.mark.parametrize("kind", ELEMENTS)
+def test_each_kind_has_its_elements_and_no_others(kind: Kind) -> None:
+    assert parse_policy(policy(statement(kind)), kind).kind is kind
+
+    for element in ("Principal", "Resource"):
+        other = {element: None if element in ELEMENTS[kind] else "*"}
+        with pytest.raises(BadPolicy, match=element):
+            parse_policy(policy(statement(kind, **other)), kind)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"Principal": {"AWS": "111111111111"}},
+        {"Principal": {"AWS": ["arn:aws:iam::111111111111:user/team/alice", "arn:aws:iam::111111111111:root", "*"]}},
+        {"Principal": {"AWS": "arn:aws:sts::111111111111:assumed-role/builder/session-1"}},
+        {"Principal": {"Service": ["lambda.amazonaws.com", "codebuild.amazonaws.com"]}},
+        {"Principal": {"AWS": "*", "Service": "lambda.amazonaws.com"}},
+        {"Principal": None, "NotPrincipal": {"AWS": "111111111111"}, "Effect": "Deny"},
+        {"Action": None, "NotAction": ["ecr:Put*", "ecr:?nitiateLayerUpload"]},
+        {"Action": "*"},
+        {"Action": ["ECR:batchgetimage"]},
+        {"Sid": "a Sid may have spaces"},
+        {"Condition": {}},
+        {"Condition": {"StringLike": {"aws:PrincipalTag/team": ["a", "b*"]}, "Bool": {"aws:SecureTransport": True}}},
+        {"Condition": {"NumericLessThanIfExists": {"aws:EpochTime": 1e9}}},
+        {"Condition": {"ForAllValues:StringEquals": {"aws:TagKeys": "${aws:username, 'nobody'}"}}},
+        {"Condition": {"Null": {"aws:TokenIssueTime": "true"}}},
+    ],
+)
+def test_what_iam_takes_is_taken(changes: dict[str, Any]) -> None:
+    (found,) = parse_policy(policy(statement(**changes)), Kind.REPOSITORY).statements
+
+    assert found.position == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"Effect": None}, "Effect"),
+        ({"Effect": "allow"}, "Effect"),
+        ({"Effect": ["Allow"]}, "Effect"),
+        ({"Action": None}, "Action"),
+        ({"NotAction": "ecr:*"}, "either Action or NotAction"),
+        ({"Action": []}, "Action"),
+        ({"Action": [""]}, "Action"),
+        ({"Action": [1]}, "Action"),
+        ({"Action": "ecr"}, "no action"),
+        ({"Action": "e*:PutImage"}, "no action"),
+        ({"Action": "s3:GetObject"}, "no action"),
+        ({"Action": "ecr:Put Image"}, "no action"),
+        ({"Sid": 1}, "Sid"),
+        ({"Principle": "*"}, "unknown element: Principle"),
+        ({"Principal": "everybody"}, "Principal"),
+        ({"Principal": {}}, "nobody"),
+        ({"Principal": {"AWS": []}}, "Principal"),
+        ({"Principal": {"aws": "111111111111"}}, "kind of principal"),
+        ({"Principal": {"CanonicalUser": "79a59d"}}, "kind of principal"),
+        ({"Principal": {"AWS": "11111111111"}}, "no principal"),
+        ({"Principal": {"AWS": "arn:aws:iam::111111111111:user/*"}}, "no principal"),
+        ({"Principal": {"AWS": "arn:aws:iam::111111111111:group/all"}}, "no principal"),
+        ({"Principal": {"AWS": "arn:aws:s3:::bucket"}}, "no principal"),
+        ({"Principal": {"Service": "https://lambda"}}, "no service"),
+        ({"NotPrincipal": "*"}, "either Principal or NotPrincipal"),
+        ({"Principal": None, "NotPrincipal": {"AWS": "111111111111"}}, "Deny only"),
+        ({"Condition": []}, "Condition"),
+        ({"Condition": {"StringEquals": "x"}}, "operator of a Condition"),
+        ({"Condition": {"StringEqual": {"aws:username": "x"}}}, "no condition operator: StringEqual"),
+        ({"Condition": {"stringequals": {"aws:username": "x"}}}, "no condition operator"),
+        ({"Condition": {"ForSomeValues:StringEquals": {"aws:username": "x"}}}, "no condition operator"),
+        ({"Condition": {"NullIfExists": {"aws:username": "true"}}}, "no condition operator"),
+        ({"Condition": {"StringEquals": {"aws:username": []}}}, "no value"),
+        ({"Condition": {"StringEquals": {"aws:username": {}}}}, "values"),
+        ({"Condition": {"StringEquals": {"aws:username": [None]}}}, "values"),
+        ({"Condition": {"StringEquals": {"aws:username": "${aws:username"}}}, "not closed"),
+        ({"Condition": {"StringEquals": {"aws:username": "${aws:username, x}"}}}, "no policy variable"),
+        ({"Condition": {"StringEquals": {"": "x"}}}, "no key"),
+    ],
+)
+def test_what_breaks_the_grammar_is_refused_with_the_reason(changes: dict[str, Any], reason: str) -> None:
+    with pytest.raises(BadPolicy, match=reason):
+        parse_policy(policy(statement(**changes)), Kind.REPOSITORY)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "no JSON"),
+        ("{", "no JSON"),
+        ("[]", "no JSON object"),
+        ("null", "no JSON object"),
+        ("[" * 100_000, "no JSON"),
+        ("{}", "Statement"),
+        (json.dumps({"Version": VERSION, "Statement": []}), "Statement"),
+        (json.dumps({"Version": VERSION, "Statement": "x"}), "Statement"),
+        (json.dumps({"Version": VERSION, "Statement": [1]}), "a statement must be"),
+        (json.dumps({"Version": "2020-01-01", "Statement": [statement()]}), "Version"),
+        (json.dumps({"Version": [], "Statement": [statement()]}), "Version"),
+        (json.dumps({"Id": 1, "Statement": [statement()]}), "Id"),
+        (json.dumps({"Statements": [statement()]}), "unknown element: Statements"),
+    ],
+)
+def test_a_text_that_is_no_policy_is_refused(text: str, reason: str) -> None:
+    with pytest.raises(BadPolicy, match=reason):
+        parse_policy(text, Kind.REPOSITORY)
+
+
+def test_a_resource_is_an_arn() -> None:
+    with pytest.raises(BadPolicy, match="ARN"):
+        parse_policy(policy(statement(Kind.IDENTITY, Resource="team/app")), Kind.IDENTITY)
+
+
+def test_two_statements_of_an_identity_policy_cannot_have_one_sid() -> None:
+    """ECR's own policies may."""
+
+    with pytest.raises(BadPolicy, match="Same"):
+        parse_policy(policy(*[statement(Kind.IDENTITY, Sid="Same")] * 2), Kind.IDENTITY)
+    assert len(parse_policy(policy(*[statement(Sid="Same")] * 2), Kind.REPOSITORY).statements) == 2
+
+
+@pytest.mark.parametrize("kind", ELEMENTS)
+def test_a_new_policy_has_its_length_at_most(kind: Kind) -> None:
+    text = policy(statement(kind))
+    longest = text + " " * (RULES[kind].length - len(text))
+
+    assert accept_policy(longest, kind).statements
+    with pytest.raises(BadPolicy, match=str(RULES[kind].length)):
+        accept_policy(longest + " ", kind)
+
+
+def test_a_policy_is_read_once() -> None:
+    text = policy(statement(Action="ecr:PutImage"))
+
+    assert parse_policy(text, Kind.REPOSITORY) is parse_policy(text, Kind.REPOSITORY)
+
+
+def test_an_old_policy_has_no_variables() -> None:
+    """IAM user guide, "Version": in 2008-10-17 a variable is a text like every other."""
+    old = statement(Condition={"StringEquals": {"aws:username": "${aws:username"}})
+
+    text = json.dumps({"Version": "2008-10-17", "Statement": old})
+    assert parse_policy(text, Kind.REPOSITORY).statements
+    assert parse_policy(json.dumps({"Statement": old}), Kind.REPOSITORY).statements

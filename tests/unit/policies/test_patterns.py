@@ -1,0 +1,79 @@
+"""Wildcards: what they match, and that no pattern and no text makes it slow."""
+
+from __future__ import annotations
+
+import re
+import time
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from moorage.domain.identity.policies.document import Kind, accept_policy
+from moorage.domain.identity.policies.patterns import matcher, parse_template
+from moorage.http.request_context import LONGEST_AGENT
+from tests.support.policies import policy
+from tests.unit.policies.requests import allow, decided, identity, request
+
+SMALL = st.text("ab*?", max_size=8)
+
+
+def matches(pattern: str, text: str) -> bool:
+    parts = parse_template(pattern, variables=False).fixed
+    assert parts is not None
+    return matcher(parts)(text)
+
+
+@settings(max_examples=500, deadline=None, derandomize=True)
+@given(SMALL, st.text("ab", max_size=8))
+def test_wildcards_match_as_a_regular_expression_would(pattern: str, text: str) -> None:
+    expression = pattern.replace("*", ".*").replace("?", ".")
+
+    assert matches(pattern, text) == (re.fullmatch(expression, text) is not None)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [
+        ("*a" * 5_000, "a" * 4_999 + "b"),
+        ("*a?" * 3_000 + "b", "b" + "a" * 60_000),
+        ("*" * 10_000 + "?", "a" * 60_000),
+        ("?" * 10_000, "a" * 60_000),
+        ("*ab?" * 2_500, "ab" * 30_000 + "bb"),
+    ],
+    ids=["stars", "stars and marks", "only stars", "only marks", "nearly"],
+)
+def test_the_worst_patterns_on_the_longest_texts_take_no_time_to_speak_of(pattern: str, text: str) -> None:
+    """A policy has 10,240 characters, a header of a request 64 KiB."""
+    matches(pattern, "b")
+    started = time.process_time()
+
+    matches(pattern, text)
+
+    assert time.process_time() - started < 0.5
+
+
+def test_a_value_that_a_variable_brings_has_no_wildcards() -> None:
+    """Else a user called "*" would be everybody."""
+    anybody = identity(allow("ecr:*", Resource="arn:aws:ecr:eu-west-1:111111111111:repository/${aws:UserAgent}/app"))
+    asked = "arn:aws:ecr:eu-west-1:111111111111:repository/team/app"
+
+    assert decided(request(resource=asked, user_agent="team"), identity=anybody).allowed
+    assert not decided(request(resource=asked, user_agent="*"), identity=anybody).allowed
+    assert not decided(request(resource=asked, user_agent="te?m"), identity=anybody).allowed
+
+
+def test_a_policy_of_nothing_but_patterns_is_asked_in_no_time_to_speak_of() -> None:
+    """As many as there is room for, none of which matches the longest value that a header brings."""
+    patterns = [f"*a?{number:08b}" for number in range(256)] * 2
+    longest = "a" + "".join(Random(1).choices("01", k=LONGEST_AGENT - 2)) + "z"
+    statement = {"Effect": "Allow", "Principal": "*", "Action": "ecr:*"}
+    text = policy(statement | {"Condition": {"StringLike": {"aws:UserAgent": patterns}}})
+    policies = (accept_policy(text, Kind.REPOSITORY),)
+    started = time.process_time()
+
+    decision = decided(request(user_agent=longest), resource=policies)
+
+    assert not decision.allowed
+    assert time.process_time() - started < 1
