@@ -51,8 +51,8 @@ MEDIA_TYPE = "application/vnd.oci.image.manifest.v1+json"
 def fill(tx: Transaction, count: int) -> Repository:
     """A repository of so many images, of which every second one has two tags and the others none."""
     now = system_clock()
-    draft = repositories.Draft(HERE, NAME, RepositorySettings(), {})
-    repository = repositories.create(tx, draft, Quotas(), now)
+    new_repository = repositories.NewRepository(HERE, NAME, RepositorySettings(), {})
+    repository = repositories.create(tx, new_repository, Quotas(), now)
     for number in range(count):
         digest = "sha256:" + hashlib.sha256(b"%d" % number).hexdigest()
         pushed_at = now - (count - number) * SECOND

@@ -23,10 +23,10 @@ from moorage.core.clock import DAY, HOUR, SECOND, Clock, CommonClock, system_clo
 from moorage.core.events import record as events
 from moorage.core.events import webhooks
 from moorage.core.events.audit import Audit
-from moorage.core.events.webhooks import Deliveries
-from moorage.core.garbage.collect import Collector, Rules
-from moorage.core.garbage.grace import Telling
-from moorage.core.garbage.jobs import Collection
+from moorage.core.events.webhooks import DeliveryJobs
+from moorage.core.garbage.collect import CollectionRules, Collector
+from moorage.core.garbage.grace import GracePeriods
+from moorage.core.garbage.jobs import GarbageJobs
 from moorage.core.garbage.sweep import Sweeper
 from moorage.core.garbage.verify import Stores
 from moorage.core.identity import accounts, master_key
@@ -35,7 +35,7 @@ from moorage.core.identity.authorization import Authorizer
 from moorage.core.lifecycle import orphans
 from moorage.core.lifecycle import policies as lifecycle
 from moorage.core.lifecycle import previews as lifecycle_previews
-from moorage.core.lifecycle.runs import LifecycleRuns
+from moorage.core.lifecycle.runs import LifecycleJobs
 from moorage.core.migration.blobs import Side
 from moorage.core.migration.move import MoveRefused
 from moorage.core.pages import PageTokens
@@ -50,9 +50,9 @@ from moorage.domain.errors import Unavailable
 from moorage.domain.ports import BlobStore, CopySource, Listing
 from moorage.domain.registry.encryption import Keys
 from moorage.domain.registry.quotas import Quotas
-from moorage.ecr.endpoint import EcrDoor
-from moorage.ecr.registry.downloads import DownloadDoor
-from moorage.http.application import Application, Front, Life, RequestMeter
+from moorage.ecr.endpoint import EcrEndpoint
+from moorage.ecr.registry.downloads import DownloadEndpoint
+from moorage.http.application import Application, Lifespan, RequestMeter, ServerContext
 from moorage.http.draining import Drain
 from moorage.http.forwarding import TrustedProxies
 from moorage.http.server import GRANIAN_READ_AHEAD
@@ -63,9 +63,9 @@ from moorage.metadata.engines.postgres import clock as postgres_clock
 from moorage.metadata.engines.selection import engine_at
 from moorage.metadata.migration import moves
 from moorage.metadata.registry.upload_states import StoredUploadStates
-from moorage.oci.routes import DockerDoor
+from moorage.oci.routes import RegistryEndpoint
 from moorage.telemetry import Log
-from moorage.worker import Duty, Worker
+from moorage.worker import JobKind, Worker
 
 if TYPE_CHECKING:
     from moorage.tracing.requests import TracedApplication
@@ -135,7 +135,7 @@ def application(
         meters.append(tracing.requests())
     audit_file = AuditFile(settings.audit_path, log)
     services = services_of(settings, folder, database, blobs, audit_file, now)
-    worker = Worker(database, duties(services, store, rules_of(settings), log), now, log)
+    worker = Worker(database, job_kinds(services, store, collection_rules(settings), log), now, log)
 
     def start() -> None:
         database.start()
@@ -156,11 +156,15 @@ def application(
         log.flush()
 
     served = Application(
-        doors={"/": EcrDoor(services), "/v2/": DockerDoor(services), "/layers/": DownloadDoor(services)},
+        endpoints={
+            "/": EcrEndpoint(services),
+            "/v2/": RegistryEndpoint(services),
+            "/layers/": DownloadEndpoint(services),
+        },
         log=log,
         is_ready=Readiness(database, store.check, log).is_given,
-        life=Life(start, stop),
-        front=Front(
+        life=Lifespan(start, stop),
+        context=ServerContext(
             TrustedProxies(settings.trusted_proxies),
             read_ahead=GRANIAN_READ_AHEAD if settings.server == "granian" else 1,
             drain=drain or Drain(),
@@ -248,7 +252,7 @@ def services_of(
         database=database,
         blobs=blobs,
         layers=Layers(database, blobs, now),
-        telling=Telling(database, now, rules_of(settings).grace),
+        telling=GracePeriods(database, now, collection_rules(settings).grace),
         access=Access(database, vault, now, settings.region),
         authorizer=Authorizer(database),
         pages=PageTokens(vault),
@@ -312,32 +316,32 @@ def clock_of(settings: Settings, database: Database) -> Clock:
     return clock
 
 
-def rules_of(settings: Settings) -> Rules:
+def collection_rules(settings: Settings) -> CollectionRules:
     """What this registry counts as garbage."""
-    return Rules(grace=int(settings.grace_period * SECOND))
+    return CollectionRules(grace=int(settings.grace_period * SECOND))
 
 
-def duties(services: Services, listing: Listing, rules: Rules, log: Log) -> dict[str, Duty]:
+def job_kinds(services: Services, listing: Listing, rules: CollectionRules, log: Log) -> dict[str, JobKind]:
     """What worker processes do beside answering requests, by the kind of job (`worker.py`)."""
     collector = Collector(services.database, services.blobs, services.now)
     sweeper = Sweeper(services.database, services.blobs, listing)
-    collection = Collection(collector, sweeper, rules, log)
-    deliveries = Deliveries(services.database, services.vault, HttpCourier(), services.now)
-    runs = LifecycleRuns(services.database, services.audit, services.now, services.lifecycle_delay)
+    collection = GarbageJobs(collector, sweeper, rules, log)
+    deliveries = DeliveryJobs(services.database, services.vault, HttpCourier(), services.now)
+    runs = LifecycleJobs(services.database, services.audit, services.now, services.lifecycle_delay)
     return {
-        events.JOB: Duty(
+        events.JOB: JobKind(
             deliveries.deliver,
             attempts=webhooks.ATTEMPTS,
             first_delay=webhooks.FIRST_DELAY,
             longest_delay=webhooks.LONGEST_DELAY,
             at_once=webhooks.AT_ONCE,
         ),
-        "forget-failed-events": Duty(deliveries.forget_old, every=DAY),
-        lifecycle.JOB: Duty(runs.run),
-        orphans.JOB: Duty(runs.remove_orphans),
-        lifecycle_previews.JOB: Duty(runs.preview),
-        "collect-garbage": Duty(collection.run, every=HOUR),
-        "sweep-store": Duty(collection.sweep, every=DAY),
+        "forget-failed-events": JobKind(deliveries.forget_old, every=DAY),
+        lifecycle.JOB: JobKind(runs.run),
+        orphans.JOB: JobKind(runs.remove_orphans),
+        lifecycle_previews.JOB: JobKind(runs.preview),
+        "collect-garbage": JobKind(collection.run, every=HOUR),
+        "sweep-store": JobKind(collection.sweep, every=DAY),
     }
 
 

@@ -39,7 +39,7 @@ _REST_SECONDS: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Duty:
+class JobKind:
     """How jobs of a kind are done. Times are microseconds.
 
     With `every` there is always one job of the kind, with an empty key, which is done again and again, that long after
@@ -65,14 +65,14 @@ class Worker:
     def __init__(
         self,
         database: Database,
-        duties: Mapping[str, Duty],
+        job_kinds: Mapping[str, JobKind],
         now: Callable[[], int],
         log: Log,
         poll_seconds: float = _POLL_SECONDS,
     ) -> None:
         self._poll_seconds = poll_seconds
         self._database = database
-        self._duties = duties
+        self._duties = job_kinds
         self._now = now
         self._log = log
         self._loop: asyncio.Task[None] | None = None
@@ -123,16 +123,20 @@ class Worker:
 
     async def _schedule(self) -> None:
         """See that there is a job for each duty that comes again and again."""
-        kinds = [kind for kind, duty in self._duties.items() if duty.every is not None]
+        kinds = [kind for kind, job_kind in self._duties.items() if job_kind.every is not None]
         missing = [kind for kind in kinds if not await self._database.read(partial(jobs.exists, kind=kind, key=""))]
         for kind in missing:
             await self._database.write(partial(jobs.ensure, kind=kind, key="", due_at=self._now()))
 
     async def _take_due(self) -> None:
         busy = Counter(self._running.values())
-        room = {kind: duty.at_once - busy[kind] for kind, duty in self._duties.items() if busy[kind] < duty.at_once}
+        room = {
+            kind: job_kind.at_once - busy[kind]
+            for kind, job_kind in self._duties.items()
+            if busy[kind] < job_kind.at_once
+        }
         next_due = partial(jobs.next_due, kinds=room)
-        if await self._database.recall(("job", "next", *room), next_due) > self._now():
+        if await self._database.read_cached(("job", "next", *room), next_due) > self._now():
             return
         for job in await self._database.write(partial(self._claim, room=room)):
             task = asyncio.create_task(self._have(job))
@@ -152,18 +156,18 @@ class Worker:
 
     async def _have(self, job: Job) -> None:
         """Do a job while its lease is kept, and note how it ended."""
-        duty = self._duties[job.kind]
+        job_kind = self._duties[job.kind]
         keeping = asyncio.create_task(self._keep(job, asyncio.current_task()))
         try:
-            _refuse_deadly(duty, job)
-            await duty.run(job)
+            _refuse_deadly(job_kind, job)
+            await job_kind.run(job)
         except asyncio.CancelledError:  # Nobody awaits this task but `stop`: it ends here, and not by force.
             await self._database.write(partial(jobs.release, job=job, now=self._now()))
         except Exception as error:  # noqa: BLE001 - a job that fails is logged and tried again
             self._log_failure(job, error)
-            await self._database.write(partial(self._failed, duty=duty, job=job, error=error))
+            await self._database.write(partial(self._failed, job_kind=job_kind, job=job, error=error))
         else:
-            again_at = jobs.NEVER if duty.every is None else self._now() + duty.every
+            again_at = jobs.NEVER if job_kind.every is None else self._now() + job_kind.every
             await self._database.write(partial(jobs.finish, job=job, again_at=again_at))
         finally:
             keeping.cancel()
@@ -176,14 +180,14 @@ class Worker:
             if not await self._database.write(partial(jobs.extend, job=job, lease_end=lease_end)) and doing:
                 doing.cancel()
 
-    def _failed(self, tx: Transaction, duty: Duty, job: Job, error: Exception) -> None:
+    def _failed(self, tx: Transaction, job_kind: JobKind, job: Job, error: Exception) -> None:
         text = str(error) if isinstance(error, JobFailed) else f"{type(error).__name__}: {error}"
-        if job.attempts < duty.attempts:
-            jobs.retry(tx, job, text, self._now() + duty.delay(job.attempts))
-        elif duty.every is None:
+        if job.attempts < job_kind.attempts:
+            jobs.retry(tx, job, text, self._now() + job_kind.delay(job.attempts))
+        elif job_kind.every is None:
             jobs.bury(tx, job, text)
         else:
-            jobs.finish(tx, job, self._now() + duty.every)
+            jobs.finish(tx, job, self._now() + job_kind.every)
 
     def _log_fault(self, error: BaseException) -> None:
         """A database that is away, or sealed, is a fault of others, which its text describes: once, while it lasts."""
@@ -200,7 +204,7 @@ class Worker:
         self._log.event("job-failed", kind=job.kind, key=job.key, attempt=job.attempts, **why)
 
 
-def _refuse_deadly(duty: Duty, job: Job) -> None:
+def _refuse_deadly(job_kind: JobKind, job: Job) -> None:
     """Give up a job that ended the process again and again, so that it never came back as failed. Raises JobFailed."""
-    if duty.every is None and job.attempts > duty.attempts:
+    if job_kind.every is None and job.attempts > job_kind.attempts:
         raise JobFailed("the process that did it ended every time")

@@ -14,7 +14,7 @@ from moorage.cli.options import data_option
 from moorage.cli.transactions import change
 from moorage.core.clock import system_clock
 from moorage.core.identity.accounts import AccountError
-from moorage.core.identity.apply import Wanted, reconcile
+from moorage.core.identity.apply import DesiredState, apply_state
 from moorage.metadata.database import Transaction
 
 _YAML = {".yaml", ".yml"}
@@ -56,11 +56,11 @@ class _Planned(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    wanted: Wanted
+    wanted: DesiredState
     prune: bool
 
     def done(self, tx: Transaction) -> list[str]:
-        return reconcile(tx, self.wanted.account or ACCOUNT, self.wanted, system_clock(), prune=self.prune)
+        return apply_state(tx, self.wanted.account or ACCOUNT, self.wanted, system_clock(), prune=self.prune)
 
     def planned(self, tx: Transaction) -> None:
         raise _Planned(self.done(tx))
@@ -80,7 +80,7 @@ def _planned(data: Path | None, work: _Work) -> list[str]:
     raise AssertionError("a plan ends its transaction")
 
 
-def _read(file: Path) -> Wanted:
+def _read(file: Path) -> DesiredState:
     """What the file says, with the keys of providers from the files that it names."""
     try:
         wanted = _decoded(file)
@@ -92,14 +92,14 @@ def _read(file: Path) -> Wanted:
     return wanted
 
 
-def _decoded(file: Path) -> Wanted:
+def _decoded(file: Path) -> DesiredState:
     content = file.read_bytes()
     if file.suffix == ".json":
-        return msgspec.json.decode(content, type=Wanted)
+        return msgspec.json.decode(content, type=DesiredState)
     if file.suffix == ".toml":
-        return msgspec.toml.decode(content, type=Wanted)
+        return msgspec.toml.decode(content, type=DesiredState)
     if file.suffix not in _YAML:
         raise click.ClickException(f"{file}: a name that ends in .yaml, .yml, .toml or .json is needed")
     if importlib.util.find_spec("yaml") is None:
         raise click.ClickException("PyYAML is missing: pip install 'moorage[cli]', or write the file in TOML or JSON")
-    return msgspec.yaml.decode(content, type=Wanted)
+    return msgspec.yaml.decode(content, type=DesiredState)

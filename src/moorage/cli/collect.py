@@ -13,7 +13,7 @@ from moorage.cli.formatting import size_text
 from moorage.cli.options import config_option, data_option, duration, existing_folder, settings_of
 from moorage.config import Settings
 from moorage.core.clock import SECOND
-from moorage.core.garbage.collect import Collector, Garbage, Report, Rules, Totals
+from moorage.core.garbage.collect import CollectionRules, Collector, Garbage, Report, Totals
 from moorage.core.garbage.sweep import Sweeper
 from moorage.domain.errors import Unavailable
 from moorage.metadata.database import DatabaseUnusable
@@ -40,7 +40,7 @@ def collect(
     """
     existing_folder(data, config)
     settings = settings_of({"data": data, "config": config})
-    rules = replace(app.rules_of(settings), share=SHARE, dry_run=dry_run)
+    rules = replace(app.collection_rules(settings), share=SHARE, dry_run=dry_run)
     if grace is not None:
         rules = replace(rules, grace=int(grace * SECOND))
     if upload_life is not None:
@@ -58,7 +58,7 @@ def collect(
     click.echo(_summary(totals, "would go" if dry_run else "gone"))
 
 
-async def _collect(settings: Settings, rules: Rules, report: Report) -> None:
+async def _collect(settings: Settings, rules: CollectionRules, report: Report) -> None:
     async with app.opened(settings) as (database, blobs):
         await Collector(database, blobs, app.clock_of(settings, database)).collect(rules, report)
         await Sweeper(database, blobs, blobs).sweep(rules, report)

@@ -10,7 +10,7 @@ from moorage.cli.options import config_option, data_option, settings_of
 from moorage.cli.transactions import account_option, change
 from moorage.core.clock import system_clock
 from moorage.core.identity import explain as explaining
-from moorage.core.identity.explain import Asked
+from moorage.core.identity.explain import ExplainQuery
 
 _DENIED: Final = 3
 """Exit status, so that scripts can tell a denial from a question that cannot be answered."""
@@ -31,7 +31,7 @@ def explain(**options: Any) -> None:
     Asked are the policies as they are now. The repository need not exist. Session policies are not known here.
     """
     region = options["region"] or settings_of({"data": options["data"], "config": options["config"]}).region
-    asked = Asked(options["caller"], options["action"], options["resource"], region, options["source_ip"])
+    asked = ExplainQuery(options["caller"], options["action"], options["resource"], region, options["source_ip"])
     allowed, lines = change(
         options["data"], lambda tx: explaining.answer(tx, options["account"], asked, system_clock())
     )

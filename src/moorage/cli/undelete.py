@@ -40,7 +40,7 @@ def undelete(
     settings = settings_of({"data": data, "region": region})
     registry = Registry(account, settings.region)
     if is_list:
-        _list(registry, repository, app.rules_of(settings).grace, data)
+        _list(registry, repository, app.collection_rules(settings).grace, data)
         return
     if not repository or not reference:
         raise click.UsageError("name a repository and a digest or tag, or say --list")
@@ -87,7 +87,7 @@ def why(digest: str, data: Path | None) -> None:
 
     A line for each: where, what, and until when if that ends. The exit code is 1 when there is nothing of that digest.
     """
-    grace = app.rules_of(settings_of({"data": data})).grace
+    grace = app.collection_rules(settings_of({"data": data})).grace
     reasons = change(data, lambda tx: holding.why(tx, digest, grace))
     if not reasons:
         raise click.ClickException(f"nothing of the digest {digest} is here")

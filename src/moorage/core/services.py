@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from moorage.core.clock import Clock
 from moorage.core.events.audit import Audit
-from moorage.core.garbage.grace import Telling
+from moorage.core.garbage.grace import GracePeriods
 from moorage.core.identity.authentication import Access
 from moorage.core.identity.authorization import Authorizer
 from moorage.core.lifecycle import policies as lifecycle
@@ -26,7 +26,7 @@ class Services:
     database: Database
     blobs: BlobStore
     layers: Layers
-    telling: Telling
+    telling: GracePeriods
     access: Access
     authorizer: Authorizer
     pages: PageTokens

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from moorage.core.identity.authentication import Credentials
-from moorage.core.identity.authorization import Question
-from moorage.core.registry.layers import Place
+from moorage.core.identity.authorization import AccessRequest
+from moorage.core.registry.layers import UploadScope
 from moorage.core.services import Services
 from moorage.domain.errors import InvalidParameter
 from moorage.domain.identity.callers import Caller
-from moorage.domain.identity.policies.request import Circumstances
+from moorage.domain.identity.policies.request import RequestContext
 from moorage.domain.names import Registry
 from moorage.metadata.database import Transaction, Work
 
@@ -31,7 +31,7 @@ class Call:
     caller: Caller
     credentials: Credentials
     registry: Registry
-    circumstances: Circumstances
+    request_context: RequestContext
     announce: Callable[[Transaction], None]
 
     async def read(self, work: Work[T]) -> T:
@@ -45,13 +45,13 @@ class Call:
         self.announce(tx)
         return result
 
-    def question(self, action: str, repository: str | None = None) -> Question:
+    def access_request(self, action: str, repository: str | None = None) -> AccessRequest:
         """Whether the caller may also do this."""
-        return Question(self.caller, action, self.registry, repository, lambda: self.circumstances)
+        return AccessRequest(self.caller, action, self.registry, repository, lambda: self.request_context)
 
-    def place(self, repository: str) -> Place:
+    def scope(self, repository: str) -> UploadScope:
         """Where an upload of this caller belongs."""
-        return Place(self.registry, repository, self.caller.user_id)
+        return UploadScope(self.registry, repository, self.caller.user_id)
 
 
 def seconds(microseconds: int) -> float:

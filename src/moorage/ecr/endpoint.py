@@ -15,13 +15,13 @@ from moorage.aws import codec, service_model, sigv4
 from moorage.aws.service_model import Operation
 from moorage.core.events import record as events
 from moorage.core.events.audit import SERVER_FAULT
-from moorage.core.identity.authorization import Question
+from moorage.core.identity.authorization import AccessRequest
 from moorage.core.services import Services
 from moorage.domain.errors import BodyTimeout, Refusal, RequestEntityTooLarge, Unavailable, UnsupportedOperation
 from moorage.domain.identity import actions
 from moorage.domain.identity.actions import Target
 from moorage.domain.identity.callers import Caller
-from moorage.domain.identity.policies.request import Circumstances
+from moorage.domain.identity.policies.request import RequestContext
 from moorage.domain.names import Registry, parse_repository_arn
 from moorage.ecr import lifecycle, replication
 from moorage.ecr.call import Call, Handler
@@ -30,7 +30,7 @@ from moorage.ecr.identity.authentication import authenticated_body
 from moorage.ecr.registry import images, layers, policies, repositories, settings, templates
 from moorage.http.bodies import BodyBudget
 from moorage.http.messages import RETRY_SECONDS, Request, Response
-from moorage.http.request_context import circumstances_of
+from moorage.http.request_context import request_context_of
 from moorage.metadata.database import Transaction
 
 OPERATIONS: Final[Mapping[str, Handler]] = {
@@ -55,12 +55,12 @@ _JSON: Final = "application/x-amz-json-1.1"
 _FORM: Final = "application/x-www-form-urlencoded"
 
 
-class EcrDoor:
+class EcrEndpoint:
     """The entrance of the AWS clients: ECR, and the few operations of STS that they call first."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._sts = sts.StsDoor(services)
+        self._sts = sts.StsEndpoint(services)
         self._budget = BodyBudget()
 
     async def handle(self, request: Request) -> Response:
@@ -106,20 +106,20 @@ class EcrDoor:
             del body
             services = self._services.reached_at(request.reached_at)
             registry = _registry(caller, members)
-            circumstances = _circumstances(request, services.now(), members)
+            request_context = _request_context(request, services.now(), members)
             announce = partial(self._announce, request=request, registry=registry)
-            call = Call(services, caller, credentials, registry, circumstances, announce)
+            call = Call(services, caller, credentials, registry, request_context, announce)
             await _authorize(call, operation, members)
             return codec.encode(operation, await handler(call, members))
 
 
 async def _authorize(call: Call, operation: Operation, members: dict[str, Any]) -> None:
     """Raises AccessDenied unless the caller may make this call."""
-    for question in _questions(call, operation, members):
-        await call.services.authorizer.check(question)
+    for access_request in _access_requests(call, operation, members):
+        await call.services.authorizer.check(access_request)
 
 
-def _questions(call: Call, operation: Operation, members: dict[str, Any]) -> list[Question]:
+def _access_requests(call: Call, operation: Operation, members: dict[str, Any]) -> list[AccessRequest]:
     """One for each thing that the request is about (`domain/identity/actions.py`)."""
     permission = actions.OPERATIONS[operation.name]
     match permission.target:
@@ -131,10 +131,10 @@ def _questions(call: Call, operation: Operation, members: dict[str, Any]) -> lis
             names = [parse_repository_arn(members["resourceArn"])[1]]
         case Target.REPOSITORY:
             names = [members["repositoryName"]]
-    questions = [call.question(permission.action, name) for name in names]
+    access_requests = [call.access_request(permission.action, name) for name in names]
     if operation.name == "CreateRepository" and members.get("tags"):
-        questions.append(call.question(actions.TAG_ON_CREATE, names[0]))
-    return questions
+        access_requests.append(call.access_request(actions.TAG_ON_CREATE, names[0]))
+    return access_requests
 
 
 def _registry(caller: Caller, members: dict[str, Any]) -> Registry:
@@ -144,12 +144,12 @@ def _registry(caller: Caller, members: dict[str, Any]) -> Registry:
     return Registry(members.get("registryId") or caller.account, caller.region)
 
 
-def _circumstances(request: Request, time: int, members: dict[str, Any]) -> Circumstances:
+def _request_context(request: Request, time: int, members: dict[str, Any]) -> RequestContext:
     """With the resource tags that the request sets, and the keys of those it removes."""
-    circumstances = circumstances_of(request, time)
+    request_context = request_context_of(request, time)
     tags = {tag["Key"]: tag["Value"] for tag in members.get("tags") or ()}
     keys = (*tags, *members.get("tagKeys", ()))
-    return replace(circumstances, request_tags=tags, tag_keys=keys) if keys else circumstances
+    return replace(request_context, request_tags=tags, tag_keys=keys) if keys else request_context
 
 
 def _target(request: Request) -> str | None:

@@ -7,7 +7,7 @@ from typing import Final
 
 from moorage.core.lifecycle import policies as lifecycle
 from moorage.core.lifecycle import previews as lifecycle_previews
-from moorage.core.lifecycle.previews import Asked, Found, Status
+from moorage.core.lifecycle.previews import PreviewPage, ResultFilter, Status
 from moorage.core.registry import images, repositories, storage_classes
 from moorage.core.registry.images import ImageId
 from moorage.ecr import shapes, views
@@ -110,9 +110,11 @@ async def get_lifecycle_policy_preview(
     if "imageIds" in request:
         refuse_paging_with(request, "imageIds")
     page = page_of(call, request, f"GetLifecyclePolicyPreview:{name}:{status}")
-    asked = Asked(_image_ids(request), _TAGGED[status], page.position[0] if page.position else -1, page.limit + 1)
+    asked = ResultFilter(
+        _image_ids(request), _TAGGED[status], page.position[0] if page.position else -1, page.limit + 1
+    )
 
-    def read(tx: Transaction) -> Found:
+    def read(tx: Transaction) -> PreviewPage:
         return lifecycle_previews.get(tx, repositories.get(tx, call.registry, name), asked, call.services.now())
 
     return _preview(call, name, page, await call.read(read), is_paged=asked.image_ids is None)
@@ -125,7 +127,7 @@ def _image_ids(request: shapes.GetLifecyclePolicyPreviewRequest) -> tuple[ImageI
 
 
 def _preview(
-    call: Call, name: str, page: Page, found: Found, *, is_paged: bool
+    call: Call, name: str, page: Page, found: PreviewPage, *, is_paged: bool
 ) -> shapes.GetLifecyclePolicyPreviewResponse:
     shown = found.results[: page.limit] if is_paged else found.results
     last = [shown[-1].position] if len(shown) < len(found.results) else None
@@ -157,7 +159,7 @@ def _result(result: PreviewResult) -> shapes.LifecyclePolicyPreviewResult:
     return view
 
 
-def _summary(found: Found) -> shapes.LifecyclePolicyPreviewSummary:
+def _summary(found: PreviewPage) -> shapes.LifecyclePolicyPreviewSummary:
     view: shapes.LifecyclePolicyPreviewSummary = {"expiringImageTotalCount": found.preview.expiring}
     if found.preview.archiving:
         view["transitioningImageTotalCounts"] = [

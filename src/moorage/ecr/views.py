@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from moorage.core.registry.images import Failed, ImageId, Removed
+from moorage.core.registry.images import DeletedImage, ImageFailure, ImageId
 from moorage.core.services import Services
 from moorage.domain.errors import InvalidTagParameter
 from moorage.ecr import shapes
@@ -105,7 +105,7 @@ def image_detail(found: Repository, row: Image, tags: list[str]) -> shapes.Image
     return view
 
 
-def image_failure(wanted: ImageId, failed: Failed) -> shapes.ImageFailure:
+def image_failure(wanted: ImageId, failed: ImageFailure) -> shapes.ImageFailure:
     return {
         "imageId": image_id(wanted.digest, wanted.tag),
         "failureCode": failed.code,  # type: ignore[typeddict-item]  # one of the model's values
@@ -113,5 +113,5 @@ def image_failure(wanted: ImageId, failed: Failed) -> shapes.ImageFailure:
     }
 
 
-def removed(pairs: Iterable[Removed]) -> list[shapes.ImageIdentifier]:
+def removed(pairs: Iterable[DeletedImage]) -> list[shapes.ImageIdentifier]:
     return [image_id(pair.digest, pair.tag) for pair in pairs]

@@ -24,7 +24,7 @@ from moorage.telemetry import Log, RequestIds
 Handler = Callable[[Request], Awaitable[Response]]
 
 
-class Door(Protocol):
+class Endpoint(Protocol):
     """An entrance: takes requests under its prefix, and answers faults of ours in its own dialect."""
 
     async def handle(self, request: Request) -> Response: ...
@@ -39,7 +39,7 @@ class RequestMeter(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Life:
+class Lifespan:
     """What to do inside the worker process before its first request and after its last."""
 
     start: Callable[[], None]
@@ -47,7 +47,7 @@ class Life:
 
 
 @dataclass(frozen=True, slots=True)
-class Front:
+class ServerContext:
     """What stands before the application.
 
     Whose forwarded headers count, the server's `read_ahead` (`Request`), and whether it is about to stop.
@@ -58,7 +58,7 @@ class Front:
     drain: Drain = field(default_factory=Drain)
 
 
-_NO_FRONT: Final = Front(TrustedProxies([]))
+_NO_CONTEXT: Final = ServerContext(TrustedProxies([]))
 _CLOSE: Final = (b"connection", b"close")
 
 
@@ -67,21 +67,21 @@ class Application:
 
     def __init__(
         self,
-        doors: dict[str, Door],
+        endpoints: dict[str, Endpoint],
         log: Log,
         is_ready: Callable[[], Awaitable[bool]],
-        life: Life,
-        front: Front = _NO_FRONT,
+        life: Lifespan,
+        context: ServerContext = _NO_CONTEXT,
         meters: Sequence[RequestMeter] = (),
     ) -> None:
-        self._api, self._docker, self._downloads = doors["/"], doors["/v2/"], doors["/layers/"]
+        self._api, self._docker, self._downloads = endpoints["/"], endpoints["/v2/"], endpoints["/layers/"]
         self._log = log
         self._meters = meters
         self._is_ready = is_ready
         self._life = life
-        self._proxies = front.proxies
-        self._read_ahead = front.read_ahead
-        self._drain = front.drain
+        self._proxies = context.proxies
+        self._read_ahead = context.read_ahead
+        self._drain = context.drain
         self._ids = RequestIds()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -129,7 +129,7 @@ class Application:
             return _plain(200, "ok\n") if is_ready else _plain(503, "not ready\n")
         return _plain(404, "404 page not found\n")
 
-    async def _pass(self, door: Door, request: Request) -> Response:
+    async def _pass(self, door: Endpoint, request: Request) -> Response:
         try:
             return await door.handle(request)
         except ClientGone:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
-from moorage.domain.identity.policies.request import Circumstances
+from moorage.domain.identity.policies.request import RequestContext
 from moorage.http.messages import Request
 
 LONGEST_AGENT: Final = 1024
 """Characters of a User-Agent that conditions see: a policy's patterns on 64 KiB would take their time."""
 
 
-def circumstances_of(request: Request, time: int) -> Circumstances:
+def request_context_of(request: Request, time: int) -> RequestContext:
     """Address, transport and program of the client, as the forwarding of a trusted proxy tells them."""
     secure = request.scope.get("scheme") == "https"
     agent = request.header(b"user-agent")
-    return Circumstances(time, request.client, secure, agent[:LONGEST_AGENT] if agent else None)
+    return RequestContext(time, request.client, secure, agent[:LONGEST_AGENT] if agent else None)

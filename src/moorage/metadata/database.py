@@ -51,7 +51,7 @@ def is_there(result: object) -> bool:
     return result is not None
 
 
-class Until(Enum):
+class CachedUntil(Enum):
     """What ends the memory of a look-up: any commit, or one that changes what migration 0016 calls the rules."""
 
     ANY_CHANGE = 0
@@ -82,13 +82,13 @@ class Database(Protocol):
     def snapshot(self) -> AbstractAsyncContextManager[Snapshot]:
         """One state of the database for a reader that takes its time, in small reads with other work in between."""
 
-    async def recall(
+    async def read_cached(
         self,
         key: Hashable,
         work: Work[T],
         *,
         keep: Callable[[T], bool] = is_there,
-        until: Until = Until.ANY_CHANGE,
+        until: CachedUntil = CachedUntil.ANY_CHANGE,
     ) -> T:
         """`read`, or what it gave for the same `key` if nothing that matters was committed since, by any process.
 

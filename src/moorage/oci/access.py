@@ -9,15 +9,15 @@ from contextlib import contextmanager, suppress
 from functools import lru_cache
 from typing import Final
 
-from moorage.core.identity.authorization import Question
-from moorage.core.registry.layers import Place
+from moorage.core.identity.authorization import AccessRequest
+from moorage.core.registry.layers import UploadScope
 from moorage.core.services import Services
 from moorage.domain.errors import AccessDenied, InvalidParameter
 from moorage.domain.identity.callers import Caller
-from moorage.domain.identity.policies.request import Circumstances
+from moorage.domain.identity.policies.request import RequestContext
 from moorage.domain.names import NAME_LIMIT, Registry, RepositoryName, registry_of_host
 from moorage.http.messages import Request, Response
-from moorage.http.request_context import circumstances_of
+from moorage.http.request_context import request_context_of
 
 _ACTION_PREFIX: Final = len("ecr:")
 
@@ -26,7 +26,7 @@ _HOST: Final = re.compile(r"[A-Za-z0-9_.-]{1,253}(?::\d{1,5})?|\[[0-9A-Fa-f:.]{2
 _registry_of_host = lru_cache(maxsize=1024)(registry_of_host)
 
 
-class Visit:
+class RegistryCall:
     """A request whose sender is known. `repository` is the name as the path has it, empty where the path has none."""
 
     __slots__ = ("_time", "caller", "caller", "registry", "repository", "request")
@@ -38,13 +38,13 @@ class Visit:
         self.registry = registry
         self.repository = repository
 
-    def circumstances(self) -> Circumstances:
+    def request_context(self) -> RequestContext:
         """How the request came."""
-        return circumstances_of(self.request, self._time)
+        return request_context_of(self.request, self._time)
 
-    def question(self, action: str) -> Question:
+    def access_request(self, action: str) -> AccessRequest:
         """Whether the caller may do `action` (`ecr:PutImage`) to the repository, or to the registry."""
-        return Question(self.caller, action, self.registry, self.repository or None, self.circumstances)
+        return AccessRequest(self.caller, action, self.registry, self.repository or None, self.request_context)
 
     def parameters(self) -> dict[str, str]:
         """What the query asks. Raises InvalidParameter when it asks too much."""
@@ -57,12 +57,12 @@ class Visit:
             return self.request.repeated(parameter)
 
     @property
-    def place(self) -> Place:
+    def scope(self) -> UploadScope:
         """Where an upload of this caller belongs."""
-        return Place(self.registry, self.repository, self.caller.user_id)
+        return UploadScope(self.registry, self.repository, self.caller.user_id)
 
 
-class Gate:
+class AccessControl:
     """Turns requests into visits, and strangers away."""
 
     def __init__(self, services: Services) -> None:
@@ -71,43 +71,43 @@ class Gate:
         self._now = services.now
         self._addresses = services.addresses
 
-    async def admit(self, request: Request, repository: str, action: str) -> Visit:
+    async def authorize_lookup(self, request: Request, repository: str, action: str) -> RegistryCall:
         """Identify and authorize for a look-up by name.
 
         The name is not parsed here: what is found under it is a repository, and whoever finds nothing parses it then.
         Raises what `identify` raises, AccessDenied, and RepositoryNameInvalid for one that policies should not see.
         """
-        visit = await self.identify(request, repository, action)
+        call = await self.identify(request, repository, action)
         _refuse_very_long(repository)
-        await self.authorize(visit, action)
-        return visit
+        await self.authorize(call, action)
+        return call
 
-    async def admit_with_either(self, request: Request, repository: str, first: str, second: str) -> Visit:
-        """`admit` for who has one of two permissions. What is missing in the end is the second."""
-        visit = await self.identify(request, repository, first)
+    async def authorize_lookup_either(self, request: Request, repository: str, first: str, second: str) -> RegistryCall:
+        """`authorize_lookup` for who has one of two permissions. What is missing in the end is the second."""
+        call = await self.identify(request, repository, first)
         _refuse_very_long(repository)
         try:
-            await self.authorize(visit, first)
+            await self.authorize(call, first)
         except AccessDenied:
-            await self.authorize(visit, second)
-        return visit
+            await self.authorize(call, second)
+        return call
 
-    async def enter(self, request: Request, repository: str, *needed: str) -> Visit:
+    async def enter(self, request: Request, repository: str, *needed: str) -> RegistryCall:
         """Identify, parse the name, and authorize all that is `needed`.
 
         Raises what `identify` raises, RepositoryNameInvalid and AccessDenied.
         """
-        visit = await self.identify(request, repository, needed[-1])
+        call = await self.identify(request, repository, needed[-1])
         RepositoryName.parse(repository)
-        await self.authorize(visit, *needed)
-        return visit
+        await self.authorize(call, *needed)
+        return call
 
-    async def authorize(self, visit: Visit, *actions: str) -> None:
+    async def authorize(self, call: RegistryCall, *actions: str) -> None:
         """Raise AccessDenied unless the visitor may do all of `actions`."""
         for action in actions:
-            await self._authorizer.check(visit.question(action))
+            await self._authorizer.check(call.access_request(action))
 
-    async def identify(self, request: Request, repository: str = "", action: str = "") -> Visit:
+    async def identify(self, request: Request, repository: str = "", action: str = "") -> RegistryCall:
         """Who asks, and which registry: the one that the host names, else the caller's own. `action` is for the log.
 
         Raises NotAuthenticated, AuthorizationTokenExpired, and AccessDenied for a token of another region.
@@ -119,10 +119,10 @@ class Gate:
         request.sender = caller
         registry = registry_named_by(request)
         if registry is None:
-            return Visit(request, caller, caller.registry, repository, self._now())
+            return RegistryCall(request, caller, caller.registry, repository, self._now())
         if registry.region != caller.region and _is_token(authorization or ""):
             raise _other_region(caller, registry)
-        return Visit(request, caller, registry, repository, self._now())
+        return RegistryCall(request, caller, registry, repository, self._now())
 
     def challenge(self, request: Request) -> Response:
         """The 401 that ECR sends: docker, podman and containerd answer it with the Basic credentials they have.

@@ -13,7 +13,7 @@ from moorage.domain.identity.actions import OPERATIONS
 from moorage.domain.names import RepositoryName
 from moorage.metadata.database import Transaction, Work
 from moorage.metadata.registry.repositories import Repository
-from moorage.oci.access import Gate, Visit
+from moorage.oci.access import AccessControl, RegistryCall
 
 _OPERATION: Final = "CreateRepository"
 """What the push becomes besides, for permissions, events and the audit log."""
@@ -22,39 +22,39 @@ _OPERATION: Final = "CreateRepository"
 class Creation:
     """Asked when a push has found no repository, so that no other push pays for it."""
 
-    def __init__(self, services: Services, gate: Gate) -> None:
-        self._gate = gate
+    def __init__(self, services: Services, access: AccessControl) -> None:
+        self._access_control = access
         self._audit = services.audit
         self._database = services.database
         self._keys = services.keys
         self._quotas = services.quotas
         self._now = services.now
 
-    async def of(self, visit: Visit, missing: RepositoryNotFound) -> Work[Repository]:
+    async def of(self, call: RegistryCall, missing: RepositoryNotFound) -> Work[Repository]:
         """What makes the repository with all that its template gives it, or finds it when another push was faster.
 
         Raises `missing` where no template is for it, and AccessDenied; the work then LimitExceeded and Kms.
         """
-        registry, name = visit.registry, RepositoryName.parse(visit.repository)
+        registry, name = call.registry, RepositoryName.parse(call.repository)
 
         def has_template(tx: Transaction) -> bool:
             return templates.matching(tx, registry, name, templates.CREATE_ON_PUSH) is not None
 
         if not await self._database.read(has_template):
             raise missing
-        await self._gate.authorize(visit, OPERATIONS[_OPERATION].action)
-        visit.request.asked = {"registryId": registry.account, "repositoryName": name}
+        await self._access_control.authorize(call, OPERATIONS[_OPERATION].action)
+        call.request.asked = {"registryId": registry.account, "repositoryName": name}
         now = self._now()
 
         def make(tx: Transaction) -> Repository:
             repository, is_new = templates.create_on_push(tx, registry, name, self._keys, self._quotas, now)
             if is_new:
-                describe = partial(self._audit.describe, visit.request, _OPERATION)
+                describe = partial(self._audit.describe, call.request, _OPERATION)
                 events.record_api_call(tx, _OPERATION, registry, describe, now)
             return repository
 
         return make
 
-    def note(self, visit: Visit) -> None:
+    def note(self, call: RegistryCall) -> None:
         """Record that the repository was created; to be called when it is, and before the push itself is recorded."""
-        self._audit.record(visit.request, _OPERATION, None, docker=True)
+        self._audit.record(call.request, _OPERATION, None, docker=True)

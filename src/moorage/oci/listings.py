@@ -19,8 +19,8 @@ from moorage.metadata.database import Transaction
 from moorage.metadata.registry import images, pulls
 from moorage.metadata.registry import repositories as rows
 from moorage.metadata.registry.images import Image
-from moorage.metadata.registry.pulls import Referring
-from moorage.oci.access import Gate
+from moorage.metadata.registry.pulls import ReferrerFilter
+from moorage.oci.access import AccessControl
 
 PAGE_LIMIT: Final = 1000
 """Entries of a page: without `n`, and whatever more `n` asks for (ECR's maximum, too)."""
@@ -33,19 +33,19 @@ PAGE_LIMIT: Final = 1000
 class Lists:
     """What there is to see. Every page says itself where the next one is (`Link`), if there is one."""
 
-    def __init__(self, services: Services, gate: Gate) -> None:
+    def __init__(self, services: Services, access: AccessControl) -> None:
         self._database = services.database
         self._pages = services.pages
-        self._gate = gate
+        self._access_control = access
 
     async def tags(self, request: Request, name: str, _reference: str) -> Response:
         """Tags in the order of their bytes (distribution-spec, "Listing Tags")."""
-        visit = await self._gate.enter(request, name, _TAGS)
-        asked = visit.parameters()
+        call = await self._access_control.enter(request, name, _TAGS)
+        asked = call.parameters()
         limit, last = _limit(asked), asked.get("last", "")
 
         def read(tx: Transaction) -> list[str]:
-            repository = repositories.get(tx, visit.registry, name)
+            repository = repositories.get(tx, call.registry, name)
             return images.page_of_tags(tx, repository.id, last, limit + 1)
 
         found = await self._database.read(read)
@@ -56,32 +56,32 @@ class Lists:
 
         A page leaves out those that the caller may not see. Whoever may see only some is not refused, if there are any.
         """
-        visit = await self._gate.identify(request, EVERY_REPOSITORY, _CATALOG)
-        asked = visit.parameters()
+        call = await self._access_control.identify(request, EVERY_REPOSITORY, _CATALOG)
+        asked = call.parameters()
         limit, last = _limit(asked), asked.get("last", "")
-        question = visit.question(_CATALOG)
+        access_request = call.access_request(_CATALOG)
 
         def read(tx: Transaction) -> tuple[list[str], list[str]]:
-            names = [str(repository.name) for repository in rows.page(tx, visit.registry, last, limit + 1)]
-            return names, visible(tx, question, names[:limit])
+            names = [str(repository.name) for repository in rows.page(tx, call.registry, last, limit + 1)]
+            return names, visible(tx, access_request, names[:limit])
 
         found, shown = await self._database.read(read)
         if not shown:
-            await self._gate.authorize(visit, _CATALOG)
+            await self._access_control.authorize(call, _CATALOG)
         return _page("/v2/_catalog", {"repositories": shown}, found, limit)
 
     async def referrers(self, request: Request, name: str, reference: str) -> Response:
         """An index of what refers to a subject, which need not exist (distribution-spec, "Listing Referrers")."""
-        visit = await self._gate.enter(request, name, _REFERRERS)
+        call = await self._access_control.enter(request, name, _REFERRERS)
         subject = Digest.parse(reference)
-        asked = visit.parameters()
+        asked = call.parameters()
         kind = asked.get("artifactType", "")
-        shown = Referring((kind,) if kind else ())
-        scope = f"referrers:{visit.registry.repository_arn(name)}:{subject}:{kind}"
+        shown = ReferrerFilter((kind,) if kind else ())
+        scope = f"referrers:{call.registry.repository_arn(name)}:{subject}:{kind}"
         after = self._pages.read(scope, asked["next"])[0] if "next" in asked else 0
 
         def read(tx: Transaction) -> list[Image]:
-            repository = repositories.get(tx, visit.registry, name)
+            repository = repositories.get(tx, call.registry, name)
             return pulls.referrers(tx, repository.id, subject, shown, after, PAGE_LIMIT + 1)
 
         found = await self._database.read(read)

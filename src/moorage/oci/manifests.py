@@ -30,7 +30,7 @@ from moorage.metadata.database import Transaction, Work
 from moorage.metadata.registry import pulls
 from moorage.metadata.registry.images import StoredManifest
 from moorage.metadata.registry.repositories import Repository
-from moorage.oci.access import Gate, Visit
+from moorage.oci.access import AccessControl, RegistryCall
 from moorage.oci.creation import Creation
 
 (_PULL,) = DOCKER["manifests", "GET"]
@@ -44,30 +44,30 @@ _REMEMBERED_BYTES: Final = 16 << 10
 class Manifests:
     """What a tag or a digest of a repository names."""
 
-    def __init__(self, services: Services, gate: Gate) -> None:
+    def __init__(self, services: Services, access: AccessControl) -> None:
         self._database = services.database
         self._now = services.now
         self._pulls = services.pulls
         self._sparse = services.sparse_manifests
         self._quotas = services.quotas
         self._lifecycle_delay = services.lifecycle_delay
-        self._gate = gate
-        self._creation = Creation(services, gate)
+        self._access_control = access
+        self._creation = Creation(services, access)
         self._budget = BodyBudget(_MEMORY)
 
     async def get(self, request: Request, name: str, reference: str) -> Response:
         """GET and HEAD. The bytes are those that were pushed, under the media type they were pushed with."""
-        visit = await self._gate.admit(request, name, _PULL)
-        account, region = visit.registry.account, visit.registry.region
-        manifest = await self._database.recall(
+        call = await self._access_control.authorize_lookup(request, name, _PULL)
+        account, region = call.registry.account, call.registry.region
+        manifest = await self._database.read_cached(
             ("manifest", account, region, name, reference),
             lambda tx: pulls.pull(tx, account, region, name, reference),
             keep=_is_small,
         )
         if manifest is None:
-            raise await self._database.read(lambda tx: _why_not(tx, visit, reference))
+            raise await self._database.read(lambda tx: _why_not(tx, call, reference))
         if request.method == "GET" and self._pulls.is_due(manifest):
-            await self._pulls.record(visit.caller, visit.registry, manifest)
+            await self._pulls.record(call.caller, call.registry, manifest)
         etag = etag_of(manifest.digest)
         headers = [(b"docker-content-digest", manifest.digest.encode()), (b"etag", etag)]
         if is_unchanged(request, etag):
@@ -80,19 +80,19 @@ class Manifests:
 
     async def put(self, request: Request, name: str, reference: str) -> Response:
         """A manifest that the repository has already is no error: whoever lost the answer asks again."""
-        visit = await self._gate.enter(request, name, _PUSH)
+        call = await self._access_control.enter(request, name, _PUSH)
         tag, digest = _parse(reference)
-        tags = _further_tags(visit) if digest else ()
+        tags = _further_tags(call) if digest else ()
         async with self._budget.room_for(request, MANIFEST_LIMIT):
             body = await _manifest_body(request)
             manifest = parse_manifest(body, request.header(b"content-type"))
             named = (tag,) if tag else tags
             push = Push(body, manifest, named, digest, self._sparse, self._quotas, self._lifecycle_delay)
             try:
-                stored = await self._store(push, lambda tx: repositories.get(tx, visit.registry, name))
+                stored = await self._store(push, lambda tx: repositories.get(tx, call.registry, name))
             except RepositoryNotFound as missing:
-                stored = await self._store(push, await self._creation.of(visit, missing))
-                self._creation.note(visit)
+                stored = await self._store(push, await self._creation.of(call, missing))
+                self._creation.note(call)
         headers = [
             (b"location", f"/v2/{name}/manifests/{stored}".encode()),
             (b"docker-content-digest", stored.encode()),
@@ -106,11 +106,11 @@ class Manifests:
 
     async def delete(self, request: Request, name: str, reference: str) -> Response:
         """By tag the tag goes, by digest the image with all its tags."""
-        visit = await self._gate.enter(request, name, _DELETE)
+        call = await self._access_control.enter(request, name, _DELETE)
         tag, digest = _parse_existing(reference)
 
         def remove(tx: Transaction) -> None:
-            repository = repositories.get(tx, visit.registry, name)
+            repository = repositories.get(tx, call.registry, name)
             if tag is not None:
                 images.untag(tx, repository, tag, self._now())
             if digest is not None:
@@ -149,9 +149,9 @@ def _parse(reference: str) -> tuple[Tag | None, Digest | None]:
     return (None, Digest.parse(reference)) if ":" in reference else (Tag.parse(reference), None)
 
 
-def _further_tags(visit: Visit) -> tuple[Tag, ...]:
+def _further_tags(call: RegistryCall) -> tuple[Tag, ...]:
     """The `tag` parameters of a PUT by digest (distribution-spec, "Pushing Manifests"). Raises TagInvalid."""
-    return tuple(dict.fromkeys(Tag.parse(value) for value in visit.repeated("tag")))
+    return tuple(dict.fromkeys(Tag.parse(value) for value in call.repeated("tag")))
 
 
 def _parse_existing(reference: str) -> tuple[Tag | None, Digest | None]:
@@ -162,9 +162,9 @@ def _parse_existing(reference: str) -> tuple[Tag | None, Digest | None]:
         raise ManifestNotFound from None
 
 
-def _why_not(tx: Transaction, visit: Visit, reference: str) -> Refusal:
+def _why_not(tx: Transaction, call: RegistryCall, reference: str) -> Refusal:
     """What is wrong when nothing was found. Raises RepositoryNameInvalid, DigestInvalid, RepositoryNotFound."""
-    name = RepositoryName.parse(visit.repository)
+    name = RepositoryName.parse(call.repository)
     _parse_existing(reference)
-    repositories.get(tx, visit.registry, name)
+    repositories.get(tx, call.registry, name)
     return ManifestNotFound()

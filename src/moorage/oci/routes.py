@@ -19,7 +19,7 @@ from moorage.core.services import Services
 from moorage.domain.errors import Refusal, Unsupported
 from moorage.http.messages import Request, Response
 from moorage.oci import audit
-from moorage.oci.access import Gate
+from moorage.oci.access import AccessControl
 from moorage.oci.blobs import Blobs
 from moorage.oci.errors import error, refused
 from moorage.oci.listings import Lists
@@ -33,14 +33,14 @@ _VERSION: Final = (b"docker-distribution-api-version", b"registry/2.0")
 _PREFIX: Final = "/v2/"
 
 
-class DockerDoor:
+class RegistryEndpoint:
     """The entrance of docker, podman, containerd, skopeo, crane, and whoever else speaks the distribution protocol."""
 
     def __init__(self, services: Services) -> None:
         self._audit = services.audit
-        self._gate = gate = Gate(services)
-        manifests, blobs = Manifests(services, gate), Blobs(services, gate)
-        uploads, lists = Uploads(services, gate), Lists(services, gate)
+        self._access_control = access = AccessControl(services)
+        manifests, blobs = Manifests(services, access), Blobs(services, access)
+        uploads, lists = Uploads(services, access), Lists(services, access)
         self._handlers: dict[str, dict[str, Handler]] = {
             "manifests": {
                 "GET": manifests.get,
@@ -91,23 +91,23 @@ class DockerDoor:
 
     async def _base(self, request: Request, _name: str, _reference: str) -> Response:
         """What `docker login` asks: the answer says that the credentials are good."""
-        await self._gate.identify(request)
+        await self._access_control.identify(request)
         return Response(200, [(b"content-type", b"application/json"), (b"content-length", b"2")], b"{}")
 
     async def _unknown(self, request: Request, _name: str, _reference: str) -> Response:
-        await self._gate.identify(request)
+        await self._access_control.identify(request)
         body = b"404 page not found\n"
         headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(body))]
         return Response(404, headers, body)
 
     async def _not_allowed(self, request: Request, _name: str, _reference: str) -> Response:
-        await self._gate.identify(request)
+        await self._access_control.identify(request)
         raise Unsupported(reason=f"The method {request.method} is not supported here")
 
     def _refused(self, request: Request, kind: str, refusal: Refusal) -> Response:
         response = refused(refusal)
         if response.status == 401:
-            return self._gate.challenge(request)
+            return self._access_control.challenge(request)
         if response.status == 405:
             response.headers.append((b"allow", ", ".join(self._handlers[kind]).encode()))
         return response

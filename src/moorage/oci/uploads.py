@@ -27,7 +27,7 @@ from moorage.metadata.database import Transaction
 from moorage.metadata.registry import layers
 from moorage.metadata.registry.layers import Blob, Upload
 from moorage.metadata.registry.repositories import Repository
-from moorage.oci.access import Gate, Visit
+from moorage.oci.access import AccessControl, RegistryCall
 from moorage.oci.creation import Creation
 from moorage.oci.errors import received
 
@@ -47,98 +47,98 @@ _EMPTY: Final = (b"content-length", b"0")
 class Uploads:
     """An upload belongs to the user who began it, in the repository where it began."""
 
-    def __init__(self, services: Services, gate: Gate) -> None:
+    def __init__(self, services: Services, access: AccessControl) -> None:
         self._database = services.database
         self._layers = services.layers
         self._now = services.now
-        self._gate = gate
-        self._creation = Creation(services, gate)
+        self._access_control = access
+        self._creation = Creation(services, access)
 
     async def start(self, request: Request, name: str, _reference: str) -> Response:
         """POST: begin an upload, or do all of it with `digest`, or none of it with `mount` and `from`."""
-        visit = await self._gate.enter(request, name, _START)
+        call = await self._access_control.enter(request, name, _START)
         try:
-            return await self._start(visit)
+            return await self._start(call)
         except RepositoryNotFound as missing:
-            await self._database.write(await self._creation.of(visit, missing))
-            self._creation.note(visit)
-        return await self._start(visit)
+            await self._database.write(await self._creation.of(call, missing))
+            self._creation.note(call)
+        return await self._start(call)
 
-    async def _start(self, visit: Visit) -> Response:
-        asked = visit.parameters()
+    async def _start(self, call: RegistryCall) -> Response:
+        asked = call.parameters()
         if "digest" in asked:
-            return await self._upload_at_once(visit, asked["digest"])
+            return await self._upload_at_once(call, asked["digest"])
         if asked.get("digest-algorithm", "sha256") not in _ALGORITHMS:
             raise DigestInvalid(digest=asked["digest-algorithm"][:200])
-        if "mount" in asked and await self._mount(visit, asked["mount"], asked.get("from")):
-            return _created(visit, asked["mount"])
-        return _progress(202, visit, await self._layers.start(visit.place))
+        if "mount" in asked and await self._mount(call, asked["mount"], asked.get("from")):
+            return _created(call, asked["mount"])
+        return _progress(202, call, await self._layers.start(call.scope))
 
     async def append(self, request: Request, name: str, reference: str) -> Response:
         """PATCH: more bytes, behind those that are there."""
-        visit = await self._gate.enter(request, name, _APPEND)
-        upload = await self._layers.find(visit.place, reference)
-        return _progress(202, visit, await self._receive(visit, upload))
+        call = await self._access_control.enter(request, name, _APPEND)
+        upload = await self._layers.find(call.scope, reference)
+        return _progress(202, call, await self._receive(call, upload))
 
     async def complete(self, request: Request, name: str, reference: str) -> Response:
         """PUT: the last bytes, if any, and the digest of all."""
-        visit = await self._gate.enter(request, name, _COMPLETE)
+        call = await self._access_control.enter(request, name, _COMPLETE)
         if request.content_length != 0:
-            await self._gate.authorize(visit, *_WITH_BODY)
-        digest = Digest.parse(visit.parameters().get("digest", ""))
+            await self._access_control.authorize(call, *_WITH_BODY)
+        digest = Digest.parse(call.parameters().get("digest", ""))
         try:
-            upload = await self._layers.find(visit.place, reference)
+            upload = await self._layers.find(call.scope, reference)
         except UploadNotFound:
-            if await self._layers.finished(visit.place, reference) == digest:
-                return _created(visit, digest)  # The answer to the first PUT was lost.
+            if await self._layers.finished(call.scope, reference) == digest:
+                return _created(call, digest)  # The answer to the first PUT was lost.
             raise
-        return await self._finish(visit, await self._receive(visit, upload), digest)
+        return await self._finish(call, await self._receive(call, upload), digest)
 
     async def status(self, request: Request, name: str, reference: str) -> Response:
         """GET: how far an upload is."""
-        visit = await self._gate.enter(request, name, _STATUS)
-        return _progress(204, visit, await self._layers.find(visit.place, reference))
+        call = await self._access_control.enter(request, name, _STATUS)
+        return _progress(204, call, await self._layers.find(call.scope, reference))
 
     async def cancel(self, request: Request, name: str, reference: str) -> Response:
         """DELETE: an upload that nobody will complete."""
-        visit = await self._gate.enter(request, name, _CANCEL)
-        await self._layers.cancel(visit.place, await self._layers.find(visit.place, reference))
+        call = await self._access_control.enter(request, name, _CANCEL)
+        await self._layers.cancel(call.scope, await self._layers.find(call.scope, reference))
         return Response(204)
 
-    async def _upload_at_once(self, visit: Visit, text: str) -> Response:
+    async def _upload_at_once(self, call: RegistryCall, text: str) -> Response:
         """A refused body leaves no upload: the client was never told of one."""
-        await self._gate.authorize(visit, *_AT_ONCE)
+        await self._access_control.authorize(call, *_AT_ONCE)
         digest = Digest.parse(text)
-        upload = await self._layers.start(visit.place)
+        upload = await self._layers.start(call.scope)
         try:
-            upload = await self._receive(visit, upload)
+            upload = await self._receive(call, upload)
         except (Refusal, ClientGone):
-            await self._layers.cancel(visit.place, upload)
+            await self._layers.cancel(call.scope, upload)
             raise
-        return await self._finish(visit, upload, digest)
+        return await self._finish(call, upload, digest)
 
-    async def _receive(self, visit: Visit, upload: Upload) -> Upload:
+    async def _receive(self, call: RegistryCall, upload: Upload) -> Upload:
         """Append the body, if there is one. A body that breaks off or differs leaves the upload as it was."""
-        length = _announced_length(visit, upload)
-        body = chunks(visit.request)
+        length = _announced_length(call, upload)
+        body = chunks(call.request)
         first = await anext(body, b"")
         if not first and length is None:
             return upload
-        return await self._layers.append(visit.place, upload, upload.size, _exactly(length, first, body))
+        return await self._layers.append(call.scope, upload, upload.size, _exactly(length, first, body))
 
-    async def _finish(self, visit: Visit, upload: Upload, digest: Digest) -> Response:
+    async def _finish(self, call: RegistryCall, upload: Upload, digest: Digest) -> Response:
         with suppress(LayerAlreadyExists):  # ECR's API makes it an error; here the client has what it wanted.
-            await self._layers.complete(visit.place, upload, [digest], strict=False)
-        return _created(visit, digest)
+            await self._layers.complete(call.scope, upload, [digest], strict=False)
+        return _created(call, digest)
 
-    async def _mount(self, visit: Visit, digest: str, source: str | None) -> bool:
+    async def _mount(self, call: RegistryCall, digest: str, source: str | None) -> bool:
         def find(tx: Transaction) -> tuple[Repository, Blob | None]:
-            target = repositories.get(tx, visit.registry, visit.repository)
-            return target, mounts.mountable(tx, visit.question(_MOUNT), target, digest, source)
+            target = repositories.get(tx, call.registry, call.repository)
+            return target, mounts.mountable(tx, call.access_request(_MOUNT), target, digest, source)
 
         def link(tx: Transaction) -> bool:
             target, blob = find(tx)
-            if blob is None or layers.hold_blob(tx, digest) is None:
+            if blob is None or layers.lock_blob(tx, digest) is None:
                 return False
             layers.link_blob(tx, target.id, blob.id, self._now())
             return True
@@ -147,12 +147,12 @@ class Uploads:
         return blob is not None and await self._database.write(link)
 
 
-def _announced_length(visit: Visit, upload: Upload) -> int | None:
+def _announced_length(call: RegistryCall, upload: Upload) -> int | None:
     """The length of a chunk with Content-Range (`0-1023`, without a unit); None without one, which continues.
 
     Checked before the body is asked for. Raises InvalidLayerPart, RangeNotSatisfiable, BodyLengthDiffers.
     """
-    value = visit.request.headers.get(b"content-range")
+    value = call.request.headers.get(b"content-range")
     if value is None:
         return None
     first, _, last = value.partition(b"-")
@@ -161,10 +161,10 @@ def _announced_length(visit: Visit, upload: Upload) -> int | None:
         raise RangeNotSatisfiable(members={"size": upload.size}, reason=reason)
     if int(first) != upload.size:
         reason = f"First byte of the layer part is {int(first)} instead of {upload.size}"
-        raise invalid_part(visit.place, upload, reason)
+        raise invalid_part(call.scope, upload, reason)
     length = int(last) - int(first) + 1
-    if visit.request.content_length not in (None, length):
-        raise _different(length, visit.request.content_length or 0)
+    if call.request.content_length not in (None, length):
+        raise _different(length, call.request.content_length or 0)
     return length
 
 
@@ -185,18 +185,18 @@ def _different(announced: int, size: int) -> BodyLengthDiffers:
     return BodyLengthDiffers(reason=f"Content-Range announces {announced} bytes, the body has {size}")
 
 
-def _progress(status: int, visit: Visit, upload: Upload) -> Response:
+def _progress(status: int, call: RegistryCall, upload: Upload) -> Response:
     headers = [
-        (b"location", f"/v2/{visit.repository}/blobs/uploads/{upload.id}".encode()),
+        (b"location", f"/v2/{call.repository}/blobs/uploads/{upload.id}".encode()),
         received(upload.size),
         (b"docker-upload-uuid", upload.id.encode()),
     ]
     return Response(status, headers if status == 204 else [*headers, _EMPTY])
 
 
-def _created(visit: Visit, digest: str) -> Response:
+def _created(call: RegistryCall, digest: str) -> Response:
     headers = [
-        (b"location", f"/v2/{visit.repository}/blobs/{digest}".encode()),
+        (b"location", f"/v2/{call.repository}/blobs/{digest}".encode()),
         (b"docker-content-digest", digest.encode()),
         _EMPTY,
     ]

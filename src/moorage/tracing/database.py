@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 from opentelemetry.context import get_current
 from opentelemetry.trace import SpanKind, Tracer, get_current_span
 
-from moorage.metadata.database import Database, Snapshot, Transaction, Until, Work, is_there
+from moorage.metadata.database import CachedUntil, Database, Snapshot, Transaction, Work, is_there
 
 T = TypeVar("T")
 
@@ -41,15 +41,15 @@ class TracedDatabase:
     def snapshot(self) -> AbstractAsyncContextManager[Snapshot]:
         return self._database.snapshot()
 
-    async def recall(
+    async def read_cached(
         self,
         key: Hashable,
         work: Work[T],
         *,
         keep: Callable[[T], bool] = is_there,
-        until: Until = Until.ANY_CHANGE,
+        until: CachedUntil = CachedUntil.ANY_CHANGE,
     ) -> T:
-        return await self._database.recall(key, self._traced(work), keep=keep, until=until)
+        return await self._database.read_cached(key, self._traced(work), keep=keep, until=until)
 
     async def write(self, work: Work[T]) -> T:
         if not get_current_span().is_recording():

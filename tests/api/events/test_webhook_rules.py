@@ -12,7 +12,7 @@ import pytest
 from moorage.core.clock import DAY, SECOND, system_clock
 from moorage.core.events import webhooks
 from moorage.core.events.record import JOB, NAMES, PUSH, ask_for_delivery
-from moorage.core.events.webhooks import ATTEMPTS, FIRST_DELAY, KEEP_FAILED, LONGEST_DELAY, Deliveries, WebhookError
+from moorage.core.events.webhooks import ATTEMPTS, FIRST_DELAY, KEEP_FAILED, LONGEST_DELAY, DeliveryJobs, WebhookError
 from moorage.core.vault import Vault
 from moorage.domain.ports import Unreachable
 from moorage.metadata import gauges as overview
@@ -20,7 +20,7 @@ from moorage.metadata import jobs
 from moorage.metadata.events import webhooks as rows
 from moorage.metadata.events.webhooks import Delivery, Webhook
 from moorage.metadata.jobs import Job, JobFailed
-from moorage.worker import Duty
+from moorage.worker import JobKind
 from tests.support.databases import engine_of
 
 VAULT = Vault(bytes(32))
@@ -73,7 +73,7 @@ class Registry:
             now = system_clock()
             (job,) = await self.database.write(lambda tx: jobs.claim(tx, [JOB], now, now + 60 * SECOND, 1))
             tried = Job(job.kind, job.key, job.payload, attempt, job.lease)
-            await Deliveries(self.database, VAULT, receiver, system_clock).deliver(tried)
+            await DeliveryJobs(self.database, VAULT, receiver, system_clock).deliver(tried)
             await self.database.write(lambda tx: jobs.finish(tx, tried))
 
         asyncio.run(run())
@@ -152,9 +152,9 @@ def test_after_a_day_of_silence_all_that_waits_is_set_aside(registry: Registry) 
 def test_the_tries_take_a_day() -> None:
     async def do(_: Job) -> None: ...
 
-    duty = Duty(do, attempts=ATTEMPTS, first_delay=FIRST_DELAY, longest_delay=LONGEST_DELAY)
+    job_kind = JobKind(do, attempts=ATTEMPTS, first_delay=FIRST_DELAY, longest_delay=LONGEST_DELAY)
 
-    assert DAY <= sum(duty.delay(attempt) for attempt in range(1, ATTEMPTS)) < DAY + LONGEST_DELAY
+    assert DAY <= sum(job_kind.delay(attempt) for attempt in range(1, ATTEMPTS)) < DAY + LONGEST_DELAY
 
 
 def test_what_was_set_aside_a_month_ago_is_forgotten_and_nothing_that_waits(registry: Registry) -> None:
@@ -162,7 +162,7 @@ def test_what_was_set_aside_a_month_ago_is_forgotten_and_nothing_that_waits(regi
     registry.deliver(Receiver(400, 400))
     registry.record("waiting", at=system_clock() - KEEP_FAILED - SECOND)
     registry.record("new")
-    deliveries = Deliveries(registry.database, VAULT, Receiver(), system_clock)
+    deliveries = DeliveryJobs(registry.database, VAULT, Receiver(), system_clock)
 
     asyncio.run(deliveries.forget_old(Job("forget", "", {}, 1, "")))
 

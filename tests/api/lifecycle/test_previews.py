@@ -9,7 +9,7 @@ import pytest
 
 from moorage.core.clock import DAY, HOUR
 from moorage.core.lifecycle import previews as lifecycle_previews
-from moorage.core.lifecycle.previews import Asked, Found, Status
+from moorage.core.lifecycle.previews import PreviewPage, ResultFilter, Status
 from moorage.domain.lifecycle.errors import LifecyclePolicyPreviewInProgress
 from tests.api.lifecycle.world import World
 from tests.unit.lifecycle.policies import policy, rule
@@ -30,8 +30,8 @@ def start(world: World) -> None:
     world.write(lambda tx: lifecycle_previews.start(tx, world.repository, TEXT, world.now))
 
 
-def shown(world: World) -> Found:
-    asked = Asked(None, None, -1, 100)
+def shown(world: World) -> PreviewPage:
+    asked = ResultFilter(None, None, -1, 100)
     return world.database.look(lambda tx: lifecycle_previews.get(tx, world.repository, asked, world.now))
 
 

@@ -14,10 +14,10 @@ from moorage.core.events.audit import Audit
 from moorage.core.lifecycle import orphans
 from moorage.core.lifecycle import policies as lifecycle
 from moorage.core.lifecycle import previews as lifecycle_previews
-from moorage.core.lifecycle.runs import LifecycleRuns
+from moorage.core.lifecycle.runs import LifecycleJobs
 from moorage.core.registry import images, repositories, storage_classes
 from moorage.core.registry.images import Push
-from moorage.core.registry.repositories import Draft
+from moorage.core.registry.repositories import NewRepository
 from moorage.domain.lifecycle.policy import parse
 from moorage.domain.lifecycle.selection import Choice
 from moorage.domain.names import Registry, RepositoryName, Tag
@@ -30,7 +30,7 @@ from moorage.metadata.lifecycle import policies as rows
 from moorage.metadata.lifecycle.policies import PreviewResult
 from moorage.metadata.registry import images as image_rows
 from moorage.metadata.registry import pulls
-from moorage.metadata.registry.images import Shown
+from moorage.metadata.registry.images import ImageFilter
 from moorage.metadata.registry.repositories import Repository, RepositorySettings
 from tests.support.databases import engine_of
 from tests.support.images import OCI_CONFIG, OCI_INDEX, OCI_MANIFEST, digest
@@ -49,10 +49,10 @@ class World:
         self.database.start()
         self.records: list[bytes] = []
         audit = Audit(self.records.append, lambda: self.now, "us-east-1", reads=False)
-        self.runs = LifecycleRuns(self.database, audit, lambda: self.now, DELAY)
+        self.runs = LifecycleJobs(self.database, audit, lambda: self.now, DELAY)
         registry = Registry("000000000000", "us-east-1")
-        draft = Draft(registry, RepositoryName("team/app"), RepositorySettings(), {})
-        self.repository: Repository = self.write(lambda tx: repositories.create(tx, draft, Quotas(), self.now))
+        new_repository = NewRepository(registry, RepositoryName("team/app"), RepositorySettings(), {})
+        self.repository: Repository = self.write(lambda tx: repositories.create(tx, new_repository, Quotas(), self.now))
 
     def write(self, work: Work[T]) -> T:
         async def run() -> T:
@@ -145,7 +145,7 @@ class World:
     def statuses(self) -> dict[str, str]:
         """The status of each image that is there, by digest."""
         found = self.database.look(
-            lambda tx: image_rows.page(tx, self.repository.id, 0, Shown(status="ANY"), limit=10_000)
+            lambda tx: image_rows.page(tx, self.repository.id, 0, ImageFilter(status="ANY"), limit=10_000)
         )
         return {image.digest: image.status for image in found}
 

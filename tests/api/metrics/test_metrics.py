@@ -108,11 +108,11 @@ def test_the_registry_itself_tells_nothing(counted: Counted) -> None:
 
 
 def test_a_caller_cannot_make_metrics_without_end() -> None:
-    class Asked:
+    class ExplainQuery:
         path, received = "/", 0
         operation = ""
 
-    meter, asked = Meter(), Asked()
+    meter, asked = Meter(), ExplainQuery()
     for number in range(1000):
         asked.operation = f"sts:Invented{number}"
         meter.count(asked, 400, 0.001, 0)

@@ -30,8 +30,8 @@ def test_what_one_process_commits_no_other_one_recalls_otherwise(opened: OpenDat
     async def run() -> list[int]:
         seen = []
         for number in range(50):
-            seen.append(await other.recall("accounts", count))
-            seen.append(await other.recall("accounts", count))
+            seen.append(await other.read_cached("accounts", count))
+            seen.append(await other.read_cached("accounts", count))
             await one.write(add(f"{number:012}"))
         return seen
 
@@ -47,8 +47,8 @@ def test_what_is_remembered_is_not_looked_up_again(opened: OpenDatabase) -> None
 
     async def run() -> None:
         for _ in range(10):
-            await database.recall("accounts", look)
-        await database.recall("other accounts", look)
+            await database.read_cached("accounts", look)
+        await database.read_cached("other accounts", look)
 
     asyncio.run(run())
 
@@ -68,8 +68,8 @@ def test_nothing_is_remembered_that_is_not_there_or_not_worth_it(opened: OpenDat
 
     async def run() -> None:
         for _ in range(3):
-            await database.recall("absent", look)
-            await database.recall("large", large, keep=lambda _: False)
+            await database.read_cached("absent", look)
+            await database.read_cached("large", large, keep=lambda _: False)
 
     asyncio.run(run())
 

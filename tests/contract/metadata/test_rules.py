@@ -11,11 +11,11 @@ import pytest
 
 from moorage.core.identity import authentication as access
 from moorage.core.identity import authorization
-from moorage.core.identity.authorization import Question
+from moorage.core.identity.authorization import AccessRequest
 from moorage.core.identity.sessions import RoleSession, Session
 from moorage.domain.identity.callers import Caller
 from moorage.domain.names import Registry
-from moorage.metadata.database import Transaction, Until
+from moorage.metadata.database import CachedUntil, Transaction
 from moorage.metadata.engines.engine import Engine
 from moorage.metadata.identity.policies import AWS, PolicyName, attach
 from moorage.metadata.registry import policies, settings
@@ -86,9 +86,9 @@ def test_a_change_of_a_rule_is_known_to_every_process_before_its_answer(
     one, other = opened(), opened()
 
     async def run() -> tuple[Any, Any]:
-        before = await other.recall("revision", revision, until=Until.CHANGE_OF_RULES)
+        before = await other.read_cached("revision", revision, until=CachedUntil.CHANGE_OF_RULES)
         await one.write(lambda tx: tx.run(change))
-        return before, await other.recall("revision", revision, until=Until.CHANGE_OF_RULES)
+        return before, await other.read_cached("revision", revision, until=CachedUntil.CHANGE_OF_RULES)
 
     before, after = asyncio.run(run())
 
@@ -108,7 +108,7 @@ def test_what_pushes_and_uses_write_ends_no_memory_of_rules(engine: Engine, open
 
     async def run() -> None:
         for _ in range(5):
-            await database.recall("revision", look, until=Until.CHANGE_OF_RULES)
+            await database.read_cached("revision", look, until=CachedUntil.CHANGE_OF_RULES)
             await database.write(lambda tx: tx.run(change))
 
     asyncio.run(run())
@@ -132,18 +132,20 @@ class Listening:
 
 
 def test_every_table_that_rules_are_read_from_is_watched(engine: Engine) -> None:
-    """What `recall` remembers until the rules change must not be read from anything else."""
+    """What `read_cached` remembers until the rules change must not be read from anything else."""
     engine.now(add_rows)
     kind = "sqlite" if "Sqlite" in type(engine).__name__ else "postgresql"
-    question = Question(Caller(REGISTRY.account, REGISTRY.region, "U", "ann", "K", ()), "ecr:PutImage", REGISTRY, "app")
+    access_request = AccessRequest(
+        Caller(REGISTRY.account, REGISTRY.region, "U", "ann", "K", ()), "ecr:PutImage", REGISTRY, "app"
+    )
     session = Session("ASIA", "K", 0, 1, RoleSession("R", "build"))
 
     def read(tx: Transaction) -> set[str]:
         listening: Any = Listening(tx)
         assert access._find_key(listening, "K") is not None
         assert access._find_holder(listening, session) is not None
-        assert authorization._protection(listening, question).exists
-        assert authorization._tags(listening, question) == {"team": "a"}
+        assert authorization._resource_policies(listening, access_request).exists
+        assert authorization._tags(listening, access_request) == {"team": "a"}
         settings.every_pull_time_exclusion(listening, REGISTRY)
         tables: set[str] = listening.tables
         return tables

@@ -17,7 +17,7 @@ OTHER_ACCOUNT = "222222222222"
 NAMES = ["team/one", "team/two"]
 
 
-class Door(RuleBasedStateMachine):
+class Endpoint(RuleBasedStateMachine):
     """Sends requests and compares the answers with the model's."""
 
     def __init__(self, folder: Path) -> None:

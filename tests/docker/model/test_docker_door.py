@@ -35,7 +35,7 @@ from tests.docker.model.contents import (
     TAGS,
     Manifest,
 )
-from tests.docker.model.door import NAMES, OTHER_ACCOUNT, Door
+from tests.docker.model.door import NAMES, OTHER_ACCOUNT, Endpoint
 from tests.docker.model.registry import (
     DENIED,
     UNKNOWN_BLOB,
@@ -64,7 +64,7 @@ CONTENTS = st.sampled_from(BLOBS)
 OFFSETS = st.sampled_from([None, "right", "right", "right", 0, HALF, HALF + 1])
 
 
-class DockerDoor(Door):
+class RegistryEndpoint(Endpoint):
     """Each rule is a request: the model says what must come back, and what there is afterwards."""
 
     uploads: Bundle[str] = Bundle("uploads")
@@ -326,7 +326,7 @@ def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 def check(folder: Path, examples: int, steps: int) -> None:
     numbers = itertools.count()
 
-    class InAFolderOfItsOwn(DockerDoor):
+    class InAFolderOfItsOwn(RegistryEndpoint):
         def __init__(self) -> None:
             super().__init__(folder / str(next(numbers)))
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 from moorage.adapters.files.blob_store import FileBlobStore
 from moorage.core.clock import system_clock
 from moorage.core.events.audit import Audit
-from moorage.core.garbage.grace import Telling
+from moorage.core.garbage.grace import GracePeriods
 from moorage.core.identity.accounts import create_key, create_user, root_key
 from moorage.core.identity.authentication import Access, Credentials
 from moorage.core.identity.authorization import Authorizer
@@ -23,7 +23,7 @@ from moorage.core.registry import repositories
 from moorage.core.registry.addresses import Addresses
 from moorage.core.registry.layers import Layers
 from moorage.core.registry.pulls import Pulls
-from moorage.core.registry.repositories import Draft
+from moorage.core.registry.repositories import NewRepository
 from moorage.core.services import Services
 from moorage.core.vault import Vault
 from moorage.domain.identity.callers import Caller
@@ -34,7 +34,7 @@ from moorage.http.messages import Request, Response
 from moorage.metadata.database import Transaction
 from moorage.metadata.identity import accounts as identities
 from moorage.metadata.registry.repositories import Repository, RepositorySettings
-from moorage.oci.routes import DockerDoor
+from moorage.oci.routes import RegistryEndpoint
 from tests.support.databases import engine_of, tables
 from tests.support.images import Blob, Image
 
@@ -94,7 +94,7 @@ class World:
             layers=Layers(self.database, store, self.now),
             access=Access(self.database, vault, self.now, REGION),
             authorizer=Authorizer(self.database),
-            telling=Telling(self.database, self.now),
+            telling=GracePeriods(self.database, self.now),
             pages=PageTokens(vault),
             pulls=Pulls(self.database, self.now),
             vault=vault,
@@ -104,7 +104,7 @@ class World:
             keys=Keys(),
             quotas=Quotas(),
         )
-        self.door = DockerDoor(self.services)
+        self.door = RegistryEndpoint(self.services)
 
     def close(self) -> None:
         self.database.close()
@@ -126,8 +126,8 @@ class World:
 
         def make(tx: Transaction) -> Repository:
             chosen = settings or RepositorySettings()
-            draft = Draft(registry, RepositoryName.parse(name), chosen)
-            return repositories.create(tx, draft, Quotas(), self.now())
+            new_repository = NewRepository(registry, RepositoryName.parse(name), chosen)
+            return repositories.create(tx, new_repository, Quotas(), self.now())
 
         self.run(self.database.write(make))
         return name

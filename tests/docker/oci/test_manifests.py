@@ -12,7 +12,7 @@ from moorage.domain.registry.manifests import MANIFEST_LIMIT
 from moorage.http.bodies import ClientGone
 from moorage.metadata.database import Transaction
 from moorage.metadata.registry.repositories import RepositorySettings
-from moorage.oci.routes import DockerDoor
+from moorage.oci.routes import RegistryEndpoint
 from tests.docker.oci.client import ACCOUNT, DISCONNECT, Client, World, piece
 from tests.support.images import DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Blob, digest, image, index
 
@@ -360,9 +360,9 @@ def test_a_sparse_manifest_is_taken_where_the_registry_is_told_to(world: World, 
     headers = {"content-type": one.manifest.media_type}
     assert root.send("PUT", path, one.manifest.content, headers).code == "MANIFEST_BLOB_UNKNOWN"
 
-    world.door = DockerDoor(replace(world.services, sparse_manifests=True))
+    world.door = RegistryEndpoint(replace(world.services, sparse_manifests=True))
     try:
         assert root.send("PUT", path, one.manifest.content, headers).status == 201
         assert root.get(path).body == one.manifest.content
     finally:
-        world.door = DockerDoor(world.services)
+        world.door = RegistryEndpoint(world.services)

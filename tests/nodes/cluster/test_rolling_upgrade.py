@@ -25,7 +25,7 @@ _REST_SECONDS = 0.05
 """Between what one client does and what it does next: others need the processors, too, and nodes to start soon."""
 
 
-class Front(Server):
+class ServerContext(Server):
     """The balancer as clients know it: a server that somebody else started."""
 
     def __init__(self, port: int, like: Server) -> None:
@@ -37,9 +37,9 @@ class Front(Server):
 class Load:
     """Clients that go on until they are told to end. `done` counts what each of them did."""
 
-    def __init__(self, front: Front, password: str) -> None:
-        self._front = front
-        self._door = Docker(front.host, front.port, password)
+    def __init__(self, context: ServerContext, password: str) -> None:
+        self._front = context
+        self._door = Docker(context.host, context.port, password)
         self._ended = threading.Event()
         self.done = {"pushed": 0, "pushed by the API": 0, "pulled": 0, "called": 0}
         self.failures: list[BaseException] = []
@@ -97,8 +97,8 @@ def test_no_request_fails_while_one_node_after_the_other_is_replaced(
         ecr.create_repository(repositoryName=REPOSITORY)
     with balancer_of(*(node.server for node in running)) as balancer:
         balancer.wait_for(2)
-        front = Front(balancer.port, nodes[0].server)
-        with Load(front, nodes[0].docker_password()) as load:
+        context = ServerContext(balancer.port, nodes[0].server)
+        with Load(context, nodes[0].docker_password()) as load:
             for _ in range(2):
                 old, new = running.pop(0), Node(next(folders), settings, *DRAIN)
                 balancer.nodes.append(new.server)

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from moorage import app
 from moorage.config import registry_at
-from moorage.core.garbage.collect import Garbage, Rules
+from moorage.core.garbage.collect import CollectionRules, Garbage
 from moorage.core.garbage.sweep import Sweeper
 from tests.api.ecr.pushing import send_part
 from tests.faults.durability.promises import (
@@ -104,7 +104,7 @@ def swept(registry: Registry) -> list[Garbage]:
 
     async def sweep() -> None:
         async with app.side_of(registry_at(registry.place)) as side:
-            await Sweeper(side.database, side.blobs, side.listing).sweep(Rules(share=1), gone.append)
+            await Sweeper(side.database, side.blobs, side.listing).sweep(CollectionRules(share=1), gone.append)
 
     asyncio.run(sweep())
     return gone

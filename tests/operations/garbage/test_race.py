@@ -19,7 +19,7 @@ import pytest
 
 from moorage.adapters.files.blob_store import FileBlobStore
 from moorage.core.clock import system_clock
-from moorage.core.garbage.collect import Collector, Rules, Totals
+from moorage.core.garbage.collect import CollectionRules, Collector, Totals
 from tests.api.ecr.pushing import upload_blobs
 from tests.conftest import StartServer
 from tests.faults.durability.doors import Doors, Named, doors_of
@@ -173,7 +173,7 @@ def collect(race: Race, chance: random.Random) -> None:
         database.start()
         try:
             while race.runs():
-                await Collector(database, blobs, system_clock).collect(Rules(grace=0, share=1), totals)
+                await Collector(database, blobs, system_clock).collect(CollectionRules(grace=0, share=1), totals)
                 race.count("collected")
                 await asyncio.sleep(chance.uniform(0, LONGEST_REST))
         finally:

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from moorage.adapters.files.blob_store import FileBlobStore
 from moorage.cli.main import main
 from moorage.core.clock import DAY, HOUR, system_clock
-from moorage.core.garbage.collect import Collector, Garbage, Rules
+from moorage.core.garbage.collect import CollectionRules, Collector, Garbage
 from moorage.core.garbage.sweep import Sweeper
 from tests.support.clients import program_environment
 from tests.support.databases import engine_of
@@ -63,7 +63,7 @@ class Yard:
             database, blobs = engine_of(self.server.data).open(), FileBlobStore(self.server.data)
             database.start()
             try:
-                rules = Rules(grace=grace, share=1)
+                rules = CollectionRules(grace=grace, share=1)
                 await Collector(database, blobs, system_clock).collect(rules, gone.append)
                 await Sweeper(database, blobs, blobs).sweep(rules, gone.append)
             finally:

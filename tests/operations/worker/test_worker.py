@@ -17,7 +17,7 @@ from moorage.core.clock import system_clock
 from moorage.metadata import jobs
 from moorage.metadata.jobs import Job, JobFailed
 from moorage.telemetry import Log
-from moorage.worker import SECOND, Duty, Worker
+from moorage.worker import SECOND, JobKind, Worker
 from tests.support.databases import engine_of
 
 KIND = "work"
@@ -31,9 +31,9 @@ class Bench:
         self._log_file = folder / "log"
         self._descriptor = os.open(self._log_file, os.O_WRONLY | os.O_CREAT)
 
-    def worker(self, duty: Duty) -> Worker:
+    def worker(self, job_kind: JobKind) -> Worker:
         log = Log(descriptor=self._descriptor)
-        return Worker(self.database, {KIND: duty}, system_clock, log, poll_seconds=0.01)
+        return Worker(self.database, {KIND: job_kind}, system_clock, log, poll_seconds=0.01)
 
     async def ask(self, *keys: str) -> None:
         for key in keys:
@@ -51,10 +51,10 @@ class Bench:
 
 
 @asynccontextmanager
-async def bench(folder: Path, *duties: Duty) -> AsyncIterator[Bench]:
+async def bench(folder: Path, *job_kinds: JobKind) -> AsyncIterator[Bench]:
     one = Bench(folder)
     one.database.start()
-    workers = [one.worker(duty) for duty in duties]
+    workers = [one.worker(job_kind) for job_kind in job_kinds]
     for worker in workers:
         worker.start()
     try:
@@ -86,7 +86,7 @@ def test_two_workers_do_each_job_once(tmp_path: Path) -> None:
         done.append(job.key)
 
     async def test() -> None:
-        async with bench(tmp_path, Duty(do), Duty(do)) as one:
+        async with bench(tmp_path, JobKind(do), JobKind(do)) as one:
             await one.ask(*(str(number) for number in range(50)))
             await until(lambda: one.waiting() == 0)
 
@@ -111,8 +111,8 @@ def test_a_kind_that_takes_long_does_not_hold_up_another(tmp_path: Path) -> None
 
     async def test() -> None:
         async with bench(tmp_path) as one:
-            duties = {KIND: Duty(slow, at_once=2), "quick": Duty(quick)}
-            worker = Worker(one.database, duties, system_clock, Log(), poll_seconds=0.01)
+            job_kinds = {KIND: JobKind(slow, at_once=2), "quick": JobKind(quick)}
+            worker = Worker(one.database, job_kinds, system_clock, Log(), poll_seconds=0.01)
             worker.start()
             await one.ask("a", "b", "c")
             await until(lambda: len(busy) == 2)
@@ -136,7 +136,7 @@ def test_a_job_that_fails_is_logged_once_a_try_and_tried_again(tmp_path: Path) -
             raise JobFailed("no route to host")
 
     async def test() -> None:
-        async with bench(tmp_path, Duty(do, first_delay=1)) as one:
+        async with bench(tmp_path, JobKind(do, first_delay=1)) as one:
             await one.ask("a")
             await until(lambda: one.waiting() == 0)
             fault, failure = one.events()
@@ -155,7 +155,7 @@ def test_a_job_is_given_up_after_its_attempts_and_kept(tmp_path: Path) -> None:
         raise JobFailed("no route to host")
 
     async def test() -> None:
-        async with bench(tmp_path, Duty(do, attempts=3, first_delay=1)) as one:
+        async with bench(tmp_path, JobKind(do, attempts=3, first_delay=1)) as one:
             await one.ask("a")
             await until(lambda: one.waiting() == 0)
             (dead,) = one.database.look(lambda tx: jobs.dead(tx, KIND))
@@ -175,7 +175,7 @@ def test_a_job_that_ended_the_process_every_time_is_not_begun_again(tmp_path: Pa
             await one.ask("a")
             for _ in range(2):
                 await one.database.write(lambda tx: jobs.claim(tx, [KIND], system_clock(), system_clock(), 1))
-            worker = one.worker(Duty(do, attempts=2))
+            worker = one.worker(JobKind(do, attempts=2))
             worker.start()
             await until(lambda: one.waiting() == 0)
             await worker.stop()
@@ -195,7 +195,7 @@ def test_a_duty_that_comes_again_is_done_again_and_again_even_when_it_fails(tmp_
             raise JobFailed("not yet")
 
     async def test() -> None:
-        async with bench(tmp_path, Duty(do, every=1, attempts=2, first_delay=1)) as one:
+        async with bench(tmp_path, JobKind(do, every=1, attempts=2, first_delay=1)) as one:
             await until(lambda: len(times) > 6)
             assert one.waiting() == 1
 
@@ -214,7 +214,7 @@ def test_a_worker_that_stops_gives_back_what_it_cannot_finish(tmp_path: Path, mo
 
     async def test() -> None:
         async with bench(tmp_path) as one:
-            worker = one.worker(Duty(do))
+            worker = one.worker(JobKind(do))
             worker.start()
             await one.ask("a")
             await until(lambda: begun)
@@ -239,7 +239,7 @@ def test_a_database_that_accepts_no_changes_is_logged_once_while_it_lasts(
             engine = engine_of(tmp_path)
             await one.ask("a")
             engine.seal(lambda _: None)
-            worker = one.worker(Duty(do))
+            worker = one.worker(JobKind(do))
             worker.start()
             await until(one.events)
             await asyncio.sleep(0.2)
@@ -263,7 +263,7 @@ def test_a_job_whose_lease_was_lost_is_not_gone_on_with(tmp_path: Path, monkeypa
             ended.set()
 
     async def test() -> None:
-        async with bench(tmp_path, Duty(do)) as one:
+        async with bench(tmp_path, JobKind(do)) as one:
             await one.ask("a")
             await asyncio.sleep(0.1)
             assert not ended.is_set()
@@ -276,7 +276,7 @@ def test_a_job_whose_lease_was_lost_is_not_gone_on_with(tmp_path: Path, monkeypa
 def test_a_job_waits_longer_after_each_try_up_to_an_hour() -> None:
     async def do(_: Job) -> None: ...
 
-    delays = [Duty(do).delay(attempts) // SECOND for attempts in range(1, 13)]
+    delays = [JobKind(do).delay(attempts) // SECOND for attempts in range(1, 13)]
 
     assert delays[:4] == [5, 10, 20, 40]
     assert delays[-1] == 3600

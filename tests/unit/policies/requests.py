@@ -8,7 +8,7 @@ from typing import Any
 from moorage.domain.identity.callers import ROOT, Caller
 from moorage.domain.identity.policies.document import Kind, Policy, parse_policy
 from moorage.domain.identity.policies.evaluation import Decision, PolicySet, evaluate
-from moorage.domain.identity.policies.request import Circumstances, Request
+from moorage.domain.identity.policies.request import Request, RequestContext
 from tests.support.policies import policy
 
 OURS, THEIRS = "111111111111", "222222222222"
@@ -25,9 +25,9 @@ def request(
     action: str = PULL,
     resource: str = REPOSITORY,
     tags: Mapping[str, str] | None = None,
-    **circumstances: Any,
+    **request_context: Any,
 ) -> Request:
-    return Request(caller, action, resource, OURS, REGION, Circumstances(**circumstances), tags or {})
+    return Request(caller, action, resource, OURS, REGION, RequestContext(**request_context), tags or {})
 
 
 def identity(*statements: dict[str, Any]) -> tuple[Policy, ...]:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from moorage.domain.identity.callers import Caller
 from moorage.domain.identity.policies.document import Kind, Policy, parse_policy
 from moorage.domain.identity.policies.evaluation import PolicySet, Reason, evaluate
-from moorage.domain.identity.policies.request import Circumstances, Request
+from moorage.domain.identity.policies.request import Request, RequestContext
 from tests.support.policies import VERSION
 from tests.unit.policies import naive
 from tests.unit.policies.requests import ALICE, OURS, REGION, STRANGER, THEIRS
@@ -90,7 +90,7 @@ class Draw(random.Random):
         caller = self.choice([ALICE, replace(ALICE, user_name="bob", user_id="AIDABOB"), STRANGER])
         name = self.choice(["red/app", "alice/app", "r*/app", "team", ""])
         tags = self.choice(TAGS)
-        circumstances = Circumstances(
+        request_context = RequestContext(
             TIME * 1_000_000,
             self.choice(["10.1.2.3", "192.168.0.1", "2001:db8::1", ""]),
             self.choice([True, False]),
@@ -104,7 +104,7 @@ class Draw(random.Random):
             f"{ARN}/{name}" if name else "*",
             OURS,
             REGION,
-            circumstances,
+            request_context,
             self.choice(TAGS),
         )
 
@@ -152,7 +152,7 @@ def base(operator: str) -> str:
 
 def facts_of(request: Request) -> naive.Facts:
     """What the request is, in the words of the other evaluator."""
-    caller, came = request.principal, request.circumstances
+    caller, came = request.principal, request.request_context
     assert isinstance(caller, Caller)
     context = {
         "aws:username": [caller.user_name],

@@ -33,7 +33,7 @@ _AGENT_LIMIT: Final = 1024
 """Characters of `userAgent`, as CloudTrail limits it."""
 
 
-class Asked(Protocol):
+class AuditedRequest(Protocol):
     """What a record takes from a request. `sender` and `asked` are noted by the door once they are known."""
 
     id: str
@@ -57,14 +57,16 @@ class Audit:
         """Whether a request that reads, or one that changes something, is to be recorded."""
         return self._write is not None and (self._reads or not reading)
 
-    def note(self, request: Asked, operation: str, failure: Refusal | str | None, service: str = "ecr") -> None:
+    def note(
+        self, request: AuditedRequest, operation: str, failure: Refusal | str | None, service: str = "ecr"
+    ) -> None:
         """Record a call of an operation, if such are to be recorded. `failure` as in `record`."""
         if self.wants(reading=is_reading(operation)):
             self.record(request, operation, failure, service=service)
 
     def record(
         self,
-        request: Asked,
+        request: AuditedRequest,
         operation: str,
         failure: Refusal | str | None,
         *,
@@ -107,7 +109,7 @@ class Audit:
         }
         self._write(msgspec.json.encode(record, enc_hook=str))
 
-    def describe(self, request: Asked, operation: str, service: str = "ecr") -> dict[str, Any]:
+    def describe(self, request: AuditedRequest, operation: str, service: str = "ecr") -> dict[str, Any]:
         """The record of a call that was done, whether there is an audit log or not."""
         caller = request.sender if isinstance(request.sender, Caller) else None
         region = caller.region if caller else self._region

@@ -49,7 +49,7 @@ class Event:
     detail: dict[str, Any]
 
 
-class Described(Protocol):
+class EventImage(Protocol):
     """What an event tells of an image: a manifest has it, and a row of one."""
 
     @property
@@ -100,7 +100,9 @@ def envelope(event: Event, event_id: str) -> dict[str, Any]:
     }
 
 
-def image_event(repository: Repository, action: str, digest: str, tag: str | None, image: Described, now: int) -> Event:
+def image_event(
+    repository: Repository, action: str, digest: str, tag: str | None, image: EventImage, now: int
+) -> Event:
     """PUSH or DELETE of an image: one for each tag, or one with an empty tag for an image without any."""
     return _image_event(repository, action, digest, image, now, {"image-tag": tag or ""})
 
@@ -125,7 +127,7 @@ def record_api_call(
 
 
 def _image_event(
-    repository: Repository, action: str, digest: str, image: Described, now: int, further: dict[str, Any]
+    repository: Repository, action: str, digest: str, image: EventImage, now: int, further: dict[str, Any]
 ) -> Event:
     detail = {
         "result": "SUCCESS",

@@ -180,7 +180,7 @@ class _Outcome:
     failure: str | None = None
 
 
-class Deliveries:
+class DeliveryJobs:
     """Does the jobs that deliver."""
 
     def __init__(self, database: Database, vault: Vault, courier: Courier, now: Clock) -> None:

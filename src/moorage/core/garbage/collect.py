@@ -28,7 +28,7 @@ from moorage.metadata.garbage.deleted_images import RemovedImage
 from moorage.metadata.garbage.unreferenced import (
     BLOB,
     UPLOAD,
-    Before,
+    Cutoff,
     OldUpload,
     RemovedBytes,
     UnneededBlob,
@@ -49,7 +49,7 @@ _BATCH: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class CollectionRules:
     """What counts as garbage, and how much of the time is taken to look for it (`share`, up to 1)."""
 
     grace: int = GRACE_PERIOD
@@ -105,10 +105,10 @@ class Collector:
         self._blobs = blobs
         self._now = now
 
-    async def collect(self, rules: Rules, report: Report) -> None:
+    async def collect(self, rules: CollectionRules, report: Report) -> None:
         """Remove what is garbage at this moment, or only say what it is. Raises OSError, Unavailable."""
         now = self._now()
-        before = Before(collectable_before(now, rules.grace), now - rules.grace)
+        before = Cutoff(collectable_before(now, rules.grace), now - rules.grace)
         await self._run(rules, report, _removed_images(before))
         await self._run(rules, report, _uploads(now - rules.upload_life, now))
         await self._run(rules, report, _layers(before))
@@ -117,7 +117,7 @@ class Collector:
             await self._database.write(lambda tx: garbage.forget_finished(tx, now - FINISHED_LIFE))
         await self._remove_bytes(rules, report)
 
-    async def _run(self, rules: Rules, report: Report, search: _Search[T, P]) -> None:
+    async def _run(self, rules: CollectionRules, report: Report, search: _Search[T, P]) -> None:
         pace, position = Pace(rules.share), search.first
         while True:
             found, after = await pace.read(self._database, partial(_look, search, position))
@@ -132,7 +132,7 @@ class Collector:
                 return
             position = after
 
-    async def _remove_bytes(self, rules: Rules, report: Report) -> None:
+    async def _remove_bytes(self, rules: CollectionRules, report: Report) -> None:
         """What is on the list leaves the store, and then the list."""
         now, after = self._now(), ""
         while True:
@@ -202,7 +202,7 @@ def _batches(found: list[T]) -> Iterator[list[T]]:
 # --- What is looked for, and in this order ----------------------------------------------------------------------
 
 
-def _removed_images(before: Before) -> _Search[RemovedImage, int]:
+def _removed_images(before: Cutoff) -> _Search[RemovedImage, int]:
     def describe(image: RemovedImage) -> Garbage:
         return Garbage("removed image", f"{image.repository}@{image.digest}", 0, "it was deleted long ago")
 
@@ -226,7 +226,7 @@ def _uploads(begun_before: int, due_at: int) -> _Search[OldUpload, str]:
     )
 
 
-def _layers(before: Before) -> _Search[UnneededLayer, int]:
+def _layers(before: Cutoff) -> _Search[UnneededLayer, int]:
     def describe(layer: UnneededLayer) -> Garbage:
         return Garbage("layer", f"{layer.repository}@{layer.digest}", 0, "no image of the repository needs it")
 
@@ -238,7 +238,7 @@ def _layers(before: Before) -> _Search[UnneededLayer, int]:
     )
 
 
-def _unneeded_blobs(before: Before, due_at: int) -> _Search[UnneededBlob, int]:
+def _unneeded_blobs(before: Cutoff, due_at: int) -> _Search[UnneededBlob, int]:
     def describe(blob: UnneededBlob) -> Garbage:
         return Garbage("blob", blob.digest, blob.size, "no repository has it")
 

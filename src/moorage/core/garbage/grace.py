@@ -28,12 +28,12 @@ def collectable_before(now: int, grace: int) -> int:
     return now - grace - grace // _FRACTION
 
 
-def kept_until(told_at: int, grace: int) -> int:
+def grace_end(reported_at: int, grace: int) -> int:
     """How long a layer is kept that nobody is told of again."""
-    return told_at + grace + grace // _FRACTION
+    return reported_at + grace + grace // _FRACTION
 
 
-class Telling:
+class GracePeriods:
     """Keeps what clients are told of layers true."""
 
     def __init__(self, database: Database, now: Clock, grace: int = GRACE_PERIOD) -> None:
@@ -48,7 +48,7 @@ class Telling:
         RepositoryNotFound.
         """
         now = self._now()
-        due = [blob.digest for blob in blobs if blob.told_at <= now - self._grace // _FRACTION]
+        due = [blob.digest for blob in blobs if blob.reported_at <= now - self._grace // _FRACTION]
         if not due:
             return True
 

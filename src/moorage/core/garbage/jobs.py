@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from moorage.core.garbage.collect import Collector, Report, Rules, Totals
+from moorage.core.garbage.collect import CollectionRules, Collector, Report, Totals
 from moorage.core.garbage.sweep import Sweeper
 from moorage.domain.errors import Unavailable
 from moorage.metadata.jobs import Job, JobFailed
 from moorage.telemetry import Log
 
 
-class Collection:
+class GarbageJobs:
     """What the job does."""
 
-    def __init__(self, collector: Collector, sweeper: Sweeper, rules: Rules, log: Log) -> None:
+    def __init__(self, collector: Collector, sweeper: Sweeper, rules: CollectionRules, log: Log) -> None:
         self._collector = collector
         self._sweeper = sweeper
         self._rules = rules
@@ -28,7 +28,7 @@ class Collection:
         """Remove what the store has and nobody knows of. Raises JobFailed as `run` does."""
         await self._told(self._sweeper.sweep)
 
-    async def _told(self, remove: Callable[[Rules, Report], Awaitable[None]]) -> None:
+    async def _told(self, remove: Callable[[CollectionRules, Report], Awaitable[None]]) -> None:
         totals = Totals()
         try:
             await remove(self._rules, totals)

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
 
-from moorage.core.garbage.collect import Garbage, Pace, Report, Rules
+from moorage.core.garbage.collect import CollectionRules, Garbage, Pace, Report
 from moorage.domain.ports import BlobStore, Listing
 from moorage.metadata.database import Database
 from moorage.metadata.garbage import verification
@@ -29,7 +29,7 @@ class Sweeper:
         self._blobs = blobs
         self._listing = listing
 
-    async def sweep(self, rules: Rules, report: Report) -> None:
+    async def sweep(self, rules: CollectionRules, report: Report) -> None:
         """Remove what nobody knows of, or only say what it is. Raises OSError, Unavailable."""
         pace = Pace(rules.share)
         await self._states(rules, report)
@@ -52,7 +52,7 @@ class Sweeper:
                 for key in unknown:
                     report(Garbage("unknown blob", key, found[key].size, "no row names it, and its upload is over"))
 
-    async def _states(self, rules: Rules, report: Report) -> None:
+    async def _states(self, rules: CollectionRules, report: Report) -> None:
         """Uploads that ended without their store hearing of it: with their repository, or in a crash."""
         after = ""
         while ended := await self._database.read(partial(verification.ended_states, after=after, limit=_BATCH)):
@@ -63,7 +63,7 @@ class Sweeper:
         return await self._database.read(moves.is_sealed)
 
     async def _remove(
-        self, uploads: list[str], remove: Callable[[str], Awaitable[None]], rules: Rules, report: Report
+        self, uploads: list[str], remove: Callable[[str], Awaitable[None]], rules: CollectionRules, report: Report
     ) -> None:
         if uploads and await self._has_moved():
             return

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from moorage.core.clock import iso_time
-from moorage.core.garbage.grace import kept_until
+from moorage.core.garbage.grace import grace_end
 from moorage.metadata.database import Transaction
 from moorage.metadata.garbage import references as holders
 from moorage.metadata.garbage.references import Stored, Visible
@@ -14,7 +14,7 @@ from moorage.metadata.registry import images, layers
 
 
 @dataclass(frozen=True, slots=True)
-class Reason:
+class Retention:
     """One thing that holds what was asked for: where (a repository, or the store), what, and until when if it ends."""
 
     where: str
@@ -22,47 +22,49 @@ class Reason:
     until: int | None = None
 
 
-def why(tx: Transaction, digest: str, grace: int) -> list[Reason]:
+def why(tx: Transaction, digest: str, grace: int) -> list[Retention]:
     """All that holds the blob or the image of a digest; nothing when there is none."""
     return [*_of_images(tx, digest, grace), *_of_blob(tx, digest, grace)]
 
 
-def _of_images(tx: Transaction, digest: str, grace: int) -> Iterator[Reason]:
+def _of_images(tx: Transaction, digest: str, grace: int) -> Iterator[Retention]:
     for image in holders.images_called(tx, digest):
         where = f"{image.registry}/{image.repository}"
-        yield Reason(where, f"an image, {_tagged(tx, image)}; images stay until they are deleted")
+        yield Retention(where, f"an image, {_tagged(tx, image)}; images stay until they are deleted")
         for parent in images.parents_of(tx, image.id):
-            yield Reason(where, f"index {parent} lists it: it cannot be deleted")
+            yield Retention(where, f"index {parent} lists it: it cannot be deleted")
         for referrer in images.with_subject(tx, image.repository_id, digest):
-            yield Reason(where, f"image {referrer.digest} refers to it as its subject")
+            yield Retention(where, f"image {referrer.digest} refers to it as its subject")
     for removed in holders.removed_called(tx, digest):
         where = f"{removed.registry}/{removed.repository}"
-        yield Reason(where, "a deleted image: `moorage undelete` brings it back", removed.removed_at + grace)
+        yield Retention(where, "a deleted image: `moorage undelete` brings it back", removed.removed_at + grace)
 
 
-def _of_blob(tx: Transaction, digest: str, grace: int) -> Iterator[Reason]:
+def _of_blob(tx: Transaction, digest: str, grace: int) -> Iterator[Retention]:
     for one in holders.seen_by(tx, digest):
         yield from _of_layer(tx, one, digest, grace)
     for removed in holders.removed_needing(tx, digest):
         where = f"{removed.registry}/{removed.repository}"
-        yield Reason(where, f"deleted image {removed.digest} needs it", removed.removed_at + grace)
+        yield Retention(where, f"deleted image {removed.digest} needs it", removed.removed_at + grace)
     known = layers.find_blob(tx, digest)
     if known is not None:
-        yield Reason("store", f"its bytes are {known.key}")
+        yield Retention("store", f"its bytes are {known.key}")
     for key, at in holders.damaged(tx, digest):
-        yield Reason("store", f"{key} was found damaged or missing on {iso_time(at)}; pushing it again heals it")
+        yield Retention("store", f"{key} was found damaged or missing on {iso_time(at)}; pushing it again heals it")
     for key, due_at in holders.leaving(tx, digest):
-        yield Reason("store", f"nothing needs {key}, whose row is gone", due_at)
+        yield Retention("store", f"nothing needs {key}, whose row is gone", due_at)
 
 
-def _of_layer(tx: Transaction, one: Visible, digest: str, grace: int) -> Iterable[Reason]:
+def _of_layer(tx: Transaction, one: Visible, digest: str, grace: int) -> Iterable[Retention]:
     where = f"{one.registry}/{one.repository}"
     needing = holders.needing(tx, one.repository_id, digest)
     if not needing:
         return [
-            Reason(where, "no image needs it, and a client may have been told of it", kept_until(one.told_at, grace))
+            Retention(
+                where, "no image needs it, and a client may have been told of it", grace_end(one.reported_at, grace)
+            )
         ]
-    return [Reason(where, f"image {image.digest} needs it, {_tagged(tx, image)}") for image in needing]
+    return [Retention(where, f"image {image.digest} needs it, {_tagged(tx, image)}") for image in needing]
 
 
 def _tagged(tx: Transaction, image: Stored) -> str:

@@ -29,14 +29,14 @@ Document = dict[str, Any]
 """A policy as a structure of the file."""
 
 
-class Holder(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+class DesiredUser(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """A user: names or ARNs of its policies, and those written into it."""
 
     policies: list[str] = []
     inline: dict[str, Document] = {}
 
 
-class WantedRole(Holder, forbid_unknown_fields=True, kw_only=True):
+class DesiredRole(DesiredUser, forbid_unknown_fields=True, kw_only=True):
     """`max_session` in seconds."""
 
     trust: Document
@@ -52,17 +52,17 @@ class Provider(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     keys_file: str | None = None
 
 
-class Wanted(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+class DesiredState(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """What an identities file says of one account."""
 
     account: str | None = None
     policies: dict[str, Document] = {}
-    users: dict[str, Holder] = {}
-    roles: dict[str, WantedRole] = {}
+    users: dict[str, DesiredUser] = {}
+    roles: dict[str, DesiredRole] = {}
     oidc_providers: dict[str, Provider] = {}
 
 
-def reconcile(tx: Transaction, account: str, wanted: Wanted, now: int, *, prune: bool) -> list[str]:
+def apply_state(tx: Transaction, account: str, wanted: DesiredState, now: int, *, prune: bool) -> list[str]:
     """Do what the account lacks, and tell it: `+` new, `~` changed, `-` gone. Raises AccountError.
 
     In one transaction all of it happens, or nothing.
@@ -97,7 +97,7 @@ def _providers(tx: Transaction, account: str, wanted: Mapping[str, Provider], no
         yield f"+ oidc provider {issuer}" if present is None else f"~ oidc provider {issuer}"
 
 
-def _users(tx: Transaction, account: str, wanted: Mapping[str, Holder], now: int) -> Iterator[str]:
+def _users(tx: Transaction, account: str, wanted: Mapping[str, DesiredUser], now: int) -> Iterator[str]:
     for name, holder in wanted.items():
         user = identities.find_user(tx, account, name)
         if user is None:
@@ -106,7 +106,7 @@ def _users(tx: Transaction, account: str, wanted: Mapping[str, Holder], now: int
         yield from _held(tx, user, holder, f"user {name}")
 
 
-def _roles(tx: Transaction, account: str, wanted: Mapping[str, WantedRole], now: int) -> Iterator[str]:
+def _roles(tx: Transaction, account: str, wanted: Mapping[str, DesiredRole], now: int) -> Iterator[str]:
     for name, holder in wanted.items():
         role = role_rows.find_role(tx, account, name)
         if role is None:
@@ -118,7 +118,7 @@ def _roles(tx: Transaction, account: str, wanted: Mapping[str, WantedRole], now:
         yield from _held(tx, role, holder, f"role {name}")
 
 
-def _changed(tx: Transaction, role: Role, wanted: WantedRole) -> Iterator[str]:
+def _changed(tx: Transaction, role: Role, wanted: DesiredRole) -> Iterator[str]:
     if role.path != wanted.path:
         raise accounts.AccountError(f"the path of a role cannot be changed: delete role {role.name!r} first")
     if not _is_same(role.trust_policy, wanted.trust):
@@ -130,7 +130,7 @@ def _changed(tx: Transaction, role: Role, wanted: WantedRole) -> Iterator[str]:
         yield f"~ role {role.name}: longest session {wanted.max_session} s"
 
 
-def _held(tx: Transaction, identity: Identity, wanted: Holder, title: str) -> Iterator[str]:
+def _held(tx: Transaction, identity: Identity, wanted: DesiredUser, title: str) -> Iterator[str]:
     """First what is too much, so that a full set can change one for another."""
     held = policy_rows.held_by(tx, identity.id)
     attached, inline = {policy for policy, _ in held.attached}, dict(held.inline)
@@ -150,7 +150,7 @@ def _held(tx: Transaction, identity: Identity, wanted: Holder, title: str) -> It
             yield f"{'~' if name in inline else '+'} {title}: inline policy {name}"
 
 
-def _pruned(tx: Transaction, account: str, wanted: Wanted) -> Iterator[str]:
+def _pruned(tx: Transaction, account: str, wanted: DesiredState) -> Iterator[str]:
     """Remove what the file does not name; the root user stays. Policies go last, when nobody has them any more."""
     for user in identities.list_users(tx, account):
         if user.name not in wanted.users and user.name != ROOT:

@@ -22,7 +22,7 @@ from moorage.domain.identity.callers import Caller
 from moorage.domain.identity.policies.document import Kind, Policy, accept_policy, parse_policy
 from moorage.domain.identity.policies.elements import BadPolicy
 from moorage.domain.identity.policies.evaluation import Decision, PolicySet, Reason, evaluate
-from moorage.domain.identity.policies.request import Circumstances, Request
+from moorage.domain.identity.policies.request import Request, RequestContext
 from moorage.domain.identity.policies.statements import Effect
 from moorage.domain.identity.session_errors import (
     InvalidIdentityToken,
@@ -50,7 +50,7 @@ _ROLE_ARN: Final = re.compile(r"arn:aws:iam::(\d{12}):role(/(?:[!-.0-~]+/)*)([\w
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class AssumeRoleRequest:
     """What a caller asks for; `seconds` is None for the default."""
 
     role_arn: str
@@ -62,7 +62,7 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
-class Assumed:
+class AssumedSession:
     """A role that may be assumed, the session it gives, and how long that lasts (microseconds)."""
 
     role: Role
@@ -89,7 +89,7 @@ class Bearer:
         return self.arn
 
 
-def assume(tx: Transaction, caller: Caller, wish: Wish, circumstances: Circumstances) -> Assumed:
+def assume(tx: Transaction, caller: Caller, wish: AssumeRoleRequest, request_context: RequestContext) -> AssumedSession:
     """Raises AccessDenied, RootCannotAssume, InvalidParameter, MalformedPolicyDocument, SessionTooLong."""
     account, role = _role_of(tx, wish)
     session = _session_of(tx, account, role, wish)
@@ -99,7 +99,7 @@ def assume(tx: Transaction, caller: Caller, wish: Wish, circumstances: Circumsta
     if wish.external_id is not None:
         more["sts:externalid"] = (wish.external_id,)
     request = Request(
-        caller, "sts:AssumeRole", wish.role_arn, account, caller.region, replace(circumstances, more=more)
+        caller, "sts:AssumeRole", wish.role_arn, account, caller.region, replace(request_context, more=more)
     )
     trust = _trust_of(role)
     decision = _decide(request, PolicySet(caller.policies, trust, caller.session_policies))
@@ -110,10 +110,12 @@ def assume(tx: Transaction, caller: Caller, wish: Wish, circumstances: Circumsta
             resource=wish.role_arn,
             reason=decision.reason.words(request.action),
         )
-    return Assumed(role, session, _life(wish, role, is_chained=caller.role is not None))
+    return AssumedSession(role, session, _life(wish, role, is_chained=caller.role is not None))
 
 
-def assume_with_token(tx: Transaction, token: str, wish: Wish, circumstances: Circumstances) -> tuple[Assumed, Claims]:
+def assume_with_web_identity(
+    tx: Transaction, token: str, wish: AssumeRoleRequest, request_context: RequestContext
+) -> tuple[AssumedSession, Claims]:
     """For whoever brings a token of a provider that the role's account believes. The time is the circumstances'.
 
     Raises InvalidIdentityToken, ExpiredIdentityToken, WebIdentityDenied, InvalidParameter, MalformedPolicyDocument,
@@ -121,15 +123,15 @@ def assume_with_token(tx: Transaction, token: str, wish: Wish, circumstances: Ci
     """
     account, role = _role_of(tx, wish)
     session = _session_of(tx, account, role, wish)
-    claims, provider = _proven(tx, account, token, circumstances.time)
+    claims, provider = _proven(tx, account, token, request_context.time)
     more = {f"{provider.name}:{name}".lower(): values for name, values in _keys(claims).items()}
     more["sts:rolesessionname"] = (wish.session_name,)
     bearer = Bearer(account, provider.arn, claims.subject, frozenset({f"Federated:{provider.arn}"}))
     action = "sts:AssumeRoleWithWebIdentity"
-    request = Request(bearer, action, wish.role_arn, account, "", replace(circumstances, more=more))
+    request = Request(bearer, action, wish.role_arn, account, "", replace(request_context, more=more))
     if role is None or not _decide(request, PolicySet((), _trust_of(role))).allowed:
         raise WebIdentityDenied
-    return Assumed(role, session, _life(wish, role, is_chained=False)), claims
+    return AssumedSession(role, session, _life(wish, role, is_chained=False)), claims
 
 
 def _decide(request: Request, policies: PolicySet) -> Decision:
@@ -172,7 +174,7 @@ def _keys(claims: Claims) -> dict[str, tuple[str, ...]]:
     return {**claims.values, "aud": (claims.party,), "oaud": claims.audiences}
 
 
-def _role_of(tx: Transaction, wish: Wish) -> tuple[str, Role | None]:
+def _role_of(tx: Transaction, wish: AssumeRoleRequest) -> tuple[str, Role | None]:
     """The account that the ARN names, and its role of that path and name."""
     found = _ROLE_ARN.fullmatch(wish.role_arn)
     if found is None:
@@ -181,7 +183,7 @@ def _role_of(tx: Transaction, wish: Wish) -> tuple[str, Role | None]:
     return found[1], role if role is not None and role.path == found[2] else None
 
 
-def _session_of(tx: Transaction, account: str, role: Role | None, wish: Wish) -> RoleSession:
+def _session_of(tx: Transaction, account: str, role: Role | None, wish: AssumeRoleRequest) -> RoleSession:
     if _SESSION_NAME.fullmatch(wish.session_name) is None:
         constraint = r"Member must satisfy regular expression pattern: [\w+=,.@-]{2,64}"
         raise InvalidParameter(parameter="roleSessionName", constraint=constraint)
@@ -195,7 +197,7 @@ def _session_of(tx: Transaction, account: str, role: Role | None, wish: Wish) ->
     return RoleSession("" if role is None else role.id, wish.session_name, wish.policy, wish.policy_arns)
 
 
-def _check_policies(tx: Transaction, account: str, wish: Wish) -> None:
+def _check_policies(tx: Transaction, account: str, wish: AssumeRoleRequest) -> None:
     """Session policies: what they name must be there, in the role's account or of AWS."""
     if len(wish.policy_arns) > _POLICY_LIMIT:
         constraint = f"Member must have length less than or equal to {_POLICY_LIMIT}"
@@ -218,7 +220,7 @@ def _check_policy(tx: Transaction, account: str, arn: str) -> None:
     identity_policies.document_of(tx, policy)
 
 
-def _life(wish: Wish, role: Role, *, is_chained: bool) -> int:
+def _life(wish: AssumeRoleRequest, role: Role, *, is_chained: bool) -> int:
     seconds = DEFAULT_SECONDS if wish.seconds is None else wish.seconds
     if seconds > role.max_session_seconds:
         raise SessionTooLong(limit="MaxSessionDuration set for this role")

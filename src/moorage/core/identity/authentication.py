@@ -27,7 +27,7 @@ from moorage.core.vault import Forged, Vault
 from moorage.domain.errors import AuthorizationTokenExpired, NotAuthenticated, UnrecognizedClient
 from moorage.domain.identity.callers import Caller
 from moorage.domain.names import Registry
-from moorage.metadata.database import Database, Transaction, Until
+from moorage.metadata.database import CachedUntil, Database, Transaction
 from moorage.metadata.identity import accounts as identities
 from moorage.metadata.identity import roles
 
@@ -171,14 +171,16 @@ class Access:
 
     async def _key(self, key: str) -> _Key | None:
         """An active key; None for any other."""
-        rules = Until.CHANGE_OF_RULES
-        found = await self._database.recall(("key", key), lambda tx: _find_key(tx, key), until=rules)
+        rules = CachedUntil.CHANGE_OF_RULES
+        found = await self._database.read_cached(("key", key), lambda tx: _find_key(tx, key), until=rules)
         return found if found is not None and found.active else None
 
     async def _holder_of(self, session: Session) -> Caller | None:
         """Who has a session; None when the key, the user or the role behind it is there no more."""
-        rules = Until.CHANGE_OF_RULES
-        return await self._database.recall(("session", session.key), lambda tx: _find_holder(tx, session), until=rules)
+        rules = CachedUntil.CHANGE_OF_RULES
+        return await self._database.read_cached(
+            ("session", session.key), lambda tx: _find_holder(tx, session), until=rules
+        )
 
 
 def _find_key(tx: Transaction, key: str) -> _Key | None:

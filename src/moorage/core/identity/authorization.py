@@ -13,10 +13,10 @@ from moorage.domain.errors import AccessDenied
 from moorage.domain.identity.callers import Caller
 from moorage.domain.identity.policies.document import Kind, Policy, parse_policy
 from moorage.domain.identity.policies.evaluation import Decision, PolicySet, evaluate
-from moorage.domain.identity.policies.request import Circumstances, Request
+from moorage.domain.identity.policies.request import Request, RequestContext
 from moorage.domain.identity.policies.statements import Effect
 from moorage.domain.names import Registry
-from moorage.metadata.database import Database, Transaction, Until
+from moorage.metadata.database import CachedUntil, Database, Transaction
 from moorage.metadata.registry import policies, repositories, settings
 
 FIRST_SCOPE: Final = frozenset({"ecr:ReplicateImage", "ecr:BatchImportUpstreamImage", "ecr:CreateRepository"})
@@ -26,24 +26,24 @@ _DECIDES_OUTRIGHT: Final = 4096
 """Sets of policies and actions of which it is remembered whether circumstances matter."""
 
 
-class Question(NamedTuple):
+class AccessRequest(NamedTuple):
     """Whether `caller` may do `action` (`ecr:PutImage`) to a repository, or to the registry (None).
 
-    The repository need not exist. `circumstances` are asked for only when they matter, which they rarely do.
+    The repository need not exist. `request_context` are asked for only when they matter, which they rarely do.
     """
 
     caller: Caller
     action: str
     registry: Registry
     repository: str | None = None
-    circumstances: Callable[[], Circumstances] = Circumstances
+    request_context: Callable[[], RequestContext] = RequestContext
 
     @property
     def resource(self) -> str:
         """An ARN, or `*` for the registry."""
         return self.registry.repository_arn(self.repository) if self.repository else self.registry.registry_arn()
 
-    def about(self, repository: str) -> Question:
+    def about(self, repository: str) -> AccessRequest:
         """The same question about another repository."""
         return self._replace(repository=repository)
 
@@ -66,11 +66,13 @@ class Question(NamedTuple):
     def request(self, tags: Mapping[str, str]) -> Request:
         """What policies are asked; `tags` are the repository's."""
         registry = self.registry
-        circumstances = self.circumstances()
-        return Request(self.caller, self.action, self.resource, registry.account, registry.region, circumstances, tags)
+        request_context = self.request_context()
+        return Request(
+            self.caller, self.action, self.resource, registry.account, registry.region, request_context, tags
+        )
 
 
-class Protection(NamedTuple):
+class ResourcePolicies(NamedTuple):
     """What a resource itself says about who may do what with it. `exists` is False for no such repository.
 
     `first_scope` is whether the registry policy has the narrow scope that it had once (REGISTRY_POLICY_SCOPE, V1).
@@ -86,16 +88,16 @@ class Protection(NamedTuple):
         return self.policies
 
 
-def decide(tx: Transaction, question: Question) -> Decision:
+def decide(tx: Transaction, access_request: AccessRequest) -> Decision:
     """The decision on a question, with the statements that decided it."""
-    found = _protection(tx, question).policies_on(question.action)
-    tags = _tags(tx, question) if _speak_of_tags(question, found) else {}
-    return _judge(question, found, tags)
+    found = _resource_policies(tx, access_request).policies_on(access_request.action)
+    tags = _tags(tx, access_request) if _speak_of_tags(access_request, found) else {}
+    return _judge(access_request, found, tags)
 
 
-def visible(tx: Transaction, question: Question, names: Iterable[str]) -> list[str]:
+def visible(tx: Transaction, access_request: AccessRequest, names: Iterable[str]) -> list[str]:
     """Those of the repositories to which the question's action is allowed."""
-    return [name for name in names if decide(tx, question.about(name)).allowed]
+    return [name for name in names if decide(tx, access_request.about(name)).allowed]
 
 
 class Authorizer:
@@ -104,34 +106,34 @@ class Authorizer:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def check(self, question: Question) -> None:
+    async def check(self, access_request: AccessRequest) -> None:
         """Raise AccessDenied unless the answer is yes."""
-        found = await self._policies(question)
-        if not found and question.is_allowed_outright():
+        found = await self._policies(access_request)
+        if not found and access_request.is_allowed_outright():
             return
-        decision = _judge(question, found, await self._tags(question, found))
+        decision = _judge(access_request, found, await self._tags(access_request, found))
         if not decision.allowed:
-            raise question.refusal(decision)
+            raise access_request.refusal(decision)
 
-    async def _policies(self, question: Question) -> tuple[Policy, ...]:
-        registry = question.registry
-        protection = await self._database.recall(
-            ("protection", registry.account, registry.region, question.repository),
-            lambda tx: _protection(tx, question),
+    async def _policies(self, access_request: AccessRequest) -> tuple[Policy, ...]:
+        registry = access_request.registry
+        resource_policies = await self._database.read_cached(
+            ("protection", registry.account, registry.region, access_request.repository),
+            lambda tx: _resource_policies(tx, access_request),
             keep=_exists,
-            until=Until.CHANGE_OF_RULES,
+            until=CachedUntil.CHANGE_OF_RULES,
         )
-        return protection.policies_on(question.action)
+        return resource_policies.policies_on(access_request.action)
 
-    async def _tags(self, question: Question, found: tuple[Policy, ...]) -> Mapping[str, str]:
-        if not _speak_of_tags(question, found):
+    async def _tags(self, access_request: AccessRequest, found: tuple[Policy, ...]) -> Mapping[str, str]:
+        if not _speak_of_tags(access_request, found):
             return {}
-        registry = question.registry
-        return await self._database.recall(
-            ("resource tags", registry.account, registry.region, question.repository),
-            lambda tx: _tags(tx, question),
+        registry = access_request.registry
+        return await self._database.read_cached(
+            ("resource tags", registry.account, registry.region, access_request.repository),
+            lambda tx: _tags(tx, access_request),
             keep=bool,
-            until=Until.CHANGE_OF_RULES,
+            until=CachedUntil.CHANGE_OF_RULES,
         )
 
 
@@ -142,31 +144,31 @@ def _grant_outright(policies: tuple[Policy, ...], action: str) -> bool:
     )
 
 
-def _exists(protection: Protection) -> bool:
+def _exists(resource_policies: ResourcePolicies) -> bool:
     """Names that are asked for and do not exist are too many to remember."""
-    return protection.exists
+    return resource_policies.exists
 
 
-def _protection(tx: Transaction, question: Question) -> Protection:
-    name = question.repository or ""
-    attached = policies.attached(tx, question.registry, name)
+def _resource_policies(tx: Transaction, access_request: AccessRequest) -> ResourcePolicies:
+    name = access_request.repository or ""
+    attached = policies.attached(tx, access_request.registry, name)
     texts = ((attached.repository, Kind.REPOSITORY, name), (attached.registry, Kind.REGISTRY, ""))
     found = tuple(parse_policy(text, kind, named) for text, kind, named in texts if text is not None)
-    narrow = attached.registry is not None and settings.registry_policy_scope(tx, question.registry) == "V1"
-    return Protection(attached.exists or not name, found, narrow)
+    narrow = attached.registry is not None and settings.registry_policy_scope(tx, access_request.registry) == "V1"
+    return ResourcePolicies(attached.exists or not name, found, narrow)
 
 
-def _speak_of_tags(question: Question, found: tuple[Policy, ...]) -> bool:
-    caller = question.caller
+def _speak_of_tags(access_request: AccessRequest, found: tuple[Policy, ...]) -> bool:
+    caller = access_request.caller
     everything = (*caller.policies, *(caller.session_policies or ()), *found)
-    return question.repository is not None and any(policy.speaks_of_resource_tags for policy in everything)
+    return access_request.repository is not None and any(policy.speaks_of_resource_tags for policy in everything)
 
 
-def _tags(tx: Transaction, question: Question) -> Mapping[str, str]:
-    repository = repositories.find(tx, question.registry, question.repository or "")
+def _tags(tx: Transaction, access_request: AccessRequest) -> Mapping[str, str]:
+    repository = repositories.find(tx, access_request.registry, access_request.repository or "")
     return {} if repository is None else repositories.resource_tags(tx, repository)
 
 
-def _judge(question: Question, found: tuple[Policy, ...], tags: Mapping[str, str]) -> Decision:
-    caller = question.caller
-    return evaluate(question.request(tags), PolicySet(caller.policies, found, caller.session_policies))
+def _judge(access_request: AccessRequest, found: tuple[Policy, ...], tags: Mapping[str, str]) -> Decision:
+    caller = access_request.caller
+    return evaluate(access_request.request(tags), PolicySet(caller.policies, found, caller.session_policies))

@@ -7,11 +7,11 @@ from typing import Final
 
 from moorage.core.identity import callers
 from moorage.core.identity.accounts import AccountError
-from moorage.core.identity.authorization import Question, decide
+from moorage.core.identity.authorization import AccessRequest, decide
 from moorage.domain.errors import InvalidParameter
 from moorage.domain.identity.actions import OPERATIONS
 from moorage.domain.identity.policies.explaining import explain
-from moorage.domain.identity.policies.request import Circumstances
+from moorage.domain.identity.policies.request import RequestContext
 from moorage.domain.names import Registry, parse_repository_arn
 from moorage.metadata.database import Transaction
 
@@ -25,7 +25,7 @@ _REGISTRY: Final = "*"
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ExplainQuery:
     """A question as people write it; `resource` is a repository's name or ARN, or `*`."""
 
     caller: str
@@ -35,15 +35,17 @@ class Asked:
     source_ip: str = ""
 
 
-def answer(tx: Transaction, account: str, asked: Asked, now: int) -> tuple[bool, list[str]]:
+def answer(tx: Transaction, account: str, asked: ExplainQuery, now: int) -> tuple[bool, list[str]]:
     """Whether it is allowed, and why. Raises AccountError for what does not exist."""
     if asked.action not in ACTIONS:
         raise AccountError(f"{asked.action[:100]!r} is no action of ECR, as ecr:PutImage is")
     caller = callers.named(tx, account, asked.caller, asked.region)
     registry, repository = _place(asked.resource, caller.registry)
-    question = Question(caller, asked.action, registry, repository, lambda: Circumstances(now, asked.source_ip))
-    decision = decide(tx, question)
-    return decision.allowed, explain(question.request({}), decision)
+    access_request = AccessRequest(
+        caller, asked.action, registry, repository, lambda: RequestContext(now, asked.source_ip)
+    )
+    decision = decide(tx, access_request)
+    return decision.allowed, explain(access_request.request({}), decision)
 
 
 def _place(resource: str, own: Registry) -> tuple[Registry, str | None]:

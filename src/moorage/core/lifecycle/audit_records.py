@@ -29,14 +29,14 @@ _COUNTS: Final[Mapping[str, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class AppliedBatch:
     """What a run did to a repository in one transaction."""
 
     repository: Repository | None = None
     choices: Sequence[Choice] = ()
 
 
-def tell(audit: Audit, done: Done, policy: str, evaluated_at: int) -> None:
+def tell(audit: Audit, done: AppliedBatch, policy: str, evaluated_at: int) -> None:
     """Record what was done by the policy of this text."""
     repository = done.repository
     if repository is None:

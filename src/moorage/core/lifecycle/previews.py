@@ -8,7 +8,7 @@ from typing import Final
 
 from moorage.core.clock import DAY, HOUR
 from moorage.core.lifecycle import policies as lifecycle
-from moorage.core.registry.images import Failed, ImageId, resolve
+from moorage.core.registry.images import ImageFailure, ImageId, resolve
 from moorage.domain.lifecycle.errors import LifecyclePolicyPreviewInProgress, LifecyclePolicyPreviewNotFound
 from moorage.domain.lifecycle.policy import parse
 from moorage.metadata import jobs
@@ -37,7 +37,7 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class PreviewPage:
     """A preview as it is shown; one that is not complete has no results."""
 
     preview: Preview
@@ -46,7 +46,7 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ResultFilter:
     """Which results of a preview are asked for: those of some images, or a page of all; tagged, untagged or both."""
 
     image_ids: tuple[ImageId, ...] | None
@@ -71,26 +71,28 @@ def start(tx: Transaction, repository: Repository, text: str | None, now: int) -
     return text
 
 
-def get(tx: Transaction, repository: Repository, asked: Asked, now: int) -> Found:
+def get(tx: Transaction, repository: Repository, asked: ResultFilter, now: int) -> PreviewPage:
     """Raises LifecyclePolicyPreviewNotFound."""
     preview = rows.find_preview(tx, repository.id)
     if preview is None:
         raise LifecyclePolicyPreviewNotFound(repository=repository.name, registry=repository.registry.account)
     status = _status(preview, now)
     if status is not Status.COMPLETE:
-        return Found(preview, status, [])
+        return PreviewPage(preview, status, [])
     if asked.image_ids is None:
         found = rows.page_of_results(tx, repository.id, asked.after, asked.tagged, asked.limit)
-        return Found(preview, status, found)
+        return PreviewPage(preview, status, found)
     named = [_named(tx, repository, image_id) for image_id in dict.fromkeys(asked.image_ids)]
-    return Found(preview, status, [result for result in named if result and asked.tagged in {None, bool(result.tags)}])
+    return PreviewPage(
+        preview, status, [result for result in named if result and asked.tagged in {None, bool(result.tags)}]
+    )
 
 
 def _named(tx: Transaction, repository: Repository, wanted: ImageId) -> PreviewResult | None:
     """What would happen to an image; nothing, also if there is no such image."""
     try:
         image = resolve(tx, repository, wanted)
-    except Failed:
+    except ImageFailure:
         return None
     return rows.find_result(tx, repository.id, image.digest)
 

@@ -18,7 +18,7 @@ from moorage.core.clock import DAY, Clock
 from moorage.core.events.audit import Audit
 from moorage.core.lifecycle import audit_records as lifecycle_records
 from moorage.core.lifecycle import policies as lifecycle
-from moorage.core.lifecycle.audit_records import Done
+from moorage.core.lifecycle.audit_records import AppliedBatch
 from moorage.core.lifecycle.orphans import Deletion
 from moorage.core.registry import images, storage_classes
 from moorage.domain.errors import ImageReferencedByIndex
@@ -46,7 +46,7 @@ _REST: Final = 8.0
 """How much longer than the work before it a rest is: a run takes a ninth of one processor."""
 
 
-class LifecycleRuns:
+class LifecycleJobs:
     """What the jobs of lifecycle policies do. `delay` is the time between a push and the run that it asks for."""
 
     def __init__(self, database: Database, audit: Audit, now: Clock, delay: int) -> None:
@@ -121,13 +121,13 @@ class LifecycleRuns:
                 after = page[-1].id
                 await asyncio.sleep((time.thread_time() - began) * _REST)
 
-    def _apply(self, repository_id: int, text: str, batch: Sequence[Choice], tx: Transaction) -> Done:
+    def _apply(self, repository_id: int, text: str, batch: Sequence[Choice], tx: Transaction) -> AppliedBatch:
         """Do what was chosen where it is still right, and the policy still the same; returns what was done."""
         repository = repositories.find_by_id(tx, repository_id)
         policy = rows.find_policy(tx, repository_id)
         if repository is None or policy is None or policy.text != text:
-            return Done()
-        return Done(repository, [choice for choice in batch if _act(tx, repository, choice, self._now())])
+            return AppliedBatch()
+        return AppliedBatch(repository, [choice for choice in batch if _act(tx, repository, choice, self._now())])
 
     async def _write(self, work: Work[T]) -> T:
         """One transaction of many, and a rest behind it."""

@@ -130,7 +130,7 @@ def _needed_layers(
     Layers kept elsewhere need not be here. Raises LayersNotFound.
     """
     wanted = push.manifest.layers
-    found = layers.hold_layers(tx, repository.id, (layer.digest for layer in wanted))
+    found = layers.lock_layers(tx, repository.id, (layer.digest for layer in wanted))
     missing = [layer.digest for layer in wanted if layer.digest not in found and not layer.is_elsewhere]
     if missing and not push.sparse:
         raise LayersNotFound.for_image(missing, repository.name, repository.registry.account)
@@ -179,7 +179,7 @@ class ImageId:
     tag: str | None = None
 
 
-class Failed(Exception):
+class ImageFailure(Exception):
     """One image of a batch could not be served; `code` and `reason` as BatchGetImage lists them."""
 
     def __init__(self, code: str, reason: str) -> None:
@@ -196,17 +196,17 @@ _TAG_REASON = "Invalid request parameters: image tag should satisfy the regex '[
 def resolve(tx: Transaction, repository: Repository, wanted: ImageId) -> Image:
     """The image that an identifier of a batch names. Raises Failed with ECR's code and reason."""
     if wanted.digest is None and wanted.tag is None:
-        raise Failed("MissingDigestAndTag", "Invalid request parameters: both tag and digest cannot be null")
+        raise ImageFailure("MissingDigestAndTag", "Invalid request parameters: both tag and digest cannot be null")
     if wanted.digest is not None and not _looks_like_digest(wanted.digest):
-        raise Failed("InvalidImageDigest", _DIGEST_REASON)
+        raise ImageFailure("InvalidImageDigest", _DIGEST_REASON)
     if wanted.tag is not None and not _is_tag(wanted.tag):
-        raise Failed("InvalidImageTag", _TAG_REASON)
+        raise ImageFailure("InvalidImageTag", _TAG_REASON)
     image = _resolve(tx, repository, wanted)
     if image is None:
-        raise Failed("ImageNotFound", "Requested image not found")
+        raise ImageFailure("ImageNotFound", "Requested image not found")
     if wanted.digest is not None and image.digest != wanted.digest:
         reason = "Invalid request parameters: given tag does not map to the given digest"
-        raise Failed("ImageTagDoesNotMatchDigest", reason)
+        raise ImageFailure("ImageTagDoesNotMatchDigest", reason)
     return image
 
 
@@ -217,7 +217,7 @@ def resolve_active(tx: Transaction, repository: Repository, wanted: ImageId) -> 
     """
     image = resolve(tx, repository, wanted)
     if image.is_archived:
-        raise Failed("ImageInaccessible", "Requested image is archived")
+        raise ImageFailure("ImageInaccessible", "Requested image is archived")
     return image
 
 
@@ -250,7 +250,7 @@ def get(tx: Transaction, repository: Repository, wanted: ImageId) -> Image:
     """The image that an identifier names, for operations that fail as a whole. Raises ImageNotFound."""
     try:
         return resolve(tx, repository, wanted)
-    except Failed:
+    except ImageFailure:
         raise ImageNotFound(
             digest=wanted.digest or "null",
             tag=wanted.tag or "null",
@@ -269,7 +269,7 @@ def stored_manifest(tx: Transaction, image: Image) -> StoredManifest:
 
 
 @dataclass(frozen=True, slots=True)
-class Removed:
+class DeletedImage:
     """A pair that a deletion took away: one for each tag, or one without a tag."""
 
     digest: str
@@ -284,7 +284,7 @@ def untag(tx: Transaction, repository: Repository, tag: str, now: int) -> None:
     _untag(tx, repository, image, tag, now)
 
 
-def delete(tx: Transaction, repository: Repository, digest: str, now: int) -> list[Removed]:
+def delete(tx: Transaction, repository: Repository, digest: str, now: int) -> list[DeletedImage]:
     """Remove an image and its tags. Raises ManifestNotFound, ImageReferencedByIndex."""
     image = images.find(tx, repository.id, digest)
     if image is None:
@@ -294,25 +294,25 @@ def delete(tx: Transaction, repository: Repository, digest: str, now: int) -> li
 
 def delete_batch(
     tx: Transaction, repository: Repository, wanted: list[ImageId], now: int
-) -> tuple[list[Removed], list[tuple[ImageId, Failed]]]:
+) -> tuple[list[DeletedImage], list[tuple[ImageId, ImageFailure]]]:
     """BatchDeleteImage: what was removed, and what could not be. Indexes go before the images they list."""
-    removed: dict[Removed, None] = {}
-    failures: list[tuple[ImageId, Failed]] = []
+    removed: dict[DeletedImage, None] = {}
+    failures: list[tuple[ImageId, ImageFailure]] = []
     found: list[tuple[ImageId, Image]] = []
     for item in wanted:
         try:
             found.append((item, resolve(tx, repository, item)))
-        except Failed as failure:
+        except ImageFailure as failure:
             failures.append((item, failure))
     for item, image in sorted(found, key=lambda pair: -pair[1].id):  # An index is always younger than its children.
         try:
             removed.update(dict.fromkeys(_delete_item(tx, repository, item, image, now)))
         except ImageReferencedByIndex as refusal:
-            failures.append((item, Failed("ImageReferencedByManifestList", str(refusal))))
+            failures.append((item, ImageFailure("ImageReferencedByManifestList", str(refusal))))
     return list(removed), failures
 
 
-def _delete_item(tx: Transaction, repository: Repository, item: ImageId, image: Image, now: int) -> list[Removed]:
+def _delete_item(tx: Transaction, repository: Repository, item: ImageId, image: Image, now: int) -> list[DeletedImage]:
     """By digest the image goes with all its tags; by tag that tag goes, and with its last tag the image."""
     tags = images.tags_of(tx, image.id)
     if images.find(tx, image.repository_id, image.digest) is None or (item.tag and item.tag not in tags):
@@ -322,17 +322,19 @@ def _delete_item(tx: Transaction, repository: Repository, item: ImageId, image: 
     return [_untag(tx, repository, image, item.tag, now)]
 
 
-def _untag(tx: Transaction, repository: Repository, image: Image, tag: str, now: int) -> Removed:
+def _untag(tx: Transaction, repository: Repository, image: Image, tag: str, now: int) -> DeletedImage:
     images.delete_tag(tx, repository.id, tag)
     events.record(tx, events.image_event(repository, events.DELETE, image.digest, tag, image, now))
-    return Removed(image.digest, tag)
+    return DeletedImage(image.digest, tag)
 
 
-def _delete(tx: Transaction, repository: Repository, image: Image, now: int) -> list[Removed]:
+def _delete(tx: Transaction, repository: Repository, image: Image, now: int) -> list[DeletedImage]:
     parents = images.parents_of(tx, image.id)
     if parents:
         raise ImageReferencedByIndex(parents=", ".join(parents))
-    removed = [Removed(image.digest, tag) for tag in images.tags_of(tx, image.id)] or [Removed(image.digest, None)]
+    removed = [DeletedImage(image.digest, tag) for tag in images.tags_of(tx, image.id)] or [
+        DeletedImage(image.digest, None)
+    ]
     trash.keep(tx, repository, now, image.id)
     images.delete(tx, image.id)
     for pair in removed:

@@ -53,7 +53,7 @@ FINISHED_LIFE: Final = HOUR
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class UploadScope:
     """Where an upload belongs: whoever names another repository or is another user does not see it."""
 
     registry: Registry
@@ -108,68 +108,68 @@ class Layers:
         self._blobs = blobs
         self._now = now
 
-    async def start(self, place: Place) -> Upload:
+    async def start(self, scope: UploadScope) -> Upload:
         """Begin an upload. Raises RepositoryNotFound."""
         upload_id, now = str(uuid.uuid4()), self._now()
         upload = await self._database.write(
-            lambda tx: layers.start_upload(tx, place.registry, place.repository, upload_id, place.owner, now)
+            lambda tx: layers.start_upload(tx, scope.registry, scope.repository, upload_id, scope.owner, now)
         )
         if upload is None:
-            raise RepositoryNotFound(repository=place.repository, registry=place.registry.account)
+            raise RepositoryNotFound(repository=scope.repository, registry=scope.registry.account)
         failpoints.hit("U1")
         return upload
 
-    async def find(self, place: Place, upload_id: str) -> Upload:
+    async def find(self, scope: UploadScope, upload_id: str) -> Upload:
         """Raises RepositoryNotFound, UploadNotFound (also for an upload that has expired)."""
         oldest = self._now() - UPLOAD_LIFE
-        return await self._database.ask(lambda tx: _find(tx, place, upload_id, oldest))
+        return await self._database.ask(lambda tx: _find(tx, scope, upload_id, oldest))
 
-    async def append(self, place: Place, upload: Upload, first: int, chunks: AsyncIterator[bytes]) -> Upload:
+    async def append(self, scope: UploadScope, upload: Upload, first: int, chunks: AsyncIterator[bytes]) -> Upload:
         """Append bytes whose first one has the offset `first`, and return the upload as it is then.
 
         Raises InvalidLayerPart (a gap, a repetition, or another request at the same time), LayerTooLarge,
         Unavailable; what `chunks` raises passes through and leaves the upload as it was.
         """
         if first != upload.size:
-            raise _out_of_order(place, upload, first)
-        with _refusing(place, upload):
+            raise _out_of_order(scope, upload, first)
+        with _refusing(scope, upload):
             size = await self._blobs.append(upload.id, upload.size, _limited(chunks, LAYER_LIMIT - upload.size))
         after = _grown(upload, size)
         if not await self._database.write(lambda tx: layers.record_part(tx, upload, after)):
-            raise _busy(place, upload)
+            raise _busy(scope, upload)
         failpoints.hit("U4")
         return after
 
-    async def complete(self, place: Place, upload: Upload, digests: list[str], *, strict: bool) -> str:
+    async def complete(self, scope: UploadScope, upload: Upload, digests: list[str], *, strict: bool) -> str:
         """Make a layer of an upload if one of `digests` is right, and return its digest.
 
         `strict` applies the API's rules for parts: at least one, and all but the last of the minimum size.
         Raises EmptyUpload, LayerPartTooSmall, InvalidLayer, LayerAlreadyExists, UploadNotFound, InvalidLayerPart.
         """
         if strict:
-            _check_parts(place, upload)
+            _check_parts(scope, upload)
         failpoints.hit("U5")
-        digest = await self._matching(place, upload, digests)
-        if not await self._reuse(place, upload, digest):
-            await self._commit(place, upload, digest)
+        digest = await self._matching(scope, upload, digests)
+        if not await self._reuse(scope, upload, digest):
+            await self._commit(scope, upload, digest)
         failpoints.hit("U11")
         return digest
 
-    async def finished(self, place: Place, upload_id: str) -> str | None:
+    async def finished(self, scope: UploadScope, upload_id: str) -> str | None:
         """The digest of the layer that this upload became lately, if the repository sees it still: told once more."""
         now = self._now()
 
         def tell(tx: Transaction) -> str | None:
-            repository = repositories.get(tx, place.registry, place.repository)
-            digest = layers.find_finished(tx, upload_id, repository.id, place.owner, now - FINISHED_LIFE)
+            repository = repositories.get(tx, scope.registry, scope.repository)
+            digest = layers.find_finished(tx, upload_id, repository.id, scope.owner, now - FINISHED_LIFE)
             return digest if digest and layers.tell(tx, repository.id, digest, now) else None
 
         return await self._database.write(tell)
 
-    async def cancel(self, place: Place, upload: Upload) -> None:
+    async def cancel(self, scope: UploadScope, upload: Upload) -> None:
         """Raises UploadNotFound."""
         if await self._database.write(lambda tx: layers.delete_upload(tx, upload.id)) is None:
-            raise _not_found(place, upload.id)
+            raise _not_found(scope, upload.id)
         await self._abandon(upload)
 
     async def _abandon(self, upload: Upload) -> None:
@@ -177,7 +177,7 @@ class Layers:
         with suppress(Unavailable):
             await self._blobs.abandon(upload.id)
 
-    async def _matching(self, place: Place, upload: Upload, digests: list[str]) -> str:
+    async def _matching(self, scope: UploadScope, upload: Upload, digests: list[str]) -> str:
         """The first of `digests` that is right, else the upload ends.
 
         ECR compares only algorithms it knows: its documented example completes with a digest of another one.
@@ -187,31 +187,31 @@ class Layers:
             try:
                 computed = await self._blobs.digest(upload.id, upload.size, algorithm)
             except UploadMissing:
-                return await self._committed_before(place, upload, known)
+                return await self._committed_before(scope, upload, known)
             except UploadBusy:
-                raise _busy(place, upload) from None
+                raise _busy(scope, upload) from None
             if computed in digests or not known:
                 return computed
         failpoints.hit("U6")
-        await self.cancel(place, upload)
+        await self.cancel(scope, upload)
         raise InvalidLayer
 
-    async def _committed_before(self, place: Place, upload: Upload, digests: list[str]) -> str:
+    async def _committed_before(self, scope: UploadScope, upload: Upload, digests: list[str]) -> str:
         """The one of `digests` under which the store has made a blob of the upload; a crash came before the row did."""
         for digest in digests:
             with suppress(UploadMissing, ValueError):
                 await self._blobs.commit(upload.id, digest, upload.size)
                 return digest
-        raise _not_found(place, upload.id)
+        raise _not_found(scope, upload.id)
 
-    async def _commit(self, place: Place, upload: Upload, digest: str) -> None:
-        with _refusing(place, upload):
+    async def _commit(self, scope: UploadScope, upload: Upload, digest: str) -> None:
+        with _refusing(scope, upload):
             key = await self._blobs.commit(upload.id, digest, upload.size)
         now = self._now()
 
         def record(tx: Transaction) -> bool:
             blob_id, is_ours = layers.store_blob(tx, digest, upload.size, key, now)
-            if _end(tx, place, upload, digest, now):
+            if _end(tx, scope, upload, digest, now):
                 upload_states.forget(tx, upload.id)
             layers.link_blob(tx, upload.repository_id, blob_id, now)
             return is_ours
@@ -221,17 +221,17 @@ class Layers:
                 await self._blobs.delete(key)  # Another upload of it was faster; no row ever named this key.
         failpoints.hit("U10")
 
-    async def _reuse(self, place: Place, upload: Upload, digest: str) -> bool:
+    async def _reuse(self, scope: UploadScope, upload: Upload, digest: str) -> bool:
         """End the upload with the blob of that digest which the store has; False when it has none (any more)."""
         if await self._database.ask(lambda tx: layers.find_blob(tx, digest)) is None:
             return False
         now = self._now()
 
         def link(tx: Transaction) -> bool | None:
-            known = layers.hold_blob(tx, digest)
+            known = layers.lock_blob(tx, digest)
             if known is None:
                 return None
-            _end(tx, place, upload, digest, now)
+            _end(tx, scope, upload, digest, now)
             return layers.link_blob(tx, upload.repository_id, known.id, now)
 
         is_new = await self._database.write(link)
@@ -240,37 +240,37 @@ class Layers:
         failpoints.hit("U10")
         await self._abandon(upload)
         if not is_new:
-            raise LayerAlreadyExists(digest=digest, repository=place.repository, registry=place.registry.account)
+            raise LayerAlreadyExists(digest=digest, repository=scope.repository, registry=scope.registry.account)
         return True
 
 
 @contextmanager
-def _refusing(place: Place, upload: Upload) -> Iterator[None]:
+def _refusing(scope: UploadScope, upload: Upload) -> Iterator[None]:
     """What the store cannot do with an upload, in the words of the doors."""
     try:
         yield
     except UploadBusy:
-        raise _busy(place, upload) from None
+        raise _busy(scope, upload) from None
     except UploadMissing:
-        raise _not_found(place, upload.id) from None
+        raise _not_found(scope, upload.id) from None
     except StoreFull as error:
         raise Unavailable(reason=f"The store takes no more layers ({error})") from None
 
 
-def _find(tx: Transaction, place: Place, upload_id: str, oldest: int) -> Upload:
-    has_repository, upload = layers.find_upload(tx, place.registry, place.repository, upload_id)
+def _find(tx: Transaction, scope: UploadScope, upload_id: str, oldest: int) -> Upload:
+    has_repository, upload = layers.find_upload(tx, scope.registry, scope.repository, upload_id)
     if not has_repository:
-        raise RepositoryNotFound(repository=place.repository, registry=place.registry.account)
-    if upload is None or upload.owner != place.owner or upload.created_at < oldest:
-        raise _not_found(place, upload_id)
+        raise RepositoryNotFound(repository=scope.repository, registry=scope.registry.account)
+    if upload is None or upload.owner != scope.owner or upload.created_at < oldest:
+        raise _not_found(scope, upload_id)
     return upload
 
 
-def _end(tx: Transaction, place: Place, upload: Upload, digest: str, now: int) -> bool:
+def _end(tx: Transaction, scope: UploadScope, upload: Upload, digest: str, now: int) -> bool:
     """End the upload, and remember for a while which layer it became; True when the store has notes of it."""
     has_notes = layers.delete_upload(tx, upload.id)
     if has_notes is None:
-        raise _not_found(place, upload.id)
+        raise _not_found(scope, upload.id)
     layers.remember_finished(tx, upload, digest, now)
     return has_notes
 
@@ -286,9 +286,9 @@ def _grown(upload: Upload, size: int) -> Upload:
     )
 
 
-def _check_parts(place: Place, upload: Upload) -> None:
+def _check_parts(scope: UploadScope, upload: Upload) -> None:
     if upload.size == 0:
-        raise EmptyUpload(upload=upload.id, repository=place.repository, registry=place.registry.account)
+        raise EmptyUpload(upload=upload.id, repository=scope.repository, registry=scope.registry.account)
     if upload.short_part:
         raise LayerPartTooSmall
 
@@ -302,40 +302,40 @@ async def _limited(chunks: AsyncIterator[bytes], limit: int) -> AsyncIterator[by
         yield chunk
 
 
-def check_part(place: Place, upload: Upload, first: int, last: int, size: int) -> None:
+def check_part(scope: UploadScope, upload: Upload, first: int, last: int, size: int) -> None:
     """The API's rules for a part of `size` bytes that says it reaches from byte `first` to byte `last`.
 
     Raises InvalidLayerPart, LimitExceeded. The docker door has no parts: a chunk there may have any size.
     """
     if first != upload.size:
-        raise _out_of_order(place, upload, first)
+        raise _out_of_order(scope, upload, first)
     if last < first:
-        raise invalid_part(place, upload, f"The layer part ends at byte {last} before it begins at byte {first}")
+        raise invalid_part(scope, upload, f"The layer part ends at byte {last} before it begins at byte {first}")
     if size != last - first + 1:
         reason = f"The layer part has {size} bytes, not the {last - first + 1} from byte {first} to byte {last}"
-        raise invalid_part(place, upload, reason)
+        raise invalid_part(scope, upload, reason)
     if upload.parts >= PART_LIMIT:
         raise LimitExceeded(reason=f"The upload has the maximum number of layer parts: {PART_LIMIT}")
 
 
-def invalid_part(place: Place, upload: Upload, reason: str) -> InvalidLayerPart:
+def invalid_part(scope: UploadScope, upload: Upload, reason: str) -> InvalidLayerPart:
     """The refusal of a part, with all that a client needs to go on."""
     members = {
-        "registryId": place.registry.account,
-        "repositoryName": place.repository,
+        "registryId": scope.registry.account,
+        "repositoryName": scope.repository,
         "uploadId": upload.id,
         "lastValidByteReceived": max(upload.size - 1, 0),  # The shape allows no -1: 0 says "nothing" too.
     }
     return InvalidLayerPart(received=upload.size, members=members, reason=reason)
 
 
-def _out_of_order(place: Place, upload: Upload, first: int) -> InvalidLayerPart:
-    return invalid_part(place, upload, f"First byte of the layer part is {first} instead of {upload.size}")
+def _out_of_order(scope: UploadScope, upload: Upload, first: int) -> InvalidLayerPart:
+    return invalid_part(scope, upload, f"First byte of the layer part is {first} instead of {upload.size}")
 
 
-def _busy(place: Place, upload: Upload) -> InvalidLayerPart:
-    return invalid_part(place, upload, "Another request is writing to the upload")
+def _busy(scope: UploadScope, upload: Upload) -> InvalidLayerPart:
+    return invalid_part(scope, upload, "Another request is writing to the upload")
 
 
-def _not_found(place: Place, upload_id: str) -> UploadNotFound:
-    return UploadNotFound(upload=upload_id, repository=place.repository, registry=place.registry.account)
+def _not_found(scope: UploadScope, upload_id: str) -> UploadNotFound:
+    return UploadNotFound(upload=upload_id, repository=scope.repository, registry=scope.registry.account)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from moorage.core.identity.authorization import Question, decide
+from moorage.core.identity.authorization import AccessRequest, decide
 from moorage.core.registry.encryption import is_same
 from moorage.domain.errors import BlobNotFound, LayerInUse
 from moorage.metadata.database import Transaction
@@ -16,7 +16,9 @@ _SOURCES: Final = 20
 """Repositories that are tried as the source of a mount that names none."""
 
 
-def mountable(tx: Transaction, question: Question, target: Repository, digest: str, source: str | None) -> Blob | None:
+def mountable(
+    tx: Transaction, access_request: AccessRequest, target: Repository, digest: str, source: str | None
+) -> Blob | None:
     """A blob that another repository sees, encrypted as the target's, and of which the answer to the question is yes.
 
     `source` names that repository; None leaves it to us. None when there is no such blob, for whatever reason: the
@@ -31,7 +33,7 @@ def mountable(tx: Transaction, question: Question, target: Repository, digest: s
         if found is None or not is_same(found.settings, target.settings):
             continue
         blob = layers.find_layer(tx, found.id, digest)
-        if blob is not None and decide(tx, question.about(name)).allowed:
+        if blob is not None and decide(tx, access_request.about(name)).allowed:
             return blob
     return None
 

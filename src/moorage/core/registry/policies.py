@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from moorage.core.identity.authorization import FIRST_SCOPE, Question, decide
+from moorage.core.identity.authorization import FIRST_SCOPE, AccessRequest, decide
 from moorage.domain.errors import (
     InvalidParameter,
     RegistryPolicyNotFound,
@@ -43,12 +43,12 @@ def set_repository_policy(tx: Transaction, repository: Repository, text: str) ->
     return written
 
 
-def refuse_lock_out(tx: Transaction, question: Question) -> None:
+def refuse_lock_out(tx: Transaction, access_request: AccessRequest) -> None:
     """Raise InvalidParameter when who set the policy may not set another one (SetRepositoryPolicy, `force`).
 
     No text was captured.
     """
-    if not decide(tx, question._replace(action=_SET_AGAIN)).allowed:
+    if not decide(tx, access_request._replace(action=_SET_AGAIN)).allowed:
         reason = "The policy would prevent you from setting another policy in the future, and force is not set"
         raise _invalid(reason)
 

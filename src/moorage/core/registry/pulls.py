@@ -15,7 +15,7 @@ from moorage.domain.errors import ExclusionAlreadyExists, ExclusionNotFound
 from moorage.domain.identity.callers import Caller
 from moorage.domain.names import Registry
 from moorage.domain.registry.quotas import Quotas
-from moorage.metadata.database import Database, Transaction, Until
+from moorage.metadata.database import CachedUntil, Database, Transaction
 from moorage.metadata.registry import pulls, settings
 from moorage.metadata.registry.images import StoredManifest
 
@@ -43,10 +43,10 @@ class Pulls:
         """Note that `caller` was given an image of `registry`, unless the registry excludes the user or the role."""
         if manifest.image_id is None or not self.is_due(manifest):
             return
-        excluded = await self._database.recall(
+        excluded = await self._database.read_cached(
             ("pull time exclusions", registry),
             lambda tx: settings.every_pull_time_exclusion(tx, registry),
-            until=Until.CHANGE_OF_RULES,
+            until=CachedUntil.CHANGE_OF_RULES,
         )
         if caller.principal_arn in excluded:
             return

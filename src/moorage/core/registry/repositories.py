@@ -40,7 +40,7 @@ def get(tx: Transaction, registry: Registry, name: str) -> Repository:
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class NewRepository:
     """A repository that is to be created, with its resource tags."""
 
     registry: Registry
@@ -49,14 +49,14 @@ class Draft:
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
-def create(tx: Transaction, draft: Draft, quotas: Quotas, now: int) -> Repository:
+def create(tx: Transaction, new_repository: NewRepository, quotas: Quotas, now: int) -> Repository:
     """Raises RepositoryAlreadyExists, InvalidParameter, TooManyTags, InvalidTagParameter, LimitExceeded."""
-    check_mutability(draft.settings.tag_mutability, draft.settings.exclusion_filters)
-    repository = repositories.insert(tx, draft.registry, draft.name, draft.settings, now)
+    check_mutability(new_repository.settings.tag_mutability, new_repository.settings.exclusion_filters)
+    repository = repositories.insert(tx, new_repository.registry, new_repository.name, new_repository.settings, now)
     if repository is None:
-        raise RepositoryAlreadyExists(repository=draft.name, registry=draft.registry.account)
-    quotas.check("repositories", counts.repositories_of(tx, draft.registry))
-    add_tags(tx, repository, draft.tags)
+        raise RepositoryAlreadyExists(repository=new_repository.name, registry=new_repository.registry.account)
+    quotas.check("repositories", counts.repositories_of(tx, new_repository.registry))
+    add_tags(tx, repository, new_repository.tags)
     return repository
 
 

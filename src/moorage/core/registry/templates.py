@@ -126,8 +126,8 @@ def create_on_push(
         encryption_type=template.encryption_type,
         kms_key=encryption.key_of(keys, registry, template.encryption_type, template.kms_key),
     )
-    draft = repositories.Draft(registry, name, settings, template.resource_tags)
-    repository = repositories.create(tx, draft, quotas, now)
+    new_repository = repositories.NewRepository(registry, name, settings, template.resource_tags)
+    repository = repositories.create(tx, new_repository, quotas, now)
     if template.repository_policy is not None:
         attached.put_repository_policy(tx, repository.id, template.repository_policy)
     if template.lifecycle_policy is not None:

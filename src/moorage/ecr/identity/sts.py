@@ -8,7 +8,7 @@ from typing import Final
 from moorage.aws import sigv4, sts
 from moorage.core.clock import HOUR, SECOND
 from moorage.core.identity import assume_role as assuming
-from moorage.core.identity.assume_role import Assumed, Wish
+from moorage.core.identity.assume_role import AssumedSession, AssumeRoleRequest
 from moorage.core.identity.authentication import Credentials
 from moorage.core.identity.sessions import SessionKey
 from moorage.core.services import Services
@@ -17,7 +17,7 @@ from moorage.domain.identity.callers import Caller
 from moorage.ecr.identity.authentication import authenticated_body
 from moorage.http.bodies import whole
 from moorage.http.messages import Request, Response
-from moorage.http.request_context import circumstances_of
+from moorage.http.request_context import request_context_of
 
 _SESSION_SECONDS: Final = range(900, 129_601)
 """GetSessionToken: DurationSeconds may be 15 minutes to 36 hours; 12 hours when it is not said."""
@@ -33,7 +33,7 @@ _UNSIGNED: Final = "AssumeRoleWithWebIdentity"
 _LONGEST_PACKED: Final = 2048
 
 
-class StsDoor:
+class StsEndpoint:
     """GetCallerIdentity, GetSessionToken, AssumeRole, and without a signature AssumeRoleWithWebIdentity."""
 
     def __init__(self, services: Services) -> None:
@@ -105,15 +105,15 @@ class StsDoor:
         )
 
     async def _assume_role(self, request: Request, caller: Caller, query: sts.QueryRequest) -> bytes:
-        wish, circumstances = _wish(request, query), circumstances_of(request, self._services.now())
-        assumed = await self._services.database.read(lambda tx: assuming.assume(tx, caller, wish, circumstances))
+        wish, request_context = _wish(request, query), request_context_of(request, self._services.now())
+        assumed = await self._services.database.read(lambda tx: assuming.assume(tx, caller, wish, request_context))
         return sts.assumed_role_response(query.action, self._made(assumed, caller.key), {}, request.id)
 
     async def _assume_with_token(self, request: Request, query: sts.QueryRequest) -> bytes:
-        wish, circumstances = _wish(request, query), circumstances_of(request, self._services.now())
+        wish, request_context = _wish(request, query), request_context_of(request, self._services.now())
         token = _needed(query, "WebIdentityToken")
         assumed, claims = await self._services.database.read(
-            lambda tx: assuming.assume_with_token(tx, token, wish, circumstances)
+            lambda tx: assuming.assume_with_web_identity(tx, token, wish, request_context)
         )
         proven = {
             "SubjectFromWebIdentityToken": claims.subject,
@@ -124,7 +124,7 @@ class StsDoor:
         request.caller = made.arn
         return sts.assumed_role_response(query.action, made, proven, request.id)
 
-    def _made(self, assumed: Assumed, parent: str) -> sts.AssumedRole:
+    def _made(self, assumed: AssumedSession, parent: str) -> sts.AssumedRole:
         role, session = assumed.role, assumed.session
         key = self._services.access.sessions.issue(parent, assumed.life, session)
         return sts.AssumedRole(
@@ -145,13 +145,13 @@ def _read(request: Request, body: bytes) -> sts.QueryRequest:
     return query
 
 
-def _wish(request: Request, query: sts.QueryRequest) -> Wish:
+def _wish(request: Request, query: sts.QueryRequest) -> AssumeRoleRequest:
     """What is asked for, noted for the audit log without the policy and the token."""
     for parameter in query.parameters:
         if parameter.startswith(_NOT_TAKEN):
             raise InvalidParameter(parameter=parameter[:100], constraint="Moorage does not have it")
     parameters = query.parameters
-    wish = Wish(
+    wish = AssumeRoleRequest(
         _needed(query, "RoleArn"),
         _needed(query, "RoleSessionName"),
         _seconds(query),
@@ -190,7 +190,7 @@ def _shown(key: SessionKey) -> sts.SessionCredentials:
     return sts.SessionCredentials(key.key, key.secret, key.token, key.expires)
 
 
-def _packed(assumed: Assumed) -> int | None:
+def _packed(assumed: AssumedSession) -> int | None:
     """How much of the room for session policies is taken, in percent; None without any."""
     session = assumed.session
     if not session.is_restricted:

@@ -13,7 +13,7 @@ from moorage.http.messages import Request, Response
 _PREFIX: Final = "/layers/"
 
 
-class DownloadDoor:
+class DownloadEndpoint:
     """Serves layers to whoever has a link; answers as S3 does, since that is where ECR's links lead."""
 
     def __init__(self, services: Services) -> None:

@@ -9,7 +9,7 @@ import msgspec
 
 from moorage import failpoints
 from moorage.core.registry import images, repositories
-from moorage.core.registry.images import Failed, ImageId, Push
+from moorage.core.registry.images import ImageFailure, ImageId, Push
 from moorage.domain.errors import (
     DigestInvalid,
     ImageDigestDoesNotMatch,
@@ -23,8 +23,8 @@ from moorage.ecr.call import Call, Handler, next_token, page_of, refuse_paging_w
 from moorage.metadata.database import Transaction
 from moorage.metadata.registry import images as rows
 from moorage.metadata.registry import pulls
-from moorage.metadata.registry.images import Image, Shown, StoredManifest
-from moorage.metadata.registry.pulls import Referring
+from moorage.metadata.registry.images import Image, ImageFilter, StoredManifest
+from moorage.metadata.registry.pulls import ReferrerFilter
 from moorage.metadata.registry.repositories import Repository
 
 _TAGGED: Final = {"TAGGED": True, "UNTAGGED": False, "ANY": None}
@@ -68,7 +68,7 @@ async def batch_get_image(call: Call, request: shapes.BatchGetImageRequest) -> s
         for wanted in _image_ids(request["imageIds"]):
             try:
                 manifest, tags = _manifest(tx, repository, wanted)
-            except Failed as failed:
+            except ImageFailure as failed:
                 failures.append(views.image_failure(wanted, failed))
             else:
                 found += [views.image(repository, manifest, tag) for tag in tags]
@@ -165,7 +165,7 @@ async def list_image_referrers(
     """A subject that is not there has no referrers, which is no error (distribution-spec, "Listing Referrers")."""
     name, subject = request["repositoryName"], request["subjectId"]["imageDigest"]
     chosen = request.get("filter", {})
-    shown = Referring(tuple(chosen.get("artifactTypes", [])), chosen.get("artifactStatus", "ACTIVE"))
+    shown = ReferrerFilter(tuple(chosen.get("artifactTypes", [])), chosen.get("artifactStatus", "ACTIVE"))
     page = page_of(call, request, f"ListImageReferrers:{name}:{subject}:{shown}", default_limit=_REFERRERS)
     after = page.position[0] if page.position else 0
 
@@ -199,9 +199,9 @@ def _image_ids(identifiers: list[shapes.ImageIdentifier]) -> list[ImageId]:
     return [ImageId(item.get("imageDigest"), item.get("imageTag")) for item in identifiers]
 
 
-def _shown(chosen: shapes.ListImagesFilter | shapes.DescribeImagesFilter) -> Shown:
+def _shown(chosen: shapes.ListImagesFilter | shapes.DescribeImagesFilter) -> ImageFilter:
     """Unless asked for, archived images are not listed (ECR user guide, "Archiving an image")."""
-    return Shown(_TAGGED[chosen.get("tagStatus", "ANY")], chosen.get("imageStatus", "ACTIVE"))
+    return ImageFilter(_TAGGED[chosen.get("tagStatus", "ANY")], chosen.get("imageStatus", "ACTIVE"))
 
 
 def _tag(text: str | None) -> Tag | None:

@@ -40,17 +40,17 @@ async def batch_check_layer_availability(
 async def initiate_layer_upload(
     call: Call, request: shapes.InitiateLayerUploadRequest
 ) -> shapes.InitiateLayerUploadResponse:
-    upload = await call.services.layers.start(call.place(request["repositoryName"]))
+    upload = await call.services.layers.start(call.scope(request["repositoryName"]))
     return {"uploadId": upload.id, "partSize": layers.PART_SIZE}
 
 
 async def upload_layer_part(call: Call, request: shapes.UploadLayerPartRequest) -> shapes.UploadLayerPartResponse:
-    place = call.place(request["repositoryName"])
-    upload = await call.services.layers.find(place, request["uploadId"])
+    scope = call.scope(request["repositoryName"])
+    upload = await call.services.layers.find(scope, request["uploadId"])
     first, last, part = request["partFirstByte"], request["partLastByte"], request["layerPartBlob"]
-    layers.check_part(place, upload, first, last, len(part))
+    layers.check_part(scope, upload, first, last, len(part))
     try:
-        await call.services.layers.append(place, upload, first, _pieces(part))
+        await call.services.layers.append(scope, upload, first, _pieces(part))
     except LayerTooLarge as refusal:  # The model has no error of this name.
         raise LimitExceeded(reason=str(refusal)) from None
     return {
@@ -64,10 +64,10 @@ async def upload_layer_part(call: Call, request: shapes.UploadLayerPartRequest) 
 async def complete_layer_upload(
     call: Call, request: shapes.CompleteLayerUploadRequest
 ) -> shapes.CompleteLayerUploadResponse:
-    place = call.place(request["repositoryName"])
-    upload = await call.services.layers.find(place, request["uploadId"])
+    scope = call.scope(request["repositoryName"])
+    upload = await call.services.layers.find(scope, request["uploadId"])
     try:
-        digest = await call.services.layers.complete(place, upload, request["layerDigests"], strict=True)
+        digest = await call.services.layers.complete(scope, upload, request["layerDigests"], strict=True)
     except InvalidLayerPart:
         # Another request is at the upload. The model has no error for that here, and a second completion finds nothing.
         raise UploadNotFound(

@@ -19,7 +19,7 @@ async def set_repository_policy(
     def put(tx: Transaction) -> str:
         text = policies.set_repository_policy(tx, repositories.get(tx, call.registry, name), request["policyText"])
         if not forced:
-            policies.refuse_lock_out(tx, call.question("ecr:SetRepositoryPolicy", name))
+            policies.refuse_lock_out(tx, call.access_request("ecr:SetRepositoryPolicy", name))
         return text
 
     return {"registryId": call.registry.account, "repositoryName": name, "policyText": await call.write(put)}

@@ -8,7 +8,7 @@ from typing import Final
 from moorage.core.identity.authorization import visible
 from moorage.core.registry import repositories
 from moorage.core.registry.encryption import key_of
-from moorage.core.registry.repositories import Draft
+from moorage.core.registry.repositories import NewRepository
 from moorage.domain.names import RepositoryName, parse_repository_arn
 from moorage.domain.registry.encryption import AES256
 from moorage.ecr import shapes, views
@@ -29,8 +29,8 @@ async def create_repository(call: Call, request: shapes.CreateRepositoryRequest)
         kms_key=key_of(call.services.keys, call.registry, kind, key),
     )
     name, tags = RepositoryName(request["repositoryName"]), views.tags_of(request.get("tags", []))
-    draft, now = Draft(call.registry, name, settings, tags), call.services.now()
-    created = await call.write(lambda tx: repositories.create(tx, draft, call.services.quotas, now))
+    new_repository, now = NewRepository(call.registry, name, settings, tags), call.services.now()
+    created = await call.write(lambda tx: repositories.create(tx, new_repository, call.services.quotas, now))
     return {"repository": views.repository(call.services, created)}
 
 
@@ -45,11 +45,11 @@ async def describe_repositories(
         return {"repositories": [views.repository(call.services, row) for row in found]}
     page = page_of(call, request, "DescribeRepositories")
     after = page.position[0] if page.position else ""
-    question = call.question("ecr:DescribeRepositories")
+    access_request = call.access_request("ecr:DescribeRepositories")
 
     def read(tx: Transaction) -> tuple[list[Repository], set[str]]:
         found = rows.page(tx, call.registry, after, page.limit + 1)
-        return found, set(visible(tx, question, [row.name for row in found]))
+        return found, set(visible(tx, access_request, [row.name for row in found]))
 
     listed, shown = await call.read(read)
     last = [listed[page.limit - 1].name] if len(listed) > page.limit else None

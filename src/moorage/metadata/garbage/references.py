@@ -15,7 +15,7 @@ class Visible:
     repository_id: int
     registry: str
     repository: str
-    told_at: int
+    reported_at: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ class UnneededLayer:
     repository: str
     digest: str
     size: int
-    told_at: int
+    reported_at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class RemovedBytes:
 
 
 @dataclass(frozen=True, slots=True)
-class Before:
+class Cutoff:
     """Ends of grace periods: of layers that were told of, and of images that were removed, before these times."""
 
     told: int
@@ -99,7 +99,7 @@ ORDER BY b.id
 """First what almost every blob has, an image; and one condition, which PostgreSQL does not make a join of tables of."""
 
 
-def unneeded_layers(tx: Transaction, after: int, before: Before, rows: int) -> tuple[list[UnneededLayer], int | None]:
+def unneeded_layers(tx: Transaction, after: int, before: Cutoff, rows: int) -> tuple[list[UnneededLayer], int | None]:
     """Those among some `rows` layers of blobs behind the id `after`, and where to go on; None at the end."""
     last = tx.one(
         "SELECT blob_id FROM repository_layer WHERE blob_id > :after ORDER BY blob_id LIMIT 1 OFFSET :skipped",
@@ -111,7 +111,7 @@ def unneeded_layers(tx: Transaction, after: int, before: Before, rows: int) -> t
     return [UnneededLayer(*row) for row in found], end if last else None
 
 
-def unneeded_blobs(tx: Transaction, after: int, before: Before, rows: int) -> tuple[list[UnneededBlob], int | None]:
+def unneeded_blobs(tx: Transaction, after: int, before: Cutoff, rows: int) -> tuple[list[UnneededBlob], int | None]:
     """Those among the `rows` blobs behind the id `after`, and where to go on; None at the end."""
     last = tx.one(
         "SELECT id FROM blob WHERE id > :after ORDER BY id LIMIT 1 OFFSET :skipped", after=after, skipped=rows - 1
@@ -139,7 +139,7 @@ def old_uploads(tx: Transaction, after: str, before: int, limit: int) -> tuple[l
 # --- Removing ---------------------------------------------------------------------------------------------------
 
 
-def unlink(tx: Transaction, layer: UnneededLayer, before: Before) -> bool:
+def unlink(tx: Transaction, layer: UnneededLayer, before: Cutoff) -> bool:
     """Let the repository see the layer no more, if that still holds which made it unneeded.
 
     The row is locked first: whoever is about to refer to it holds it until it does (docs/decisions/0017).

@@ -27,7 +27,7 @@ class PolicyName:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class HeldPolicies:
     """The policies of an identity: names with documents. Of a policy that AWS manages there is no document here."""
 
     attached: tuple[tuple[PolicyName, str | None], ...]
@@ -117,7 +117,7 @@ def delete_inline(tx: Transaction, identity: str, name: str) -> bool:
     return bool(tx.run(statement, identity=identity, name=name))
 
 
-def held_by(tx: Transaction, identity: str) -> Held:
+def held_by(tx: Transaction, identity: str) -> HeldPolicies:
     attached = tx.all(
         "SELECT a.policy_account, a.policy_name, p.document FROM attached_policy a"
         " LEFT JOIN iam_policy p ON p.account = a.policy_account AND p.name = a.policy_name"
@@ -127,7 +127,7 @@ def held_by(tx: Transaction, identity: str) -> Held:
     inline = tx.all(
         "SELECT name, document FROM inline_policy WHERE identity_id = :identity ORDER BY name", identity=identity
     )
-    return Held(
+    return HeldPolicies(
         tuple((PolicyName(row[0], row[1]), row[2]) for row in attached), tuple((row[0], row[1]) for row in inline)
     )
 

@@ -108,14 +108,14 @@ def find_all(tx: Transaction, repository_id: int, digests: Iterable[str]) -> dic
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ImageFilter:
     """Which images a list shows: tagged ones or untagged ones (None: both), of one status or of "ANY"."""
 
     tagged: bool | None = None
     status: str = ACTIVE
 
 
-def page(tx: Transaction, repository_id: int, after: int, shown: Shown, limit: int) -> list[Image]:
+def page(tx: Transaction, repository_id: int, after: int, shown: ImageFilter, limit: int) -> list[Image]:
     """At most `limit` images with ids behind `after`, oldest push first."""
     rows = tx.all(
         f"SELECT {COLUMNS} FROM image i WHERE i.repository_id = :repository AND i.id > :after"
@@ -129,7 +129,7 @@ def page(tx: Transaction, repository_id: int, after: int, shown: Shown, limit: i
 
 
 def page_of_ids(
-    tx: Transaction, repository_id: int, after: tuple[int, str], shown: Shown, limit: int
+    tx: Transaction, repository_id: int, after: tuple[int, str], shown: ImageFilter, limit: int
 ) -> list[tuple[int, str, str | None]]:
     """At most `limit` rows (image id, digest, tag or None) behind `after` (image id, tag): one row a tag."""
     return tx.all(
@@ -230,7 +230,7 @@ def page_of_tags(tx: Transaction, repository_id: int, after: str, limit: int) ->
     return [row[0] for row in rows]
 
 
-def _condition(shown: Shown) -> str:
+def _condition(shown: ImageFilter) -> str:
     has_status = "AND (:status = 'ANY' OR i.status = :status)"
     has_tag = "EXISTS (SELECT 1 FROM tag x WHERE x.image_id = i.id)"
     match shown.tagged:

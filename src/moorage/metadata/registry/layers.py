@@ -11,13 +11,13 @@ from moorage.metadata.database import Transaction
 
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """A blob of the store. `told_at`: when a client of the repository at hand was last told that it is there."""
+    """A blob of the store. `reported_at`: when a client of the repository at hand was last told that it is there."""
 
     id: int
     digest: str
     size: int
     key: str
-    told_at: int = 0
+    reported_at: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +140,7 @@ def find_blob(tx: Transaction, digest: str) -> Blob | None:
     return Blob(*row) if row else None
 
 
-def hold_blob(tx: Transaction, digest: str) -> Blob | None:
+def lock_blob(tx: Transaction, digest: str) -> Blob | None:
     """`find_blob`, and nobody removes it before the transaction ends."""
     row = tx.one(f"{_FIND_BLOB} FOR SHARE", digest=digest)
     return Blob(*row) if row else None
@@ -167,7 +167,7 @@ def store_blob(tx: Transaction, digest: str, size: int, key: str, now: int) -> t
     )
     if row is not None:
         return row[0], True
-    known = hold_blob(tx, digest)
+    known = lock_blob(tx, digest)
     assert known is not None  # noqa: S101 - for the type checker: it was in the way of the new one
     return known.id, False
 
@@ -296,7 +296,7 @@ def find_layers(tx: Transaction, repository_id: int, digests: Iterable[str]) -> 
     return _find_layers(tx, _FIND_LAYERS, repository_id, digests)
 
 
-def hold_layers(tx: Transaction, repository_id: int, digests: Iterable[str]) -> dict[str, Blob]:
+def lock_layers(tx: Transaction, repository_id: int, digests: Iterable[str]) -> dict[str, Blob]:
     """`find_layers`, and the repository sees them until the transaction ends."""
     return _find_layers(tx, f"{_FIND_LAYERS} ORDER BY b.id FOR SHARE OF l", repository_id, digests)
 

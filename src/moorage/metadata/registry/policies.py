@@ -9,7 +9,7 @@ from moorage.metadata.database import Transaction
 
 
 @dataclass(frozen=True, slots=True)
-class Attached:
+class AttachedPolicies:
     """What hangs on a repository and its registry. `exists` says whether there is such a repository."""
 
     exists: bool
@@ -26,10 +26,10 @@ FROM (SELECT 1) AS always LEFT JOIN repository r
 """
 
 
-def attached(tx: Transaction, registry: Registry, repository: str) -> Attached:
+def attached(tx: Transaction, registry: Registry, repository: str) -> AttachedPolicies:
     """Both policies in one look-up, since it is on the way of every request; the repository need not exist."""
     row = tx.one(_ATTACHED, account=registry.account, region=registry.region, name=repository)
-    return Attached(False, None, None) if row is None else Attached(row[1] is not None, row[2], row[0])
+    return AttachedPolicies(False, None, None) if row is None else AttachedPolicies(row[1] is not None, row[2], row[0])
 
 
 def find_repository_policy(tx: Transaction, repository: int) -> str | None:

@@ -86,7 +86,7 @@ ORDER BY 1 LIMIT :limit
 
 
 @dataclass(frozen=True, slots=True)
-class Referring:
+class ReferrerFilter:
     """Which referrers a list shows: of those artifact types or of all, and of one status or of "ANY"."""
 
     types: tuple[str, ...] = ()
@@ -94,7 +94,7 @@ class Referring:
 
 
 def referrers(
-    tx: Transaction, repository_id: int, subject: str, shown: Referring, after: int, limit: int
+    tx: Transaction, repository_id: int, subject: str, shown: ReferrerFilter, after: int, limit: int
 ) -> list[Image]:
     """What refers to `subject`, in the order it was pushed.
 
@@ -154,7 +154,7 @@ def _list_of_tag(tx: Transaction, repository_id: int, tag: str, pushed: StoredMa
     subject = _subject_of(tx, repository_id, tag)
     if subject is None or (pushed is not None and pushed.digest == subject):
         return pushed
-    found = referrers(tx, repository_id, subject, Referring(), 0, _TAG_LIST_LIMIT)
+    found = referrers(tx, repository_id, subject, ReferrerFilter(), 0, _TAG_LIST_LIMIT)
     listed = _listed(pushed.body) if pushed else set()
     if listed == {image.digest for image in found}:
         return pushed

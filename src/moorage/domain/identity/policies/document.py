@@ -24,7 +24,7 @@ _MEMBERS: Final = frozenset({"Version", "Id", "Statement"})
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class KindRules:
     """What policies of a kind have beside actions. `services` are those whose actions they may name; empty for all."""
 
     length: int
@@ -44,12 +44,12 @@ class Kind(Enum):
     TRUST = "trust policy"
 
 
-RULES: Final[Mapping[Kind, Rules]] = {
-    Kind.IDENTITY: Rules(6_144, principal=False, resource=True, unique_sids=True),
-    Kind.SESSION: Rules(2_048, principal=False, resource=True, unique_sids=True),
-    Kind.REPOSITORY: Rules(10_240, principal=True, resource=False, services=frozenset({"ecr"})),
-    Kind.REGISTRY: Rules(10_240, principal=True, resource=True, services=frozenset({"ecr"})),
-    Kind.TRUST: Rules(2_048, principal=True, resource=False, services=frozenset({"sts"})),
+RULES: Final[Mapping[Kind, KindRules]] = {
+    Kind.IDENTITY: KindRules(6_144, principal=False, resource=True, unique_sids=True),
+    Kind.SESSION: KindRules(2_048, principal=False, resource=True, unique_sids=True),
+    Kind.REPOSITORY: KindRules(10_240, principal=True, resource=False, services=frozenset({"ecr"})),
+    Kind.REGISTRY: KindRules(10_240, principal=True, resource=True, services=frozenset({"ecr"})),
+    Kind.TRUST: KindRules(2_048, principal=True, resource=False, services=frozenset({"sts"})),
 }
 """IAM and STS quotas, and ECR's (`PolicyText`: 10,240 characters)."""
 

@@ -26,8 +26,8 @@ def values_of(request: Request, key: str) -> Values:
     known = _KEYS.get(key)
     if known is not None:
         return known(request)
-    if key in request.circumstances.more:
-        return request.circumstances.more[key]
+    if key in request.request_context.more:
+        return request.request_context.more[key]
     prefix, slash, tag = key.partition("/")
     tags = _TAGS.get(prefix)
     if tags is not None and slash and tag:
@@ -72,19 +72,19 @@ def _user_name(request: Request) -> Values:
 
 
 _KEYS: Final[Mapping[str, Callable[[Request], Values]]] = {
-    "aws:sourceip": lambda request: _text(request.circumstances.source_ip),
+    "aws:sourceip": lambda request: _text(request.request_context.source_ip),
     "aws:principalarn": lambda request: _text(request.principal.principal_arn),
     "aws:principalaccount": lambda request: _text(request.principal.account),
     "aws:principaltype": lambda request: _text(request.principal.kind),
     "aws:userid": lambda request: _text(request.principal.unique_id),
     "aws:username": _user_name,
-    "aws:currenttime": lambda request: _time(request.circumstances.time),
-    "aws:epochtime": lambda request: (str(request.circumstances.time // 1_000_000),),
-    "aws:securetransport": lambda request: _flag(request.circumstances.secure),
-    "aws:useragent": lambda request: _text(request.circumstances.user_agent),
+    "aws:currenttime": lambda request: _time(request.request_context.time),
+    "aws:epochtime": lambda request: (str(request.request_context.time // 1_000_000),),
+    "aws:securetransport": lambda request: _flag(request.request_context.secure),
+    "aws:useragent": lambda request: _text(request.request_context.user_agent),
     "aws:requestedregion": lambda request: _text(request.region),
     "aws:resourceaccount": lambda request: _text(request.account),
-    "aws:tagkeys": lambda request: request.circumstances.tag_keys,
+    "aws:tagkeys": lambda request: request.request_context.tag_keys,
     "aws:tokenissuetime": lambda request: _time(request.principal.issued_at),
     # IAM: the key is there for temporary credentials only, and nobody has a device here.
     "aws:multifactorauthpresent": lambda request: () if request.principal.issued_at is None else ("false",),
@@ -95,7 +95,7 @@ _KEYS: Final[Mapping[str, Callable[[Request], Values]]] = {
 _TAGS: Final[Mapping[str, Callable[[Request], Mapping[str, str]]]] = {
     "aws:resourcetag": lambda request: request.resource_tags,
     "ecr:resourcetag": lambda request: request.resource_tags,
-    "aws:requesttag": lambda request: request.circumstances.request_tags,
+    "aws:requesttag": lambda request: request.request_context.request_tags,
     "aws:principaltag": lambda request: request.principal.tags,
 }
 

@@ -56,7 +56,7 @@ class Principal(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Circumstances:
+class RequestContext:
     """How a request came: `time` in microseconds, `tag_keys` of the tags it sets or removes.
 
     `more` has the values of further condition keys, which are in lower case.
@@ -80,6 +80,6 @@ class Request:
     resource: str
     account: str
     region: str
-    circumstances: Circumstances
+    request_context: RequestContext
     resource_tags: Mapping[str, str] = field(default_factory=lambda: _NO_TAGS)
     known: dict[str, tuple[str, ...]] = field(default_factory=dict, compare=False, repr=False)

@@ -14,8 +14,8 @@ from typing import Any, Final, TypeVar
 
 import psycopg
 
-from moorage.metadata.database import Transaction, Until, Work
-from moorage.metadata.engines.postgres.connections import Lane
+from moorage.metadata.database import CachedUntil, Transaction, Work
+from moorage.metadata.engines.postgres.connections import Connection
 from moorage.metadata.engines.postgres.snapshots import MOMENT, Moment, Snapshots
 
 T = TypeVar("T")
@@ -23,7 +23,7 @@ T = TypeVar("T")
 _REMEMBERED: Final = 2048
 """Results that a process remembers at most."""
 
-Run = Callable[[Callable[[Lane], Any]], "asyncio.Future[Any]"]
+Run = Callable[[Callable[[Connection], Any]], "asyncio.Future[Any]"]
 """Does something in a thread that has a connection."""
 
 
@@ -32,7 +32,7 @@ class _Wanted:
 
     __slots__ = ("error", "keep", "result", "until", "waiting", "work")
 
-    def __init__(self, work: Work[Any], keep: Callable[[Any], bool], until: Until) -> None:
+    def __init__(self, work: Work[Any], keep: Callable[[Any], bool], until: CachedUntil) -> None:
         self.work = work
         self.keep = keep
         self.until = until
@@ -85,11 +85,11 @@ class Memory:
     def __init__(self, snapshots: Snapshots, run: Run) -> None:
         self._snapshots = snapshots
         self._run = run
-        self._remembered = {until: _Remembered() for until in Until}
+        self._remembered = {until: _Remembered() for until in CachedUntil}
         self._wanted: dict[Hashable, _Wanted] = {}
         self._looking: asyncio.Task[None] | None = None
 
-    async def recall(self, key: Hashable, work: Work[T], keep: Callable[[T], bool], until: Until) -> T:
+    async def read_cached(self, key: Hashable, work: Work[T], keep: Callable[[T], bool], until: CachedUntil) -> T:
         """What `work` gives for `key` now. Raises what it raises, and Unavailable."""
         self._be_at(await self._snapshots.current())
         results = self._remembered[until].results
@@ -108,7 +108,7 @@ class Memory:
             wanted, self._wanted = self._wanted, {}
             look = partial(_at_one_snapshot, list(wanted.values()))
             try:
-                self._be_at(await self._run(lambda lane, look=look: lane.read(look)))  # type: ignore[misc] # a default
+                self._be_at(await self._run(lambda connection, look=look: connection.read(look)))  # type: ignore[misc] # a default
             except Exception as error:  # noqa: BLE001 - whatever it was, it is told to those who wait
                 self._tell_apart(wanted, error)
                 continue
@@ -130,8 +130,8 @@ class Memory:
                     again.waiting += one.waiting
 
     def _be_at(self, moment: Moment) -> None:
-        self._remembered[Until.ANY_CHANGE].be_at(moment.snapshot)
-        self._remembered[Until.CHANGE_OF_RULES].be_at(moment.rules)
+        self._remembered[CachedUntil.ANY_CHANGE].be_at(moment.snapshot)
+        self._remembered[CachedUntil.CHANGE_OF_RULES].be_at(moment.rules)
 
 
 def _at_one_snapshot(wanted: list[_Wanted], tx: Transaction) -> Moment:

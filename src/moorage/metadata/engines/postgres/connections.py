@@ -170,7 +170,7 @@ class _Statement(PostgresTransaction):
         return super()._execute(sql, values)
 
 
-class Lane:
+class Connection:
     """One connection, for one thread at a time: opened when it is needed, and anew when it was lost."""
 
     def __init__(self, address: str) -> None:

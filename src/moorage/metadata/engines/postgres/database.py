@@ -18,9 +18,9 @@ from contextlib import asynccontextmanager
 from typing import Any, Final, TypeVar
 
 from moorage.domain.errors import Unavailable
-from moorage.metadata.database import Until, Work, is_there
+from moorage.metadata.database import CachedUntil, Work, is_there
 from moorage.metadata.engines.postgres.cache import Memory
-from moorage.metadata.engines.postgres.connections import Lane
+from moorage.metadata.engines.postgres.connections import Connection
 from moorage.metadata.engines.postgres.snapshots import Snapshots
 
 T = TypeVar("T")
@@ -34,44 +34,44 @@ class PostgresDatabase:
 
     def __init__(self, address: str, connections: int) -> None:
         self._address = address
-        self._readers = _Lanes(address, connections // 2, "database-reader")
-        self._writers = _Lanes(address, connections - connections // 2, "database-writer")
+        self._readers = _Connections(address, connections // 2, "database-reader")
+        self._writers = _Connections(address, connections - connections // 2, "database-writer")
         self._snapshots = Snapshots(address)
         self._memory = Memory(self._snapshots, self._readers.run)
 
     async def read(self, work: Work[T]) -> T:
         """Run `work` on a snapshot, in a thread."""
-        return await self._readers.run(lambda lane: lane.read(work))
+        return await self._readers.run(lambda connection: connection.read(work))
 
     async def ask(self, work: Work[T]) -> T:
         """`read` for work of one statement, without a transaction around it."""
-        return await self._readers.run(lambda lane: lane.ask(work))
+        return await self._readers.run(lambda connection: connection.ask(work))
 
     def look(self, work: Work[T]) -> T:
         """`read` for callers that are not on an event loop."""
-        return self._readers.now(lambda lane: lane.read(work))
+        return self._readers.now(lambda connection: connection.read(work))
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[PostgresSnapshot]:
         """On a connection of its own, since the others go on."""
-        lane = Lane(self._address)
-        state = PostgresSnapshot(lane, self._readers)
+        connection = Connection(self._address)
+        state = PostgresSnapshot(connection, self._readers)
         try:
             await state.begin()
             yield state
         finally:
-            lane.close()
+            connection.close()
 
-    async def recall(
+    async def read_cached(
         self,
         key: Hashable,
         work: Work[T],
         *,
         keep: Callable[[T], bool] = is_there,
-        until: Until = Until.ANY_CHANGE,
+        until: CachedUntil = CachedUntil.ANY_CHANGE,
     ) -> T:
         """`read`, or what it gave for the same `key` if nothing that matters was committed since, by any node."""
-        return await self._memory.recall(key, work, keep, until)
+        return await self._memory.read_cached(key, work, keep, until)
 
     async def write(self, work: Work[T]) -> T:
         """Run `work` in a transaction; returns after its commit has reached the server's disk.
@@ -82,7 +82,7 @@ class PostgresDatabase:
 
     def post(self, work: Work[T]) -> asyncio.Future[T]:
         """`write` for callers that do not wait; what the future holds is theirs to look at."""
-        return self._writers.run(lambda lane: lane.write(work))
+        return self._writers.run(lambda connection: connection.write(work))
 
     async def is_reachable(self) -> bool:
         try:
@@ -103,8 +103,8 @@ class PostgresDatabase:
 class PostgresSnapshot:
     """A `Snapshot`: the read transaction of one connection, on which any thread may work, one at a time."""
 
-    def __init__(self, lane: Lane, threads: _Lanes) -> None:
-        self._lane = lane
+    def __init__(self, connection: Connection, threads: _Connections) -> None:
+        self._lane = connection
         self._threads = threads
 
     async def begin(self) -> None:
@@ -114,39 +114,39 @@ class PostgresSnapshot:
         return await self._threads.run(lambda _: self._lane.look(work))
 
 
-class _Lanes:
+class _Connections:
     """Threads that have a connection each."""
 
     def __init__(self, address: str, count: int, name: str) -> None:
         self._address = address
         self._own = threading.local()
-        self._lanes: list[Lane] = []
+        self._lanes: list[Connection] = []
         self._threads = ThreadPoolExecutor(count, name, initializer=self._open)
         self._waiting = 0
 
-    def run(self, work: Callable[[Lane], T]) -> asyncio.Future[T]:
+    def run(self, work: Callable[[Connection], T]) -> asyncio.Future[T]:
         """Do `work` in the next thread that is free; it is done even if nobody waits for it any more."""
         loop = asyncio.get_running_loop()
         if self._waiting >= _QUEUE:
             raise Unavailable(reason="Too many requests wait for the database")
         self._waiting += 1
-        done = loop.run_in_executor(self._threads, lambda: work(self._own.lane))
+        done = loop.run_in_executor(self._threads, lambda: work(self._own.connection))
         done.add_done_callback(self._ended)
         return asyncio.shield(done)
 
-    def now(self, work: Callable[[Lane], T]) -> T:
+    def now(self, work: Callable[[Connection], T]) -> T:
         """`run` for callers that are not on an event loop."""
-        return self._threads.submit(lambda: work(self._own.lane)).result()
+        return self._threads.submit(lambda: work(self._own.connection)).result()
 
     def close(self) -> None:
         """Finish what waits, and close the connections."""
         self._threads.shutdown()
-        for lane in self._lanes:
-            lane.close()
+        for connection in self._lanes:
+            connection.close()
 
     def _open(self) -> None:
-        self._own.lane = Lane(self._address)
-        self._lanes.append(self._own.lane)
+        self._own.connection = Connection(self._address)
+        self._lanes.append(self._own.connection)
 
     def _ended(self, _done: asyncio.Future[Any]) -> None:
         self._waiting -= 1

@@ -10,7 +10,7 @@ from moorage.domain.errors import Unavailable
 from moorage.metadata.database import DatabaseUnusable, Transaction, Work
 from moorage.metadata.engines import sealing
 from moorage.metadata.engines.postgres import schema as schema_postgres
-from moorage.metadata.engines.postgres.connections import Conflict, ConnectionLost, Lane, address_of
+from moorage.metadata.engines.postgres.connections import Conflict, Connection, ConnectionLost, address_of
 from moorage.metadata.engines.postgres.database import PostgresDatabase
 from moorage.metadata.migration import moves
 
@@ -35,27 +35,27 @@ class PostgresEngine:
         self._connections = connections
 
     def prepare(self) -> None:
-        with closing(Lane(self._address)) as lane:
-            lane.read(_require_usable)
+        with closing(Connection(self._address)) as connection:
+            connection.read(_require_usable)
 
     def migrate(self) -> tuple[int, int]:
-        with closing(Lane(self._address)) as lane:
-            return schema_postgres.migrate(lane)
+        with closing(Connection(self._address)) as connection:
+            return schema_postgres.migrate(connection)
 
     def now(self, work: Work[T], *, unfinished: bool = False) -> T:
-        with closing(Lane(self._address)) as lane:
-            lane.read(schema_postgres.require if unfinished else _require_usable)
-            return lane.write(work)
+        with closing(Connection(self._address)) as connection:
+            connection.read(schema_postgres.require if unfinished else _require_usable)
+            return connection.write(work)
 
     def is_blank(self) -> bool:
-        with closing(Lane(self._address)) as lane:
-            return lane.read(schema_postgres.is_blank)
+        with closing(Connection(self._address)) as connection:
+            return connection.read(schema_postgres.is_blank)
 
     @contextmanager
     def alone(self) -> Iterator[None]:
         """By a lock of a session of its own, which ends with the process."""
-        with closing(Lane(self._address)) as lane:
-            if not lane.read(lambda tx: tx.one("SELECT pg_try_advisory_lock(:lock)", lock=_MOVE) == (True,)):
+        with closing(Connection(self._address)) as connection:
+            if not connection.read(lambda tx: tx.one("SELECT pg_try_advisory_lock(:lock)", lock=_MOVE) == (True,)):
                 raise DatabaseUnusable("another moorage migrate --to this database is under way")
             yield
 
@@ -70,9 +70,9 @@ class PostgresEngine:
 
     def _alter(self, work: Work[T]) -> T:
         """A transaction while no writer is under way and none begins."""
-        with closing(Lane(self._address)) as lane:
+        with closing(Connection(self._address)) as connection:
             try:
-                return lane.run(_ALTERING, work)
+                return connection.run(_ALTERING, work)
             except (Conflict, ConnectionLost) as failure:
                 raise Unavailable(reason=f"The database did not do that: {failure}") from None
 
@@ -81,8 +81,8 @@ class PostgresEngine:
 
     def connections(self) -> Mapping[str, int]:
         """Those of the same user, the one that asks among them."""
-        with closing(Lane(self._address)) as lane:
-            return dict(lane.read(lambda tx: tx.all(_CONNECTIONS)))
+        with closing(Connection(self._address)) as connection:
+            return dict(connection.read(lambda tx: tx.all(_CONNECTIONS)))
 
 
 def _require_usable(tx: Transaction) -> None:

@@ -10,7 +10,7 @@ from typing import Final
 from moorage import failpoints
 from moorage.metadata.database import DatabaseUnusable, Transaction
 from moorage.metadata.engines.dialects import schema_for_postgres
-from moorage.metadata.engines.postgres.connections import Lane, PostgresTransaction
+from moorage.metadata.engines.postgres.connections import Connection, PostgresTransaction
 from moorage.metadata.migrations.scripts import steps_of_this_program
 
 _HARMLESS: Final = "-- Programs before this step may go on."
@@ -21,7 +21,7 @@ _LOCK: Final = 0x6D6F6F72
 """Names the lock at which programs that migrate wait for each other: before the table that will be locked is there."""
 
 
-def migrate(lane: Lane) -> tuple[int, int]:
+def migrate(connection: Connection) -> tuple[int, int]:
     """Apply the steps that the database lacks, all or none; returns its version before and after.
 
     Raises DatabaseUnusable when a program that is newer than this one has changed the schema.
@@ -48,7 +48,7 @@ def migrate(lane: Lane) -> tuple[int, int]:
             )
         return before, len(steps)
 
-    return lane.run("BEGIN", apply)
+    return connection.run("BEGIN", apply)
 
 
 def require(tx: Transaction) -> None:

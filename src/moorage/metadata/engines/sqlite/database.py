@@ -25,7 +25,7 @@ import apsw
 import msgspec
 
 from moorage.domain.errors import Unavailable
-from moorage.metadata.database import DatabaseUnusable, Until, Work, is_there
+from moorage.metadata.database import CachedUntil, DatabaseUnusable, Work, is_there
 from moorage.metadata.engines.dialects import SEALED, for_sqlite
 from moorage.metadata.engines.sqlite.generation import Generation
 
@@ -109,7 +109,7 @@ class SqliteDatabase:
         self._reader.execute("PRAGMA query_only = ON")
         self._reading = SqliteTransaction(self._reader)
         self._generation = _generation_of(path)
-        self._remembered = {until: _Remembered(self._generation.read(until)) for until in Until}
+        self._remembered = {until: _Remembered(self._generation.read(until)) for until in CachedUntil}
         self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
 
@@ -140,13 +140,13 @@ class SqliteDatabase:
         finally:
             connection.close()
 
-    async def recall(
+    async def read_cached(
         self,
         key: Hashable,
         work: Work[T],
         *,
         keep: Callable[[T], bool] = is_there,
-        until: Until = Until.ANY_CHANGE,
+        until: CachedUntil = CachedUntil.ANY_CHANGE,
     ) -> T:
         """`read`, or what it gave for the same `key` if nothing that matters was committed since, by any process."""
         number = self._generation.read(until)
@@ -283,7 +283,9 @@ class Writer:
             self._connection.execute("BEGIN IMMEDIATE")
             before = self._rules()
             yield
-            self._generation.begin(Until.ANY_CHANGE, *([Until.CHANGE_OF_RULES] if self._rules() != before else []))
+            self._generation.begin(
+                CachedUntil.ANY_CHANGE, *([CachedUntil.CHANGE_OF_RULES] if self._rules() != before else [])
+            )
             self._connection.execute("COMMIT")
         except BaseException:
             # After a full disk or a failed write SQLite may have rolled back by itself (lang_transaction.html).
