@@ -186,9 +186,9 @@ def main() -> None:
         if given.database:
             engine.migrate()
         app.prepare(load({"data": folder.path, "database": given.database}, {}), folder)
-        engine.now(lambda tx: fill(tx, given.blobs))
+        engine.transact(lambda tx: fill(tx, given.blobs))
         if given.database:
-            engine.now(lambda tx: tx.run("ANALYZE"))  # The autovacuum daemon would do so a minute later.
+            engine.transact(lambda tx: tx.run("ANALYZE"))  # The autovacuum daemon would do so a minute later.
         for share in (1.0, COMMAND_SHARE, CollectionRules().share):
             seconds, used, totals = measure_search(engine, share)
             print(f"search at {share:.0%}: {seconds:.2f} s, {used:.2f} s of a processor; found {totals.counts}")

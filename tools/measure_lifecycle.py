@@ -155,12 +155,12 @@ def run(folder: Path, repository: Repository, keep: int) -> tuple[float, float]:
     """Put a policy that is due at once; returns when its run began and when it had ended."""
     database = SqliteDatabase(folder / "moorage.db")
     with open_writer(folder / "moorage.db") as writer:
-        writer.now(lambda tx: jobs.discard(tx, lifecycle.JOB, str(repository.id)))
-        writer.now(lambda tx: lifecycle.put(tx, repository, policy(keep), system_clock()))
-    while database.look(lambda tx: jobs.next_due(tx, [lifecycle.JOB])) <= system_clock():
+        writer.transact(lambda tx: jobs.discard(tx, lifecycle.JOB, str(repository.id)))
+        writer.transact(lambda tx: lifecycle.put(tx, repository, policy(keep), system_clock()))
+    while database.read_blocking(lambda tx: jobs.next_due(tx, [lifecycle.JOB])) <= system_clock():
         time.sleep(0.02)  # A worker looks once a second.
     began = time.monotonic()
-    while database.look(lambda tx: rows.find_policy(tx, repository.id)).evaluated_at == 0:  # type: ignore[union-attr]
+    while database.read_blocking(lambda tx: rows.find_policy(tx, repository.id)).evaluated_at == 0:  # type: ignore[union-attr]
         time.sleep(0.02)
     ended = time.monotonic()
     database.close()
@@ -170,7 +170,7 @@ def run(folder: Path, repository: Repository, keep: int) -> tuple[float, float]:
 def measure(folder: Path, count: int, remove: int, rounds: int, seconds: float) -> None:
     app.prepare(Settings(data=folder), DataFolder(folder))
     with open_writer(folder / "moorage.db") as writer:
-        repository = writer.now(lambda tx: fill(tx, count))
+        repository = writer.transact(lambda tx: fill(tx, count))
     key = DataFolder(folder).credentials()
     durations, ratios = [], []
     with served(folder) as port:

@@ -52,7 +52,7 @@ from moorage.domain.registry.encryption import Keys
 from moorage.domain.registry.quotas import Quotas
 from moorage.ecr.endpoint import EcrEndpoint
 from moorage.ecr.registry.downloads import DownloadEndpoint
-from moorage.http.application import Application, Lifespan, RequestMeter, ServerContext
+from moorage.http.application import Application, Endpoint, Lifespan, RequestMeter, ServerContext
 from moorage.http.draining import Drain
 from moorage.http.forwarding import TrustedProxies
 from moorage.http.server import GRANIAN_READ_AHEAD
@@ -94,15 +94,15 @@ def prepare(settings: Settings, folder: DataFolder) -> None:
     engine.prepare()
     settings.blob_folder.mkdir(mode=0o700, exist_ok=True)
     FileBlobStore(settings.blob_folder).prepare()
-    engine.now(lambda tx: master_key.confirm(tx, vault))
+    engine.transact(lambda tx: master_key.confirm(tx, vault))
     if folder.credentials() is None:
-        key = engine.now(lambda tx: accounts.root_key(tx, vault, ACCOUNT, system_clock()))
+        key = engine.transact(lambda tx: accounts.root_key(tx, vault, ACCOUNT, system_clock()))
         folder.write_credentials(key.id, key.secret)
 
 
 def sealed_notice(settings: Settings, folder: DataFolder) -> str | None:
     """What to say of a registry that accepts no changes, since it moves or has moved. Raises Unavailable."""
-    sealed, move = engine_of(settings, folder).now(lambda tx: (moves.is_sealed(tx), moves.find(tx, moves.SOURCE)))
+    sealed, move = engine_of(settings, folder).transact(lambda tx: (moves.is_sealed(tx), moves.find(tx, moves.SOURCE)))
     if move is None or not sealed:
         return None
     doing = "has moved" if move.state == moves.MOVED else "is being moved"
@@ -156,11 +156,7 @@ def application(
         log.flush()
 
     served = Application(
-        endpoints={
-            "/": EcrEndpoint(services),
-            "/v2/": RegistryEndpoint(services),
-            "/layers/": DownloadEndpoint(services),
-        },
+        endpoints=endpoints(services),
         log=log,
         is_ready=Readiness(database, store.check, log).is_given,
         life=Lifespan(start, stop),
@@ -172,6 +168,11 @@ def application(
         meters=meters,
     )
     return served if tracing is None else tracing.application(served)
+
+
+def endpoints(services: Services) -> dict[str, Endpoint]:
+    """The HTTP endpoints by the path that each is under."""
+    return {"/": EcrEndpoint(services), "/v2/": RegistryEndpoint(services), "/layers/": DownloadEndpoint(services)}
 
 
 def blob_store(settings: Settings, database: Database, now: Clock) -> tuple[Store, Callable[[], Awaitable[None]]]:
@@ -304,7 +305,7 @@ def objects_in(bucket: Bucket, key: BucketKey, now: Clock = system_clock) -> Obj
 
 def common_clock(settings: Settings, database: Database) -> CommonClock | None:
     """The clock that all nodes go by; None with a database that has one machine's alone."""
-    return CommonClock(partial(database.look, postgres_clock.now)) if settings.database else None
+    return CommonClock(partial(database.read_blocking, postgres_clock.now)) if settings.database else None
 
 
 def clock_of(settings: Settings, database: Database) -> Clock:
@@ -350,7 +351,7 @@ def gauges(settings: Settings, folder: DataFolder) -> Mapping[str, Mapping[str, 
     engine = engine_of(settings, folder)
     database = engine.open()
     try:
-        figures = database.look(partial(overview.gauges, now=system_clock()))
+        figures = database.read_blocking(partial(overview.gauges, now=system_clock()))
         return {**figures, "moorage_database_connections": engine.connections()}
     except Unavailable:  # What the worker processes count is shown all the same.
         return {}

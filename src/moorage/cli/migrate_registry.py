@@ -129,7 +129,7 @@ def _prepare(source: Settings, target: Settings, held: ExitStack) -> None:
     if source.database is None and not home.database.exists():
         raise MoveRefused(f"{source.place} is no data folder: there is nothing to move")
     key = home.master_key()
-    app.engine_of(source, home).now(lambda tx: master_key.confirm(tx, Vault(key)))
+    app.engine_of(source, home).transact(lambda tx: master_key.confirm(tx, Vault(key)))
     goal = DataFolder(target.data, target.given_master_key())
     goal.prepare()
     if target.database is None:

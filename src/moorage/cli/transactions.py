@@ -55,6 +55,6 @@ def time_text(microseconds: int | None) -> str:
 
 def _in(folder: DataFolder, work: Callable[[Transaction], T]) -> T:
     try:
-        return app.engine_of(settings_of({"data": folder.path}), folder).now(work)
+        return app.engine_of(settings_of({"data": folder.path}), folder).transact(work)
     except (AccountError, WebhookError, MasterKeyWrong, DatabaseUnusable, Unavailable) as error:
         raise click.ClickException(str(error)) from None

@@ -73,10 +73,10 @@ class Database(Protocol):
     async def read(self, work: Work[T]) -> T:
         """Run `work` on a snapshot."""
 
-    async def ask(self, work: Work[T]) -> T:
+    async def read_one(self, work: Work[T]) -> T:
         """`read` for work of one statement, which is a snapshot by itself: for fewer trips to the database."""
 
-    def look(self, work: Work[T]) -> T:
+    def read_blocking(self, work: Work[T]) -> T:
         """`read` for callers that are not on an event loop."""
 
     def snapshot(self) -> AbstractAsyncContextManager[Snapshot]:
@@ -102,7 +102,7 @@ class Database(Protocol):
         Whatever `work` raises undoes its own changes only.
         """
 
-    def post(self, work: Work[T]) -> asyncio.Future[T]:
+    def write_later(self, work: Work[T]) -> asyncio.Future[T]:
         """`write` for callers that do not wait; what the future holds is theirs to look at."""
 
     async def is_reachable(self) -> bool:

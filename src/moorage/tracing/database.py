@@ -32,11 +32,11 @@ class TracedDatabase:
     async def read(self, work: Work[T]) -> T:
         return await self._database.read(self._traced(work))
 
-    async def ask(self, work: Work[T]) -> T:
-        return await self._database.ask(self._traced(work))
+    async def read_one(self, work: Work[T]) -> T:
+        return await self._database.read_one(self._traced(work))
 
-    def look(self, work: Work[T]) -> T:
-        return self._database.look(self._traced(work))
+    def read_blocking(self, work: Work[T]) -> T:
+        return self._database.read_blocking(self._traced(work))
 
     def snapshot(self) -> AbstractAsyncContextManager[Snapshot]:
         return self._database.snapshot()
@@ -57,8 +57,8 @@ class TracedDatabase:
         with self._tracer.start_as_current_span(f"commit {name_of(work)}", kind=SpanKind.CLIENT):
             return await self._database.write(self._traced(work))
 
-    def post(self, work: Work[T]) -> asyncio.Future[T]:
-        return self._database.post(self._traced(work))
+    def write_later(self, work: Work[T]) -> asyncio.Future[T]:
+        return self._database.write_later(self._traced(work))
 
     async def is_reachable(self) -> bool:
         return await self._database.is_reachable()

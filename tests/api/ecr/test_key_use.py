@@ -21,7 +21,7 @@ KEY, USER = "AKIATEST", User("AIDATEST", "000000000000", "ann", 0)
 
 
 def noted(database: SqliteDatabase) -> int | None:
-    return database.look(lambda tx: identities.keys_of(tx, USER))[0].last_used_at
+    return database.read_blocking(lambda tx: identities.keys_of(tx, USER))[0].last_used_at
 
 
 def test_the_first_use_is_listed_soon_after_and_sessions_are_no_use(

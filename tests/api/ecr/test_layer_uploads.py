@@ -238,7 +238,7 @@ def test_what_is_no_upload_id_is_refused(careless: Any, repository: str, upload_
 
 def change_upload(server: Server, upload: str, column: str, value: int) -> None:
     """Let an upload have a past that would take too long to live through."""
-    changed = engine_of(server.data).now(
+    changed = engine_of(server.data).transact(
         lambda tx: tx.run(f"UPDATE upload SET {column} = :value WHERE id = :id", value=value, id=upload)
     )
     assert changed == 1

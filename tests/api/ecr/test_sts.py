@@ -132,7 +132,7 @@ def test_a_session_ends_with_the_key_behind_it(
     ecr = clients(key=session["AccessKeyId"], secret=session["SecretAccessKey"], token=session["SessionToken"])
     ecr.describe_repositories()
 
-    engine_of(server.data).now(lambda tx: tx.run("UPDATE access_key SET active = 0 WHERE id = :id", id=person.key))
+    engine_of(server.data).transact(lambda tx: tx.run("UPDATE access_key SET active = 0 WHERE id = :id", id=person.key))
 
     assert refusal(ecr.describe_repositories) == (
         400,

@@ -60,6 +60,6 @@ def test_the_longest_prefix_of_those_for_the_occasion_counts(
         templates.insert(tx, THERE, Template(ROOT, OCCASIONS))
         return matching(tx, HERE, RepositoryName(name), CREATE_ON_PUSH)
 
-    found = writer.now(choose)
+    found = writer.transact(choose)
 
     assert (found.prefix if found else None) == expected(listed, name)

@@ -134,6 +134,6 @@ def test_nothing_is_kept_of_events_that_nobody_wants(server: Server, ecr: Any, r
 
     database = engine_of(server.data).open()
     try:
-        assert database.look(lambda tx: tx.all("SELECT 1 FROM delivery")) == []
+        assert database.read_blocking(lambda tx: tx.all("SELECT 1 FROM delivery")) == []
     finally:
         database.close()

@@ -79,15 +79,15 @@ class Registry:
         asyncio.run(run())
 
     def waiting(self) -> list[str]:
-        found = self.database.look(lambda tx: rows.waiting(tx, self.webhook.id, STREAM, 100))
+        found = self.database.read_blocking(lambda tx: rows.waiting(tx, self.webhook.id, STREAM, 100))
         return [delivery.event_id for delivery in found]
 
     def failed(self) -> dict[str, str | None]:
-        found = self.database.look(lambda tx: rows.failed(tx, self.webhook.id))
+        found = self.database.read_blocking(lambda tx: rows.failed(tx, self.webhook.id))
         return {delivery.event_id: delivery.error for delivery in found}
 
     def next_due(self) -> int:
-        return self.database.look(lambda tx: jobs.next_due(tx, [JOB]))
+        return self.database.read_blocking(lambda tx: jobs.next_due(tx, [JOB]))
 
 
 @pytest.fixture
@@ -174,7 +174,7 @@ def test_metrics_count_what_waits_and_what_failed(registry: Registry) -> None:
     registry.deliver(Receiver(400))
     registry.record("a", "b")
 
-    gauges = registry.database.look(partial(overview.gauges, now=system_clock()))
+    gauges = registry.database.read_blocking(partial(overview.gauges, now=system_clock()))
 
     assert gauges["moorage_events"] == {"waiting": 2, "failed": 1}
 

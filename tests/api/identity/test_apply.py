@@ -67,7 +67,7 @@ class Folder:
         (path / "ci.jwks.json").write_text(Issuer("https://ci.example.org").key_set())
         migrate(path / "moorage.db")
         with open_writer(path / "moorage.db") as writer:
-            writer.now(lambda tx: identities.insert_account(tx, ACCOUNT, 0))
+            writer.transact(lambda tx: identities.insert_account(tx, ACCOUNT, 0))
 
     def moorage(self, *words: str, stdin: str = "") -> Result:
         return CliRunner().invoke(main, [*words, "--data", str(self.path)], input=stdin)

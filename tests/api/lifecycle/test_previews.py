@@ -32,7 +32,7 @@ def start(world: World) -> None:
 
 def shown(world: World) -> PreviewPage:
     asked = ResultFilter(None, None, -1, 100)
-    return world.database.look(lambda tx: lifecycle_previews.get(tx, world.repository, asked, world.now))
+    return world.database.read_blocking(lambda tx: lifecycle_previews.get(tx, world.repository, asked, world.now))
 
 
 def test_a_preview_expires_after_a_day(world: World) -> None:

@@ -37,7 +37,7 @@ def test_a_run_removes_what_is_too_much_with_its_tags_and_keeps_the_rest(world: 
     world.run()
 
     assert world.there(*digests) == [False, False, False, True, True]
-    tags = world.database.look(lambda tx: tx.all("SELECT name FROM tag ORDER BY name"))
+    tags = world.database.read_blocking(lambda tx: tx.all("SELECT name FROM tag ORDER BY name"))
     assert tags == [("v3",), ("v4",)]
 
 
@@ -225,16 +225,16 @@ def test_a_push_to_a_repository_without_a_policy_asks_for_no_run(world: World) -
     world.push(2, "v2")
     world.run()
 
-    assert world.database.look(lambda tx: tx.all("SELECT * FROM job")) == []
+    assert world.database.read_blocking(lambda tx: tx.all("SELECT * FROM job")) == []
 
 
 def test_a_run_says_when_it_was(world: World) -> None:
     world.put_policy(policy(rule(1, "any", 5)))
-    before = world.database.look(lambda tx: lifecycle.get(tx, world.repository)).evaluated_at
+    before = world.database.read_blocking(lambda tx: lifecycle.get(tx, world.repository)).evaluated_at
     world.run()
 
     assert before == 0
-    assert world.database.look(lambda tx: lifecycle.get(tx, world.repository)).evaluated_at == world.now
+    assert world.database.read_blocking(lambda tx: lifecycle.get(tx, world.repository)).evaluated_at == world.now
 
 
 # --- A preview says what the run will do ------------------------------------------------------------------------------
@@ -264,7 +264,7 @@ def test_a_run_does_what_its_preview_says_and_what_the_rules_name(text: str, dat
         world = World(Path(folder))
         try:
             populate(world, data)
-            found = world.database.look(lambda tx: rows.page_of_facts(tx, world.repository.id, 0, 100))
+            found = world.database.read_blocking(lambda tx: rows.page_of_facts(tx, world.repository.id, 0, 100))
             named = {
                 image.digest: priority
                 for image in found

@@ -132,7 +132,7 @@ class World:
         asyncio.run(self.runs.remove_orphans(Job(orphans.JOB, f"{self.repository.id} {subject}", payload, 1, "")))
 
     def results(self) -> list[PreviewResult]:
-        return self.database.look(lambda tx: rows.page_of_results(tx, self.repository.id, -1, None, 1_000))
+        return self.database.read_blocking(lambda tx: rows.page_of_results(tx, self.repository.id, -1, None, 1_000))
 
     def _job(self, kind: str) -> Job:
         """The job as a worker would have it, which is left in the table."""
@@ -140,11 +140,11 @@ class World:
 
     def due_at(self, kind: str = lifecycle.JOB) -> int:
         """When the next job of a kind is due."""
-        return self.database.look(lambda tx: jobs.next_due(tx, [kind]))
+        return self.database.read_blocking(lambda tx: jobs.next_due(tx, [kind]))
 
     def statuses(self) -> dict[str, str]:
         """The status of each image that is there, by digest."""
-        found = self.database.look(
+        found = self.database.read_blocking(
             lambda tx: image_rows.page(tx, self.repository.id, 0, ImageFilter(status="ANY"), limit=10_000)
         )
         return {image.digest: image.status for image in found}

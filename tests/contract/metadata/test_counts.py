@@ -59,8 +59,8 @@ def test_a_database_from_before_is_counted_once(path: Path) -> None:
     migrate(path)
 
     with open_writer(path) as writer:
-        assert writer.now(counted) == {"us-east-1": 2, "eu-west-1": 1}
-        assert writer.now(lambda tx: tx.one("SELECT images FROM repository WHERE id = 2")) == (3,)
+        assert writer.transact(counted) == {"us-east-1": 2, "eu-west-1": 1}
+        assert writer.transact(lambda tx: tx.one("SELECT images FROM repository WHERE id = 2")) == (3,)
 
 
 def test_what_comes_and_goes_is_counted(path: Path) -> None:
@@ -78,5 +78,5 @@ def test_what_comes_and_goes_is_counted(path: Path) -> None:
             repositories.delete(tx, gone)
 
     with open_writer(path) as writer:
-        writer.now(use)
-        assert writer.now(counted) == {"us-east-1": 1, "eu-west-1": 1}
+        writer.transact(use)
+        assert writer.transact(counted) == {"us-east-1": 1, "eu-west-1": 1}

@@ -41,14 +41,14 @@ def test_what_one_process_commits_no_other_one_recalls_otherwise(opened: OpenDat
 def test_what_is_remembered_is_not_looked_up_again(opened: OpenDatabase) -> None:
     database, looks = opened(), []
 
-    def look(tx: Transaction) -> int:
+    def read_blocking(tx: Transaction) -> int:
         looks.append(1)
         return count(tx)
 
     async def run() -> None:
         for _ in range(10):
-            await database.read_cached("accounts", look)
-        await database.read_cached("other accounts", look)
+            await database.read_cached("accounts", read_blocking)
+        await database.read_cached("other accounts", read_blocking)
 
     asyncio.run(run())
 
@@ -58,7 +58,7 @@ def test_what_is_remembered_is_not_looked_up_again(opened: OpenDatabase) -> None
 def test_nothing_is_remembered_that_is_not_there_or_not_worth_it(opened: OpenDatabase) -> None:
     database, looks = opened(), []
 
-    def look(tx: Transaction) -> int | None:
+    def read_blocking(tx: Transaction) -> int | None:
         looks.append(1)
         return None
 
@@ -68,7 +68,7 @@ def test_nothing_is_remembered_that_is_not_there_or_not_worth_it(opened: OpenDat
 
     async def run() -> None:
         for _ in range(3):
-            await database.read_cached("absent", look)
+            await database.read_cached("absent", read_blocking)
             await database.read_cached("large", large, keep=lambda _: False)
 
     asyncio.run(run())
@@ -92,7 +92,7 @@ def test_requests_that_wait_share_a_commit_and_a_refused_one_undoes_only_itself(
 
     assert isinstance(answers.pop(50), RepositoryNotFound)
     assert answers == [1] * 100
-    assert database.look(count) == 100
+    assert database.read_blocking(count) == 100
 
 
 def test_a_reader_keeps_its_snapshot_while_others_commit(engine: Engine, opened: OpenDatabase) -> None:
@@ -100,11 +100,11 @@ def test_a_reader_keeps_its_snapshot_while_others_commit(engine: Engine, opened:
 
     def twice(tx: Transaction) -> tuple[int, int]:
         before = count(tx)
-        engine.now(add("000000000001"))
+        engine.transact(add("000000000001"))
         return before, count(tx)
 
-    assert database.look(twice) == (0, 0)
-    assert database.look(count) == 1
+    assert database.read_blocking(twice) == (0, 0)
+    assert database.read_blocking(count) == 1
 
 
 def test_a_snapshot_stays_as_it_is_while_others_write(opened: OpenDatabase) -> None:
@@ -124,4 +124,4 @@ def test_a_snapshot_stays_as_it_is_while_others_write(opened: OpenDatabase) -> N
 
 def test_readers_cannot_write(opened: OpenDatabase) -> None:
     with pytest.raises((apsw.ReadOnlyError, Unavailable)):
-        opened().look(add("000000000001"))
+        opened().read_blocking(add("000000000001"))

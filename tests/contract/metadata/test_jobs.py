@@ -20,18 +20,18 @@ class Queue:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
 
-    def ask(self, key: str, due_at: int, **payload: Any) -> None:
-        self.engine.now(lambda tx: jobs.enqueue(tx, KIND, key, payload, due_at))
+    def read_one(self, key: str, due_at: int, **payload: Any) -> None:
+        self.engine.transact(lambda tx: jobs.enqueue(tx, KIND, key, payload, due_at))
 
     def claim(self, now: int, *, lease: int = 60, limit: int = 10) -> list[Job]:
-        return self.engine.now(lambda tx: jobs.claim(tx, [KIND, "other"], now, now + lease, limit))
+        return self.engine.transact(lambda tx: jobs.claim(tx, [KIND, "other"], now, now + lease, limit))
 
     def take(self, now: int, *, lease: int = 60) -> Job:
         (job,) = self.claim(now, lease=lease)
         return job
 
     def next_due(self) -> int:
-        return self.engine.now(lambda tx: jobs.next_due(tx, [KIND, "other"]))
+        return self.engine.transact(lambda tx: jobs.next_due(tx, [KIND, "other"]))
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def keys(claimed: list[Job]) -> list[str]:
 
 def test_jobs_are_taken_when_they_are_due_the_oldest_first_and_by_one_worker_only(queue: Queue) -> None:
     for key, due_at in (("c", 30), ("a", 10), ("b", 20)):
-        queue.ask(key, due_at)
+        queue.read_one(key, due_at)
 
     assert queue.next_due() == 10
     assert queue.claim(9) == []
@@ -56,16 +56,16 @@ def test_jobs_are_taken_when_they_are_due_the_oldest_first_and_by_one_worker_onl
 
 def test_a_worker_takes_no_more_than_it_has_room_for(queue: Queue) -> None:
     for number in range(5):
-        queue.ask(str(number), number)
+        queue.read_one(str(number), number)
 
     assert keys(queue.claim(10, limit=2)) == ["0", "1"]
     assert keys(queue.claim(10, limit=2)) == ["2", "3"]
 
 
 def test_a_job_that_is_asked_for_twice_is_one_job_with_the_newer_payload_and_the_earlier_time(queue: Queue) -> None:
-    queue.ask("a", 20, number=1)
-    queue.ask("a", 10, number=2)
-    queue.ask("a", 30, number=3)
+    queue.read_one("a", 20, number=1)
+    queue.read_one("a", 10, number=2)
+    queue.read_one("a", 30, number=3)
 
     job = queue.take(10)
 
@@ -74,116 +74,116 @@ def test_a_job_that_is_asked_for_twice_is_one_job_with_the_newer_payload_and_the
 
 
 def test_a_job_that_is_done_goes(queue: Queue) -> None:
-    queue.ask("a", 10)
+    queue.read_one("a", 10)
     job = queue.take(10)
 
-    queue.engine.now(lambda tx: jobs.finish(tx, job))
+    queue.engine.transact(lambda tx: jobs.finish(tx, job))
 
     assert queue.next_due() == NEVER
 
 
 def test_a_job_that_is_asked_for_while_it_is_done_is_done_again(queue: Queue) -> None:
-    queue.ask("a", 10, number=1)
+    queue.read_one("a", 10, number=1)
     job = queue.take(10)
-    queue.ask("a", 15, number=2)
+    queue.read_one("a", 15, number=2)
     assert queue.claim(20) == []
 
-    queue.engine.now(lambda tx: jobs.finish(tx, job))
+    queue.engine.transact(lambda tx: jobs.finish(tx, job))
 
     again = queue.take(15)
     assert (again.payload, again.attempts) == ({"number": 2}, 1)
 
 
 def test_a_job_of_a_worker_that_died_is_done_by_another_one_and_the_late_one_changes_nothing(queue: Queue) -> None:
-    queue.ask("a", 10)
+    queue.read_one("a", 10)
     late = queue.take(10, lease=60)
     assert queue.claim(69) == []
 
     job = queue.take(70)
-    queue.engine.now(lambda tx: jobs.finish(tx, late))
-    queue.engine.now(lambda tx: jobs.retry(tx, late, "late", 0))
-    queue.engine.now(lambda tx: jobs.bury(tx, late, "late"))
+    queue.engine.transact(lambda tx: jobs.finish(tx, late))
+    queue.engine.transact(lambda tx: jobs.retry(tx, late, "late", 0))
+    queue.engine.transact(lambda tx: jobs.bury(tx, late, "late"))
 
     assert job.attempts == 2
-    assert queue.engine.now(lambda tx: jobs.extend(tx, late, 1000)) is False
-    assert queue.engine.now(lambda tx: jobs.extend(tx, job, 1000)) is True
+    assert queue.engine.transact(lambda tx: jobs.extend(tx, late, 1000)) is False
+    assert queue.engine.transact(lambda tx: jobs.extend(tx, job, 1000)) is True
     assert queue.claim(999) == []
     assert keys(queue.claim(1000)) == ["a"]
 
 
 def test_a_job_that_failed_waits_and_counts_its_attempts(queue: Queue) -> None:
-    queue.ask("a", 10)
+    queue.read_one("a", 10)
     for attempt in range(1, 4):
         job = queue.take(10 * attempt)
         assert job.attempts == attempt
-        queue.engine.now(partial(jobs.retry, job=job, error="no route", due_at=10 * attempt + 10))
+        queue.engine.transact(partial(jobs.retry, job=job, error="no route", due_at=10 * attempt + 10))
 
 
 def test_a_job_that_failed_is_not_tried_sooner_because_it_is_asked_for_again(queue: Queue) -> None:
-    queue.ask("a", 10)
+    queue.read_one("a", 10)
     job = queue.take(10)
-    queue.engine.now(lambda tx: jobs.retry(tx, job, "no route", 100))
+    queue.engine.transact(lambda tx: jobs.retry(tx, job, "no route", 100))
 
-    queue.ask("a", 20, number=2)
+    queue.read_one("a", 20, number=2)
 
     assert queue.claim(99) == []
     assert queue.take(100).payload == {"number": 2}
 
 
 def test_a_job_that_was_given_back_counts_no_attempt(queue: Queue) -> None:
-    queue.ask("a", 10)
+    queue.read_one("a", 10)
     job = queue.take(10)
 
-    queue.engine.now(lambda tx: jobs.release(tx, job, 11))
+    queue.engine.transact(lambda tx: jobs.release(tx, job, 11))
 
     assert queue.take(11).attempts == 1
 
 
 def test_a_dead_job_is_kept_with_its_reason_until_it_is_revived(queue: Queue) -> None:
-    queue.ask("a", 10, number=1)
+    queue.read_one("a", 10, number=1)
     job = queue.take(10)
 
-    queue.engine.now(lambda tx: jobs.bury(tx, job, "no route"))
+    queue.engine.transact(lambda tx: jobs.bury(tx, job, "no route"))
 
     assert queue.next_due() == NEVER
     assert queue.claim(NEVER) == []
-    (dead,) = queue.engine.now(lambda tx: jobs.dead(tx, KIND))
+    (dead,) = queue.engine.transact(lambda tx: jobs.dead(tx, KIND))
     assert (dead.key, dead.payload, dead.attempts, dead.last_error) == ("a", {"number": 1}, 1, "no route")
-    assert queue.engine.now(lambda tx: jobs.revive(tx, KIND, "b", 20)) is False
-    assert queue.engine.now(lambda tx: jobs.revive(tx, KIND, "a", 20)) is True
+    assert queue.engine.transact(lambda tx: jobs.revive(tx, KIND, "b", 20)) is False
+    assert queue.engine.transact(lambda tx: jobs.revive(tx, KIND, "a", 20)) is True
     assert queue.take(20).attempts == 1
 
 
 def test_a_dead_job_that_is_asked_for_again_is_as_good_as_new(queue: Queue) -> None:
-    queue.ask("a", 10)
+    queue.read_one("a", 10)
     job = queue.take(10)
-    queue.engine.now(lambda tx: jobs.bury(tx, job, "no route"))
+    queue.engine.transact(lambda tx: jobs.bury(tx, job, "no route"))
 
-    queue.ask("a", 500)
+    queue.read_one("a", 500)
 
     assert queue.claim(499) == []
     assert queue.take(500).attempts == 1
 
 
 def test_a_job_that_was_asked_for_meanwhile_is_not_given_up(queue: Queue) -> None:
-    queue.ask("a", 10)
+    queue.read_one("a", 10)
     job = queue.take(10)
-    queue.ask("a", 20)
+    queue.read_one("a", 20)
 
-    queue.engine.now(lambda tx: jobs.bury(tx, job, "no route"))
+    queue.engine.transact(lambda tx: jobs.bury(tx, job, "no route"))
 
     assert queue.take(20).attempts == 1
 
 
 def test_a_job_that_comes_again_keeps_its_earlier_time(queue: Queue) -> None:
-    queue.engine.now(lambda tx: jobs.ensure(tx, KIND, "", 10))
-    queue.engine.now(lambda tx: jobs.ensure(tx, KIND, "", 5))
+    queue.engine.transact(lambda tx: jobs.ensure(tx, KIND, "", 10))
+    queue.engine.transact(lambda tx: jobs.ensure(tx, KIND, "", 5))
     job = queue.take(10)
-    queue.ask("", 30)
+    queue.read_one("", 30)
 
-    queue.engine.now(lambda tx: jobs.finish(tx, job, 1000))
+    queue.engine.transact(lambda tx: jobs.finish(tx, job, 1000))
 
     assert queue.next_due() == 30
     job = queue.take(30)
-    queue.engine.now(lambda tx: jobs.finish(tx, job, 1000))
+    queue.engine.transact(lambda tx: jobs.finish(tx, job, 1000))
     assert queue.next_due() == 1000

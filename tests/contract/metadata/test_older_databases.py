@@ -36,7 +36,7 @@ def test_images_that_were_pushed_before_there_were_storage_classes_are_active(tm
     migrate(path)
 
     with open_writer(path) as writer:
-        found = writer.now(lambda tx: images.find(tx, 1, "sha256:1"))
+        found = writer.transact(lambda tx: images.find(tx, 1, "sha256:1"))
     assert found == images.Image(1, 1, "sha256:1", "type", None, None, 7, 8, "{}", 9)
     assert not found.is_archived
 
@@ -52,5 +52,5 @@ def test_policies_that_users_had_by_name_are_attached_to_them(tmp_path: Path) ->
     migrate(path)
 
     with open_writer(path) as writer:
-        held = writer.now(lambda tx: identity_policies.held_by(tx, "AIDA1"))
+        held = writer.transact(lambda tx: identity_policies.held_by(tx, "AIDA1"))
     assert [policy.arn for policy, _ in held.attached] == ["arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryReadOnly"]

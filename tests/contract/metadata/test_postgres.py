@@ -51,7 +51,7 @@ def test_a_limit_holds_among_writers_of_two_nodes(nodes: list[PostgresDatabase])
         return list(await asyncio.gather(*(nodes[number % 2].write(work) for number, work in enumerate(works))))
 
     assert sum(asyncio.run(run())) == 5
-    assert nodes[0].look(count) == 5
+    assert nodes[0].read_blocking(count) == 5
 
 
 def test_of_two_that_make_the_same_row_the_second_one_finds_it(nodes: list[PostgresDatabase]) -> None:
@@ -92,12 +92,12 @@ def test_conflicts_without_end_are_answered_with_later(nodes: list[PostgresDatab
 
 
 def test_each_job_is_taken_by_one_worker_of_all_nodes(nodes: list[PostgresDatabase]) -> None:
-    def ask(tx: Transaction) -> None:
+    def read_one(tx: Transaction) -> None:
         for number in range(40):
             jobs.enqueue(tx, "work", str(number), {}, 2)
 
     async def run() -> list[str]:
-        await nodes[0].write(ask)
+        await nodes[0].write(read_one)
         claims = (nodes[number % 2].write(lambda tx: jobs.claim(tx, ["work"], 10, 20, 5)) for number in range(8))
         return [job.key for taken in await asyncio.gather(*claims) for job in taken]
 

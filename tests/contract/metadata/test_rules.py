@@ -82,7 +82,7 @@ CHANGES = [
 def test_a_change_of_a_rule_is_known_to_every_process_before_its_answer(
     engine: Engine, opened: OpenDatabase, change: str
 ) -> None:
-    engine.now(add_rows)
+    engine.transact(add_rows)
     one, other = opened(), opened()
 
     async def run() -> tuple[Any, Any]:
@@ -99,16 +99,16 @@ def test_a_change_of_a_rule_is_known_to_every_process_before_its_answer(
     "change", ["UPDATE repository SET images = images + 1", "UPDATE access_key SET last_used_at = 5"]
 )
 def test_what_pushes_and_uses_write_ends_no_memory_of_rules(engine: Engine, opened: OpenDatabase, change: str) -> None:
-    engine.now(add_rows)
+    engine.transact(add_rows)
     database, looks = opened(), []
 
-    def look(tx: Transaction) -> Any:
+    def read_blocking(tx: Transaction) -> Any:
         looks.append(1)
         return revision(tx)
 
     async def run() -> None:
         for _ in range(5):
-            await database.read_cached("revision", look, until=CachedUntil.CHANGE_OF_RULES)
+            await database.read_cached("revision", read_blocking, until=CachedUntil.CHANGE_OF_RULES)
             await database.write(lambda tx: tx.run(change))
 
     asyncio.run(run())
@@ -133,7 +133,7 @@ class Listening:
 
 def test_every_table_that_rules_are_read_from_is_watched(engine: Engine) -> None:
     """What `read_cached` remembers until the rules change must not be read from anything else."""
-    engine.now(add_rows)
+    engine.transact(add_rows)
     kind = "sqlite" if "Sqlite" in type(engine).__name__ else "postgresql"
     access_request = AccessRequest(
         Caller(REGISTRY.account, REGISTRY.region, "U", "ann", "K", ()), "ecr:PutImage", REGISTRY, "app"
@@ -150,8 +150,8 @@ def test_every_table_that_rules_are_read_from_is_watched(engine: Engine) -> None
         tables: set[str] = listening.tables
         return tables
 
-    watched = {table for table, _ in engine.now(lambda tx: tx.all(_TRIGGERS[kind]))}
+    watched = {table for table, _ in engine.transact(lambda tx: tx.all(_TRIGGERS[kind]))}
 
-    tables = engine.now(read)
+    tables = engine.transact(read)
     assert len(tables) > 9
     assert tables <= watched

@@ -26,8 +26,8 @@ def test_both_engines_end_with_the_same_tables_and_columns(tmp_path: Path) -> No
     embedded, postgres = SqliteEngine(tmp_path / "moorage.db"), PostgresEngine(cluster().new_database(), 2)
     embedded.prepare()
 
-    there = postgres.now(_columns_of_postgres)
-    assert there == embedded.now(_columns_of_sqlite)
+    there = postgres.transact(_columns_of_postgres)
+    assert there == embedded.transact(_columns_of_sqlite)
     assert len({table for table, *_ in there}) > 15
 
 
@@ -37,8 +37,8 @@ def test_both_engines_end_with_the_same_indexes(tmp_path: Path) -> None:
     listed = "SELECT indexname FROM pg_indexes WHERE schemaname = 'public' AND indexname NOT LIKE '%\\_key'"
     ours = "SELECT name FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL"
 
-    names = {row[0] for row in postgres.now(lambda tx: tx.all(listed)) if not row[0].endswith("_pkey")}
-    assert names == {row[0] for row in embedded.now(lambda tx: tx.all(ours))}
+    names = {row[0] for row in postgres.transact(lambda tx: tx.all(listed)) if not row[0].endswith("_pkey")}
+    assert names == {row[0] for row in embedded.transact(lambda tx: tx.all(ours))}
 
 
 def test_names_sort_by_their_bytes_on_every_node(engine: Engine) -> None:
@@ -49,7 +49,7 @@ def test_names_sort_by_their_bytes_on_every_node(engine: Engine) -> None:
             tx.run("INSERT INTO account (id, created_at) VALUES (:name, 2)", name=name)
         return [row[0] for row in tx.all("SELECT id FROM account WHERE id > :after ORDER BY id", after="B")]
 
-    assert engine.now(accounts) == ["_", "a-1", "a.1", "a1", "b"]
+    assert engine.transact(accounts) == ["_", "a-1", "a.1", "a1", "b"]
 
 
 def test_migrations_are_numbered_without_a_gap() -> None:
@@ -100,7 +100,7 @@ def test_a_database_that_is_behind_is_refused_with_what_to_do(change: str) -> No
 def test_a_database_of_a_newer_program_is_refused_and_not_migrated() -> None:
     newer = _changed("version = version + 1, oldest = version + 1")
 
-    for use in (newer.prepare, newer.migrate, lambda: newer.now(lambda _tx: None)):
+    for use in (newer.prepare, newer.migrate, lambda: newer.transact(lambda _tx: None)):
         with pytest.raises(DatabaseUnusable, match="newer Moorage"):
             use()
 

@@ -32,16 +32,16 @@ def test_a_writer_that_died_in_its_commit_leaves_nothing_to_remember_until_the_n
     generation = Generation(path.with_suffix(".generation"))
     generation.begin(until)
 
-    def look(tx: Transaction) -> int:
+    def read_blocking(tx: Transaction) -> int:
         looks.append(1)
         return count(tx)
 
     async def run() -> None:
-        await database.read_cached("accounts", look, until=until)
-        await database.read_cached("accounts", look, until=until)
+        await database.read_cached("accounts", read_blocking, until=until)
+        await database.read_cached("accounts", read_blocking, until=until)
         await database.write(add("000000000001"))
-        assert await database.read_cached("accounts", look, until=until) == 1
-        await database.read_cached("accounts", look, until=until)
+        assert await database.read_cached("accounts", read_blocking, until=until) == 1
+        await database.read_cached("accounts", read_blocking, until=until)
 
     with closing(database):
         asyncio.run(run())
@@ -52,7 +52,7 @@ def test_a_writer_that_died_in_its_commit_leaves_nothing_to_remember_until_the_n
 
 def test_foreign_keys_and_full_synchronisation_are_on(path: Path) -> None:
     with open_writer(path) as writer:
-        values = writer.now(lambda tx: [tx.one(f"PRAGMA {name}") for name in ("foreign_keys", "synchronous")])
+        values = writer.transact(lambda tx: [tx.one(f"PRAGMA {name}") for name in ("foreign_keys", "synchronous")])
 
     assert values == [(1,), (2,)]
 

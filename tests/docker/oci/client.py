@@ -150,7 +150,7 @@ class World:
         return self._client(self.run(self.database.write(make)))
 
     def _client(self, key_id: str) -> Client:
-        key = self.database.look(lambda tx: identities.find_key(tx, key_id))
+        key = self.database.read_blocking(lambda tx: identities.find_key(tx, key_id))
         assert key is not None
         user = key.user
         caller = Caller(user.account, REGION, user.id, user.name, key.id)
@@ -183,7 +183,10 @@ class World:
 
         folders = (self.folder / "uploads", self.folder / "blobs")
         files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
-        return {**self.database.look(rows), "files": sorted((str(path), path.stat().st_size) for path in files)}
+        return {
+            **self.database.read_blocking(rows),
+            "files": sorted((str(path), path.stat().st_size) for path in files),
+        }
 
 
 class Client:

@@ -45,7 +45,7 @@ def delete_template(world: World, prefix: str) -> None:
 
 
 def found(world: World, name: str) -> Repository | None:
-    return world.database.look(lambda tx: repositories.find(tx, HERE, name))
+    return world.database.read_blocking(lambda tx: repositories.find(tx, HERE, name))
 
 
 def start(client: Client, name: str, query: str = "") -> Answer:
@@ -89,7 +89,7 @@ def test_the_first_upload_makes_the_repository_as_the_template_says(world: World
         return repositories.resource_tags(tx, made), *kept
 
     compact = parse(LIFECYCLE).text
-    assert world.database.look(read) == (
+    assert world.database.read_blocking(read) == (
         {"cost": "1", "team": "a"},
         rendered(POLICY),
         StoredPolicy(compact, evaluated_at=0),
@@ -152,7 +152,7 @@ def test_the_longest_prefix_counts_and_root_only_where_none_fits(world: World, r
         rows = {name: repositories.find(tx, HERE, name) for name in expected}
         return {name: repositories.resource_tags(tx, row)["from"] for name, row in rows.items() if row}
 
-    assert world.database.look(read) == expected
+    assert world.database.read_blocking(read) == expected
 
 
 def test_a_template_says_nothing_about_repositories_that_exist(world: World, root: Client) -> None:

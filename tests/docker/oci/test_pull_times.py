@@ -18,7 +18,7 @@ def times(world: World) -> dict[str, int]:
         return dict(tx.all("SELECT digest, last_pulled_at FROM image WHERE last_pulled_at IS NOT NULL"))
 
     world.settle()
-    return world.database.look(read)
+    return world.database.read_blocking(read)
 
 
 def test_a_recorded_time_moves_only_when_it_is_an_hour_old(world: World, root: Client, repository: str) -> None:
@@ -44,12 +44,12 @@ def test_many_pulls_are_one_write(world: World, root: Client, repository: str) -
     pushed = [image(seed=410 + number) for number in range(3)]
     for one in pushed:
         root.push(repository, one)
-    before = world.database.look(lambda tx: tx.one("PRAGMA data_version"))
+    before = world.database.read_blocking(lambda tx: tx.one("PRAGMA data_version"))
 
     for one in pushed * 20:
         root.get(f"/v2/{repository}/manifests/{one.manifest.digest}")
 
-    assert world.database.look(lambda tx: tx.one("PRAGMA data_version")) == before
+    assert world.database.read_blocking(lambda tx: tx.one("PRAGMA data_version")) == before
     assert {one.manifest.digest for one in pushed} <= times(world).keys()
 
 

@@ -276,7 +276,7 @@ def test_an_immutable_tag_keeps_its_list_while_the_api_goes_on(world: World, roo
 def test_pages_of_a_type_go_across_both_ways_of_pushing(
     root: Client, repository: str, doors: Doors, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("moorage.oci.lists.PAGE_LIMIT", 2)
+    monkeypatch.setattr("moorage.oci.listings.PAGE_LIMIT", 2)
     subject = image()
     old = [image(seed=seed, extra={"artifactType": SIGNATURE}) for seed in (1, 2, 3)]
     new = [referrer(subject, seed, artifactType=SIGNATURE) for seed in (4, 5)]
@@ -323,6 +323,6 @@ def test_a_list_is_never_larger_than_clients_take(root: Client, repository: str)
 def test_reading_a_page_of_referrers_sorts_nothing(world: World) -> None:
     """Each page costs what is on it, wherever in the list it is."""
     values = dict.fromkeys(("repository", "subject", "tag", "typed", "types", "status", "after", "limit"), 1)
-    plan = world.database.look(lambda tx: tx.all("EXPLAIN QUERY PLAN " + pulls._REFERRERS, **values))
+    plan = world.database.read_blocking(lambda tx: tx.all("EXPLAIN QUERY PLAN " + pulls._REFERRERS, **values))
 
     assert [row[3] for row in plan if "TEMP B-TREE" in row[3] or row[3].startswith("SCAN i")] == []

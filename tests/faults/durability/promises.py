@@ -217,7 +217,7 @@ def check_database_is_whole(server: Server) -> None:
 def _rows(server: Server, sql: str) -> list[tuple[Any, ...]]:
     """What the database says, whether the server runs or not; on SQLite past everything that is ours."""
     if ON_POSTGRESQL:
-        return engine_of(server.data).now(lambda tx: tx.all(sql))
+        return engine_of(server.data).transact(lambda tx: tx.all(sql))
     with closing(apsw.Connection(str(server.data / "moorage.db"), flags=apsw.SQLITE_OPEN_READWRITE)) as connection:
         return connection.execute(sql).fetchall()
 

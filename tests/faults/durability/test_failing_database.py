@@ -79,7 +79,7 @@ def add(number: int) -> Any:
 
 
 def accounts(database: SqliteDatabase) -> set[int]:
-    return {int(row[0]) for row in database.look(lambda tx: tx.all("SELECT id FROM account"))}
+    return {int(row[0]) for row in database.read_blocking(lambda tx: tx.all("SELECT id FROM account"))}
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_after_a_write_or_sync_that_fails_the_next_transaction_is_served(
     database.close()
     reopened = SqliteDatabase(path)
     assert accounts(reopened) == there
-    assert reopened.look(lambda tx: tx.one("PRAGMA integrity_check")) == ("ok",)
+    assert reopened.read_blocking(lambda tx: tx.one("PRAGMA integrity_check")) == ("ok",)
     reopened.close()
 
 

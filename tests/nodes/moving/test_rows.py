@@ -100,15 +100,15 @@ def copy(source: Engine, target: Engine, folder: Path) -> list[str]:
 def test_every_table_moves_whole_but_those_that_have_a_reason_to_stay(first: str, second: str, tmp_path: Path) -> None:
     found = engines(tmp_path)
     source, target = found[first], found[second]
-    source.now(fill)
-    expected = source.now(content, unfinished=True)
+    source.transact(fill)
+    expected = source.transact(content, unfinished=True)
     assert all(expected.values()), "a table without rows would be compared with nothing"
     note = MovedBlob("storage_key Ä\t2", "the new key", "digest", 2)
-    target.now(lambda tx: moves.note_blob(tx, note, "upload"))
+    target.transact(lambda tx: moves.note_blob(tx, note, "upload"))
 
     assert copy(source, target, tmp_path) == []
 
-    arrived = target.now(content)
+    arrived = target.transact(content)
     for table in tables():
         if table.name == "blob":
             whole = [
@@ -119,7 +119,7 @@ def test_every_table_moves_whole_but_those_that_have_a_reason_to_stay(first: str
             assert arrived[table.name] == expected[table.name], table.name
         elif table.name not in {"moved_blob", *MADE}:
             assert arrived[table.name] == [], table.name
-    new = target.now(
+    new = target.transact(
         lambda tx: tx.insert("INSERT INTO blob (digest, size, storage_key, created_at) VALUES ('d', 1, 'k', 1)")
     )
     assert new == 3
@@ -127,7 +127,7 @@ def test_every_table_moves_whole_but_those_that_have_a_reason_to_stay(first: str
 
 def test_a_blob_that_is_not_at_the_target_stops_the_rows(tmp_path: Path) -> None:
     found = engines(tmp_path)
-    found["sqlite"].now(fill)
+    found["sqlite"].transact(fill)
 
     with pytest.raises(Unavailable, match="storage_key Ä\t2 of a side is not at a side"):
         copy(found["sqlite"], found["postgresql"], tmp_path)
@@ -137,9 +137,9 @@ def test_rows_that_are_others_at_the_target_are_found(tmp_path: Path) -> None:
     """As if somebody had written there meanwhile."""
     found = engines(tmp_path)
     source, target = found["sqlite"], found["postgresql"]
-    source.now(fill)
-    target.now(lambda tx: moves.note_blob(tx, MovedBlob("storage_key Ä\t2", "new", "digest", 2), "upload"))
-    target.now(lambda tx: tx.run("INSERT INTO account (id, created_at) VALUES ('another', 7)"))
+    source.transact(fill)
+    target.transact(lambda tx: moves.note_blob(tx, MovedBlob("storage_key Ä\t2", "new", "digest", 2), "upload"))
+    target.transact(lambda tx: tx.run("INSERT INTO account (id, created_at) VALUES ('another', 7)"))
 
     assert copy(source, target, tmp_path) == ["account"]
 

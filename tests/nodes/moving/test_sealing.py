@@ -51,7 +51,7 @@ def test_changes_are_refused_by_those_who_had_it_open_and_by_commands_until_the_
                 with pytest.raises(Unavailable, match="accepts no changes here"):
                     await database.write(refused)
                 with pytest.raises(Unavailable, match="accepts no changes here"):
-                    engine.now(refused)
+                    engine.transact(refused)
             assert await database.read(count) == 1
             engine.unseal(lambda tx: moves.forget(tx, moves.SOURCE))
             await database.write(add)
@@ -71,20 +71,20 @@ def test_no_table_is_left_open(engine: Engine) -> None:
         statement = f"INSERT INTO {table.name} ({', '.join(table.columns)}) VALUES ({values})"
         expected = Exception if table.name == "move" else Unavailable
         with pytest.raises(expected) as refused:
-            engine.now(lambda tx, statement=statement: tx.run(statement))  # type: ignore[misc]  # a default binds the loop's value
+            engine.transact(lambda tx, statement=statement: tx.run(statement))  # type: ignore[misc]  # a default binds the loop's value
         assert ("accepts no changes" in str(refused.value)) is (table.name != "move")
 
 
 def test_an_unfinished_target_is_for_nobody_but_its_move(engine: Engine) -> None:
     begun = Move(moves.TARGET, "m", moves.UNFINISHED, "the folder over there", 1)
-    engine.now(lambda tx: moves.begin(tx, begun))
+    engine.transact(lambda tx: moves.begin(tx, begun))
 
-    for use in (engine.prepare, lambda: engine.now(count)):
+    for use in (engine.prepare, lambda: engine.transact(count)):
         with pytest.raises(
             DatabaseUnusable, match="unfinished target of a move from the folder over there: run the same"
         ):
             use()
-    assert engine.now(lambda tx: moves.find(tx, moves.TARGET), unfinished=True) == begun
+    assert engine.transact(lambda tx: moves.find(tx, moves.TARGET), unfinished=True) == begun
 
-    engine.now(lambda tx: moves.set_state(tx, moves.TARGET, moves.COMPLETE), unfinished=True)
+    engine.transact(lambda tx: moves.set_state(tx, moves.TARGET, moves.COMPLETE), unfinished=True)
     engine.prepare()

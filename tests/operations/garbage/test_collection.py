@@ -207,7 +207,7 @@ def test_the_server_collects_by_itself_and_says_so_in_its_log(fresh_server: Star
         due = "UPDATE job SET due_at = 0 WHERE kind = 'collect-garbage' AND lease IS NULL AND due_at > 0"
         end = time.monotonic() + 10
         while '"kind":"bytes"' not in server.output() and time.monotonic() < end:
-            engine_of(server.data).now(lambda tx: tx.run(due))
+            engine_of(server.data).transact(lambda tx: tx.run(due))
             time.sleep(0.1)
 
         assert not yard.has_file(blob)

@@ -133,7 +133,7 @@ def test_a_manifest_with_other_bytes_is_found(yard: Yard, pushed: Pushed) -> Non
         where = "image_id = (SELECT id FROM image WHERE digest = :digest)"
         statement = f"UPDATE manifest SET body = :body WHERE {where}"
         digest = pushed.image.manifest.digest
-        engine_of(yard.server.data).now(lambda tx: tx.run(statement, body=body, digest=digest))
+        engine_of(yard.server.data).transact(lambda tx: tx.run(statement, body=body, digest=digest))
 
     replace(b"{}")
     found = yard.run("verify")
@@ -146,7 +146,7 @@ def test_a_manifest_with_other_bytes_is_found(yard: Yard, pushed: Pushed) -> Non
 
 def test_a_verification_goes_on_where_it_was_interrupted(yard: Yard, pushed: Pushed) -> None:
     [(blob_id,)] = yard.rows("SELECT id FROM blob WHERE digest = :digest", digest=pushed.big.digest)
-    engine_of(yard.server.data).now(lambda tx: verification.save_position(tx, blob_id))
+    engine_of(yard.server.data).transact(lambda tx: verification.save_position(tx, blob_id))
     flip(file_of(yard, pushed.big))
 
     assert yard.run("verify", "--resume").code == 0

@@ -83,10 +83,10 @@ class Yard:
             ("finished_upload", "finished_at"),
         ):
             statement = f"UPDATE {table} SET {column} = {column} - :time"
-            engine_of(self.server.data).now(lambda tx, statement=statement: tx.run(statement, time=time))  # type: ignore[misc]  # a default binds the loop's value
+            engine_of(self.server.data).transact(lambda tx, statement=statement: tx.run(statement, time=time))  # type: ignore[misc]  # a default binds the loop's value
 
     def rows(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:
-        return engine_of(self.server.data).now(lambda tx: tx.all(sql, **values))
+        return engine_of(self.server.data).transact(lambda tx: tx.all(sql, **values))
 
     def sees(self, repository: str, blob: Blob) -> bool:
         """Whether a repository sees a blob; a GET, which does not begin its grace period again."""

@@ -40,7 +40,7 @@ class Bench:
             await self.database.write(partial(jobs.enqueue, kind=KIND, key=key, payload={}, due_at=system_clock()))
 
     def waiting(self) -> int:
-        return self.database.look(lambda tx: len(tx.all("SELECT 1 FROM job WHERE state = 'waiting'")))
+        return self.database.read_blocking(lambda tx: len(tx.all("SELECT 1 FROM job WHERE state = 'waiting'")))
 
     def events(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self._log_file.read_text().splitlines()]
@@ -158,7 +158,7 @@ def test_a_job_is_given_up_after_its_attempts_and_kept(tmp_path: Path) -> None:
         async with bench(tmp_path, JobKind(do, attempts=3, first_delay=1)) as one:
             await one.ask("a")
             await until(lambda: one.waiting() == 0)
-            (dead,) = one.database.look(lambda tx: jobs.dead(tx, KIND))
+            (dead,) = one.database.read_blocking(lambda tx: jobs.dead(tx, KIND))
             assert (dead.key, dead.attempts, dead.last_error) == ("a", 3, "no route to host")
 
     run(test)
@@ -179,7 +179,7 @@ def test_a_job_that_ended_the_process_every_time_is_not_begun_again(tmp_path: Pa
             worker.start()
             await until(lambda: one.waiting() == 0)
             await worker.stop()
-            assert [dead.key for dead in one.database.look(lambda tx: jobs.dead(tx, KIND))] == ["a"]
+            assert [dead.key for dead in one.database.read_blocking(lambda tx: jobs.dead(tx, KIND))] == ["a"]
 
     run(test)
 
@@ -219,7 +219,7 @@ def test_a_worker_that_stops_gives_back_what_it_cannot_finish(tmp_path: Path, mo
             await one.ask("a")
             await until(lambda: begun)
             await worker.stop()
-            due = one.database.look(lambda tx: jobs.next_due(tx, [KIND]))
+            due = one.database.read_blocking(lambda tx: jobs.next_due(tx, [KIND]))
             assert due <= system_clock()
 
     run(test)

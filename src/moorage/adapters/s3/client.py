@@ -105,7 +105,7 @@ class S3Client:
         """A URL with which anybody can fetch an object for so long."""
         return self._signer.link(key, seconds)
 
-    async def ask(self, request: S3Request) -> S3Answer:
+    async def request(self, request: S3Request) -> S3Answer:
         """The store's answer to a request, whatever it is. Raises Unavailable when trying again did not help."""
         headers = {**request.headers, **await self._signed(request)}
         attempts = Attempts(self._patience, self._time_for(request))

@@ -43,7 +43,7 @@ class Objects:
 
     async def check(self) -> None:
         """Ask for an object that nobody has: that it is missing only a key learns that opens the bucket."""
-        answer = await self._client.ask(S3Request("GET", f"{self._prefix}no-such-object"))
+        answer = await self._client.request(S3Request("GET", f"{self._prefix}no-such-object"))
         if answer.status != 404 or answer.code not in {"NoSuchKey", ""}:
             _checked(answer)
 
@@ -54,14 +54,14 @@ class Objects:
 
     async def get(self, key: str) -> bytes:
         """A whole object. Raises BlobMissing."""
-        answer = await self._client.ask(S3Request("GET", self._prefix + key))
+        answer = await self._client.request(S3Request("GET", self._prefix + key))
         if answer.status == 404:
             raise BlobMissing(key)
         return _checked(answer).body
 
     async def size(self, key: str) -> int | None:
         """The size of an object; None when there is none."""
-        answer = await self._client.ask(S3Request("HEAD", self._prefix + key))
+        answer = await self._client.request(S3Request("HEAD", self._prefix + key))
         return None if answer.status == 404 else int(_checked(answer).headers["content-length"])
 
     async def read(self, key: str, start: int, stop: int) -> AsyncIterator[bytes]:
@@ -103,7 +103,7 @@ class Objects:
             document = f"<Delete><Quiet>true</Quiet>{''.join(names)}</Delete>".encode()
             digest = hashlib.md5(document, usedforsecurity=False).digest()
             headers = {"content-md5": base64.b64encode(digest).decode(), "content-type": "application/xml"}
-            answer = await self._client.ask(S3Request("POST", "", {"delete": ""}, [document], headers))
+            answer = await self._client.request(S3Request("POST", "", {"delete": ""}, [document], headers))
             if b"<Error>" in _checked(answer).body:
                 raise Unavailable(reason=f"The object store did not delete ({element(answer.body, 'Code')})")
 
@@ -130,7 +130,7 @@ class Objects:
 
     async def abort(self, key: str, upload: str) -> None:
         """Forget a multipart upload and its parts; one that is not there is already forgotten."""
-        answer = await self._client.ask(S3Request("DELETE", self._prefix + key, {"uploadId": upload}))
+        answer = await self._client.request(S3Request("DELETE", self._prefix + key, {"uploadId": upload}))
         if answer.status != 404:
             _checked(answer)
 
@@ -151,7 +151,7 @@ class Objects:
     async def _pages(self, query: dict[str, str], markers: dict[str, str]) -> AsyncIterator[bytes]:
         """A list's pages. `markers`: which parameter goes on where which element of the page before says."""
         while True:
-            page = _checked(await self._client.ask(S3Request("GET", "", query))).body
+            page = _checked(await self._client.request(S3Request("GET", "", query))).body
             yield page
             after = {**query, **{parameter: element(page, name) for parameter, name in markers.items()}}
             if element(page, "IsTruncated") != "true" or after == query:
@@ -166,7 +166,7 @@ class Objects:
     async def _ask(
         self, method: str, key: str, query: dict[str, str] | None = None, body: Sequence[Buffer] = ()
     ) -> S3Answer:
-        return _checked(await self._client.ask(S3Request(method, self._prefix + key, query or {}, body)))
+        return _checked(await self._client.request(S3Request(method, self._prefix + key, query or {}, body)))
 
 
 def _checked(answer: S3Answer) -> S3Answer:

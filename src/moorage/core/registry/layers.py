@@ -122,7 +122,7 @@ class Layers:
     async def find(self, scope: UploadScope, upload_id: str) -> Upload:
         """Raises RepositoryNotFound, UploadNotFound (also for an upload that has expired)."""
         oldest = self._now() - UPLOAD_LIFE
-        return await self._database.ask(lambda tx: _find(tx, scope, upload_id, oldest))
+        return await self._database.read_one(lambda tx: _find(tx, scope, upload_id, oldest))
 
     async def append(self, scope: UploadScope, upload: Upload, first: int, chunks: AsyncIterator[bytes]) -> Upload:
         """Append bytes whose first one has the offset `first`, and return the upload as it is then.
@@ -223,7 +223,7 @@ class Layers:
 
     async def _reuse(self, scope: UploadScope, upload: Upload, digest: str) -> bool:
         """End the upload with the blob of that digest which the store has; False when it has none (any more)."""
-        if await self._database.ask(lambda tx: layers.find_blob(tx, digest)) is None:
+        if await self._database.read_one(lambda tx: layers.find_blob(tx, digest)) is None:
             return False
         now = self._now()
 

@@ -62,7 +62,7 @@ class Pulls:
         pulled, self._waiting = self._waiting, {}
         if not pulled:
             return None
-        written = self._database.post(lambda tx: pulls.record(tx, pulled))
+        written = self._database.write_later(lambda tx: pulls.record(tx, pulled))
         written.add_done_callback(_forget)
         return written
 

@@ -20,7 +20,7 @@ class Engine(Protocol):
     def migrate(self) -> tuple[int, int]:
         """Bring the schema up to date; returns its version before and after. Raises DatabaseUnusable, Unavailable."""
 
-    def now(self, work: Work[T], *, unfinished: bool = False) -> T:
+    def transact(self, work: Work[T], *, unfinished: bool = False) -> T:
         """One transaction, for commands. Raises Unavailable, and DatabaseUnusable for another program's schema.
 
         The target of a move that is not complete is for that move alone, which says that it knows (`unfinished`).

@@ -40,7 +40,7 @@ class _Wanted:
         self.result: Any = None
         self.error: BaseException | None = None
 
-    def look(self, tx: Transaction) -> None:
+    def read_blocking(self, tx: Transaction) -> None:
         self.error = None
         try:
             self.result = self.work(tx)
@@ -137,5 +137,5 @@ class Memory:
 def _at_one_snapshot(wanted: list[_Wanted], tx: Transaction) -> Moment:
     snapshot, rules = tx.one(MOMENT) or ("", "")
     for one in wanted:
-        one.look(tx)
+        one.read_blocking(tx)
     return Moment(snapshot.encode(), rules.encode())

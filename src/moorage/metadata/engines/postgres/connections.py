@@ -181,7 +181,7 @@ class Connection:
         """Do `work` on one snapshot."""
         return self._again_if_lost(READING, work)
 
-    def ask(self, work: Work[T]) -> T:
+    def read_one(self, work: Work[T]) -> T:
         """Do `work` of one statement."""
         return self._again_if_lost("", work)
 
@@ -218,10 +218,10 @@ class Connection:
         return result
 
     def hold(self) -> None:
-        """Begin a snapshot that stays until `close`, for `look`."""
+        """Begin a snapshot that stays until `close`, for `read_blocking`."""
         self._connected().execute(READING.encode())
 
-    def look(self, work: Work[T]) -> T:
+    def read_blocking(self, work: Work[T]) -> T:
         """Do a part of the work on the snapshot that is held; what fails ends it. Raises Unavailable."""
         connection = self._connected()
         try:

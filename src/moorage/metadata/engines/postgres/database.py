@@ -43,13 +43,13 @@ class PostgresDatabase:
         """Run `work` on a snapshot, in a thread."""
         return await self._readers.run(lambda connection: connection.read(work))
 
-    async def ask(self, work: Work[T]) -> T:
+    async def read_one(self, work: Work[T]) -> T:
         """`read` for work of one statement, without a transaction around it."""
-        return await self._readers.run(lambda connection: connection.ask(work))
+        return await self._readers.run(lambda connection: connection.read_one(work))
 
-    def look(self, work: Work[T]) -> T:
+    def read_blocking(self, work: Work[T]) -> T:
         """`read` for callers that are not on an event loop."""
-        return self._readers.now(lambda connection: connection.read(work))
+        return self._readers.transact(lambda connection: connection.read(work))
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[PostgresSnapshot]:
@@ -78,9 +78,9 @@ class PostgresDatabase:
 
         Raises Unavailable when the commit did not happen, and when nobody knows whether it did.
         """
-        return await self.post(work)
+        return await self.write_later(work)
 
-    def post(self, work: Work[T]) -> asyncio.Future[T]:
+    def write_later(self, work: Work[T]) -> asyncio.Future[T]:
         """`write` for callers that do not wait; what the future holds is theirs to look at."""
         return self._writers.run(lambda connection: connection.write(work))
 
@@ -104,14 +104,14 @@ class PostgresSnapshot:
     """A `Snapshot`: the read transaction of one connection, on which any thread may work, one at a time."""
 
     def __init__(self, connection: Connection, threads: _Connections) -> None:
-        self._lane = connection
+        self._connection = connection
         self._threads = threads
 
     async def begin(self) -> None:
-        await self._threads.run(lambda _: self._lane.hold())
+        await self._threads.run(lambda _: self._connection.hold())
 
     async def read(self, work: Work[T]) -> T:
-        return await self._threads.run(lambda _: self._lane.look(work))
+        return await self._threads.run(lambda _: self._connection.read_blocking(work))
 
 
 class _Connections:
@@ -134,7 +134,7 @@ class _Connections:
         done.add_done_callback(self._ended)
         return asyncio.shield(done)
 
-    def now(self, work: Callable[[Connection], T]) -> T:
+    def transact(self, work: Callable[[Connection], T]) -> T:
         """`run` for callers that are not on an event loop."""
         return self._threads.submit(lambda: work(self._own.connection)).result()
 

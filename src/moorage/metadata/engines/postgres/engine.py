@@ -42,7 +42,7 @@ class PostgresEngine:
         with closing(Connection(self._address)) as connection:
             return schema_postgres.migrate(connection)
 
-    def now(self, work: Work[T], *, unfinished: bool = False) -> T:
+    def transact(self, work: Work[T], *, unfinished: bool = False) -> T:
         with closing(Connection(self._address)) as connection:
             connection.read(schema_postgres.require if unfinished else _require_usable)
             return connection.write(work)

@@ -115,13 +115,13 @@ class SqliteDatabase:
 
     async def read(self, work: Work[T]) -> T:
         """Run `work` on a snapshot, here and now: point look-ups cost less than a hop to a thread would."""
-        return self.look(work)
+        return self.read_blocking(work)
 
-    async def ask(self, work: Work[T]) -> T:
+    async def read_one(self, work: Work[T]) -> T:
         """`read` for work of one statement."""
         return work(self._reading)
 
-    def look(self, work: Work[T]) -> T:
+    def read_blocking(self, work: Work[T]) -> T:
         """`read` for callers that are not on an event loop."""
         self._reader.execute("BEGIN")
         try:
@@ -156,7 +156,7 @@ class SqliteDatabase:
         elif key in remembered.results:
             known: T = remembered.results[key]
             return known
-        result = self.look(work)
+        result = self.read_blocking(work)
         if keep(result) and self._generation.is_settled(number):
             if len(remembered.results) >= _REMEMBERED:
                 remembered.results.clear()
@@ -168,9 +168,9 @@ class SqliteDatabase:
 
         Whatever `work` raises undoes its own changes only. Raises Unavailable when the disk is full.
         """
-        return await self.post(work)
+        return await self.write_later(work)
 
-    def post(self, work: Work[T]) -> asyncio.Future[T]:
+    def write_later(self, work: Work[T]) -> asyncio.Future[T]:
         """`write` for callers that do not wait; what the future holds is theirs to look at."""
         job = _Job(work, asyncio.get_running_loop())
         self._queue.put(job)
@@ -178,7 +178,7 @@ class SqliteDatabase:
 
     async def is_reachable(self) -> bool:
         try:
-            return self.look(lambda tx: tx.one("SELECT 1")) is not None
+            return self.read_blocking(lambda tx: tx.one("SELECT 1")) is not None
         except apsw.Error:
             return False
 
@@ -268,7 +268,7 @@ class Writer:
                 job.error = _translated(error)
         _answer(batch)
 
-    def now(self, work: Work[T]) -> T:
+    def transact(self, work: Work[T]) -> T:
         """Do one piece of work in a transaction of its own."""
         with self._locked():
             try:

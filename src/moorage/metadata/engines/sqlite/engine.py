@@ -24,12 +24,12 @@ class SqliteEngine:
 
     def prepare(self) -> None:
         schema.migrate(self._path)
-        self.now(moves.require_usable)
+        self.transact(moves.require_usable)
 
     def migrate(self) -> tuple[int, int]:
         return schema.migrate(self._path)
 
-    def now(self, work: Work[T], *, unfinished: bool = False) -> T:
+    def transact(self, work: Work[T], *, unfinished: bool = False) -> T:
         def checked(tx: Transaction) -> T:
             schema.require_current(tx)
             if not unfinished:
@@ -37,7 +37,7 @@ class SqliteEngine:
             return work(tx)
 
         with open_writer(self._path) as writer:
-            return writer.now(checked)
+            return writer.transact(checked)
 
     def is_blank(self) -> bool:
         return not self._path.exists()
@@ -47,10 +47,10 @@ class SqliteEngine:
         return nullcontext()
 
     def seal(self, work: Work[T]) -> T:
-        return self.now(sealing.with_work(sealing.seal_sqlite, work))
+        return self.transact(sealing.with_work(sealing.seal_sqlite, work))
 
     def unseal(self, work: Work[T]) -> T:
-        return self.now(sealing.with_work(sealing.unseal_sqlite, work))
+        return self.transact(sealing.with_work(sealing.unseal_sqlite, work))
 
     def continue_ids(self) -> None:
         """SQLite looks at the rows."""

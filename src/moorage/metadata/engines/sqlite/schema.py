@@ -25,7 +25,7 @@ def migrate(path: Path) -> tuple[int, int]:
                 f"{path} was changed by a newer Moorage (schema {current}, this program knows {len(steps)}): upgrade it"
             )
         if current < len(steps):
-            writer.now(lambda tx: _apply(tx, steps))
+            writer.transact(lambda tx: _apply(tx, steps))
     return current, len(steps)
 
 
@@ -48,7 +48,7 @@ def _apply(tx: Transaction, steps: list[str]) -> None:
 
 
 def _version(writer: Writer) -> int:
-    return writer.now(_version_in)
+    return writer.transact(_version_in)
 
 
 def _version_in(tx: Transaction) -> int:
