@@ -10,7 +10,6 @@ from moorage.core.identity.authentication import Credentials
 from moorage.core.identity.authorization import AccessRequest
 from moorage.core.registry.layers import UploadScope
 from moorage.core.services import Services
-from moorage.domain.errors import InvalidParameter
 from moorage.domain.identity.callers import Caller
 from moorage.domain.identity.policies.request import RequestContext
 from moorage.domain.names import Registry
@@ -57,32 +56,3 @@ class Call:
 def seconds(microseconds: int) -> float:
     """A time as AWS JSON has it: seconds since 1970 with a fraction."""
     return microseconds / 1_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """What a paged request asks for. `scope` ties its tokens to this very list."""
-
-    scope: str
-    limit: int
-    position: list[Any] | None
-
-
-def page_of(call: Call, request: Mapping[str, Any], scope: str, default_limit: int = 100) -> Page:
-    """Read `nextToken` and `maxResults`. Raises InvalidParameter for a token of another list."""
-    scope = f"{scope}:{call.registry.account}:{call.registry.region}"
-    token = request.get("nextToken")
-    position = call.services.pages.read(scope, token) if token else None
-    return Page(scope, request.get("maxResults") or default_limit, position)
-
-
-def next_token(call: Call, page: Page, position: list[Any] | None) -> dict[str, str]:
-    """The member that leads to the next page; nothing on the last one."""
-    return {} if position is None else {"nextToken": call.services.pages.issue(page.scope, position)}
-
-
-def refuse_paging_with(request: Mapping[str, Any], listed: str, also: tuple[str, ...] = ()) -> None:
-    """Lists asked for by name are not paged. Raises InvalidParameter."""
-    for member in ("nextToken", "maxResults", *also):
-        if request.get(member) is not None:
-            raise InvalidParameter(parameter=member, constraint=f"{member} cannot be used when {listed} is specified")

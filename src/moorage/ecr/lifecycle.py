@@ -11,11 +11,10 @@ from moorage.core.lifecycle.previews import PreviewPage, ResultFilter, Status
 from moorage.core.registry import images, repositories, storage_classes
 from moorage.core.registry.images import ImageId
 from moorage.ecr import shapes, views
-from moorage.ecr.call import Call, Handler, Page, next_token, page_of, refuse_paging_with, seconds
+from moorage.ecr.call import Call, Handler, seconds
+from moorage.ecr.pages import cut, page_of, refuse_paging_with
 from moorage.metadata.database import Transaction
 from moorage.metadata.lifecycle.policies import PreviewResult, StoredPolicy
-
-_TAGGED: Final = {"TAGGED": True, "UNTAGGED": False, "ANY": None}
 
 _STATUSES: Final[Mapping[shapes.TargetStorageClass, shapes.ImageStatus]] = {
     "ARCHIVE": "ARCHIVED",
@@ -109,15 +108,18 @@ async def get_lifecycle_policy_preview(
     name, status = request["repositoryName"], request.get("filter", {}).get("tagStatus", "ANY")
     if "imageIds" in request:
         refuse_paging_with(request, "imageIds")
-    page = page_of(call, request, f"GetLifecyclePolicyPreview:{name}:{status}")
-    asked = ResultFilter(
-        _image_ids(request), _TAGGED[status], page.position[0] if page.position else -1, page.limit + 1
-    )
+    page = page_of(call, request, f"GetLifecyclePolicyPreview:{name}:{status}", (-1,))
+    chosen = ResultFilter(_image_ids(request), views.TAGGED[status], *page.after, page.fetch)
 
     def read(tx: Transaction) -> PreviewPage:
-        return lifecycle_previews.get(tx, repositories.get(tx, call.registry, name), asked, call.services.now())
+        return lifecycle_previews.get(tx, repositories.get(tx, call.registry, name), chosen, call.services.now())
 
-    return _preview(call, name, page, await call.read(read), is_paged=asked.image_ids is None)
+    found = await call.read(read)
+    view = _preview(call, name, found)
+    if chosen.image_ids is not None:
+        return {**view, "previewResults": [_result(result) for result in found.results]}
+    shown, more = cut(page, found.results, lambda result: (result.position,))
+    return {**view, "previewResults": [_result(result) for result in shown], **more}
 
 
 def _image_ids(request: shapes.GetLifecyclePolicyPreviewRequest) -> tuple[ImageId, ...] | None:
@@ -126,18 +128,13 @@ def _image_ids(request: shapes.GetLifecyclePolicyPreviewRequest) -> tuple[ImageI
     return tuple(ImageId(item.get("imageDigest"), item.get("imageTag")) for item in request["imageIds"])
 
 
-def _preview(
-    call: Call, name: str, page: Page, found: PreviewPage, *, is_paged: bool
-) -> shapes.GetLifecyclePolicyPreviewResponse:
-    shown = found.results[: page.limit] if is_paged else found.results
-    last = [shown[-1].position] if len(shown) < len(found.results) else None
+def _preview(call: Call, name: str, found: PreviewPage) -> shapes.GetLifecyclePolicyPreviewResponse:
+    """A preview without its results."""
     view: shapes.GetLifecyclePolicyPreviewResponse = {
         "registryId": call.registry.account,
         "repositoryName": name,
         "lifecyclePolicyText": found.preview.text,
         "status": found.status.value,
-        "previewResults": [_result(result) for result in shown],
-        **next_token(call, page, last),  # type: ignore[typeddict-item]  # ** of an optional key
     }
     if found.status is Status.COMPLETE:
         view["summary"] = _summary(found)

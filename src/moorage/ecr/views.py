@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Final
 
 from moorage.core.registry.images import DeletedImage, ImageFailure, ImageId
 from moorage.core.services import Services
@@ -11,6 +12,9 @@ from moorage.ecr import shapes
 from moorage.ecr.call import seconds
 from moorage.metadata.registry.images import Image, StoredManifest
 from moorage.metadata.registry.repositories import Repository
+
+TAGGED: Final[Mapping[shapes.TagStatus, bool | None]] = {"TAGGED": True, "UNTAGGED": False, "ANY": None}
+"""Which images a filter's `tagStatus` shows: those with a tag, those without, or both."""
 
 
 def repository(services: Services, found: Repository) -> shapes.Repository:

@@ -8,6 +8,7 @@ from urllib.parse import quote
 import msgspec
 
 from moorage.core.identity.authorization import visible
+from moorage.core.pages import cut
 from moorage.core.registry import repositories
 from moorage.core.services import Services
 from moorage.domain.errors import InvalidParameter
@@ -48,8 +49,8 @@ class Lists:
             repository = repositories.get(tx, call.registry, name)
             return images.page_of_tags(tx, repository.id, last, limit + 1)
 
-        found = await self._database.read(read)
-        return _page(f"/v2/{name}/tags/list", {"name": name, "tags": found[:limit]}, found, limit)
+        tags, last_tag = cut(await self._database.read(read), limit)
+        return _page(f"/v2/{name}/tags/list", {"name": name, "tags": tags}, last_tag, limit)
 
     async def catalog(self, request: Request, _name: str, _reference: str) -> Response:
         """Repositories of the registry, in the order of their names (docker registry API, "Listing Repositories").
@@ -61,14 +62,15 @@ class Lists:
         limit, last = _limit(asked), asked.get("last", "")
         access_request = call.access_request(_CATALOG)
 
-        def read(tx: Transaction) -> tuple[list[str], list[str]]:
+        def read(tx: Transaction) -> tuple[list[str], str | None]:
             names = [str(repository.name) for repository in rows.page(tx, call.registry, last, limit + 1)]
-            return names, visible(tx, access_request, names[:limit])
+            on_page, last_name = cut(names, limit)
+            return visible(tx, access_request, on_page), last_name
 
-        found, shown = await self._database.read(read)
+        shown, last_name = await self._database.read(read)
         if not shown:
             await self._access_control.authorize(call, _CATALOG)
-        return _page("/v2/_catalog", {"repositories": shown}, found, limit)
+        return _page("/v2/_catalog", {"repositories": shown}, last_name, limit)
 
     async def referrers(self, request: Request, name: str, reference: str) -> Response:
         """An index of what refers to a subject, which need not exist (distribution-spec, "Listing Referrers")."""
@@ -78,11 +80,11 @@ class Lists:
         kind = asked.get("artifactType", "")
         shown = ReferrerFilter((kind,) if kind else ())
         scope = f"referrers:{call.registry.repository_arn(name)}:{subject}:{kind}"
-        after = self._pages.read(scope, asked["next"])[0] if "next" in asked else 0
+        page = self._pages.page(scope, asked.get("next"), (0,), PAGE_LIMIT)
 
         def read(tx: Transaction) -> list[Image]:
             repository = repositories.get(tx, call.registry, name)
-            return pulls.referrers(tx, repository.id, subject, shown, after, PAGE_LIMIT + 1)
+            return pulls.referrers(tx, repository.id, subject, shown, *page.after, page.fetch)
 
         found = await self._database.read(read)
         body, listed = pulls.listing(found[:PAGE_LIMIT])
@@ -90,7 +92,7 @@ class Lists:
         if kind:
             response.headers.append((b"oci-filters-applied", b"artifactType"))
         if listed < len(found):
-            token = self._pages.issue(scope, [found[listed - 1].id])
+            token = page.token((found[listed - 1].id,))
             query = f"artifactType={quote(kind, safe='')}&next={token}" if kind else f"next={token}"
             response.headers.append(_next(f"/v2/{name}/referrers/{subject}", query))
         return response
@@ -106,11 +108,11 @@ def _limit(asked: dict[str, str]) -> int:
     return min(int(text), PAGE_LIMIT) if len(text) <= 18 else PAGE_LIMIT
 
 
-def _page(path: str, content: dict[str, Any], found: list[str], limit: int) -> Response:
-    """A page, of one entry more than it shows if there is a next one. `n=0` has none (distribution-spec)."""
+def _page(path: str, content: dict[str, Any], last: str | None, limit: int) -> Response:
+    """A page, with a link to the next one behind the entry `last`. `n=0` has none (distribution-spec)."""
     response = _document(msgspec.json.encode(content), "application/json")
-    if 0 < limit < len(found):
-        response.headers.append(_next(path, f"last={quote(found[limit - 1], safe='')}&n={limit}"))
+    if last is not None:
+        response.headers.append(_next(path, f"last={quote(last, safe='')}&n={limit}"))
     return response
 
 

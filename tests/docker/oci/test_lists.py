@@ -180,7 +180,7 @@ def test_a_page_of_referrers_is_not_larger_than_clients_take(
 
 
 def test_a_page_of_another_list_is_refused(root: Client, repository: str) -> None:
-    token = root.world.services.pages.issue("another", [1])
+    token = root.world.services.pages.issue("another", (1,))
 
     answer = root.get(f"/v2/{repository}/referrers/{digest(b'')}?next={token}")
 

@@ -19,7 +19,8 @@ from moorage.domain.errors import (
 from moorage.domain.names import Digest, Tag
 from moorage.domain.registry.manifests import parse_manifest
 from moorage.ecr import shapes, views
-from moorage.ecr.call import Call, Handler, next_token, page_of, refuse_paging_with
+from moorage.ecr.call import Call, Handler
+from moorage.ecr.pages import NextToken, cut, page_of, refuse_paging_with
 from moorage.metadata.database import Transaction
 from moorage.metadata.registry import images as rows
 from moorage.metadata.registry import pulls
@@ -27,7 +28,6 @@ from moorage.metadata.registry.images import Image, ImageFilter, StoredManifest
 from moorage.metadata.registry.pulls import ReferrerFilter
 from moorage.metadata.registry.repositories import Repository
 
-_TAGGED: Final = {"TAGGED": True, "UNTAGGED": False, "ANY": None}
 _REFERRERS: Final = 20
 """ListImageReferrers' default page."""
 
@@ -92,19 +92,14 @@ def _manifest(
 async def list_images(call: Call, request: shapes.ListImagesRequest) -> shapes.ListImagesResponse:
     name, chosen = request["repositoryName"], request.get("filter", {})
     shown = _shown(chosen)
-    page = page_of(call, request, f"ListImages:{name}:{shown.tagged}:{shown.status}")
-    image, tag = page.position or (0, "")
+    page = page_of(call, request, f"ListImages:{name}:{shown.tagged}:{shown.status}", (0, ""))
 
     def read(tx: Transaction) -> list[tuple[int, str, str | None]]:
         repository = repositories.get(tx, call.registry, name)
-        return rows.page_of_ids(tx, repository.id, (image, tag), shown, page.limit + 1)
+        return rows.page_of_ids(tx, repository.id, page.after, shown, page.fetch)
 
-    listed = await call.read(read)
-    last = listed[page.limit - 1] if len(listed) > page.limit else None
-    return {
-        "imageIds": [views.image_id(digest, tag) for _, digest, tag in listed[: page.limit]],
-        **next_token(call, page, [last[0], last[2] or ""] if last else None),  # type: ignore[typeddict-item]  # ** of an optional key
-    }
+    listed, more = cut(page, await call.read(read), lambda row: (row[0], row[2] or ""))
+    return {"imageIds": [views.image_id(digest, tag) for _, digest, tag in listed], **more}
 
 
 async def describe_images(call: Call, request: shapes.DescribeImagesRequest) -> shapes.DescribeImagesResponse:
@@ -127,17 +122,16 @@ async def _describe_named(call: Call, request: shapes.DescribeImagesRequest) -> 
 async def _describe_page(call: Call, request: shapes.DescribeImagesRequest) -> shapes.DescribeImagesResponse:
     name, chosen = request["repositoryName"], request.get("filter", {})
     shown = _shown(chosen)
-    page = page_of(call, request, f"DescribeImages:{name}:{shown.tagged}:{shown.status}")
-    after = page.position[0] if page.position else 0
+    page = page_of(call, request, f"DescribeImages:{name}:{shown.tagged}:{shown.status}", (0,))
 
-    def read(tx: Transaction) -> tuple[list[shapes.ImageDetail], list[int] | None]:
+    def read(tx: Transaction) -> tuple[list[shapes.ImageDetail], NextToken]:
         repository = repositories.get(tx, call.registry, name)
-        listed = rows.page(tx, repository.id, after, shown, page.limit + 1)
-        last = [listed[page.limit - 1].id] if len(listed) > page.limit else None
-        return _details(tx, repository, listed[: page.limit]), last
+        found = rows.page(tx, repository.id, *page.after, shown, page.fetch)
+        listed, more = cut(page, found, lambda image: (image.id,))
+        return _details(tx, repository, listed), more
 
-    details, last = await call.read(read)
-    return {"imageDetails": details, **next_token(call, page, last)}  # type: ignore[typeddict-item]  # ** of an optional key
+    details, more = await call.read(read)
+    return {"imageDetails": details, **more}
 
 
 def _details(tx: Transaction, repository: Repository, listed: list[Image]) -> list[shapes.ImageDetail]:
@@ -166,19 +160,14 @@ async def list_image_referrers(
     name, subject = request["repositoryName"], request["subjectId"]["imageDigest"]
     chosen = request.get("filter", {})
     shown = ReferrerFilter(tuple(chosen.get("artifactTypes", [])), chosen.get("artifactStatus", "ACTIVE"))
-    page = page_of(call, request, f"ListImageReferrers:{name}:{subject}:{shown}", default_limit=_REFERRERS)
-    after = page.position[0] if page.position else 0
+    page = page_of(call, request, f"ListImageReferrers:{name}:{subject}:{shown}", (0,), default_limit=_REFERRERS)
 
     def read(tx: Transaction) -> list[Image]:
         repository = repositories.get(tx, call.registry, name)
-        return pulls.referrers(tx, repository.id, subject, shown, after, page.limit + 1)
+        return pulls.referrers(tx, repository.id, subject, shown, *page.after, page.fetch)
 
-    listed = await call.read(read)
-    last = [listed[page.limit - 1].id] if len(listed) > page.limit else None
-    return {
-        "referrers": [_referrer(image) for image in listed[: page.limit]],
-        **next_token(call, page, last),  # type: ignore[typeddict-item]  # ** of an optional key
-    }
+    listed, more = cut(page, await call.read(read), lambda image: (image.id,))
+    return {"referrers": [_referrer(image) for image in listed], **more}
 
 
 def _referrer(image: Image) -> shapes.ImageReferrer:
@@ -201,7 +190,7 @@ def _image_ids(identifiers: list[shapes.ImageIdentifier]) -> list[ImageId]:
 
 def _shown(chosen: shapes.ListImagesFilter | shapes.DescribeImagesFilter) -> ImageFilter:
     """Unless asked for, archived images are not listed (ECR user guide, "Archiving an image")."""
-    return ImageFilter(_TAGGED[chosen.get("tagStatus", "ANY")], chosen.get("imageStatus", "ACTIVE"))
+    return ImageFilter(views.TAGGED[chosen.get("tagStatus", "ANY")], chosen.get("imageStatus", "ACTIVE"))
 
 
 def _tag(text: str | None) -> Tag | None:

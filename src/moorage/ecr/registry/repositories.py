@@ -12,7 +12,8 @@ from moorage.core.registry.repositories import NewRepository
 from moorage.domain.names import RepositoryName, parse_repository_arn
 from moorage.domain.registry.encryption import AES256
 from moorage.ecr import shapes, views
-from moorage.ecr.call import Call, Handler, next_token, page_of, refuse_paging_with
+from moorage.ecr.call import Call, Handler
+from moorage.ecr.pages import cut, page_of, refuse_paging_with
 from moorage.metadata.database import Transaction
 from moorage.metadata.registry import repositories as rows
 from moorage.metadata.registry.repositories import Repository, RepositorySettings
@@ -43,20 +44,16 @@ async def describe_repositories(
         refuse_paging_with(request, "repositoryNames")
         found = await call.read(lambda tx: [repositories.get(tx, call.registry, name) for name in names])
         return {"repositories": [views.repository(call.services, row) for row in found]}
-    page = page_of(call, request, "DescribeRepositories")
-    after = page.position[0] if page.position else ""
+    page = page_of(call, request, "DescribeRepositories", ("",))
     access_request = call.access_request("ecr:DescribeRepositories")
 
     def read(tx: Transaction) -> tuple[list[Repository], set[str]]:
-        found = rows.page(tx, call.registry, after, page.limit + 1)
+        found = rows.page(tx, call.registry, *page.after, page.fetch)
         return found, set(visible(tx, access_request, [row.name for row in found]))
 
     listed, shown = await call.read(read)
-    last = [listed[page.limit - 1].name] if len(listed) > page.limit else None
-    return {
-        "repositories": [views.repository(call.services, row) for row in listed[: page.limit] if row.name in shown],
-        **next_token(call, page, last),  # type: ignore[typeddict-item]  # ** of an optional key
-    }
+    on_page, more = cut(page, listed, lambda row: (row.name,))
+    return {"repositories": [views.repository(call.services, row) for row in on_page if row.name in shown], **more}
 
 
 async def delete_repository(call: Call, request: shapes.DeleteRepositoryRequest) -> shapes.DeleteRepositoryResponse:

@@ -10,7 +10,8 @@ from moorage.core.registry import account_settings as settings
 from moorage.core.registry import pulls
 from moorage.domain.names import Registry
 from moorage.ecr import shapes
-from moorage.ecr.call import Call, Handler, next_token, page_of, seconds
+from moorage.ecr.call import Call, Handler, seconds
+from moorage.ecr.pages import cut, page_of
 from moorage.metadata.registry import settings as rows
 
 
@@ -62,14 +63,10 @@ async def deregister_pull_time_update_exclusion(
 async def list_pull_time_update_exclusions(
     call: Call, request: shapes.ListPullTimeUpdateExclusionsRequest
 ) -> shapes.ListPullTimeUpdateExclusionsResponse:
-    page = page_of(call, request, "ListPullTimeUpdateExclusions")
-    after = page.position[0] if page.position else ""
-    listed = await call.read(lambda tx: rows.pull_time_exclusions(tx, call.registry, after, page.limit + 1))
-    last = [listed[page.limit - 1]] if len(listed) > page.limit else None
-    return {
-        "pullTimeUpdateExclusions": listed[: page.limit],
-        **next_token(call, page, last),  # type: ignore[typeddict-item]  # ** of an optional key
-    }
+    page = page_of(call, request, "ListPullTimeUpdateExclusions", ("",))
+    listed = await call.read(lambda tx: rows.pull_time_exclusions(tx, call.registry, *page.after, page.fetch))
+    shown, more = cut(page, listed, lambda principal: (principal,))
+    return {"pullTimeUpdateExclusions": shown, **more}
 
 
 OPERATIONS: Final[Mapping[str, Handler]] = {

@@ -8,7 +8,8 @@ from typing import Any, Final
 from moorage.core.registry import templates
 from moorage.domain.errors import InvalidTagParameter, Validation
 from moorage.ecr import shapes, views
-from moorage.ecr.call import Call, Handler, next_token, page_of, refuse_paging_with, seconds
+from moorage.ecr.call import Call, Handler, seconds
+from moorage.ecr.pages import cut, page_of, refuse_paging_with
 from moorage.metadata.registry import templates as rows
 from moorage.metadata.registry.templates import Template
 
@@ -31,14 +32,13 @@ async def describe_repository_creation_templates(
         refuse_paging_with(request, "prefixes")
         found = await call.read(lambda tx: templates.named(tx, call.registry, prefixes))
         return {"registryId": call.registry.account, "repositoryCreationTemplates": [_view(row) for row in found]}
-    page = page_of(call, request, "DescribeRepositoryCreationTemplates")
-    after = page.position[0] if page.position else ""
-    listed = await call.read(lambda tx: rows.page(tx, call.registry, after, page.limit + 1))
-    last = [listed[page.limit - 1].key] if len(listed) > page.limit else None
+    page = page_of(call, request, "DescribeRepositoryCreationTemplates", ("",))
+    listed = await call.read(lambda tx: rows.page(tx, call.registry, *page.after, page.fetch))
+    shown, more = cut(page, listed, lambda row: (row.key,))
     return {
         "registryId": call.registry.account,
-        "repositoryCreationTemplates": [_view(row) for row in listed[: page.limit]],
-        **next_token(call, page, last),  # type: ignore[typeddict-item]  # ** of an optional key
+        "repositoryCreationTemplates": [_view(row) for row in shown],
+        **more,
     }
 
 
