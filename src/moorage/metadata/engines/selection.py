@@ -14,6 +14,6 @@ def engine_at(url: str | None, file: Path, connections: int) -> Engine:
     if url is None:
         return SqliteEngine(file)
     # By its name: the embedded database does without, and commands start a tenth of a second sooner.
-    postgres = importlib.import_module("moorage.metadata.engines.engine.postgres.engine")
+    postgres = importlib.import_module("moorage.metadata.engines.postgres.engine")
     engine: Engine = postgres.PostgresEngine(url, connections)
     return engine
