@@ -107,14 +107,31 @@ def test_files_that_are_named_exist(path: Path) -> None:
     assert [place.relative_to(ROOT).as_posix() for place in places if not place.exists()] == []
 
 
-def test_decisions_are_numbered_without_a_gap_and_have_three_parts() -> None:
-    paths = sorted((DOCS / "decisions").glob("*.md"))
+DECISIONS = sorted((DOCS / "decisions").glob("*.md"))
+STATUS = re.compile(r"Status: (?:accepted(?:, amended by (\d{4}(?: and \d{4})*))?|superseded by (\d{4}))")
 
-    for number, path in enumerate(paths, 1):
+
+def test_decisions_are_numbered_without_a_gap_and_have_three_parts() -> None:
+    for number, path in enumerate(DECISIONS, 1):
         text = path.read_text("utf-8")
         assert path.name.startswith(f"{number:04}-")
         assert text.startswith(f"# {number:04}: ")
         assert re.findall(r"^\*\*(\w+)\.\*\*", text, re.MULTILINE) == ["Context", "Choice", "Consequences"]
+
+
+@pytest.mark.parametrize("path", DECISIONS, ids=lambda path: path.name[:4])
+def test_the_status_of_a_decision_names_the_later_ones_that_changed_it(path: Path) -> None:
+    """Where a part of a decision no longer holds, its text links to the decision that changed it."""
+    _, _, status, *_ = path.read_text("utf-8").splitlines()
+    found = STATUS.fullmatch(status)
+    assert found, status
+    changed_by = re.findall(r"\d{4}", status)
+
+    assert changed_by == sorted(set(changed_by))
+    assert all(path.name[:4] < number for number in changed_by)
+    assert set(changed_by) <= {decision.name[:4] for decision in DECISIONS}
+    if found[1]:
+        assert all(f"[{number}]({number}-" in path.read_text("utf-8") for number in changed_by)
 
 
 # --- Settings and commands --------------------------------------------------------------------------------------
