@@ -231,7 +231,7 @@ def prepare_target(settings: Settings, folder: DataFolder, key: bytes) -> None:
     engine = engine_of(settings, folder)
     is_blank = engine.is_blank()
     if is_blank or settings.database is not None:
-        folder.take_master_key(key)
+        folder.adopt_master_key(key)
     if folder.master_key() != key:
         raise MoveRefused(
             f"{settings.place} has another master key than the source, so it could open none of its secrets: give it"

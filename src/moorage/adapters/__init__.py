@@ -1,1 +1,1 @@
-"""Implementations of the ports: one file, or a few, per thing outside."""
+"""Implementations of the ports: one module, or a few, for each external system."""

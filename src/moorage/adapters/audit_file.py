@@ -1,8 +1,8 @@
-"""The audit log as a file of JSON lines, to which all worker processes append.
+"""The audit log: a file of JSON lines that all worker processes append to.
 
-Each record is one write at the end of the file, so that lines of several processes do not mix, and it is there before
-the answer to the request goes out. A file that was renamed or removed is left, and one with the old name begun: that is
-how it is rotated.
+Each record is one write at the end of the file, so lines of different processes do not mix. The record is written
+before the response is sent. When the file is renamed or removed, the next record starts a new file of the same name;
+this is how logs are rotated.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from moorage.telemetry import Log
 
 
 class AuditFile:
-    """Appends records. Without a path there is nothing to append to.
+    """Appends records to the file; without a path it does nothing.
 
-    When records are lost, because the disk is full perhaps, the operator is told once until it works again.
+    When a write fails, for example because the disk is full, one event is logged; the next is logged only after a
+    write has succeeded again.
     """
 
     def __init__(self, path: Path | None, log: Log) -> None:
@@ -27,7 +28,7 @@ class AuditFile:
         self._opened: tuple[int, int] | None = None
 
     def write(self, record: bytes) -> None:
-        """Append a record; raises nothing."""
+        """Append a record. Raises nothing: a failure is logged."""
         if self._path is None:
             return
         try:
@@ -45,7 +46,7 @@ class AuditFile:
             self._descriptor = None
 
     def _current(self, path: Path) -> int:
-        """The file that has the name now."""
+        """A descriptor of the file that has the name now; reopens the file after a rotation."""
         try:
             status = os.stat(path)  # noqa: PTH116 - a third of the time of Path.stat
         except FileNotFoundError:

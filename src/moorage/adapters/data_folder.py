@@ -1,8 +1,8 @@
-"""The data folder of an embedded server: its lock, its master key, the first credentials, and where it can be reached.
+"""The data folder of a server: its lock, its master key, the root credentials and the server's address.
 
 moorage.db        metadata (SQLite)              master.key     32 bytes, mode 0600
-uploads/ blobs/   layers                         credentials    the root access key in AWS's own format, mode 0600
-server.lock       held by the running server     endpoint       the URL of the server that ran last, and whom to trust
+uploads/ blobs/   layers                         credentials    the root access key in AWS's file format, mode 0600
+server.lock       locked by the running server   endpoint       URL and CA bundle of the server that ran last
 tls/              certificates (`certificates.py`)
 """
 
@@ -18,15 +18,15 @@ from moorage.adapters.files.durable import sync_folder
 
 
 class FolderInUse(Exception):
-    """Another server runs on this data folder."""
+    """Another server is running on this data folder."""
 
 
 class MasterKeyMissing(Exception):
-    """A folder with a database has no master key, and none was given: a new one could open nothing."""
+    """The folder has a database but no master key, and none was passed. A new key could not decrypt the database."""
 
 
 class DataFolder:
-    """Paths and small files of one data folder. A `given_key` stands in for the file `master.key`."""
+    """Paths and small files of one data folder. A `given_key` is used instead of the file `master.key`."""
 
     def __init__(self, path: Path, given_key: bytes | None = None) -> None:
         self.path = path
@@ -39,11 +39,11 @@ class DataFolder:
         self._lock: int | None = None
 
     def prepare(self) -> None:
-        """Make the folder, readable to its owner only."""
+        """Create the folder, accessible to its owner only."""
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def lock(self) -> None:
-        """Hold the folder for as long as this process lives. Raises FolderInUse."""
+        """Lock the folder until `unlock` or the end of this process. Raises FolderInUse."""
         descriptor = os.open(self.path / "server.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -53,13 +53,13 @@ class DataFolder:
         self._lock = descriptor
 
     def unlock(self) -> None:
-        """Let the folder go before this process ends."""
+        """Release the lock before this process ends."""
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
 
     def master_key(self) -> bytes:
-        """The key from which all others are derived; made before the database is. Raises MasterKeyMissing."""
+        """The key that all others are derived from; created before the database is. Raises MasterKeyMissing."""
         if self._given_key is not None:
             return self._given_key
         try:
@@ -68,13 +68,13 @@ class DataFolder:
             if self.database.exists():
                 raise MasterKeyMissing(
                     f"{self._key} is missing, and neither MOORAGE_MASTER_KEY nor MOORAGE_MASTER_KEY_FILE is set:"
-                    " give the key that this folder was made with"
+                    " pass the key that this folder was created with"
                 ) from None
             write_secret(self._key, secrets.token_bytes(32))
             return self._key.read_bytes()
 
-    def take_master_key(self, key: bytes) -> None:
-        """Have another registry's key, unless there is one already."""
+    def adopt_master_key(self, key: bytes) -> None:
+        """Store another registry's master key, unless this folder already has a key."""
         if self._given_key is None and not self._key.exists():
             write_secret(self._key, key)
 
@@ -91,7 +91,7 @@ class DataFolder:
         write_secret(self._credentials, text.encode())
 
     def endpoint(self) -> tuple[str, Path | None] | None:
-        """What the last server wrote: its URL, and the certificates to trust it by if its own authority made one."""
+        """The URL of the server that ran last, and its CA bundle if it uses the built-in authority; None before any."""
         try:
             url, _, bundle = self._endpoint.read_text("utf-8").strip().partition("\n")
         except FileNotFoundError:
@@ -99,13 +99,13 @@ class DataFolder:
         return url, self.path / bundle if bundle else None
 
     def write_endpoint(self, url: str, bundle: Path | None = None) -> None:
-        """Note where the server is reached. `bundle` is in this folder, which may be moved."""
+        """Write the server's URL. `bundle` must be in this folder and is stored relative to it: the folder may move."""
         trusted = "" if bundle is None else f"{bundle.relative_to(self.path)}\n"
         self._endpoint.write_text(f"{url}\n{trusted}", "utf-8")
 
 
 def write_secret(path: Path, content: bytes) -> None:
-    """Write a file that only its owner can read, whole or not at all."""
+    """Write a file that only its owner can read, atomically."""
     temporary = path.with_name(path.name + ".new")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as file:

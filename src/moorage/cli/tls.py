@@ -11,7 +11,7 @@ import click
 
 from moorage.adapters.data_folder import DataFolder
 from moorage.adapters.tls.authority import CertificateUnusable
-from moorage.adapters.tls.certificates import Certificates, GivenFiles, OwnAuthority, names_to_serve
+from moorage.adapters.tls.certificates import BuiltInAuthority, Certificates, OperatorFiles, names_to_serve
 from moorage.cli.options import config_option, data_option, existing_folder
 from moorage.config import Settings
 from moorage.http.server import Certificate
@@ -38,13 +38,13 @@ def ca(data: Path | None, config: str | None) -> None:
 def certificates_of(settings: Settings, folder: DataFolder) -> Certificates | None:
     """Where the certificate comes from that the settings ask for; None without TLS."""
     if settings.tls_cert is not None and settings.tls_key is not None:
-        return GivenFiles(settings.tls_cert, settings.tls_key, folder.tls)
+        return OperatorFiles(settings.tls_cert, settings.tls_key, folder.tls)
     if not settings.tls:
         return None
     listening = [] if settings.host in {"0.0.0.0", "[::]"} else [settings.host]  # noqa: S104 - no client calls these
     hosts = [*listening, settings.host_name, _machine_name(), *settings.tls_names]
     names = names_to_serve([host for host in hosts if host], settings.region, settings.domain)
-    return OwnAuthority(folder.tls, names, lambda: datetime.now(UTC))
+    return BuiltInAuthority(folder.tls, names, lambda: datetime.now(UTC))
 
 
 def prepared(settings: Settings, certificates: Certificates | None) -> Settings:
@@ -55,14 +55,14 @@ def prepared(settings: Settings, certificates: Certificates | None) -> Settings:
     if certificates is None:
         return settings
     certificates.prepare()
-    if settings.host_name is None and isinstance(certificates, GivenFiles):
+    if settings.host_name is None and isinstance(certificates, OperatorFiles):
         return replace(settings, host_name=certificates.host_name())
     return settings
 
 
 def bundle_of(certificates: Certificates | None) -> Path | None:
     """The file by which clients trust the server; None where they trust it anyway, or there is no TLS."""
-    return certificates.bundle if isinstance(certificates, OwnAuthority) else None
+    return certificates.bundle if isinstance(certificates, BuiltInAuthority) else None
 
 
 def served(certificates: Certificates | None) -> Certificate | None:

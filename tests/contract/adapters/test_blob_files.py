@@ -259,9 +259,9 @@ def test_a_kernel_that_takes_only_a_part_gets_the_rest_again(monkeypatch: pytest
 
 def test_more_buffers_than_the_kernel_takes_at_once_are_written(tmp_path: Path) -> None:
     with (tmp_path / "file").open("wb") as file:
-        durable.write_all(file.fileno(), [b"ab"] * (2 * durable.MOST_BUFFERS + 1), 0)
+        durable.write_all(file.fileno(), [b"ab"] * (2 * durable.MAX_BUFFERS + 1), 0)
 
-    assert (tmp_path / "file").stat().st_size == 4 * durable.MOST_BUFFERS + 2
+    assert (tmp_path / "file").stat().st_size == 4 * durable.MAX_BUFFERS + 2
 
 
 @pytest.fixture
@@ -315,7 +315,7 @@ def test_a_file_system_without_extended_attributes_gives_the_same_digests(
 
 
 def test_only_the_uploads_used_last_keep_a_running_digest() -> None:
-    running = RunningDigests(most=2)
+    running = RunningDigests(maximum=2)
     for number, upload in enumerate(["a", "b", "a", "c"]):
         running.keep(upload, RunningDigest(number, hashlib.sha256()))
 

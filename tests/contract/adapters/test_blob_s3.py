@@ -16,9 +16,9 @@ import pytest
 
 from moorage.adapters.s3 import append as s3_append
 from moorage.adapters.s3 import hash_state as saved_hashes
-from moorage.adapters.s3.append import MOST_PARTS, PART_BYTES, part_bytes
+from moorage.adapters.s3.append import MAX_PARTS, PART_BYTES, part_bytes
 from moorage.adapters.s3.blob_store import S3BlobStore
-from moorage.adapters.s3.upload_state import EMPTY, Content, Notes, Piece
+from moorage.adapters.s3.upload_state import EMPTY, Content, UploadObject, UploadState
 from moorage.core.registry.layers import LAYER_LIMIT, PART_LIMIT
 from moorage.domain.ports import BlobMissing, UploadBusy, UploadMissing
 from moorage.metadata.engines.sqlite.database import SqliteDatabase
@@ -145,7 +145,7 @@ async def test_many_small_appends_are_gathered(nodes: Nodes, upload: str) -> Non
     content = noise(60 * 1000)
     for start in range(0, len(content), 1000):
         await nodes.one_more().append(upload, start, body(content[start : start + 1000]))
-        assert len(nodes.keys()) <= s3_append.MOST_SPENT + 2 * s3_append.MOST_PIECES
+        assert len(nodes.keys()) <= s3_append.MAX_UNUSED_OBJECTS + 2 * s3_append.MAX_TAIL_OBJECTS
     node = nodes.one_more()
     key = await node.commit(upload, digest_of(content), len(content))
 
@@ -293,19 +293,19 @@ async def test_what_is_no_key_is_never_asked_for(nodes: Nodes, key: str) -> None
         await node.delete(key)
 
 
-@pytest.mark.parametrize("crowded", [False, True])
-def test_the_part_numbers_last_for_the_largest_layer_in_whatever_parts_it_comes(crowded: bool) -> None:
-    assert numbers_used(LAYER_LIMIT, LAYER_LIMIT, crowded) <= MOST_PARTS / 2
-    assert numbers_used(LAYER_LIMIT, LAYER_LIMIT // PART_LIMIT + 1, crowded) < MOST_PARTS
-    assert numbers_used(PART_LIMIT * s3_append.PART_MINIMUM, s3_append.PART_MINIMUM, crowded) < MOST_PARTS
+@pytest.mark.parametrize("half_size", [False, True])
+def test_the_part_numbers_last_for_the_largest_layer_in_whatever_parts_it_comes(half_size: bool) -> None:
+    assert numbers_used(LAYER_LIMIT, LAYER_LIMIT, half_size) <= MAX_PARTS / 2
+    assert numbers_used(LAYER_LIMIT, LAYER_LIMIT // PART_LIMIT + 1, half_size) < MAX_PARTS
+    assert numbers_used(PART_LIMIT * s3_append.PART_MINIMUM, s3_append.PART_MINIMUM, half_size) < MAX_PARTS
 
 
-def numbers_used(size: int, append: int, crowded: bool) -> int:
+def numbers_used(size: int, append: int, half_size: bool) -> int:
     """How many parts an upload of that size has that comes in appends of so many bytes."""
     numbers = pending = 0
     for start in range(0, size, append):
         pending += min(append, size - start)
-        while pending >= (wanted := part_bytes(numbers, crowded=crowded)):
+        while pending >= (wanted := part_bytes(numbers, half_size=half_size)):
             pending -= wanted
             numbers += 1
         if pending >= s3_append.PART_MINIMUM:
@@ -316,7 +316,7 @@ def numbers_used(size: int, append: int, crowded: bool) -> int:
 @on_nodes
 async def test_many_uploads_at_once_hold_less_of_each_in_memory(nodes: Nodes, upload: str) -> None:
     node = nodes.one_more()
-    others = [PausingBody(b"first", b"second") for _ in range(s3_append.CROWD)]
+    others = [PausingBody(b"first", b"second") for _ in range(s3_append.FULL_SIZE_APPENDS)]
     requests = [asyncio.create_task(node.append(new_upload(), 0, aiter(one))) for one in others]
     for one in others:
         await one.paused.wait()
@@ -329,17 +329,17 @@ async def test_many_uploads_at_once_hold_less_of_each_in_memory(nodes: Nodes, up
 
 
 def test_what_an_upload_was_before_its_newest_append_can_be_gone_back_to_once() -> None:
-    notes = Notes()
-    first = Content(5, pieces=(Piece("a", 5),))
-    second = Content(9, pieces=(Piece("b", 9),))
-    notes.grow(first, [])
-    notes.grow(second, [])
-    assert [notes.at(size) for size in (9, 5, 0, 7)] == [second, first, EMPTY, None]
-    assert notes.spent == ["a"]
+    state = UploadState()
+    first = Content(5, tail=(UploadObject("a", 5),))
+    second = Content(9, tail=(UploadObject("b", 9),))
+    state.extend(first, [])
+    state.extend(second, [])
+    assert [state.content_at(size) for size in (9, 5, 0, 7)] == [second, first, EMPTY, None]
+    assert state.unused == ["a"]
 
-    notes.cut(first)
+    state.rewind(first)
 
-    assert (notes.now, notes.before, notes.spent) == (first, None, ["b"])
+    assert (state.current, state.previous, state.unused) == (first, None, ["b"])
     assert hashlib.sha256().hexdigest() in EMPTY.digests[0]
 
 

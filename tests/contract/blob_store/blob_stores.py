@@ -13,7 +13,7 @@ from pathlib import Path
 
 from moorage.adapters.files.blob_store import FileBlobStore
 from moorage.adapters.s3.blob_store import S3BlobStore
-from moorage.adapters.s3.client import PATIENCE, Patience, S3Client
+from moorage.adapters.s3.client import DEFAULT_TIMEOUTS, S3Client, Timeouts
 from moorage.adapters.s3.objects import Objects
 from moorage.adapters.s3.signing import Signer
 from moorage.domain.buckets import Bucket, BucketKey
@@ -54,11 +54,11 @@ def store_in(
     database: SqliteDatabase,
     *,
     port: int | None = None,
-    patience: Patience = PATIENCE,
+    timeouts: Timeouts = DEFAULT_TIMEOUTS,
 ) -> S3BlobStore:
     """A store whose keys begin with what belongs to that place; at another port where a proxy stands before it."""
     bucket = Bucket.parse(server.setting(prefix_of(place), port))
-    objects = Objects(S3Client(Signer(bucket, BucketKey(KEY_ID, SECRET)), patience), bucket.prefix)
+    objects = Objects(S3Client(Signer(bucket, BucketKey(KEY_ID, SECRET)), timeouts), bucket.prefix)
     return S3BlobStore(objects, StoredUploadStates(database))
 
 

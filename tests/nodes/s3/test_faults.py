@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from moorage.adapters.s3.blob_store import S3BlobStore
-from moorage.adapters.s3.client import Patience
+from moorage.adapters.s3.client import Timeouts
 from moorage.domain.errors import Unavailable
 from moorage.domain.ports import BlobMissing, StoreFull, UploadMissing
 from moorage.metadata.engines.sqlite.database import SqliteDatabase
@@ -35,8 +35,8 @@ MIB = 1 << 20
 LARGE = noise(MIB) * 6
 SIZE = len(LARGE)
 
-PATIENT = Patience(silence_seconds=2.0, total_seconds=15.0, floor=10 * MIB)
-HASTY = Patience(0.5, 0.3, 0.8, 0.05, floor=100 * MIB)
+PATIENT = Timeouts(read_seconds=2.0, total_seconds=15.0, min_bytes_per_second=10 * MIB)
+HASTY = Timeouts(0.5, 0.3, 0.8, 0.05, min_bytes_per_second=100 * MIB)
 """So that what stays wrong is refused within a second, not after those that docs/storage.md says."""
 
 PASSING: dict[str, Fault] = {
@@ -88,13 +88,13 @@ def database(tmp_path: Path) -> Iterator[SqliteDatabase]:
 
 @pytest.fixture
 def store(object_store: ObjectStore, gate: Proxy, tmp_path: Path, database: SqliteDatabase) -> S3BlobStore:
-    return store_in(object_store, tmp_path, database, port=gate.port, patience=PATIENT)
+    return store_in(object_store, tmp_path, database, port=gate.port, timeouts=PATIENT)
 
 
 @pytest.fixture
 def hasty(object_store: ObjectStore, gate: Proxy, tmp_path: Path, database: SqliteDatabase) -> S3BlobStore:
     """Another process on the same store, which gives up soon."""
-    return store_in(object_store, tmp_path, database, port=gate.port, patience=HASTY)
+    return store_in(object_store, tmp_path, database, port=gate.port, timeouts=HASTY)
 
 
 @pytest.fixture
@@ -142,7 +142,7 @@ async def test_a_fault_that_stays_is_a_refusal_and_the_upload_goes_on_later(
     await store.append(upload, 0, body(LARGE[:MIB]))
     gate.fail(*REQUESTS[request_kind], PASSING[fault])
 
-    with pytest.raises(Unavailable, match="object store does not serve"):
+    with pytest.raises(Unavailable, match="object store is not available"):
         await rest(hasty, upload)
     gate.heal()
 
@@ -202,7 +202,7 @@ async def test_a_full_store_is_full(store: S3BlobStore, gate: Proxy, upload: str
 async def test_nobody_there_is_a_refusal(
     object_store: ObjectStore, tmp_path: Path, database: SqliteDatabase, upload: str
 ) -> None:
-    nowhere = store_in(object_store, tmp_path, database, port=free_port(), patience=HASTY)
+    nowhere = store_in(object_store, tmp_path, database, port=free_port(), timeouts=HASTY)
     try:
         with pytest.raises(Unavailable):
             await nowhere.append(upload, 0, body(b"content"))

@@ -78,4 +78,4 @@ def test_a_node_that_its_store_refuses_is_never_ready_and_says_why(
     server.serve_unready()
 
     assert [readiness(server) for _ in range(3)] == [503, 503, 503]
-    assert reasons(server) == [f"The object store refuses ({code})"]
+    assert reasons(server) == [f"The object store rejects requests ({code})"]

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from moorage.adapters.tls.authority import Pair, new_authority, new_server
+from moorage.adapters.tls.authority import CertifiedKey, new_authority, new_server
 from tests.support.server import Server
 
 
@@ -96,10 +96,10 @@ class Operator:
     def words(self) -> list[str]:
         return ["--tls-cert", str(self.certificate), "--tls-key", str(self.key)]
 
-    def issue(self, *names: str) -> Pair:
+    def issue(self, *names: str) -> CertifiedKey:
         return new_server(list(names), self._authority, datetime.now(UTC))
 
-    def install(self, pair: Pair) -> int:
+    def install(self, pair: CertifiedKey) -> int:
         """Write the pair into the files; the serial number of the certificate."""
         self.certificate.write_bytes(pair.public_pem())
         self.key.write_bytes(pair.pem().partition(pair.public_pem())[2])

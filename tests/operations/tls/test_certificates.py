@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from moorage.adapters.tls.authority import CertificateUnusable, Pair, names_in, read_pair
-from moorage.adapters.tls.certificates import GivenFiles, OwnAuthority, names_to_serve
+from moorage.adapters.tls.authority import CertificateUnusable, CertifiedKey, names_in, read_certified_key
+from moorage.adapters.tls.certificates import BuiltInAuthority, OperatorFiles, names_to_serve
 from tests.operations.tls.conftest import Operator
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
@@ -37,13 +37,13 @@ def clock() -> Clock:
     return Clock()
 
 
-def pair_in(path: Path) -> Pair:
-    return read_pair(path.read_bytes(), path.read_bytes())
+def pair_in(path: Path) -> CertifiedKey:
+    return read_certified_key(path.read_bytes(), path.read_bytes())
 
 
 def prepared(folder: Path, clock: Clock, names: list[str] = NAMES) -> tuple[x509.Certificate, x509.Certificate]:
     """The authority's and the server's certificate after a start."""
-    OwnAuthority(folder, names, clock).prepare()
+    BuiltInAuthority(folder, names, clock).prepare()
     return x509.load_pem_x509_certificate((folder / "ca.crt").read_bytes()), pair_in(folder / "server.pem").certificate
 
 
@@ -146,7 +146,7 @@ def test_an_authority_at_its_end_is_followed_by_another(tmp_path: Path, clock: C
 
 
 def test_a_running_server_looks_once_a_day(tmp_path: Path, clock: Clock) -> None:
-    own = OwnAuthority(tmp_path / "tls", NAMES, clock)
+    own = BuiltInAuthority(tmp_path / "tls", NAMES, clock)
     own.prepare()
     before = own.file.read_bytes()
 
@@ -181,14 +181,14 @@ def test_the_bundle_has_the_authority_and_whom_this_machine_trusts(tmp_path: Pat
 
 def test_given_files_are_taken_over_when_both_are_new(tmp_path: Path, operator: Operator) -> None:
     operator.install(operator.issue("one.example"))
-    given = GivenFiles(operator.certificate, operator.key, tmp_path / "tls")
+    given = OperatorFiles(operator.certificate, operator.key, tmp_path / "tls")
     given.prepare()
     assert not given.refresh()
     assert given.host_name() == "one.example"
 
     other = operator.issue("*.example", "192.0.2.1", "two.example")
     operator.certificate.write_bytes(other.public_pem())
-    with pytest.raises(CertificateUnusable, match="the key is not that of the certificate"):
+    with pytest.raises(CertificateUnusable, match="the key does not belong to the certificate"):
         given.refresh()
     assert not given.refresh(), "told once"
     assert given.host_name() == "one.example", "the last good one stays"
@@ -208,4 +208,4 @@ def test_a_key_with_a_password_is_refused(tmp_path: Path, operator: Operator) ->
     operator.key.write_bytes(pair.key.private_bytes(pem, form, sealed))
 
     with pytest.raises(CertificateUnusable, match=r"[Pp]assword"):
-        GivenFiles(operator.certificate, operator.key, tmp_path / "tls").prepare()
+        OperatorFiles(operator.certificate, operator.key, tmp_path / "tls").prepare()

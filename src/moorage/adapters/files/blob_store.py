@@ -1,11 +1,11 @@
 """Blobs as files on a local disk.
 
-    ROOT/uploads/UPLOAD                     an upload while it grows, and until it is committed or abandoned
+    ROOT/uploads/UPLOAD                     an upload, until it is committed or abandoned
     ROOT/blobs/sha256/ab/abcd…-UPLOAD       a blob; the path below ROOT is its storage key
     ROOT/blobs/sha512/ab/abcd…-UPLOAD
 
-The upload's id in the key makes every key one of a kind. Both trees are on one file system, so that a commit is a
-rename. All folders are made beforehand, so that no commit has to make one and sync what names it.
+The upload id makes every key unique. Both trees are on one file system, so a commit is a rename. All folders are
+created at the start, so a commit never has to create one and sync its parent.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Any, TypeVar
 
 from moorage import failpoints
 from moorage.adapters.files import durable
-from moorage.adapters.files.receiving import Reception, next_batch
+from moorage.adapters.files.large_append import LargeAppend, next_batch
 from moorage.adapters.files.running_digests import (
     RUNNING,
     DigestRecord,
@@ -34,12 +34,12 @@ from moorage.adapters.files.running_digests import (
     read_record,
     write_record,
 )
-from moorage.adapters.files.uploads import Glimpse, Start, append_at_once, open_locked
+from moorage.adapters.files.uploads import AppendStart, FileState, append_small, open_locked
 from moorage.domain.ports import CHUNK_BYTES, BlobMissing, FileLink, StoredObject, UploadBusy, UploadMissing
 
 THREADS = 8
 SMALL_BYTES = 256 << 10
-"""A body up to this size is collected first and then stored in one thread in one go."""
+"""A body up to this size is read completely, then stored in one call in one thread."""
 
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _UUID_LENGTH = 36
@@ -53,7 +53,7 @@ _Result = TypeVar("_Result")
 class FileBlobStore:
     """A `BlobStore` below one folder, shared by any number of processes on one machine.
 
-    Each process makes its own instance, after a fork, and uses it from one event loop.
+    Each process creates its own instance after a fork and uses it from one event loop.
     """
 
     def __init__(self, root: Path) -> None:
@@ -63,30 +63,30 @@ class FileBlobStore:
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="blobs")
 
     def prepare(self) -> None:
-        """Make the folders, durably; once per start is enough. Raises OSError."""
+        """Create the folders, durably; once per server start is enough. Raises OSError."""
         durable.make_folders([self._uploads, *_blob_folders(self._root)])
 
     def close(self) -> None:
-        """Give back the threads; no operation may be running."""
+        """Stop the threads. No operation may be running."""
         self._pool.shutdown()
 
     async def append(self, upload: str, offset: int, chunks: AsyncIterator[bytes]) -> int:
         """See `BlobStore.append`."""
         path = self._upload_path(upload)
-        start = Start(path, offset, Glimpse.of(path), self._running.get(upload))
-        if offset > 0 and start.glimpse is None:
+        start = AppendStart(path, offset, FileState.of(path), self._running.get(upload))
+        if offset > 0 and start.state is None:
             raise UploadMissing(upload)
         first = await next_batch(chunks, SMALL_BYTES)
         if first.last:
-            size, running = await self._in_thread(append_at_once, start, first.chunks)
+            size, running = await self._in_thread(append_small, start, first.chunks)
         else:
-            size, running = await Reception(self._pool).append(start, first, chunks)
+            size, running = await LargeAppend(self._pool).append(start, first, chunks)
         if running is not None:
             self._running.keep(upload, running)
         return size
 
     async def digest(self, upload: str, size: int, algorithm: str) -> str:
-        """See `BlobStore.digest`. Free when the bytes were hashed as they came, otherwise reads those that were not."""
+        """See `BlobStore.digest`. Reads only bytes that were not hashed when they arrived."""
         path = self._upload_path(upload)
         if size == 0:
             return f"{algorithm}:{hashlib.new(algorithm).hexdigest()}"
@@ -101,7 +101,7 @@ class FileBlobStore:
         return f"{algorithm}:{caught_up.hasher.hexdigest()}"
 
     async def commit(self, upload: str, digest: str, size: int) -> str:
-        """See `BlobStore.commit`. Bytes that are not those of the digest any more are an UploadMissing."""
+        """See `BlobStore.commit`. Raises UploadMissing when the bytes no longer have this digest."""
         path = self._upload_path(upload)
         key = _key(digest, upload)
         await self._in_thread(_commit, path, self._root / key, DigestRecord(size, digest))
@@ -115,7 +115,7 @@ class FileBlobStore:
             await self._in_thread(self._upload_path(upload).unlink, True)
 
     async def content(self, key: str) -> bytes:
-        """See `BlobStore.content`. In place: a hop to a thread would take ten times as long as the reading."""
+        """See `BlobStore.content`. Reads in the event loop's thread: a switch to another takes ten times as long."""
         with _missing(BlobMissing(key)):
             descriptor = os.open(self._blob_path(key), os.O_RDONLY)
         try:
@@ -149,11 +149,11 @@ class FileBlobStore:
         return FileLink(self._blob_path(key))
 
     async def delete(self, *keys: str) -> None:
-        """See `BlobStore.delete`. Durably, so that no power cut brings back a file that nothing refers to."""
+        """See `BlobStore.delete`. Durable: a power cut does not bring back a file without a row."""
         await self._in_thread(_delete, [self._blob_path(key) for key in keys])
 
     async def objects(self) -> AsyncIterator[list[StoredObject]]:
-        """See `Listing.objects`: a folder at a time."""
+        """See `Listing.objects`. Lists one folder at a time."""
         for folder in _blob_folders(self._root):
             yield await self._in_thread(_objects_in, self._root, folder)
 
@@ -166,18 +166,18 @@ class FileBlobStore:
         await self.abandon(upload)
 
     async def check(self) -> None:
-        """Nothing to ask: a start has made the folders (`prepare`)."""
+        """Do nothing: `prepare` has created the folders."""
 
     async def copies_of(self, digest: str, key: str) -> list[str]:  # noqa: ARG002 - the digest is in each key
-        """See `CopySource.copies_of`: whichever upload brought them."""
+        """See `CopySource.copies_of`. Finds the copies of all uploads."""
         prefix = _key(digest, "")
         folder = self._root / Path(prefix).parent
         return [one.key for one in await self._in_thread(_objects_in, self._root, folder) if one.key.startswith(prefix)]
 
     async def set_aside(self, key: str) -> str:
-        """See `Quarantine.set_aside`: below `quarantine/` in the same root."""
+        """See `Quarantine.set_aside`. Moves the blob to `quarantine/` in the same root."""
         with _missing(BlobMissing(key)):
-            return str(await self._in_thread(_set_aside, self._root, self._blob_path(key)))
+            return str(await self._in_thread(_quarantine, self._root, self._blob_path(key)))
 
     def _upload_path(self, upload: str) -> Path:
         if _UPLOAD.fullmatch(upload) is None:
@@ -185,7 +185,7 @@ class FileBlobStore:
         return self._uploads / upload
 
     def _blob_path(self, key: str) -> Path:
-        """Where a blob lies. Raises BlobMissing for a key that this store cannot have given."""
+        """The path of a blob. Raises BlobMissing for a key that this store cannot have created."""
         if _KEY.fullmatch(key) is None:
             raise BlobMissing(key)
         return self._root / key
@@ -210,7 +210,7 @@ def _missing(failure: BlobMissing | UploadMissing) -> Iterator[None]:
 
 
 def _close_after(reading: Future[bytes] | None, descriptor: int) -> None:
-    """Close a file when the thread that may still read it is done; a closed number could be another file's by then."""
+    """Close a file after the last read in a thread has ended; otherwise the number could belong to another file."""
     if reading is None:
         os.close(descriptor)
     else:
@@ -222,7 +222,7 @@ def _catch_up(path: Path, size: int, algorithm: str, running: RunningDigest | No
     try:
         descriptor, _ = open_locked(path)
         locked = True
-    except UploadBusy:  # somebody writes at this moment: no record then, and `commit` reads the bytes again
+    except UploadBusy:  # another request is writing: leave no record; `commit` reads the bytes again
         descriptor, locked = os.open(path, os.O_RDONLY), False
     try:
         if running and (running.size > size or running.record() != read_record(descriptor)):
@@ -239,7 +239,7 @@ def _catch_up(path: Path, size: int, algorithm: str, running: RunningDigest | No
 
 
 def _commit(path: Path, final: Path, content: DigestRecord) -> None:
-    """Turn an upload's file into a blob, unless that has happened before."""
+    """Turn an upload's file into a blob, unless an earlier call has done it."""
     with durable.unwritable_as_store_full():
         if not _is_committed(final, content.size):
             try:
@@ -253,14 +253,14 @@ def _commit(path: Path, final: Path, content: DigestRecord) -> None:
 
 
 def _is_committed(final: Path, size: int) -> bool:
-    glimpse = Glimpse.of(final)
-    return glimpse is not None and glimpse.size == size
+    state = FileState.of(final)
+    return state is not None and state.size == size
 
 
 def _rename(path: Path, final: Path, content: DigestRecord) -> None:
-    descriptor, glimpse = open_locked(path, 0 if content.size else os.O_CREAT)
+    descriptor, state = open_locked(path, 0 if content.size else os.O_CREAT)
     try:
-        if glimpse.size > content.size or content.size == 0:
+        if state.size > content.size or content.size == 0:
             drop_record_beyond(descriptor, content.size)
             os.ftruncate(descriptor, content.size)
             durable.sync(descriptor)
@@ -275,11 +275,11 @@ def _rename(path: Path, final: Path, content: DigestRecord) -> None:
 
 
 def _verify(descriptor: int, content: DigestRecord) -> None:
-    """Read the bytes once more: there is no record of them, so between digest and lock others may have been written."""
+    """Read the bytes again. They have no record, so they may have changed between `digest` and the lock."""
     algorithm = content.digest.partition(":")[0]
     hasher = hash_up_to(descriptor, content.size, algorithm, None).hasher
     if f"{algorithm}:{hasher.hexdigest()}" != content.digest:
-        raise EOFError("other bytes were written since the digest was compared")
+        raise EOFError("the bytes changed after their digest was compared")
 
 
 def _blob_folders(root: Path) -> list[Path]:
@@ -287,13 +287,13 @@ def _blob_folders(root: Path) -> list[Path]:
 
 
 def _objects_in(root: Path, folder: Path) -> list[StoredObject]:
-    """The blobs in a folder; files that are none, which somebody else put there, are left alone."""
+    """The blobs in a folder; ignores files of other programs."""
     found: list[StoredObject] = []
     with suppress(FileNotFoundError), os.scandir(folder) as entries:
         for entry in entries:
             key = str(Path(entry.path).relative_to(root))
             if _KEY.fullmatch(key):
-                with suppress(FileNotFoundError):  # removed since the folder was read
+                with suppress(FileNotFoundError):  # removed after the folder was read
                     found.append(StoredObject(key, key[-_UUID_LENGTH:], entry.stat(follow_symlinks=False).st_size))
     return found
 
@@ -302,7 +302,7 @@ def _uploads_in(folder: Path) -> list[str]:
     return [path.name for path in folder.iterdir() if _UPLOAD.fullmatch(path.name)]
 
 
-def _set_aside(root: Path, path: Path) -> Path:
+def _quarantine(root: Path, path: Path) -> Path:
     place = root / "quarantine"
     durable.make_folders([place])
     target = place / path.name

@@ -1,7 +1,8 @@
-"""What makes bytes in local files survive a power cut, and the hint that makes waiting for it short.
+"""Durable writes to local files, and a hint that makes the final sync short.
 
-The order that holds on every file system is: write, sync the file, rename, sync the folder. A rename whose file was not
-synced leaves an empty file under the final name; one whose folder was not synced is undone (both seen on ext4 and XFS).
+The order that is safe on every file system: write, sync the file, rename, sync the folder. Without the sync of the
+file, a power cut can leave an empty file under the final name. Without the sync of the folder, it can undo the rename
+(both seen on ext4 and XFS).
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ from pathlib import Path
 
 from moorage.domain.ports import StoreFull
 
-MOST_BUFFERS = 1024
-"""IOV_MAX of Linux and macOS: how many buffers one `pwritev` takes."""
+MAX_BUFFERS = 1024
+"""IOV_MAX of Linux and macOS: the maximum number of buffers for one `pwritev`."""
 
-_WRITE = 2  # SYNC_FILE_RANGE_WRITE of <linux/fs.h>: start writing what is dirty, wait for nothing
+_WRITE = 2  # SYNC_FILE_RANGE_WRITE of <linux/fs.h>: start writing dirty pages, do not wait
 
 
 @contextmanager
@@ -37,10 +38,10 @@ def unwritable_as_store_full() -> Iterator[None]:
 def sync(descriptor: int) -> None:
     """Wait until an open file is on the medium.
 
-    Raises OSError; the file must then be discarded, because the kernel reports a lost page once only and a second call
-    would succeed without it (https://wiki.postgresql.org/wiki/Fsync_Errors).
+    Raises OSError. The file must then be discarded: the kernel reports a lost page only once, and a second call would
+    succeed without the page (https://wiki.postgresql.org/wiki/Fsync_Errors).
     """
-    if sys.platform == "darwin":  # fsync(2) there leaves the bytes in the drive's cache
+    if sys.platform == "darwin":  # there, fsync(2) leaves the bytes in the drive's cache
         fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
     else:
         os.fsync(descriptor)
@@ -56,31 +57,31 @@ def sync_folder(folder: Path) -> None:
 
 
 def make_folders(folders: Iterable[Path]) -> None:
-    """Make the folders that are missing, with their parents, and sync every folder that names one of them."""
-    naming: set[Path] = set()
+    """Create missing folders and their parents, and sync every folder that lists one of them."""
+    parents: set[Path] = set()
     for folder in folders:
-        naming.add(folder.parent)
-        _make_folder(folder, naming)
-    for folder in naming:
+        parents.add(folder.parent)
+        _make_folder(folder, parents)
+    for folder in parents:
         sync_folder(folder)
 
 
-def _make_folder(folder: Path, naming: set[Path]) -> None:
+def _make_folder(folder: Path, parents: set[Path]) -> None:
     if folder.is_dir():
         return
-    _make_folder(folder.parent, naming)
+    _make_folder(folder.parent, parents)
     folder.mkdir(mode=0o700, exist_ok=True)
-    naming.add(folder.parent)
+    parents.add(folder.parent)
 
 
 def write_all(descriptor: int, chunks: Sequence[bytes], position: int) -> None:
-    """Write `chunks` one after the other from byte `position` on, without joining them.
+    """Write `chunks` one after the other, starting at byte `position`, without joining them.
 
-    The kernel may take fewer bytes than it is given, above all when the disk is nearly full.
+    The kernel may accept fewer bytes than it is given, mostly when the disk is nearly full.
     """
     pending: Sequence[bytes | memoryview] = chunks
     while pending:
-        written = os.pwritev(descriptor, pending[:MOST_BUFFERS], position)
+        written = os.pwritev(descriptor, pending[:MAX_BUFFERS], position)
         position += written
         pending = _after(pending, written)
 
@@ -98,13 +99,13 @@ if sys.platform == "linux":
     _sync_file_range.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
 
     def start_write_back(descriptor: int, start: int, length: int) -> None:
-        """Let the disk begin with these bytes while more are received: the last `sync` is then short.
+        """AppendStart writing these bytes to disk while more arrive, so that the final `sync` is short.
 
-        A hint: file systems that cannot do it are not an error, and it promises nothing.
+        This is a hint: file systems that do not support it cause no error, and it guarantees nothing.
         """
         _sync_file_range(descriptor, start, length, _WRITE)
 
 else:
 
     def start_write_back(_descriptor: int, _start: int, _length: int) -> None:
-        """Only Linux has the hint."""
+        """Do nothing: only Linux has the hint."""

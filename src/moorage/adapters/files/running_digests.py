@@ -1,10 +1,11 @@
-"""Digests of uploads that are still growing: what is known already, so that no byte is read twice.
+"""Digests of growing uploads: what is already hashed, so that no byte is read twice.
 
-Two places know something. The *record* is an extended attribute of the upload's file: "the first SIZE bytes have this
-digest". It is written after those bytes were synced and removed before any of them is cut off, both under the upload's
-lock, so what it says is true at any moment, for every process and after any crash; losing it only costs reading again.
-The *running digest* is the `hashlib` state that one process keeps, which cannot be stored. It goes on from where it
-stands only when the record names the same bytes, so that what another process did in between is never overlooked.
+The *record* is an extended attribute of the upload's file: "the first SIZE bytes have this digest". It is written
+after those bytes are synced and removed before any of them is cut off, both under the upload's lock. So the record is
+true at all times, for every process and after any crash. Losing it only costs reading the bytes again.
+
+The *running digest* is the `hashlib` state in the memory of one process; it cannot be stored. A process continues its
+running digest only if the record describes the same bytes, so it never misses what another process wrote meanwhile.
 """
 
 from __future__ import annotations
@@ -21,13 +22,13 @@ from pathlib import Path
 from moorage.domain.ports import CHUNK_BYTES
 
 RUNNING = "sha256"
-"""The algorithm that is computed while bytes arrive: the one of docker and ECR. Others read the file at the end."""
+"""The algorithm that is computed while bytes arrive, because Docker and ECR use it. Others read the file at the end."""
 
 _ATTRIBUTE = "user.moorage.digest"
 _SIZE = struct.Struct(">Q")
 _ALGORITHM_OF_LENGTH = {32: "sha256", 64: "sha512"}
 
-# The record is a hint: no extended attributes, or no room for one, only means that the bytes are read again.
+# The record is a hint: without extended attributes, or without room for one, the bytes are read again.
 _UNSUPPORTED = {errno.ENOTSUP, errno.EPERM}
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 
@@ -42,7 +43,7 @@ class DigestRecord:
 
 @dataclass(frozen=True, slots=True)
 class RunningDigest:
-    """A hasher that has seen exactly the first `size` bytes of an upload."""
+    """A hasher that has processed exactly the first `size` bytes of an upload."""
 
     size: int
     hasher: hashlib._Hash
@@ -52,10 +53,10 @@ class RunningDigest:
 
 
 class RunningDigests:
-    """The running digests of the uploads used last, by upload; those used least are forgotten and read again."""
+    """The running digests of the most recently used uploads, by upload id. Others are dropped and read again."""
 
-    def __init__(self, most: int = 4096) -> None:
-        self._most = most
+    def __init__(self, maximum: int = 4096) -> None:
+        self._maximum = maximum
         self._by_upload: OrderedDict[str, RunningDigest] = OrderedDict()
 
     def get(self, upload: str) -> RunningDigest | None:
@@ -64,7 +65,7 @@ class RunningDigests:
     def keep(self, upload: str, running: RunningDigest) -> None:
         self._by_upload[upload] = running
         self._by_upload.move_to_end(upload)
-        if len(self._by_upload) > self._most:
+        if len(self._by_upload) > self._maximum:
             self._by_upload.popitem(last=False)
 
     def forget(self, upload: str) -> None:
@@ -72,7 +73,7 @@ class RunningDigests:
 
 
 def hash_up_to(descriptor: int, size: int, algorithm: str, running: RunningDigest | None) -> RunningDigest:
-    """Hash the first `size` bytes of a file, reading only those that `running` has not seen.
+    """Hash the first `size` bytes of a file; reads only bytes that `running` has not processed.
 
     Raises EOFError when the file is shorter.
     """
@@ -102,9 +103,9 @@ if sys.platform == "linux":
         return DigestRecord(_SIZE.unpack_from(value)[0], f"{_ALGORITHM_OF_LENGTH[len(digest)]}:{digest.hex()}")
 
     def write_record(descriptor: int, record: DigestRecord) -> None:
-        """Put a record on a file whose first `record.size` bytes are synced; the caller holds the upload's lock.
+        """Write the record of a file whose first `record.size` bytes are synced. The caller holds the upload's lock.
 
-        In bytes, not text, it is 40 bytes long and fits into an ext4 inode, so it takes no block of its own.
+        As binary it has 40 bytes, fits into an ext4 inode and needs no block of its own.
         """
         value = _SIZE.pack(record.size) + bytes.fromhex(record.digest.partition(":")[2])
         try:
@@ -114,19 +115,19 @@ if sys.platform == "linux":
                 raise
 
     def drop_record_beyond(descriptor: int, size: int) -> None:
-        """Before a file is cut to `size` bytes: drop a record that speaks of more; the caller holds the lock."""
+        """Before the file is truncated to `size`: remove a record of more bytes. The caller holds the lock."""
         record = read_record(descriptor)
         if record is not None and record.size > size:
             os.removexattr(descriptor, _ATTRIBUTE)
 
-else:  # Python has extended attributes on Linux only
+else:  # Python supports extended attributes on Linux only
 
     def read_record(_file: int | Path) -> DigestRecord | None:
-        """There are no records here."""
+        """Return None: no records on this platform."""
         return None
 
     def write_record(_descriptor: int, _record: DigestRecord) -> None:
-        """There are no records here."""
+        """Do nothing: no records on this platform."""
 
     def drop_record_beyond(_descriptor: int, _size: int) -> None:
-        """There are no records here."""
+        """Do nothing: no records on this platform."""

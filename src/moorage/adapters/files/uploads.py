@@ -1,7 +1,7 @@
-"""The file of one upload, locked for one append or for the commit. Everything here blocks and runs in pool threads.
+"""The file of one upload, locked for an append or for the commit. Everything here blocks and runs in pool threads.
 
-The lock is `flock`: exclusive between processes and between two requests of one process, and gone with a process that
-is killed.
+The lock is `flock`: it excludes other processes and other requests of the same process, and the kernel releases it when
+a process is killed.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ WRITE_BACK_BYTES = 8 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Glimpse:
-    """How a file looked at one moment: two that differ mean that somebody wrote to it in between."""
+class FileState:
+    """A file's inode, size and time of change. If two states of a file differ, it was written in between."""
 
     inode: int
     size: int
     modified: int
 
     @classmethod
-    def of(cls, path: Path) -> Glimpse | None:
-        """A look at a file; None when there is none."""
+    def of(cls, path: Path) -> FileState | None:
+        """The state of the file at `path`; None when there is no file."""
         try:
             status = path.stat()
         except FileNotFoundError:
@@ -40,19 +40,19 @@ class Glimpse:
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
-    """Where an append begins, as it was when its request arrived."""
+class AppendStart:
+    """What an append starts from: the state of the upload when the request arrived."""
 
     path: Path
     offset: int
-    glimpse: Glimpse | None
+    state: FileState | None
     running: RunningDigest | None
 
 
-def open_locked(path: Path, flags: int = 0) -> tuple[int, Glimpse]:
-    """Open an upload's file, lock it and look at it.
+def open_locked(path: Path, flags: int = 0) -> tuple[int, FileState]:
+    """Open an upload's file, lock it and return its descriptor and state.
 
-    Raises UploadBusy, and UploadMissing when the file is not there or was finished before the lock was ours.
+    Raises UploadBusy, and UploadMissing when the file does not exist or became a blob before the lock was acquired.
     """
     try:
         descriptor = os.open(path, os.O_RDWR | flags, 0o600)
@@ -65,41 +65,41 @@ def open_locked(path: Path, flags: int = 0) -> tuple[int, Glimpse]:
         raise
 
 
-def _lock(descriptor: int, path: Path) -> Glimpse:
+def _lock(descriptor: int, path: Path) -> FileState:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise UploadBusy(path.name) from None
-    # Between open and lock the file may have become a blob, which nobody may write to any more.
-    glimpse = Glimpse.of(path)
-    if glimpse is None or glimpse.inode != os.fstat(descriptor).st_ino:
+    # Between open and lock the file may have become a blob, which must not change any more.
+    state = FileState.of(path)
+    if state is None or state.inode != os.fstat(descriptor).st_ino:
         raise UploadMissing(path.name)
-    return glimpse
+    return state
 
 
 class UploadFile:
-    """An upload's file during one append: made with the lock, given up with `close`."""
+    """An upload's file during one append. The constructor locks it, `close` unlocks it."""
 
-    def __init__(self, start: Start) -> None:
-        """Lock the file and drop what is beyond the offset.
+    def __init__(self, start: AppendStart) -> None:
+        """Lock the file and remove bytes beyond the offset.
 
-        Raises UploadBusy, also when another append was at the file since the request arrived; UploadMissing; StoreFull.
+        Raises UploadBusy, also if another append wrote to the file after the request arrived; UploadMissing; StoreFull.
         """
         self._path = start.path
-        self._offset = self._position = self._handed_on = start.offset
+        self._offset = self._position = self._write_back_from = start.offset
         self._broken = False
         with durable.unwritable_as_store_full():
-            self._descriptor, glimpse = _open_as_seen(start)
+            self._descriptor, state = _open_unchanged(start)
         try:
-            self._hasher = self._prepare(start, glimpse)
+            self._hasher = self._prepare(start, state)
         except BaseException:
             self.close()
             raise
 
-    def _prepare(self, start: Start, glimpse: Glimpse) -> hashlib._Hash | None:
-        if glimpse.size < start.offset:
+    def _prepare(self, start: AppendStart, state: FileState) -> hashlib._Hash | None:
+        if state.size < start.offset:
             raise UploadMissing(self._path.name)
-        if glimpse.size > start.offset:
+        if state.size > start.offset:
             self._truncate()
         if start.offset == 0:
             return hashlib.sha256()
@@ -109,11 +109,11 @@ class UploadFile:
 
     @property
     def hashing(self) -> bool:
-        """Whether this append continues a digest; otherwise the bytes are read again when the digest is asked for."""
+        """Whether this append continues a running digest. If not, `digest` reads the bytes again."""
         return self._hasher is not None
 
     def write(self, chunks: Sequence[bytes]) -> None:
-        """Write the next bytes. Raises StoreFull; after any other OSError the file is discarded by `undo`."""
+        """Write the next bytes. Raises StoreFull; after any other OSError, `undo` discards the file."""
         try:
             with durable.unwritable_as_store_full():
                 durable.write_all(self._descriptor, chunks, self._position)
@@ -122,18 +122,18 @@ class UploadFile:
             raise
         self._position += sum(map(len, chunks))
         failpoints.hit("U2")
-        if self._position - self._handed_on >= WRITE_BACK_BYTES:
-            durable.start_write_back(self._descriptor, self._handed_on, self._position - self._handed_on)
-            self._handed_on = self._position
+        if self._position - self._write_back_from >= WRITE_BACK_BYTES:
+            durable.start_write_back(self._descriptor, self._write_back_from, self._position - self._write_back_from)
+            self._write_back_from = self._position
 
     def hash(self, chunks: Sequence[bytes]) -> None:
-        """Hash the next bytes, at the same time as `write` in another thread; only when `hashing`."""
+        """Hash the next bytes if `hashing`. May run in another thread than `write`, at the same time."""
         if self._hasher is not None:
             for chunk in chunks:
                 self._hasher.update(chunk)
 
     def finish(self) -> RunningDigest | None:
-        """Make all of it durable; the digest so far when `hashing`. Raises StoreFull, UploadMissing, OSError."""
+        """Sync the file; returns the running digest if `hashing`. Raises StoreFull, UploadMissing, OSError."""
         try:
             with durable.unwritable_as_store_full():
                 durable.sync(self._descriptor)
@@ -153,11 +153,11 @@ class UploadFile:
 
     @property
     def size(self) -> int:
-        """The size in bytes after what was written so far."""
+        """The size in bytes with everything written so far."""
         return self._position
 
     def undo(self) -> None:
-        """Leave nothing beyond the offset; a file that had an input/output error is no longer trusted at all."""
+        """Remove everything beyond the offset. After an input/output error, delete the file: it cannot be trusted."""
         if self._broken:
             self._path.unlink(missing_ok=True)
         else:
@@ -172,25 +172,25 @@ class UploadFile:
         os.close(self._descriptor)
 
 
-def _open_as_seen(start: Start) -> tuple[int, Glimpse]:
-    """Open and lock the file unless somebody wrote to it since the request arrived.
+def _open_unchanged(start: AppendStart) -> tuple[int, FileState]:
+    """Open and lock the file, unless it was written to after the request arrived.
 
-    The offset of such a request is out of date, and what it would overwrite may have been acknowledged.
+    The offset of such a request is outdated, and the bytes it would overwrite may have been acknowledged.
     """
-    if start.glimpse is not None:
-        descriptor, glimpse = open_locked(start.path)
-        if glimpse != start.glimpse:
+    if start.state is not None:
+        descriptor, state = open_locked(start.path)
+        if state != start.state:
             os.close(descriptor)
             raise UploadBusy(start.path.name)
-        return descriptor, glimpse
+        return descriptor, state
     try:
         return open_locked(start.path, os.O_CREAT | os.O_EXCL)
     except FileExistsError:
         raise UploadBusy(start.path.name) from None
 
 
-def append_at_once(start: Start, chunks: Sequence[bytes]) -> tuple[int, RunningDigest | None]:
-    """A whole append in one go, for a body that is small and there already."""
+def append_small(start: AppendStart, chunks: Sequence[bytes]) -> tuple[int, RunningDigest | None]:
+    """Do a whole append with one call, for a small body that has arrived completely."""
     file = UploadFile(start)
     try:
         file.write(chunks)

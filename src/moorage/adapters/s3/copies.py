@@ -1,4 +1,4 @@
-"""A copy of our blobs in a bucket: each under its own key, as bucket replication or `aws s3 sync` make it."""
+"""A copy of our blobs in a bucket, each under its own key, as bucket replication or `aws s3 sync` creates it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class BucketCopies:
         self._objects = objects
 
     async def close(self) -> None:
-        """Give back the connections."""
+        """Close the connections."""
         await self._objects.close()
 
     async def copies_of(self, digest: str, key: str) -> list[str]:  # noqa: ARG002 - keys of objects have no digest

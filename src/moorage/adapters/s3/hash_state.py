@@ -1,4 +1,4 @@
-"""SHA-256 of bytes that come in several requests, to several processes, and cannot be read again in between."""
+"""SHA-256 with a state that can be saved, for bytes that arrive in several requests at several processes."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from typing import Protocol
 
 
 class SavedHash(Protocol):
-    """A hash in progress."""
+    """A running hash whose state can be saved."""
 
     def update(self, data: bytes) -> None: ...
 
     def hexdigest(self) -> str: ...
 
     def state(self) -> bytes:
-        """What `resume` goes on with in another process; nothing where this cannot be had."""
+        """The state for `resume` in another process; empty where the platform does not support it."""
 
 
 if sys.platform == "linux":
     from rehashes import PySha256
 
     class _Rehash:
-        """As fast as `hashlib` within a tenth, but it holds Python's global lock: feed it a MiB at a time."""
+        """Within a tenth of `hashlib`'s speed, but it holds the GIL: pass it at most a MiB at a time."""
 
         def __init__(self, state: bytes) -> None:
             self._hasher = PySha256.deserialize(state) if state else PySha256()
 
         def update(self, data: bytes) -> None:
-            self._hasher.update(bytes(data))  # it takes no memoryview, which the API's parts are
+            self._hasher.update(bytes(data))  # it does not accept a memoryview, but the API's parts are such
 
         def hexdigest(self) -> str:
             digest: str = PySha256.deserialize(self.state()).finalize()
@@ -39,11 +39,11 @@ if sys.platform == "linux":
             return state
 
     def begin() -> SavedHash:
-        """A hash of nothing yet."""
+        """A hash of no bytes."""
         return _Rehash(b"")
 
     def resume(state: bytes) -> SavedHash | None:
-        """A hash that goes on from a state; None where there is none."""
+        """The hash that continues from `state`; None if the state is empty."""
         return _Rehash(state) if state else None
 
 else:  # rehashes has wheels for Linux only
@@ -62,9 +62,9 @@ else:  # rehashes has wheels for Linux only
             return b""
 
     def begin() -> SavedHash:
-        """A hash of nothing yet."""
+        """A hash of no bytes."""
         return _Hash()
 
     def resume(_state: bytes) -> SavedHash | None:
-        """None: the bytes are read again when the digest is asked for."""
+        """Return None: `digest` reads the bytes again."""
         return None

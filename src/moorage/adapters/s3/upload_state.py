@@ -1,9 +1,8 @@
-"""What must be known of an upload to an object store so that any node can go on with it.
+"""The saved state of an upload to an object store, with which any node can continue the upload.
 
-An object store cannot append, and a part of a multipart upload has at least 5 MiB and cannot be read back. So bytes
-lie in *parts* of one multipart upload, and what is too little for a part lies behind them in *pieces*: objects of their
-own, which are read and sent again with the part that they grow into. An upload that stays small is one piece, and that
-piece becomes the blob as it is.
+An object store cannot append. A part of a multipart upload has at least 5 MiB and cannot be read back. So an upload has
+*parts* of one multipart upload and, behind them, a *tail*: objects with bytes that are too few for a part. They are
+read and sent again as the start of the next part. An upload that stays small is one object, which becomes the blob.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ class Part(msgspec.Struct, array_like=True, frozen=True):
     etag: str
 
 
-class Piece(msgspec.Struct, array_like=True, frozen=True):
+class UploadObject(msgspec.Struct, array_like=True, frozen=True):
     key: str
     size: int
 
@@ -39,111 +38,112 @@ class Multipart(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Content(msgspec.Struct, array_like=True, frozen=True):
-    """The first `size` bytes: so many `parts`, the `pieces` behind them, and what is known of their digests.
+    """The first `size` bytes of an upload: the number of its `parts`, the `tail` behind them, and known digests.
 
-    `hash_state` lets SHA-256 go on in another process (`saved_hashes.py`); empty when it was lost. What is `sealed` was
-    brought into one object, to be read or to be a blob, and grows no more.
+    `hash_state` lets another process continue the SHA-256 (`hash_state.py`); it is empty if it was lost. `finalized`
+    content was put into one object, to read it or to make it a blob, and cannot grow any more.
     """
 
     size: int = 0
     parts: int = 0
-    pieces: tuple[Piece, ...] = ()
+    tail: tuple[UploadObject, ...] = ()
     hash_state: bytes = b""
     digests: tuple[str, ...] = ()
-    sealed: bool = False
+    finalized: bool = False
 
     def digest(self, algorithm: str) -> str | None:
-        """The digest of that algorithm, if it is known."""
-        return next((one for one in self.digests if one.startswith(f"{algorithm}:")), None)
+        """The digest with that algorithm, if it is known."""
+        return next((digest for digest in self.digests if digest.startswith(f"{algorithm}:")), None)
 
     @property
-    def whole(self) -> Piece | None:
-        """The one object that holds all of it, where there is one."""
-        return self.pieces[0] if self.parts == 0 and len(self.pieces) == 1 else None
+    def whole(self) -> UploadObject | None:
+        """The object that holds all bytes, if there is only one."""
+        return self.tail[0] if self.parts == 0 and len(self.tail) == 1 else None
 
 
 EMPTY: Final = Content(digests=(f"sha256:{hashlib.sha256().hexdigest()}", f"sha512:{hashlib.sha512().hexdigest()}"))
 
 
-class Blob(msgspec.Struct, array_like=True, frozen=True):
+class CommittedBlob(msgspec.Struct, array_like=True, frozen=True):
     key: str
     digest: str
     size: int
 
 
-class Notes(msgspec.Struct, array_like=True):
-    """All that is noted of one upload.
+class UploadState(msgspec.Struct, array_like=True):
+    """The saved state of one upload.
 
-    `before` is the content before the newest append, whose caller may have died without hearing of it. `numbers` counts
-    the part numbers that were ever given out: two requests that write at once never write the same part. `spent` are
-    objects that hold nothing of the upload any more. `blob` is what it became.
+    `previous` is the content before the newest append, because that append's client may not have received the response.
+    `last_number` is the highest part number ever reserved, so concurrent requests never write the same part. `unused`
+    lists objects that hold nothing of the upload any more. `blob` is set once the upload is committed.
     """
 
-    now: Content = EMPTY
-    before: Content | None = None
+    current: Content = EMPTY
+    previous: Content | None = None
     parts: list[Part] = msgspec.field(default_factory=list)
     multipart: Multipart | None = None
-    numbers: int = 0
-    spent: list[str] = msgspec.field(default_factory=list)
-    blob: Blob | None = None
+    last_number: int = 0
+    unused: list[str] = msgspec.field(default_factory=list)
+    blob: CommittedBlob | None = None
 
-    def at(self, size: int) -> Content | None:
-        """What was there when the upload had that size, if it is still known."""
+    def content_at(self, size: int) -> Content | None:
+        """The content when the upload had that size, if it is still known."""
         if size == 0:
             return EMPTY
-        return next((one for one in (self.now, self.before) if one is not None and one.size == size), None)
+        return next(
+            (content for content in (self.current, self.previous) if content is not None and content.size == size), None
+        )
 
-    def cut(self, content: Content) -> None:
-        """Let the upload be `content`, one of `at`; what is dropped becomes spent."""
-        kept = {piece.key for piece in content.pieces}
-        dropped = {piece.key for piece in self.now.pieces} | set(self.spent)
-        self.spent = sorted(dropped - kept)
-        self.now, self.before = content, None
+    def rewind(self, content: Content) -> None:
+        """Go back to `content`, a result of `content_at`; dropped objects become unused."""
+        kept = {item.key for item in content.tail}
+        dropped = {item.key for item in self.current.tail} | set(self.unused)
+        self.unused = sorted(dropped - kept)
+        self.current, self.previous = content, None
         del self.parts[content.parts :]
 
-    def grow(self, content: Content, parts: list[Part]) -> None:
-        """Let the upload be what an append made of it; what it was before can still be gone back to."""
-        kept = {piece.key for piece in content.pieces}
-        self.spent += [piece.key for piece in self.now.pieces if piece.key not in kept]
-        self.before, self.now = self.now, content
+    def extend(self, content: Content, parts: list[Part]) -> None:
+        """Set the content after an append; the content before stays available as `previous`."""
+        kept = {item.key for item in content.tail}
+        self.unused += [item.key for item in self.current.tail if item.key not in kept]
+        self.previous, self.current = self.current, content
         self.parts += parts
 
 
-class Ledger:
-    """The notes of one upload as one request has them in hand."""
+class UploadRecord:
+    """The state of one upload as one request loaded it, with its version."""
 
-    def __init__(self, states: UploadStates, upload: str, version: int, notes: Notes) -> None:
+    def __init__(self, states: UploadStates, upload: str, version: int, state: UploadState) -> None:
         self._states = states
         self._version = version
         self.upload = upload
-        self.notes = notes
+        self.state = state
 
     @classmethod
-    async def open(cls, states: UploadStates, upload: str) -> Ledger:
-        """The notes as they are; empty ones when there are none. Raises UploadMissing for what is no upload's id."""
+    async def open(cls, states: UploadStates, upload: str) -> UploadRecord:
+        """Load the state; it is empty for a new upload. Raises UploadMissing for an invalid upload id."""
         if _UPLOAD.fullmatch(upload) is None:
             raise UploadMissing(upload)
-        version, state = await states.load(upload)
-        notes = msgspec.msgpack.decode(state, type=Notes) if version else Notes()
-        return cls(states, upload, version, notes)
+        version, encoded = await states.load(upload)
+        state = msgspec.msgpack.decode(encoded, type=UploadState) if version else UploadState()
+        return cls(states, upload, version, state)
 
     @property
     def is_known(self) -> bool:
-        """Whether anything was ever saved."""
+        """Whether a state was ever saved."""
         return self._version > 0
 
     async def save(self) -> None:
-        """Make the notes what every node finds.
+        """Save the state for all nodes.
 
-        Raises UploadBusy when another request has saved its own since these were read, and UploadMissing when the
-        upload was abandoned.
+        Raises UploadBusy when another request has saved a newer version; UploadMissing when the upload was abandoned.
         """
-        state = msgspec.msgpack.encode(self.notes)
-        saving = asyncio.ensure_future(self._states.save(self.upload, self._version, state))
+        encoded = msgspec.msgpack.encode(self.state)
+        saving = asyncio.ensure_future(self._states.save(self.upload, self._version, encoded))
         try:
             saved = await asyncio.shield(saving)
         except asyncio.CancelledError:
-            await asyncio.wait((saving,))  # else it could still come after the next request has read the notes
+            await asyncio.wait((saving,))  # otherwise it could finish after the next request has loaded the state
             raise
         if saved:
             self._version += 1
@@ -152,9 +152,9 @@ class Ledger:
         raise UploadBusy(self.upload) if version else UploadMissing(self.upload)
 
     async def remove(self) -> bool:
-        """Forget the upload; False when another request has saved since the notes were read."""
+        """Delete the state; returns False when another request has saved a newer version."""
         return await self._states.remove(self.upload, self._version)
 
     def new_key(self) -> str:
-        """A storage key that nobody has used, in one of 256 folders (some stores keep folders as such)."""
+        """A unique storage key in one of 256 folders; some stores represent folders as such."""
         return f"blobs/{self.upload[:2]}/{self.upload}-{secrets.token_hex(8)}"

@@ -1,1 +1,1 @@
-"""TLS certificates: given ones, and those of a built-in authority."""
+"""TLS certificates: the operator's own, and those of the built-in authority."""

@@ -1,6 +1,6 @@
-"""Certificates as bytes: an authority, what it signs for a server, and what a certificate says. No files here.
+"""The built-in certificate authority: creates, signs and reads certificates as bytes, without files.
 
-A certificate stands in one text with its key, so that no crash and no reader ever meets one without the other.
+A certificate and its key are always one text, so neither a crash nor a reader can separate them.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 
 AUTHORITY_LIFE: Final = timedelta(days=3650)
 SERVER_LIFE: Final = timedelta(days=397)
-"""A day below the longest that clients of Apple take (support.apple.com/102028), from the time that it is dated."""
+"""One day less than the maximum that Apple's clients accept (support.apple.com/102028), from `not_valid_before`."""
 
 _BACKDATED: Final = timedelta(hours=1)  # for clients whose clock is slow
 
 
 class CertificateUnusable(Exception):
-    """The certificate cannot be served; the text says why."""
+    """The certificate cannot be used; the text gives the reason."""
 
 
-class Pair(NamedTuple):
-    """Certificates, the first of which is the key's, and the key."""
+class CertifiedKey(NamedTuple):
+    """A private key and its certificate chain; the first certificate is the key's."""
 
     chain: list[x509.Certificate]
     key: Key
@@ -47,22 +47,22 @@ class Pair(NamedTuple):
         return b"".join(one.public_bytes(serialization.Encoding.PEM) for one in self.chain)
 
 
-def read_pair(certificates: bytes, key: bytes) -> Pair:
-    """A pair from PEM. Raises CertificateUnusable for what is none, a key with a password, and two that do not fit."""
+def read_certified_key(certificates: bytes, key: bytes) -> CertifiedKey:
+    """Read PEM. Raises CertificateUnusable for invalid PEM, an encrypted key, or a key that does not match."""
     try:
         chain = x509.load_pem_x509_certificates(certificates)
         private = serialization.load_pem_private_key(key, None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise CertificateUnusable(str(error)) from None
     if not isinstance(private, Key):
-        raise CertificateUnusable("the key must be one of EC, RSA or Ed25519")
+        raise CertificateUnusable("the key must be an EC, RSA or Ed25519 key")
     if chain[0].public_key() != private.public_key():
-        raise CertificateUnusable("the key is not that of the certificate")
-    return Pair(chain, private)
+        raise CertificateUnusable("the key does not belong to the certificate")
+    return CertifiedKey(chain, private)
 
 
 def names_in(certificate: x509.Certificate) -> list[str]:
-    """Host names and addresses that a certificate is good for, in its order."""
+    """The host names and addresses of a certificate, in its order."""
     try:
         found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
@@ -78,10 +78,10 @@ def is_issued_by(certificate: x509.Certificate, authority: x509.Certificate) -> 
     return True
 
 
-def new_authority(now: datetime) -> Pair:
-    """An authority of ten years that signs server certificates only, and no other authority."""
+def new_authority(now: datetime) -> CertifiedKey:
+    """An authority that is valid for ten years and signs server certificates only, no other authorities."""
     key = ec.generate_private_key(ec.SECP256R1())
-    # Another name for each: clients that know two of the same name try one only.
+    # A different name for each authority: clients that know two with the same name try only one.
     name = _name(f"Moorage {now:%Y-%m-%d} {x509.random_serial_number():x}"[:32])
     certificate = (
         _builder(name, name, key, now, AUTHORITY_LIFE)
@@ -89,13 +89,13 @@ def new_authority(now: datetime) -> Pair:
         .add_extension(_key_usage(signs_certificates=True), critical=True)
         .sign(key, hashes.SHA256())
     )
-    return Pair([certificate], key)
+    return CertifiedKey([certificate], key)
 
 
-def new_server(names: list[str], authority: Pair, now: datetime) -> Pair:
-    """A server's certificate for names and addresses, which ends no later than the authority.
+def new_server(names: list[str], authority: CertifiedKey, now: datetime) -> CertifiedKey:
+    """A server certificate for `names` (hosts and addresses) that does not outlive the authority.
 
-    Raises CertificateUnusable for a name that is none.
+    Raises CertificateUnusable for an invalid name.
     """
     assert isinstance(authority.key, ec.EllipticCurvePrivateKey)  # noqa: S101 - for the type checker: `new_authority` made it
     key = ec.generate_private_key(ec.SECP256R1())
@@ -106,11 +106,11 @@ def new_server(names: list[str], authority: Pair, now: datetime) -> Pair:
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_key_usage(signs_certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        .add_extension(x509.SubjectAlternativeName([_general_name(name) for name in names]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([_subject_name(name) for name in names]), critical=False)
         .add_extension(issuer, critical=False)
         .sign(authority.key, hashes.SHA256())
     )
-    return Pair([certificate], key)
+    return CertifiedKey([certificate], key)
 
 
 def _builder(
@@ -151,7 +151,7 @@ def _name(text: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
 
 
-def _general_name(name: str) -> x509.GeneralName:
+def _subject_name(name: str) -> x509.GeneralName:
     try:
         return x509.IPAddress(ipaddress.ip_address(name))
     except ValueError:
@@ -159,4 +159,4 @@ def _general_name(name: str) -> x509.GeneralName:
     try:
         return x509.DNSName(name)
     except ValueError:
-        raise CertificateUnusable(f"{name!r} is no name of a host") from None
+        raise CertificateUnusable(f"{name!r} is not a host name") from None

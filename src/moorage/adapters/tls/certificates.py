@@ -1,7 +1,7 @@
-"""The certificate that the server shows: from its own authority or from the operator's files, and when it is another.
+"""The server's certificate, from the built-in authority or from the operator's files, and its renewal.
 
 DATA/tls/ca.crt        the authority's certificate, for clients to trust
-DATA/tls/bundle.crt    the same and what this machine trusts anyway, for clients that take one file (AWS_CA_BUNDLE)
+DATA/tls/bundle.crt    the same plus the system's CA certificates, for clients that read one file (AWS_CA_BUNDLE)
 DATA/tls/ca.pem        the authority with its key, mode 0600
 DATA/tls/server.pem    the server's certificate with its key, mode 0600
 DATA/tls/given.pem     the operator's certificate with its key, mode 0600
@@ -18,12 +18,12 @@ from typing import Final, Protocol
 from moorage.adapters.data_folder import write_secret
 from moorage.adapters.tls.authority import (
     CertificateUnusable,
-    Pair,
+    CertifiedKey,
     is_issued_by,
     names_in,
     new_authority,
     new_server,
-    read_pair,
+    read_certified_key,
 )
 
 Now = Callable[[], datetime]
@@ -31,7 +31,7 @@ Now = Callable[[], datetime]
 RENEW_BEFORE: Final = timedelta(days=30)
 _CHECK_EVERY: Final = timedelta(days=1)
 
-# Where systems keep what they trust in one file: Debian and Alpine, Fedora, macOS and BSD.
+# The file in which systems keep their trusted CAs: Debian and Alpine, Fedora, macOS and BSD.
 _SYSTEM_BUNDLES: Final = (
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",
@@ -40,7 +40,7 @@ _SYSTEM_BUNDLES: Final = (
 
 
 class Certificates(Protocol):
-    """Where the server's certificate comes from. `file` has it with its key."""
+    """A source of the server's certificate. `file` contains it with its key."""
 
     file: Path
 
@@ -48,13 +48,13 @@ class Certificates(Protocol):
         """Make `file` ready to serve from. Raises CertificateUnusable, OSError."""
 
     def refresh(self) -> bool:
-        """Whether `file` has another certificate now. Raises CertificateUnusable, OSError; `file` then stays."""
+        """Update `file`; returns whether it changed. Raises CertificateUnusable, OSError; then the old file stays."""
 
 
 def names_to_serve(hosts: Iterable[str], region: str, domain: str | None) -> list[str]:
-    """The names and addresses of a server's certificate: each once, and in an order that stays.
+    """The names and addresses for a server's certificate, without duplicates and in a stable order.
 
-    A `*` stands for one label only (RFC 6125, 6.4.3), so the hosts of registries need a name for the region.
+    A `*` matches one label only (RFC 6125, 6.4.3), so registry hosts need one name with the Region.
     """
     names = ["localhost", "*.localhost", "127.0.0.1", "::1", f"*.dkr.ecr.{region}.localhost"]
     if domain is not None:
@@ -63,8 +63,8 @@ def names_to_serve(hosts: Iterable[str], region: str, domain: str | None) -> lis
     return list(dict.fromkeys(_normal(name) for name in [*names, *hosts]))
 
 
-class OwnAuthority:
-    """A certificate for `names`, signed by an authority that the folder keeps."""
+class BuiltInAuthority:
+    """A certificate for `names`, signed by an authority whose key is in `folder`."""
 
     def __init__(self, folder: Path, names: list[str], now: Now) -> None:
         self.file = folder / "server.pem"
@@ -76,12 +76,12 @@ class OwnAuthority:
         self._next_check = now() + _CHECK_EVERY
 
     def prepare(self) -> None:
-        """Make what is missing, ends within 30 days or has other names. Raises CertificateUnusable, OSError."""
+        """Create what is missing, expires within 30 days or has other names. Raises CertificateUnusable, OSError."""
         self.file.parent.mkdir(mode=0o700, exist_ok=True)
         self._renew()
 
     def refresh(self) -> bool:
-        """Renew what is due, once a day. Raises CertificateUnusable, OSError."""
+        """Renew what is due; checks once a day. Raises CertificateUnusable, OSError."""
         if self._now() < self._next_check:
             return False
         self._next_check = self._now() + _CHECK_EVERY
@@ -90,36 +90,36 @@ class OwnAuthority:
     def _renew(self) -> bool:
         authority = self._authority()
         public = authority.public_pem()
-        _write_if_other(self.certificate, public)
-        _write_if_other(self.bundle, public + _system_bundle())
+        _write_if_changed(self.certificate, public)
+        _write_if_changed(self.bundle, public + _system_bundle())
         if self._is_current(authority):
             return False
         write_secret(self.file, new_server(self._names, authority, self._now()).pem())
         return True
 
-    def _authority(self) -> Pair:
+    def _authority(self) -> CertifiedKey:
         if self._secret.exists():
-            kept = _pair_in(self._secret)
-            if self._lasts(kept):
+            kept = _read_file(self._secret)
+            if self._is_valid_long_enough(kept):
                 return kept
         made = new_authority(self._now())
         write_secret(self._secret, made.pem())
         return made
 
-    def _is_current(self, authority: Pair) -> bool:
+    def _is_current(self, authority: CertifiedKey) -> bool:
         try:
-            served = _pair_in(self.file)
+            served = _read_file(self.file)
         except (CertificateUnusable, FileNotFoundError):
-            return False  # a new one is made
+            return False  # the caller creates a new one
         by_us = is_issued_by(served.certificate, authority.certificate)
-        return by_us and self._lasts(served) and names_in(served.certificate) == self._names
+        return by_us and self._is_valid_long_enough(served) and names_in(served.certificate) == self._names
 
-    def _lasts(self, pair: Pair) -> bool:
+    def _is_valid_long_enough(self, pair: CertifiedKey) -> bool:
         return pair.certificate.not_valid_after_utc - self._now() > RENEW_BEFORE
 
 
-class GivenFiles:
-    """The operator's certificate and key, copied into one file whenever they are new and fit together."""
+class OperatorFiles:
+    """The operator's certificate and key, copied into one file when they change and match each other."""
 
     def __init__(self, certificate: Path, key: Path, folder: Path) -> None:
         self.file = folder / "given.pem"
@@ -128,56 +128,56 @@ class GivenFiles:
         self._seen = self._state()
 
     def prepare(self) -> None:
-        """Take the files over. Raises CertificateUnusable, OSError."""
+        """Copy the files. Raises CertificateUnusable, OSError."""
         self.file.parent.mkdir(mode=0o700, exist_ok=True)
         self._seen = self._state()
         try:
-            pair = read_pair(self._certificate.read_bytes(), self._key.read_bytes())
+            pair = read_certified_key(self._certificate.read_bytes(), self._key.read_bytes())
         except CertificateUnusable as error:
             raise CertificateUnusable(f"{self._certificate} and {self._key}: {error}") from None
         write_secret(self.file, pair.pem())
 
     def refresh(self) -> bool:
-        """Take the files over if they changed. Raises CertificateUnusable, OSError: once for each change."""
+        """Copy the files if they changed. Raises CertificateUnusable, OSError, once per change."""
         if self._state() == self._seen:
             return False
         self.prepare()
         return True
 
     def host_name(self) -> str | None:
-        """The first name of the certificate that a client can call: no pattern, no address."""
-        names = names_in(_pair_in(self.file).certificate)
+        """The first host name in the certificate that is not a wildcard or an address."""
+        names = names_in(_read_file(self.file).certificate)
         return next((name for name in names if "*" not in name and not _is_address(name)), None)
 
     def _state(self) -> list[tuple[int, int, int]]:
-        """Another one when a file is written or replaced, or a link leads elsewhere."""
-        return [_stamp(path) for path in (self._certificate, self._key)]
+        """A value that changes when a file is written or replaced, or when a link points elsewhere."""
+        return [_file_state(path) for path in (self._certificate, self._key)]
 
 
-def _pair_in(path: Path) -> Pair:
+def _read_file(path: Path) -> CertifiedKey:
     content = path.read_bytes()
     try:
-        return read_pair(content, content)
+        return read_certified_key(content, content)
     except CertificateUnusable as error:
         raise CertificateUnusable(f"{path}: {error}") from None
 
 
-def _stamp(path: Path) -> tuple[int, int, int]:
+def _file_state(path: Path) -> tuple[int, int, int]:
     try:
         found = path.stat()
-    except FileNotFoundError:  # between two steps of whoever renews it
+    except FileNotFoundError:  # the operator is replacing it
         return 0, 0, 0
     return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def _system_bundle() -> bytes:
-    """What this machine trusts: a client that is pointed at our bundle must still reach all others."""
+    """The system's CA certificates: a client that uses our bundle must still be able to reach other servers."""
     found = next((Path(name) for name in _SYSTEM_BUNDLES if Path(name).is_file()), None)
     return b"" if found is None else found.read_bytes()
 
 
-def _write_if_other(path: Path, content: bytes) -> None:
-    """A file for everybody that can be made again at any time; readers see the old or the new one."""
+def _write_if_changed(path: Path, content: bytes) -> None:
+    """Replace a public file atomically if its content differs."""
     if path.exists() and path.read_bytes() == content:
         return
     temporary = path.with_name(path.name + ".new")
@@ -187,7 +187,7 @@ def _write_if_other(path: Path, content: bytes) -> None:
 
 
 def _normal(name: str) -> str:
-    """Lower case, and an address as certificates have it."""
+    """The name in lower case; an address in the form that certificates use."""
     plain = name.strip("[]").lower()
     return str(ipaddress.ip_address(plain)) if _is_address(plain) else plain
 
