@@ -1,4 +1,4 @@
-"""The table of docs/clients.md, made from the names of the tests: run `python -m tests.clients.further.matrix`."""
+"""Generate the table of docs/clients.md from the names of the tests: `python -m tests.clients.further.matrix`."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ BEGIN, END = "<!-- matrix: written by tests/clients/further/matrix.py -->\n", "<
 HELPER = "docker-credential-ecr-login"
 
 DEBIAN = {"buildah": "1.28.2", "skopeo": "1.9.3"}
-"""Versions of Debian 12; the others are pinned in `.ci/run`."""
+"""Versions of Debian 12. `.ci/run` pins the other versions."""
 
 
 class Client(NamedTuple):
-    """A program, and where its tests are: a module, and a class of it if others are tested there too."""
+    """A client program and its tests: a module, and a class if the module tests several programs."""
 
     program: str
     module: str
@@ -29,19 +29,19 @@ class Client(NamedTuple):
 
 CLIENTS = (
     Client("oras", "test_oras", None, "`--plain-http`; for `copy`, `--from-plain-http` and `--to-plain-http`"),
-    Client("regctl", "test_regctl", None, "`regctl registry set --tls disabled HOST` once"),
+    Client("regctl", "test_regctl", None, "run `regctl registry set --tls disabled HOST` once"),
     Client("cosign", "test_cosign", None, "`--allow-http-registry`"),
     Client("helm", "test_helm", None, "`--plain-http`"),
-    Client(HELPER, "test_ecr_credential_helper", None, "impossible: wants HTTPS and `--domain amazonaws.com`"),
+    Client(HELPER, "test_ecr_credential_helper", None, "not possible: requires HTTPS and `--domain amazonaws.com`"),
     Client("buildah", "test_debian_programs", "TestBuildah", "`--tls-verify=false`"),
     Client("skopeo", "test_debian_programs", "TestSkopeo", "`--src-tls-verify=false`, `--dest-tls-verify=false`"),
-    Client("crane", "test_debian_programs", "TestCrane", "none for `localhost`"),
+    Client("crane", "test_debian_programs", "TestCrane", "no flag for `localhost`"),
 )
 
 
 def table() -> str:
-    """One row for each client; what was shown are the names of its tests, each of which pushes, pulls or reads."""
-    rows = ["| client | version | shown by tests | plain HTTP |", "|---|---|---|---|"]
+    """One row per client, with the names of its tests as sentences."""
+    rows = ["| client | version | what the tests do | flag for plain HTTP |", "|---|---|---|---|"]
     versions = {**DEBIAN, **pinned_versions()}
     for client in CLIENTS:
         shown = "; ".join(sentences(client))
@@ -61,7 +61,7 @@ def sentences(client: Client) -> Iterator[str]:
 
 
 def with_table(text: str) -> str:
-    """The document with the table that the tests give it."""
+    """The document with an up-to-date table."""
     before, _, rest = text.partition(BEGIN)
     return f"{before}{BEGIN}{table()}{END}{rest.partition(END)[2]}"
 

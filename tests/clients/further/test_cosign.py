@@ -54,7 +54,7 @@ def test_signs_an_image_and_verifies_it(mode: str, programs: Programs, ecr: Any,
     assert one.manifest.digest in told
 
 
-def test_keeps_signatures_where_its_mode_says(programs: Programs, ecr: Any, new_repository: Any, keys: Keys) -> None:
+def test_stores_signatures_as_its_mode_requires(programs: Programs, ecr: Any, new_repository: Any, keys: Keys) -> None:
     tags = {}
     for mode in MODES:
         repository = new_repository()
@@ -68,7 +68,7 @@ def test_keeps_signatures_where_its_mode_says(programs: Programs, ecr: Any, new_
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_refuses_an_image_that_another_key_signed(
+def test_rejects_an_image_that_another_key_signed(
     mode: str, programs: Programs, ecr: Any, repository: str, keys: Keys, tmp_path: Path
 ) -> None:
     one = push(ecr, repository, image(seed=3), "v1")
@@ -77,7 +77,7 @@ def test_refuses_an_image_that_another_key_signed(
     programs.refused("cosign", *verification(keys, mode, programs.name(repository)))
 
 
-def test_refuses_an_image_that_nobody_signed(programs: Programs, ecr: Any, repository: str, keys: Keys) -> None:
+def test_rejects_an_unsigned_image(programs: Programs, ecr: Any, repository: str, keys: Keys) -> None:
     push(ecr, repository, image(seed=4), "v1")
 
     assert "no signatures found" in programs.refused(

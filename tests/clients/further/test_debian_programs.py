@@ -41,7 +41,7 @@ class TestBuildah:
         build = ("build", "--isolation", "chroot", "--file", tmp_path / "Containerfile", tmp_path)
         return programs.run("buildah", *build).split()[-1]
 
-    def test_builds_from_scratch_pushes_and_pulls(
+    def test_builds_an_image_then_pushes_and_pulls_it(
         self, programs: Programs, ecr: Any, repository: str, built: str
     ) -> None:
         name = programs.name(repository)
@@ -93,7 +93,7 @@ class TestSkopeo:
             ("v2", other.manifest.digest),
         }
 
-    def test_copies_an_index_whole(self, programs: Programs, ecr: Any, new_repository: Callable[[], str]) -> None:
+    def test_copies_a_whole_index(self, programs: Programs, ecr: Any, new_repository: Callable[[], str]) -> None:
         source, target = new_repository(), new_repository()
         children = [push(ecr, source, image(seed=seed)) for seed in (1, 2)]
         family = push(ecr, source, index(children), "v1")

@@ -30,7 +30,7 @@ def look_alike(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TlsServer]:
     one.stop()
 
 
-def test_gives_a_token_that_opens_the_docker_door(look_alike: TlsServer, tmp_path: Path) -> None:
+def test_returns_a_token_that_the_registry_endpoint_accepts(look_alike: TlsServer, tmp_path: Path) -> None:
     given = json.loads(run([require_client(HELPER), "get"], look_alike.client_environment(tmp_path), stdin=HOST))
 
     assert given["Username"] == "AWS"
@@ -61,7 +61,7 @@ def test_lets_a_client_push_and_pull_without_a_login(look_alike: TlsServer, tmp_
     assert {part.digest.removeprefix("sha256:") for part in (one.manifest, *one.blobs)} <= blobs
 
 
-def test_does_not_take_plain_http(server: Server, tmp_path: Path) -> None:
+def test_rejects_plain_http(server: Server, tmp_path: Path) -> None:
     """It compares the endpoint in the answer with the names of AWS, which begin with https."""
     told = refusal([require_client(HELPER), "get"], server.client_environment(tmp_path), stdin=HOST)
 

@@ -61,7 +61,9 @@ def test_finds_the_newest_version_by_the_list_of_tags(
     assert "version: 0.10.0" in shown
 
 
-def test_tells_why_a_chart_without_a_repository_is_refused(programs: Programs, package: Callable[[str], Path]) -> None:
+def test_reports_why_a_chart_without_a_repository_is_rejected(
+    programs: Programs, package: Callable[[str], Path]
+) -> None:
     told = programs.refused("helm", "push", PLAIN_HTTP, package("0.1.0"), f"oci://{programs.host}/nowhere")
 
     assert "does not exist in the registry" in told

@@ -71,9 +71,7 @@ def test_reads_manifests_and_blobs_as_they_were_pushed(programs: Programs, ecr: 
     assert json.loads(programs.run("regctl", "image", "inspect", name))["architecture"] == "amd64"
 
 
-def test_lists_what_refers_to_an_image_by_its_type(
-    programs: Programs, ecr: Any, repository: str, tmp_path: Path
-) -> None:
+def test_lists_referrers_of_an_image_by_type(programs: Programs, ecr: Any, repository: str, tmp_path: Path) -> None:
     push(ecr, repository, image(seed=1), "v1")
     name = programs.name(repository)
     note = tmp_path / "note.txt"
