@@ -241,11 +241,16 @@ def test_the_first_push_uses_the_address_folder_and_repository_of_make_serve() -
 # --- Promises and logs ------------------------------------------------------------------------------------------
 
 
-def test_all_twelve_promises_are_there() -> None:
-    rows = [row for row in table_rows(text_of("docs/promises.md")) if re.fullmatch(r"P\d+", row[0])]
+def test_all_twelve_promises_are_there_with_what_keeps_and_shows_each() -> None:
+    text = text_of("docs/promises.md")
+    states = [row for row in table_rows(text) if re.match(r"P\d+ ", row[0])]
+    sections = re.findall(r"^## (P\d+): (.+)\n\n((?:.+\n+?)+\n(?:.+\n)+)", text, re.MULTILINE)
 
-    assert [row[0] for row in rows] == [f"P{number}" for number in range(1, 13)]
-    assert all(all(row) for row in rows)
+    assert [section[0] for section in sections] == [f"P{number}" for number in range(1, 13)]
+    assert [row[0] for row in states] == [f"{number} {title}" for number, title, _ in sections]
+    assert all(row[1] for row in states)
+    for number, _, body in sections:
+        assert re.findall(r"^- (Kept|Shown) by: ", body, re.MULTILINE) == ["Kept", "Shown"], number
 
 
 def test_the_points_of_the_table_are_those_of_the_code() -> None:
