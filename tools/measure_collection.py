@@ -31,7 +31,7 @@ from moorage import app
 from moorage.adapters.data_folder import DataFolder
 from moorage.cli.collect import SHARE as COMMAND_SHARE
 from moorage.config import load
-from moorage.core.clock import system_clock
+from moorage.core.clock import DAY, system_clock
 from moorage.core.garbage.collect import CollectionRules, Collector, Totals
 from moorage.metadata.database import Transaction
 from moorage.metadata.engines.engine import Engine
@@ -91,7 +91,7 @@ def measure_search(engine: Engine, share: float) -> tuple[float, float, Totals]:
     async def run() -> None:
         database = engine.open()
         database.start()
-        rules = CollectionRules(share=share, dry_run=True)
+        rules = CollectionRules(grace=DAY, share=share, dry_run=True)
         await Collector(database, None, system_clock).collect(rules, totals)  # type: ignore[arg-type]  # removes nothing
         database.close()
 
@@ -189,10 +189,10 @@ def main() -> None:
         engine.transact(lambda tx: fill(tx, given.blobs))
         if given.database:
             engine.transact(lambda tx: tx.run("ANALYZE"))  # The autovacuum daemon would do so a minute later.
-        for share in (1.0, COMMAND_SHARE, CollectionRules().share):
+        for share in (1.0, COMMAND_SHARE, CollectionRules(grace=DAY).share):
             seconds, used, totals = measure_search(engine, share)
             print(f"search at {share:.0%}: {seconds:.2f} s, {used:.2f} s of a processor; found {totals.counts}")
-        measure_pushes(folder, given.database, CollectionRules().share, given.seconds)
+        measure_pushes(folder, given.database, CollectionRules(grace=DAY).share, given.seconds)
         measure_pushes(folder, given.database, COMMAND_SHARE, given.seconds)
 
 

@@ -33,7 +33,6 @@ from moorage.core.clock import SECOND, system_clock
 from moorage.core.lifecycle import policies as lifecycle
 from moorage.core.registry import repositories
 from moorage.domain.names import Registry, RepositoryName
-from moorage.domain.registry.quotas import Quotas
 from moorage.metadata import jobs
 from moorage.metadata.database import Transaction
 from moorage.metadata.engines.sqlite.database import SqliteDatabase, open_writer
@@ -52,7 +51,7 @@ def fill(tx: Transaction, count: int) -> Repository:
     """A repository of so many images, of which every second one has two tags and the others none."""
     now = system_clock()
     new_repository = repositories.NewRepository(HERE, NAME, RepositorySettings(), {})
-    repository = repositories.create(tx, new_repository, Quotas(), now)
+    repository = repositories.create(tx, new_repository, app.limits_of(Settings()), now)
     for number in range(count):
         digest = "sha256:" + hashlib.sha256(b"%d" % number).hexdigest()
         pushed_at = now - (count - number) * SECOND

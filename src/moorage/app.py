@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from moorage import failpoints
+from moorage import failpoints, stores
 from moorage.adapters.audit_file import AuditFile
 from moorage.adapters.data_folder import DataFolder
 from moorage.adapters.files.blob_store import FileBlobStore
 from moorage.adapters.http_sender import HttpCourier
-from moorage.adapters.s3.blob_store import S3BlobStore
-from moorage.adapters.s3.client import S3Client
-from moorage.adapters.s3.copies import BucketCopies
-from moorage.adapters.s3.objects import Objects
-from moorage.adapters.s3.signing import Signer
 from moorage.config import Settings
-from moorage.core.clock import DAY, HOUR, SECOND, Clock, CommonClock, system_clock
+from moorage.core.clock import DAY, HOUR, SECOND, Clock, system_clock
 from moorage.core.events import record as events
 from moorage.core.events import webhooks
 from moorage.core.events.audit import Audit
@@ -28,26 +21,28 @@ from moorage.core.garbage.collect import CollectionRules, Collector
 from moorage.core.garbage.grace import GracePeriods
 from moorage.core.garbage.jobs import GarbageJobs
 from moorage.core.garbage.sweep import Sweeper
-from moorage.core.garbage.verify import Stores
+from moorage.core.garbage.undelete import Undeletion
 from moorage.core.identity import accounts, master_key
 from moorage.core.identity.authentication import Access
 from moorage.core.identity.authorization import Authorizer
-from moorage.core.lifecycle import orphans
+from moorage.core.lifecycle import orphans, previews
 from moorage.core.lifecycle import policies as lifecycle
-from moorage.core.lifecycle import previews as lifecycle_previews
 from moorage.core.lifecycle.runs import LifecycleJobs
-from moorage.core.migration.blobs import Side
-from moorage.core.migration.move import MoveRefused
+from moorage.core.limits import Limits
 from moorage.core.pages import PageTokens
+from moorage.core.reactions import Reactions
 from moorage.core.readiness import Readiness
+from moorage.core.registry import pulls
 from moorage.core.registry.addresses import Addresses
+from moorage.core.registry.downloads import DownloadLinks
+from moorage.core.registry.images import Images
 from moorage.core.registry.layers import Layers
+from moorage.core.registry.mounts import Mounts
 from moorage.core.registry.pulls import Pulls
 from moorage.core.services import Services
 from moorage.core.vault import Vault
-from moorage.domain.buckets import SCHEME, Bucket, BucketKey
 from moorage.domain.errors import Unavailable
-from moorage.domain.ports import BlobStore, CopySource, Listing
+from moorage.domain.ports import BlobStore, Listing
 from moorage.domain.registry.encryption import Keys
 from moorage.domain.registry.quotas import Quotas
 from moorage.ecr.endpoint import EcrEndpoint
@@ -58,11 +53,7 @@ from moorage.http.forwarding import TrustedProxies
 from moorage.http.server import GRANIAN_READ_AHEAD
 from moorage.metadata import gauges as overview
 from moorage.metadata.database import Database
-from moorage.metadata.engines.engine import Engine
-from moorage.metadata.engines.postgres import clock as postgres_clock
-from moorage.metadata.engines.selection import engine_at
 from moorage.metadata.migration import moves
-from moorage.metadata.registry.upload_states import StoredUploadStates
 from moorage.oci.routes import RegistryEndpoint
 from moorage.telemetry import Log
 from moorage.worker import JobKind, Worker
@@ -71,15 +62,8 @@ if TYPE_CHECKING:
     from moorage.tracing.requests import TracedApplication
     from moorage.tracing.spans import Tracing
 
-Store = FileBlobStore | S3BlobStore
-
 ACCOUNT = "000000000000"
 """The account that the first start makes."""
-
-
-def engine_of(settings: Settings, folder: DataFolder) -> Engine:
-    """Where the metadata is. Raises DatabaseUnusable for an address that is none."""
-    return engine_at(settings.database, folder.database, settings.database_connections)
 
 
 def prepare(settings: Settings, folder: DataFolder) -> None:
@@ -90,7 +74,7 @@ def prepare(settings: Settings, folder: DataFolder) -> None:
     failpoints.arm(settings.failpoints)
     folder.prepare()
     vault = Vault(folder.master_key())
-    engine = engine_of(settings, folder)
+    engine = stores.engine_of(settings, folder)
     engine.prepare()
     settings.blob_folder.mkdir(mode=0o700, exist_ok=True)
     FileBlobStore(settings.blob_folder).prepare()
@@ -102,7 +86,9 @@ def prepare(settings: Settings, folder: DataFolder) -> None:
 
 def sealed_notice(settings: Settings, folder: DataFolder) -> str | None:
     """What to say of a registry that accepts no changes, since it moves or has moved. Raises Unavailable."""
-    sealed, move = engine_of(settings, folder).transact(lambda tx: (moves.is_sealed(tx), moves.find(tx, moves.SOURCE)))
+    sealed, move = stores.engine_of(settings, folder).transact(
+        lambda tx: (moves.is_sealed(tx), moves.find(tx, moves.SOURCE))
+    )
     if move is None or not sealed:
         return None
     doing = "has moved" if move.state == moves.MOVED else "is being moved"
@@ -123,10 +109,10 @@ def application(
     failpoints.arm(settings.failpoints)
     folder = DataFolder(settings.data, settings.given_master_key())
     log = Log(requests=settings.access_log)
-    database = engine_of(settings, folder).open()
-    clock = common_clock(settings, database)
+    database = stores.engine_of(settings, folder).open()
+    clock = stores.common_clock(settings, database)
     now = clock or system_clock
-    store, close_store = blob_store(settings, database, now)
+    store, close_store = stores.blob_store(settings, database, now)
     blobs: BlobStore = store
     meters = [meter()] if meter else []
     tracing = trace(log) if trace else None
@@ -134,8 +120,9 @@ def application(
         database, blobs = tracing.database(database), tracing.blobs(blobs)
         meters.append(tracing.requests())
     audit_file = AuditFile(settings.audit_path, log)
-    services = services_of(settings, folder, database, blobs, audit_file, now)
-    worker = Worker(database, job_kinds(services, store, collection_rules(settings), log), now, log)
+    vault = Vault(folder.master_key())
+    services = services_of(settings, vault, database, blobs, audit_file, now)
+    worker = Worker(database, job_kinds(services, vault, store, log), now, log)
 
     def start() -> None:
         database.start()
@@ -175,90 +162,49 @@ def endpoints(services: Services) -> dict[str, Endpoint]:
     return {"/": EcrEndpoint(services), "/v2/": RegistryEndpoint(services), "/layers/": DownloadEndpoint(services)}
 
 
-def blob_store(settings: Settings, database: Database, now: Clock) -> tuple[Store, Callable[[], Awaitable[None]]]:
-    """Where the settings say that blobs are, and what closes it."""
-    if settings.bucket is None:
-        files = FileBlobStore(settings.blob_folder)
-
-        async def close() -> None:
-            files.close()
-
-        return files, close
-    objects = objects_in(settings.bucket, settings.bucket_key, now)
-    store = S3BlobStore(objects, StoredUploadStates(database), redirect=settings.blob_redirect)
-    return store, store.close
+def limits_of(settings: Settings) -> Limits:
+    """What the settings restrict."""
+    return Limits(
+        quotas=Quotas.parse(settings.quotas),
+        kms_keys=Keys(settings.kms_keys),
+        sparse_manifests=settings.sparse_manifests,
+        lifecycle_delay=settings.lifecycle_delay * SECOND,
+        grace_period=int(settings.grace_period * SECOND),
+    )
 
 
-@asynccontextmanager
-async def opened(settings: Settings) -> AsyncIterator[tuple[Database, Store]]:
-    """The engines of a data folder for a command, while a server runs on it or not. Raises DatabaseUnusable."""
-    failpoints.arm(settings.failpoints)
-    folder = DataFolder(settings.data, settings.given_master_key())
-    engine = engine_of(settings, folder)
-    engine.prepare()
-    async with _opened(settings, engine) as both:
-        yield both
-
-
-@asynccontextmanager
-async def _opened(settings: Settings, engine: Engine) -> AsyncIterator[tuple[Database, Store]]:
-    database = engine.open()
-    database.start()
-    try:
-        store, close = blob_store(settings, database, clock_of(settings, database))
-        try:
-            yield database, store
-        finally:
-            await close()
-    finally:
-        database.close()
-
-
-@asynccontextmanager
-async def side_of(settings: Settings) -> AsyncIterator[Side]:
-    """One of the registries of a move, as it is. Raises DatabaseUnusable, Unavailable."""
-    failpoints.arm(settings.failpoints)
-    engine = engine_of(settings, DataFolder(settings.data))
-    async with _opened(settings, engine) as (database, blobs):
-        yield Side(settings.place, engine, database, blobs, blobs)
-
-
-def prepare_target(settings: Settings, folder: DataFolder, key: bytes) -> None:
-    """Make a place where there is none yet ready to be moved to, with the master key of the source.
-
-    Raises MoveRefused for one that has another key, DatabaseUnusable, Unavailable, MasterKeyMissing, OSError.
-    """
-    engine = engine_of(settings, folder)
-    is_blank = engine.is_blank()
-    if is_blank or settings.database is not None:
-        folder.adopt_master_key(key)
-    if folder.master_key() != key:
-        raise MoveRefused(
-            f"{settings.place} has another master key than the source, so it could open none of its secrets: give it"
-            " the same one (MOORAGE_MASTER_KEY, MOORAGE_MASTER_KEY_FILE, or the file master.key)"
-        )
-    if is_blank:
-        engine.migrate()
-    if settings.bucket is None:
-        settings.blob_folder.mkdir(mode=0o700, exist_ok=True)
-        FileBlobStore(settings.blob_folder).prepare()
+def reactions_of(limits: Limits) -> Reactions:
+    """What else happens after each kind of change, in its transaction and in this order (`core/reactions.py`)."""
+    delay = limits.lifecycle_delay
+    return Reactions(
+        image_pushed=[events.image_pushed, partial(lifecycle.image_pushed, delay=delay)],
+        image_deleted=[events.image_deleted, orphans.image_deleted],
+        tag_deleted=[events.tag_deleted],
+        storage_class_changed=[events.storage_class_changed],
+        images_pulled=[pulls.record_times],
+        repository_created_from_template=[partial(lifecycle.repository_created_from_template, delay=delay)],
+        api_called=[events.api_called],
+    )
 
 
 def services_of(
-    settings: Settings, folder: DataFolder, database: Database, blobs: BlobStore, audit_file: AuditFile, now: Clock
+    settings: Settings, vault: Vault, database: Database, blobs: BlobStore, audit_file: AuditFile, now: Clock
 ) -> Services:
     """The core over this folder's engines."""
-    vault = Vault(folder.master_key())
+    limits = limits_of(settings)
+    reactions = reactions_of(limits)
     return Services(
         database=database,
         blobs=blobs,
         layers=Layers(database, blobs, now),
-        telling=GracePeriods(database, now, collection_rules(settings).grace),
+        mounts=Mounts(database, now),
+        images=Images(limits, reactions),
+        grace_periods=GracePeriods(database, now, limits),
         access=Access(database, vault, now, settings.region),
         authorizer=Authorizer(database),
         pages=PageTokens(vault),
-        pulls=Pulls(database, now),
-        vault=vault,
+        pulls=Pulls(database, reactions, now),
+        download_links=DownloadLinks(vault, now),
         addresses=Addresses(settings.scheme, settings.public_host, settings.domain),
         now=now,
         audit=Audit(
@@ -267,68 +213,29 @@ def services_of(
             settings.region,
             reads=settings.audit_reads,
         ),
-        keys=Keys(settings.kms_keys),
-        quotas=Quotas.parse(settings.quotas),
-        sparse_manifests=settings.sparse_manifests,
-        lifecycle_delay=settings.lifecycle_delay * SECOND,
+        limits=limits,
+        reactions=reactions,
     )
 
 
-def stores_of(store: Store, source: CopySource | None) -> Stores:
-    """What a verification works on. Only files can be moved aside: in a bucket that would be a copy and a removal."""
-    return Stores(store, store, store if isinstance(store, FileBlobStore) else None, source)
-
-
-@asynccontextmanager
-async def copies_at(address: str | None, key: BucketKey) -> AsyncIterator[CopySource | None]:
-    """The store to repair from: a data folder, or a bucket at `s3://…`. Raises ValueError for another URL."""
-    if address is None:
-        yield None
-    elif address.startswith(f"{SCHEME}://"):
-        copies = BucketCopies(objects_in(Bucket.parse(address), key))
-        try:
-            yield copies
-        finally:
-            await copies.close()
-    else:
-        files = FileBlobStore(Path(address))
-        try:
-            yield files
-        finally:
-            files.close()
-
-
-def objects_in(bucket: Bucket, key: BucketKey, now: Clock = system_clock) -> Objects:
-    """A bucket's objects, with connections of their own."""
-    return Objects(S3Client(Signer(bucket, key, now)), bucket.prefix)
-
-
-def common_clock(settings: Settings, database: Database) -> CommonClock | None:
-    """The clock that all nodes go by; None with a database that has one machine's alone."""
-    return CommonClock(partial(database.read_blocking, postgres_clock.now)) if settings.database else None
-
-
-def clock_of(settings: Settings, database: Database) -> Clock:
-    """The time for a command, which asks for it once. Raises Unavailable."""
-    clock = common_clock(settings, database)
-    if clock is None:
-        return system_clock
-    clock.set_right()
-    return clock
+def undeletion_of(settings: Settings) -> Undeletion:
+    """Undeletion under the limits and with the reactions of a push."""
+    limits = limits_of(settings)
+    return Undeletion(Images(limits, reactions_of(limits)), limits)
 
 
 def collection_rules(settings: Settings) -> CollectionRules:
     """What this registry counts as garbage."""
-    return CollectionRules(grace=int(settings.grace_period * SECOND))
+    return CollectionRules(grace=limits_of(settings).grace_period)
 
 
-def job_kinds(services: Services, listing: Listing, rules: CollectionRules, log: Log) -> dict[str, JobKind]:
+def job_kinds(services: Services, vault: Vault, listing: Listing, log: Log) -> dict[str, JobKind]:
     """What worker processes do beside answering requests, by the kind of job (`worker.py`)."""
     collector = Collector(services.database, services.blobs, services.now)
     sweeper = Sweeper(services.database, services.blobs, listing)
-    collection = GarbageJobs(collector, sweeper, rules, log)
-    deliveries = DeliveryJobs(services.database, services.vault, HttpCourier(), services.now)
-    runs = LifecycleJobs(services.database, services.audit, services.now, services.lifecycle_delay)
+    garbage = GarbageJobs(collector, sweeper, CollectionRules(grace=services.limits.grace_period), log)
+    deliveries = DeliveryJobs(services.database, vault, HttpCourier(), services.now)
+    runs = LifecycleJobs(services.database, services.images, services.audit, services.limits, services.now)
     return {
         events.JOB: JobKind(
             deliveries.deliver,
@@ -340,15 +247,15 @@ def job_kinds(services: Services, listing: Listing, rules: CollectionRules, log:
         "forget-failed-events": JobKind(deliveries.forget_old, every=DAY),
         lifecycle.JOB: JobKind(runs.run),
         orphans.JOB: JobKind(runs.remove_orphans),
-        lifecycle_previews.JOB: JobKind(runs.preview),
-        "collect-garbage": JobKind(collection.run, every=HOUR),
-        "sweep-store": JobKind(collection.sweep, every=DAY),
+        previews.JOB: JobKind(runs.preview),
+        "collect-garbage": JobKind(garbage.run, every=HOUR),
+        "sweep-store": JobKind(garbage.sweep, every=DAY),
     }
 
 
 def gauges(settings: Settings, folder: DataFolder) -> Mapping[str, Mapping[str, float]]:
     """Figures of the database, by a connection of its own: who asks is no worker process."""
-    engine = engine_of(settings, folder)
+    engine = stores.engine_of(settings, folder)
     database = engine.open()
     try:
         figures = database.read_blocking(partial(overview.gauges, now=system_clock()))

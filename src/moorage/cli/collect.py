@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from moorage import app
+from moorage import app, stores
 from moorage.cli.formatting import size_text
 from moorage.cli.options import config_option, data_option, duration, existing_folder, settings_of
 from moorage.config import Settings
@@ -59,9 +59,9 @@ def collect(
 
 
 async def _collect(settings: Settings, rules: CollectionRules, report: Report) -> None:
-    async with app.opened(settings) as (database, blobs):
-        await Collector(database, blobs, app.clock_of(settings, database)).collect(rules, report)
-        await Sweeper(database, blobs, blobs).sweep(rules, report)
+    async with stores.opened(settings) as (database, blobs):
+        await Collector(database, blobs, stores.clock_of(settings, database)).collect(rules, report)
+        await Sweeper(database, blobs, blobs).sweep(report, share=rules.share, dry_run=rules.dry_run)
 
 
 def _summary(totals: Totals, verb: str) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from moorage import app, failpoints
+from moorage import failpoints, stores
 from moorage.adapters.data_folder import DataFolder
 from moorage.cli import migrate_registry as moving
 from moorage.cli.options import config_option, data_option, settings_of
@@ -55,7 +55,7 @@ def _bring_up_to_date(data: Path | None, config: str | None) -> None:
     try:
         if settings.database is None:
             folder.prepare()
-        before, after = app.engine_of(settings, folder).migrate()
+        before, after = stores.engine_of(settings, folder).migrate()
     except (DatabaseUnusable, Unavailable) as error:
         raise click.ClickException(str(error)) from None
     click.echo(f"The database has schema {after}." if before == after else f"Schema {before} became schema {after}.")

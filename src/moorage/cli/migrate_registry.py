@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import click
 
-from moorage import app
+from moorage import stores
 from moorage.adapters.data_folder import DataFolder, FolderInUse, MasterKeyMissing
 from moorage.cli.formatting import size_text
 from moorage.config import Settings, SettingWrong, registry_at
@@ -91,7 +91,7 @@ def _with_both(
     async def run(source: Settings, target: Settings, terms: Terms) -> None:
         nonlocal sealed
         _end_in_order(asyncio.current_task())
-        async with app.side_of(source) as one, app.side_of(target) as other:
+        async with stores.side_of(source) as one, stores.side_of(target) as other:
             moving = Moving(one, other, terms, progress)
             try:
                 await work(moving)
@@ -129,14 +129,14 @@ def _prepare(source: Settings, target: Settings, held: ExitStack) -> None:
     if source.database is None and not home.database.exists():
         raise MoveRefused(f"{source.place} is no data folder: there is nothing to move")
     key = home.master_key()
-    app.engine_of(source, home).transact(lambda tx: master_key.confirm(tx, Vault(key)))
+    stores.engine_of(source, home).transact(lambda tx: master_key.confirm(tx, Vault(key)))
     goal = DataFolder(target.data, target.given_master_key())
     goal.prepare()
     if target.database is None:
         goal.lock()
         held.callback(goal.unlock)
-    held.enter_context(app.engine_of(target, goal).alone())
-    app.prepare_target(target, goal, key)
+    held.enter_context(stores.engine_of(target, goal).alone())
+    stores.prepare_target(target, goal, key)
 
 
 def _share_store(source: Settings, target: Settings) -> bool:

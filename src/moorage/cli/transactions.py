@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import click
 
-from moorage import app
+from moorage import stores
 from moorage.adapters.data_folder import DataFolder, MasterKeyMissing
 from moorage.app import ACCOUNT
 from moorage.cli.options import existing_folder, settings_of
@@ -55,6 +55,6 @@ def time_text(microseconds: int | None) -> str:
 
 def _in(folder: DataFolder, work: Callable[[Transaction], T]) -> T:
     try:
-        return app.engine_of(settings_of({"data": folder.path}), folder).transact(work)
+        return stores.engine_of(settings_of({"data": folder.path}), folder).transact(work)
     except (AccountError, WebhookError, MasterKeyWrong, DatabaseUnusable, Unavailable) as error:
         raise click.ClickException(str(error)) from None

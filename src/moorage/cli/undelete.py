@@ -10,7 +10,6 @@ from moorage import app
 from moorage.cli.options import data_option, settings_of
 from moorage.cli.transactions import account_option, change, time_text
 from moorage.core.clock import system_clock
-from moorage.core.garbage import undelete as undeletion
 from moorage.core.garbage import why as holding
 from moorage.core.garbage.undelete import NotInTrash, Undeleted
 from moorage.core.registry import repositories
@@ -45,9 +44,11 @@ def undelete(
     if not repository or not reference:
         raise click.UsageError("name a repository and a digest or tag, or say --list")
 
+    undeletion = app.undeletion_of(settings)
+
     def bring_back(tx: Transaction) -> list[Undeleted]:
         found = repositories.get(tx, registry, repository)
-        return undeletion.undelete(tx, found, reference, system_clock(), sparse=settings.sparse_manifests)
+        return undeletion.undelete(tx, found, reference, system_clock())
 
     try:
         back = change(data, bring_back)

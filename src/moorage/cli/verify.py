@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from moorage import app
+from moorage import stores
 from moorage.cli.options import data_option, existing_folder, settings_of
 from moorage.config import Settings
 from moorage.core.clock import system_clock
@@ -58,15 +58,15 @@ def verify(repair_from: str | None, rate: float | None, resume: bool, data: Path
 async def _verify(settings: Settings, repair_from: str | None, rate: Rate, *, resume: bool) -> list[Finding]:
     findings: list[Finding] = []
     async with (
-        app.opened(settings) as (database, store),
-        app.copies_at(repair_from, settings.bucket_key) as source,
+        stores.opened(settings) as (database, store),
+        stores.copies_at(repair_from, settings.bucket_key) as source,
     ):
         after = await database.read(verification.position) if resume else 0
         length = await database.read(lambda tx: verification.bytes_behind(tx, after))
         silent = not sys.stderr.isatty()
         with click.progressbar(length=max(length, 1), label="Reading", file=sys.stderr, hidden=silent) as bar:
             reports = Reports(findings.append, bar.update)
-            verifier = Verifier(database, app.stores_of(store, source), system_clock)
+            verifier = Verifier(database, stores.stores_of(store, source), system_clock)
             await verifier.verify(reports, rate, resume=resume)
     return findings
 

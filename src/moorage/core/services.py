@@ -1,4 +1,4 @@
-"""What a door needs of the core, in one parcel: made once by the composition root."""
+"""The services of the core, in one value that the composition root makes once and every endpoint gets."""
 
 from __future__ import annotations
 
@@ -9,36 +9,39 @@ from moorage.core.events.audit import Audit
 from moorage.core.garbage.grace import GracePeriods
 from moorage.core.identity.authentication import Access
 from moorage.core.identity.authorization import Authorizer
-from moorage.core.lifecycle import policies as lifecycle
+from moorage.core.limits import Limits
 from moorage.core.pages import PageTokens
+from moorage.core.reactions import Reactions
 from moorage.core.registry.addresses import Addresses
+from moorage.core.registry.downloads import DownloadLinks
+from moorage.core.registry.images import Images
 from moorage.core.registry.layers import Layers
+from moorage.core.registry.mounts import Mounts
 from moorage.core.registry.pulls import Pulls
-from moorage.core.vault import Vault
 from moorage.domain.ports import BlobStore
-from moorage.domain.registry.encryption import Keys
-from moorage.domain.registry.quotas import Quotas
 from moorage.metadata.database import Database
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
+    """`now` gives the time in microseconds."""
+
     database: Database
     blobs: BlobStore
     layers: Layers
-    telling: GracePeriods
+    mounts: Mounts
+    images: Images
+    grace_periods: GracePeriods
     access: Access
     authorizer: Authorizer
     pages: PageTokens
     pulls: Pulls
-    vault: Vault
+    download_links: DownloadLinks
     addresses: Addresses
     now: Clock
     audit: Audit
-    keys: Keys
-    quotas: Quotas
-    sparse_manifests: bool = False
-    lifecycle_delay: int = lifecycle.DELAY
+    limits: Limits
+    reactions: Reactions
 
     def reached_at(self, scheme_and_host: tuple[str, str] | None) -> Services:
         """The same services for a client that came through a trusted proxy, which it called by scheme and host."""

@@ -13,9 +13,9 @@ from typing import Any, Final
 
 from moorage.aws import codec, service_model, sigv4
 from moorage.aws.service_model import Operation
-from moorage.core.events import record as events
 from moorage.core.events.audit import SERVER_FAULT
 from moorage.core.identity.authorization import AccessRequest
+from moorage.core.reactions import ApiCalled, react
 from moorage.core.services import Services
 from moorage.domain.errors import BodyTimeout, Refusal, RequestEntityTooLarge, Unavailable, UnsupportedOperation
 from moorage.domain.identity import actions
@@ -89,7 +89,7 @@ class EcrEndpoint:
     def _announce(self, tx: Transaction, request: Request, registry: Registry) -> None:
         operation, services = request.operation, self._services
         describe = partial(services.audit.describe, request, operation)
-        events.record_api_call(tx, operation, registry, describe, services.now())
+        react(tx, services.reactions.api_called, ApiCalled(operation, registry, describe, services.now()))
 
     async def _answer(self, request: Request, operation: Operation) -> bytes:
         signed = sigv4.parse(

@@ -8,8 +8,8 @@ from typing import Final
 from moorage.core.lifecycle import policies as lifecycle
 from moorage.core.lifecycle import previews as lifecycle_previews
 from moorage.core.lifecycle.previews import PreviewPage, ResultFilter, Status
-from moorage.core.registry import images, repositories, storage_classes
-from moorage.core.registry.images import ImageId
+from moorage.core.registry import image_ids, repositories
+from moorage.core.registry.image_ids import ImageId
 from moorage.ecr import shapes, views
 from moorage.ecr.call import Call, Handler, seconds
 from moorage.ecr.pages import cut, page_of, refuse_paging_with
@@ -32,8 +32,8 @@ async def update_image_storage_class(
 
     def update(tx: Transaction) -> str:
         repository = repositories.get(tx, call.registry, request["repositoryName"])
-        image = images.get(tx, repository, wanted)
-        storage_classes.update(tx, repository, image, target, now)
+        image = image_ids.get(tx, repository, wanted)
+        call.services.images.storage_classes.update(tx, repository, image, target, now)
         return image.digest
 
     digest = await call.write(update)
@@ -49,7 +49,7 @@ async def put_lifecycle_policy(
     call: Call, request: shapes.PutLifecyclePolicyRequest
 ) -> shapes.PutLifecyclePolicyResponse:
     name, text = request["repositoryName"], request["lifecyclePolicyText"]
-    due_at = call.services.now() + call.services.lifecycle_delay
+    due_at = call.services.now() + call.services.limits.lifecycle_delay
 
     def put(tx: Transaction) -> str:
         return lifecycle.put(tx, repositories.get(tx, call.registry, name), text, due_at)

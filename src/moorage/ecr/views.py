@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from moorage.core.registry.images import DeletedImage, ImageFailure, ImageId
+from moorage.core.registry.image_ids import ImageFailure, ImageId
+from moorage.core.registry.images import DeletedImageId
 from moorage.core.services import Services
 from moorage.domain.errors import InvalidTagParameter
 from moorage.ecr import shapes
@@ -117,5 +118,5 @@ def image_failure(wanted: ImageId, failed: ImageFailure) -> shapes.ImageFailure:
     }
 
 
-def removed(pairs: Iterable[DeletedImage]) -> list[shapes.ImageIdentifier]:
+def removed(pairs: Iterable[DeletedImageId]) -> list[shapes.ImageIdentifier]:
     return [image_id(pair.digest, pair.tag) for pair in pairs]

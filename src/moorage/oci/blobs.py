@@ -27,7 +27,7 @@ class Blobs:
     def __init__(self, services: Services, access: AccessControl) -> None:
         self._database = services.database
         self._blobs = services.blobs
-        self._telling = services.telling
+        self._grace_periods = services.grace_periods
         self._access_control = access
 
     async def get(self, request: Request, name: str, reference: str) -> Response:
@@ -45,7 +45,7 @@ class Blobs:
         """Both who may push and who may pull may ask: docker does so before it uploads a layer, others before a GET."""
         call = await self._access_control.authorize_lookup_either(request, name, *_EITHER)
         blob = await self._find(call, reference)
-        if not await self._telling.holds(call.registry, name, [blob]):
+        if not await self._grace_periods.renew(call.registry, name, [blob]):
             raise BlobNotFound(digest=blob.digest, repository=name)
         return await blob_response(request, self._blobs, blob)
 

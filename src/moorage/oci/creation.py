@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
-from moorage.core.events import record as events
+from moorage.core.reactions import ApiCalled, react
 from moorage.core.registry import templates
 from moorage.core.services import Services
 from moorage.domain.errors import RepositoryNotFound
@@ -26,8 +26,8 @@ class Creation:
         self._access_control = access
         self._audit = services.audit
         self._database = services.database
-        self._keys = services.keys
-        self._quotas = services.quotas
+        self._limits = services.limits
+        self._reactions = services.reactions
         self._now = services.now
 
     async def of(self, call: RegistryCall, missing: RepositoryNotFound) -> Work[Repository]:
@@ -47,10 +47,10 @@ class Creation:
         now = self._now()
 
         def make(tx: Transaction) -> Repository:
-            repository, is_new = templates.create_on_push(tx, registry, name, self._keys, self._quotas, now)
+            repository, is_new = templates.create_on_push(tx, registry, name, self._limits, self._reactions, now)
             if is_new:
                 describe = partial(self._audit.describe, call.request, _OPERATION)
-                events.record_api_call(tx, _OPERATION, registry, describe, now)
+                react(tx, self._reactions.api_called, ApiCalled(_OPERATION, registry, describe, now))
             return repository
 
         return make

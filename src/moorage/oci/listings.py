@@ -10,6 +10,7 @@ import msgspec
 from moorage.core.identity.authorization import visible
 from moorage.core.pages import cut
 from moorage.core.registry import repositories
+from moorage.core.registry.referrers import index_of
 from moorage.core.services import Services
 from moorage.domain.errors import InvalidParameter
 from moorage.domain.identity.actions import DOCKER, EVERY_REPOSITORY
@@ -87,7 +88,7 @@ class Lists:
             return pulls.referrers(tx, repository.id, subject, shown, *page.after, page.fetch)
 
         found = await self._database.read(read)
-        body, listed = pulls.listing(found[:PAGE_LIMIT])
+        body, listed = index_of(found[:PAGE_LIMIT])
         response = _document(body, OCI_INDEX)
         if kind:
             response.headers.append((b"oci-filters-applied", b"artifactType"))

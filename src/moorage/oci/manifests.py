@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import Final
 
 from moorage import failpoints
-from moorage.core.registry import images, repositories
+from moorage.core.registry import repositories
 from moorage.core.registry.images import Push
+from moorage.core.registry.pulls import pull
 from moorage.core.services import Services
 from moorage.domain.errors import (
     ImageAlreadyExists,
@@ -27,7 +28,6 @@ from moorage.http.bodies import BodyBudget, whole
 from moorage.http.conditional import etag_of, is_unchanged
 from moorage.http.messages import Request, Response
 from moorage.metadata.database import Transaction, Work
-from moorage.metadata.registry import pulls
 from moorage.metadata.registry.images import StoredManifest
 from moorage.metadata.registry.repositories import Repository
 from moorage.oci.access import AccessControl, RegistryCall
@@ -48,9 +48,8 @@ class Manifests:
         self._database = services.database
         self._now = services.now
         self._pulls = services.pulls
-        self._sparse = services.sparse_manifests
-        self._quotas = services.quotas
-        self._lifecycle_delay = services.lifecycle_delay
+        self._images = services.images
+        self._sparse = services.limits.sparse_manifests
         self._access_control = access
         self._creation = Creation(services, access)
         self._budget = BodyBudget(_MEMORY)
@@ -58,10 +57,10 @@ class Manifests:
     async def get(self, request: Request, name: str, reference: str) -> Response:
         """GET and HEAD. The bytes are those that were pushed, under the media type they were pushed with."""
         call = await self._access_control.authorize_lookup(request, name, _PULL)
-        account, region = call.registry.account, call.registry.region
+        registry = call.registry
         manifest = await self._database.read_cached(
-            ("manifest", account, region, name, reference),
-            lambda tx: pulls.pull(tx, account, region, name, reference),
+            ("manifest", registry.account, registry.region, name, reference),
+            lambda tx: pull(tx, registry, name, reference),
             keep=_is_small,
         )
         if manifest is None:
@@ -87,7 +86,7 @@ class Manifests:
             body = await _manifest_body(request)
             manifest = parse_manifest(body, request.header(b"content-type"))
             named = (tag,) if tag else tags
-            push = Push(body, manifest, named, digest, self._sparse, self._quotas, self._lifecycle_delay)
+            push = Push(body=body, manifest=manifest, tags=named, digest=digest, sparse=self._sparse)
             try:
                 stored = await self._store(push, lambda tx: repositories.get(tx, call.registry, name))
             except RepositoryNotFound as missing:
@@ -112,9 +111,9 @@ class Manifests:
         def remove(tx: Transaction) -> None:
             repository = repositories.get(tx, call.registry, name)
             if tag is not None:
-                images.untag(tx, repository, tag, self._now())
+                self._images.untag(tx, repository, tag, self._now())
             if digest is not None:
-                images.delete(tx, repository, digest, self._now())
+                self._images.delete(tx, repository, digest, self._now())
 
         await self._database.write(remove)
         return Response(202, [(b"content-length", b"0")])
@@ -123,7 +122,7 @@ class Manifests:
         """One transaction: a repository that is made for a manifest is not left behind by one that is refused."""
 
         def put(tx: Transaction) -> str:
-            return images.put(tx, find(tx), push, self._now())
+            return self._images.put(tx, find(tx), push, self._now())
 
         try:
             stored = await self._database.write(put)

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Final
 
-from moorage.core.registry import mounts, repositories
 from moorage.core.registry.layers import invalid_part
 from moorage.core.services import Services
 from moorage.domain.errors import (
@@ -23,10 +22,7 @@ from moorage.domain.names import Digest
 from moorage.http.blob_response import is_number
 from moorage.http.bodies import ClientGone, chunks
 from moorage.http.messages import Request, Response
-from moorage.metadata.database import Transaction
-from moorage.metadata.registry import layers
-from moorage.metadata.registry.layers import Blob, Upload
-from moorage.metadata.registry.repositories import Repository
+from moorage.metadata.registry.layers import Upload
 from moorage.oci.access import AccessControl, RegistryCall
 from moorage.oci.creation import Creation
 from moorage.oci.errors import received
@@ -50,7 +46,7 @@ class Uploads:
     def __init__(self, services: Services, access: AccessControl) -> None:
         self._database = services.database
         self._layers = services.layers
-        self._now = services.now
+        self._mounts = services.mounts
         self._access_control = access
         self._creation = Creation(services, access)
 
@@ -70,7 +66,9 @@ class Uploads:
             return await self._upload_at_once(call, asked["digest"])
         if asked.get("digest-algorithm", "sha256") not in _ALGORITHMS:
             raise DigestInvalid(digest=asked["digest-algorithm"][:200])
-        if "mount" in asked and await self._mount(call, asked["mount"], asked.get("from")):
+        if "mount" in asked and await self._mounts.mount(
+            call.access_request(_MOUNT), call.repository, asked["mount"], asked.get("from")
+        ):
             return _created(call, asked["mount"])
         return _progress(202, call, await self._layers.start(call.scope))
 
@@ -130,21 +128,6 @@ class Uploads:
         with suppress(LayerAlreadyExists):  # ECR's API makes it an error; here the client has what it wanted.
             await self._layers.complete(call.scope, upload, [digest], strict=False)
         return _created(call, digest)
-
-    async def _mount(self, call: RegistryCall, digest: str, source: str | None) -> bool:
-        def find(tx: Transaction) -> tuple[Repository, Blob | None]:
-            target = repositories.get(tx, call.registry, call.repository)
-            return target, mounts.mountable(tx, call.access_request(_MOUNT), target, digest, source)
-
-        def link(tx: Transaction) -> bool:
-            target, blob = find(tx)
-            if blob is None or layers.lock_blob(tx, digest) is None:
-                return False
-            layers.link_blob(tx, target.id, blob.id, self._now())
-            return True
-
-        _, blob = await self._database.read(find)
-        return blob is not None and await self._database.write(link)
 
 
 def _announced_length(call: RegistryCall, upload: Upload) -> int | None:

@@ -9,20 +9,21 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from moorage.core.clock import DAY, SECOND
+from moorage.app import reactions_of
+from moorage.core.clock import DAY
 from moorage.core.events.audit import Audit
 from moorage.core.lifecycle import orphans
 from moorage.core.lifecycle import policies as lifecycle
 from moorage.core.lifecycle import previews as lifecycle_previews
 from moorage.core.lifecycle.runs import LifecycleJobs
-from moorage.core.registry import images, repositories, storage_classes
-from moorage.core.registry.images import Push
+from moorage.core.reactions import StorageClass
+from moorage.core.registry import repositories
+from moorage.core.registry.images import Images, Push
 from moorage.core.registry.repositories import NewRepository
 from moorage.domain.lifecycle.policy import parse
 from moorage.domain.lifecycle.selection import Choice
 from moorage.domain.names import Registry, RepositoryName, Tag
 from moorage.domain.registry.manifests import parse_manifest
-from moorage.domain.registry.quotas import Quotas
 from moorage.metadata import jobs
 from moorage.metadata.database import Transaction, Work
 from moorage.metadata.jobs import Job
@@ -34,10 +35,11 @@ from moorage.metadata.registry.images import ImageFilter
 from moorage.metadata.registry.repositories import Repository, RepositorySettings
 from tests.support.databases import engine_of
 from tests.support.images import OCI_CONFIG, OCI_INDEX, OCI_MANIFEST, digest
+from tests.support.limits import LIMITS
 
 T = TypeVar("T")
 
-DELAY = 60 * SECOND
+DELAY = LIMITS.lifecycle_delay
 
 
 class World:
@@ -49,10 +51,11 @@ class World:
         self.database.start()
         self.records: list[bytes] = []
         audit = Audit(self.records.append, lambda: self.now, "us-east-1", reads=False)
-        self.runs = LifecycleJobs(self.database, audit, lambda: self.now, DELAY)
+        self.images = Images(LIMITS, reactions_of(LIMITS))
+        self.runs = LifecycleJobs(self.database, self.images, audit, LIMITS, lambda: self.now)
         registry = Registry("000000000000", "us-east-1")
         new_repository = NewRepository(registry, RepositoryName("team/app"), RepositorySettings(), {})
-        self.repository: Repository = self.write(lambda tx: repositories.create(tx, new_repository, Quotas(), self.now))
+        self.repository: Repository = self.write(lambda tx: repositories.create(tx, new_repository, LIMITS, self.now))
 
     def write(self, work: Work[T]) -> T:
         async def run() -> T:
@@ -72,8 +75,8 @@ class World:
             manifest["subject"] = {"mediaType": OCI_MANIFEST, "digest": subject, "size": 2}
         body = json.dumps(manifest).encode()
         parsed = parse_manifest(body, OCI_INDEX if children else OCI_MANIFEST)
-        push = Push(body, parsed, tuple(map(Tag, tags)), sparse=True, lifecycle_delay=DELAY)
-        return self.write(lambda tx: images.put(tx, self.repository, push, self.ago(days)))
+        push = Push(body=body, manifest=parsed, tags=tuple(map(Tag, tags)), digest=None, sparse=True)
+        return self.write(lambda tx: self.images.put(tx, self.repository, push, self.ago(days)))
 
     def ago(self, days: float) -> int:
         return self.now - round(days * DAY)
@@ -87,9 +90,9 @@ class World:
     def restore(self, name: str, days: float = 0) -> None:
         self._move(name, "STANDARD", days)
 
-    def _move(self, name: str, target: storage_classes.StorageClass, days: float) -> None:
+    def _move(self, name: str, target: StorageClass, days: float) -> None:
         def move(tx: Transaction) -> None:
-            storage_classes.update(tx, self.repository, self._image(tx, name), target, self.ago(days))
+            self.images.storage_classes.update(tx, self.repository, self._image(tx, name), target, self.ago(days))
 
         self.write(move)
 
@@ -102,7 +105,7 @@ class World:
         self.write(lambda tx: lifecycle.put(tx, self.repository, text, self.now))
 
     def delete(self, name: str) -> None:
-        self.write(lambda tx: images.delete(tx, self.repository, name, self.now))
+        self.write(lambda tx: self.images.delete(tx, self.repository, name, self.now))
 
     def choose(self, text: str) -> list[Choice]:
         """The first half of a run: what a policy chooses."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from moorage.adapters.files.blob_store import FileBlobStore
+from moorage.app import reactions_of
 from moorage.core.clock import system_clock
 from moorage.core.events.audit import Audit
 from moorage.core.garbage.grace import GracePeriods
@@ -21,15 +22,16 @@ from moorage.core.identity.policies import attach, policy_name
 from moorage.core.pages import PageTokens
 from moorage.core.registry import repositories
 from moorage.core.registry.addresses import Addresses
+from moorage.core.registry.downloads import DownloadLinks
+from moorage.core.registry.images import Images
 from moorage.core.registry.layers import Layers
+from moorage.core.registry.mounts import Mounts
 from moorage.core.registry.pulls import Pulls
 from moorage.core.registry.repositories import NewRepository
 from moorage.core.services import Services
 from moorage.core.vault import Vault
 from moorage.domain.identity.callers import Caller
 from moorage.domain.names import Registry, RepositoryName
-from moorage.domain.registry.encryption import Keys
-from moorage.domain.registry.quotas import Quotas
 from moorage.http.messages import Request, Response
 from moorage.metadata.database import Transaction
 from moorage.metadata.identity import accounts as identities
@@ -37,12 +39,14 @@ from moorage.metadata.registry.repositories import Repository, RepositorySetting
 from moorage.oci.routes import RegistryEndpoint
 from tests.support.databases import engine_of, tables
 from tests.support.images import Blob, Image
+from tests.support.limits import LIMITS
 
 T = TypeVar("T")
 
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
 HOST = "localhost:5000"
+VAULT = Vault(b"k" * 32)
 
 DISCONNECT: dict[str, Any] = {"type": "http.disconnect"}
 STALL: dict[str, Any] = {}
@@ -87,22 +91,25 @@ class World:
 
     def forget(self) -> None:
         """Go on with nothing in memory of what was done so far, as another process would."""
-        vault, store = Vault(b"k" * 32), FileBlobStore(self.folder)
+        vault, store = VAULT, FileBlobStore(self.folder)
+        reactions = reactions_of(LIMITS)
         self.services = Services(
             database=self.database,
             blobs=store,
             layers=Layers(self.database, store, self.now),
             access=Access(self.database, vault, self.now, REGION),
             authorizer=Authorizer(self.database),
-            telling=GracePeriods(self.database, self.now),
+            mounts=Mounts(self.database, self.now),
+            images=Images(LIMITS, reactions),
+            grace_periods=GracePeriods(self.database, self.now, LIMITS),
             pages=PageTokens(vault),
-            pulls=Pulls(self.database, self.now),
-            vault=vault,
+            pulls=Pulls(self.database, reactions, self.now),
+            download_links=DownloadLinks(vault, self.now),
             addresses=Addresses("http", HOST),
             now=self.now,
             audit=Audit(None, self.now, REGION, reads=False),
-            keys=Keys(),
-            quotas=Quotas(),
+            limits=LIMITS,
+            reactions=reactions,
         )
         self.door = RegistryEndpoint(self.services)
 
@@ -127,14 +134,14 @@ class World:
         def make(tx: Transaction) -> Repository:
             chosen = settings or RepositorySettings()
             new_repository = NewRepository(registry, RepositoryName.parse(name), chosen)
-            return repositories.create(tx, new_repository, Quotas(), self.now())
+            return repositories.create(tx, new_repository, LIMITS, self.now())
 
         self.run(self.database.write(make))
         return name
 
     def root(self, account: str = ACCOUNT) -> Client:
         """The root user of an account, which is made if need be."""
-        key = self.run(self.database.write(lambda tx: root_key(tx, self.services.vault, account, self.now())))
+        key = self.run(self.database.write(lambda tx: root_key(tx, VAULT, account, self.now())))
         return self._client(key.id)
 
     def user(self, *policies: str, account: str = ACCOUNT) -> Client:
@@ -145,7 +152,7 @@ class World:
             user = create_user(tx, account, name, self.now())
             for policy in policies:
                 attach(tx, user, policy_name(account, policy))
-            return create_key(tx, self.services.vault, user, self.now()).id
+            return create_key(tx, VAULT, user, self.now()).id
 
         return self._client(self.run(self.database.write(make)))
 
@@ -154,7 +161,7 @@ class World:
         assert key is not None
         user = key.user
         caller = Caller(user.account, REGION, user.id, user.name, key.id)
-        secret = self.services.vault.open(key.sealed_secret, key.id)
+        secret = VAULT.open(key.sealed_secret, key.id)
         token, _ = self.services.access.issue_docker_token(Credentials(secret, caller), caller.registry)
         return Client(self, caller, basic("AWS", token), basic(key.id, secret))
 

@@ -12,8 +12,6 @@ from moorage.core.registry import templates
 from moorage.domain.identity.policies.rendering import rendered
 from moorage.domain.lifecycle.policy import parse
 from moorage.domain.names import Registry
-from moorage.domain.registry.encryption import Keys
-from moorage.domain.registry.quotas import Quotas
 from moorage.metadata.database import Transaction
 from moorage.metadata.lifecycle import policies as lifecycle
 from moorage.metadata.lifecycle.policies import StoredPolicy
@@ -24,6 +22,7 @@ from tests.docker.oci.client import ACCOUNT, REGION, Answer, Client, World
 from tests.docker.oci.test_uploads import CONTENT
 from tests.support.http_client import Docker
 from tests.support.images import digest, image, index
+from tests.support.limits import LIMITS
 from tests.support.policies import policy
 from tests.support.server import Server
 from tests.unit.lifecycle.policies import policy as lifecycle_policy
@@ -37,7 +36,7 @@ POLICY = policy({"Effect": "Allow", "Principal": "*", "Action": "ecr:BatchGetIma
 
 def put_template(world: World, prefix: str, **fields: Any) -> None:
     template = replace(TEMPLATE, prefix=prefix, **fields)
-    world.run(world.database.write(lambda tx: templates.create(tx, HERE, template, Keys(), Quotas())))
+    world.run(world.database.write(lambda tx: templates.create(tx, HERE, template, LIMITS)))
 
 
 def delete_template(world: World, prefix: str) -> None:

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
-from moorage.metadata.registry import pulls
+from moorage.core.registry import referrers
 from moorage.oci import listings as lists
 from tests.docker.oci.client import ACCOUNT, REGION, Answer, Client, World
 from tests.support.images import OCI_INDEX, Image, digest, image, index
@@ -171,7 +171,7 @@ def test_a_page_of_referrers_is_not_larger_than_clients_take(
     subject = image()
     for seed in (1, 2):
         root.push(repository, referrer(subject, seed, annotations={"a": "x" * 1000}))
-    monkeypatch.setattr(pulls, "MANIFEST_LIMIT", 2500)
+    monkeypatch.setattr(referrers, "MANIFEST_LIMIT", 2500)
 
     answer = root.get(f"/v2/{repository}/referrers/{subject.manifest.digest}")
 

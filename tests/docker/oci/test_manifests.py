@@ -360,7 +360,8 @@ def test_a_sparse_manifest_is_taken_where_the_registry_is_told_to(world: World, 
     headers = {"content-type": one.manifest.media_type}
     assert root.send("PUT", path, one.manifest.content, headers).code == "MANIFEST_BLOB_UNKNOWN"
 
-    world.door = RegistryEndpoint(replace(world.services, sparse_manifests=True))
+    limits = replace(world.services.limits, sparse_manifests=True)
+    world.door = RegistryEndpoint(replace(world.services, limits=limits))
     try:
         assert root.send("PUT", path, one.manifest.content, headers).status == 201
         assert root.get(path).body == one.manifest.content

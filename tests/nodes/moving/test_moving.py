@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
-from moorage import app
+from moorage import stores
 from moorage.config import registry_at
-from moorage.core.garbage.collect import CollectionRules, Garbage
+from moorage.core.garbage.collect import Garbage
 from moorage.core.garbage.sweep import Sweeper
 from tests.api.ecr.pushing import send_part
 from tests.faults.durability.promises import (
@@ -103,8 +103,8 @@ def swept(registry: Registry) -> list[Garbage]:
     gone: list[Garbage] = []
 
     async def sweep() -> None:
-        async with app.side_of(registry_at(registry.place)) as side:
-            await Sweeper(side.database, side.blobs, side.listing).sweep(CollectionRules(share=1), gone.append)
+        async with stores.side_of(registry_at(registry.place)) as side:
+            await Sweeper(side.database, side.blobs, side.listing).sweep(gone.append, share=1, dry_run=False)
 
     asyncio.run(sweep())
     return gone

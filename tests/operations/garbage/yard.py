@@ -65,7 +65,7 @@ class Yard:
             try:
                 rules = CollectionRules(grace=grace, share=1)
                 await Collector(database, blobs, system_clock).collect(rules, gone.append)
-                await Sweeper(database, blobs, blobs).sweep(rules, gone.append)
+                await Sweeper(database, blobs, blobs).sweep(gone.append, share=1, dry_run=False)
             finally:
                 database.close()
                 blobs.close()

@@ -7,19 +7,25 @@ webhook wants it; `webhooks.py` delivers it.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import msgspec
 
 from moorage.core.clock import iso_time
+from moorage.core.reactions import (
+    ApiCalled,
+    ImageDeleted,
+    ImageFacts,
+    ImagePushed,
+    StorageClassChanged,
+    TagDeleted,
+)
 from moorage.domain.names import Registry
 from moorage.metadata import jobs
 from moorage.metadata.database import Transaction
 from moorage.metadata.events import webhooks
 from moorage.metadata.events.webhooks import Delivery, Webhook
-from moorage.metadata.registry.images import Image
 from moorage.metadata.registry.repositories import Repository
 
 JOB: Final = "webhook"
@@ -47,17 +53,6 @@ class Event:
     stream: str
     time: int
     detail: dict[str, Any]
-
-
-class EventImage(Protocol):
-    """What an event tells of an image: a manifest has it, and a row of one."""
-
-    @property
-    def media_type(self) -> str: ...
-    @property
-    def artifact_type(self) -> str | None: ...
-    @property
-    def subject(self) -> str | None: ...
 
 
 def record(tx: Transaction, event: Event) -> None:
@@ -100,34 +95,52 @@ def envelope(event: Event, event_id: str) -> dict[str, Any]:
     }
 
 
+def image_pushed(tx: Transaction, change: ImagePushed) -> None:
+    """One event for each new tag, or one with an empty tag for a push without one."""
+    for tag in change.tags or (None,):
+        record(tx, image_event(change.repository, PUSH, change.digest, tag, change.image, change.at))
+
+
+def image_deleted(tx: Transaction, change: ImageDeleted) -> None:
+    """One event for each tag of the image, or one with an empty tag for an untagged image."""
+    for tag in change.tags or (None,):
+        record(tx, image_event(change.repository, DELETE, change.digest, tag, change.image, change.at))
+
+
+def tag_deleted(tx: Transaction, change: TagDeleted) -> None:
+    record(tx, image_event(change.repository, DELETE, change.digest, change.tag, change.image, change.at))
+
+
+def storage_class_changed(tx: Transaction, change: StorageClassChanged) -> None:
+    record(tx, storage_class_event(change.repository, change.digest, change.image, change.target, change.at))
+
+
+def api_called(tx: Transaction, change: ApiCalled) -> None:
+    """A change of the registry or of a repository, with its audit record as the detail."""
+    if change.operation in _TOLD_BY_IMAGE or not _wanting(tx, API_CALL):
+        return
+    call = change.describe()
+    stream = call["resources"][0]["ARN"] if call["resources"] else change.registry.registry_arn()
+    record(tx, Event(API_CALL, "AWS API Call via CloudTrail", change.registry, stream, change.at, call))
+
+
 def image_event(
-    repository: Repository, action: str, digest: str, tag: str | None, image: EventImage, now: int
+    repository: Repository, action: str, digest: str, tag: str | None, image: ImageFacts, now: int
 ) -> Event:
     """PUSH or DELETE of an image: one for each tag, or one with an empty tag for an image without any."""
     return _image_event(repository, action, digest, image, now, {"image-tag": tag or ""})
 
 
-def storage_class_event(repository: Repository, image: Image, target: str, now: int) -> Event:
+def storage_class_event(repository: Repository, digest: str, image: ImageFacts, target: str, now: int) -> Event:
     """An image was archived or restored; `target` is ARCHIVE or STANDARD."""
     further = {"target-storage-class": target}
     if target == "STANDARD":
         further["last-activated-at"] = iso_time(now)
-    return _image_event(repository, UPDATE_STORAGE_CLASS, image.digest, image, now, further)
-
-
-def record_api_call(
-    tx: Transaction, operation: str, registry: Registry, describe: Callable[[], dict[str, Any]], now: int
-) -> None:
-    """Tell that the registry or a repository was changed by a call; `describe` makes the record of the audit log."""
-    if operation in _TOLD_BY_IMAGE or not _wanting(tx, API_CALL):
-        return
-    call = describe()
-    stream = call["resources"][0]["ARN"] if call["resources"] else registry.registry_arn()
-    record(tx, Event(API_CALL, "AWS API Call via CloudTrail", registry, stream, now, call))
+    return _image_event(repository, UPDATE_STORAGE_CLASS, digest, image, now, further)
 
 
 def _image_event(
-    repository: Repository, action: str, digest: str, image: EventImage, now: int, further: dict[str, Any]
+    repository: Repository, action: str, digest: str, image: ImageFacts, now: int, further: dict[str, Any]
 ) -> Event:
     detail = {
         "result": "SUCCESS",

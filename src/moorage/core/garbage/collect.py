@@ -18,7 +18,7 @@ from typing import Final, Generic, TypeVar
 
 from moorage import failpoints
 from moorage.core.clock import HOUR, Clock
-from moorage.core.garbage.grace import GRACE_PERIOD, collectable_before
+from moorage.core.garbage.grace import collectable_before
 from moorage.core.registry.layers import FINISHED_LIFE, UPLOAD_LIFE
 from moorage.domain.ports import BlobMissing, BlobStore
 from moorage.metadata.database import Database, Transaction, Work
@@ -52,7 +52,7 @@ _BATCH: Final = 100
 class CollectionRules:
     """What counts as garbage, and how much of the time is taken to look for it (`share`, up to 1)."""
 
-    grace: int = GRACE_PERIOD
+    grace: int
     upload_life: int = UPLOAD_LIFE
     share: float = 0.05
     dry_run: bool = False

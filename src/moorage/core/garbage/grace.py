@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Final
 
-from moorage.core.clock import DAY, Clock
+from moorage.core.clock import Clock
+from moorage.core.limits import Limits
 from moorage.core.registry import repositories
 from moorage.domain.errors import Unavailable
 from moorage.domain.names import Registry
@@ -19,7 +20,6 @@ from moorage.metadata.database import Database, Transaction
 from moorage.metadata.registry import layers
 from moorage.metadata.registry.layers import Blob
 
-GRACE_PERIOD: Final = DAY
 _FRACTION: Final = 8
 
 
@@ -36,12 +36,12 @@ def grace_end(reported_at: int, grace: int) -> int:
 class GracePeriods:
     """Keeps what clients are told of layers true."""
 
-    def __init__(self, database: Database, now: Clock, grace: int = GRACE_PERIOD) -> None:
+    def __init__(self, database: Database, now: Clock, limits: Limits) -> None:
         self._database = database
         self._now = now
-        self._grace = grace
+        self._grace = limits.grace_period
 
-    async def holds(self, registry: Registry, repository: str, blobs: Iterable[Blob]) -> bool:
+    async def renew(self, registry: Registry, repository: str, blobs: Iterable[Blob]) -> bool:
         """Begin the grace periods of these layers again where that is due; False when one of them is gone.
 
         With a full disk nothing is begun, and nobody can push what they were told is there either. Raises

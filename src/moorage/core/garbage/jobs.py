@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from moorage.core.garbage.collect import CollectionRules, Collector, Report, Totals
 from moorage.core.garbage.sweep import Sweeper
@@ -22,16 +23,16 @@ class GarbageJobs:
 
     async def run(self, _job: Job) -> None:
         """Collect what is garbage now. Raises JobFailed when database or store cannot remove it."""
-        await self._told(self._collector.collect)
+        await self._logged(partial(self._collector.collect, self._rules))
 
     async def sweep(self, _job: Job) -> None:
         """Remove what the store has and nobody knows of. Raises JobFailed as `run` does."""
-        await self._told(self._sweeper.sweep)
+        await self._logged(partial(self._sweeper.sweep, share=self._rules.share, dry_run=self._rules.dry_run))
 
-    async def _told(self, remove: Callable[[CollectionRules, Report], Awaitable[None]]) -> None:
+    async def _logged(self, remove: Callable[[Report], Awaitable[None]]) -> None:
         totals = Totals()
         try:
-            await remove(self._rules, totals)
+            await remove(totals)
         except (OSError, Unavailable) as error:
             raise JobFailed(str(error)) from error
         finally:

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
 
-from moorage.core.garbage.collect import CollectionRules, Garbage, Pace, Report
+from moorage.core.garbage.collect import Garbage, Pace, Report
 from moorage.domain.ports import BlobStore, Listing
 from moorage.metadata.database import Database
 from moorage.metadata.garbage import verification
@@ -29,15 +29,18 @@ class Sweeper:
         self._blobs = blobs
         self._listing = listing
 
-    async def sweep(self, rules: CollectionRules, report: Report) -> None:
-        """Remove what nobody knows of, or only say what it is. Raises OSError, Unavailable."""
-        pace = Pace(rules.share)
-        await self._states(rules, report)
+    async def sweep(self, report: Report, *, share: float, dry_run: bool) -> None:
+        """Remove bytes without a row, or with `dry_run` only report them. Raises OSError, Unavailable.
+
+        The sweep takes `share` of the time of a processor, up to 1.
+        """
+        pace = Pace(share)
+        await self._states(report, dry_run=dry_run)
         async for uploads in self._listing.uploads():
             for first in range(0, len(uploads), _BATCH):
                 batch = uploads[first : first + _BATCH]
                 ended = await pace.read(self._database, partial(verification.ended_uploads, uploads=batch))
-                await self._remove(ended, self._listing.remove_upload, rules, report)
+                await self._remove(ended, self._listing.remove_upload, report, dry_run=dry_run)
                 await pace.rest()
         async for objects in self._listing.objects():
             for first in range(0, len(objects), _BATCH):
@@ -47,27 +50,27 @@ class Sweeper:
                 await pace.rest()
                 if unknown and await self._has_moved():
                     return
-                if unknown and not rules.dry_run:
+                if unknown and not dry_run:
                     await self._blobs.delete(*unknown)
                 for key in unknown:
                     report(Garbage("unknown blob", key, found[key].size, "no row names it, and its upload is over"))
 
-    async def _states(self, rules: CollectionRules, report: Report) -> None:
+    async def _states(self, report: Report, *, dry_run: bool) -> None:
         """Uploads that ended without their store hearing of it: with their repository, or in a crash."""
         after = ""
         while ended := await self._database.read(partial(verification.ended_states, after=after, limit=_BATCH)):
-            await self._remove(ended, self._blobs.abandon, rules, report)
+            await self._remove(ended, self._blobs.abandon, report, dry_run=dry_run)
             after = ended[-1]
 
     async def _has_moved(self) -> bool:
         return await self._database.read(moves.is_sealed)
 
     async def _remove(
-        self, uploads: list[str], remove: Callable[[str], Awaitable[None]], rules: CollectionRules, report: Report
+        self, uploads: list[str], remove: Callable[[str], Awaitable[None]], report: Report, *, dry_run: bool
     ) -> None:
         if uploads and await self._has_moved():
             return
         for upload in uploads:
-            if not rules.dry_run:
+            if not dry_run:
                 await remove(upload)
             report(Garbage("unknown upload", upload, 0, "it is over, and something of it was left"))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from moorage.core.clock import HOUR
+from moorage.core.reactions import ImageDeleted
 from moorage.metadata import jobs
 from moorage.metadata.database import Transaction
 from moorage.metadata.jobs import Job
@@ -23,10 +24,11 @@ LIFE: Final = HOUR
 """How long after its subject an orphan stays: a client that replaces an image by deleting and pushing it has time."""
 
 
-def leave(tx: Transaction, repository_id: int, subject: str, now: int) -> None:
-    """Take note that an image was deleted, if others refer to it."""
+def image_deleted(tx: Transaction, change: ImageDeleted) -> None:
+    """Schedule the removal of the referrers of a deleted image, if it has any."""
+    repository_id, subject = change.repository.id, change.digest
     if images.is_subject(tx, repository_id, subject):
-        jobs.enqueue(tx, JOB, f"{repository_id} {subject}", {"deleted_at": now}, now + LIFE)
+        jobs.enqueue(tx, JOB, f"{repository_id} {subject}", {"deleted_at": change.at}, change.at + LIFE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from moorage.core.clock import SECOND
+from moorage.core.reactions import ImagePushed, RepositoryCreatedFromTemplate
 from moorage.domain.lifecycle.errors import LifecyclePolicyNotFound
 from moorage.domain.lifecycle.policy import parse
 from moorage.metadata import jobs
@@ -15,10 +15,6 @@ from moorage.metadata.registry.repositories import Repository
 
 JOB: Final = "lifecycle"
 """The kind of the jobs that apply policies: one for each repository, whose id is the key."""
-
-
-DELAY: Final = 60 * SECOND
-"""Between a push and the run that it asks for, unless the settings say otherwise; ECR promises a day."""
 
 
 def put(tx: Transaction, repository: Repository, text: str, due_at: int) -> str:
@@ -48,3 +44,14 @@ def apply_at(tx: Transaction, repository_id: int, due_at: int) -> None:
     """Have the policy of a repository, if there is one, applied at that time, unless it will be sooner anyway."""
     if lifecycle.has_policy(tx, repository_id):
         jobs.enqueue(tx, JOB, str(repository_id), {}, due_at)
+
+
+def image_pushed(tx: Transaction, change: ImagePushed, *, delay: int) -> None:
+    """Apply the repository's policy `delay` microseconds after a push."""
+    apply_at(tx, change.repository.id, change.at + delay)
+
+
+def repository_created_from_template(tx: Transaction, change: RepositoryCreatedFromTemplate, *, delay: int) -> None:
+    """Give a new repository the lifecycle policy of its creation template. Raises InvalidParameter."""
+    if change.template.lifecycle_policy is not None:
+        put(tx, change.repository, change.template.lifecycle_policy, change.at + delay)

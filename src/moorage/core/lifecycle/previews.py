@@ -8,7 +8,7 @@ from typing import Final
 
 from moorage.core.clock import DAY, HOUR
 from moorage.core.lifecycle import policies as lifecycle
-from moorage.core.registry.images import ImageFailure, ImageId, resolve
+from moorage.core.registry.image_ids import ImageFailure, ImageId, resolve
 from moorage.domain.lifecycle.errors import LifecyclePolicyPreviewInProgress, LifecyclePolicyPreviewNotFound
 from moorage.domain.lifecycle.policy import parse
 from moorage.metadata import jobs

@@ -20,7 +20,8 @@ from moorage.core.lifecycle import audit_records as lifecycle_records
 from moorage.core.lifecycle import policies as lifecycle
 from moorage.core.lifecycle.audit_records import AppliedBatch
 from moorage.core.lifecycle.orphans import Deletion
-from moorage.core.registry import images, storage_classes
+from moorage.core.limits import Limits
+from moorage.core.registry.images import Images
 from moorage.domain.errors import ImageReferencedByIndex
 from moorage.domain.lifecycle.policy import Rule, parse
 from moorage.domain.lifecycle.selection import Choice, Selection
@@ -47,13 +48,14 @@ _REST: Final = 8.0
 
 
 class LifecycleJobs:
-    """What the jobs of lifecycle policies do. `delay` is the time between a push and the run that it asks for."""
+    """What the jobs of lifecycle policies do."""
 
-    def __init__(self, database: Database, audit: Audit, now: Clock, delay: int) -> None:
+    def __init__(self, database: Database, images: Images, audit: Audit, limits: Limits, now: Clock) -> None:
         self._database = database
+        self._images = images
         self._audit = audit
+        self._limits = limits
         self._now = now
-        self._delay = delay
 
     async def run(self, job: Job) -> None:
         """Apply the policy of a repository, and ask for the next run.
@@ -73,7 +75,7 @@ class LifecycleJobs:
 
         def finish(tx: Transaction) -> None:
             rows.record_evaluation(tx, repository_id, policy.text, now)
-            lifecycle.apply_at(tx, repository_id, self._now() + (self._delay if changed else DAY))
+            lifecycle.apply_at(tx, repository_id, self._now() + (self._limits.lifecycle_delay if changed else DAY))
 
         await self._database.write(finish)
 
@@ -104,7 +106,7 @@ class LifecycleJobs:
         for orphan in deletion.orphans(tx):
             if repository is not None and orphan.digest in batch:
                 with suppress(ImageReferencedByIndex):
-                    images.delete(tx, repository, orphan.digest, self._now())
+                    self._images.delete(tx, repository, orphan.digest, self._now())
 
     async def _choose(self, repository_id: int, rules: Sequence[Rule], now: int) -> list[Choice]:
         selection = Selection(rules, now)
@@ -127,7 +129,19 @@ class LifecycleJobs:
         policy = rows.find_policy(tx, repository_id)
         if repository is None or policy is None or policy.text != text:
             return AppliedBatch()
-        return AppliedBatch(repository, [choice for choice in batch if _act(tx, repository, choice, self._now())])
+        return AppliedBatch(repository, [choice for choice in batch if self._act(tx, repository, choice, self._now())])
+
+    def _act(self, tx: Transaction, repository: Repository, choice: Choice, now: int) -> bool:
+        current = rows.facts_of(tx, choice.image.id)
+        if current is None or not choice.still_holds(current):
+            return False
+        if choice.rule.action == "expire":
+            self._images.delete(tx, repository, choice.image.digest, now)
+            return True
+        image = image_rows.find(tx, repository.id, choice.image.digest)
+        if image is not None:
+            self._images.storage_classes.update(tx, repository, image, "ARCHIVE", now)
+        return image is not None
 
     async def _write(self, work: Work[T]) -> T:
         """One transaction of many, and a rest behind it."""
@@ -135,19 +149,6 @@ class LifecycleJobs:
         result = await self._database.write(work)
         await asyncio.sleep((time.perf_counter() - began) * _REST)
         return result
-
-
-def _act(tx: Transaction, repository: Repository, choice: Choice, now: int) -> bool:
-    current = rows.facts_of(tx, choice.image.id)
-    if current is None or not choice.still_holds(current):
-        return False
-    if choice.rule.action == "expire":
-        images.delete(tx, repository, choice.image.digest, now)
-        return True
-    image = image_rows.find(tx, repository.id, choice.image.digest)
-    if image is not None:
-        storage_classes.update(tx, repository, image, "ARCHIVE", now)
-    return image is not None
 
 
 def _batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:

@@ -22,7 +22,6 @@ from typing import Final
 
 from moorage import failpoints
 from moorage.core.clock import Clock
-from moorage.core.garbage.collect import CollectionRules
 from moorage.core.garbage.sweep import Sweeper
 from moorage.core.garbage.verify import Rate
 from moorage.core.migration.blobs import BlobCopier, Progress, Side
@@ -111,7 +110,7 @@ class Moving:
         target = self._target
         if not self._terms.shared_store:
             sweeper = Sweeper(target.database, target.blobs, target.listing)
-            await sweeper.sweep(CollectionRules(share=1), lambda _: None)
+            await sweeper.sweep(lambda _: None, share=1, dry_run=False)
 
     # --- Beginning ----------------------------------------------------------------------------------------------
 

@@ -6,9 +6,8 @@ from typing import Final
 
 import msgspec
 
-from moorage.core.clock import HOUR
-from moorage.core.services import Services
-from moorage.core.vault import Forged
+from moorage.core.clock import HOUR, Clock
+from moorage.core.vault import Forged, Vault
 from moorage.domain.errors import AccessDenied
 from moorage.domain.names import Registry
 from moorage.metadata.database import Transaction
@@ -27,24 +26,30 @@ class _Link(msgspec.Struct, array_like=True, frozen=True):
     expires: int
 
 
-def download_url(services: Services, registry: Registry, repository: str, digest: str) -> str:
-    """A URL that gives the layer's bytes to whoever has it, for an hour."""
-    link = _Link(registry.account, registry.region, str(repository), str(digest), services.now() + LINK_LIFE)
-    token = services.vault.stamp(msgspec.msgpack.encode(link), "download")
-    return f"{services.addresses.proxy_endpoint(registry)}/layers/{digest}?token={token}"
+class DownloadLinks:
+    """Makes download links and checks them. Nothing is stored: the token proves the permission."""
 
+    def __init__(self, vault: Vault, now: Clock) -> None:
+        self._vault = vault
+        self._now = now
 
-def linked_blob(tx: Transaction, services: Services, digest: str, token: str) -> Blob | None:
-    """The blob that a link names; None when it is gone since. Raises AccessDenied for a link not ours or over."""
-    try:
-        link = msgspec.msgpack.decode(services.vault.check(token, "download"), type=_Link)
-    except (Forged, msgspec.MsgspecError):
-        raise _denied(digest, "the link was not made by this registry") from None
-    if link.digest != digest:
-        raise _denied(digest, "the link was made for another layer")
-    if link.expires <= services.now():
-        raise _denied(digest, "the link has expired")
-    return layers.find_layer_by_name(tx, link.account, link.region, link.repository, digest)
+    def path(self, registry: Registry, repository: str, digest: str) -> str:
+        """The path and query of a URL that returns the layer's bytes to anyone who has it, for an hour."""
+        link = _Link(registry.account, registry.region, str(repository), str(digest), self._now() + LINK_LIFE)
+        token = self._vault.stamp(msgspec.msgpack.encode(link), "download")
+        return f"/layers/{digest}?token={token}"
+
+    def blob(self, tx: Transaction, digest: str, token: str) -> Blob | None:
+        """The blob that a link names; None when it no longer exists. Raises AccessDenied for a bad or expired link."""
+        try:
+            link = msgspec.msgpack.decode(self._vault.check(token, "download"), type=_Link)
+        except (Forged, msgspec.MsgspecError):
+            raise _denied(digest, "the link was not made by this registry") from None
+        if link.digest != digest:
+            raise _denied(digest, "the link was made for another layer")
+        if link.expires <= self._now():
+            raise _denied(digest, "the link has expired")
+        return layers.find_layer_by_name(tx, link.account, link.region, link.repository, digest)
 
 
 def _denied(digest: str, reason: str) -> AccessDenied:

@@ -11,12 +11,16 @@ import asyncio
 from typing import Final
 
 from moorage.core.clock import HOUR, Clock
+from moorage.core.limits import Limits
+from moorage.core.reactions import ImagesPulled, Reactions, react
+from moorage.core.registry import referrers
 from moorage.domain.errors import ExclusionAlreadyExists, ExclusionNotFound
 from moorage.domain.identity.callers import Caller
 from moorage.domain.names import Registry
-from moorage.domain.registry.quotas import Quotas
+from moorage.domain.registry.manifests import OCI_INDEX
+from moorage.domain.registry.referrers import REFERRERS_TAG
 from moorage.metadata.database import CachedUntil, Database, Transaction
-from moorage.metadata.registry import pulls, settings
+from moorage.metadata.registry import pulls, repositories, settings
 from moorage.metadata.registry.images import StoredManifest
 
 REFRESHED: Final = HOUR
@@ -26,11 +30,22 @@ DELAY: Final = 2.0
 """Seconds that a time waits for others to be written with."""
 
 
+def pull(tx: Transaction, registry: Registry, name: str, reference: str) -> StoredManifest | None:
+    """The manifest that a tag or digest of a repository names; for a referrers tag, the list of all referrers."""
+    account, region = registry.account, registry.region
+    pushed = pulls.find_manifest(tx, account, region, name, reference)
+    if REFERRERS_TAG.fullmatch(reference) is None or (pushed is not None and pushed.media_type != OCI_INDEX):
+        return pushed
+    repository = repositories.find(tx, registry, name)
+    return None if repository is None else referrers.list_under_tag(tx, repository.id, reference, pushed)
+
+
 class Pulls:
     """Takes note of pulls, in each process for itself."""
 
-    def __init__(self, database: Database, now: Clock) -> None:
+    def __init__(self, database: Database, reactions: Reactions, now: Clock) -> None:
         self._database = database
+        self._reactions = reactions
         self._now = now
         self._waiting: dict[int, int] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -62,7 +77,7 @@ class Pulls:
         pulled, self._waiting = self._waiting, {}
         if not pulled:
             return None
-        written = self._database.write_later(lambda tx: pulls.record(tx, pulled))
+        written = self._database.write_later(lambda tx: react(tx, self._reactions.images_pulled, ImagesPulled(pulled)))
         written.add_done_callback(_forget)
         return written
 
@@ -73,14 +88,19 @@ def _forget(written: asyncio.Future[None]) -> None:
         written.exception()
 
 
-def exclude(tx: Transaction, registry: Registry, principal: str, quotas: Quotas, now: int) -> None:
+def exclude(tx: Transaction, registry: Registry, principal: str, limits: Limits, now: int) -> None:
     """Let pulls of a principal move no time. Raises ExclusionAlreadyExists, LimitExceeded."""
     if not settings.insert_pull_time_exclusion(tx, registry, principal, now):
         raise ExclusionAlreadyExists(principal=principal, registry=registry.account)
-    quotas.check("pull_time_exclusions", len(settings.every_pull_time_exclusion(tx, registry)))
+    limits.quotas.check("pull_time_exclusions", len(settings.every_pull_time_exclusion(tx, registry)))
 
 
 def include(tx: Transaction, registry: Registry, principal: str) -> None:
     """Let pulls of a principal count again. Raises ExclusionNotFound."""
     if not settings.delete_pull_time_exclusion(tx, registry, principal):
         raise ExclusionNotFound(principal=principal, registry=registry.account)
+
+
+def record_times(tx: Transaction, change: ImagesPulled) -> None:
+    """Write the times of the latest pulls to the rows of the images."""
+    pulls.record(tx, change.times)

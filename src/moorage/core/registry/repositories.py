@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from moorage.core.limits import Limits
 from moorage.domain.errors import (
     InvalidParameter,
     InvalidTagParameter,
@@ -14,7 +15,6 @@ from moorage.domain.errors import (
     TooManyTags,
 )
 from moorage.domain.names import Registry, RepositoryName, matches_wildcard
-from moorage.domain.registry.quotas import Quotas
 from moorage.metadata.database import Transaction
 from moorage.metadata.garbage import deleted_images as trash
 from moorage.metadata.registry import counts, repositories
@@ -49,13 +49,13 @@ class NewRepository:
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
-def create(tx: Transaction, new_repository: NewRepository, quotas: Quotas, now: int) -> Repository:
+def create(tx: Transaction, new_repository: NewRepository, limits: Limits, now: int) -> Repository:
     """Raises RepositoryAlreadyExists, InvalidParameter, TooManyTags, InvalidTagParameter, LimitExceeded."""
     check_mutability(new_repository.settings.tag_mutability, new_repository.settings.exclusion_filters)
     repository = repositories.insert(tx, new_repository.registry, new_repository.name, new_repository.settings, now)
     if repository is None:
         raise RepositoryAlreadyExists(repository=new_repository.name, registry=new_repository.registry.account)
-    quotas.check("repositories", counts.repositories_of(tx, new_repository.registry))
+    limits.quotas.check("repositories", counts.repositories_of(tx, new_repository.registry))
     add_tags(tx, repository, new_repository.tags)
     return repository
 

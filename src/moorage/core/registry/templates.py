@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Final
 
-from moorage.core.lifecycle import policies as lifecycle
+from moorage.core.limits import Limits
+from moorage.core.reactions import Reactions, RepositoryCreatedFromTemplate, react
 from moorage.core.registry import encryption, policies, repositories
 from moorage.domain.errors import (
     InvalidTagParameter,
@@ -25,7 +26,6 @@ from moorage.domain.errors import (
 from moorage.domain.lifecycle import policy as lifecycle_policy
 from moorage.domain.names import Registry, RepositoryName
 from moorage.domain.registry.encryption import Keys
-from moorage.domain.registry.quotas import Quotas
 from moorage.metadata.database import Transaction
 from moorage.metadata.registry import policies as attached
 from moorage.metadata.registry import repositories as rows
@@ -42,17 +42,17 @@ ROOT: Final = "ROOT"
 _ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/.+", re.ASCII)
 
 
-def create(tx: Transaction, registry: Registry, template: Template, keys: Keys, quotas: Quotas) -> Template:
+def create(tx: Transaction, registry: Registry, template: Template, limits: Limits) -> Template:
     """The template as it is kept. Raises TemplateAlreadyExists, LimitExceeded, Validation, InvalidParameter."""
-    _check(template, registry, keys)
+    _check(template, registry, limits.kms_keys)
     template = _with_policy(tx, template)
     if not templates.insert(tx, registry, template):
         raise TemplateAlreadyExists(prefix=template.prefix, registry=registry.account)
-    quotas.check("creation_templates", len(templates.everything(tx, registry)))
+    limits.quotas.check("creation_templates", len(templates.everything(tx, registry)))
     return template
 
 
-def update(tx: Transaction, registry: Registry, prefix: str, changes: dict[str, Any], keys: Keys) -> Template:
+def update(tx: Transaction, registry: Registry, prefix: str, changes: dict[str, Any], limits: Limits) -> Template:
     """Change the fields that are given, and return the template as it is then.
 
     A mutability without exclusions drops those that were there. Raises TemplateNotFound, Validation, InvalidParameter.
@@ -61,7 +61,7 @@ def update(tx: Transaction, registry: Registry, prefix: str, changes: dict[str, 
     if not changes.get("tag_mutability", "_WITH_EXCLUSION").endswith("_WITH_EXCLUSION"):
         changes = {"exclusion_filters": (), **changes}
     template = replace(known, **changes)
-    _check(template, registry, keys)
+    _check(template, registry, limits.kms_keys)
     if "repository_policy" in changes:
         template = _with_policy(tx, template)
     templates.update(tx, registry, template)
@@ -107,12 +107,12 @@ def matching(tx: Transaction, registry: Registry, name: RepositoryName, occasion
 
 
 def create_on_push(
-    tx: Transaction, registry: Registry, name: RepositoryName, keys: Keys, quotas: Quotas, now: int
+    tx: Transaction, registry: Registry, name: RepositoryName, limits: Limits, reactions: Reactions, now: int
 ) -> tuple[Repository, bool]:
-    """The repository that a push goes to, made if need be as its template says, and whether it was made.
+    """The repository that a push goes to, created from its template if it does not exist, and whether it was created.
 
     Of two pushes at the same time the second finds what the first has made. Raises RepositoryNotFound without a
-    template, LimitExceeded, and Kms for a key that is known no more.
+    template, LimitExceeded, and Kms for a key that the server no longer accepts.
     """
     found = rows.find(tx, registry, name)
     if found is not None:
@@ -124,14 +124,14 @@ def create_on_push(
         tag_mutability=template.tag_mutability,
         exclusion_filters=template.exclusion_filters,
         encryption_type=template.encryption_type,
-        kms_key=encryption.key_of(keys, registry, template.encryption_type, template.kms_key),
+        kms_key=encryption.key_of(limits.kms_keys, registry, template.encryption_type, template.kms_key),
     )
     new_repository = repositories.NewRepository(registry, name, settings, template.resource_tags)
-    repository = repositories.create(tx, new_repository, quotas, now)
+    repository = repositories.create(tx, new_repository, limits, now)
     if template.repository_policy is not None:
         attached.put_repository_policy(tx, repository.id, template.repository_policy)
-    if template.lifecycle_policy is not None:
-        lifecycle.put(tx, repository, template.lifecycle_policy, now + lifecycle.DELAY)
+    change = RepositoryCreatedFromTemplate(repository, template, now)
+    react(tx, reactions.repository_created_from_template, change)
     return repository, True
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from moorage.core.registry.downloads import linked_blob
 from moorage.core.services import Services
 from moorage.domain.errors import AccessDenied, Unavailable
 from moorage.http.blob_response import blob_response
@@ -29,7 +28,7 @@ class DownloadEndpoint:
         except ValueError:  # More parameters than anybody needs.
             return _error(400, "InvalidURI", "Couldn't parse the specified URI.")
         try:
-            blob = await self._services.database.read(lambda tx: linked_blob(tx, self._services, digest, token))
+            blob = await self._services.database.read(lambda tx: self._services.download_links.blob(tx, digest, token))
         except AccessDenied as refusal:
             return _error(403, "AccessDenied", str(refusal))
         if blob is None:

@@ -8,8 +8,9 @@ from typing import Final
 import msgspec
 
 from moorage import failpoints
-from moorage.core.registry import images, repositories
-from moorage.core.registry.images import ImageFailure, ImageId, Push
+from moorage.core.registry import image_ids, repositories
+from moorage.core.registry.image_ids import ImageFailure, ImageId
+from moorage.core.registry.images import Push
 from moorage.domain.errors import (
     DigestInvalid,
     ImageDigestDoesNotMatch,
@@ -36,20 +37,13 @@ async def put_image(call: Call, request: shapes.PutImageRequest) -> shapes.PutIm
     body = request["imageManifest"].encode()
     manifest = parse_manifest(body, request.get("imageManifestMediaType"))
     tag = _tag(request.get("imageTag"))
-    services, tags = call.services, (tag,) if tag else ()
-    push = Push(
-        body,
-        manifest,
-        tags,
-        _expected(call, request),
-        quotas=services.quotas,
-        lifecycle_delay=services.lifecycle_delay,
-    )
+    tags = (tag,) if tag else ()
+    push = Push(body=body, manifest=manifest, tags=tags, digest=_expected(call, request), sparse=False)
     now = call.services.now()
 
     def put(tx: Transaction) -> shapes.Image:
         repository = repositories.get(tx, call.registry, request["repositoryName"])
-        digest = images.put(tx, repository, push, now)
+        digest = call.services.images.put(tx, repository, push, now)
         return views.image(repository, StoredManifest(digest, manifest.media_type, body), tag)
 
     stored = await call.write(put)
@@ -84,9 +78,9 @@ async def batch_get_image(call: Call, request: shapes.BatchGetImageRequest) -> s
 def _manifest(
     tx: Transaction, repository: Repository, wanted: ImageId
 ) -> tuple[StoredManifest, list[str] | list[None]]:
-    image = images.resolve_active(tx, repository, wanted)
+    image = image_ids.resolve_active(tx, repository, wanted)
     tags: list[str] | list[None] = [wanted.tag] if wanted.tag else rows.tags_of(tx, image.id) or [None]
-    return images.stored_manifest(tx, image), tags
+    return image_ids.stored_manifest(tx, image), tags
 
 
 async def list_images(call: Call, request: shapes.ListImagesRequest) -> shapes.ListImagesResponse:
@@ -113,7 +107,7 @@ async def describe_images(call: Call, request: shapes.DescribeImagesRequest) -> 
 async def _describe_named(call: Call, request: shapes.DescribeImagesRequest) -> shapes.DescribeImagesResponse:
     def read(tx: Transaction) -> list[shapes.ImageDetail]:
         repository = repositories.get(tx, call.registry, request["repositoryName"])
-        found = [images.get(tx, repository, wanted) for wanted in _image_ids(request["imageIds"])]
+        found = [image_ids.get(tx, repository, wanted) for wanted in _image_ids(request["imageIds"])]
         return _details(tx, repository, list({image.id: image for image in found}.values()))
 
     return {"imageDetails": await call.read(read)}
@@ -144,7 +138,7 @@ async def batch_delete_image(call: Call, request: shapes.BatchDeleteImageRequest
 
     def delete(tx: Transaction) -> shapes.BatchDeleteImageResponse:
         repository = repositories.get(tx, call.registry, request["repositoryName"])
-        removed, failures = images.delete_batch(tx, repository, _image_ids(request["imageIds"]), now)
+        removed, failures = call.services.images.delete_batch(tx, repository, _image_ids(request["imageIds"]), now)
         return {
             "imageIds": views.removed(removed),
             "failures": [views.image_failure(wanted, failed) for wanted, failed in failures],

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Final
 
 from moorage.core.registry import layers, repositories
-from moorage.core.registry.downloads import download_url
 from moorage.domain.errors import InvalidLayerPart, LayerTooLarge, LimitExceeded, UploadNotFound
 from moorage.domain.ports import CHUNK_BYTES
 from moorage.ecr import shapes
@@ -29,7 +28,7 @@ async def batch_check_layer_availability(
 
     found = await call.read(check)
     present = [item.blob for item in found if item.blob is not None]
-    if not await call.services.telling.holds(call.registry, request["repositoryName"], present):
+    if not await call.services.grace_periods.renew(call.registry, request["repositoryName"], present):
         found = await call.read(check)
     return {
         "layers": [_layer(item) for item in found],
@@ -90,8 +89,9 @@ async def get_download_url_for_layer(
         return repository.name
 
     name = await call.read(find)
+    path = call.services.download_links.path(call.registry, name, request["layerDigest"])
     return {
-        "downloadUrl": download_url(call.services, call.registry, name, request["layerDigest"]),
+        "downloadUrl": call.services.addresses.proxy_endpoint(call.registry) + path,
         "layerDigest": request["layerDigest"],
     }
 

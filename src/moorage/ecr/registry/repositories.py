@@ -27,11 +27,11 @@ async def create_repository(call: Call, request: shapes.CreateRepositoryRequest)
         exclusion_filters=views.filters_of(request.get("imageTagMutabilityExclusionFilters")),
         scan_on_push=request.get("imageScanningConfiguration", {}).get("scanOnPush", False),
         encryption_type=kind,
-        kms_key=key_of(call.services.keys, call.registry, kind, key),
+        kms_key=key_of(call.services.limits.kms_keys, call.registry, kind, key),
     )
     name, tags = RepositoryName(request["repositoryName"]), views.tags_of(request.get("tags", []))
     new_repository, now = NewRepository(call.registry, name, settings, tags), call.services.now()
-    created = await call.write(lambda tx: repositories.create(tx, new_repository, call.services.quotas, now))
+    created = await call.write(lambda tx: repositories.create(tx, new_repository, call.services.limits, now))
     return {"repository": views.repository(call.services, created)}
 
 

@@ -48,7 +48,7 @@ async def register_pull_time_update_exclusion(
     call: Call, request: shapes.RegisterPullTimeUpdateExclusionRequest
 ) -> shapes.RegisterPullTimeUpdateExclusionResponse:
     principal, now = request["principalArn"], call.services.now()
-    await call.write(lambda tx: pulls.exclude(tx, call.registry, principal, call.services.quotas, now))
+    await call.write(lambda tx: pulls.exclude(tx, call.registry, principal, call.services.limits, now))
     return {"principalArn": principal, "createdAt": seconds(now)}
 
 

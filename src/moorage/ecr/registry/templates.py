@@ -19,8 +19,7 @@ async def create_repository_creation_template(
 ) -> shapes.CreateRepositoryCreationTemplateResponse:
     now = call.services.now()
     template = Template(prefix=request["prefix"], created_at=now, updated_at=now, **_given(request))
-    keys, quotas = call.services.keys, call.services.quotas
-    created = await call.write(lambda tx: templates.create(tx, call.registry, template, keys, quotas))
+    created = await call.write(lambda tx: templates.create(tx, call.registry, template, call.services.limits))
     return {"registryId": call.registry.account, "repositoryCreationTemplate": _view(created)}
 
 
@@ -48,7 +47,7 @@ async def update_repository_creation_template(
     """Members that are left out keep their values."""
     changes = {**_given(request), "updated_at": call.services.now()}
     template = await call.write(
-        lambda tx: templates.update(tx, call.registry, request["prefix"], changes, call.services.keys)
+        lambda tx: templates.update(tx, call.registry, request["prefix"], changes, call.services.limits)
     )
     return {"registryId": call.registry.account, "repositoryCreationTemplate": _view(template)}
 

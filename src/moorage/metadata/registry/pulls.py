@@ -1,16 +1,12 @@
-"""What a pull reads and leaves: the manifest that a tag or a digest names, the list of what refers to it, its time."""
+"""Rows that pulls read and write: manifests by tag or digest, referrers, and the times of the latest pulls."""
 
 from __future__ import annotations
 
-import hashlib
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
 
-import msgspec
-
-from moorage.domain.registry.manifests import MANIFEST_LIMIT, OCI_INDEX
+from moorage.domain.registry.manifests import OCI_INDEX
+from moorage.domain.registry.referrers import referrers_tag
 from moorage.metadata.database import Transaction
 from moorage.metadata.registry.images import ACTIVE, COLUMNS, Image, StoredManifest
 
@@ -32,20 +28,11 @@ WHERE r.account = :account AND r.region = :region AND r.name = :name
 """
 
 
-def pull(tx: Transaction, account: str, region: str, name: str, reference: str) -> StoredManifest | None:
-    """The manifest that a tag or digest of a repository names; of a referrers tag, the list of what refers."""
+def find_manifest(tx: Transaction, account: str, region: str, name: str, reference: str) -> StoredManifest | None:
+    """The manifest of the active image that a tag or digest of a repository names."""
     statement = _PULL_BY_DIGEST if ":" in reference else _PULL_BY_TAG
     row = tx.one(statement, account=account, region=region, name=name, reference=reference)
-    pushed = StoredManifest(*row) if row else None
-    if _REFERRERS_TAG.fullmatch(reference) is None or (pushed is not None and pushed.media_type != OCI_INDEX):
-        return pushed
-    found = tx.one(
-        "SELECT id FROM repository WHERE account = :account AND region = :region AND name = :name",
-        account=account,
-        region=region,
-        name=name,
-    )
-    return _list_of_tag(tx, found[0], reference, pushed) if found else None
+    return StoredManifest(*row) if row else None
 
 
 def record(tx: Transaction, pulled: Mapping[int, int]) -> None:
@@ -57,13 +44,7 @@ def record(tx: Transaction, pulled: Mapping[int, int]) -> None:
     )
 
 
-# --- Referrers (docs/decisions/0012) --------------------------------------------------------------------------------
-
-_REFERRERS_TAG: Final = re.compile(r"(sha256|sha512)-([a-f0-9]{64})", re.ASCII)
-"""distribution-spec, "Referrers Tag Schema": of a digest by SHA-512 the first half only."""
-
-_TAG_LIST_LIMIT: Final = 10_000
-"""Entries of a list that is read by its tag: as many as an index may have that is pushed."""
+# --- Referrers --------------------------------------------------------------------------------
 
 _WANTED = """
     AND i.id > :after AND (:status = 'ANY' OR i.status = :status)
@@ -105,7 +86,7 @@ def referrers(
         _REFERRERS,
         repository=repository_id,
         subject=subject,
-        tag=_referrers_tag(subject),
+        tag=referrers_tag(subject),
         typed=len(shown.types),
         types=list(shown.types),
         status=shown.status,
@@ -115,54 +96,7 @@ def referrers(
     return [Image(*row) for row in rows]
 
 
-def listing(found: Sequence[Image]) -> tuple[bytes, int]:
-    """An OCI index of the first of these images, and how many: what fits into 4 MiB, but at least one.
-
-    No more than that is what clients take for sure (distribution-spec, "Pushing Manifests").
-    """
-    entries: list[msgspec.Raw] = []
-    size = 0
-    for image in found:
-        entry = msgspec.json.encode(_descriptor(image))
-        size += len(entry) + 1
-        if entries and size > MANIFEST_LIMIT - 100:
-            break
-        entries.append(msgspec.Raw(entry))
-    index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}
-    return msgspec.json.encode(index), len(entries)
-
-
-def _descriptor(image: Image) -> dict[str, Any]:
-    """distribution-spec, "Listing Referrers": with what the image's own manifest says of itself."""
-    descriptor: dict[str, Any] = {"mediaType": image.media_type, "digest": image.digest, "size": image.manifest_size}
-    if image.artifact_type:
-        descriptor["artifactType"] = image.artifact_type
-    if image.annotations != "{}":
-        descriptor["annotations"] = msgspec.Raw(image.annotations.encode())
-    return descriptor
-
-
-def _referrers_tag(subject: str) -> str:
-    """The tag under which clients list what refers to a digest; what is no digest has none."""
-    algorithm, _, encoded = subject.partition(":")
-    tag = f"{algorithm}-{encoded[:64]}"
-    return tag if _REFERRERS_TAG.fullmatch(tag) else ""
-
-
-def _list_of_tag(tx: Transaction, repository_id: int, tag: str, pushed: StoredManifest | None) -> StoredManifest | None:
-    """What a referrers tag answers: the pushed list where it says what `referrers` says, else one made here."""
-    subject = _subject_of(tx, repository_id, tag)
-    if subject is None or (pushed is not None and pushed.digest == subject):
-        return pushed
-    found = referrers(tx, repository_id, subject, ReferrerFilter(), 0, _TAG_LIST_LIMIT)
-    listed = _listed(pushed.body) if pushed else set()
-    if listed == {image.digest for image in found}:
-        return pushed
-    body, _ = listing(found)
-    return StoredManifest("sha256:" + hashlib.sha256(body).hexdigest(), OCI_INDEX, body)
-
-
-def _subject_of(tx: Transaction, repository_id: int, tag: str) -> str | None:
+def subject_of_tag(tx: Transaction, repository_id: int, tag: str) -> str | None:
     """The digest that a referrers tag is about; of one by SHA-512, only if something names it as its subject."""
     if tag.startswith("sha256-"):
         return tag.replace("-", ":")
@@ -173,8 +107,3 @@ def _subject_of(tx: Transaction, repository_id: int, tag: str) -> str | None:
         beyond=tag.replace("-", ":") + "g",
     )
     return row[0] if row else None
-
-
-def _listed(body: bytes) -> set[str]:
-    index = msgspec.json.decode(body, type=dict[str, Any])
-    return {descriptor["digest"] for descriptor in index["manifests"]}

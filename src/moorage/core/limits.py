@@ -1,0 +1,24 @@
+"""Limits: what this server restricts beyond the rules of ECR, from its settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from moorage.domain.registry.encryption import Keys
+from moorage.domain.registry.quotas import Quotas
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """All limits in one value. No field has a default, so no caller can forget one. Times are microseconds.
+
+    `kms_keys` are the keys that repositories may name. With `sparse_manifests`, Docker clients may push manifests
+    whose layers or images the repository does not have. A lifecycle policy is applied `lifecycle_delay` after a push.
+    `grace_period` is how long unreferenced layers and deleted images stay.
+    """
+
+    quotas: Quotas
+    kms_keys: Keys
+    sparse_manifests: bool
+    lifecycle_delay: int
+    grace_period: int

@@ -1,0 +1,148 @@
+"""Opens what the settings name: the database, the blob store, and the two ends of a migration."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+from moorage import failpoints
+from moorage.adapters.data_folder import DataFolder
+from moorage.adapters.files.blob_store import FileBlobStore
+from moorage.adapters.s3.blob_store import S3BlobStore
+from moorage.adapters.s3.client import S3Client
+from moorage.adapters.s3.copies import BucketCopies
+from moorage.adapters.s3.objects import Objects
+from moorage.adapters.s3.signing import Signer
+from moorage.config import Settings
+from moorage.core.clock import Clock, CommonClock, system_clock
+from moorage.core.garbage.verify import Stores
+from moorage.core.migration.blobs import Side
+from moorage.core.migration.move import MoveRefused
+from moorage.domain.buckets import SCHEME, Bucket, BucketKey
+from moorage.domain.ports import CopySource
+from moorage.metadata.database import Database
+from moorage.metadata.engines.engine import Engine
+from moorage.metadata.engines.postgres import clock as postgres_clock
+from moorage.metadata.engines.selection import engine_at
+from moorage.metadata.registry.upload_states import StoredUploadStates
+
+Store = FileBlobStore | S3BlobStore
+
+
+def engine_of(settings: Settings, folder: DataFolder) -> Engine:
+    """Where the metadata is. Raises DatabaseUnusable for an address that is none."""
+    return engine_at(settings.database, folder.database, settings.database_connections)
+
+
+def blob_store(settings: Settings, database: Database, now: Clock) -> tuple[Store, Callable[[], Awaitable[None]]]:
+    """Where the settings say that blobs are, and what closes it."""
+    if settings.bucket is None:
+        files = FileBlobStore(settings.blob_folder)
+
+        async def close() -> None:
+            files.close()
+
+        return files, close
+    objects = objects_in(settings.bucket, settings.bucket_key, now)
+    store = S3BlobStore(objects, StoredUploadStates(database), redirect=settings.blob_redirect)
+    return store, store.close
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[tuple[Database, Store]]:
+    """The engines of a data folder for a command, while a server runs on it or not. Raises DatabaseUnusable."""
+    failpoints.arm(settings.failpoints)
+    folder = DataFolder(settings.data, settings.given_master_key())
+    engine = engine_of(settings, folder)
+    engine.prepare()
+    async with _opened(settings, engine) as both:
+        yield both
+
+
+@asynccontextmanager
+async def _opened(settings: Settings, engine: Engine) -> AsyncIterator[tuple[Database, Store]]:
+    database = engine.open()
+    database.start()
+    try:
+        store, close = blob_store(settings, database, clock_of(settings, database))
+        try:
+            yield database, store
+        finally:
+            await close()
+    finally:
+        database.close()
+
+
+@asynccontextmanager
+async def side_of(settings: Settings) -> AsyncIterator[Side]:
+    """One of the registries of a move, as it is. Raises DatabaseUnusable, Unavailable."""
+    failpoints.arm(settings.failpoints)
+    engine = engine_of(settings, DataFolder(settings.data))
+    async with _opened(settings, engine) as (database, blobs):
+        yield Side(settings.place, engine, database, blobs, blobs)
+
+
+def prepare_target(settings: Settings, folder: DataFolder, key: bytes) -> None:
+    """Make a place where there is none yet ready to be moved to, with the master key of the source.
+
+    Raises MoveRefused for one that has another key, DatabaseUnusable, Unavailable, MasterKeyMissing, OSError.
+    """
+    engine = engine_of(settings, folder)
+    is_blank = engine.is_blank()
+    if is_blank or settings.database is not None:
+        folder.adopt_master_key(key)
+    if folder.master_key() != key:
+        raise MoveRefused(
+            f"{settings.place} has another master key than the source, so it could open none of its secrets: give it"
+            " the same one (MOORAGE_MASTER_KEY, MOORAGE_MASTER_KEY_FILE, or the file master.key)"
+        )
+    if is_blank:
+        engine.migrate()
+    if settings.bucket is None:
+        settings.blob_folder.mkdir(mode=0o700, exist_ok=True)
+        FileBlobStore(settings.blob_folder).prepare()
+
+
+def stores_of(store: Store, source: CopySource | None) -> Stores:
+    """What a verification works on. Only files can be moved aside: in a bucket that would be a copy and a removal."""
+    return Stores(store, store, store if isinstance(store, FileBlobStore) else None, source)
+
+
+@asynccontextmanager
+async def copies_at(address: str | None, key: BucketKey) -> AsyncIterator[CopySource | None]:
+    """The store to repair from: a data folder, or a bucket at `s3://…`. Raises ValueError for another URL."""
+    if address is None:
+        yield None
+    elif address.startswith(f"{SCHEME}://"):
+        copies = BucketCopies(objects_in(Bucket.parse(address), key))
+        try:
+            yield copies
+        finally:
+            await copies.close()
+    else:
+        files = FileBlobStore(Path(address))
+        try:
+            yield files
+        finally:
+            files.close()
+
+
+def objects_in(bucket: Bucket, key: BucketKey, now: Clock = system_clock) -> Objects:
+    """A bucket's objects, with connections of their own."""
+    return Objects(S3Client(Signer(bucket, key, now)), bucket.prefix)
+
+
+def common_clock(settings: Settings, database: Database) -> CommonClock | None:
+    """The clock that all nodes go by; None with a database that has one machine's alone."""
+    return CommonClock(partial(database.read_blocking, postgres_clock.now)) if settings.database else None
+
+
+def clock_of(settings: Settings, database: Database) -> Clock:
+    """The time for a command, which asks for it once. Raises Unavailable."""
+    clock = common_clock(settings, database)
+    if clock is None:
+        return system_clock
+    clock.set_right()
+    return clock

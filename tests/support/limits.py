@@ -1,0 +1,18 @@
+"""The limits of a server with default settings, for tests that call the core without a server."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from moorage.core.clock import DAY, SECOND
+from moorage.core.limits import Limits
+from moorage.domain.registry.encryption import Keys
+from moorage.domain.registry.quotas import Quotas
+
+LIMITS: Final = Limits(
+    quotas=Quotas(),
+    kms_keys=Keys(),
+    sparse_manifests=False,
+    lifecycle_delay=60 * SECOND,
+    grace_period=DAY,
+)
