@@ -9,9 +9,13 @@ from typing import Any
 
 from tests.api.audit.conftest import Trail
 from tests.api.ecr.wire import ACCOUNT, refusal
-from tests.api.identity.conftest import (
+from tests.api.identity.conftest import (  # noqa: F401 - fixtures
     Credentials,
     allow,
+    clients,
+    moorage,
+    new_role,
+    new_user,
     of_session,
     role_arn,
     trust,
@@ -20,9 +24,9 @@ from tests.api.identity.conftest import (
 
 
 def test_who_assumes_a_role_and_what_is_done_in_it(
-    clients: Callable[..., Any],
-    new_user: Callable[..., tuple[str, Credentials]],
-    new_role: Callable[..., str],
+    clients: Callable[..., Any],  # noqa: F811 - a fixture
+    new_user: Callable[..., tuple[str, Credentials]],  # noqa: F811 - a fixture
+    new_role: Callable[..., str],  # noqa: F811 - a fixture
     repository: str,
     trail: Trail,
 ) -> None:
@@ -55,9 +59,9 @@ def test_who_assumes_a_role_and_what_is_done_in_it(
 
 
 def test_a_role_that_was_not_given_is_recorded_with_the_reason(
-    clients: Callable[..., Any],
-    new_user: Callable[..., tuple[str, Credentials]],
-    new_role: Callable[..., str],
+    clients: Callable[..., Any],  # noqa: F811 - a fixture
+    new_user: Callable[..., tuple[str, Credentials]],  # noqa: F811 - a fixture
+    new_role: Callable[..., str],  # noqa: F811 - a fixture
     trail: Trail,
 ) -> None:
     _, user = new_user()
