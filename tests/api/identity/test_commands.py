@@ -93,7 +93,7 @@ def test_a_role_is_filed_under_its_path_and_can_be_changed(moorage: Moorage) -> 
         ("role delete none", "", "there is no role 'none': see `moorage role list`"),
         ("role attach none x", "", "there is no role 'none': see `moorage role list`"),
         ("oidc put http://a.example --audience a --keys -", "{}", "'http://a.example' is no issuer: an https URL"),
-        ("oidc put https://a.example --audience a --keys -", "{}", "the keys of https://a.example: no JWK set"),
+        ("oidc put https://a.example --audience a --keys -", "{}", "the keys of https://a.example: not a JWK set"),
         ("oidc delete https://none.example", "", "there is no identity provider 'https://none.example'"),
     ],
 )

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from moorage.core.clock import SECOND
-from moorage.core.identity import oidc_tokens as web_tokens
+from moorage.core.identity import oidc_tokens
 from moorage.core.identity import policies as identity_policies
 from moorage.core.identity.accounts import AccountError
 from moorage.core.identity.oidc_tokens import Claims
@@ -152,13 +152,13 @@ def _trust_of(role: Role | None) -> tuple[Policy, ...]:
 
 
 def _proven(tx: Transaction, account: str, token: str, now: int) -> tuple[Claims, IdentityProvider]:
-    issuer = web_tokens.issuer_of(token)
+    issuer = oidc_tokens.issuer_of(token)
     provider = identity_providers.find_provider(tx, account, issuer)
     if provider is None:
         raise InvalidIdentityToken(
             reason=f"No OpenIDConnect provider found in your account for {issuer[:255]}",
         )
-    claims = web_tokens.verify(token, provider.key_set, now)
+    claims = oidc_tokens.verify(token, provider.key_set, now)
     if not set(provider.audiences).intersection(claims.audiences):
         raise InvalidIdentityToken(reason="Incorrect token audience")
     return claims, provider

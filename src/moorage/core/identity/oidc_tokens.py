@@ -1,24 +1,32 @@
-"""OpenID Connect tokens (RFC 7519) checked against the keys of their issuer: small, and strict.
+"""Verify OpenID Connect tokens (RFC 7519) with the stored keys of their issuer.
 
-Only RS256 and ES256 (RFC 7518) are known, each with keys of its own kind, so that no token chooses how it is checked;
-`alg: none` and the symmetric algorithms are no algorithms here. Keys come from a JWK set (RFC 7517) that was stored
-before: nothing is fetched, and what a token says of where its keys are (`jku`, `jwk`, `x5u`) is not read.
+joserfc verifies signatures and checks claims. Rules that joserfc leaves to its callers are here, each with its reason:
+
+- A token has at most 20,000 characters: STS documents this limit.
+- A key has one algorithm, RS256 or ES256 (RFC 7518), and an RSA key has 2,048 to 8,192 bits. joserfc pins an algorithm
+  only to keys that name one, and only warns about short keys.
+- A `crit` header is rejected. joserfc accepts the extension `b64`, which RFC 7797, section 7, forbids in these tokens.
+- A token without `kid` may be signed by any key of its algorithm (RFC 7515, section 4.1.4: `kid` is a hint). A `KeySet`
+  of joserfc with several keys rejects it.
+- `nbf` and `iat` have a leeway, because an issuer's clock may be ahead; `exp` has none. joserfc has one for all.
+
+Nothing is fetched, and what a token says about where its keys are (`jku`, `jwk`, `x5u`) is not used.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
-from cryptography.hazmat.primitives.hashes import SHA256
+from joserfc import jws
+from joserfc.errors import ExpiredTokenError, InvalidClaimError, JoseError
+from joserfc.jwk import Key, import_key
+from joserfc.jws import CompactSignature, JWSRegistry
+from joserfc.jwt import ClaimsOption, JWTClaimsRegistry
+from joserfc.util import base64_to_int
 
 from moorage.core.clock import SECOND
 from moorage.domain.identity.session_errors import ExpiredIdentityToken, InvalidIdentityToken
@@ -26,24 +34,21 @@ from moorage.domain.identity.session_errors import ExpiredIdentityToken, Invalid
 LONGEST_TOKEN: Final = 20_000
 """STS, AssumeRoleWithWebIdentity: WebIdentityToken has 4 to 20,000 characters."""
 
-CLOCK_SKEW: Final = 60 * SECOND
-"""How far an issuer's clock may be ahead of ours."""
+CLOCK_SKEW: Final = 60
+"""Seconds by which an issuer's clock may be ahead of the server's."""
 
 _KEY_LIMIT: Final = 100
 _RSA_BITS: Final = range(2048, 8193)
-_COORDINATE_BYTES: Final = 32
-
-Verify = Callable[[bytes, bytes], None]
-"""Raises InvalidSignature unless the first is the signature of the second."""
+_REQUIRED: Final[ClaimsOption] = {"essential": True}
 
 
 class BadKeySet(ValueError):
-    """A JWK set that has no usable key, or is none; the text says why."""
+    """A text that is not a JWK set (RFC 7517), or a set without a usable key; the message says which."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a token says, once its signature is proven. `values` has the texts of all claims that are texts."""
+    """The claims of a verified token. `values` has every claim that is a string, a boolean or a list of them."""
 
     issuer: str
     subject: str
@@ -52,23 +57,30 @@ class Claims:
     values: Mapping[str, tuple[str, ...]]
 
 
-class _Header(msgspec.Struct):
-    alg: str
-    kid: str | None = None
-    crit: Any = None
+class _Registry(JWSRegistry):
+    """`LONGEST_TOKEN` limits a token as a whole; joserfc's own limits would reject long headers and 8,192-bit keys."""
+
+    max_header_length = LONGEST_TOKEN
+    max_signature_length = LONGEST_TOKEN
 
 
-class _Payload(msgspec.Struct):
-    iss: str
-    sub: str
-    aud: str | list[str]
-    exp: float
-    nbf: float | None = None
-    iat: float | None = None
-    azp: str | None = None
+_REGISTRY: Final = _Registry(
+    algorithms=("RS256", "ES256"),
+    strict_check_header=False,  # RFC 7515, section 4: header parameters that are not understood are ignored.
+)
 
 
-class _Jwk(msgspec.Struct):
+class _ClaimRules(JWTClaimsRegistry):
+    """Adds the authorized party of OpenID Connect, which becomes a condition key."""
+
+    def validate_azp(self, value: object) -> None:
+        if not isinstance(value, str):
+            raise InvalidClaimError("azp", "Claim 'azp' must be a string")
+
+
+class _Jwk(msgspec.Struct, omit_defaults=True):
+    """The public members of a key. Others are not read, private ones in particular."""
+
     kty: str
     kid: str | None = None
     use: str | None = None
@@ -84,163 +96,133 @@ class _JwkSet(msgspec.Struct):
     keys: list[_Jwk]
 
 
-@dataclass(frozen=True, slots=True)
-class _Key:
-    id: str | None
-    algorithm: str
-    verify: Verify
-
-
-@dataclass(frozen=True, slots=True)
-class _Parts:
-    """A token taken apart, with nothing proven yet."""
-
-    header: _Header
-    payload: bytes
-    signed: bytes
-    signature: bytes
-
-
 def issuer_of(token: str) -> str:
-    """Who the token says made it: for choosing the keys to check it with. Raises InvalidIdentityToken."""
-    return _payload(_taken_apart(token).payload).iss
+    """The issuer that a token claims, not verified: use it only to find the keys. Raises InvalidIdentityToken."""
+    issuer = _claims(_extract(token)).get("iss")
+    if not isinstance(issuer, str):
+        raise InvalidIdentityToken(reason="The token's claims are invalid: 'iss' must be a string")
+    return issuer
 
 
 def verify(token: str, key_set: str, now: int) -> Claims:
-    """What a token says, signed by a key of the set and good at `now`.
+    """The claims of a token that a key of the set signed and that is valid at `now` (microseconds since 1970).
 
-    Raises InvalidIdentityToken, ExpiredIdentityToken. Whether issuer and audience are right is for the caller to ask.
+    The caller checks issuer and audience. Raises InvalidIdentityToken, ExpiredIdentityToken, BadKeySet.
     """
-    parts = _taken_apart(token)
-    _check_signature(parts, read_key_set(key_set))
-    payload = _payload(parts.payload)
-    _check_times(payload, now)
+    signed = _extract(token)
+    _check_signature(signed, read_key_set(key_set))
+    claims = _claims(signed)
+    _check_claims(claims, now // SECOND)
+    audience = claims["aud"]
     return Claims(
-        payload.iss,
-        payload.sub,
-        (payload.aud,) if isinstance(payload.aud, str) else tuple(payload.aud),
-        payload.azp,
-        _texts(parts.payload),
+        claims["iss"],
+        claims["sub"],
+        (audience,) if isinstance(audience, str) else tuple(audience),
+        claims.get("azp"),
+        _texts(claims),
     )
 
 
 @lru_cache(maxsize=64)
-def read_key_set(text: str) -> tuple[_Key, ...]:
-    """The keys of a JWK set that can check signatures. Raises BadKeySet."""
+def read_key_set(text: str) -> tuple[Key, ...]:
+    """The keys of a JWK set that can verify tokens. Raises BadKeySet."""
     try:
         keys = msgspec.json.decode(text, type=_JwkSet).keys
     except (msgspec.MsgspecError, UnicodeEncodeError, RecursionError) as error:
-        raise BadKeySet(f"no JWK set: {error}") from None
+        raise BadKeySet(f"not a JWK set: {error}") from None
     if len(keys) > _KEY_LIMIT:
-        raise BadKeySet(f"a JWK set has {_KEY_LIMIT} keys at most")
+        raise BadKeySet(f"the JWK set has more than {_KEY_LIMIT} keys")
     usable = tuple(key for key in map(_key, keys) if key is not None)
     if not usable:
         raise BadKeySet("the JWK set has no key for RS256 or ES256")
     return usable
 
 
-def _check_signature(parts: _Parts, keys: tuple[_Key, ...]) -> None:
-    """A token without `kid` may be signed by any key of its algorithm (RFC 7515, section 4.1.4: it is a hint)."""
-    header = parts.header
-    if header.crit is not None:
-        raise InvalidIdentityToken(reason="The token has extensions that are not understood")
-    fitting = [key for key in keys if key.algorithm == header.alg and header.kid in (None, key.id)]
-    if not fitting:
-        raise InvalidIdentityToken(reason="No key of the identity provider fits the token")
-    if not any(_is_signed_by(key, parts) for key in fitting):
+def _extract(token: str) -> CompactSignature:
+    if len(token) > LONGEST_TOKEN:
+        raise InvalidIdentityToken(reason=f"The token is longer than {LONGEST_TOKEN} characters")
+    try:
+        signed = jws.extract_compact(token.encode(), registry=_REGISTRY)
+    except (JoseError, UnicodeEncodeError, RecursionError, TypeError):  # TypeError: the header is a JSON string.
+        raise _not_a_token() from None
+    if not isinstance(signed.headers(), dict):
+        raise _not_a_token()
+    return signed
+
+
+def _not_a_token() -> InvalidIdentityToken:
+    return InvalidIdentityToken(reason="The token is not a JSON Web Token")
+
+
+def _check_signature(signed: CompactSignature, keys: tuple[Key, ...]) -> None:
+    header = signed.headers()
+    if "crit" in header:
+        raise InvalidIdentityToken(reason="The token has critical extensions, which are not supported")
+    candidates = [key for key in keys if key.alg == header["alg"] and header.get("kid") in (None, key.kid)]
+    if not candidates:
+        raise InvalidIdentityToken(reason="No key of the identity provider matches the token's algorithm and key ID")
+    if not any(_is_signed_by(key, signed) for key in candidates):
         raise InvalidIdentityToken(reason="The token's signature is invalid")
 
 
-def _is_signed_by(key: _Key, parts: _Parts) -> bool:
+def _is_signed_by(key: Key, signed: CompactSignature) -> bool:
     try:
-        key.verify(parts.signature, parts.signed)
-    except InvalidSignature:
+        return jws.validate_compact(signed, key, registry=_REGISTRY)
+    except JoseError:
         return False
-    return True
 
 
-def _check_times(payload: _Payload, now: int) -> None:
-    if payload.exp * SECOND <= now:
-        raise ExpiredIdentityToken
-    for begin in (payload.nbf, payload.iat):
-        if begin is not None and begin * SECOND > now + CLOCK_SKEW:
-            raise InvalidIdentityToken(reason="The token is not valid yet")
-
-
-def _taken_apart(token: str) -> _Parts:
-    if len(token) > LONGEST_TOKEN:
-        raise InvalidIdentityToken(reason=f"The token is longer than {LONGEST_TOKEN} characters")
-    sections = token.split(".")
-    if len(sections) != 3 or not token.isascii():
-        raise InvalidIdentityToken(reason="The token is no JSON web token")
+def _claims(signed: CompactSignature) -> dict[str, Any]:
     try:
-        header, payload, signature = (_decoded(section) for section in sections)
-        return _Parts(
-            msgspec.json.decode(header, type=_Header), payload, token.rpartition(".")[0].encode("ascii"), signature
-        )
-    except (binascii.Error, msgspec.MsgspecError, RecursionError):
-        raise InvalidIdentityToken(reason="The token is no JSON web token") from None
-
-
-def _payload(content: bytes) -> _Payload:
-    try:
-        return msgspec.json.decode(content, type=_Payload)
+        return msgspec.json.decode(signed.payload, type=dict[str, Any])
     except (msgspec.MsgspecError, RecursionError) as error:
-        raise InvalidIdentityToken(reason=f"The token's claims are wrong: {error}") from None
+        raise InvalidIdentityToken(reason=f"The token's claims are invalid: {error}") from None
 
 
-def _texts(content: bytes) -> dict[str, tuple[str, ...]]:
-    """Claims that policies can ask for: texts, truths and lists of texts."""
-    claims: dict[str, Any] = msgspec.json.decode(content)
+def _check_claims(claims: dict[str, Any], seconds: int) -> None:
+    required = dict.fromkeys(("iss", "sub", "aud", "exp"), _REQUIRED)
+    try:
+        _ClaimRules(seconds, CLOCK_SKEW, **required).validate(claims)
+        _ClaimRules(seconds).validate_exp(claims["exp"])
+    except ExpiredTokenError:
+        raise ExpiredIdentityToken from None
+    except JoseError as error:
+        raise InvalidIdentityToken(reason=f"The token's claims are invalid: {error.description}") from None
+
+
+def _texts(claims: dict[str, Any]) -> dict[str, tuple[str, ...]]:
+    """The claims that policy conditions can test."""
     found = {}
     for name, value in claims.items():
-        listed = value if isinstance(value, list) else [value]
-        texts = [str(item).lower() if isinstance(item, bool) else item for item in listed]
+        items = value if isinstance(value, list) else [value]
+        texts = [str(item).lower() if isinstance(item, bool) else item for item in items]
         if texts and all(isinstance(text, str) for text in texts):
             found[name] = tuple(texts)
     return found
 
 
-def _decoded(section: str) -> bytes:
-    """Base64 for URLs without padding (RFC 7515, appendix C), and no other spelling of the same bytes."""
-    content = base64.b64decode(section + "=" * (-len(section) % 4), altchars=b"-_", validate=True)
-    if base64.urlsafe_b64encode(content).rstrip(b"=") != section.encode("ascii"):
-        raise binascii.Error("not the canonical spelling")
-    return content
-
-
-def _key(jwk: _Jwk) -> _Key | None:
-    """None for keys of other kinds and uses, which sets have, too. Raises BadKeySet for one that is broken."""
-    if jwk.use not in (None, "sig"):
+def _key(jwk: _Jwk) -> Key | None:
+    """None for keys of other kinds and uses, which JWK sets may also contain. Raises BadKeySet for an invalid key."""
+    algorithm = _algorithm(jwk)
+    if algorithm is None or jwk.use not in (None, "sig"):
         return None
     try:
-        if jwk.kty == "RSA" and jwk.alg in (None, "RS256"):
-            return _Key(jwk.kid, "RS256", _rsa_check(jwk))
-        if jwk.kty == "EC" and jwk.crv == "P-256" and jwk.alg in (None, "ES256"):
-            return _Key(jwk.kid, "ES256", _ec_check(jwk))
-    except ValueError as error:
-        raise BadKeySet(f"the key {jwk.kid!r} is no key: {error}") from None
+        if algorithm == "RS256":
+            _check_size(jwk)
+        return import_key(msgspec.to_builtins(jwk), parameters={"alg": algorithm})
+    except (JoseError, ValueError) as error:
+        raise BadKeySet(f"the key {jwk.kid!r} is invalid: {error}") from None
+
+
+def _algorithm(jwk: _Jwk) -> str | None:
+    if jwk.kty == "RSA" and jwk.alg in (None, "RS256"):
+        return "RS256"
+    if jwk.kty == "EC" and jwk.crv == "P-256" and jwk.alg in (None, "ES256"):
+        return "ES256"
     return None
 
 
-def _rsa_check(jwk: _Jwk) -> Verify:
-    key = rsa.RSAPublicNumbers(_number(jwk.e), _number(jwk.n)).public_key()
-    if key.key_size not in _RSA_BITS:
-        raise ValueError(f"{key.key_size} bits")
-    return lambda signature, signed: key.verify(signature, signed, padding.PKCS1v15(), SHA256())
-
-
-def _ec_check(jwk: _Jwk) -> Verify:
-    key = ec.EllipticCurvePublicNumbers(_number(jwk.x), _number(jwk.y), ec.SECP256R1()).public_key()
-
-    def check(signature: bytes, signed: bytes) -> None:
-        if len(signature) != 2 * _COORDINATE_BYTES:
-            raise InvalidSignature
-        r, s = signature[:_COORDINATE_BYTES], signature[_COORDINATE_BYTES:]
-        key.verify(encode_dss_signature(int.from_bytes(r), int.from_bytes(s)), signed, ec.ECDSA(SHA256()))
-
-    return check
-
-
-def _number(text: str) -> int:
-    return int.from_bytes(_decoded(text))
+def _check_size(jwk: _Jwk) -> None:
+    bits = base64_to_int(jwk.n).bit_length() if jwk.n else 0
+    if bits not in _RSA_BITS:
+        raise ValueError(f"an RSA key has {_RSA_BITS.start} to {_RSA_BITS.stop - 1} bits, not {bits}")

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Final
 from urllib.parse import urlsplit
 
-from moorage.core.identity import oidc_tokens as web_tokens
+from moorage.core.identity import oidc_tokens
 from moorage.core.identity.accounts import AccountError, require_account
 from moorage.core.identity.key_ids import new_id
 from moorage.core.identity.policies import check_document
@@ -71,8 +71,8 @@ def put_provider(tx: Transaction, provider: IdentityProvider) -> None:
         raise AccountError(f"{provider.issuer[:255]!r} is no issuer: an https URL without a query is needed")
     _check_audiences(provider.audiences)
     try:
-        web_tokens.read_key_set(provider.key_set)
-    except web_tokens.BadKeySet as error:
+        oidc_tokens.read_key_set(provider.key_set)
+    except oidc_tokens.BadKeySet as error:
         raise AccountError(f"the keys of {provider.issuer}: {error}") from None
     identity_providers.put_provider(tx, provider)
 
