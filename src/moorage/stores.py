@@ -90,15 +90,15 @@ def prepare_target(settings: Settings, folder: DataFolder, key: bytes) -> None:
     Raises MoveRefused for one that has another key, DatabaseUnusable, Unavailable, MasterKeyMissing, OSError.
     """
     engine = engine_of(settings, folder)
-    is_blank = engine.is_blank()
-    if is_blank or settings.database is not None:
+    is_empty = engine.is_empty()
+    if is_empty or settings.database is not None:
         folder.adopt_master_key(key)
     if folder.master_key() != key:
         raise MoveRefused(
             f"{settings.place} has another master key than the source, so it could open none of its secrets: give it"
             " the same one (MOORAGE_MASTER_KEY, MOORAGE_MASTER_KEY_FILE, or the file master.key)"
         )
-    if is_blank:
+    if is_empty:
         engine.migrate()
     if settings.bucket is None:
         settings.blob_folder.mkdir(mode=0o700, exist_ok=True)

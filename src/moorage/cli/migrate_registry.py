@@ -135,7 +135,7 @@ def _prepare(source: Settings, target: Settings, held: ExitStack) -> None:
     if target.database is None:
         goal.lock()
         held.callback(goal.unlock)
-    held.enter_context(stores.engine_of(target, goal).alone())
+    held.enter_context(stores.engine_of(target, goal).lock_migration())
     stores.prepare_target(target, goal, key)
 
 

@@ -1,10 +1,10 @@
-"""The database as the rest of the program sees it, whichever engine it is.
+"""The database interface that the rest of the program uses, independent of the engine.
 
-A use case is a plain function over a `Transaction`. It may be run again from its beginning, on another snapshot, so it
-has no effects outside. Its SQL is written once for both engines, in what they have in common and two forms more:
+A use case is a plain function over a `Transaction`. It may run again from the beginning on another snapshot, so it has
+no effects outside the transaction. Its SQL is written once for both engines, in their common dialect plus two forms:
 
     digest = ANY(:digests)      one of a list or tuple of values
-    FOR UPDATE, FOR SHARE       with or without SKIP LOCKED, where a row must be locked on an engine with many writers
+    FOR UPDATE, FOR SHARE       with or without SKIP LOCKED, to lock rows on an engine with several writers
 """
 
 from __future__ import annotations
@@ -23,93 +23,97 @@ class DatabaseUnusable(Exception):
 
 
 class Transaction(Protocol):
-    """What a use case sees of the database: statements, run inside the transaction that the caller opened."""
+    """The statements that a use case can run, inside a transaction that the caller has opened."""
 
     def one(self, sql: str, **values: Any) -> tuple[Any, ...] | None:
-        """The first row, or None."""
+        """Return the first row, or None."""
 
     def all(self, sql: str, **values: Any) -> list[tuple[Any, ...]]: ...
 
     def run(self, sql: str, **values: Any) -> int:
-        """The number of rows changed."""
+        """Return the number of changed rows."""
 
     def run_each(self, sql: str, rows: Iterable[Mapping[str, Any]]) -> None:
-        """`run` with the values of one row after the other, for fewer trips to the database."""
+        """`run` once for each row's values, with fewer round trips."""
 
     def fill(self, table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
-        """Add many whole rows to a table, in the way that is fastest."""
+        """Add many whole rows to a table in the fastest way of the engine."""
 
     def insert(self, sql: str, **values: Any) -> int:
-        """The new row's id."""
+        """Return the new row's id."""
 
 
 Work = Callable[[Transaction], T]
-"""A use case's part in the database: a plain function, repeatable, without effects outside its transaction."""
+"""The database part of a use case: a function that may run again and has no effects outside its transaction."""
 
 
-def is_there(result: object) -> bool:
+def is_found(result: object) -> bool:
     return result is not None
 
 
 class CachedUntil(Enum):
-    """What ends the memory of a look-up: any commit, or one that changes what migration 0016 calls the rules."""
+    """What ends the life of a cached lookup: any commit, or only one that changes access data.
+
+    Access data are identities, policies, account settings and the names of repositories: the tables that have the
+    triggers of migration 0016, which calls them rules.
+    """
 
     ANY_CHANGE = 0
-    CHANGE_OF_RULES = 1
+    ACCESS_CHANGE = 1
 
 
 class Snapshot(Protocol):
-    """A state of the database that stays as it is."""
+    """A state of the database that does not change."""
 
     async def read(self, work: Work[T]) -> T: ...
 
 
 class Database(Protocol):
-    """One process's connections to the database. `start` and `close` frame its use on an event loop.
+    """One process's connections to the database. Call `start` before use and `close` after it.
 
-    Everything raises Unavailable when the database cannot do it now and may be able to later.
+    Every method raises Unavailable when the database cannot do the work now but may be able to later.
     """
 
     async def read(self, work: Work[T]) -> T:
         """Run `work` on a snapshot."""
 
     async def read_one(self, work: Work[T]) -> T:
-        """`read` for work of one statement, which is a snapshot by itself: for fewer trips to the database."""
+        """`read` for work of a single statement, which is a snapshot by itself and needs fewer round trips."""
 
     def read_blocking(self, work: Work[T]) -> T:
-        """`read` for callers that are not on an event loop."""
+        """`read` for callers without an event loop."""
 
     def snapshot(self) -> AbstractAsyncContextManager[Snapshot]:
-        """One state of the database for a reader that takes its time, in small reads with other work in between."""
+        """One state of the database for a long series of small reads, with other work in between."""
 
     async def read_cached(
         self,
         key: Hashable,
         work: Work[T],
         *,
-        keep: Callable[[T], bool] = is_there,
+        keep: Callable[[T], bool] = is_found,
         until: CachedUntil = CachedUntil.ANY_CHANGE,
     ) -> T:
-        """`read`, or what it gave for the same `key` if nothing that matters was committed since, by any process.
+        """`read`, or the cached result for `key` if no process has committed a relevant change since.
 
-        For the look-ups of every request and every pull. `keep` says of a result whether it is worth its memory, and
-        `until` what matters: a `key` always has the same.
+        For lookups that every request or every pull needs. `keep` decides whether a result is worth caching. `until`
+        says which changes are relevant; use the same value for a `key` every time.
         """
 
     async def write(self, work: Work[T]) -> T:
         """Run `work` in a transaction; returns after its commit has reached the disk.
 
-        Whatever `work` raises undoes its own changes only.
+        An exception from `work` rolls back its own changes only.
         """
 
     def write_later(self, work: Work[T]) -> asyncio.Future[T]:
-        """`write` for callers that do not wait; what the future holds is theirs to look at."""
+        """`write` for callers that do not wait; they handle the result of the future."""
 
     async def is_reachable(self) -> bool:
-        """Whether reads would work now."""
+        """Whether the database can serve reads now."""
 
     def start(self) -> None:
-        """To be called in the process that uses it, after any fork."""
+        """Start in the process that uses the database, after any fork."""
 
     def close(self) -> None:
-        """Finish what is begun and close the connections."""
+        """Finish started work and close the connections."""

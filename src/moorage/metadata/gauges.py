@@ -1,4 +1,4 @@
-"""How things stand, in a few figures for whoever watches over a server."""
+"""The values of the gauges for monitoring."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _SECOND = 1_000_000
 
 
 def gauges(tx: Transaction, now: int) -> Mapping[str, Mapping[str, float]]:
-    """Values by gauge and label, as `metrics.py` names them; `now` in microseconds."""
+    """The values by gauge and label, with the names of `metrics.py`; `now` in microseconds."""
     rows = tx.all("SELECT kind, state, count(*), min(due_at) FROM job GROUP BY kind, state")
     waiting = {kind: (count, due) for kind, state, count, due in rows if state == "waiting"}
     events = tx.one("SELECT count(*), count(error) FROM delivery") or (0, 0)

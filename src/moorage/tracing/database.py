@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 from opentelemetry.context import get_current
 from opentelemetry.trace import SpanKind, Tracer, get_current_span
 
-from moorage.metadata.database import CachedUntil, Database, Snapshot, Transaction, Work, is_there
+from moorage.metadata.database import CachedUntil, Database, Snapshot, Transaction, Work, is_found
 
 T = TypeVar("T")
 
@@ -46,7 +46,7 @@ class TracedDatabase:
         key: Hashable,
         work: Work[T],
         *,
-        keep: Callable[[T], bool] = is_there,
+        keep: Callable[[T], bool] = is_found,
         until: CachedUntil = CachedUntil.ANY_CHANGE,
     ) -> T:
         return await self._database.read_cached(key, self._traced(work), keep=keep, until=until)

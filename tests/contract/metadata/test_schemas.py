@@ -16,7 +16,7 @@ from moorage.metadata.engines.engine import Engine
 from moorage.metadata.engines.postgres import schema as schema_postgres
 from moorage.metadata.engines.postgres.engine import PostgresEngine
 from moorage.metadata.engines.sqlite.engine import SqliteEngine
-from moorage.metadata.migrations.scripts import steps_of_this_program
+from moorage.metadata.migrations.scripts import schema_steps
 from tests.support.postgres import cluster
 
 _TYPES = {"INTEGER": "bigint", "TEXT": "text", "BLOB": "bytea"}
@@ -64,7 +64,7 @@ def test_an_empty_database_is_refused_until_it_is_migrated() -> None:
     empty = PostgresEngine(cluster().new_database("template1"), 2)
     with pytest.raises(DatabaseUnusable, match="run moorage migrate"):
         empty.prepare()
-    known = len(steps_of_this_program())
+    known = len(schema_steps())
 
     assert empty.migrate() == (0, known)
     assert empty.migrate() == (known, known)
@@ -76,7 +76,7 @@ def test_programs_that_migrate_at_the_same_time_wait_for_each_other() -> None:
     with ThreadPoolExecutor(4) as threads:
         done = list(threads.map(lambda _: PostgresEngine(url, 2).migrate(), range(4)))
 
-    known = len(steps_of_this_program())
+    known = len(schema_steps())
     assert sorted(done) == [(0, known), *[(known, known)] * 3]
 
 
@@ -114,15 +114,15 @@ def test_nodes_of_the_version_before_go_on_if_the_newer_one_says_so() -> None:
 
 
 def test_a_step_is_one_that_programs_must_know_unless_it_says_otherwise() -> None:
-    harmless = schema_postgres._HARMLESS + "\nCREATE TABLE a (b TEXT);"
+    harmless = schema_postgres._COMPATIBLE + "\nCREATE TABLE a (b TEXT);"
 
-    assert schema_postgres.oldest_of(["", harmless, "", harmless, harmless]) == 3
-    assert schema_postgres.oldest_of([]) == 0
+    assert schema_postgres.required_version(["", harmless, "", harmless, harmless]) == 3
+    assert schema_postgres.required_version([]) == 0
 
 
 @pytest.mark.parametrize("url", ["postgresql://127.0.0.1:1/nothing", "postgresql://postgres@nowhere.invalid/nothing"])
 def test_a_database_that_does_not_answer_may_answer_later(url: str) -> None:
-    with pytest.raises(Unavailable, match="does not answer"):
+    with pytest.raises(Unavailable, match="is not available"):
         PostgresEngine(url, 2).prepare()
 
 

@@ -93,7 +93,7 @@ def test_a_start_without_any_room_says_so_and_needs_nothing_but_room(server: Ser
     with pytest.raises(AssertionError, match="exit code 1") as refused:
         server.start()
     assert "Error: " in str(refused.value)
-    assert "see whether its disk is full" in str(refused.value)
+    assert "check whether its disk is full" in str(refused.value)
     assert "Traceback" not in server.output()
 
     filler.unlink()

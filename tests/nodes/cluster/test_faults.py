@@ -68,7 +68,7 @@ def test_a_node_is_not_started_on_a_database_that_is_not_ready_for_it(
 
     database.do("CREATE DATABASE empty")
     assert "run moorage migrate" in serve(MOORAGE_DATABASE=database.url("empty"))
-    assert "does not answer" in serve(MOORAGE_DATABASE="postgresql://127.0.0.1:1/moorage")
+    assert "database is not available" in serve(MOORAGE_DATABASE="postgresql://127.0.0.1:1/moorage")
     other_key = base64.b64encode(bytes(32)).decode()
     assert "not the master key" in serve(MOORAGE_MASTER_KEY=other_key)
 

@@ -20,7 +20,7 @@ from moorage.metadata.engines.sqlite.engine import SqliteEngine
 from moorage.metadata.migration import moves
 from moorage.metadata.migration.moves import MovedBlob
 from moorage.metadata.migration.tables import Row, Table, insert, page, tables
-from moorage.metadata.migrations.scripts import steps_of_this_program
+from moorage.metadata.migrations.scripts import schema_steps
 from tests.support.postgres import cluster
 
 OF_THE_STORE = {"upload", "upload_state", "removed_bytes"}
@@ -63,7 +63,7 @@ def rows_for(table: Table, schema: apsw.Connection, made: dict[str, list[dict[st
 def fill(tx: Transaction) -> None:
     """Rows in all tables, by what the schema says of them."""
     schema, made = apsw.Connection(":memory:"), dict[str, list[dict[str, Any]]]()
-    for step in steps_of_this_program():
+    for step in schema_steps():
         schema.execute(step)
     for table in (table for table in tables() if table.name not in MADE):
         made[table.name] = rows_for(table, schema, made)
@@ -86,7 +86,7 @@ def copy(source: Engine, target: Engine, folder: Path) -> list[str]:
         try:
             copier = RowCopier(one, other, Progress(), shared_store=False)
             expected = await copier.copy()
-            target.continue_ids()
+            target.advance_sequences()
             return await copier.differing(expected)
         finally:
             one.database.close()
@@ -101,7 +101,7 @@ def test_every_table_moves_whole_but_those_that_have_a_reason_to_stay(first: str
     found = engines(tmp_path)
     source, target = found[first], found[second]
     source.transact(fill)
-    expected = source.transact(content, unfinished=True)
+    expected = source.transact(content, during_migration=True)
     assert all(expected.values()), "a table without rows would be compared with nothing"
     note = MovedBlob("storage_key Ä\t2", "the new key", "digest", 2)
     target.transact(lambda tx: moves.note_blob(tx, note, "upload"))

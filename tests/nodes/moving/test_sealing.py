@@ -84,7 +84,7 @@ def test_an_unfinished_target_is_for_nobody_but_its_move(engine: Engine) -> None
             DatabaseUnusable, match="unfinished target of a move from the folder over there: run the same"
         ):
             use()
-    assert engine.transact(lambda tx: moves.find(tx, moves.TARGET), unfinished=True) == begun
+    assert engine.transact(lambda tx: moves.find(tx, moves.TARGET), during_migration=True) == begun
 
-    engine.transact(lambda tx: moves.set_state(tx, moves.TARGET, moves.COMPLETE), unfinished=True)
+    engine.transact(lambda tx: moves.set_state(tx, moves.TARGET, moves.COMPLETE), during_migration=True)
     engine.prepare()

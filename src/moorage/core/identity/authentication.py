@@ -171,13 +171,13 @@ class Access:
 
     async def _key(self, key: str) -> _Key | None:
         """An active key; None for any other."""
-        rules = CachedUntil.CHANGE_OF_RULES
+        rules = CachedUntil.ACCESS_CHANGE
         found = await self._database.read_cached(("key", key), lambda tx: _find_key(tx, key), until=rules)
         return found if found is not None and found.active else None
 
     async def _holder_of(self, session: Session) -> Caller | None:
         """Who has a session; None when the key, the user or the role behind it is there no more."""
-        rules = CachedUntil.CHANGE_OF_RULES
+        rules = CachedUntil.ACCESS_CHANGE
         return await self._database.read_cached(
             ("session", session.key), lambda tx: _find_holder(tx, session), until=rules
         )

@@ -121,7 +121,7 @@ class Authorizer:
             ("protection", registry.account, registry.region, access_request.repository),
             lambda tx: _resource_policies(tx, access_request),
             keep=_exists,
-            until=CachedUntil.CHANGE_OF_RULES,
+            until=CachedUntil.ACCESS_CHANGE,
         )
         return resource_policies.policies_on(access_request.action)
 
@@ -133,7 +133,7 @@ class Authorizer:
             ("resource tags", registry.account, registry.region, access_request.repository),
             lambda tx: _tags(tx, access_request),
             keep=bool,
-            until=CachedUntil.CHANGE_OF_RULES,
+            until=CachedUntil.ACCESS_CHANGE,
         )
 
 

@@ -203,7 +203,7 @@ class Moving:
         rows = self._rows()
         await rows.clear()
         expected = await rows.copy()
-        await asyncio.to_thread(self._target.engine.continue_ids)
+        await asyncio.to_thread(self._target.engine.advance_sequences)
         self._progress.step = "last step: both sides are compared"
         differing = await rows.differing(expected)
         if differing:

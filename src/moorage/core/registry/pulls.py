@@ -61,7 +61,7 @@ class Pulls:
         excluded = await self._database.read_cached(
             ("pull time exclusions", registry),
             lambda tx: settings.every_pull_time_exclusion(tx, registry),
-            until=CachedUntil.CHANGE_OF_RULES,
+            until=CachedUntil.ACCESS_CHANGE,
         )
         if caller.principal_arn in excluded:
             return

@@ -1,1 +1,1 @@
-"""The two database engines, SQLite and PostgreSQL, and what they have in common."""
+"""The two database engines, SQLite and PostgreSQL, and their common parts."""

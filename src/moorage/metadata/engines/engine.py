@@ -1,4 +1,4 @@
-"""Which engine a database has, and what is done with it before and beside serving."""
+"""The interface of a database engine: operations on a database before and beside serving."""
 
 from __future__ import annotations
 
@@ -12,37 +12,37 @@ T = TypeVar("T")
 
 
 class Engine(Protocol):
-    """A place where a registry's rows are."""
+    """A database of one engine."""
 
     def prepare(self) -> None:
-        """Make ready to serve from. Raises DatabaseUnusable, Unavailable."""
+        """Make the database ready to serve from. Raises DatabaseUnusable, Unavailable."""
 
     def migrate(self) -> tuple[int, int]:
-        """Bring the schema up to date; returns its version before and after. Raises DatabaseUnusable, Unavailable."""
+        """Update the schema; returns its version before and after. Raises DatabaseUnusable, Unavailable."""
 
-    def transact(self, work: Work[T], *, unfinished: bool = False) -> T:
-        """One transaction, for commands. Raises Unavailable, and DatabaseUnusable for another program's schema.
+    def transact(self, work: Work[T], *, during_migration: bool = False) -> T:
+        """Run one transaction, for commands. Raises Unavailable, and DatabaseUnusable for another program's schema.
 
-        The target of a move that is not complete is for that move alone, which says that it knows (`unfinished`).
+        While a migration to this database is not complete, only that migration may use it (`during_migration`).
         """
 
-    def is_blank(self) -> bool:
-        """Whether there is no database yet, or one without any table of ours. Raises Unavailable."""
+    def is_empty(self) -> bool:
+        """Whether the database does not exist or has none of our tables. Raises Unavailable."""
 
-    def alone(self) -> AbstractContextManager[None]:
-        """Keeps out other moves to this database. Raises DatabaseUnusable when one is there already."""
+    def lock_migration(self) -> AbstractContextManager[None]:
+        """Hold a lock against other migrations to this database. Raises DatabaseUnusable when one is running."""
 
     def seal(self, work: Work[T]) -> T:
-        """Refuse every change from the end of this transaction on (`sealing.py`)."""
+        """Reject all changes after this transaction (`sealing.py`)."""
 
     def unseal(self, work: Work[T]) -> T:
-        """Accept changes again from the end of this transaction on."""
+        """Accept changes again after this transaction."""
 
-    def continue_ids(self) -> None:
-        """Let new rows have ids behind those that were brought with theirs."""
+    def advance_sequences(self) -> None:
+        """Make new rows get ids above those of rows that were copied with their ids."""
 
     def open(self) -> Database:
-        """A process's own connections."""
+        """Open the connections of one process."""
 
     def connections(self) -> Mapping[str, int]:
-        """How many connections all processes of all nodes have, by what they do. Raises Unavailable."""
+        """The number of connections of all processes of all nodes, by state. Raises Unavailable."""

@@ -1,8 +1,7 @@
-"""A seal on a database: every change is refused, reads go on, and as long as there is none it costs nothing.
+"""Sealing of a database: every change is rejected, and reads continue. Without a seal there is no cost.
 
-It is made of triggers, so it holds for every process of every node from the moment at which it is committed, whatever
-they have opened, and after every restart. `dialects.SEALED` is what the triggers say; the transactions of both engines
-make Unavailable of it.
+A seal consists of triggers. It applies to all processes of all nodes from its commit on, including open connections,
+and after every restart. The triggers raise `dialects.SEALED`; both engines turn it into Unavailable.
 """
 
 from __future__ import annotations
@@ -16,8 +15,8 @@ from moorage.metadata.migration.tables import tables
 
 T = TypeVar("T")
 
-_UNSEALED: Final = "move"
-"""The table that says why the others are sealed."""
+_NEVER_SEALED: Final = "move"
+"""The table that records why the others are sealed."""
 
 _FUNCTION: Final = f"""
 CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql
@@ -25,8 +24,8 @@ AS 'BEGIN RAISE EXCEPTION USING ERRCODE = ''{SEALED_STATE}'', MESSAGE = ''{SEALE
 """
 
 
-def with_work(change: Work[None], work: Work[T]) -> Work[T]:
-    """A seal that is put on or taken off, and what is written with it, in one transaction."""
+def combined(change: Work[None], work: Work[T]) -> Work[T]:
+    """Work that sets or removes a seal and then does `work`, in one transaction."""
 
     def both(tx: Transaction) -> T:
         change(tx)
@@ -36,19 +35,19 @@ def with_work(change: Work[None], work: Work[T]) -> Work[T]:
 
 
 def seal_sqlite(tx: Transaction) -> None:
-    for trigger, event, table in _triggers_of_sqlite():
+    for trigger, event, table in _sqlite_triggers():
         tx.run(f"CREATE TRIGGER {trigger} BEFORE {event} ON {table} BEGIN SELECT RAISE(ABORT, '{SEALED}'); END")
 
 
 def unseal_sqlite(tx: Transaction) -> None:
-    for trigger, _, _ in _triggers_of_sqlite():
+    for trigger, _, _ in _sqlite_triggers():
         tx.run(f"DROP TRIGGER IF EXISTS {trigger}")
 
 
 def seal_postgres(tx: Transaction) -> None:
-    """To be done while no writer is under way and none can begin."""
+    """Create the triggers. No writer may be active, and none may start."""
     tx.run(_FUNCTION)
-    for table in _sealed():
+    for table in _sealed_tables():
         tx.run(
             f"CREATE TRIGGER sealed BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON {table}"
             " FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
@@ -56,16 +55,16 @@ def seal_postgres(tx: Transaction) -> None:
 
 
 def unseal_postgres(tx: Transaction) -> None:
-    for table in _sealed():
+    for table in _sealed_tables():
         tx.run(f"DROP TRIGGER IF EXISTS sealed ON {table}")
     tx.run("DROP FUNCTION IF EXISTS refuse_change()")
 
 
-def _sealed() -> list[str]:
-    return [table.name for table in tables() if table.name != _UNSEALED]
+def _sealed_tables() -> list[str]:
+    return [table.name for table in tables() if table.name != _NEVER_SEALED]
 
 
-def _triggers_of_sqlite() -> Iterator[tuple[str, str, str]]:
-    for table in _sealed():
+def _sqlite_triggers() -> Iterator[tuple[str, str, str]]:
+    for table in _sealed_tables():
         for event in ("INSERT", "UPDATE", "DELETE"):
             yield f"sealed_{table}_{event.lower()}", event, table

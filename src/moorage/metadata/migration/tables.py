@@ -11,7 +11,7 @@ from typing import Any, Final
 import apsw
 
 from moorage.metadata.database import Transaction
-from moorage.metadata.migrations.scripts import steps_of_this_program
+from moorage.metadata.migrations.scripts import schema_steps
 
 Row = tuple[Any, ...]
 
@@ -39,7 +39,7 @@ def tables() -> tuple[Table, ...]:
     """All tables, each behind those that it refers to."""
     connection = apsw.Connection(":memory:")
     try:
-        for step in steps_of_this_program():
+        for step in schema_steps():
             connection.execute(step)
         names = [
             name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY 1")

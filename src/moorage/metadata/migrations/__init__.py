@@ -1,1 +1,1 @@
-"""The schema's history: one numbered SQL file a step, additive, applied in order and never edited once released."""
+"""The history of the schema: one numbered SQL file per step, additive, applied in order, never edited once released."""

@@ -1,1 +1,1 @@
-"""PostgreSQL, shared by any number of nodes."""
+"""The PostgreSQL engine: one database for any number of nodes."""

@@ -1,8 +1,8 @@
-"""What look-ups gave, remembered until a commit that matters; and those that are missing, looked up together.
+"""Cached lookups for PostgreSQL: results are kept until a relevant commit, and missing ones are looked up together.
 
-After a commit every request asks again for what it needs, most of them for the same: a key, the policies of its user.
-Whoever finds nothing in memory joins the next transaction, which looks up everything that is wanted by then, each thing
-once. There is one such transaction at a time, so a commit costs each process one, and not one for each request.
+After a commit, all requests need the same lookups again: a key, the policies of its user. A request that does not find
+its result joins the next transaction, which does all pending lookups, each once. One such transaction runs at a time,
+so a commit costs each process one transaction, not one per request.
 """
 
 from __future__ import annotations
@@ -10,48 +10,46 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Hashable
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import psycopg
 
 from moorage.metadata.database import CachedUntil, Transaction, Work
 from moorage.metadata.engines.postgres.connections import Connection
-from moorage.metadata.engines.postgres.snapshots import MOMENT, Moment, Snapshots
+from moorage.metadata.engines.postgres.versions import CURRENT_VERSION, DataVersion, VersionReader
+from moorage.metadata.engines.result_cache import ResultCache
 
 T = TypeVar("T")
 
-_REMEMBERED: Final = 2048
-"""Results that a process remembers at most."""
-
 Run = Callable[[Callable[[Connection], Any]], "asyncio.Future[Any]"]
-"""Does something in a thread that has a connection."""
+"""Runs a function in a thread that has a connection."""
 
 
-class _Wanted:
-    """A look-up that is missing, and those who wait for it. `result` or `error` is there when it was done."""
+class _Lookup:
+    """A pending lookup and the requests that wait for it. After it has run, `result` or `error` is set."""
 
-    __slots__ = ("error", "keep", "result", "until", "waiting", "work")
+    __slots__ = ("error", "keep", "result", "until", "waiters", "work")
 
     def __init__(self, work: Work[Any], keep: Callable[[Any], bool], until: CachedUntil) -> None:
         self.work = work
         self.keep = keep
         self.until = until
-        self.waiting: list[asyncio.Future[Any]] = []
+        self.waiters: list[asyncio.Future[Any]] = []
         self.result: Any = None
         self.error: BaseException | None = None
 
-    def read_blocking(self, tx: Transaction) -> None:
+    def run(self, tx: Transaction) -> None:
         self.error = None
         try:
             self.result = self.work(tx)
         except Exception as error:
             self.error = error
-            if isinstance(error, psycopg.Error):  # The transaction has failed with it.
+            if isinstance(error, psycopg.Error):  # the transaction has failed too
                 raise
 
-    def answer(self) -> None:
-        for future in self.waiting:
-            if future.done():  # Whoever waited is gone.
+    def resolve(self) -> None:
+        for future in self.waiters:
+            if future.done():  # the request was cancelled
                 continue
             if self.error is None:
                 future.set_result(self.result)
@@ -59,83 +57,64 @@ class _Wanted:
                 future.set_exception(self.error)
 
 
-class _Remembered:
-    """Results that are true for as long as a text stays the same."""
+class LookupCache:
+    """One process's cached lookups; used on its event loop only."""
 
-    __slots__ = ("_at", "results")
-
-    def __init__(self) -> None:
-        self._at = b""
-        self.results: dict[Hashable, Any] = {}
-
-    def be_at(self, text: bytes) -> None:
-        if text != self._at:
-            self.results.clear()
-            self._at = text
-
-    def add(self, key: Hashable, result: Any) -> None:
-        if len(self.results) >= _REMEMBERED:
-            self.results.clear()
-        self.results[key] = result
-
-
-class Memory:
-    """One process's memory of look-ups; used on its event loop only."""
-
-    def __init__(self, snapshots: Snapshots, run: Run) -> None:
-        self._snapshots = snapshots
+    def __init__(self, versions: VersionReader, run: Run) -> None:
+        self._versions = versions
         self._run = run
-        self._remembered = {until: _Remembered() for until in CachedUntil}
-        self._wanted: dict[Hashable, _Wanted] = {}
-        self._looking: asyncio.Task[None] | None = None
+        self._cached = {until: ResultCache() for until in CachedUntil}
+        self._pending: dict[Hashable, _Lookup] = {}
+        self._task: asyncio.Task[None] | None = None
 
     async def read_cached(self, key: Hashable, work: Work[T], keep: Callable[[T], bool], until: CachedUntil) -> T:
-        """What `work` gives for `key` now. Raises what it raises, and Unavailable."""
-        self._be_at(await self._snapshots.current())
-        results = self._remembered[until].results
+        """The result of `work` for `key`, as of now. Raises what `work` raises, and Unavailable."""
+        self._set_version(await self._versions.current())
+        results = self._cached[until].results
         if key in results:
             known: T = results[key]
             return known
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._wanted.setdefault(key, _Wanted(work, keep, until)).waiting.append(future)
-        if self._looking is None or self._looking.done():
-            self._looking = asyncio.create_task(self._look())
+        self._pending.setdefault(key, _Lookup(work, keep, until)).waiters.append(future)
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._run_pending())
         return await future
 
-    async def _look(self) -> None:
-        """Look up what is wanted, until nothing is."""
-        while self._wanted:
-            wanted, self._wanted = self._wanted, {}
-            look = partial(_at_one_snapshot, list(wanted.values()))
+    async def _run_pending(self) -> None:
+        """Run the pending lookups until there are none."""
+        while self._pending:
+            lookups, self._pending = self._pending, {}
+            run = partial(_run_all, list(lookups.values()))
             try:
-                self._be_at(await self._run(lambda connection, look=look: connection.read(look)))  # type: ignore[misc] # a default
-            except Exception as error:  # noqa: BLE001 - whatever it was, it is told to those who wait
-                self._tell_apart(wanted, error)
+                version = await self._run(lambda connection, run=run: connection.read(run))  # type: ignore[misc] # a default
+                self._set_version(version)
+            except Exception as error:  # noqa: BLE001 - passed on to the requests that wait
+                self._handle_failure(lookups, error)
                 continue
-            for key, one in wanted.items():
-                if one.error is None and one.keep(one.result):
-                    self._remembered[one.until].add(key, one.result)
-                one.answer()
+            for key, lookup in lookups.items():
+                if lookup.error is None and lookup.keep(lookup.result):
+                    self._cached[lookup.until].add(key, lookup.result)
+                lookup.resolve()
 
-    def _tell_apart(self, wanted: dict[Hashable, _Wanted], error: Exception) -> None:
-        """A statement of one look-up has failed, which is its own affair: the others are looked up again without it."""
-        failed = [one for one in wanted.values() if one.error is not None] or list(wanted.values())
-        for one in failed:
-            one.error = one.error if isinstance(error, psycopg.Error) else error
-            one.answer()
-        for key, one in wanted.items():
-            if one not in failed:
-                again = self._wanted.setdefault(key, one)
-                if again is not one:
-                    again.waiting += one.waiting
+    def _handle_failure(self, lookups: dict[Hashable, _Lookup], error: Exception) -> None:
+        """Fail the lookups whose statement failed; queue the others again."""
+        failed = [lookup for lookup in lookups.values() if lookup.error is not None] or list(lookups.values())
+        for lookup in failed:
+            lookup.error = lookup.error if isinstance(error, psycopg.Error) else error
+            lookup.resolve()
+        for key, lookup in lookups.items():
+            if lookup not in failed:
+                queued = self._pending.setdefault(key, lookup)
+                if queued is not lookup:
+                    queued.waiters += lookup.waiters
 
-    def _be_at(self, moment: Moment) -> None:
-        self._remembered[CachedUntil.ANY_CHANGE].be_at(moment.snapshot)
-        self._remembered[CachedUntil.CHANGE_OF_RULES].be_at(moment.rules)
+    def _set_version(self, version: DataVersion) -> None:
+        self._cached[CachedUntil.ANY_CHANGE].set_version(version.snapshot)
+        self._cached[CachedUntil.ACCESS_CHANGE].set_version(version.access_revision)
 
 
-def _at_one_snapshot(wanted: list[_Wanted], tx: Transaction) -> Moment:
-    snapshot, rules = tx.one(MOMENT) or ("", "")
-    for one in wanted:
-        one.read_blocking(tx)
-    return Moment(snapshot.encode(), rules.encode())
+def _run_all(lookups: list[_Lookup], tx: Transaction) -> DataVersion:
+    snapshot, revision = tx.one(CURRENT_VERSION) or ("", "")
+    for lookup in lookups:
+        lookup.run(tx)
+    return DataVersion(snapshot.encode(), revision.encode())

@@ -1,8 +1,8 @@
-"""Connections to PostgreSQL: how one is opened, what a transaction on it is, and what its failures mean.
+"""Connections to PostgreSQL: how they are opened, how a transaction runs, and how errors are classified.
 
-Conflict         two transactions could not both be done as if they were alone: do the work again
-ConnectionLost   the connection is gone, and the transaction with it: do the work again on another one
-Unavailable      what waiting may help with, a commit among it of which nobody knows whether it happened
+Conflict         two transactions could not be serialized: run the work again
+ConnectionLost   the connection broke and its transaction was rolled back: run the work again on another one
+Unavailable      waiting may help; also raised for a commit whose outcome is not known
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ _PARAMETERS: Final[Mapping[str, Any]] = {
     "keepalives_interval": 5,
     "keepalives_count": 3,
     "tcp_user_timeout": 20_000,
-    # After a failover the server that has become a standby is no more what is looked for.
+    # After a failover, do not stay connected to a server that has become a standby.
     "target_session_attrs": "read-write",
 }
-"""What the address may say otherwise: libpq, "Parameter Key Words"."""
+"""Defaults that the URL can override: libpq, "Parameter Key Words"."""
 
-# Index scans lock the rows they look at, sequential scans of a table that is small still lock it as a whole: every
-# two writers would be in conflict. A plan is never worth compiling here.
+# Index scans lock the rows they read. A sequential scan locks the whole table, so any two writers would conflict,
+# although the planner prefers it for small tables. No plan here is worth a JIT compilation.
 _SESSION: Final = """
 SET enable_seqscan = off;
 SET jit = off;
@@ -49,39 +49,39 @@ SET lock_timeout = '30s';
 SET idle_in_transaction_session_timeout = '60s'
 """
 
-READING: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+BEGIN_READ: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
-# LOCK TABLE waits before the snapshot is taken; the table is written by nothing but migrations.
-WRITING: Final = "BEGIN ISOLATION LEVEL SERIALIZABLE; LOCK TABLE schema_version IN ROW SHARE MODE"
-WRITING_ALONE: Final = "BEGIN ISOLATION LEVEL SERIALIZABLE; LOCK TABLE schema_version IN EXCLUSIVE MODE"
+# LOCK TABLE waits before the snapshot is taken. Only migrations write to this table.
+BEGIN_WRITE: Final = "BEGIN ISOLATION LEVEL SERIALIZABLE; LOCK TABLE schema_version IN ROW SHARE MODE"
+BEGIN_EXCLUSIVE_WRITE: Final = "BEGIN ISOLATION LEVEL SERIALIZABLE; LOCK TABLE schema_version IN EXCLUSIVE MODE"
 
-_TRIES: Final = 10
-_TRIES_BESIDE_OTHERS: Final = 3
-"""After so many conflicts a transaction asks for the database alone, where it can meet no other one."""
+_ATTEMPTS: Final = 10
+_SHARED_ATTEMPTS: Final = 3
+"""After so many conflicts a transaction locks out all others, so that there can be no further conflict."""
 
 _FIRST_PAUSE: Final = 0.001
 
-_CONFLICTS: Final = frozenset({"40001", "40P01"})
-# Of two that insert the same row the later one may be told so instead of being told to try again; SQL, class 23.
-_MAYBE_CONFLICTS: Final = frozenset({"23503", "23505"})
-_GONE: Final = frozenset({"25006", "57P01", "57P02", "57P03", "57P05", "25P03"})
+_CONFLICT_STATES: Final = frozenset({"40001", "40P01"})
+# A concurrent insert of the same row can fail with one of these instead of a serialization error; SQL class 23.
+_POSSIBLE_CONFLICT_STATES: Final = frozenset({"23503", "23505"})
+_LOST_STATES: Final = frozenset({"25006", "57P01", "57P02", "57P03", "57P05", "25P03"})
 
 
 class Conflict(Exception):
-    """The transaction was undone because of others; `error` is what it is if it comes without any other."""
+    """The transaction conflicted with others. `error` is the real error if it also occurs without any others."""
 
     def __init__(self, error: psycopg.Error) -> None:
         super().__init__(str(error))
         self.error = error
-        self.is_certain = error.sqlstate in _CONFLICTS
+        self.is_certain = error.sqlstate in _CONFLICT_STATES
 
 
 class ConnectionLost(Exception):
-    """The connection broke, and nothing that was begun on it has happened."""
+    """The connection broke, and the transaction on it did not commit."""
 
 
 def address_of(url: str) -> str:
-    """The connection string for an address of the settings. Raises DatabaseUnusable."""
+    """The connection string for a URL. Raises DatabaseUnusable."""
     try:
         return make_conninfo("", **{**_PARAMETERS, **conninfo_to_dict(url)})
     except psycopg.ProgrammingError as error:
@@ -89,14 +89,14 @@ def address_of(url: str) -> str:
 
 
 class _TextDumper(StrDumper):
-    """NUL, which texts of PostgreSQL cannot have, becomes its neighbour: names have neither, and sort the same way."""
+    """Replaces NUL, which PostgreSQL does not store, by U+0001. Names have neither, and the sort order is the same."""
 
     def dump(self, obj: str) -> Buffer | None:
         return super().dump(obj.replace("\0", "\1"))
 
 
 class _SumLoader(NumericBinaryLoader):
-    """What PostgreSQL's sums of BIGINT are: integers."""
+    """Loads sums of BIGINT, which PostgreSQL returns as numeric, as integers."""
 
     def load(self, data: Buffer) -> Any:
         return int(super().load(data))
@@ -104,7 +104,7 @@ class _SumLoader(NumericBinaryLoader):
 
 def _adapters() -> AdaptersMap:
     adapters = AdaptersMap(psycopg.adapters)
-    # One type for each kind of value, so that a statement is prepared once, and NULL can be compared with.
+    # One type per kind of value, so that a statement is prepared only once and NULL can be compared.
     adapters.register_dumper(int, Int8BinaryDumper)
     adapters.register_dumper(str, _TextDumper)
     adapters.register_loader("numeric", _SumLoader)
@@ -135,9 +135,9 @@ class PostgresTransaction:
 
     def run_each(self, sql: str, rows: Iterable[Mapping[str, Any]]) -> None:
         """`run` with the values of one row after the other, in one trip."""
-        given = list(rows)
-        if given:
-            self._connection.cursor().executemany(for_postgres(sql).encode(), given)
+        values = list(rows)
+        if values:
+            self._connection.cursor().executemany(for_postgres(sql).encode(), values)
 
     def fill(self, table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
         """Add many whole rows to a table, as one statement."""
@@ -154,90 +154,90 @@ class PostgresTransaction:
         return self._connection.execute(for_postgres(sql).encode(), values, binary=True)
 
 
-class _Statement(PostgresTransaction):
-    """A transaction that is one statement, and refuses to be more."""
+class _SingleStatement(PostgresTransaction):
+    """A transaction of a single statement; rejects a second one."""
 
-    __slots__ = ("_is_over",)
+    __slots__ = ("_is_used",)
 
     def __init__(self, connection: psycopg.Connection) -> None:
         super().__init__(connection)
-        self._is_over = False
+        self._is_used = False
 
     def _execute(self, sql: str, values: dict[str, Any]) -> psycopg.Cursor:
-        if self._is_over:
+        if self._is_used:
             raise RuntimeError("two statements without a transaction around them may see different rows")
-        self._is_over = True
+        self._is_used = True
         return super()._execute(sql, values)
 
 
 class Connection:
-    """One connection, for one thread at a time: opened when it is needed, and anew when it was lost."""
+    """One connection, used by one thread at a time; opened on first use and again after it was lost."""
 
     def __init__(self, address: str) -> None:
         self._address = address
         self._connection: psycopg.Connection | None = None
 
     def read(self, work: Work[T]) -> T:
-        """Do `work` on one snapshot."""
-        return self._again_if_lost(READING, work)
+        """Run `work` on one snapshot."""
+        return self._retry_if_lost(BEGIN_READ, work)
 
     def read_one(self, work: Work[T]) -> T:
-        """Do `work` of one statement."""
-        return self._again_if_lost("", work)
+        """Run `work`, which is a single statement."""
+        return self._retry_if_lost("", work)
 
     def write(self, work: Work[T]) -> T:
-        """Do `work` as if nobody else wrote, again and again if need be."""
-        for attempt in range(_TRIES):
-            is_alone = attempt >= _TRIES_BESIDE_OTHERS
+        """Run `work` in a serializable transaction; repeats it after conflicts."""
+        for attempt in range(_ATTEMPTS):
+            is_exclusive = attempt >= _SHARED_ATTEMPTS
             try:
-                return self._again_if_lost(WRITING_ALONE if is_alone else WRITING, work)
+                return self._retry_if_lost(BEGIN_EXCLUSIVE_WRITE if is_exclusive else BEGIN_WRITE, work)
             except Conflict as conflict:
-                if is_alone and not conflict.is_certain:
+                if is_exclusive and not conflict.is_certain:
                     raise conflict.error from None
-            time.sleep(random.uniform(0, _FIRST_PAUSE * 2**attempt))  # noqa: S311 - no secret
-        raise Unavailable(reason="Too many others changed the same at the same time")
+            time.sleep(random.uniform(0, _FIRST_PAUSE * 2**attempt))  # noqa: S311 - not a secret
+        raise Unavailable(reason="The database had too many conflicting changes")
 
     def run(self, begin: str, work: Callable[[PostgresTransaction], T]) -> T:
-        """One transaction, or one statement without `begin`, tried once.
+        """Run one transaction, or without `begin` one statement, once.
 
         Raises Conflict, ConnectionLost, Unavailable.
         """
-        connection = self._connected()
+        connection = self._open()
         try:
             try:
                 if begin:
                     connection.execute(begin.encode())
-                result = work(PostgresTransaction(connection) if begin else _Statement(connection))
+                result = work(PostgresTransaction(connection) if begin else _SingleStatement(connection))
             except psycopg.Error as error:
-                raise _meaning(error, connection) from error
+                raise _translated(error, connection) from error
             if begin:
                 _commit(connection)
         except BaseException:
-            self._undo(connection)
+            self._roll_back(connection)
             raise
         return result
 
-    def hold(self) -> None:
-        """Begin a snapshot that stays until `close`, for `read_blocking`."""
-        self._connected().execute(READING.encode())
+    def begin_snapshot(self) -> None:
+        """Begin a snapshot for `read_snapshot`; it lasts until `close`."""
+        self._open().execute(BEGIN_READ.encode())
 
-    def read_blocking(self, work: Work[T]) -> T:
-        """Do a part of the work on the snapshot that is held; what fails ends it. Raises Unavailable."""
-        connection = self._connected()
+    def read_snapshot(self, work: Work[T]) -> T:
+        """Run `work` on that snapshot; an error ends the snapshot. Raises Unavailable."""
+        connection = self._open()
         try:
             return work(PostgresTransaction(connection))
         except psycopg.Error as error:
-            meaning = _meaning(error, connection)
-            if isinstance(meaning, ConnectionLost):
-                meaning = Unavailable(reason="The connection to the database was lost")
-            raise meaning from error
+            translated = _translated(error, connection)
+            if isinstance(translated, ConnectionLost):
+                translated = Unavailable(reason="The connection to the database was lost")
+            raise translated from error
 
     def close(self) -> None:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
 
-    def _again_if_lost(self, begin: str, work: Work[T]) -> T:
+    def _retry_if_lost(self, begin: str, work: Work[T]) -> T:
         try:
             return self.run(begin, work)
         except ConnectionLost:
@@ -247,7 +247,7 @@ class Connection:
         except ConnectionLost as lost:
             raise Unavailable(reason="The connection to the database was lost") from lost
 
-    def _connected(self) -> psycopg.Connection:
+    def _open(self) -> psycopg.Connection:
         if self._connection is None or self._connection.closed:
             try:
                 self._connection = psycopg.connect(self._address, autocommit=True, context=ADAPTERS)
@@ -255,10 +255,10 @@ class Connection:
                 self._connection.execute(_SESSION.encode())
             except psycopg.Error as error:
                 self.close()
-                raise Unavailable(reason=f"The database does not answer: {first_line(error)}") from error
+                raise Unavailable(reason=f"The database is not available: {first_line(error)}") from error
         return self._connection
 
-    def _undo(self, connection: psycopg.Connection) -> None:
+    def _roll_back(self, connection: psycopg.Connection) -> None:
         try:
             if connection.info.transaction_status is not TransactionStatus.IDLE:
                 connection.execute("ROLLBACK")
@@ -268,31 +268,31 @@ class Connection:
 
 def _commit(connection: psycopg.Connection) -> None:
     try:
-        done = connection.execute("COMMIT").statusmessage
+        status = connection.execute("COMMIT").statusmessage
     except psycopg.Error as error:
-        meaning = _meaning(error, connection)
-        if isinstance(meaning, ConnectionLost):
-            reason = "The connection to the database was lost in a commit, and whether it happened is not known"
+        translated = _translated(error, connection)
+        if isinstance(translated, ConnectionLost):
+            reason = "The connection to the database was lost during a commit; it may or may not have succeeded"
             raise Unavailable(reason=reason) from error
-        raise meaning from error
-    if done != "COMMIT":
-        raise RuntimeError("a failed statement was caught, and the transaction went on as if nothing had happened")
+        raise translated from error
+    if status != "COMMIT":
+        raise RuntimeError("work caught the error of a failed statement, so its transaction could not commit")
 
 
-def _meaning(error: psycopg.Error, connection: psycopg.Connection) -> Exception:
+def _translated(error: psycopg.Error, connection: psycopg.Connection) -> Exception:
     state = error.sqlstate or ""
-    if state in _CONFLICTS | _MAYBE_CONFLICTS:
+    if state in _CONFLICT_STATES | _POSSIBLE_CONFLICT_STATES:
         return Conflict(error)
     if state == SEALED_STATE:
         return Unavailable(reason=SEALED)
-    if connection.closed or state in _GONE or state.startswith("08"):
+    if connection.closed or state in _LOST_STATES or state.startswith("08"):
         connection.close()
         return ConnectionLost(first_line(error))
     if isinstance(error, psycopg.OperationalError):
-        return Unavailable(reason=f"The database cannot do that now: {first_line(error)}")
+        return Unavailable(reason=f"The database cannot do this now: {first_line(error)}")
     return error
 
 
 def first_line(error: psycopg.Error) -> str:
-    """What went wrong, without the statement that it went wrong in."""
+    """The error message without the text of the statement."""
     return str(error).strip().partition("\n")[0]

@@ -1,11 +1,11 @@
-"""PostgreSQL as the database of any number of nodes: transactions in threads, and look-ups that are remembered.
+"""The PostgreSQL database, shared by all nodes: transactions in threads, and cached lookups.
 
-    event loop ──recall()─> which snapshot is it now? (postgres_snapshots.py) ── the same as before: what is remembered
-    event loop ──read()───> a thread with a connection: BEGIN … READ ONLY, the work, COMMIT
-    event loop ──write()──> one of other threads, likewise: BEGIN … SERIALIZABLE, the work, COMMIT; again in a conflict
+    event loop ──read_cached()─> the current version of the data (`versions.py`) ── unchanged: the cached result
+    event loop ──read()────────> a reader thread with a connection: BEGIN … READ ONLY, the work, COMMIT
+    event loop ──write()───────> a writer thread with a connection: BEGIN … SERIALIZABLE, the work, COMMIT
 
-Use cases are written as if nobody else were there, and serializable transactions make that true: what could not have
-been done one after the other is undone and done again. No node holds anything that another one needs.
+Use cases are written as if they ran alone. Serializable isolation guarantees it: transactions that could not have run
+one after the other are rolled back and run again. No node holds state that another node needs.
 """
 
 from __future__ import annotations
@@ -18,42 +18,42 @@ from contextlib import asynccontextmanager
 from typing import Any, Final, TypeVar
 
 from moorage.domain.errors import Unavailable
-from moorage.metadata.database import CachedUntil, Work, is_there
-from moorage.metadata.engines.postgres.cache import Memory
+from moorage.metadata.database import CachedUntil, Work, is_found
+from moorage.metadata.engines.postgres.cache import LookupCache
 from moorage.metadata.engines.postgres.connections import Connection
-from moorage.metadata.engines.postgres.snapshots import Snapshots
+from moorage.metadata.engines.postgres.versions import VersionReader
 
 T = TypeVar("T")
 
-_QUEUE: Final = 2000
-"""Pieces of work that wait for a connection at most: more would only be answered too late."""
+_MAX_QUEUED: Final = 2000
+"""Maximum number of waiting calls; more would get their result too late."""
 
 
 class PostgresDatabase:
-    """One process's connections to PostgreSQL: half of them to read by, half to write by, and one more to ask by."""
+    """One process's connections to PostgreSQL: half for reads, half for writes, and one for the current version."""
 
     def __init__(self, address: str, connections: int) -> None:
         self._address = address
-        self._readers = _Connections(address, connections // 2, "database-reader")
-        self._writers = _Connections(address, connections - connections // 2, "database-writer")
-        self._snapshots = Snapshots(address)
-        self._memory = Memory(self._snapshots, self._readers.run)
+        self._readers = _ConnectionPool(address, connections // 2, "database-reader")
+        self._writers = _ConnectionPool(address, connections - connections // 2, "database-writer")
+        self._versions = VersionReader(address)
+        self._cache = LookupCache(self._versions, self._readers.run)
 
     async def read(self, work: Work[T]) -> T:
         """Run `work` on a snapshot, in a thread."""
         return await self._readers.run(lambda connection: connection.read(work))
 
     async def read_one(self, work: Work[T]) -> T:
-        """`read` for work of one statement, without a transaction around it."""
+        """`read` for work of a single statement, without a transaction around it."""
         return await self._readers.run(lambda connection: connection.read_one(work))
 
     def read_blocking(self, work: Work[T]) -> T:
-        """`read` for callers that are not on an event loop."""
-        return self._readers.transact(lambda connection: connection.read(work))
+        """`read` for callers without an event loop."""
+        return self._readers.run_blocking(lambda connection: connection.read(work))
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[PostgresSnapshot]:
-        """On a connection of its own, since the others go on."""
+        """See `Database.snapshot`. Uses a connection of its own, so that other reads can continue."""
         connection = Connection(self._address)
         state = PostgresSnapshot(connection, self._readers)
         try:
@@ -67,86 +67,86 @@ class PostgresDatabase:
         key: Hashable,
         work: Work[T],
         *,
-        keep: Callable[[T], bool] = is_there,
+        keep: Callable[[T], bool] = is_found,
         until: CachedUntil = CachedUntil.ANY_CHANGE,
     ) -> T:
-        """`read`, or what it gave for the same `key` if nothing that matters was committed since, by any node."""
-        return await self._memory.read_cached(key, work, keep, until)
+        """`read`, or the cached result for `key` if no node has committed a relevant change since."""
+        return await self._cache.read_cached(key, work, keep, until)
 
     async def write(self, work: Work[T]) -> T:
         """Run `work` in a transaction; returns after its commit has reached the server's disk.
 
-        Raises Unavailable when the commit did not happen, and when nobody knows whether it did.
+        Raises Unavailable when the commit failed, or when its outcome is not known.
         """
         return await self.write_later(work)
 
     def write_later(self, work: Work[T]) -> asyncio.Future[T]:
-        """`write` for callers that do not wait; what the future holds is theirs to look at."""
+        """`write` for callers that do not wait; they handle the result of the future."""
         return self._writers.run(lambda connection: connection.write(work))
 
     async def is_reachable(self) -> bool:
         try:
-            return bool(await self._snapshots.current())
+            return bool(await self._versions.current())
         except Unavailable:
             return False
 
     def start(self) -> None:
-        """Connections are opened when they are needed."""
+        """Do nothing: connections are opened on first use."""
 
     def close(self) -> None:
-        """Finish what is begun and close the connections."""
+        """Finish started work and close the connections."""
         self._writers.close()
         self._readers.close()
-        self._snapshots.close()
+        self._versions.close()
 
 
 class PostgresSnapshot:
-    """A `Snapshot`: the read transaction of one connection, on which any thread may work, one at a time."""
+    """A `Snapshot`: the read transaction of one connection. Any thread may use it, one at a time."""
 
-    def __init__(self, connection: Connection, threads: _Connections) -> None:
+    def __init__(self, connection: Connection, threads: _ConnectionPool) -> None:
         self._connection = connection
         self._threads = threads
 
     async def begin(self) -> None:
-        await self._threads.run(lambda _: self._connection.hold())
+        await self._threads.run(lambda _: self._connection.begin_snapshot())
 
     async def read(self, work: Work[T]) -> T:
-        return await self._threads.run(lambda _: self._connection.read_blocking(work))
+        return await self._threads.run(lambda _: self._connection.read_snapshot(work))
 
 
-class _Connections:
-    """Threads that have a connection each."""
+class _ConnectionPool:
+    """A thread pool in which each thread has a connection."""
 
     def __init__(self, address: str, count: int, name: str) -> None:
         self._address = address
-        self._own = threading.local()
-        self._lanes: list[Connection] = []
+        self._local = threading.local()
+        self._connections: list[Connection] = []
         self._threads = ThreadPoolExecutor(count, name, initializer=self._open)
         self._waiting = 0
 
     def run(self, work: Callable[[Connection], T]) -> asyncio.Future[T]:
-        """Do `work` in the next thread that is free; it is done even if nobody waits for it any more."""
+        """Run `work` in the next free thread; it runs even if the caller stops waiting."""
         loop = asyncio.get_running_loop()
-        if self._waiting >= _QUEUE:
-            raise Unavailable(reason="Too many requests wait for the database")
+        if self._waiting >= _MAX_QUEUED:
+            raise Unavailable(reason="Too many requests are waiting for the database")
         self._waiting += 1
-        done = loop.run_in_executor(self._threads, lambda: work(self._own.connection))
-        done.add_done_callback(self._ended)
+        done = loop.run_in_executor(self._threads, lambda: work(self._local.connection))
+        done.add_done_callback(self._finished)
         return asyncio.shield(done)
 
-    def transact(self, work: Callable[[Connection], T]) -> T:
-        """`run` for callers that are not on an event loop."""
-        return self._threads.submit(lambda: work(self._own.connection)).result()
+    def run_blocking(self, work: Callable[[Connection], T]) -> T:
+        """`run` for callers without an event loop."""
+        return self._threads.submit(lambda: work(self._local.connection)).result()
 
     def close(self) -> None:
-        """Finish what waits, and close the connections."""
+        """Finish waiting work and close the connections."""
         self._threads.shutdown()
-        for connection in self._lanes:
+        for connection in self._connections:
             connection.close()
 
     def _open(self) -> None:
-        self._own.connection = Connection(self._address)
-        self._lanes.append(self._own.connection)
+        self._local.connection = Connection(self._address)
+        self._connections.append(self._local.connection)
 
-    def _ended(self, _done: asyncio.Future[Any]) -> None:
+    def _finished(self, _done: asyncio.Future[Any]) -> None:
         self._waiting -= 1

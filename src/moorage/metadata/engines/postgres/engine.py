@@ -1,4 +1,4 @@
-"""A PostgreSQL database before and beside serving: any number of nodes have it open, so it is migrated by command."""
+"""The PostgreSQL engine. Several nodes share the database, so only `moorage migrate` updates its schema."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from moorage.metadata.migration import moves
 
 T = TypeVar("T")
 
-_MOVE: Final = 0x6D6F7665
-"""Names the lock at which moves to one database meet."""
+_MIGRATION_LOCK: Final = 0x6D6F7665
+"""The key of the advisory lock that migrations to this database hold."""
 
-_ALTERING: Final = "BEGIN; LOCK TABLE schema_version IN EXCLUSIVE MODE"
+_BEGIN_EXCLUSIVE: Final = "BEGIN; LOCK TABLE schema_version IN EXCLUSIVE MODE"
 
 _CONNECTIONS: Final = """
 SELECT state, count(*) FROM pg_stat_activity
@@ -28,7 +28,7 @@ WHERE datname = current_database() AND usename = current_user AND state IS NOT N
 
 
 class PostgresEngine:
-    """The `Engine` at an address, such as `postgresql://moorage@db.example/moorage`. Raises DatabaseUnusable."""
+    """The `Engine` for a URL such as `postgresql://moorage@db.example/moorage`. Raises DatabaseUnusable."""
 
     def __init__(self, url: str, connections: int) -> None:
         self._address = address_of(url)
@@ -42,45 +42,47 @@ class PostgresEngine:
         with closing(Connection(self._address)) as connection:
             return schema_postgres.migrate(connection)
 
-    def transact(self, work: Work[T], *, unfinished: bool = False) -> T:
+    def transact(self, work: Work[T], *, during_migration: bool = False) -> T:
         with closing(Connection(self._address)) as connection:
-            connection.read(schema_postgres.require if unfinished else _require_usable)
+            connection.read(schema_postgres.require if during_migration else _require_usable)
             return connection.write(work)
 
-    def is_blank(self) -> bool:
+    def is_empty(self) -> bool:
         with closing(Connection(self._address)) as connection:
-            return connection.read(schema_postgres.is_blank)
+            return connection.read(schema_postgres.is_empty)
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
-        """By a lock of a session of its own, which ends with the process."""
+    def lock_migration(self) -> Iterator[None]:
+        """Hold an advisory lock in a session of its own; it ends with the process."""
         with closing(Connection(self._address)) as connection:
-            if not connection.read(lambda tx: tx.one("SELECT pg_try_advisory_lock(:lock)", lock=_MOVE) == (True,)):
-                raise DatabaseUnusable("another moorage migrate --to this database is under way")
+            if not connection.read(
+                lambda tx: tx.one("SELECT pg_try_advisory_lock(:lock)", lock=_MIGRATION_LOCK) == (True,)
+            ):
+                raise DatabaseUnusable("another moorage migrate --to is already running for this database")
             yield
 
     def seal(self, work: Work[T]) -> T:
-        return self._alter(sealing.with_work(sealing.seal_postgres, work))
+        return self._run_exclusive(sealing.combined(sealing.seal_postgres, work))
 
     def unseal(self, work: Work[T]) -> T:
-        return self._alter(sealing.with_work(sealing.unseal_postgres, work))
+        return self._run_exclusive(sealing.combined(sealing.unseal_postgres, work))
 
-    def continue_ids(self) -> None:
-        self._alter(schema_postgres.continue_ids)
+    def advance_sequences(self) -> None:
+        self._run_exclusive(schema_postgres.advance_sequences)
 
-    def _alter(self, work: Work[T]) -> T:
-        """A transaction while no writer is under way and none begins."""
+    def _run_exclusive(self, work: Work[T]) -> T:
+        """Run a transaction while no writer is active and none can start."""
         with closing(Connection(self._address)) as connection:
             try:
-                return connection.run(_ALTERING, work)
+                return connection.run(_BEGIN_EXCLUSIVE, work)
             except (Conflict, ConnectionLost) as failure:
-                raise Unavailable(reason=f"The database did not do that: {failure}") from None
+                raise Unavailable(reason=f"The database could not do this: {failure}") from None
 
     def open(self) -> PostgresDatabase:
         return PostgresDatabase(self._address, self._connections)
 
     def connections(self) -> Mapping[str, int]:
-        """Those of the same user, the one that asks among them."""
+        """The connections of this database user, including the one for this query."""
         with closing(Connection(self._address)) as connection:
             return dict(connection.read(lambda tx: tx.all(_CONNECTIONS)))
 

@@ -1,6 +1,6 @@
-"""The schema of a PostgreSQL database: brought up to date by `moorage migrate`, and looked at by everybody else.
+"""The schema of a PostgreSQL database: `moorage migrate` updates it, all other programs check it.
 
-`schema_version` has one row: how many steps were taken, and how many of them a program must know to work beside them.
+`schema_version` has one row: the number of steps that were applied, and how many of them a program must know.
 """
 
 from __future__ import annotations
@@ -11,31 +11,31 @@ from moorage import failpoints
 from moorage.metadata.database import DatabaseUnusable, Transaction
 from moorage.metadata.engines.dialects import schema_for_postgres
 from moorage.metadata.engines.postgres.connections import Connection, PostgresTransaction
-from moorage.metadata.migrations.scripts import steps_of_this_program
+from moorage.metadata.migrations.scripts import schema_steps
 
-_HARMLESS: Final = "-- Programs before this step may go on."
-"""The first line of a step whose tables and columns a program need not know to keep every promise."""
+_COMPATIBLE: Final = "-- Programs before this step may go on."
+"""The first line of a step that older programs need not know to keep all promises."""
 
 _VERSION_TABLE: Final = "CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL, oldest BIGINT NOT NULL)"
-_LOCK: Final = 0x6D6F6F72
-"""Names the lock at which programs that migrate wait for each other: before the table that will be locked is there."""
+_SCHEMA_LOCK: Final = 0x6D6F6F72
+"""The key of the advisory lock for schema updates; it works before any table exists."""
 
 
 def migrate(connection: Connection) -> tuple[int, int]:
-    """Apply the steps that the database lacks, all or none; returns its version before and after.
+    """Apply all missing steps in one transaction; returns the schema version before and after.
 
-    Raises DatabaseUnusable when a program that is newer than this one has changed the schema.
+    Raises DatabaseUnusable when a newer program has changed the schema.
     """
-    steps = steps_of_this_program()
+    steps = schema_steps()
 
     def apply(tx: PostgresTransaction) -> tuple[int, int]:
-        tx.run("SELECT pg_advisory_xact_lock(:lock)", lock=_LOCK)
+        tx.run("SELECT pg_advisory_xact_lock(:lock)", lock=_SCHEMA_LOCK)
         tx.run(_VERSION_TABLE)
         before = _version(tx)
         if before > len(steps):
-            raise DatabaseUnusable(_newer(before, len(steps)))
+            raise DatabaseUnusable(_newer_schema(before, len(steps)))
         if before < len(steps):
-            tx.run("LOCK TABLE schema_version IN ACCESS EXCLUSIVE MODE")  # No writer is under way, and none begins.
+            tx.run("LOCK TABLE schema_version IN ACCESS EXCLUSIVE MODE")  # waits for writers; no other can start
             for step in steps[before:]:
                 for statement in schema_for_postgres(step):
                     tx.run(statement)
@@ -44,7 +44,7 @@ def migrate(connection: Connection) -> tuple[int, int]:
             tx.run(
                 "INSERT INTO schema_version (version, oldest) VALUES (:version, :oldest)",
                 version=len(steps),
-                oldest=oldest_of(steps),
+                oldest=required_version(steps),
             )
         return before, len(steps)
 
@@ -52,9 +52,9 @@ def migrate(connection: Connection) -> tuple[int, int]:
 
 
 def require(tx: Transaction) -> None:
-    """Pass with a schema that this program can work with. Raises DatabaseUnusable."""
-    known = len(steps_of_this_program())
-    if is_blank(tx):
+    """Check that this program can work with the schema. Raises DatabaseUnusable."""
+    known = len(schema_steps())
+    if is_empty(tx):
         raise DatabaseUnusable("the database is empty: run moorage migrate with the same --database first")
     version, oldest = tx.one("SELECT version, oldest FROM schema_version") or (0, 0)
     if version < known:
@@ -62,16 +62,16 @@ def require(tx: Transaction) -> None:
             f"the database has schema {version}, and this program needs {known}: run moorage migrate first"
         )
     if oldest > known:
-        raise DatabaseUnusable(_newer(version, known))
+        raise DatabaseUnusable(_newer_schema(version, known))
 
 
-def is_blank(tx: Transaction) -> bool:
+def is_empty(tx: Transaction) -> bool:
     """Whether the database was never migrated."""
     return tx.one("SELECT to_regclass('schema_version')::text") == (None,)
 
 
-def continue_ids(tx: Transaction) -> None:
-    """Let the engine give ids behind those that are there: rows that were brought with theirs did not count."""
+def advance_sequences(tx: Transaction) -> None:
+    """Set the sequences above the ids in use: rows that were copied with their ids did not advance them."""
     identities = tx.all(
         "SELECT table_name::text, column_name::text FROM information_schema.columns"
         " WHERE table_schema = current_schema() AND is_identity = 'YES'"
@@ -83,9 +83,9 @@ def continue_ids(tx: Transaction) -> None:
         )
 
 
-def oldest_of(steps: list[str]) -> int:
-    """How many of these steps a program must know: all up to the last that is not harmless."""
-    return max((number for number, step in enumerate(steps, 1) if not step.startswith(_HARMLESS)), default=0)
+def required_version(steps: list[str]) -> int:
+    """How many of these steps a program must know: all up to the last step that is not compatible."""
+    return max((number for number, step in enumerate(steps, 1) if not step.startswith(_COMPATIBLE)), default=0)
 
 
 def _version(tx: Transaction) -> int:
@@ -93,5 +93,5 @@ def _version(tx: Transaction) -> int:
     return int(row[0]) if row else 0
 
 
-def _newer(version: int, known: int) -> str:
+def _newer_schema(version: int, known: int) -> str:
     return f"the database was changed by a newer Moorage (schema {version}, this program knows {known}): upgrade it"

@@ -1,1 +1,1 @@
-"""The embedded database."""
+"""The SQLite engine: the embedded database."""

@@ -1,12 +1,12 @@
-"""The embedded database: SQLite through apsw, read in place, written by one thread whose commits share an fsync.
+"""The SQLite database, through apsw: reads run on the event loop, and one thread writes in batches that share an fsync.
 
-    event loop ──read()──> reader connection (WAL snapshot, a few microseconds, no thread hop)
-    event loop ──write()─> queue ─> writer thread: BEGIN IMMEDIATE, one SAVEPOINT a request, COMMIT, then all answers
+    event loop ──read()──> reader connection (WAL snapshot, a few microseconds, no thread switch)
+    event loop ──write()─> queue ─> writer thread: BEGIN IMMEDIATE, one SAVEPOINT per request, COMMIT, then all results
 
-Several worker processes open the same file; each has its own two connections. Writers of different processes queue at a
-lock file, in the kernel, since SQLite's own waiting is a loop of sleeps.
+Several worker processes open the same file; each has two connections. Writers of different processes wait for a lock
+on a file, in the kernel, because SQLite's own waiting is a loop of sleeps.
 
-SQLite versions 3.7.0 to 3.51.2 can corrupt a WAL database that two connections write; older ones are refused.
+SQLite 3.7.0 to 3.51.2 can corrupt a WAL database that two connections write; those versions are rejected.
 """
 
 from __future__ import annotations
@@ -25,18 +25,16 @@ import apsw
 import msgspec
 
 from moorage.domain.errors import Unavailable
-from moorage.metadata.database import CachedUntil, DatabaseUnusable, Work, is_there
+from moorage.metadata.database import CachedUntil, DatabaseUnusable, Work, is_found
 from moorage.metadata.engines.dialects import SEALED, for_sqlite
+from moorage.metadata.engines.result_cache import ResultCache
 from moorage.metadata.engines.sqlite.generation import Generation
 
 T = TypeVar("T")
 
-_OLDEST_SQLITE: Final = 3_051_003
-_BATCH: Final = 64
-"""Requests whose writes share one commit at most: bounds what a single slow one can hold up."""
-
-_REMEMBERED: Final = 2048
-"""Results that a process remembers at most."""
+_MIN_SQLITE: Final = 3_051_003
+_MAX_BATCH: Final = 64
+"""Maximum number of writes that share a commit; limits how long one slow write can delay others."""
 
 _PRAGMAS: Final = """
 PRAGMA journal_mode = WAL;
@@ -100,29 +98,29 @@ class SqliteSnapshot:
 
 
 class SqliteDatabase:
-    """One process's view of the database file."""
+    """One process's connections to the database file."""
 
     def __init__(self, path: Path) -> None:
-        _refuse_old_sqlite()
+        _require_safe_sqlite()
         self._path = path
         self._reader = _connect(path)
         self._reader.execute("PRAGMA query_only = ON")
         self._reading = SqliteTransaction(self._reader)
         self._generation = _generation_of(path)
-        self._remembered = {until: _Remembered(self._generation.read(until)) for until in CachedUntil}
-        self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._cached = {until: ResultCache() for until in CachedUntil}
+        self._queue: queue.SimpleQueue[_QueuedWrite | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
 
     async def read(self, work: Work[T]) -> T:
-        """Run `work` on a snapshot, here and now: point look-ups cost less than a hop to a thread would."""
+        """Run `work` on a snapshot, on the event loop: point lookups cost less than a switch to a thread."""
         return self.read_blocking(work)
 
     async def read_one(self, work: Work[T]) -> T:
-        """`read` for work of one statement."""
+        """`read` for work of a single statement."""
         return work(self._reading)
 
     def read_blocking(self, work: Work[T]) -> T:
-        """`read` for callers that are not on an event loop."""
+        """`read` for callers without an event loop."""
         self._reader.execute("BEGIN")
         try:
             return work(self._reading)
@@ -131,7 +129,7 @@ class SqliteDatabase:
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[SqliteSnapshot]:
-        """On a connection of its own, since the state of the other one goes on."""
+        """See `Database.snapshot`. Uses a connection of its own, because other reads need newer states."""
         connection = _connect(self._path)
         try:
             connection.execute("PRAGMA query_only = ON")
@@ -145,36 +143,33 @@ class SqliteDatabase:
         key: Hashable,
         work: Work[T],
         *,
-        keep: Callable[[T], bool] = is_there,
+        keep: Callable[[T], bool] = is_found,
         until: CachedUntil = CachedUntil.ANY_CHANGE,
     ) -> T:
-        """`read`, or what it gave for the same `key` if nothing that matters was committed since, by any process."""
+        """`read`, or the cached result for `key` if no process has committed a relevant change since."""
         number = self._generation.read(until)
-        remembered = self._remembered[until]
-        if number != remembered.at:
-            self._remembered[until] = remembered = _Remembered(number)
-        elif key in remembered.results:
-            known: T = remembered.results[key]
+        cached = self._cached[until]
+        cached.set_version(number)
+        if key in cached.results:
+            known: T = cached.results[key]
             return known
         result = self.read_blocking(work)
         if keep(result) and self._generation.is_settled(number):
-            if len(remembered.results) >= _REMEMBERED:
-                remembered.results.clear()
-            remembered.results[key] = result
+            cached.add(key, result)
         return result
 
     async def write(self, work: Work[T]) -> T:
         """Run `work` in the writer's next transaction; returns after its commit has reached the disk.
 
-        Whatever `work` raises undoes its own changes only. Raises Unavailable when the disk is full.
+        An exception from `work` rolls back its own changes only. Raises Unavailable when the disk is full.
         """
         return await self.write_later(work)
 
     def write_later(self, work: Work[T]) -> asyncio.Future[T]:
-        """`write` for callers that do not wait; what the future holds is theirs to look at."""
-        job = _Job(work, asyncio.get_running_loop())
-        self._queue.put(job)
-        return job.future
+        """`write` for callers that do not wait; they handle the result of the future."""
+        write = _QueuedWrite(work, asyncio.get_running_loop())
+        self._queue.put(write)
+        return write.future
 
     async def is_reachable(self) -> bool:
         try:
@@ -183,12 +178,12 @@ class SqliteDatabase:
             return False
 
     def start(self) -> None:
-        """Start the writer; to be called in the process that writes, after any fork."""
+        """Start the writer thread in the process that writes, after any fork."""
         self._thread = threading.Thread(target=self._write_all, name="database-writer", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
-        """Finish what is queued and close the connections."""
+        """Finish queued work and close the connections."""
         if self._thread is not None:
             self._queue.put(None)
             self._thread.join()
@@ -200,35 +195,25 @@ class SqliteDatabase:
             while batch := self._next_batch():
                 writer.run(batch)
 
-    def _next_batch(self) -> list[_Job]:
+    def _next_batch(self) -> list[_QueuedWrite]:
         first = self._queue.get()
         if first is None:
             return []
         batch = [first]
-        while len(batch) < _BATCH:
+        while len(batch) < _MAX_BATCH:
             try:
-                job = self._queue.get_nowait()
+                write = self._queue.get_nowait()
             except queue.Empty:
                 break
-            if job is None:
+            if write is None:
                 self._queue.put(None)
                 break
-            batch.append(job)
+            batch.append(write)
         return batch
 
 
-class _Remembered:
-    """Results that are true for as long as a number of `Generation` stays the same."""
-
-    __slots__ = ("at", "results")
-
-    def __init__(self, at: bytes) -> None:
-        self.at = at
-        self.results: dict[Hashable, Any] = {}
-
-
-class _Job:
-    """A piece of work and the future that awaits its result."""
+class _QueuedWrite:
+    """A queued write and the future for its result."""
 
     __slots__ = ("error", "future", "loop", "result", "work")
 
@@ -239,8 +224,8 @@ class _Job:
         self.result: Any = None
         self.error: BaseException | None = None
 
-    def answer(self) -> None:
-        if self.future.done():  # The client went away; what it asked for has happened all the same.
+    def resolve(self) -> None:
+        if self.future.done():  # the client disconnected; the write has happened anyway
             return
         if self.error is None:
             self.future.set_result(self.result)
@@ -249,7 +234,7 @@ class _Job:
 
 
 class Writer:
-    """The connection that writes, and the lock file at which writers of other processes wait."""
+    """The connection that writes, and the lock file that excludes writers of other processes."""
 
     def __init__(self, connection: apsw.Connection, lock: int, generation: Generation) -> None:
         self._connection = connection
@@ -257,19 +242,19 @@ class Writer:
         self._transaction = SqliteTransaction(connection)
         self._lock = lock
 
-    def run(self, batch: list[_Job]) -> None:
-        """Do the jobs of a batch in one transaction, then answer all of them."""
+    def run(self, batch: list[_QueuedWrite]) -> None:
+        """Run a batch in one transaction, then set the results of all its writes."""
         try:
             with self._locked():
-                for job in batch:
-                    self._do(job)
-        except Exception as error:  # noqa: BLE001 - whatever it was, all who wait are told, and the thread goes on
-            for job in batch:
-                job.error = _translated(error)
-        _answer(batch)
+                for write in batch:
+                    self._run_one(write)
+        except Exception as error:  # noqa: BLE001 - all waiting requests get the error, and the thread continues
+            for write in batch:
+                write.error = _translated(error)
+        _resolve(batch)
 
     def transact(self, work: Work[T]) -> T:
-        """Do one piece of work in a transaction of its own."""
+        """Run one function in a transaction of its own."""
         with self._locked():
             try:
                 return work(self._transaction)
@@ -281,14 +266,14 @@ class Writer:
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         try:
             self._connection.execute("BEGIN IMMEDIATE")
-            before = self._rules()
+            before = self._access_revision()
             yield
             self._generation.begin(
-                CachedUntil.ANY_CHANGE, *([CachedUntil.CHANGE_OF_RULES] if self._rules() != before else [])
+                CachedUntil.ANY_CHANGE, *([CachedUntil.ACCESS_CHANGE] if self._access_revision() != before else [])
             )
             self._connection.execute("COMMIT")
         except BaseException:
-            # After a full disk or a failed write SQLite may have rolled back by itself (lang_transaction.html).
+            # After a full disk or a failed write, SQLite may have rolled back already (lang_transaction.html).
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             raise
@@ -296,31 +281,31 @@ class Writer:
             self._generation.end()
             fcntl.flock(self._lock, fcntl.LOCK_UN)
 
-    def _rules(self) -> int:
-        """How often the rules have changed, if there is a table yet that says so."""
+    def _access_revision(self) -> int:
+        """The revision of the access data; 0 in a schema without its table."""
         try:
             return int(self._connection.execute("SELECT revision FROM rules").get)
         except apsw.SQLError:
             return 0
 
-    def _do(self, job: _Job) -> None:
+    def _run_one(self, write: _QueuedWrite) -> None:
         self._connection.execute("SAVEPOINT job")
         try:
-            job.result = job.work(self._transaction)
+            write.result = write.work(self._transaction)
         except apsw.FullError:
             raise
         except BaseException as error:
-            if not self._connection.in_transaction:  # SQLite gave up the whole batch, not this job only.
+            if not self._connection.in_transaction:  # SQLite rolled back the whole batch, not only this write
                 raise
-            job.error = _translated(error)
+            write.error = _translated(error)
             self._connection.execute("ROLLBACK TO job")
         self._connection.execute("RELEASE job")
 
 
 @contextmanager
 def open_writer(path: Path) -> Iterator[Writer]:
-    """The writing side of the database at `path`, for the writer thread and for commands."""
-    _refuse_old_sqlite()
+    """Open the database at `path` for writing, for the writer thread and for commands."""
+    _require_safe_sqlite()
     connection = _connect(path)
     lock = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     generation = _generation_of(path)
@@ -336,15 +321,11 @@ def _connect(path: Path) -> apsw.Connection:
     try:
         connection = apsw.Connection(str(path))
         connection.set_busy_timeout(10_000)
-        # Without this, SQLite plans a statement anew when values are bound to it: ten times the cost of running it.
+        # Otherwise SQLite plans a statement again whenever values are bound, which costs ten times its execution.
         connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
-        connection.execute(
-            _PRAGMAS
-        ).fetchall()  # A statement that gives a row holds up those behind it until it is read.
+        connection.execute(_PRAGMAS).fetchall()  # an unread row would block the following statements
     except apsw.Error as error:
-        raise DatabaseUnusable(
-            f"{path}: {error}; see whether its disk is full, and whether it may be written"
-        ) from error
+        raise DatabaseUnusable(f"{path}: {error}; check whether its disk is full and whether it is writable") from error
     return connection
 
 
@@ -352,8 +333,8 @@ def _generation_of(path: Path) -> Generation:
     return Generation(path.with_suffix(".generation"))
 
 
-def _refuse_old_sqlite() -> None:
-    if apsw.SQLITE_VERSION_NUMBER < _OLDEST_SQLITE:
+def _require_safe_sqlite() -> None:
+    if apsw.SQLITE_VERSION_NUMBER < _MIN_SQLITE:
         raise DatabaseUnusable(f"SQLite {apsw.sqlite_lib_version()} can corrupt the database: install apsw >= 3.51.3")
 
 
@@ -365,16 +346,16 @@ def _translated(error: BaseException) -> BaseException:
     return error
 
 
-def _answer(batch: list[_Job]) -> None:
-    """Wake each event loop once, however many of its requests the batch held."""
-    for loop in {job.loop for job in batch}:
-        jobs = [job for job in batch if job.loop is loop]
+def _resolve(batch: list[_QueuedWrite]) -> None:
+    """Wake each event loop once, however many requests of the batch it has."""
+    for loop in {write.loop for write in batch}:
+        writes = [write for write in batch if write.loop is loop]
         try:
-            loop.call_soon_threadsafe(_answer_all, jobs)
-        except RuntimeError:  # The loop is closed: the server is stopping, and nobody waits any more.
+            loop.call_soon_threadsafe(_resolve_all, writes)
+        except RuntimeError:  # the loop is closed: the server is stopping, and nobody waits
             continue
 
 
-def _answer_all(jobs: list[_Job]) -> None:
-    for job in jobs:
-        job.answer()
+def _resolve_all(writes: list[_QueuedWrite]) -> None:
+    for write in writes:
+        write.resolve()

@@ -1,4 +1,4 @@
-"""The embedded database before and beside serving: the server that opens it migrates it."""
+"""The SQLite engine. The server that opens the database also updates its schema."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 class SqliteEngine:
-    """The embedded database, one file, which the server that opens it brings up to date."""
+    """The `Engine` for one file. The server updates its schema at the start."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -29,35 +29,35 @@ class SqliteEngine:
     def migrate(self) -> tuple[int, int]:
         return schema.migrate(self._path)
 
-    def transact(self, work: Work[T], *, unfinished: bool = False) -> T:
+    def transact(self, work: Work[T], *, during_migration: bool = False) -> T:
         def checked(tx: Transaction) -> T:
             schema.require_current(tx)
-            if not unfinished:
+            if not during_migration:
                 moves.require_usable(tx)
             return work(tx)
 
         with open_writer(self._path) as writer:
             return writer.transact(checked)
 
-    def is_blank(self) -> bool:
+    def is_empty(self) -> bool:
         return not self._path.exists()
 
-    def alone(self) -> AbstractContextManager[None]:
-        """The lock of the data folder does that."""
+    def lock_migration(self) -> AbstractContextManager[None]:
+        """Do nothing: the lock of the data folder excludes other migrations."""
         return nullcontext()
 
     def seal(self, work: Work[T]) -> T:
-        return self.transact(sealing.with_work(sealing.seal_sqlite, work))
+        return self.transact(sealing.combined(sealing.seal_sqlite, work))
 
     def unseal(self, work: Work[T]) -> T:
-        return self.transact(sealing.with_work(sealing.unseal_sqlite, work))
+        return self.transact(sealing.combined(sealing.unseal_sqlite, work))
 
-    def continue_ids(self) -> None:
-        """SQLite looks at the rows."""
+    def advance_sequences(self) -> None:
+        """Do nothing: SQLite derives new ids from the rows."""
 
     def open(self) -> Database:
         return SqliteDatabase(self._path)
 
     def connections(self) -> Mapping[str, int]:
-        """None that a server would have to hold."""
+        """Empty: there are no connections to a server."""
         return {}

@@ -1,11 +1,11 @@
-"""Numbers that change with commits, in memory that all processes of a data folder share: with each, and with some.
+"""Change counters in shared memory: numbers that change with commits, for all processes of a data folder.
 
-What was read from the database stays true for as long as the number stays the same, so a process may remember it: a
-look at the number costs a tenth of a microsecond, the look-ups of a pull several dozen. The writer makes the number odd
-before its commit and even again after it, all under the writers' lock; while it is odd nothing is remembered. A writer
-that dies in between leaves it odd, until the next one. There is one number for each `CachedUntil`.
+There is one number for each `CachedUntil`. While a number stays the same, results read from the database stay true, so
+a process may cache them: reading the number takes 0.1 µs, the lookups of a pull dozens of microseconds. Under the
+writers' lock, the writer makes a number odd before its commit and even again after it. While it is odd, nothing is
+cached. A writer that dies in between leaves it odd until the next commit.
 
-The file's content means nothing after a restart, since no process remembers anything then.
+The file's content means nothing after a restart, because no process has cached results then.
 """
 
 from __future__ import annotations
@@ -34,22 +34,22 @@ class Generation:
             os.close(descriptor)
 
     def read(self, until: CachedUntil) -> bytes:
-        """The number, as bytes to compare."""
+        """The number, as bytes for comparison."""
         first = _BYTES * until.value
         return self._memory[first : first + _BYTES]
 
     @staticmethod
     def is_settled(number: bytes) -> bool:
-        """Whether no commit was under way."""
+        """Whether no commit was in progress when the number was read."""
         return not number[0] & 1
 
-    def begin(self, *ending: CachedUntil) -> None:
-        """Before a commit after which these numbers are others, under the writers' lock."""
-        for until in ending:
+    def begin(self, *changing: CachedUntil) -> None:
+        """Mark these numbers before a commit that changes them. The caller holds the writers' lock."""
+        for until in changing:
             self._write(until, self._number(until) | 1)
 
     def end(self) -> None:
-        """After a commit or a rollback, under the writers' lock."""
+        """Complete the change after a commit or a rollback. The caller holds the writers' lock."""
         for until in CachedUntil:
             number = self._number(until)
             self._write(until, number + (number & 1))

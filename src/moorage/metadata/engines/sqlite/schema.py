@@ -1,4 +1,4 @@
-"""Bring an embedded database to the schema of this program, or refuse one that a newer program has changed."""
+"""Schema updates of the embedded database; a schema of a newer program is rejected."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import apsw
 from moorage import failpoints
 from moorage.metadata.database import DatabaseUnusable, Transaction
 from moorage.metadata.engines.sqlite.database import Writer, open_writer
-from moorage.metadata.migrations.scripts import steps_of_this_program
+from moorage.metadata.migrations.scripts import schema_steps
 
 
 def migrate(path: Path) -> tuple[int, int]:
-    """Apply the steps that the database at `path` lacks, in one transaction; returns its version before and after.
+    """Apply all missing steps to the database at `path` in one transaction; returns the version before and after.
 
     Raises DatabaseUnusable when the database is newer than this program.
     """
-    steps = steps_of_this_program()
+    steps = schema_steps()
     with open_writer(path) as writer:
         current = _version(writer)
         if current > len(steps):
@@ -30,8 +30,8 @@ def migrate(path: Path) -> tuple[int, int]:
 
 
 def require_current(tx: Transaction) -> None:
-    """For commands, which leave migrating to the server. Raises DatabaseUnusable for another program's schema."""
-    current, known = _version_in(tx), len(steps_of_this_program())
+    """Check the schema, for commands; only the server updates it. Raises DatabaseUnusable for any other version."""
+    current, known = _version_in(tx), len(schema_steps())
     if current != known:
         raise DatabaseUnusable(
             f"the database has schema {current}, and this program knows {known}:"
@@ -57,7 +57,7 @@ def _version_in(tx: Transaction) -> int:
 
 
 def _statements(text: str) -> list[str]:
-    """The statements of a script; SQLite itself says where one ends."""
+    """The statements of a script; SQLite finds where each ends."""
     found, statement = [], ""
     for line in text.splitlines(keepends=True):
         statement += line

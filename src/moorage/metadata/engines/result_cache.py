@@ -1,0 +1,31 @@
+"""A cache of lookup results that are true for one version of the data; both engines use it."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any, Final
+
+_MAX_RESULTS: Final = 2048
+"""Maximum number of results in one cache."""
+
+
+class ResultCache:
+    """Results by key, for one version of the data at a time. A full cache is cleared."""
+
+    __slots__ = ("_version", "results")
+
+    def __init__(self) -> None:
+        self._version = b""
+        self.results: dict[Hashable, Any] = {}
+
+    def set_version(self, version: bytes) -> None:
+        """Clear the cache if this is a different version."""
+        if version != self._version:
+            self.results.clear()
+            self._version = version
+
+    def add(self, key: Hashable, result: Any) -> None:
+        """Add a result that is true for the current version."""
+        if len(self.results) >= _MAX_RESULTS:
+            self.results.clear()
+        self.results[key] = result
