@@ -1,8 +1,8 @@
-"""Write `docs/coverage.md`: which of ECR's operations are built.
+"""Write `docs/coverage.md`: which ECR operations Moorage supports.
 
     .venv/bin/python tools/write_coverage.py
 
-The service model says which operations there are, and the ECR door which of them it handles.
+The service model lists all operations. `ecr/endpoint.py` lists the supported ones and their handlers.
 """
 
 from __future__ import annotations
@@ -16,11 +16,16 @@ TARGET = Path(__file__).parent.parent / "docs" / "coverage.md"
 REFERENCE = "https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_{}.html"
 HEAD = """# Coverage of the ECR API
 
-Written by `tools/write_coverage.py`: do not edit. A request for an operation that is not built must be signed like any
-other; it is then answered with 400 `UnsupportedOperationException`, which names the operation.
+Look up which ECR operations Moorage supports, and which file handles each one.
 
-**{built} of {all} operations are built.** Beside them there are `GetCallerIdentity`, `GetSessionToken`,
-`AssumeRole` and `AssumeRoleWithWebIdentity` of STS, and [the docker door](docker.md).
+**{built} of {all} operations are built.** Moorage also supports `GetCallerIdentity`,
+`GetSessionToken`, `AssumeRole` and `AssumeRoleWithWebIdentity` of STS, and the
+[registry endpoint](docker.md) for docker clients.
+
+A signed request for any other operation answers 400 `UnsupportedOperationException`. The error
+message names the operation.
+
+`tools/write_coverage.py` generates this page. Do not edit it.
 
 | operation | state | handler |
 |---|---|---|
@@ -28,7 +33,7 @@ other; it is then answered with 400 `UnsupportedOperationException`, which names
 
 
 def coverage_text() -> str:
-    """The page: a line for each operation of the model, in the order of the alphabet."""
+    """The whole page, with the operations of the service model in alphabetical order."""
     lines = [_line(name) for name in sorted(service_model.OPERATIONS)]
     return HEAD.format(built=len(endpoint.OPERATIONS), all=len(lines)) + "".join(lines)
 
