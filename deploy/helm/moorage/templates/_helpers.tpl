@@ -18,7 +18,7 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
 {{- end }}
 
-{{/* What both the nodes and the migration are told: where everything is, and the secrets that open it. */}}
+{{/* Settings that the nodes and the migration share: the addresses of database and store, and their secrets. */}}
 {{- define "moorage.shared" -}}
 - name: MOORAGE_DATABASE
   valueFrom: {secretKeyRef: {name: {{ .Values.secret.name | quote }}, key: {{ .Values.secret.keys.database | quote }}}}
