@@ -223,4 +223,4 @@ WORKLOADS = (
     Workload("tags-page-of-few", "requests/s", "ecr", tags.prepare_few, tags.page_of_few),
     Workload("tags-page-of-many", "requests/s", "ecr", tags.prepare_many, tags.page_of_many),
 )
-"""All workloads in the order in which they run; README and docs/benchmark.md name them."""
+"""All workloads in the order in which they run; docs/benchmark.md lists them."""
