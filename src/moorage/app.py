@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 from moorage import failpoints, stores
 from moorage.adapters.audit_file import AuditFile
 from moorage.adapters.data_folder import DataFolder
+from moorage.adapters.event_senders import EventSenders
 from moorage.adapters.files.blob_store import FileBlobStore
-from moorage.adapters.http_sender import HttpCourier
 from moorage.config import Settings
 from moorage.core.clock import DAY, HOUR, SECOND, Clock, system_clock
+from moorage.core.events import delivery
 from moorage.core.events import record as events
-from moorage.core.events import webhooks
 from moorage.core.events.audit import Audit
-from moorage.core.events.webhooks import DeliveryJobs
+from moorage.core.events.delivery import DeliveryJobs
 from moorage.core.garbage.collect import CollectionRules, Collector
 from moorage.core.garbage.grace import GracePeriods
 from moorage.core.garbage.jobs import GarbageJobs
@@ -234,17 +234,17 @@ def job_kinds(services: Services, vault: Vault, listing: Listing, log: Log) -> d
     collector = Collector(services.database, services.blobs, services.now)
     sweeper = Sweeper(services.database, services.blobs, listing)
     garbage = GarbageJobs(collector, sweeper, CollectionRules(grace=services.limits.grace_period), log)
-    deliveries = DeliveryJobs(services.database, vault, HttpCourier(), services.now)
+    deliveries = DeliveryJobs(services.database, vault, EventSenders(), services.now)
     runs = LifecycleJobs(services.database, services.images, services.audit, services.limits, services.now)
     return {
         events.JOB: JobKind(
             deliveries.deliver,
-            attempts=webhooks.ATTEMPTS,
-            first_delay=webhooks.FIRST_DELAY,
-            longest_delay=webhooks.LONGEST_DELAY,
-            at_once=webhooks.AT_ONCE,
+            attempts=delivery.ATTEMPTS,
+            first_delay=delivery.FIRST_DELAY,
+            longest_delay=delivery.LONGEST_DELAY,
+            at_once=delivery.AT_ONCE,
         ),
-        "forget-failed-events": JobKind(deliveries.forget_old, every=DAY),
+        "forget-failed-events": JobKind(deliveries.remove_old, every=DAY),
         lifecycle.JOB: JobKind(runs.run),
         orphans.JOB: JobKind(runs.remove_orphans),
         previews.JOB: JobKind(runs.preview),

@@ -14,7 +14,7 @@ from moorage.adapters.data_folder import DataFolder, MasterKeyMissing
 from moorage.app import ACCOUNT
 from moorage.cli.options import existing_folder, settings_of
 from moorage.core.clock import SECOND
-from moorage.core.events.webhooks import WebhookError
+from moorage.core.events.targets import EventTargetError
 from moorage.core.identity import master_key
 from moorage.core.identity.accounts import AccountError
 from moorage.core.identity.master_key import MasterKeyWrong
@@ -56,5 +56,5 @@ def time_text(microseconds: int | None) -> str:
 def _in(folder: DataFolder, work: Callable[[Transaction], T]) -> T:
     try:
         return stores.engine_of(settings_of({"data": folder.path}), folder).transact(work)
-    except (AccountError, WebhookError, MasterKeyWrong, DatabaseUnusable, Unavailable) as error:
+    except (AccountError, EventTargetError, MasterKeyWrong, DatabaseUnusable, Unavailable) as error:
         raise click.ClickException(str(error)) from None

@@ -1,4 +1,4 @@
-"""`moorage webhook`: who is told of what happens in the registry. The commands work while the server runs."""
+"""`moorage webhook`: manage the receivers of events. The commands work with or without a running server."""
 
 from __future__ import annotations
 
@@ -7,26 +7,31 @@ from contextlib import closing
 from pathlib import Path
 
 import click
-import msgspec
 
-from moorage.adapters.http_sender import HttpCourier
+from moorage.adapters.event_senders import EventSenders
 from moorage.app import ACCOUNT
 from moorage.cli.options import data_option, existing_folder
 from moorage.cli.transactions import change, change_with_secrets
 from moorage.core.clock import iso_time, system_clock
+from moorage.core.events import delivery, targets
 from moorage.core.events import record as events
-from moorage.core.events import webhooks
+from moorage.core.events.formats import EVENTBRIDGE, FORMATS
+from moorage.core.events.targets import TargetRequest
 from moorage.core.vault import Vault
-from moorage.domain.ports import Unreachable
+from moorage.domain.names import Registry
+from moorage.domain.ports import MessageRejected, TargetUnavailable
 from moorage.metadata.database import Transaction
-from moorage.metadata.events import webhooks as rows
+from moorage.metadata.events import deliveries as delivery_rows
+from moorage.metadata.events import targets as target_rows
+from moorage.metadata.events.targets import EventTarget
 
-_id_argument = click.argument("webhook_id", metavar="ID")
+_id_argument = click.argument("target_id", metavar="ID")
+_format_choice = click.Choice(list(FORMATS), case_sensitive=False)
 
 
 @click.group()
 def webhook() -> None:
-    """Receivers of events: URLs to which each push and each deletion is posted."""
+    """Receivers of events: URLs to which the server posts each push and each deletion."""
 
 
 @webhook.command("add")
@@ -36,38 +41,51 @@ def webhook() -> None:
     "names",
     multiple=True,
     type=click.Choice(events.NAMES, case_sensitive=False),
-    help="Only these; may be repeated.  [default: all]",
+    help="Send only these events; may be repeated.  [default: all]",
+)
+@click.option(
+    "--format", "name", type=_format_choice, default=EVENTBRIDGE, show_default=True, help="Format of the messages."
 )
 @click.option(
     "--secret", metavar="whsec_…", help="The secret that signs the messages.  [default: a new one, shown once]"
 )
 @data_option
-def add(url: str, names: tuple[str, ...], secret: str | None, data: Path | None) -> None:
-    """Post events to URL from now on."""
-    made = change_with_secrets(
-        existing_folder(data), lambda tx, vault: webhooks.add(tx, vault, url, names, secret, system_clock())
+def add(url: str, names: tuple[str, ...], name: str, secret: str | None, data: Path | None) -> None:
+    """Send events to URL from now on."""
+    request = TargetRequest(url, name, names, secret)
+    new = change_with_secrets(
+        existing_folder(data), lambda tx, vault: targets.add(tx, vault, EventSenders(), request, system_clock())
     )
-    click.echo(f"{made.webhook.id}\t{made.webhook.url}")
+    click.echo(f"{new.target.id}\t{new.target.url}")
     if secret is None:
-        click.echo(f"Its secret, shown this once: {made.secret}")
+        click.echo(f"Its secret, shown this once: {new.secret}")
 
 
 @webhook.command("list")
 @data_option
 def list_webhooks(data: Path | None) -> None:
-    """Show the webhooks: what they want, how many events wait, and how many could not be delivered."""
-    for line in change(data, lambda tx: [_line(tx, one) for one in rows.list_all(tx)]):
+    """Show the webhooks, their formats and events, and how many events wait or failed."""
+    for line in change(data, lambda tx: [_line(tx, target) for target in target_rows.list_all(tx)]):
         click.echo(line)
+
+
+@webhook.command("change")
+@_id_argument
+@click.option("--format", "name", type=_format_choice, required=True, help="Format of the messages.")
+@data_option
+def change_webhook(target_id: str, name: str, data: Path | None) -> None:
+    """Send events in another format from now on. Events that wait use it, too."""
+    change(data, lambda tx: targets.set_format(tx, target_id, name))
 
 
 @webhook.command("remove")
 @_id_argument
 @data_option
-def remove(webhook_id: str, data: Path | None) -> None:
-    """Post no more events there, not even those that wait."""
+def remove(target_id: str, data: Path | None) -> None:
+    """Send no more events to a webhook. Events that wait for it are dropped."""
 
     def delete(tx: Transaction) -> None:
-        rows.delete(tx, webhooks.get(tx, webhook_id).id)
+        target_rows.delete(tx, targets.get(tx, target_id).id)
 
     change(data, delete)
 
@@ -75,53 +93,51 @@ def remove(webhook_id: str, data: Path | None) -> None:
 @webhook.command("test")
 @_id_argument
 @data_option
-def test(webhook_id: str, data: Path | None) -> None:
-    """Post one event of the detail-type "Moorage Webhook Test" from here, and say what was answered."""
+def test(target_id: str, data: Path | None) -> None:
+    """Send a test event from this machine and show the answer."""
 
-    def find(tx: Transaction, vault: Vault) -> tuple[rows.Webhook, str]:
-        hook = webhooks.get(tx, webhook_id)
-        return hook, vault.open(hook.sealed_secret, hook.id)
+    def find(tx: Transaction, vault: Vault) -> tuple[EventTarget, str]:
+        target = targets.get(tx, target_id)
+        return target, vault.open(target.sealed_secret, target.id)
 
-    found, secret = change_with_secrets(existing_folder(data), find)
+    target, secret = change_with_secrets(existing_folder(data), find)
     try:
-        status = asyncio.run(_post_test(found, secret))
-    except Unreachable as error:
-        raise click.ClickException(f"{found.url}: {error}") from None
-    click.echo(f"{found.url} answered {status}")
-    if not webhooks.is_acceptance(status):
-        raise click.exceptions.Exit(1)
+        answer = asyncio.run(_send_test(target, secret))
+    except (TargetUnavailable, MessageRejected) as error:
+        raise click.ClickException(f"{target.url}: {error}") from None
+    click.echo(f"{target.url} answered {answer}")
 
 
 @webhook.command("failed")
 @_id_argument
 @data_option
-def failed(webhook_id: str, data: Path | None) -> None:
-    """Show the events that could not be delivered, with the reason."""
-    found = change(data, lambda tx: rows.failed(tx, webhooks.get(tx, webhook_id).id))
-    for one in found:
-        click.echo(f"{one.event_id}\t{iso_time(one.recorded_at)}\t{one.stream}\t{one.error}")
+def failed(target_id: str, data: Path | None) -> None:
+    """Show the events that failed, and why."""
+    for event in change(data, lambda tx: delivery_rows.failed(tx, targets.get(tx, target_id).id)):
+        click.echo(f"{event.event_id}\t{iso_time(event.recorded_at)}\t{event.stream}\t{event.error}")
 
 
 @webhook.command("retry")
 @_id_argument
 @click.argument("event_id", metavar="[EVENT]", required=False)
 @data_option
-def retry(webhook_id: str, event_id: str | None, data: Path | None) -> None:
-    """Deliver failed events again, all of them or EVENT only, and those that wait at once."""
+def retry(target_id: str, event_id: str | None, data: Path | None) -> None:
+    """Send failed events again, all of them or only EVENT. Events that wait are sent at once."""
     again = change(
         data,
-        lambda tx: webhooks.send_again(tx, webhooks.get(tx, webhook_id), event_id, system_clock()),
+        lambda tx: targets.send_again(tx, targets.get(tx, target_id), event_id, system_clock()),
     )
     click.echo(f"{again} failed events wait again.")
 
 
-def _line(tx: Transaction, hook: rows.Webhook) -> str:
-    waiting, failed = rows.count(tx, hook.id)
-    return f"{hook.id}\t{hook.url}\t{','.join(hook.events)}\t{waiting} waiting\t{failed} failed"
+def _line(tx: Transaction, target: EventTarget) -> str:
+    waiting, failed = delivery_rows.count(tx, target.id)
+    chosen = ",".join(target.events)
+    return f"{target.id}\t{target.url}\t{target.format}\t{chosen}\t{waiting} waiting\t{failed} failed"
 
 
-async def _post_test(hook: rows.Webhook, secret: str) -> int:
+async def _send_test(target: EventTarget, secret: str) -> str:
     now = system_clock()
-    event_id, event = webhooks.test_event(ACCOUNT, now)
-    with closing(HttpCourier().line(hook.url)) as line:
-        return await webhooks.post(line, secret, event_id, msgspec.json.encode(event), now)
+    event = delivery.test_delivery(target, Registry(ACCOUNT, "us-east-1"), now)
+    with closing(EventSenders().connect(target.url)) as connection:
+        return await delivery.send(connection, target, secret, event, now)

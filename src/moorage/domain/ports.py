@@ -144,22 +144,44 @@ class UploadStates(Protocol):
         """Remove the state of that version; False when it has another one by now."""
 
 
-class Unreachable(Exception):
-    """Nobody answered at that address, or not in time, or not in HTTP; the text says which."""
+class TargetUrlInvalid(Exception):
+    """A sender cannot use that URL. The text says why and is shown to the operator."""
 
 
-class Line(Protocol):
-    """A way to one receiver, kept open between messages."""
+class TargetUnavailable(Exception):
+    """A target did not accept a message, but may accept it later. The text says why."""
 
-    async def post(self, body: bytes, headers: Mapping[str, str]) -> int:
-        """Send one message and return the status that was answered; redirects are not followed. Raises Unreachable."""
+
+class MessageRejected(Exception):
+    """A target did not accept a message and will not accept it later. The text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """An event as one target receives it. Names of `headers` are in lower case."""
+
+    body: bytes
+    headers: Mapping[str, str]
+
+
+class TargetConnection(Protocol):
+    """A connection to one event target, kept open between messages."""
+
+    async def send(self, message: Message) -> str:
+        """Send one message and return what the target answered, such as "200".
+
+        Raises TargetUnavailable, MessageRejected.
+        """
 
     def close(self) -> None:
-        """Hang up; a message that is on its way may or may not arrive."""
+        """Close the connection. A message that is being sent may or may not arrive."""
 
 
-class Courier(Protocol):
-    """Carries messages to receivers outside."""
+class EventSender(Protocol):
+    """Sends messages to event targets of one kind, which the scheme of a target's URL names."""
 
-    def line(self, url: str) -> Line:
-        """A line to an `http` or `https` URL; nothing is sent yet."""
+    def check(self, url: str) -> None:
+        """Raises TargetUrlInvalid when this sender cannot send to that URL."""
+
+    def connect(self, url: str) -> TargetConnection:
+        """Return a connection to a target, opened by the first message. Raises TargetUnavailable."""

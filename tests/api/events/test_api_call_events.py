@@ -1,4 +1,4 @@
-"""What receivers are told of changes that are no pushes: calls of the API, as EventBridge has them from CloudTrail."""
+"""Events of API calls, as EventBridge gets them from CloudTrail: all changes that are not changes of images."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.images import image
 from tests.support.receiver import Receiver
 
 
-def test_changes_of_repositories_are_told_in_order_and_by_whom(
+def test_changes_of_repositories_are_events_in_order_with_the_caller(
     ecr: Any, receiver: Receiver, hook: Hook, new_repository: Callable[[], str]
 ) -> None:
     name = new_repository()
@@ -25,8 +25,8 @@ def test_changes_of_repositories_are_told_in_order_and_by_whom(
 
     messages = receiver.wait_for(4)
 
-    told = [message.detail.get("eventName") or message.detail["action-type"] for message in messages]
-    assert told == ["CreateRepository", "PutImageTagMutability", "PUSH", "DeleteRepository"]
+    names = [message.detail.get("eventName") or message.detail["action-type"] for message in messages]
+    assert names == ["CreateRepository", "PutImageTagMutability", "PUSH", "DeleteRepository"]
     event = messages[0].event
     assert (event["detail-type"], event["source"]) == ("AWS API Call via CloudTrail", "aws.ecr")
     assert event["detail"]["requestParameters"] == {"repositoryName": name}
@@ -35,7 +35,7 @@ def test_changes_of_repositories_are_told_in_order_and_by_whom(
     assert "errorCode" not in event["detail"]
 
 
-def test_a_refused_call_is_not_told(ecr: Any, repository: str, receiver: Receiver, hook: Hook) -> None:
+def test_a_refused_call_is_not_an_event(ecr: Any, repository: str, receiver: Receiver, hook: Hook) -> None:
     with pytest.raises(ClientError):
         ecr.create_repository(repositoryName=repository)
     ecr.put_image_tag_mutability(repositoryName=repository, imageTagMutability="IMMUTABLE")
@@ -43,7 +43,7 @@ def test_a_refused_call_is_not_told(ecr: Any, repository: str, receiver: Receive
     assert [message.detail["eventName"] for message in receiver.wait_for(1)] == ["PutImageTagMutability"]
 
 
-def test_changes_of_the_registry_are_told(ecr: Any, receiver: Receiver, hook: Hook) -> None:
+def test_changes_of_the_registry_are_events(ecr: Any, receiver: Receiver, hook: Hook) -> None:
     ecr.put_account_setting(name="BLOB_MOUNTING", value="ENABLED")
 
     (message,) = receiver.wait_for(1)
@@ -54,13 +54,13 @@ def test_changes_of_the_registry_are_told(ecr: Any, receiver: Receiver, hook: Ho
 
 @pytest.fixture
 def prefix(ecr: Any) -> Iterator[str]:
-    """That of a template for pushes."""
+    """The prefix of a creation template for pushes."""
     ecr.create_repository_creation_template(prefix="announced", appliedFor=["CREATE_ON_PUSH"])
     yield "announced"
     ecr.delete_repository_creation_template(prefix="announced")
 
 
-def test_a_repository_that_a_push_creates_is_told_once(
+def test_a_repository_that_a_push_creates_is_one_event(
     prefix: str, http: Docker, receiver: Receiver, hook: Hook
 ) -> None:
     http.push(f"{prefix}/app", image(seed=1), "v1")

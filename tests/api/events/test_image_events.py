@@ -1,4 +1,4 @@
-"""What receivers are told of images: the members of ECR's own events (ECR user guide, "Amazon ECR events")."""
+"""Events of images have the members of ECR's own events (ECR user guide, "Amazon ECR events")."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from tests.support.server import Server
 ENVELOPE = {"version", "id", "detail-type", "source", "account", "time", "region", "resources", "detail"}
 
 
-def told(receiver: Receiver, number: int) -> list[tuple[str, str, str]]:
-    """Action, digest and tag of the next events, in the order in which they came."""
+def actions(receiver: Receiver, number: int) -> list[tuple[str, str, str]]:
+    """Action, digest and tag of the next events, in the order of their arrival."""
     details = [message.detail for message in receiver.wait_for(number)]
-    return [(one["action-type"], one["image-digest"], one.get("image-tag", "-")) for one in details]
+    return [(each["action-type"], each["image-digest"], each.get("image-tag", "-")) for each in details]
 
 
-def test_a_push_is_told_with_exactly_the_members_of_ecr(
+def test_the_event_of_a_push_has_exactly_the_members_of_ecr(
     ecr: Any, repository: str, receiver: Receiver, hook: Hook
 ) -> None:
-    one = push(ecr, repository, image(seed=1), "v1")
+    pushed = push(ecr, repository, image(seed=1), "v1")
 
     (message,) = receiver.wait_for(1)
 
@@ -39,7 +39,7 @@ def test_a_push_is_told_with_exactly_the_members_of_ecr(
     assert event["detail"] == {
         "result": "SUCCESS",
         "repository-name": repository,
-        "image-digest": one.manifest.digest,
+        "image-digest": pushed.manifest.digest,
         "action-type": "PUSH",
         "image-tag": "v1",
         "manifest-media-type": OCI_MANIFEST,
@@ -47,35 +47,35 @@ def test_a_push_is_told_with_exactly_the_members_of_ecr(
     }
 
 
-def test_each_tag_that_is_set_or_goes_is_an_event_in_the_order_of_the_changes(
+def test_each_tag_that_is_set_or_removed_is_an_event_in_the_order_of_the_changes(
     ecr: Any, http: Docker, repository: str, receiver: Receiver, hook: Hook
 ) -> None:
     first, second = image(seed=1), image(seed=2)
     push(ecr, repository, first, "v1")
     put(ecr, repository, first, "v2")
     http.push(repository, second, "v1")
-    http.push(repository, second, "v1")  # Nothing changes, so there is nothing to tell.
+    http.push(repository, second, "v1")  # Nothing changes, so there is no event.
     assert http.delete(f"/v2/{repository}/manifests/v2").status == 202
     ecr.batch_delete_image(repositoryName=repository, imageIds=[{"imageDigest": first.manifest.digest}])
     http.push(repository, first)
     put(ecr, repository, second, "v3")
     assert http.delete(f"/v2/{repository}/manifests/{second.manifest.digest}").status == 202
 
-    one, other = first.manifest.digest, second.manifest.digest
-    assert told(receiver, 9) == [
-        ("PUSH", one, "v1"),
-        ("PUSH", one, "v2"),
+    digest, other = first.manifest.digest, second.manifest.digest
+    assert actions(receiver, 9) == [
+        ("PUSH", digest, "v1"),
+        ("PUSH", digest, "v2"),
         ("PUSH", other, "v1"),
-        ("DELETE", one, "v2"),
-        ("DELETE", one, ""),
-        ("PUSH", one, ""),
+        ("DELETE", digest, "v2"),
+        ("DELETE", digest, ""),
+        ("PUSH", digest, ""),
         ("PUSH", other, "v3"),
         ("DELETE", other, "v1"),
         ("DELETE", other, "v3"),
     ]
 
 
-def test_what_refers_to_an_image_is_told_as_a_referrer(
+def test_referrers_have_a_detail_type_of_their_own(
     ecr: Any, http: Docker, repository: str, receiver: Receiver, hook: Hook
 ) -> None:
     subject = image(seed=1)
@@ -91,8 +91,8 @@ def test_what_refers_to_an_image_is_told_as_a_referrer(
     assert message.detail["image-digest"] == referrer.manifest.digest
 
 
-def test_archiving_and_restoring_are_told(ecr: Any, repository: str, receiver: Receiver, hook: Hook) -> None:
-    one = push(ecr, repository, image(seed=1), "v1")
+def test_archiving_and_restoring_are_events(ecr: Any, repository: str, receiver: Receiver, hook: Hook) -> None:
+    pushed = push(ecr, repository, image(seed=1), "v1")
     for target in ("ARCHIVE", "STANDARD"):
         ecr.update_image_storage_class(repositoryName=repository, imageId={"imageTag": "v1"}, targetStorageClass=target)
 
@@ -101,7 +101,7 @@ def test_archiving_and_restoring_are_told(ecr: Any, repository: str, receiver: R
     expected = {
         "result": "SUCCESS",
         "repository-name": repository,
-        "image-digest": one.manifest.digest,
+        "image-digest": pushed.manifest.digest,
         "action-type": "UPDATE_STORAGE_CLASS",
         "manifest-media-type": OCI_MANIFEST,
         "artifact-media-type": OCI_CONFIG,
@@ -111,7 +111,7 @@ def test_archiving_and_restoring_are_told(ecr: Any, repository: str, receiver: R
     assert restored == expected | {"target-storage-class": "STANDARD"}
 
 
-def test_a_change_that_is_refused_is_not_told(
+def test_a_refused_change_is_not_an_event(
     ecr: Any, http: Docker, repository: str, receiver: Receiver, hook: Hook
 ) -> None:
     missing = image(seed=7)
@@ -125,11 +125,10 @@ def test_a_change_that_is_refused_is_not_told(
     failures = ecr.batch_delete_image(repositoryName=repository, imageIds=[{"imageDigest": child.manifest.digest}])
     assert failures["failures"]
 
-    assert [action for action, _, _ in told(receiver, 2)] == ["PUSH", "PUSH"]
+    assert [action for action, _, _ in actions(receiver, 2)] == ["PUSH", "PUSH"]
 
 
-def test_nothing_is_kept_of_events_that_nobody_wants(server: Server, ecr: Any, repository: str) -> None:
-
+def test_events_that_no_target_wants_are_not_stored(server: Server, ecr: Any, repository: str) -> None:
     push(ecr, repository, image(seed=1), "v1")
 
     database = engine_of(server.data).open()

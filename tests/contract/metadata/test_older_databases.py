@@ -7,8 +7,11 @@ from pathlib import Path
 
 import apsw
 
+from moorage.core.events.formats import render
+from moorage.domain.ports import Message
 from moorage.metadata.engines.sqlite.database import open_writer
 from moorage.metadata.engines.sqlite.schema import migrate
+from moorage.metadata.events import deliveries, targets
 from moorage.metadata.identity import policies as identity_policies
 from moorage.metadata.registry import images
 
@@ -39,6 +42,22 @@ def test_images_that_were_pushed_before_there_were_storage_classes_are_active(tm
         found = writer.transact(lambda tx: images.find(tx, 1, "sha256:1"))
     assert found == images.Image(1, 1, "sha256:1", "type", None, None, 7, 8, "{}", 9)
     assert not found.is_archived
+
+
+def test_events_that_wait_since_before_there_were_formats_are_sent_as_they_were(tmp_path: Path) -> None:
+    path = tmp_path / "moorage.db"
+    with database_before(path, "event_formats") as old:
+        old.execute("""INSERT INTO webhook VALUES ('wh-1', 'http://example.org/', '["PUSH"]', x'00', 1)""")
+        old.execute("""INSERT INTO delivery VALUES (1, 'wh-1', 'arn', 'event-1', '{"id": "event-1"}', 2, NULL)""")
+    old.close()
+
+    migrate(path)
+
+    with open_writer(path) as writer:
+        target = writer.transact(lambda tx: targets.find(tx, "wh-1"))
+        (delivery,) = writer.transact(lambda tx: deliveries.waiting(tx, "wh-1", "arn", 10))
+    assert target == targets.EventTarget("wh-1", "http://example.org/", "eventbridge", ("PUSH",), b"\0", 1)
+    assert render(target.format, delivery) == Message(b'{"id": "event-1"}', {"content-type": "application/json"})
 
 
 def test_policies_that_users_had_by_name_are_attached_to_them(tmp_path: Path) -> None:

@@ -1,1 +1,1 @@
-"""Events of a registry, their delivery to targets, and the audit log."""
+"""Events of a registry, their delivery to event targets, and the audit log."""

@@ -1,7 +1,7 @@
-"""Events of a registry, shaped as Amazon EventBridge shows those of ECR (ECR user guide, "Amazon ECR events").
+"""Record events in the shape that Amazon EventBridge gives events of ECR (ECR user guide, "Amazon ECR events").
 
-An event is recorded in the transaction of the change, so that neither is ever without the other, and only where a
-webhook wants it; `webhooks.py` delivers it.
+An event is recorded in the transaction of its change, so neither exists without the other, and only when an event
+target wants it. `delivery.py` delivers it.
 """
 
 from __future__ import annotations
@@ -24,28 +24,28 @@ from moorage.core.reactions import (
 from moorage.domain.names import Registry
 from moorage.metadata import jobs
 from moorage.metadata.database import Transaction
-from moorage.metadata.events import webhooks
-from moorage.metadata.events.webhooks import Delivery, Webhook
+from moorage.metadata.events import deliveries, targets
+from moorage.metadata.events.deliveries import Delivery
+from moorage.metadata.events.targets import EventTarget
 from moorage.metadata.registry.repositories import Repository
 
 JOB: Final = "webhook"
-"""The kind of the jobs that deliver: one for each webhook and stream."""
+"""The kind of the jobs that deliver events: one job for each target and stream."""
 
 PUSH: Final = "PUSH"
 DELETE: Final = "DELETE"
 UPDATE_STORAGE_CLASS: Final = "UPDATE_STORAGE_CLASS"
 API_CALL: Final = "API_CALL"
 NAMES: Final = (PUSH, DELETE, UPDATE_STORAGE_CLASS, API_CALL)
-"""The events by the names that webhooks choose them by."""
+"""The names by which targets choose events."""
 
-
-_TOLD_BY_IMAGE: Final = frozenset({"PutImage", "BatchDeleteImage", "UpdateImageStorageClass"})
-"""Operations whose effect has events of its own."""
+_RECORDED_BY_IMAGE: Final = frozenset({"PutImage", "BatchDeleteImage", "UpdateImageStorageClass"})
+"""Operations that have events of their own, one for each image."""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened. Events of one `stream`, the ARN of what they are about, are delivered in order."""
+    """A change. Events of one `stream`, the ARN of what they are about, are delivered in order."""
 
     name: str
     detail_type: str
@@ -56,32 +56,32 @@ class Event:
 
 
 def record(tx: Transaction, event: Event) -> None:
-    """Put an event on its way to all webhooks that want it, with the caller's transaction."""
-    wanting = _wanting(tx, event.name)
+    """Store a delivery of the event for each target that wants it, in the caller's transaction."""
+    wanting = _targets_of(tx, event.name)
     if not wanting:
         return
     event_id = str(uuid.uuid4())
     body = msgspec.json.encode(envelope(event, event_id), enc_hook=str).decode()
-    for webhook in wanting:
-        webhooks.add_delivery(tx, Delivery(0, webhook.id, event.stream, event_id, body, event.time))
-        ask_for_delivery(tx, webhook, event.stream, event.time)
+    for target in wanting:
+        deliveries.insert(tx, Delivery(0, target.id, event.stream, event_id, body, event.time))
+        request_delivery(tx, target, event.stream, event.time)
 
 
-def _wanting(tx: Transaction, name: str) -> list[Webhook]:
-    return [webhook for webhook in webhooks.list_all(tx) if name in webhook.events]
+def _targets_of(tx: Transaction, name: str) -> list[EventTarget]:
+    return [target for target in targets.list_all(tx) if name in target.events]
 
 
-def ask_for_delivery(tx: Transaction, webhook: Webhook, stream: str, now: int) -> None:
-    """Let a worker send what waits in a stream."""
-    jobs.enqueue(tx, JOB, job_key(webhook, stream), {}, now)
+def request_delivery(tx: Transaction, target: EventTarget, stream: str, due_at: int) -> None:
+    """Let a worker process send what waits in a stream, from that time on."""
+    jobs.enqueue(tx, JOB, job_key(target, stream), {}, due_at)
 
 
-def job_key(webhook: Webhook, stream: str) -> str:
-    return f"{webhook.id} {stream}"
+def job_key(target: EventTarget, stream: str) -> str:
+    return f"{target.id} {stream}"
 
 
 def envelope(event: Event, event_id: str) -> dict[str, Any]:
-    """An event with what EventBridge writes on every one."""
+    """An event with the members that EventBridge adds to all events."""
     return {
         "version": "0",
         "id": event_id,
@@ -96,7 +96,7 @@ def envelope(event: Event, event_id: str) -> dict[str, Any]:
 
 
 def image_pushed(tx: Transaction, change: ImagePushed) -> None:
-    """One event for each new tag, or one with an empty tag for a push without one."""
+    """One event for each new tag, or one with an empty tag for a push without a tag."""
     for tag in change.tags or (None,):
         record(tx, image_event(change.repository, PUSH, change.digest, tag, change.image, change.at))
 
@@ -117,7 +117,7 @@ def storage_class_changed(tx: Transaction, change: StorageClassChanged) -> None:
 
 def api_called(tx: Transaction, change: ApiCalled) -> None:
     """A change of the registry or of a repository, with its audit record as the detail."""
-    if change.operation in _TOLD_BY_IMAGE or not _wanting(tx, API_CALL):
+    if change.operation in _RECORDED_BY_IMAGE or not _targets_of(tx, API_CALL):
         return
     call = change.describe()
     stream = call["resources"][0]["ARN"] if call["resources"] else change.registry.registry_arn()
@@ -127,31 +127,31 @@ def api_called(tx: Transaction, change: ApiCalled) -> None:
 def image_event(
     repository: Repository, action: str, digest: str, tag: str | None, image: ImageFacts, now: int
 ) -> Event:
-    """PUSH or DELETE of an image: one for each tag, or one with an empty tag for an image without any."""
+    """PUSH or DELETE of an image: one event for each tag, or one with an empty tag for an image without tags."""
     return _image_event(repository, action, digest, image, now, {"image-tag": tag or ""})
 
 
 def storage_class_event(repository: Repository, digest: str, image: ImageFacts, target: str, now: int) -> Event:
-    """An image was archived or restored; `target` is ARCHIVE or STANDARD."""
-    further = {"target-storage-class": target}
+    """An image was archived or restored. `target` is ARCHIVE or STANDARD."""
+    members = {"target-storage-class": target}
     if target == "STANDARD":
-        further["last-activated-at"] = iso_time(now)
-    return _image_event(repository, UPDATE_STORAGE_CLASS, digest, image, now, further)
+        members["last-activated-at"] = iso_time(now)
+    return _image_event(repository, UPDATE_STORAGE_CLASS, digest, image, now, members)
 
 
 def _image_event(
-    repository: Repository, action: str, digest: str, image: ImageFacts, now: int, further: dict[str, Any]
+    repository: Repository, action: str, digest: str, image: ImageFacts, now: int, members: dict[str, Any]
 ) -> Event:
     detail = {
         "result": "SUCCESS",
         "repository-name": repository.name,
         "image-digest": digest,
         "action-type": action,
-        **further,
+        **members,
         "manifest-media-type": image.media_type,
     }
     if image.artifact_type:
         detail["artifact-media-type"] = image.artifact_type
-    # Images that refer to another one have a detail-type of their own, with the same members.
+    # Events of referrers have another detail-type and the same members.
     detail_type = "ECR Referrer Action" if image.subject else "ECR Image Action"
     return Event(action, detail_type, repository.registry, repository.arn, now, detail)

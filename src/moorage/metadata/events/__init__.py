@@ -1,1 +1,1 @@
-"""Rows of event targets and of events that wait for delivery."""
+"""Rows of event targets and of the deliveries to them."""
