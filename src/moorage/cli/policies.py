@@ -58,7 +58,7 @@ def list_policies(account: str, data: Path | None) -> None:
         require_account(tx, account)
         names = [PolicyName(AWS, name) for name in MANAGED_POLICIES]
         names += [PolicyName(account, name) for name, _ in rows.list_policies(tx, account)]
-        return [f"{name.arn}\t{', '.join(rows.holders(tx, name, account)) or '-'}" for name in names]
+        return [f"{name.arn}\t{', '.join(rows.identities_with(tx, name, account)) or '-'}" for name in names]
 
     for line in change(data, lines):
         click.echo(line)

@@ -29,7 +29,7 @@ def add_policy_commands(group: click.Group, get: Get) -> None:
 
 def policies_text(tx: Transaction, identity: str) -> str:
     """The names of all policies of a user or role; inline ones say so."""
-    held = rows.held_by(tx, identity)
+    held = rows.policies_of(tx, identity)
     return ", ".join([*(policy.name for policy, _ in held.attached), *(f"{name} (inline)" for name, _ in held.inline)])
 
 

@@ -65,15 +65,15 @@ def _list(registry: Registry, repository: str, grace: int, data: Path | None) ->
         for removed, tags in page:
             click.echo(
                 f"{removed.repository}\t{removed.digest}\t{', '.join(tags) or '-'}"
-                f"\tdeleted {time_text(removed.removed_at)}, gone after {time_text(removed.removed_at + grace)}"
+                f"\tdeleted {time_text(removed.deleted_at)}, gone after {time_text(removed.deleted_at + grace)}"
             )
             after = removed.id
 
 
 def _page(
     tx: Transaction, registry: Registry, repository: str, after: int
-) -> list[tuple[trash.RemovedImage, list[str]]]:
-    return [(one, trash.tags_of(tx, one.id)) for one in trash.listed(tx, registry, repository, after, _PAGE)]
+) -> list[tuple[trash.DeletedImage, list[str]]]:
+    return [(one, trash.tags_of(tx, one.id)) for one in trash.page(tx, registry, repository, after, _PAGE)]
 
 
 def _tagged(tags: tuple[str, ...]) -> str:

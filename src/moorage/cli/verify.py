@@ -62,7 +62,7 @@ async def _verify(settings: Settings, repair_from: str | None, rate: Rate, *, re
         stores.copies_at(repair_from, settings.bucket_key) as source,
     ):
         after = await database.read(verification.position) if resume else 0
-        length = await database.read(lambda tx: verification.bytes_behind(tx, after))
+        length = await database.read(lambda tx: verification.bytes_after(tx, after))
         silent = not sys.stderr.isatty()
         with click.progressbar(length=max(length, 1), label="Reading", file=sys.stderr, hidden=silent) as bar:
             reports = Reports(findings.append, bar.update)

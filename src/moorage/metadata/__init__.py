@@ -1,1 +1,1 @@
-"""All SQL of the program, and nothing else: records, and the statements that read and write them."""
+"""All SQL of the program and nothing else: records, and the statements that read and write them."""

@@ -71,5 +71,5 @@ def test_policies_that_users_had_by_name_are_attached_to_them(tmp_path: Path) ->
     migrate(path)
 
     with open_writer(path) as writer:
-        held = writer.transact(lambda tx: identity_policies.held_by(tx, "AIDA1"))
+        held = writer.transact(lambda tx: identity_policies.policies_of(tx, "AIDA1"))
     assert [policy.arn for policy, _ in held.attached] == ["arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryReadOnly"]

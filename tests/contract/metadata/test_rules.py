@@ -146,7 +146,7 @@ def test_every_table_that_rules_are_read_from_is_watched(engine: Engine) -> None
         assert access._find_holder(listening, session) is not None
         assert authorization._resource_policies(listening, access_request).exists
         assert authorization._tags(listening, access_request) == {"team": "a"}
-        settings.every_pull_time_exclusion(listening, REGISTRY)
+        settings.all_pull_time_exclusions(listening, REGISTRY)
         tables: set[str] = listening.tables
         return tables
 

@@ -44,7 +44,7 @@ def test_a_move_that_is_killed_at_every_point_goes_on_and_copies_nothing_twice(
                 assert "This registry is being moved to" in folder.server.output()
                 assert doors.docker.post("/v2/team/app/blobs/uploads/").status == 503
         if point == "T5:1":
-            assert "this is the unfinished target of a move from" in target.refuses_to_serve()
+            assert "this is the unfinished target of a migration from" in target.refuses_to_serve()
 
     assert moved(folder, target).startswith("Moved: the run before had copied everything.\n")
     assert target.state() == filled.state

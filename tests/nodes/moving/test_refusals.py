@@ -80,7 +80,7 @@ def test_a_source_that_is_on_its_way_elsewhere(folder: Registry, target: Registr
     killed(folder, target, "T3:1")
 
     assert f"is on its way to {target.place}: finish that move" in error(folder, Registry(tmp_path / "other"))
-    assert "this is the unfinished target of a move" in error(target, Registry(tmp_path / "third"))
+    assert "this is the unfinished target of a migration" in error(target, Registry(tmp_path / "third"))
 
 
 def test_a_target_that_is_lost_is_given_up_by_the_name_of_an_empty_one(

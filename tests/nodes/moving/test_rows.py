@@ -104,7 +104,7 @@ def test_every_table_moves_whole_but_those_that_have_a_reason_to_stay(first: str
     expected = source.transact(content, during_migration=True)
     assert all(expected.values()), "a table without rows would be compared with nothing"
     note = MovedBlob("storage_key Ä\t2", "the new key", "digest", 2)
-    target.transact(lambda tx: moves.note_blob(tx, note, "upload"))
+    target.transact(lambda tx: moves.record_blob(tx, note, "upload"))
 
     assert copy(source, target, tmp_path) == []
 
@@ -138,7 +138,7 @@ def test_rows_that_are_others_at_the_target_are_found(tmp_path: Path) -> None:
     found = engines(tmp_path)
     source, target = found["sqlite"], found["postgresql"]
     source.transact(fill)
-    target.transact(lambda tx: moves.note_blob(tx, MovedBlob("storage_key Ä\t2", "new", "digest", 2), "upload"))
+    target.transact(lambda tx: moves.record_blob(tx, MovedBlob("storage_key Ä\t2", "new", "digest", 2), "upload"))
     target.transact(lambda tx: tx.run("INSERT INTO account (id, created_at) VALUES ('another', 7)"))
 
     assert copy(source, target, tmp_path) == ["account"]
@@ -148,5 +148,5 @@ def test_what_stays_is_a_part_of_the_schema_and_what_moves_is_all_the_rest() -> 
     every = {table.name for table in tables()}
 
     assert every >= STAYING
-    assert {table.name for table in moves.moving_tables(shared_store=False)} == every - STAYING
-    assert {table.name for table in moves.moving_tables(shared_store=True)} == every - (STAYING - OF_THE_STORE)
+    assert {table.name for table in moves.copied_tables(shared_store=False)} == every - STAYING
+    assert {table.name for table in moves.copied_tables(shared_store=True)} == every - (STAYING - OF_THE_STORE)

@@ -81,7 +81,7 @@ def test_an_unfinished_target_is_for_nobody_but_its_move(engine: Engine) -> None
 
     for use in (engine.prepare, lambda: engine.transact(count)):
         with pytest.raises(
-            DatabaseUnusable, match="unfinished target of a move from the folder over there: run the same"
+            DatabaseUnusable, match="unfinished target of a migration from the folder over there: run the same"
         ):
             use()
     assert engine.transact(lambda tx: moves.find(tx, moves.TARGET), during_migration=True) == begun

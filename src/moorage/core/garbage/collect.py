@@ -24,15 +24,15 @@ from moorage.domain.ports import BlobMissing, BlobStore
 from moorage.metadata.database import Database, Transaction, Work
 from moorage.metadata.garbage import deleted_images as trash
 from moorage.metadata.garbage import unreferenced as garbage
-from moorage.metadata.garbage.deleted_images import RemovedImage
+from moorage.metadata.garbage.deleted_images import DeletedImage
 from moorage.metadata.garbage.unreferenced import (
     BLOB,
     UPLOAD,
-    Cutoff,
-    OldUpload,
-    RemovedBytes,
-    UnneededBlob,
-    UnneededLayer,
+    ExpiredUpload,
+    GraceThresholds,
+    PendingRemoval,
+    UnreferencedBlob,
+    UnreferencedLayer,
 )
 
 T = TypeVar("T")
@@ -108,13 +108,13 @@ class Collector:
     async def collect(self, rules: CollectionRules, report: Report) -> None:
         """Remove what is garbage at this moment, or only say what it is. Raises OSError, Unavailable."""
         now = self._now()
-        before = Cutoff(collectable_before(now, rules.grace), now - rules.grace)
+        before = GraceThresholds(collectable_before(now, rules.grace), now - rules.grace)
         await self._run(rules, report, _removed_images(before))
         await self._run(rules, report, _uploads(now - rules.upload_life, now))
         await self._run(rules, report, _layers(before))
-        await self._run(rules, report, _unneeded_blobs(before, now + rules.linger))
+        await self._run(rules, report, _unreferenced_blobs(before, now + rules.linger))
         if not rules.dry_run:
-            await self._database.write(lambda tx: garbage.forget_finished(tx, now - FINISHED_LIFE))
+            await self._database.write(lambda tx: garbage.delete_finished_uploads(tx, now - FINISHED_LIFE))
         await self._remove_bytes(rules, report)
 
     async def _run(self, rules: CollectionRules, report: Report, search: _Search[T, P]) -> None:
@@ -136,18 +136,18 @@ class Collector:
         """What is on the list leaves the store, and then the list."""
         now, after = self._now(), ""
         while True:
-            due, last = await self._database.read(partial(garbage.due_bytes, after=after, now=now, limit=_BATCH))
+            due, last = await self._database.read(partial(garbage.due_removals, after=after, now=now, limit=_BATCH))
             if due and not rules.dry_run:
                 await self._delete(due)
                 failpoints.hit("G3")
-                await self._database.write(partial(garbage.forget_bytes, gone=due))
+                await self._database.write(partial(garbage.finish_removals, done=due))
             for one in due:
                 report(Garbage("bytes", one.name, one.size, "their row went before"))
             if last is None:
                 return
             after = last
 
-    async def _delete(self, due: list[RemovedBytes]) -> None:
+    async def _delete(self, due: list[PendingRemoval]) -> None:
         for one in due:
             if one.kind == UPLOAD:
                 await self._blobs.abandon(one.name)
@@ -202,49 +202,49 @@ def _batches(found: list[T]) -> Iterator[list[T]]:
 # --- What is looked for, and in this order ----------------------------------------------------------------------
 
 
-def _removed_images(before: Cutoff) -> _Search[RemovedImage, int]:
-    def describe(image: RemovedImage) -> Garbage:
+def _removed_images(before: GraceThresholds) -> _Search[DeletedImage, int]:
+    def describe(image: DeletedImage) -> Garbage:
         return Garbage("removed image", f"{image.repository}@{image.digest}", 0, "it was deleted long ago")
 
     return _Search(
         0,
-        lambda tx, after: trash.old(tx, after, before.removed, _BATCH),
+        lambda tx, after: trash.expired(tx, after, before.deleted_at, _BATCH),
         lambda tx, image: trash.forget(tx, image.id),
         describe,
     )
 
 
-def _uploads(begun_before: int, due_at: int) -> _Search[OldUpload, str]:
-    def describe(upload: OldUpload) -> Garbage:
+def _uploads(begun_before: int, due_at: int) -> _Search[ExpiredUpload, str]:
+    def describe(upload: ExpiredUpload) -> Garbage:
         return Garbage("upload", upload.id, upload.size, f"it was begun in {upload.repository} and never completed")
 
     return _Search(
         "",
-        lambda tx, after: garbage.old_uploads(tx, after, begun_before, _BATCH),
+        lambda tx, after: garbage.expired_uploads(tx, after, begun_before, _BATCH),
         lambda tx, upload: garbage.remove_upload(tx, upload, due_at),
         describe,
     )
 
 
-def _layers(before: Cutoff) -> _Search[UnneededLayer, int]:
-    def describe(layer: UnneededLayer) -> Garbage:
+def _layers(before: GraceThresholds) -> _Search[UnreferencedLayer, int]:
+    def describe(layer: UnreferencedLayer) -> Garbage:
         return Garbage("layer", f"{layer.repository}@{layer.digest}", 0, "no image of the repository needs it")
 
     return _Search(
         0,
-        lambda tx, after: garbage.unneeded_layers(tx, after, before, _ROWS),
+        lambda tx, after: garbage.unreferenced_layers(tx, after, before, _ROWS),
         lambda tx, layer: garbage.unlink(tx, layer, before),
         describe,
     )
 
 
-def _unneeded_blobs(before: Cutoff, due_at: int) -> _Search[UnneededBlob, int]:
-    def describe(blob: UnneededBlob) -> Garbage:
+def _unreferenced_blobs(before: GraceThresholds, due_at: int) -> _Search[UnreferencedBlob, int]:
+    def describe(blob: UnreferencedBlob) -> Garbage:
         return Garbage("blob", blob.digest, blob.size, "no repository has it")
 
     return _Search(
         0,
-        lambda tx, after: garbage.unneeded_blobs(tx, after, before, _ROWS),
+        lambda tx, after: garbage.unreferenced_blobs(tx, after, before, _ROWS),
         lambda tx, blob: garbage.remove_blob(tx, blob, due_at),
         describe,
     )

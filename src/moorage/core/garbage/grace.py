@@ -54,7 +54,7 @@ class GracePeriods:
 
         def tell(tx: Transaction) -> bool:
             found = repositories.get(tx, registry, repository)
-            told = [layers.tell(tx, found.id, digest, now) for digest in due]
+            told = [layers.restart_grace_period(tx, found.id, digest, now) for digest in due]
             return all(told)
 
         with suppress(Unavailable):

@@ -58,7 +58,7 @@ class Sweeper:
     async def _states(self, report: Report, *, dry_run: bool) -> None:
         """Uploads that ended without their store hearing of it: with their repository, or in a crash."""
         after = ""
-        while ended := await self._database.read(partial(verification.ended_states, after=after, limit=_BATCH)):
+        while ended := await self._database.read(partial(verification.orphaned_states, after=after, limit=_BATCH)):
             await self._remove(ended, self._blobs.abandon, report, dry_run=dry_run)
             after = ended[-1]
 

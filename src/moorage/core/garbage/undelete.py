@@ -12,7 +12,7 @@ from moorage.domain.names import Digest, Tag
 from moorage.domain.registry.manifests import parse_manifest
 from moorage.metadata.database import Transaction
 from moorage.metadata.garbage import deleted_images as trash
-from moorage.metadata.garbage.deleted_images import RemovedImage
+from moorage.metadata.garbage.deleted_images import DeletedImage
 from moorage.metadata.registry import images as rows
 from moorage.metadata.registry import layers
 from moorage.metadata.registry.repositories import Repository
@@ -49,7 +49,7 @@ class Undeletion:
             raise NotInTrash(f"{repository.name} has no deleted image {reference} that could be brought back")
         return self._bring_back(tx, repository, deleted, now)
 
-    def _bring_back(self, tx: Transaction, repository: Repository, deleted: RemovedImage, now: int) -> list[Undeleted]:
+    def _bring_back(self, tx: Transaction, repository: Repository, deleted: DeletedImage, now: int) -> list[Undeleted]:
         body = trash.content(tx, deleted.id)
         manifest = parse_manifest(body, deleted.media_type)
         back: list[Undeleted] = []

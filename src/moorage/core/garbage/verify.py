@@ -108,7 +108,7 @@ class Verifier:
                 if wrong is not None:
                     await self._handle(row, wrong, reports)
                 elif row.is_damaged:
-                    await self._database.write(partial(verification.mark_whole, key=row.key))
+                    await self._database.write(partial(verification.mark_intact, key=row.key))
                 after = row.id
                 if time.monotonic() - saved > _SAVED_SECONDS:
                     await self._database.write(partial(verification.save_position, blob_id=after))

@@ -9,7 +9,7 @@ from moorage.core.clock import iso_time
 from moorage.core.garbage.grace import grace_end
 from moorage.metadata.database import Transaction
 from moorage.metadata.garbage import references as holders
-from moorage.metadata.garbage.references import Stored, Visible
+from moorage.metadata.garbage.references import BlobView, ImageReference
 from moorage.metadata.registry import images, layers
 
 
@@ -28,45 +28,45 @@ def why(tx: Transaction, digest: str, grace: int) -> list[Retention]:
 
 
 def _of_images(tx: Transaction, digest: str, grace: int) -> Iterator[Retention]:
-    for image in holders.images_called(tx, digest):
+    for image in holders.images_with_digest(tx, digest):
         where = f"{image.registry}/{image.repository}"
         yield Retention(where, f"an image, {_tagged(tx, image)}; images stay until they are deleted")
         for parent in images.parents_of(tx, image.id):
             yield Retention(where, f"index {parent} lists it: it cannot be deleted")
         for referrer in images.with_subject(tx, image.repository_id, digest):
             yield Retention(where, f"image {referrer.digest} refers to it as its subject")
-    for removed in holders.removed_called(tx, digest):
+    for removed in holders.deleted_images_with_digest(tx, digest):
         where = f"{removed.registry}/{removed.repository}"
-        yield Retention(where, "a deleted image: `moorage undelete` brings it back", removed.removed_at + grace)
+        yield Retention(where, "a deleted image: `moorage undelete` brings it back", removed.deleted_at + grace)
 
 
 def _of_blob(tx: Transaction, digest: str, grace: int) -> Iterator[Retention]:
-    for one in holders.seen_by(tx, digest):
+    for one in holders.repositories_with_blob(tx, digest):
         yield from _of_layer(tx, one, digest, grace)
-    for removed in holders.removed_needing(tx, digest):
+    for removed in holders.deleted_images_with_layer(tx, digest):
         where = f"{removed.registry}/{removed.repository}"
-        yield Retention(where, f"deleted image {removed.digest} needs it", removed.removed_at + grace)
+        yield Retention(where, f"deleted image {removed.digest} needs it", removed.deleted_at + grace)
     known = layers.find_blob(tx, digest)
     if known is not None:
         yield Retention("store", f"its bytes are {known.key}")
-    for key, at in holders.damaged(tx, digest):
+    for key, at in holders.damaged_blobs(tx, digest):
         yield Retention("store", f"{key} was found damaged or missing on {iso_time(at)}; pushing it again heals it")
-    for key, due_at in holders.leaving(tx, digest):
+    for key, due_at in holders.pending_removals(tx, digest):
         yield Retention("store", f"nothing needs {key}, whose row is gone", due_at)
 
 
-def _of_layer(tx: Transaction, one: Visible, digest: str, grace: int) -> Iterable[Retention]:
+def _of_layer(tx: Transaction, one: BlobView, digest: str, grace: int) -> Iterable[Retention]:
     where = f"{one.registry}/{one.repository}"
-    needing = holders.needing(tx, one.repository_id, digest)
-    if not needing:
+    images_with_layer = holders.images_with_layer(tx, one.repository_id, digest)
+    if not images_with_layer:
         return [
             Retention(
                 where, "no image needs it, and a client may have been told of it", grace_end(one.reported_at, grace)
             )
         ]
-    return [Retention(where, f"image {image.digest} needs it, {_tagged(tx, image)}") for image in needing]
+    return [Retention(where, f"image {image.digest} needs it, {_tagged(tx, image)}") for image in images_with_layer]
 
 
-def _tagged(tx: Transaction, image: Stored) -> str:
+def _tagged(tx: Transaction, image: ImageReference) -> str:
     tags = images.tags_of(tx, image.id)
     return f"tagged {', '.join(tags)}" if tags else "without a tag"

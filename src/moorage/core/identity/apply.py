@@ -132,7 +132,7 @@ def _changed(tx: Transaction, role: Role, wanted: DesiredRole) -> Iterator[str]:
 
 def _held(tx: Transaction, identity: Identity, wanted: DesiredUser, title: str) -> Iterator[str]:
     """First what is too much, so that a full set can change one for another."""
-    held = policy_rows.held_by(tx, identity.id)
+    held = policy_rows.policies_of(tx, identity.id)
     attached, inline = {policy for policy, _ in held.attached}, dict(held.inline)
     names = {policy_name(identity.account, text) for text in wanted.policies}
     for policy in sorted(attached - names):

@@ -32,4 +32,4 @@ class KeyUses:
 
     async def _write(self, key: str, now: int) -> None:
         with suppress(Unavailable):  # A full disk is told to those whose changes it refuses.
-            await self._database.write(lambda tx: identities.note_key_use(tx, key, now, unless_since=now - HOUR))
+            await self._database.write(lambda tx: identities.record_key_use(tx, key, now, unless_since=now - HOUR))

@@ -77,7 +77,7 @@ def delete_policy(tx: Transaction, policy: PolicyName) -> None:
     document_of(tx, policy)
     if policy.account == AWS:
         raise AccountError(f"{policy.name!r} is managed by AWS and stays")
-    holders = identity_policies.holders(tx, policy, policy.account)
+    holders = identity_policies.identities_with(tx, policy, policy.account)
     if holders:
         raise AccountError(f"policy {policy.name!r} is attached to {', '.join(holders)}: detach it first")
     identity_policies.delete_policy(tx, policy)
@@ -97,7 +97,7 @@ def attach(tx: Transaction, identity: Identity, policy: PolicyName) -> None:
     if policy.account not in {AWS, identity.account}:
         raise AccountError(f"{policy.arn} belongs to another account")
     identity_policies.attach(tx, identity.id, policy)
-    if len(identity_policies.held_by(tx, identity.id).attached) > ATTACHED_LIMIT:
+    if len(identity_policies.policies_of(tx, identity.id).attached) > ATTACHED_LIMIT:
         raise AccountError(f"{identity.title} has {ATTACHED_LIMIT} attached policies, which is the limit")
 
 
@@ -116,7 +116,7 @@ def put_inline(tx: Transaction, identity: Identity, name: str, document: str) ->
 
 def inline_document(tx: Transaction, identity: Identity, name: str) -> str:
     """The text of an inline policy. Raises AccountError."""
-    document = dict(identity_policies.held_by(tx, identity.id).inline).get(name)
+    document = dict(identity_policies.policies_of(tx, identity.id).inline).get(name)
     if document is None:
         raise AccountError(f"{identity.title} has no inline policy {name!r}")
     return document
@@ -138,7 +138,7 @@ def check_document(document: str, name: str, kind: Kind = Kind.IDENTITY) -> None
 
 def policies_of(tx: Transaction, identity: str) -> tuple[Policy, ...]:
     """All policies of a user or role, ready to be evaluated."""
-    held = identity_policies.held_by(tx, identity)
+    held = identity_policies.policies_of(tx, identity)
     attached = [_read(policy.name, _text(policy, document)) for policy, document in held.attached]
     inline = [_read(name, document) for name, document in held.inline]
     return tuple(policy for policy in (*attached, *inline) if policy is not None)

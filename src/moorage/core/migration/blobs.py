@@ -123,7 +123,7 @@ class BlobCopier:
         with suppress(BlobMissing):
             if await self._target.blobs.size(moved.key) == moved.size:
                 return True
-        await self._target.database.write(partial(moves.forget_these, blobs=[moved]))
+        await self._target.database.write(partial(moves.forget_blobs, blobs=[moved]))
         return False
 
     async def _move(self, row: BlobRow) -> None:
@@ -134,7 +134,7 @@ class BlobCopier:
             raise Unavailable(reason=f"{self._target.name} has not stored all of {row.digest}")
         failpoints.hit("T1")
         blob = MovedBlob(row.key, key, row.digest, row.size)
-        await self._target.database.write(partial(moves.note_blob, blob=blob, upload=upload))
+        await self._target.database.write(partial(moves.record_blob, blob=blob, upload=upload))
         failpoints.hit("T2")
 
     async def _committed(self, row: BlobRow, upload: str) -> str:

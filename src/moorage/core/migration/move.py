@@ -88,7 +88,7 @@ class Moving:
             self.is_sealed = False
         if target is not None:
             await self._rows().clear()
-            await self._remove_blobs(moves.every_moved_blob)
+            await self._remove_blobs(moves.page_of_blobs)
             await self._sweep()
             await self._target.database.write(partial(moves.forget, role=TARGET))
 
@@ -144,9 +144,9 @@ class Moving:
             )
         if target is not None and target.state == UNFINISHED:
             raise MoveRefused(f"{self._target.name} is the unfinished target of another move, from {target.other}")
-        if target is not None or not await self._target.database.read(moves.holds_nothing):
+        if target is not None or not await self._target.database.read(moves.has_no_rows):
             raise MoveRefused(f"{self._target.name} is not empty: a registry moves to where none is")
-        if await self._source.database.read(moves.holds_nothing):
+        if await self._source.database.read(moves.has_no_rows):
             raise MoveRefused(f"{self._source.name} is empty: there is nothing to move")
         if not self._terms.shared_store and await self._has_objects():
             raise MoveRefused(
@@ -208,7 +208,7 @@ class Moving:
         differing = await rows.differing(expected)
         if differing:
             raise Unavailable(reason=f"the rows of {', '.join(differing)} at {self._target.name} are not those copied")
-        await self._remove_blobs(moves.unnamed_blobs)
+        await self._remove_blobs(moves.orphaned_blobs)
 
     def _rows(self) -> RowCopier:
         return RowCopier(self._source, self._target, self._progress, shared_store=self._terms.shared_store)
@@ -218,7 +218,7 @@ class Moving:
         after = ""
         while found := await self._target.database.read(_slice(find, after)):
             await self._target.blobs.delete(*(blob.key for blob in found))
-            await self._target.database.write(partial(moves.forget_these, blobs=found))
+            await self._target.database.write(partial(moves.forget_blobs, blobs=found))
             after = found[-1].source_key
 
 
@@ -233,7 +233,7 @@ async def _to_its_end(change: Callable[[Work[None]], None], work: Work[None]) ->
 
 
 def _complete(tx: Transaction) -> None:
-    moves.forget_blobs(tx)
+    moves.forget_all_blobs(tx)
     moves.set_state(tx, TARGET, COMPLETE)
 
 

@@ -51,7 +51,7 @@ class RowCopier:
         self._target = target
         self._progress = progress
         self._shared_store = shared_store
-        self._tables = moves.moving_tables(shared_store=shared_store)
+        self._tables = moves.copied_tables(shared_store=shared_store)
 
     async def clear(self) -> None:
         """Remove what a run before has copied."""

@@ -162,7 +162,7 @@ class Layers:
         def tell(tx: Transaction) -> str | None:
             repository = repositories.get(tx, scope.registry, scope.repository)
             digest = layers.find_finished(tx, upload_id, repository.id, scope.owner, now - FINISHED_LIFE)
-            return digest if digest and layers.tell(tx, repository.id, digest, now) else None
+            return digest if digest and layers.restart_grace_period(tx, repository.id, digest, now) else None
 
         return await self._database.write(tell)
 
@@ -271,7 +271,7 @@ def _end(tx: Transaction, scope: UploadScope, upload: Upload, digest: str, now: 
     has_notes = layers.delete_upload(tx, upload.id)
     if has_notes is None:
         raise _not_found(scope, upload.id)
-    layers.remember_finished(tx, upload, digest, now)
+    layers.record_finished(tx, upload, digest, now)
     return has_notes
 
 

@@ -56,7 +56,7 @@ def mountable(
     client then sends the bytes, and learns nothing of what exists (knowing a digest is no permission).
     """
     registry = target.registry
-    if not settings.mounts_blobs(tx, registry):
+    if not settings.allows_mounting(tx, registry):
         return None
     names = layers.repositories_with(tx, registry, digest, _SOURCES) if source is None else [source]
     for name in names:

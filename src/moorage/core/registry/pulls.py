@@ -60,7 +60,7 @@ class Pulls:
             return
         excluded = await self._database.read_cached(
             ("pull time exclusions", registry),
-            lambda tx: settings.every_pull_time_exclusion(tx, registry),
+            lambda tx: settings.all_pull_time_exclusions(tx, registry),
             until=CachedUntil.ACCESS_CHANGE,
         )
         if caller.principal_arn in excluded:
@@ -92,7 +92,7 @@ def exclude(tx: Transaction, registry: Registry, principal: str, limits: Limits,
     """Let pulls of a principal move no time. Raises ExclusionAlreadyExists, LimitExceeded."""
     if not settings.insert_pull_time_exclusion(tx, registry, principal, now):
         raise ExclusionAlreadyExists(principal=principal, registry=registry.account)
-    limits.quotas.check("pull_time_exclusions", len(settings.every_pull_time_exclusion(tx, registry)))
+    limits.quotas.check("pull_time_exclusions", len(settings.all_pull_time_exclusions(tx, registry)))
 
 
 def include(tx: Transaction, registry: Registry, principal: str) -> None:

@@ -48,7 +48,7 @@ def create(tx: Transaction, registry: Registry, template: Template, limits: Limi
     template = _with_policy(tx, template)
     if not templates.insert(tx, registry, template):
         raise TemplateAlreadyExists(prefix=template.prefix, registry=registry.account)
-    limits.quotas.check("creation_templates", len(templates.everything(tx, registry)))
+    limits.quotas.check("creation_templates", len(templates.list_all(tx, registry)))
     return template
 
 
@@ -89,7 +89,7 @@ def named(tx: Transaction, registry: Registry, prefixes: list[str]) -> list[Temp
     The example of the API reference asks for `eng` and shows `eng/test`. Terraform asks for one prefix and takes more
     than one answer for an error.
     """
-    known = templates.everything(tx, registry)
+    known = templates.list_all(tx, registry)
     wanted: set[str] = set()
     for prefix in map(templates.key_of, prefixes):
         keys = {template.key for template in known if f"{template.key}/".startswith(f"{prefix}/")}

@@ -1,1 +1,1 @@
-"""Rows that garbage collection and verification read and remove."""
+"""Rows that garbage collection and verification read and delete."""

@@ -1,4 +1,4 @@
-"""Rows of images that were deleted and can come back: their manifests, their tags, and the layers that they hold."""
+"""Rows of deleted images that can be undeleted: their manifests, tags and layers."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from moorage.metadata.registry.repositories import Repository
 
 
 @dataclass(frozen=True, slots=True)
-class RemovedImage:
-    """An image that was deleted from the repository of that name, which may be gone as well."""
+class DeletedImage:
+    """An image that was deleted from the repository with that name, which may be deleted too."""
 
     id: int
     registry: Registry
     repository: str
     digest: str
     media_type: str
-    removed_at: int
+    deleted_at: int
 
 
 _CHOSEN: Final = "i.repository_id = :repository AND (:image = 0 OR i.id = :image)"
@@ -49,9 +49,9 @@ FROM image i JOIN image_layer l ON l.image_id = i.id JOIN removed_image r ON {_T
 
 
 def keep(tx: Transaction, repository: Repository, now: int, image_id: int = 0) -> None:
-    """Put an image of the repository, or all of them, into the trash; to be called before they are deleted.
+    """Copy an image of the repository, or all of them, to the deleted images; call this before deleting them.
 
-    An image that was deleted before takes the place of what was kept of it then.
+    The copy replaces an older one with the same digest.
     """
     registry = repository.registry
     this = {"account": registry.account, "region": registry.region, "name": repository.name}
@@ -65,8 +65,8 @@ def keep(tx: Transaction, repository: Repository, now: int, image_id: int = 0) -
 _COLUMNS: Final = "r.id, r.account, r.region, r.repository, r.digest, r.media_type, r.removed_at"
 
 
-def old(tx: Transaction, after: int, before: int, limit: int) -> tuple[list[RemovedImage], int | None]:
-    """At most `limit` images that were deleted before then, with ids behind `after`; and where to go on, or None."""
+def expired(tx: Transaction, after: int, before: int, limit: int) -> tuple[list[DeletedImage], int | None]:
+    """At most `limit` images deleted before `before`, with ids after `after`, and the id to continue from, or None."""
     rows = tx.all(
         f"SELECT {_COLUMNS} FROM removed_image r WHERE r.id > :after AND r.removed_at < :before"
         " ORDER BY r.id LIMIT :limit",
@@ -78,16 +78,16 @@ def old(tx: Transaction, after: int, before: int, limit: int) -> tuple[list[Remo
 
 
 def forget(tx: Transaction, removed_id: int) -> bool:
-    """Let an image be gone for good: it holds its layers no more. False when it is not in the trash any more."""
+    """Delete an image for good; it no longer keeps its layers. False when it is not there any more."""
     return bool(tx.run("DELETE FROM removed_image WHERE id = :id", id=removed_id))
 
 
-def _image(row: tuple[int, str, str, str, str, str, int]) -> RemovedImage:
-    return RemovedImage(row[0], Registry(row[1], row[2]), row[3], row[4], row[5], row[6])
+def _image(row: tuple[int, str, str, str, str, str, int]) -> DeletedImage:
+    return DeletedImage(row[0], Registry(row[1], row[2]), row[3], row[4], row[5], row[6])
 
 
-def find(tx: Transaction, repository: Repository, reference: str) -> RemovedImage | None:
-    """The image of that digest in the trash, or the one that had that tag and was deleted last."""
+def find(tx: Transaction, repository: Repository, reference: str) -> DeletedImage | None:
+    """The deleted image with that digest, or the one that had that tag and was deleted last."""
     chosen = "r.digest = :reference" if ":" in reference else "t.name = :reference"
     row = tx.one(
         f"SELECT {_COLUMNS} FROM removed_image r LEFT JOIN removed_tag t ON t.removed_id = r.id"
@@ -101,8 +101,8 @@ def find(tx: Transaction, repository: Repository, reference: str) -> RemovedImag
     return _image(row) if row else None
 
 
-def listed(tx: Transaction, registry: Registry, repository: str, after: int, limit: int) -> list[RemovedImage]:
-    """At most `limit` images of the trash with ids behind `after`: of one repository, or with an empty name of all."""
+def page(tx: Transaction, registry: Registry, repository: str, after: int, limit: int) -> list[DeletedImage]:
+    """At most `limit` deleted images with ids after `after`, of one repository or, with an empty name, of all."""
     rows = tx.all(
         f"SELECT {_COLUMNS} FROM removed_image r WHERE r.account = :account AND r.region = :region"
         " AND (:name = '' OR r.repository = :name) AND r.id > :after ORDER BY r.id LIMIT :limit",
@@ -116,7 +116,7 @@ def listed(tx: Transaction, registry: Registry, repository: str, after: int, lim
 
 
 def content(tx: Transaction, removed_id: int) -> bytes:
-    """The bytes of the manifest, as they were pushed."""
+    """The bytes of the manifest as they were pushed."""
     row = tx.one("SELECT body FROM removed_image WHERE id = :id", id=removed_id)
     return bytes(row[0]) if row else b""
 
@@ -129,6 +129,6 @@ def tags_of(tx: Transaction, removed_id: int) -> list[str]:
 
 
 def layers_of(tx: Transaction, removed_id: int) -> list[int]:
-    """Ids of the blobs that the image holds."""
+    """The ids of the blobs that the image keeps."""
     rows = tx.all("SELECT blob_id FROM removed_layer WHERE removed_id = :id ORDER BY blob_id", id=removed_id)
     return [row[0] for row in rows]

@@ -1,4 +1,4 @@
-"""What is verified: rows of blobs and manifests, one after the other, and what was found out about them."""
+"""Rows for verification: blobs and manifests in order, and the results."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from moorage.metadata.database import Transaction
 
 @dataclass(frozen=True, slots=True)
 class BlobRow:
-    """A blob as its row has it. `repository_id`: one that sees it; None when none does."""
+    """A blob's row. `repository_id` is one of the repositories that can see it, or None."""
 
     id: int
     digest: str
@@ -21,7 +21,7 @@ class BlobRow:
 
 @dataclass(frozen=True, slots=True)
 class ManifestRow:
-    """An image's manifest: where it is, what it is called, and its bytes."""
+    """An image's manifest with its repository, digest and bytes."""
 
     id: int
     repository: str
@@ -38,25 +38,25 @@ FROM blob b
 
 
 def blobs(tx: Transaction, after: int, limit: int) -> list[BlobRow]:
-    """At most `limit` blobs with ids behind `after`."""
+    """At most `limit` blobs with ids after `after`."""
     rows = tx.all(f"{_BLOB} WHERE b.id > :after ORDER BY b.id LIMIT :limit", after=after, limit=limit)
     return [BlobRow(row[0], row[1], row[2], row[3], bool(row[4]), row[5]) for row in rows]
 
 
 def blob(tx: Transaction, key: str) -> BlobRow | None:
-    """The blob that a storage key holds, if any."""
+    """The blob with that storage key, if any."""
     row = tx.one(f"{_BLOB} WHERE b.storage_key = :key", key=key)
     return BlobRow(row[0], row[1], row[2], row[3], bool(row[4]), row[5]) if row else None
 
 
 def blobs_of_keys(tx: Transaction, keys: list[str]) -> list[BlobRow]:
-    """The blobs that these storage keys hold."""
+    """The blobs with these storage keys."""
     rows = tx.all(f"{_BLOB} WHERE b.storage_key = ANY(:keys)", keys=keys)
     return [BlobRow(row[0], row[1], row[2], row[3], bool(row[4]), row[5]) for row in rows]
 
 
 def manifests(tx: Transaction, after: int, limit: int) -> list[ManifestRow]:
-    """At most `limit` manifests of images with ids behind `after`; one that is missing is empty."""
+    """At most `limit` manifests of images with ids after `after`; a missing body is empty."""
     rows = tx.all(
         "SELECT i.id, r.name, i.digest, i.manifest_size, m.body FROM image i"
         " JOIN repository r ON r.id = i.repository_id LEFT JOIN manifest m ON m.image_id = i.id"
@@ -67,50 +67,50 @@ def manifests(tx: Transaction, after: int, limit: int) -> list[ManifestRow]:
     return [ManifestRow(row[0], row[1], row[2], row[3], bytes(row[4] or b"")) for row in rows]
 
 
-def bytes_behind(tx: Transaction, after: int) -> int:
-    """Bytes of all blobs with ids behind `after`."""
+def bytes_after(tx: Transaction, after: int) -> int:
+    """The total size of all blobs with ids after `after`."""
     row = tx.one("SELECT coalesce(sum(size), 0) FROM blob WHERE id > :after", after=after)
     return int(row[0]) if row else 0
 
 
 def mark_damaged(tx: Transaction, key: str, now: int) -> bool:
-    """Let nobody be told any more that the blob of this key is there; False when no row names the key."""
+    """Hide the blob with this key from clients; False when no row has the key."""
     return bool(
         tx.run("UPDATE blob SET damaged_at = coalesce(damaged_at, :now) WHERE storage_key = :key", key=key, now=now)
     )
 
 
-def mark_whole(tx: Transaction, key: str) -> None:
-    """The blob of this key is as it should be."""
+def mark_intact(tx: Transaction, key: str) -> None:
+    """Clear the mark of a damaged blob."""
     tx.run("UPDATE blob SET damaged_at = NULL WHERE storage_key = :key", key=key)
 
 
 def replace_key(tx: Transaction, old: str, new: str) -> bool:
-    """Let a blob be held by another key, whose bytes are right; False when no row names the old one any more."""
+    """Point a blob to another key with correct bytes; False when no row has the old key any more."""
     return bool(
         tx.run("UPDATE blob SET storage_key = :new, damaged_at = NULL WHERE storage_key = :old", old=old, new=new)
     )
 
 
 def unknown_keys(tx: Transaction, keys: dict[str, str]) -> list[str]:
-    """Those of the keys (each with the upload that made it) that no row names and none can ever name.
+    """The keys, each with the upload that created it, that no row has and no row can ever have.
 
-    A key is named in the transaction that ends its upload, so one whose upload is over is named or never will be.
+    A row gets its key in the transaction that ends the upload, so a key of an ended upload has a row or never will.
     """
-    ended = set(ended_uploads(tx, list(keys.values())))  # first: what ends after this look is named by the next ones
+    ended = set(ended_uploads(tx, list(keys.values())))  # first: rows of uploads that end later are read below
     named = {row[0] for row in tx.all("SELECT storage_key FROM blob WHERE storage_key = ANY(:keys)", keys=list(keys))}
     named |= {row[0] for row in tx.all("SELECT name FROM removed_bytes WHERE name = ANY(:keys)", keys=list(keys))}
     return [key for key, upload in keys.items() if key not in named and upload in ended]
 
 
 def ended_uploads(tx: Transaction, uploads: list[str]) -> list[str]:
-    """Those of the uploads that are over, or never were."""
+    """The uploads that have ended or never existed."""
     rows = tx.all("SELECT id FROM upload WHERE id = ANY(:uploads)", uploads=uploads)
     return sorted(set(uploads) - {row[0] for row in rows})
 
 
-def ended_states(tx: Transaction, after: str, limit: int) -> list[str]:
-    """At most `limit` uploads behind `after` that are over and of which a store without memory has noted something."""
+def orphaned_states(tx: Transaction, after: str, limit: int) -> list[str]:
+    """At most `limit` ended uploads after `after` that still have a state of an object store."""
     rows = tx.all(
         "SELECT s.upload FROM upload_state s WHERE s.upload > :after"
         " AND NOT EXISTS (SELECT 1 FROM upload u WHERE u.id = s.upload) ORDER BY s.upload LIMIT :limit",
@@ -121,7 +121,7 @@ def ended_states(tx: Transaction, after: str, limit: int) -> list[str]:
 
 
 def position(tx: Transaction) -> int:
-    """The id of the last blob that an interrupted verification has read; 0 when none was interrupted."""
+    """The id of the last blob that an interrupted verification has read; 0 if none was interrupted."""
     row = tx.one("SELECT position FROM verification WHERE kind = 'blob'")
     return int(row[0]) if row else 0
 

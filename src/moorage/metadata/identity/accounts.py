@@ -22,7 +22,7 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class AccessKey:
-    """An access key with its user. `sealed_secret` is readable only with the data folder's master key."""
+    """An access key with its user. `sealed_secret` can be decrypted only with the master key."""
 
     id: str
     sealed_secret: bytes
@@ -32,7 +32,7 @@ class AccessKey:
 
 @dataclass(frozen=True, slots=True)
 class KeySummary:
-    """An access key without its secret. `last_used_at` is right to about an hour, None for a key never used."""
+    """An access key without its secret. `last_used_at` is exact to about an hour; None for a key never used."""
 
     id: str
     active: bool
@@ -41,7 +41,7 @@ class KeySummary:
 
 
 def insert_account(tx: Transaction, account: str, now: int) -> None:
-    """Make the account unless it is there."""
+    """Create the account if it does not exist."""
     tx.run("INSERT INTO account (id, created_at) VALUES (:id, :now) ON CONFLICT DO NOTHING", id=account, now=now)
 
 
@@ -54,7 +54,7 @@ def has_account(tx: Transaction, account: str) -> bool:
 
 
 def insert_user(tx: Transaction, user: User) -> bool:
-    """False when the account has a user of that name."""
+    """Add a user; False when the account has one with that name."""
     return bool(
         tx.run(
             "INSERT INTO iam_user (id, account, name, created_at) VALUES (:id, :account, :name, :now)"
@@ -84,8 +84,8 @@ def list_users(tx: Transaction, account: str) -> list[User]:
 
 
 def delete_user(tx: Transaction, user: User) -> None:
-    """Remove a user with its keys and policies."""
-    identity_policies.forget(tx, user.id)
+    """Delete a user with its keys and policies."""
+    identity_policies.delete_all(tx, user.id)
     tx.run("DELETE FROM iam_user WHERE id = :id", id=user.id)
 
 
@@ -121,8 +121,8 @@ def keys_of(tx: Transaction, user: User) -> list[KeySummary]:
     return [KeySummary(row[0], bool(row[1]), row[2], row[3]) for row in rows]
 
 
-def note_key_use(tx: Transaction, key: str, now: int, unless_since: int) -> None:
-    """Note that the key was used now, unless a use after `unless_since` is noted already."""
+def record_key_use(tx: Transaction, key: str, now: int, unless_since: int) -> None:
+    """Record that the key is used now, unless a use after `unless_since` is recorded already."""
     tx.run(
         "UPDATE access_key SET last_used_at = :now WHERE id = :id AND (last_used_at IS NULL OR last_used_at <= :since)",
         id=key,
@@ -132,17 +132,17 @@ def note_key_use(tx: Transaction, key: str, now: int, unless_since: int) -> None
 
 
 def set_key_active(tx: Transaction, key: str, active: bool) -> bool:
-    """False when there is no such key."""
+    """Activate or deactivate a key; False when it does not exist."""
     return bool(tx.run("UPDATE access_key SET active = :active WHERE id = :id", id=key, active=int(active)))
 
 
 def delete_key(tx: Transaction, key: str) -> bool:
-    """False when there is no such key."""
+    """Delete a key; False when it does not exist."""
     return bool(tx.run("DELETE FROM access_key WHERE id = :id", id=key))
 
 
 def master_key_stamp(tx: Transaction) -> str | None:
-    """What the master key of this database was asked to stamp; None before it was."""
+    """The stamp that identifies this database's master key; None before it was set."""
     row = tx.one("SELECT stamp FROM master_key")
     return row[0] if row else None
 
@@ -152,6 +152,6 @@ def insert_master_key_stamp(tx: Transaction, stamp: str) -> None:
 
 
 def any_key(tx: Transaction) -> tuple[str, bytes] | None:
-    """The id and the sealed secret of some access key, if there is one."""
+    """The id and the sealed secret of any access key; None if there is none."""
     row = tx.one("SELECT id, sealed_secret FROM access_key LIMIT 1")
     return (row[0], row[1]) if row else None

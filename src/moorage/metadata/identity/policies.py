@@ -1,6 +1,6 @@
-"""Rows of the policies of identities: an account's own, those attached, and those written into a user or role.
+"""Rows of identity policies: an account's managed policies, their attachments, and inline policies.
 
-An identity is a user or a role; both have ids of one kind.
+An identity is a user or a role. Their ids share one format.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from typing import Final
 from moorage.metadata.database import Transaction
 
 AWS: Final = "aws"
-"""The account in the ARNs of the policies that AWS manages."""
+"""The account in the ARNs of AWS managed policies."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class PolicyName:
-    """A policy of an account, or with the account `aws` one that AWS manages."""
+    """A managed policy of an account; with the account `aws`, an AWS managed policy."""
 
     account: str
     name: str
@@ -27,15 +27,15 @@ class PolicyName:
 
 
 @dataclass(frozen=True, slots=True)
-class HeldPolicies:
-    """The policies of an identity: names with documents. Of a policy that AWS manages there is no document here."""
+class IdentityPolicies:
+    """The policies of an identity, as names and documents. For AWS managed policies the document is None."""
 
     attached: tuple[tuple[PolicyName, str | None], ...]
     inline: tuple[tuple[str, str], ...]
 
 
 def find_policy(tx: Transaction, account: str, name: str) -> str | None:
-    """The document."""
+    """The document of a policy."""
     row = tx.one(
         "SELECT document FROM iam_policy WHERE account = :account AND name = :name", account=account, name=name
     )
@@ -59,13 +59,13 @@ def delete_policy(tx: Transaction, policy: PolicyName) -> None:
 
 
 def list_policies(tx: Transaction, account: str) -> list[tuple[str, str]]:
-    """Names and documents."""
+    """The names and documents of an account's policies."""
     rows = tx.all("SELECT name, document FROM iam_policy WHERE account = :account ORDER BY name", account=account)
     return [(row[0], row[1]) for row in rows]
 
 
-def holders(tx: Transaction, policy: PolicyName, account: str) -> list[str]:
-    """The names of the users and roles of an account to which a policy is attached."""
+def identities_with(tx: Transaction, policy: PolicyName, account: str) -> list[str]:
+    """The names of an account's users and roles that have the policy attached."""
     rows = tx.all(
         "SELECT coalesce(u.name, r.name) FROM attached_policy a"
         " LEFT JOIN iam_user u ON u.id = a.identity_id LEFT JOIN iam_role r ON r.id = a.identity_id"
@@ -89,7 +89,7 @@ def attach(tx: Transaction, identity: str, policy: PolicyName) -> None:
 
 
 def detach(tx: Transaction, identity: str, policy: PolicyName) -> bool:
-    """False when it was not attached."""
+    """Detach a policy; False when it was not attached."""
     return bool(
         tx.run(
             "DELETE FROM attached_policy"
@@ -112,12 +112,12 @@ def put_inline(tx: Transaction, identity: str, name: str, document: str) -> None
 
 
 def delete_inline(tx: Transaction, identity: str, name: str) -> bool:
-    """False when there was none of that name."""
+    """Delete an inline policy; False when there is none with that name."""
     statement = "DELETE FROM inline_policy WHERE identity_id = :identity AND name = :name"
     return bool(tx.run(statement, identity=identity, name=name))
 
 
-def held_by(tx: Transaction, identity: str) -> HeldPolicies:
+def policies_of(tx: Transaction, identity: str) -> IdentityPolicies:
     attached = tx.all(
         "SELECT a.policy_account, a.policy_name, p.document FROM attached_policy a"
         " LEFT JOIN iam_policy p ON p.account = a.policy_account AND p.name = a.policy_name"
@@ -127,12 +127,12 @@ def held_by(tx: Transaction, identity: str) -> HeldPolicies:
     inline = tx.all(
         "SELECT name, document FROM inline_policy WHERE identity_id = :identity ORDER BY name", identity=identity
     )
-    return HeldPolicies(
+    return IdentityPolicies(
         tuple((PolicyName(row[0], row[1]), row[2]) for row in attached), tuple((row[0], row[1]) for row in inline)
     )
 
 
-def forget(tx: Transaction, identity: str) -> None:
-    """Remove what an identity holds, which goes away itself."""
+def delete_all(tx: Transaction, identity: str) -> None:
+    """Delete all policies of an identity that is being deleted."""
     tx.run("DELETE FROM attached_policy WHERE identity_id = :identity", identity=identity)
     tx.run("DELETE FROM inline_policy WHERE identity_id = :identity", identity=identity)

@@ -1,4 +1,4 @@
-"""Rows of identity providers: whose OpenID Connect tokens an account believes."""
+"""Rows of identity providers: the OpenID Connect issuers that an account trusts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from moorage.metadata.database import Transaction
 
 @dataclass(frozen=True, slots=True)
 class IdentityProvider:
-    """`issuer` is an https URL; `key_set` the text of its JWK set."""
+    """An OpenID Connect provider. `issuer` is an https URL, `key_set` the JSON text of its JWK set."""
 
     account: str
     issuer: str
@@ -22,7 +22,7 @@ class IdentityProvider:
 
     @property
     def name(self) -> str:
-        """The issuer as policies name it: without the scheme."""
+        """The issuer without its scheme, as policies name it."""
         return self.issuer.removeprefix("https://")
 
     @property
@@ -66,7 +66,7 @@ def list_providers(tx: Transaction, account: str) -> list[IdentityProvider]:
 
 
 def delete_provider(tx: Transaction, account: str, issuer: str) -> bool:
-    """False when there was none."""
+    """Delete a provider; False when it does not exist."""
     statement = "DELETE FROM identity_provider WHERE account = :account AND issuer = :issuer"
     return bool(tx.run(statement, account=account, issuer=issuer))
 

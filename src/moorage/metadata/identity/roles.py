@@ -70,7 +70,7 @@ def list_roles(tx: Transaction, account: str) -> list[Role]:
 
 
 def update_role(tx: Transaction, role: Role) -> None:
-    """Write trust policy and longest session; nothing else of a role changes."""
+    """Update the trust policy and the maximum session duration; a role's other values do not change."""
     tx.run(
         "UPDATE iam_role SET trust_policy = :trust, max_session_seconds = :seconds WHERE id = :id",
         id=role.id,
@@ -80,6 +80,6 @@ def update_role(tx: Transaction, role: Role) -> None:
 
 
 def delete_role(tx: Transaction, role: Role) -> None:
-    """Remove a role with its policies."""
-    identity_policies.forget(tx, role.id)
+    """Delete a role with its policies."""
+    identity_policies.delete_all(tx, role.id)
     tx.run("DELETE FROM iam_role WHERE id = :id", id=role.id)

@@ -1,4 +1,4 @@
-"""Rows of lifecycle policies, what their rules look at, and what their previews found."""
+"""Rows of lifecycle policies, of the images that their rules test, and of previews."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from moorage.metadata.registry.images import ACTIVE, ARCHIVED
 
 @dataclass(frozen=True, slots=True)
 class StoredPolicy:
-    """The text of a policy, and when its rules were applied last; 0 if they never were."""
+    """The text of a policy and the time of its last evaluation; 0 if there was none."""
 
     text: str
     evaluated_at: int
 
 
 def put_policy(tx: Transaction, repository_id: int, text: str) -> None:
-    """Set the policy of a repository, whatever it was; a new one was not applied yet."""
+    """Set the policy of a repository; the new policy counts as not evaluated."""
     tx.run(
         "INSERT INTO lifecycle_policy (repository_id, policy, evaluated_at) VALUES (:repository, :policy, 0)"
         " ON CONFLICT (repository_id) DO UPDATE SET policy = excluded.policy, evaluated_at = 0",
@@ -48,7 +48,7 @@ def delete_policy(tx: Transaction, repository_id: int) -> None:
 
 
 def record_evaluation(tx: Transaction, repository_id: int, text: str, now: int) -> None:
-    """Note when a policy was applied, unless another one was put meanwhile."""
+    """Record an evaluation, unless the policy was replaced meanwhile."""
     tx.run(
         "UPDATE lifecycle_policy SET evaluated_at = :now WHERE repository_id = :repository AND policy = :policy",
         repository=repository_id,
@@ -57,7 +57,7 @@ def record_evaluation(tx: Transaction, repository_id: int, text: str, now: int) 
     )
 
 
-# --- What the rules look at -------------------------------------------------------------------------------------
+# --- Facts that the rules test ------------------------------------------------------------------------------------
 
 _FACTS: Final = """
     i.id, i.digest, i.pushed_at, i.last_activated_at, i.last_pulled_at, i.last_archived_at, i.status,
@@ -65,9 +65,10 @@ _FACTS: Final = """
         SELECT min(p.status) FROM image_child c JOIN image p ON p.id = c.parent_id WHERE c.child_id = i.id
     )
 """
-# The indexes that list an image have one status: ACTIVE, which comes before ARCHIVED, if one of them has; or none.
+# The status of the indexes that list an image: ACTIVE if one of them is (it sorts before ARCHIVED), else ARCHIVED, or
+# NULL without any.
 
-# Of a repository's images only what has no subject: whatever refers to an image follows it.
+# Only images without a subject: referrers follow their subject.
 _PAGE: Final = f"""
 SELECT {_FACTS}, t.name
 FROM (
@@ -76,36 +77,36 @@ FROM (
 ORDER BY i.id
 """
 
-_ONE: Final = f"SELECT {_FACTS}, t.name FROM image i LEFT JOIN tag t ON t.image_id = i.id WHERE i.id = :image"
+_ONE_IMAGE: Final = f"SELECT {_FACTS}, t.name FROM image i LEFT JOIN tag t ON t.image_id = i.id WHERE i.id = :image"
 
 
 def page_of_facts(tx: Transaction, repository_id: int, after: int, limit: int) -> list[Facts]:
-    """At most `limit` images that refer to no other one, with ids behind `after`, oldest push first."""
+    """At most `limit` images without a subject, with ids after `after`, oldest push first."""
     return _facts(tx.all(_PAGE, repository=repository_id, after=after, limit=limit))
 
 
 def facts_of(tx: Transaction, image_id: int) -> Facts | None:
-    """The same of one image, as it is now; None when it is gone."""
-    found = _facts(tx.all(_ONE, image=image_id))
+    """The facts of one image as it is now; None when it is gone."""
+    found = _facts(tx.all(_ONE_IMAGE, image=image_id))
     return found[0] if found else None
 
 
 def _facts(rows: list[tuple[Any, ...]]) -> list[Facts]:
-    """One for each image out of one row for each tag; tags come sorted, however the engine gives them."""
+    """Group rows, one per tag, into one fact per image. Sorts the tags, because the engines sort differently."""
     found: list[Facts] = []
     tags: list[str] = []
     last: tuple[Any, ...] | None = None
     for row in rows:
         if last is not None and row[0] != last[0]:
-            found.append(_one_of(last, tags))
+            found.append(_image_facts(last, tags))
             tags = []
         if row[8] is not None:
             tags.append(row[8])
         last = row
-    return [*found, _one_of(last, tags)] if last is not None else found
+    return [*found, _image_facts(last, tags)] if last is not None else found
 
 
-def _one_of(row: tuple[Any, ...], tags: list[str]) -> Facts:
+def _image_facts(row: tuple[Any, ...], tags: list[str]) -> Facts:
     listed = row[7]
     return Facts._make((*row[:6], row[6] == ARCHIVED, listed is not None, listed == ACTIVE, tuple(sorted(tags))))
 
@@ -115,7 +116,7 @@ def _one_of(row: tuple[Any, ...], tags: list[str]) -> Facts:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """A preview of a policy, whose text is as it was given; how many images would expire or be archived."""
+    """A preview of a policy, with its text as sent, and how many images would expire or be archived."""
 
     text: str
     is_complete: bool
@@ -126,7 +127,7 @@ class Preview:
 
 @dataclass(frozen=True, slots=True)
 class PreviewResult:
-    """What a policy would do to an image."""
+    """The effect that a policy would have on an image."""
 
     position: int
     digest: str
@@ -141,7 +142,7 @@ _RESULT: Final = "position, digest, tags, pushed_at, is_archived, action, priori
 
 
 def start_preview(tx: Transaction, repository_id: int, text: str, now: int) -> None:
-    """A new preview without results in place of the one that was there."""
+    """Start a new preview without results; replaces an older one."""
     tx.run("DELETE FROM lifecycle_preview WHERE repository_id = :repository", repository=repository_id)
     tx.run(
         "INSERT INTO lifecycle_preview (repository_id, policy, is_complete, started_at, expiring, archiving)"
@@ -166,7 +167,7 @@ def clear_results(tx: Transaction, repository_id: int) -> None:
 
 
 def add_results(tx: Transaction, repository_id: int, first: int, choices: Iterable[Choice]) -> None:
-    """Add results to a preview, from the position `first` on; to one that went with its repository none."""
+    """Add results from position `first` on; does nothing if the preview was deleted with its repository."""
     if find_preview(tx, repository_id) is None:
         return
     tx.run_each(
@@ -201,7 +202,7 @@ def complete_preview(tx: Transaction, repository_id: int, expiring: int, archivi
 def page_of_results(
     tx: Transaction, repository_id: int, after: int, tagged: bool | None, limit: int
 ) -> list[PreviewResult]:
-    """At most `limit` results behind the position `after`; all, only of tagged or only of untagged images."""
+    """At most `limit` results after position `after`: all, or only those of tagged or of untagged images."""
     condition = {None: "", True: "AND tags <> '[]'", False: "AND tags = '[]'"}[tagged]
     rows = tx.all(
         f"SELECT {_RESULT} FROM lifecycle_preview_result"

@@ -1,4 +1,4 @@
-"""Rows of moves: a registry that goes to another place knows where to, and its target where from and how far it is."""
+"""Rows of migrations: the source records its target, and the target its source and the progress."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ TARGET: Final = "target"
 OPEN: Final = "open"
 SEALED: Final = "sealed"
 MOVED: Final = "moved"
-"""States of a source: blobs are being copied, changes are refused for the last step, and it is over."""
+"""States of a source: blobs are being copied; sealed for the last step; finished."""
 
 UNFINISHED: Final = "unfinished"
 COMPLETE: Final = "complete"
 """States of a target."""
 
-_OF_THIS_PLACE: Final[Mapping[str, str]] = {
-    "move": "what this side knows of the move",
-    "moved_blob": "the notes of a move to here",
-    "rules": "counts changes of rows here, and exists from the first moment on",
-    "verification": "how far a verification of these bytes is",
+_LOCAL_TABLES: Final[Mapping[str, str]] = {
+    "move": "what this side records of the migration",
+    "moved_blob": "the progress of a migration to this database",
+    "rules": "counts changes of this database's rows, and has a row from the start",
+    "verification": "the progress of a verification of these bytes",
 }
-_OF_THE_STORE: Final[Mapping[str, str]] = {
-    "upload": "bytes of uploads under way are at the source only: clients begin again",
-    "upload_state": "the same, as an object store notes them",
-    "removed_bytes": "what the store of the source has still to remove",
+_STORE_TABLES: Final[Mapping[str, str]] = {
+    "upload": "the bytes of open uploads are in the source's store only: clients start again",
+    "upload_state": "the same, as recorded by an object store",
+    "removed_bytes": "what the source's store has still to delete",
 }
-"""Tables whose rows stay where they are, and why; those of the second kind go along if both sides share a store."""
+"""Tables that are not copied, with the reason. `_STORE_TABLES` are copied if both sides share a blob store."""
 
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """What one side knows of a move; `other` is where the other side is."""
+    """One side's record of a migration; `other` is the location of the other side."""
 
     role: str
     id: str
@@ -49,7 +49,7 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class MovedBlob:
-    """A blob that was copied and compared: the key of its bytes at the source and at the target."""
+    """A blob that was copied and compared, with its keys at the source and at the target."""
 
     source_key: str
     key: str
@@ -57,15 +57,15 @@ class MovedBlob:
     size: int
 
 
-def moving_tables(*, shared_store: bool) -> list[Table]:
-    """All tables but those that stay, each behind those that it refers to."""
-    staying = _OF_THIS_PLACE if shared_store else {**_OF_THIS_PLACE, **_OF_THE_STORE}
-    return [table for table in tables() if table.name not in staying]
+def copied_tables(*, shared_store: bool) -> list[Table]:
+    """All tables that are copied, each after the tables that it references."""
+    excluded = _LOCAL_TABLES if shared_store else {**_LOCAL_TABLES, **_STORE_TABLES}
+    return [table for table in tables() if table.name not in excluded]
 
 
-def holds_nothing(tx: Transaction) -> bool:
-    """Whether no row of a registry is there."""
-    return all(is_empty(tx, table) for table in moving_tables(shared_store=True))
+def has_no_rows(tx: Transaction) -> bool:
+    """Whether the tables of a registry have no rows."""
+    return all(is_empty(tx, table) for table in copied_tables(shared_store=True))
 
 
 def find(tx: Transaction, role: str) -> Move | None:
@@ -74,7 +74,7 @@ def find(tx: Transaction, role: str) -> Move | None:
 
 
 def is_sealed(tx: Transaction) -> bool:
-    """Whether this registry is in the last step of a move to elsewhere, or has moved."""
+    """Whether this registry is in the last step of a migration to another place, or was migrated."""
     move = find(tx, SOURCE)
     return move is not None and move.state != OPEN
 
@@ -99,12 +99,12 @@ def forget(tx: Transaction, role: str) -> None:
 
 
 def require_usable(tx: Transaction) -> None:
-    """Pass with a registry that is all there. Raises DatabaseUnusable for a target that is not complete."""
+    """Check that the registry is complete. Raises DatabaseUnusable for a target that is not."""
     move = find(tx, TARGET)
     if move is not None and move.state != COMPLETE:
         raise DatabaseUnusable(
-            f"this is the unfinished target of a move from {move.other}: run the same moorage migrate --from … --to …"
-            " again to finish it, or with --abandon to give it up"
+            f"this is the unfinished target of a migration from {move.other}: run the same"
+            " moorage migrate --from … --to … again to finish it, or with --abandon to discard it"
         )
 
 
@@ -112,8 +112,8 @@ _COPIED: Final = "SELECT m.source_key, m.storage_key, m.digest, m.size FROM move
 _NEXT: Final = "ORDER BY m.source_key LIMIT :limit"
 
 
-def note_blob(tx: Transaction, blob: MovedBlob, upload: str) -> None:
-    """A blob is there and was compared; what its store noted of the upload that brought it may go."""
+def record_blob(tx: Transaction, blob: MovedBlob, upload: str) -> None:
+    """Record a blob that was copied and compared, and delete the store's state of the upload that brought it."""
     tx.run(
         "INSERT INTO moved_blob (source_key, storage_key, digest, size) VALUES (:source, :key, :digest, :size)"
         " ON CONFLICT (source_key) DO UPDATE SET storage_key = excluded.storage_key",
@@ -125,34 +125,34 @@ def note_blob(tx: Transaction, blob: MovedBlob, upload: str) -> None:
     upload_states.forget(tx, upload)
 
 
-def forget_these(tx: Transaction, blobs: Iterable[MovedBlob]) -> None:
+def forget_blobs(tx: Transaction, blobs: Iterable[MovedBlob]) -> None:
     tx.run("DELETE FROM moved_blob WHERE source_key = ANY(:keys)", keys=[blob.source_key for blob in blobs])
 
 
-def forget_blobs(tx: Transaction) -> None:
+def forget_all_blobs(tx: Transaction) -> None:
     tx.run("DELETE FROM moved_blob")
 
 
 def moved_blobs(tx: Transaction, source_keys: Iterable[str]) -> dict[str, MovedBlob]:
-    """Those that were copied, by their keys at the source."""
+    """The copied blobs, by their keys at the source."""
     rows = tx.all(f"{_COPIED} WHERE m.source_key = ANY(:keys)", keys=list(source_keys))
     return {row[0]: MovedBlob(*row) for row in rows}
 
 
-def every_moved_blob(tx: Transaction, after: str, limit: int) -> list[MovedBlob]:
-    """At most `limit` of those that were copied, behind a key at the source."""
+def page_of_blobs(tx: Transaction, after: str, limit: int) -> list[MovedBlob]:
+    """At most `limit` copied blobs with source keys after `after`."""
     rows = tx.all(f"{_COPIED} WHERE m.source_key > :after {_NEXT}", after=after, limit=limit)
     return [MovedBlob(*row) for row in rows]
 
 
-def unnamed_blobs(tx: Transaction, after: str, limit: int) -> list[MovedBlob]:
-    """Those of them that no row names: they were removed at the source while the move went on."""
+def orphaned_blobs(tx: Transaction, after: str, limit: int) -> list[MovedBlob]:
+    """Copied blobs without a blob row: they were deleted at the source during the migration."""
     unnamed = "NOT EXISTS (SELECT 1 FROM blob b WHERE b.storage_key = m.storage_key)"
     rows = tx.all(f"{_COPIED} WHERE m.source_key > :after AND {unnamed} {_NEXT}", after=after, limit=limit)
     return [MovedBlob(*row) for row in rows]
 
 
 def totals(tx: Transaction) -> tuple[int, int]:
-    """How many blobs there are to move, and how many bytes; those that were found damaged have none."""
+    """The number of blobs to copy and their bytes; damaged blobs are not counted."""
     row = tx.one("SELECT count(*), coalesce(sum(size), 0) FROM blob WHERE damaged_at IS NULL")
     return (int(row[0]), int(row[1])) if row else (0, 0)

@@ -1,4 +1,4 @@
-"""The tables of the schema, as the migrations make them, and their rows as such: a move copies what is there."""
+"""The tables of the schema, read from the schema steps, and generic access to their rows for a migration."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ Row = tuple[Any, ...]
 
 _ROWS: Final = 1000
 _BULKY_ROWS: Final = 32
-"""Rows of a page at most. Those with bytes, manifests of up to 4 MiB among them, come in smaller ones."""
+"""Maximum rows per page; fewer for tables with bytes, such as manifests of up to 4 MiB."""
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table of either engine. `rows` is how many of its rows are read at a time."""
+    """A table, the same in both engines. `rows` is the number of rows per page."""
 
     name: str
     columns: tuple[str, ...]
@@ -30,13 +30,13 @@ class Table:
     rows: int
 
     def key_of(self, row: Row) -> Row:
-        """The values of the primary key in a row."""
+        """The primary key of a row."""
         return tuple(row[self.columns.index(column)] for column in self.key)
 
 
 @cache
 def tables() -> tuple[Table, ...]:
-    """All tables, each behind those that it refers to."""
+    """All tables, each after the tables that it references."""
     connection = apsw.Connection(":memory:")
     try:
         for step in schema_steps():
@@ -51,7 +51,7 @@ def tables() -> tuple[Table, ...]:
 
 
 def page(tx: Transaction, table: Table, after: Row | None) -> list[Row]:
-    """The next rows behind those with the key `after`, in the order of the keys, which both engines share."""
+    """The next rows after the key `after`, in key order, which is the same in both engines."""
     key = ", ".join(table.key)
     beyond = f"WHERE ({key}) > ({_parameters(table.key)})" if after is not None else ""
     return tx.all(
@@ -62,12 +62,12 @@ def page(tx: Transaction, table: Table, after: Row | None) -> list[Row]:
 
 
 def insert(tx: Transaction, table: Table, rows: Sequence[Row]) -> None:
-    """Add rows, whole and as they are."""
+    """Insert complete rows unchanged."""
     tx.fill(table.name, table.columns, rows)
 
 
 def clear(tx: Transaction, table: Table) -> None:
-    """Remove all rows."""
+    """Delete all rows."""
     tx.run(f"DELETE FROM {table.name}")
 
 

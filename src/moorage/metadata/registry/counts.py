@@ -1,4 +1,4 @@
-"""Counts that are kept with what they count, in the same transaction, so that a quota costs one row."""
+"""Counters, updated in the same transaction as the rows they count, so that a quota check reads one row."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from moorage.metadata.database import Transaction
 
 
 def add_image(tx: Transaction, repository_id: int) -> int:
-    """One more image in a repository; returns how many there are now."""
+    """Count a new image of a repository; returns how many it has now."""
     row = tx.one("UPDATE repository SET images = images + 1 WHERE id = :id RETURNING images", id=repository_id)
     return int(row[0]) if row else 0
 
 
 def remove_image(tx: Transaction, image_id: int) -> None:
-    """One less in the repository of an image that is still there."""
+    """Count one image less in the repository of an image; call this before the image is deleted."""
     tx.run(
         "UPDATE repository SET images = images - 1 WHERE id = (SELECT repository_id FROM image WHERE id = :image)",
         image=image_id,

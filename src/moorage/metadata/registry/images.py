@@ -11,12 +11,12 @@ from moorage.metadata.registry import counts
 
 ACTIVE: Final = "ACTIVE"
 ARCHIVED: Final = "ARCHIVED"
-"""What `imageStatus` says; "ANY" asks for both."""
+"""Values of `imageStatus`; the filter "ANY" matches both."""
 
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """An image of a repository. `size` counts config and layers; `manifest_size` the bytes of the manifest."""
+    """An image of a repository. `size` counts config and layers, `manifest_size` the manifest, both in bytes."""
 
     id: int
     repository_id: int
@@ -40,9 +40,9 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class StoredManifest:
-    """What a pull needs: the exact bytes, and what to call them.
+    """The exact bytes of a manifest with its media type, for a pull.
 
-    `image_id` is None for a list that nobody pushed; `last_pulled_at` when no pull has been recorded yet.
+    `image_id` is None for a generated index; `last_pulled_at` is None before the first recorded pull.
     """
 
     digest: str
@@ -59,7 +59,7 @@ COLUMNS = """
 
 
 def insert(tx: Transaction, image: Image, body: bytes) -> tuple[int, int]:
-    """Add an image with its manifest; returns its id, which is given here, and how many its repository has now."""
+    """Add an image with its manifest; returns the new id and the number of images in the repository."""
     image_id = tx.insert(
         "INSERT INTO image (repository_id, digest, media_type, artifact_type, subject, size, manifest_size,"
         " annotations, pushed_at) VALUES (:repository, :digest, :media_type, :artifact_type, :subject, :size,"
@@ -98,7 +98,7 @@ def find_tagged(tx: Transaction, repository_id: int, tag: str) -> Image | None:
 
 
 def find_all(tx: Transaction, repository_id: int, digests: Iterable[str]) -> dict[str, Image]:
-    """Those of `digests` that are images of the repository, by digest."""
+    """The images of the repository with these digests, by digest."""
     rows = tx.all(
         f"SELECT {COLUMNS} FROM image i WHERE i.repository_id = :repository AND i.digest = ANY(:digests)",
         repository=repository_id,
@@ -109,38 +109,38 @@ def find_all(tx: Transaction, repository_id: int, digests: Iterable[str]) -> dic
 
 @dataclass(frozen=True, slots=True)
 class ImageFilter:
-    """Which images a list shows: tagged ones or untagged ones (None: both), of one status or of "ANY"."""
+    """A filter for lists: tagged or untagged images (None: both), with one status or "ANY"."""
 
     tagged: bool | None = None
     status: str = ACTIVE
 
 
-def page(tx: Transaction, repository_id: int, after: int, shown: ImageFilter, limit: int) -> list[Image]:
-    """At most `limit` images with ids behind `after`, oldest push first."""
+def page(tx: Transaction, repository_id: int, after: int, selected: ImageFilter, limit: int) -> list[Image]:
+    """At most `limit` images with ids after `after`, oldest push first."""
     rows = tx.all(
         f"SELECT {COLUMNS} FROM image i WHERE i.repository_id = :repository AND i.id > :after"
-        f" {_condition(shown)} ORDER BY i.id LIMIT :limit",
+        f" {_condition(selected)} ORDER BY i.id LIMIT :limit",
         repository=repository_id,
         after=after,
-        status=shown.status,
+        status=selected.status,
         limit=limit,
     )
     return [Image(*row) for row in rows]
 
 
 def page_of_ids(
-    tx: Transaction, repository_id: int, after: tuple[int, str], shown: ImageFilter, limit: int
+    tx: Transaction, repository_id: int, after: tuple[int, str], selected: ImageFilter, limit: int
 ) -> list[tuple[int, str, str | None]]:
-    """At most `limit` rows (image id, digest, tag or None) behind `after` (image id, tag): one row a tag."""
+    """At most `limit` rows (image id, digest, tag or None) after `after` (image id, tag); one row per tag."""
     return tx.all(
         "SELECT i.id, i.digest, t.name FROM image i LEFT JOIN tag t ON t.image_id = i.id"
-        f" WHERE i.repository_id = :repository AND i.id >= :image {_condition(shown)}"
+        f" WHERE i.repository_id = :repository AND i.id >= :image {_condition(selected)}"
         " AND (i.id > :image OR coalesce(t.name, '') > :tag)"
         " ORDER BY i.id, coalesce(t.name, '') LIMIT :limit",
         repository=repository_id,
         image=after[0],
         tag=after[1],
-        status=shown.status,
+        status=selected.status,
         limit=limit,
     )
 
@@ -154,7 +154,7 @@ def activate(tx: Transaction, image_id: int, now: int) -> None:
 
 
 def delete(tx: Transaction, image_id: int) -> None:
-    """Remove an image with its manifest, tags and references; its layers stay visible until they are collected."""
+    """Delete an image with its manifest, tags and references. Its layers stay visible until they are collected."""
     counts.remove_image(tx, image_id)
     tx.run("DELETE FROM image WHERE id = :id", id=image_id)
 
@@ -169,7 +169,7 @@ def manifest_body(tx: Transaction, image_id: int) -> bytes:
 
 
 def add_tag(tx: Transaction, repository_id: int, tag: str, image_id: int, now: int) -> bool:
-    """Let a new tag name an image; False when there is such a tag."""
+    """Add a tag; False when the repository has that tag already."""
     return bool(
         tx.run(
             "INSERT INTO tag (repository_id, name, image_id, tagged_at) VALUES (:repository, :tag, :image, :now)"
@@ -183,7 +183,7 @@ def add_tag(tx: Transaction, repository_id: int, tag: str, image_id: int, now: i
 
 
 def move_tag(tx: Transaction, repository_id: int, tag: str, image_id: int, now: int) -> None:
-    """Let a tag name another image."""
+    """Point a tag to another image."""
     tx.run(
         "UPDATE tag SET image_id = :image, tagged_at = :now WHERE repository_id = :repository AND name = :tag",
         repository=repository_id,
@@ -219,7 +219,7 @@ def tags_of_all(tx: Transaction, image_ids: Iterable[int]) -> dict[int, list[str
 
 
 def page_of_tags(tx: Transaction, repository_id: int, after: str, limit: int) -> list[str]:
-    """At most `limit` tags of active images behind `after`, in lexical order."""
+    """At most `limit` tags of active images after `after`, in lexical order."""
     rows = tx.all(
         "SELECT t.name FROM tag t JOIN image i ON i.id = t.image_id AND i.status = 'ACTIVE'"
         " WHERE t.repository_id = :repository AND t.name > :after ORDER BY t.name LIMIT :limit",
@@ -230,10 +230,10 @@ def page_of_tags(tx: Transaction, repository_id: int, after: str, limit: int) ->
     return [row[0] for row in rows]
 
 
-def _condition(shown: ImageFilter) -> str:
+def _condition(selected: ImageFilter) -> str:
     has_status = "AND (:status = 'ANY' OR i.status = :status)"
     has_tag = "EXISTS (SELECT 1 FROM tag x WHERE x.image_id = i.id)"
-    match shown.tagged:
+    match selected.tagged:
         case None:
             return has_status
         case True:
@@ -246,7 +246,7 @@ def _condition(shown: ImageFilter) -> str:
 
 
 def reference_layers(tx: Transaction, image_id: int, repository_id: int, layers: Iterable[tuple[int, str]]) -> None:
-    """Record that an image needs blobs: pairs of blob id and media type."""
+    """Record the blobs that an image references: pairs of blob id and media type."""
     tx.run_each(
         "INSERT INTO image_layer (image_id, blob_id, repository_id, media_type)"
         " VALUES (:image, :blob, :repository, :media_type) ON CONFLICT DO NOTHING",
@@ -265,7 +265,7 @@ def reference_children(tx: Transaction, parent_id: int, children: Iterable[int])
 
 
 def parents_of(tx: Transaction, image_id: int, status: str = "ANY") -> list[str]:
-    """Digests of the indexes that list an image."""
+    """The digests of the indexes that list an image."""
     rows = tx.all(
         "SELECT i.digest FROM image_child c JOIN image i ON i.id = c.parent_id"
         " WHERE c.child_id = :image AND (:status = 'ANY' OR i.status = :status) ORDER BY i.id",
@@ -286,7 +286,7 @@ def children_of(tx: Transaction, parent_id: int) -> list[Image]:
 
 
 def is_subject(tx: Transaction, repository_id: int, digest: str) -> bool:
-    """Whether an image of the repository names this digest as its subject."""
+    """Whether an image of the repository has this digest as its subject."""
     row = tx.one(
         "SELECT 1 FROM image WHERE repository_id = :repository AND subject = :digest LIMIT 1",
         repository=repository_id,
@@ -296,7 +296,7 @@ def is_subject(tx: Transaction, repository_id: int, digest: str) -> bool:
 
 
 def with_subject(tx: Transaction, repository_id: int, subject: str) -> list[Image]:
-    """The images whose manifests name `subject`, whatever their status."""
+    """The images with this subject, of any status."""
     rows = tx.all(
         f"SELECT {COLUMNS} FROM image i WHERE i.repository_id = :repository AND i.subject = :subject ORDER BY i.id",
         repository=repository_id,
@@ -306,7 +306,7 @@ def with_subject(tx: Transaction, repository_id: int, subject: str) -> list[Imag
 
 
 def largest_of(tx: Transaction, image_ids: Iterable[int]) -> int:
-    """Bytes of the largest of several images; 0 of none."""
+    """The size in bytes of the largest of these images; 0 if there are none."""
     row = tx.one(
         "SELECT coalesce(max(size), 0) FROM image WHERE id = ANY(:images)",
         images=list(image_ids),

@@ -1,4 +1,4 @@
-"""Rows of blobs, of the repositories that may see them, and of uploads under way."""
+"""Rows of blobs, of their visibility in repositories, and of uploads."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from moorage.metadata.database import Transaction
 
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """A blob of the store. `reported_at`: when a client of the repository at hand was last told that it is there."""
+    """A blob. `reported_at`: when a client of the current repository was last told that it exists."""
 
     id: int
     digest: str
@@ -22,7 +22,7 @@ class Blob:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """An upload under way. `size` bytes are stored and synced; what a file holds beyond them was never acknowledged."""
+    """An upload. `size` bytes are stored and synced; a file may have more, which were never acknowledged."""
 
     id: str
     repository_id: int
@@ -45,7 +45,7 @@ RETURNING repository_id
 def start_upload(
     tx: Transaction, registry: Registry, repository: str, upload: str, owner: str, now: int
 ) -> Upload | None:
-    """A new upload, or None when there is no such repository."""
+    """Start an upload; None when the repository does not exist."""
     values = {"account": registry.account, "region": registry.region, "name": repository}
     row = tx.one(_START_UPLOAD, id=upload, owner=owner, now=now, **values)
     return Upload(upload, row[0], owner, 0, 0, 0, False, now) if row else None
@@ -74,7 +74,7 @@ WHERE r.account = :account AND r.region = :region AND r.name = :name
 
 
 def find_upload(tx: Transaction, registry: Registry, repository: str, upload: str) -> tuple[bool, Upload | None]:
-    """Whether there is such a repository, and its upload; another repository's upload is not there."""
+    """Whether the repository exists, and its upload; uploads of other repositories are not found."""
     row = tx.one(_FIND_UPLOAD, account=registry.account, region=registry.region, name=repository, id=upload)
     if row is None or row[0] is None:
         return row is not None, None
@@ -82,7 +82,7 @@ def find_upload(tx: Transaction, registry: Registry, repository: str, upload: st
 
 
 def record_part(tx: Transaction, before: Upload, after: Upload) -> bool:
-    """Set the upload to `after`; False when it is not as it was in `before`: another request was faster."""
+    """Replace `before` by `after`; False when another request has changed the upload meanwhile."""
     return bool(
         tx.run(
             "UPDATE upload SET size = :size, parts = :parts, last_part = :last_part, short_part = :short_part"
@@ -99,14 +99,14 @@ def record_part(tx: Transaction, before: Upload, after: Upload) -> bool:
 
 
 def delete_upload(tx: Transaction, upload: str) -> bool | None:
-    """Whether the store has notes of it (`upload_states`); None when it is gone already."""
-    noted = "EXISTS (SELECT 1 FROM upload_state WHERE upload = :id)"
-    row = tx.one(f"DELETE FROM upload WHERE id = :id RETURNING {noted}", id=upload)
+    """Delete an upload. Returns whether the blob store has a state of it (`upload_states`); None if it was gone."""
+    has_state = "EXISTS (SELECT 1 FROM upload_state WHERE upload = :id)"
+    row = tx.one(f"DELETE FROM upload WHERE id = :id RETURNING {has_state}", id=upload)
     return bool(row[0]) if row else None
 
 
-def remember_finished(tx: Transaction, upload: Upload, digest: str, now: int) -> None:
-    """Keep what became of an upload, until the collector forgets it."""
+def record_finished(tx: Transaction, upload: Upload, digest: str, now: int) -> None:
+    """Record the result of an upload, until the collector deletes the record."""
     tx.run(
         "INSERT INTO finished_upload (id, repository_id, owner, digest, finished_at)"
         " VALUES (:id, :repository, :owner, :digest, :now)",
@@ -119,7 +119,7 @@ def remember_finished(tx: Transaction, upload: Upload, digest: str, now: int) ->
 
 
 def find_finished(tx: Transaction, upload: str, repository_id: int, owner: str, oldest: int) -> str | None:
-    """The digest of the layer that an upload became; None when there was none such, or before `oldest`."""
+    """The digest of the layer that an upload became; None if it did not, or before `oldest`."""
     row = tx.one(
         "SELECT digest FROM finished_upload"
         " WHERE id = :id AND repository_id = :repository AND owner = :owner AND finished_at >= :oldest",
@@ -135,23 +135,23 @@ _FIND_BLOB = "SELECT id, digest, size, storage_key FROM blob WHERE digest = :dig
 
 
 def find_blob(tx: Transaction, digest: str) -> Blob | None:
-    """A blob of the store, whichever repositories may see it."""
+    """A blob, independent of the repositories that can see it."""
     row = tx.one(_FIND_BLOB, digest=digest)
     return Blob(*row) if row else None
 
 
 def lock_blob(tx: Transaction, digest: str) -> Blob | None:
-    """`find_blob`, and nobody removes it before the transaction ends."""
+    """`find_blob`; the blob cannot be deleted before the transaction ends."""
     row = tx.one(f"{_FIND_BLOB} FOR SHARE", digest=digest)
     return Blob(*row) if row else None
 
 
 def store_blob(tx: Transaction, digest: str, size: int, key: str, now: int) -> tuple[int, bool]:
-    """The id of the blob with this digest, and whether its bytes are those of `key` now.
+    """The id of the blob with this digest, and whether it now has the bytes under `key`.
 
-    They are when it is new, or was damaged; else it has bytes, and nobody removes it before the transaction ends.
+    It has them when it is new or was damaged. Otherwise it keeps its bytes and is locked until the transaction ends.
     """
-    # The usual case comes first, and looks at nothing that another transaction might add to meanwhile.
+    # The usual case first: it reads nothing that a concurrent transaction might insert.
     row = tx.one(
         "INSERT INTO blob (digest, size, storage_key, created_at) VALUES (:digest, :size, :key, :now)"
         " ON CONFLICT (digest) DO NOTHING RETURNING id",
@@ -168,12 +168,12 @@ def store_blob(tx: Transaction, digest: str, size: int, key: str, now: int) -> t
     if row is not None:
         return row[0], True
     known = lock_blob(tx, digest)
-    assert known is not None  # noqa: S101 - for the type checker: it was in the way of the new one
+    assert known is not None  # noqa: S101 - for the type checker: the insert conflicted with it
     return known.id, False
 
 
 def link_blob(tx: Transaction, repository_id: int, blob_id: int, now: int) -> bool:
-    """Let a repository see a blob, and its images that waited for it have it; False when it could already."""
+    """Make a blob visible to a repository and add it to images that wait for it. False when it was visible before."""
     is_new = tx.run(
         "INSERT INTO repository_layer (repository_id, blob_id, linked_at, told_at)"
         " VALUES (:repository, :blob, :now, :now) ON CONFLICT (repository_id, blob_id) DO NOTHING",
@@ -182,15 +182,15 @@ def link_blob(tx: Transaction, repository_id: int, blob_id: int, now: int) -> bo
         now=now,
     )
     if is_new:
-        _hand_over(tx, repository_id, blob_id)
+        _resolve_awaited(tx, repository_id, blob_id)
     else:
-        again = "UPDATE repository_layer SET told_at = :now WHERE repository_id = :repository AND blob_id = :blob"
-        tx.run(again, repository=repository_id, blob=blob_id, now=now)
+        restart = "UPDATE repository_layer SET told_at = :now WHERE repository_id = :repository AND blob_id = :blob"
+        tx.run(restart, repository=repository_id, blob=blob_id, now=now)
     return bool(is_new)
 
 
-def _hand_over(tx: Transaction, repository_id: int, blob_id: int) -> None:
-    """Record a blob that came at last as a layer of the images that name it."""
+def _resolve_awaited(tx: Transaction, repository_id: int, blob_id: int) -> None:
+    """Add a blob that has arrived late to the images that name it."""
     waiting = "repository_id = :repository AND digest = (SELECT digest FROM blob WHERE id = :blob)"
     moved = tx.run(
         "INSERT INTO image_layer (image_id, blob_id, repository_id, media_type)"
@@ -203,7 +203,7 @@ def _hand_over(tx: Transaction, repository_id: int, blob_id: int) -> None:
 
 
 def await_layers(tx: Transaction, image_id: int, repository_id: int, layers: Iterable[tuple[str, str]]) -> None:
-    """Record that an image names blobs that its repository does not see: pairs of digest and media type."""
+    """Record blobs that an image names but its repository cannot see: pairs of digest and media type."""
     for digest, media_type in layers:
         tx.run(
             "INSERT INTO awaited_layer (repository_id, digest, image_id, media_type)"
@@ -215,8 +215,8 @@ def await_layers(tx: Transaction, image_id: int, repository_id: int, layers: Ite
         )
 
 
-def tell(tx: Transaction, repository_id: int, digest: str, now: int) -> bool:
-    """Begin a layer's grace period again, since a client is told of it; False when it is gone."""
+def restart_grace_period(tx: Transaction, repository_id: int, digest: str, now: int) -> bool:
+    """Restart a layer's grace period, because a client is told that it exists. False when it is gone."""
     return bool(
         tx.run(
             "UPDATE repository_layer SET told_at = :now"
@@ -236,7 +236,7 @@ WHERE l.repository_id = :repository AND b.digest = :digest AND b.damaged_at IS N
 
 
 def find_layer(tx: Transaction, repository_id: int, digest: str) -> Blob | None:
-    """A blob that the repository may see."""
+    """A blob that the repository can see."""
     row = tx.one(_FIND_LAYER, repository=repository_id, digest=digest)
     return Blob(*row) if row else None
 
@@ -251,9 +251,10 @@ WHERE r.account = :account AND r.region = :region AND r.name = :name
 
 
 def unlink_blob(tx: Transaction, repository_id: int, blob_id: int) -> bool:
-    """Let a repository see a blob no more; False while an image of it needs the blob.
+    """Make a blob invisible to a repository; False while an image of the repository references it.
 
-    The row is locked before it is looked what needs it: whoever is about to need it holds it (docs/decisions/0017).
+    The row is locked before the check; a transaction that is about to reference it holds that lock
+    (docs/decisions/0017).
     """
     this = "repository_id = :repository AND blob_id = :blob"
     tx.one(f"SELECT 1 FROM repository_layer WHERE {this} FOR UPDATE", repository=repository_id, blob=blob_id)
@@ -263,7 +264,7 @@ def unlink_blob(tx: Transaction, repository_id: int, blob_id: int) -> bool:
 
 
 def find_layer_by_name(tx: Transaction, account: str, region: str, name: str, digest: str) -> Blob | None:
-    """`find_layer` in one statement with the repository's look-up, for the hot path."""
+    """`find_layer` and the lookup of the repository in one statement, for the hot path."""
     row = tx.one(_FIND_LAYER_BY_NAME, account=account, region=region, name=name, digest=digest)
     return Blob(*row) if row else None
 
@@ -279,7 +280,7 @@ ORDER BY r.id LIMIT :limit
 
 
 def repositories_with(tx: Transaction, registry: Registry, digest: str, limit: int) -> list[str]:
-    """Names of at most `limit` repositories of the registry that may see a blob."""
+    """The names of at most `limit` repositories of the registry that can see a blob."""
     rows = tx.all(_REPOSITORIES_WITH, digest=digest, account=registry.account, region=registry.region, limit=limit)
     return [row[0] for row in rows]
 
@@ -292,12 +293,12 @@ WHERE l.repository_id = :repository AND b.digest = ANY(:digests) AND b.damaged_a
 
 
 def find_layers(tx: Transaction, repository_id: int, digests: Iterable[str]) -> dict[str, Blob]:
-    """Those of `digests` that the repository may see, by digest."""
+    """The layers with these digests that the repository can see, by digest."""
     return _find_layers(tx, _FIND_LAYERS, repository_id, digests)
 
 
 def lock_layers(tx: Transaction, repository_id: int, digests: Iterable[str]) -> dict[str, Blob]:
-    """`find_layers`, and the repository sees them until the transaction ends."""
+    """`find_layers`; the layers stay visible until the transaction ends."""
     return _find_layers(tx, f"{_FIND_LAYERS} ORDER BY b.id FOR SHARE OF l", repository_id, digests)
 
 
@@ -307,7 +308,7 @@ def _find_layers(tx: Transaction, statement: str, repository_id: int, digests: I
 
 
 def is_active(tx: Transaction, repository_id: int, blob_id: int) -> bool:
-    """Whether an image of the repository that is not archived references the blob."""
+    """Whether an active image of the repository references the blob."""
     row = tx.one(
         "SELECT 1 FROM image_layer l JOIN image i ON i.id = l.image_id AND i.status = 'ACTIVE'"
         " WHERE l.blob_id = :blob AND l.repository_id = :repository LIMIT 1",
@@ -318,7 +319,7 @@ def is_active(tx: Transaction, repository_id: int, blob_id: int) -> bool:
 
 
 def media_type_of(tx: Transaction, repository_id: int, blob_id: int) -> str | None:
-    """The media type that an image of the repository gives the blob; None when no image references it."""
+    """The media type of the blob in an image of the repository; None when no image references it."""
     row = tx.one(
         "SELECT media_type FROM image_layer WHERE blob_id = :blob AND repository_id = :repository LIMIT 1",
         blob=blob_id,

@@ -1,4 +1,4 @@
-"""Rows of the policies that hang on resources: a repository's, and a registry's."""
+"""Rows of resource policies: of repositories and of registries."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from moorage.metadata.database import Transaction
 
 @dataclass(frozen=True, slots=True)
 class AttachedPolicies:
-    """What hangs on a repository and its registry. `exists` says whether there is such a repository."""
+    """The policies of a repository and its registry. `exists`: whether the repository exists."""
 
     exists: bool
     repository: str | None
@@ -27,7 +27,7 @@ FROM (SELECT 1) AS always LEFT JOIN repository r
 
 
 def attached(tx: Transaction, registry: Registry, repository: str) -> AttachedPolicies:
-    """Both policies in one look-up, since it is on the way of every request; the repository need not exist."""
+    """Both policies in one lookup, because every request needs them. The repository need not exist."""
     row = tx.one(_ATTACHED, account=registry.account, region=registry.region, name=repository)
     return AttachedPolicies(False, None, None) if row is None else AttachedPolicies(row[1] is not None, row[2], row[0])
 

@@ -1,4 +1,4 @@
-"""Rows that pulls read and write: manifests by tag or digest, referrers, and the times of the latest pulls."""
+"""Rows for pulls: manifests by tag or digest, referrers, and pull times."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ WHERE r.account = :account AND r.region = :region AND r.name = :name
 
 
 def find_manifest(tx: Transaction, account: str, region: str, name: str, reference: str) -> StoredManifest | None:
-    """The manifest of the active image that a tag or digest of a repository names."""
+    """The manifest of the active image with that tag or digest."""
     statement = _PULL_BY_DIGEST if ":" in reference else _PULL_BY_TAG
     row = tx.one(statement, account=account, region=region, name=name, reference=reference)
     return StoredManifest(*row) if row else None
 
 
 def record(tx: Transaction, pulled: Mapping[int, int]) -> None:
-    """Set when images, by id, were pulled last. An image that took the id of a deleted one in between is not meant."""
+    """Set the last pull times of images by id. Skips an image that has reused the id of a deleted one."""
     tx.run_each(
         "UPDATE image SET last_pulled_at = :at"
         " WHERE id = :image AND pushed_at <= :at AND (last_pulled_at IS NULL OR last_pulled_at < :at)",
@@ -46,50 +46,50 @@ def record(tx: Transaction, pulled: Mapping[int, int]) -> None:
 
 # --- Referrers --------------------------------------------------------------------------------
 
-_WANTED = """
+_FILTER = """
     AND i.id > :after AND (:status = 'ANY' OR i.status = :status)
     AND (:typed = 0 OR i.artifact_type = ANY(:types))
 """
 
-# The two parts have nothing in common: one names its subject, the other none at all. Each comes in the order of its
-# index, which SQLite sees only if the second one takes the id from there.
+# The two parts are disjoint: images in the first have the subject, those in the second have none. Each part is read in
+# the order of its index; SQLite recognizes this only if the second part takes the id from the index.
 _REFERRERS = f"""
-SELECT {COLUMNS} FROM image i WHERE i.repository_id = :repository AND i.subject = :subject {_WANTED}
+SELECT {COLUMNS} FROM image i WHERE i.repository_id = :repository AND i.subject = :subject {_FILTER}
 UNION ALL
 SELECT {COLUMNS.replace("i.id", "c.child_id", 1)}
 FROM image_child c JOIN image i ON i.id = c.child_id AND i.subject IS NULL AND i.digest <> :subject
 WHERE c.parent_id = (
     SELECT l.id FROM tag t JOIN image l ON l.id = t.image_id AND l.media_type = '{OCI_INDEX}' AND l.digest <> :subject
     WHERE t.repository_id = :repository AND t.name = :tag
-) {_WANTED}
+) {_FILTER}
 ORDER BY 1 LIMIT :limit
 """
 
 
 @dataclass(frozen=True, slots=True)
 class ReferrerFilter:
-    """Which referrers a list shows: of those artifact types or of all, and of one status or of "ANY"."""
+    """A filter for referrers: artifact types (empty: all), and one status or "ANY"."""
 
     types: tuple[str, ...] = ()
     status: str = ACTIVE
 
 
 def referrers(
-    tx: Transaction, repository_id: int, subject: str, shown: ReferrerFilter, after: int, limit: int
+    tx: Transaction, repository_id: int, subject: str, selected: ReferrerFilter, after: int, limit: int
 ) -> list[Image]:
-    """What refers to `subject`, in the order it was pushed.
+    """The referrers of `subject`, oldest push first.
 
-    That are the images whose manifests name it, and those without any subject that a client has listed under the
-    referrers tag. At most `limit` of them, with ids behind `after`.
+    These are the images with that subject, and images without any subject that a client has listed under the
+    referrers tag. Returns at most `limit`, with ids after `after`.
     """
     rows = tx.all(
         _REFERRERS,
         repository=repository_id,
         subject=subject,
         tag=referrers_tag(subject),
-        typed=len(shown.types),
-        types=list(shown.types),
-        status=shown.status,
+        typed=len(selected.types),
+        types=list(selected.types),
+        status=selected.status,
         after=after,
         limit=limit,
     )
@@ -97,7 +97,7 @@ def referrers(
 
 
 def subject_of_tag(tx: Transaction, repository_id: int, tag: str) -> str | None:
-    """The digest that a referrers tag is about; of one by SHA-512, only if something names it as its subject."""
+    """The digest that a referrers tag stands for. For SHA-512, only if an image has it as its subject."""
     if tag.startswith("sha256-"):
         return tag.replace("-", ":")
     row = tx.one(

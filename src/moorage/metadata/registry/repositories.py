@@ -14,7 +14,7 @@ from moorage.metadata.registry import counts
 
 @dataclass(frozen=True, slots=True)
 class RepositorySettings:
-    """What CreateRepository sets. `exclusion_filters` are wildcard filters on tags."""
+    """The settings of CreateRepository. `exclusion_filters` are wildcard filters for tags."""
 
     tag_mutability: str = "MUTABLE"
     exclusion_filters: tuple[str, ...] = ()
@@ -44,7 +44,7 @@ _COLUMNS = """
 def insert(
     tx: Transaction, registry: Registry, name: RepositoryName, settings: RepositorySettings, now: int
 ) -> Repository | None:
-    """The new repository, or None when the registry has one of that name."""
+    """Add a repository; None when the registry has one with that name."""
     changed = tx.run(
         f"INSERT INTO repository ({_COLUMNS.replace('id, ', '', 1)}) VALUES"
         " (:account, :region, :name, :now, :mutability, :filters, :scan, :encryption, :kms_key) ON CONFLICT DO NOTHING",
@@ -80,7 +80,7 @@ def find_by_id(tx: Transaction, repository_id: int) -> Repository | None:
 
 
 def page(tx: Transaction, registry: Registry, after: str, limit: int) -> list[Repository]:
-    """At most `limit` repositories with names behind `after`, in the order of their names."""
+    """At most `limit` repositories with names after `after`, sorted by name."""
     rows = tx.all(
         f"SELECT {_COLUMNS} FROM repository WHERE account = :account AND region = :region AND name > :after"
         " ORDER BY name LIMIT :limit",
@@ -93,7 +93,7 @@ def page(tx: Transaction, registry: Registry, after: str, limit: int) -> list[Re
 
 
 def delete(tx: Transaction, repository: Repository) -> None:
-    """Remove a repository with all that hangs on it; the bytes of its layers are a matter for the collector."""
+    """Delete a repository with all its rows; the collector deletes the bytes of its layers."""
     if tx.run("DELETE FROM repository WHERE id = :id", id=repository.id):
         counts.remove_repository(tx, repository.registry)
 

@@ -1,4 +1,4 @@
-"""Rows of a registry's settings."""
+"""Rows of registry settings."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from moorage.metadata.database import Transaction
 
 
 def account_setting(tx: Transaction, registry: Registry, name: str) -> str:
-    """The value that was put, else the default."""
+    """The stored value, or the default."""
     row = tx.one(
         "SELECT value FROM account_setting WHERE account = :account AND region = :region AND name = :name",
         account=registry.account,
@@ -30,17 +30,17 @@ def put_account_setting(tx: Transaction, registry: Registry, name: str, value: s
 
 
 def registry_policy_scope(tx: Transaction, registry: Registry) -> str:
-    """V2: the registry policy speaks about every action; V1: about replication, imports and creating repositories."""
+    """V2: the registry policy applies to all actions. V1: to replication, imports and the creation of repositories."""
     return account_setting(tx, registry, REGISTRY_POLICY_SCOPE)
 
 
-def mounts_blobs(tx: Transaction, registry: Registry) -> bool:
-    """Whether a repository of the registry may see a blob of another one without receiving it."""
+def allows_mounting(tx: Transaction, registry: Registry) -> bool:
+    """Whether clients may mount blobs from other repositories of the registry."""
     return account_setting(tx, registry, BLOB_MOUNTING) == "ENABLED"
 
 
 def insert_pull_time_exclusion(tx: Transaction, registry: Registry, principal: str, now: int) -> bool:
-    """False when it is there already."""
+    """Add an exclusion; False when it exists."""
     return bool(
         tx.run(
             "INSERT INTO pull_time_exclusion (account, region, principal, created_at)"
@@ -54,7 +54,7 @@ def insert_pull_time_exclusion(tx: Transaction, registry: Registry, principal: s
 
 
 def delete_pull_time_exclusion(tx: Transaction, registry: Registry, principal: str) -> bool:
-    """False when it is not there."""
+    """Delete an exclusion; False when it does not exist."""
     return bool(
         tx.run(
             "DELETE FROM pull_time_exclusion WHERE account = :account AND region = :region AND principal = :principal",
@@ -65,8 +65,8 @@ def delete_pull_time_exclusion(tx: Transaction, registry: Registry, principal: s
     )
 
 
-def every_pull_time_exclusion(tx: Transaction, registry: Registry) -> frozenset[str]:
-    """All ARNs of a registry, which are few."""
+def all_pull_time_exclusions(tx: Transaction, registry: Registry) -> frozenset[str]:
+    """All ARNs of a registry; there are few."""
     rows = tx.all(
         "SELECT principal FROM pull_time_exclusion WHERE account = :account AND region = :region",
         account=registry.account,
@@ -76,7 +76,7 @@ def every_pull_time_exclusion(tx: Transaction, registry: Registry) -> frozenset[
 
 
 def pull_time_exclusions(tx: Transaction, registry: Registry, after: str, limit: int) -> list[str]:
-    """At most `limit` ARNs behind `after`, in their order."""
+    """At most `limit` ARNs after `after`, sorted."""
     rows = tx.all(
         "SELECT principal FROM pull_time_exclusion"
         " WHERE account = :account AND region = :region AND principal > :after ORDER BY principal LIMIT :limit",

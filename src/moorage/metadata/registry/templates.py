@@ -14,7 +14,7 @@ from moorage.metadata.database import Transaction
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A repository creation template, as its client wrote it; times are those of its row."""
+    """A repository creation template as the client wrote it, with the times of its row."""
 
     prefix: str
     applied_for: tuple[str, ...]
@@ -32,7 +32,7 @@ class Template:
 
     @property
     def key(self) -> str:
-        """The prefix by which it is found: a slash at the end makes no difference (user guide, "Prefix")."""
+        """The prefix used for look-up: a trailing slash makes no difference (user guide, "Prefix")."""
         return key_of(self.prefix)
 
 
@@ -48,7 +48,7 @@ _PARAMETERS: Final = ", ".join(f":{name.strip()}" for name in _VALUES.split(",")
 
 
 def insert(tx: Transaction, registry: Registry, template: Template) -> bool:
-    """False when the registry has a template for the prefix."""
+    """Add a template; False when the registry has one for the prefix."""
     return bool(
         tx.run(
             f"INSERT INTO repository_template (account, region, prefix, {_VALUES})"
@@ -60,7 +60,7 @@ def insert(tx: Transaction, registry: Registry, template: Template) -> bool:
 
 
 def update(tx: Transaction, registry: Registry, template: Template) -> None:
-    """Give the template of a prefix all these values."""
+    """Replace all values of the template with that prefix."""
     tx.run(
         f"UPDATE repository_template SET ({_VALUES}) = ({_PARAMETERS})"
         " WHERE account = :account AND region = :region AND prefix = :prefix",
@@ -78,7 +78,7 @@ def find(tx: Transaction, registry: Registry, prefix: str) -> Template | None:
 
 
 def page(tx: Transaction, registry: Registry, after: str, limit: int) -> list[Template]:
-    """At most `limit` templates with prefixes behind `after`, in the order of their prefixes."""
+    """At most `limit` templates with prefixes after `after`, sorted by prefix."""
     rows = tx.all(
         f"SELECT {_VALUES} FROM repository_template"
         " WHERE account = :account AND region = :region AND prefix > :prefix ORDER BY prefix LIMIT :limit",
@@ -88,8 +88,8 @@ def page(tx: Transaction, registry: Registry, after: str, limit: int) -> list[Te
     return [_template(row) for row in rows]
 
 
-def everything(tx: Transaction, registry: Registry) -> list[Template]:
-    """All templates of a registry, which are few."""
+def list_all(tx: Transaction, registry: Registry) -> list[Template]:
+    """All templates of a registry; there are few."""
     rows = tx.all(
         f"SELECT {_VALUES} FROM repository_template WHERE account = :account AND region = :region ORDER BY prefix",
         account=registry.account,

@@ -1,4 +1,4 @@
-"""Rows of what an object store notes of uploads: opaque here, replaced only by whoever has seen the newest version."""
+"""Rows of upload states of object stores: opaque bytes with a version, which every change must name."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from moorage.metadata.database import Database, Transaction
 
 
 def forget(tx: Transaction, upload: str) -> None:
-    """Remove the state of an upload that is over, in the transaction that ends it."""
+    """Delete the state of an upload, in the transaction that ends the upload."""
     tx.run("DELETE FROM upload_state WHERE upload = :upload", upload=upload)
 
 
