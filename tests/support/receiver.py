@@ -1,4 +1,4 @@
-"""A receiver of webhooks for tests: a real HTTP server on a loopback port, which answers as it is told."""
+"""A receiver of webhooks: a real HTTP server on a loopback port, whose answers the tests choose."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""The audit log: who asked for what, from where, and whether it was done, in records shaped as AWS CloudTrail's.
+"""The audit log: who called which operation, from where, and with what result, in the format of AWS CloudTrail.
 
-Every request to change something has a record, also one that is refused; reading has, where that is switched on. What a
-docker client sends is recorded as the calls of the API that it becomes (ECR user guide, "Logging with CloudTrail").
-Records hold no content: no layer, no manifest, no page token, and no header but the name of the client's program.
+Every request that changes something, or tries to, has a record. Requests that only read have one when that is turned
+on. Requests of docker clients are recorded as API calls (ECR user guide, "Logging with CloudTrail"). Records contain no
+layers, manifests or page tokens, and of the headers only the name of the client's program.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _EVENT_VERSION: Final = "1.11"
 _ITSELF: Final = "ecr.amazonaws.com"
 _READING: Final = ("BatchCheck", "BatchGet", "Describe", "Get", "List", "Validate")
 SERVER_FAULT: Final = "ServerException"
-"""The code of what failed through a fault of ours."""
+"""The error code of internal errors."""
 
 _LEFT_OUT: Final = frozenset({"imageManifest", "layerPartBlob", "nextToken"})
 _PARAMETERS_LIMIT: Final = 100_000
@@ -84,7 +84,7 @@ class Audit:
         self._write(msgspec.json.encode(record, enc_hook=str))
 
     def tell(self, event: str, resource: str, owner: Registry, details: Mapping[str, Any]) -> None:
-        """Record something that the registry did by itself (CloudTrail, "Service events"), to a repository's ARN."""
+        """Record a change that the registry made on its own (CloudTrail, "Service events"). `resource` is an ARN."""
         if self._write is None:
             return
         record = {
@@ -137,12 +137,12 @@ class Audit:
 
 
 def is_reading(operation: str) -> bool:
-    """Whether an operation of the API changes nothing, as its name tells."""
+    """Whether an API operation only reads, judging by its name."""
     return operation.startswith(_READING)
 
 
 def identity(caller: Caller | None) -> dict[str, Any]:
-    """`userIdentity` of a caller; of type Unknown for whoever did not prove to be one."""
+    """The `userIdentity` of a caller. Its type is Unknown when the request was not authenticated."""
     if caller is None:
         return {"type": "Unknown"}
     known: dict[str, Any] = {
@@ -163,7 +163,7 @@ _IDENTITY_TYPES: Final = {"Account": "Root", "User": "IAMUser", "AssumedRole": "
 
 
 def _session_context(caller: Caller) -> dict[str, Any]:
-    """Of temporary credentials: when they were made, and for which role (CloudTrail, "userIdentity element")."""
+    """Creation time and role of temporary credentials (CloudTrail, "userIdentity element")."""
     context: dict[str, Any] = {}
     if caller.role is not None:
         context["sessionIssuer"] = {
@@ -186,23 +186,23 @@ def _error(failure: Refusal | str) -> dict[str, str]:
     return {"errorCode": code, "errorMessage": str(failure)}
 
 
-def _parameters(asked: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """What was asked, without content; nothing of it when it is too large (CloudTrail, "Record contents")."""
-    if asked is None:
+def _parameters(parameters: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """The parameters without content; a note instead when they are too large (CloudTrail, "Record contents")."""
+    if parameters is None:
         return None
-    kept = {name: value for name, value in asked.items() if name not in _LEFT_OUT}
+    kept = {name: value for name, value in parameters.items() if name not in _LEFT_OUT}
     size = len(msgspec.json.encode(kept, enc_hook=str))
     if size <= _PARAMETERS_LIMIT:
         return kept
     return {"omitted": True, "originalSize": size, "reason": "requestParameters too large"}
 
 
-def _about(asked: Mapping[str, Any], own: Registry) -> tuple[Registry, list[dict[str, str]]]:
-    """The registry that a request is about, and the repository if there is one: by ARN, or by names."""
-    owner = Registry(asked.get("registryId") or own.account, own.region)
-    arn = asked.get("resourceArn")
-    if arn is None and "repositoryName" in asked:
-        arn = owner.repository_arn(asked["repositoryName"])
+def _about(parameters: Mapping[str, Any], own: Registry) -> tuple[Registry, list[dict[str, str]]]:
+    """The registry that a request is about, and its repository if it names one by ARN or by name."""
+    owner = Registry(parameters.get("registryId") or own.account, own.region)
+    arn = parameters.get("resourceArn")
+    if arn is None and "repositoryName" in parameters:
+        arn = owner.repository_arn(parameters["repositoryName"])
     if arn is None:
         return owner, []
     with suppress(InvalidParameter):
