@@ -47,8 +47,9 @@ from moorage.domain.registry.encryption import Keys
 from moorage.domain.registry.quotas import Quotas
 from moorage.ecr.endpoint import EcrEndpoint
 from moorage.ecr.registry.downloads import DownloadEndpoint
-from moorage.http.application import Application, Endpoint, Lifespan, RequestMeter, ServerContext
+from moorage.http.application import Application, Lifespan, RequestMeter, ServerContext
 from moorage.http.draining import Drain
+from moorage.http.endpoint import Endpoint
 from moorage.http.forwarding import TrustedProxies
 from moorage.http.server import GRANIAN_READ_AHEAD
 from moorage.metadata import gauges as overview
@@ -143,7 +144,7 @@ def application(
         log.flush()
 
     served = Application(
-        endpoints=endpoints(services),
+        endpoints=endpoints(services, log),
         log=log,
         is_ready=Readiness(database, store.check, log).is_given,
         life=Lifespan(start, stop),
@@ -157,9 +158,13 @@ def application(
     return served if tracing is None else tracing.application(served)
 
 
-def endpoints(services: Services) -> dict[str, Endpoint]:
+def endpoints(services: Services, log: Log) -> dict[str, Endpoint]:
     """The HTTP endpoints by the path that each is under."""
-    return {"/": EcrEndpoint(services), "/v2/": RegistryEndpoint(services), "/layers/": DownloadEndpoint(services)}
+    return {
+        "/": EcrEndpoint(services, log),
+        "/v2/": RegistryEndpoint(services, log),
+        "/layers/": DownloadEndpoint(services, log),
+    }
 
 
 def limits_of(settings: Settings) -> Limits:

@@ -37,12 +37,23 @@ _OPERATIONS: Final = 200
 """Operations that are told apart: of those of STS a caller may send any name, and each would be kept for ever."""
 
 
-class Metered(Protocol):
-    """What a count takes from a request; `operation` is empty where none was recognised."""
-
-    path: str
-    operation: str
+class MeteredBody(Protocol):
     received: int
+
+
+class MeteredRequest(Protocol):
+    """What is counted of a request."""
+
+    @property
+    def path(self) -> str: ...
+    @property
+    def body(self) -> MeteredBody: ...
+
+
+class MeteredDetails(Protocol):
+    """What is counted of the call that it was; `operation` is empty where none was recognised."""
+
+    operation: str
 
 
 class _Children(NamedTuple):
@@ -68,12 +79,12 @@ class Meter:
         # Finding a child by its labels costs four times as much as counting.
         self._children = lru_cache(maxsize=4096)(self._look_up)
 
-    def count(self, request: Metered, status: int, seconds: float, sent: int) -> None:
+    def count(self, request: MeteredRequest, details: MeteredDetails, status: int, seconds: float, sent: int) -> None:
         """Note a request that was answered with `status` and a body of `sent` bytes."""
-        children = self._children(_door(request.path), self._known(request.operation), status)
+        children = self._children(_door(request.path), self._known(details.operation), status)
         children.requests.inc()
         children.seconds.observe(seconds)
-        children.received.inc(request.received)
+        children.received.inc(request.body.received)
         children.sent.inc(sent)
 
     def _look_up(self, door: str, operation: str, status: int) -> _Children:

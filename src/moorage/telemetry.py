@@ -20,15 +20,20 @@ _FLUSH_SECONDS: Final = 0.2
 _FLUSH_BYTES: Final = 1 << 16
 
 
-class Logged(Protocol):
-    """What a log line takes from a request."""
+class LoggedRequest(Protocol):
+    """What a log line has of a request."""
 
     id: str
     method: str
     path: str
-    caller: str
-    operation: str
     client: str
+
+
+class LoggedDetails(Protocol):
+    """What a log line has of the call that the request was."""
+
+    operation: str
+    caller_name: str
 
 
 class RequestIds:
@@ -54,7 +59,7 @@ class Log:
         self._size = 0
         self._flush_at: asyncio.TimerHandle | None = None
 
-    def request(self, request: Logged, status: int, seconds: float) -> None:
+    def request(self, request: LoggedRequest, details: LoggedDetails, status: int, seconds: float) -> None:
         """One line a request, unless switched off."""
         if not self._requests:
             return
@@ -63,17 +68,17 @@ class Log:
             "request": request.id,
             "method": request.method,
             "path": request.path,
-            "operation": request.operation,
-            "caller": request.caller,
+            "operation": details.operation,
+            "caller": details.caller_name,
             "client": request.client,
             "status": status,
             "ms": round(seconds * 1000, 3),
         }
         self._add(msgspec.json.encode(line))
 
-    def fault(self, request: Logged) -> None:
-        """The exception at hand, which is a fault of ours, with its request's id."""
-        self.event("fault", request=request.id, operation=request.operation, trace=traceback.format_exc())
+    def fault(self, request_id: str, operation: str) -> None:
+        """The exception that is being handled, which is an internal error, with the id of its request."""
+        self.event("fault", request=request_id, operation=operation, trace=traceback.format_exc())
 
     def event(self, name: str, **facts: str | float | bool) -> None:
         """Something that an operator wants to know, at once."""

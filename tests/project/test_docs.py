@@ -266,7 +266,10 @@ def test_the_points_of_the_table_are_those_of_the_code() -> None:
 
 def test_a_log_line_has_the_members_that_are_documented() -> None:
     class Sent:
-        id, method, path, operation, caller, client = "id", "GET", "/v2/", "op", "AKIA", "127.0.0.1"
+        id, method, path, client = "id", "GET", "/v2/", "127.0.0.1"
+
+    class Details:
+        operation, caller_name = "op", "AKIA"
 
     section = text_of("docs/operations.md").partition("## Logs\n")[2].partition("\n## ")[0]
     documented = {name for row in table_rows(section)[1:] for name in re.findall(r"`(\w+)`", row[0])}
@@ -274,7 +277,7 @@ def test_a_log_line_has_the_members_that_are_documented() -> None:
 
     async def log_one() -> None:
         log = Log(descriptor=writer)
-        log.request(Sent(), 200, 0.001)
+        log.request(Sent(), Details(), 200, 0.001)
         log.flush()
 
     asyncio.run(log_one())

@@ -29,9 +29,11 @@ from moorage.ecr.identity import sts
 from moorage.ecr.identity.authentication import authenticated_body
 from moorage.ecr.registry import images, layers, policies, repositories, settings, templates
 from moorage.http.bodies import BodyBudget
+from moorage.http.endpoint import CallDetails, Endpoint
 from moorage.http.messages import RETRY_SECONDS, Request, Response
 from moorage.http.request_context import request_context_of
 from moorage.metadata.database import Transaction
+from moorage.telemetry import Log
 
 OPERATIONS: Final[Mapping[str, Handler]] = {
     **repositories.OPERATIONS,
@@ -55,59 +57,58 @@ _JSON: Final = "application/x-amz-json-1.1"
 _FORM: Final = "application/x-www-form-urlencoded"
 
 
-class EcrEndpoint:
-    """The entrance of the AWS clients: ECR, and the few operations of STS that they call first."""
+class EcrEndpoint(Endpoint):
+    """The endpoint of the AWS clients: ECR, and the few operations of STS that they call first."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, log: Log) -> None:
+        super().__init__(log)
         self._services = services
         self._sts = sts.StsEndpoint(services)
         self._budget = BodyBudget()
 
-    async def handle(self, request: Request) -> Response:
+    async def respond(self, request: Request, details: CallDetails) -> Response:
         if (request.header(b"content-type") or "").startswith(_FORM):
-            return await self._sts.handle(request)
+            return await self._sts.respond(request, details)
         try:
             operation = service_model.operation(_target(request))
-            request.operation = operation.name
-            answer = await self._answer(request, operation)
+            details.operation = operation.name
+            answer = await self._answer(request, details, operation)
         except Refusal as refusal:
-            self._note(request, refusal)
+            self._note(request, details, refusal)
             return _json(_status(refusal), codec.encode_error(refusal), request)
-
-        self._note(request, None)
+        self._note(request, details, None)
         return _json(200, answer, request)
 
-    def fault(self, request: Request) -> Response:
-        self._note(request, SERVER_FAULT)
+    def fault(self, request: Request, details: CallDetails) -> Response:
+        self._note(request, details, SERVER_FAULT)
         return _json(500, _FAULT, request)
 
-    def _note(self, request: Request, failure: Refusal | str | None) -> None:
-        """Tell the audit log, but for what names no operation of ECR."""
-        if request.operation in actions.OPERATIONS:
-            self._services.audit.note(request, request.operation, failure)
+    def _note(self, request: Request, details: CallDetails, failure: Refusal | str | None) -> None:
+        """Write the call to the audit log, unless it names no operation of ECR."""
+        if details.operation in actions.OPERATIONS:
+            self._services.audit.note(request, details, failure)
 
-    def _announce(self, tx: Transaction, request: Request, registry: Registry) -> None:
-        operation, services = request.operation, self._services
-        describe = partial(services.audit.describe, request, operation)
-        react(tx, services.reactions.api_called, ApiCalled(operation, registry, describe, services.now()))
+    def _announce(self, tx: Transaction, request: Request, details: CallDetails, registry: Registry) -> None:
+        services = self._services
+        describe = partial(services.audit.describe, request, details)
+        react(tx, services.reactions.api_called, ApiCalled(details.operation, registry, describe, services.now()))
 
-    async def _answer(self, request: Request, operation: Operation) -> bytes:
+    async def _answer(self, request: Request, details: CallDetails, operation: Operation) -> bytes:
         signed = sigv4.parse(
             request.method, request.scope["raw_path"], request.query, request.scope["headers"], services=("ecr",)
         )
         limit = _BODY_LIMITS.get(operation.name, _BODY_LIMIT)
-        async with self._budget.room_for(request, limit):
-            body, credentials = await authenticated_body(self._services, request, signed, limit)
-            request.sender = caller = credentials.caller(signed.region)
+        async with self._budget.room_for(request.body, limit):
+            body, credentials = await authenticated_body(self._services, request, details, signed, limit)
             handler = OPERATIONS.get(operation.name)
             if handler is None:
                 raise UnsupportedOperation(operation=operation.name)
-            request.asked = members = codec.decode(operation, body)
+            details.parameters = members = codec.decode(operation, body)
             del body
-            services = self._services.reached_at(request.reached_at)
+            services, caller = self._services.reached_at(request.reached_at), credentials.caller(signed.region)
             registry = _registry(caller, members)
             request_context = _request_context(request, services.now(), members)
-            announce = partial(self._announce, request=request, registry=registry)
+            announce = partial(self._announce, request=request, details=details, registry=registry)
             call = Call(services, caller, credentials, registry, request_context, announce)
             await _authorize(call, operation, members)
             return codec.encode(operation, await handler(call, members))

@@ -15,27 +15,18 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from moorage.domain.ports import CHUNK_BYTES
-from moorage.http.bodies import ClientGone
+from moorage.http.bodies import Receive
 from moorage.http.draining import Drain
+from moorage.http.endpoint import CallDetails, Endpoint, Outcome
 from moorage.http.forwarding import TrustedProxies
-from moorage.http.messages import BadRequest, Receive, Request, Response, Scope, Send
+from moorage.http.messages import BadRequest, Request, Response, Scope, Send
 from moorage.telemetry import Log, RequestIds
-
-Handler = Callable[[Request], Awaitable[Response]]
-
-
-class Endpoint(Protocol):
-    """An entrance: takes requests under its prefix, and answers faults of ours in its own dialect."""
-
-    async def handle(self, request: Request) -> Response: ...
-
-    def fault(self, request: Request) -> Response: ...
 
 
 class RequestMeter(Protocol):
-    """Counts what was answered."""
+    """Counts the requests that were answered."""
 
-    def count(self, request: Request, status: int, seconds: float, sent: int) -> None: ...
+    def count(self, request: Request, details: CallDetails, status: int, seconds: float, sent: int) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +51,8 @@ class ServerContext:
 
 _NO_CONTEXT: Final = ServerContext(TrustedProxies([]))
 _CLOSE: Final = (b"connection", b"close")
+_CLIENT_GONE: Final = 499
+"""The status in the log of a request whose client left before it was answered, as nginx has it."""
 
 
 class Application:
@@ -74,7 +67,7 @@ class Application:
         context: ServerContext = _NO_CONTEXT,
         meters: Sequence[RequestMeter] = (),
     ) -> None:
-        self._api, self._docker, self._downloads = endpoints["/"], endpoints["/v2/"], endpoints["/layers/"]
+        self._api, self._registry, self._downloads = endpoints["/"], endpoints["/v2/"], endpoints["/layers/"]
         self._log = log
         self._meters = meters
         self._is_ready = is_ready
@@ -98,45 +91,39 @@ class Application:
         except BadRequest as error:
             await _send(_plain(400, f"{error}\n"), scope, send)
             return
-        try:
-            response = await self._respond(request)
-            if self._drain.is_on:
-                response.headers = [*response.headers, _CLOSE]
-            await _send(response, scope, send)
-        except ClientGone:
-            self._note(request, 499, started, 0)
+        outcome = await self._outcome(request)
+        response = outcome.response
+        if response is None:
+            self._note(request, outcome.details, _CLIENT_GONE, started, 0)
             return
-        self._note(request, response.status, started, response.size or len(response.body))
+        if self._drain.is_on:
+            response.headers = [*response.headers, _CLOSE]
+        await _send(response, scope, send)
+        self._note(request, outcome.details, response.status, started, response.size or len(response.body))
 
-    def _note(self, request: Request, status: int, started: float, sent: int) -> None:
+    def _note(self, request: Request, details: CallDetails, status: int, started: float, sent: int) -> None:
         seconds = time.perf_counter() - started
-        self._log.request(request, status, seconds)
+        self._log.request(request, details, status, seconds)
         for meter in self._meters:
-            meter.count(request, status, seconds, sent)
+            meter.count(request, details, status, seconds, sent)
 
-    async def _respond(self, request: Request) -> Response:
+    async def _outcome(self, request: Request) -> Outcome:
         path = request.path
         if path.startswith("/v2"):
-            return await self._pass(self._docker, request)
+            return await self._registry.handle(request)
         if path == "/":
-            return await self._pass(self._api, request)
+            return await self._api.handle(request)
         if path.startswith("/layers/"):
-            return await self._pass(self._downloads, request)
+            return await self._downloads.handle(request)
+        return Outcome(await self._plain_response(path), CallDetails())
+
+    async def _plain_response(self, path: str) -> Response:
         if path == "/healthz":
             return _plain(200, "ok\n")
         if path == "/readyz":
             is_ready = not self._drain.is_on and await self._is_ready()
             return _plain(200, "ok\n") if is_ready else _plain(503, "not ready\n")
         return _plain(404, "404 page not found\n")
-
-    async def _pass(self, door: Endpoint, request: Request) -> Response:
-        try:
-            return await door.handle(request)
-        except ClientGone:
-            raise
-        except Exception:  # noqa: BLE001 - the one place where a fault of ours is logged and answered
-            self._log.fault(request)
-            return door.fault(request)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()

@@ -15,7 +15,8 @@ from typing import Any, Final
 
 from moorage.domain.errors import BodyTimeout, RequestEntityTooLarge
 from moorage.domain.ports import CHUNK_BYTES
-from moorage.http.messages import Request
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
 
 _LARGE_BYTES: Final = 128 << 10
 _LONG_BYTES: Final = 64 << 10
@@ -38,51 +39,85 @@ class Patience:
 PATIENCE = Patience()
 
 
-async def chunks(request: Request) -> AsyncIterator[bytes]:
-    """The body as it arrives, small pieces joined up to CHUNK_BYTES. Raises ClientGone, BodyTimeout.
+def _nothing(_: bytes) -> None: ...
 
-    docker sends 32 KiB at a time: what is done with a piece costs less for one of 1 MiB than for 32 of those.
+
+class RequestBody:
+    """A request body. It is read once, in chunks or whole, and counts the bytes that were `received`.
+
+    `content_length` is None for a body that is sent in chunks. `read_ahead` is how many messages may be asked for at
+    once; more than one only where the server keeps their order.
     """
-    pieces: list[bytes] = []
-    size = 0
-    async for piece in _pieces(request):
-        pieces.append(piece)
-        size += len(piece)
-        if size >= CHUNK_BYTES or len(piece) >= _LARGE_BYTES:
+
+    __slots__ = ("_read_ahead", "_receive", "content_length", "received")
+
+    def __init__(self, receive: Receive, content_length: bytes | None, read_ahead: int) -> None:
+        self._receive = receive
+        self._read_ahead = read_ahead
+        self.content_length = int(content_length) if content_length is not None and content_length.isdigit() else None
+        self.received = 0
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The body as it arrives, small pieces joined up to CHUNK_BYTES. Raises ClientGone, BodyTimeout.
+
+        docker sends 32 KiB at a time: what is done with a piece costs less for one of 1 MiB than for 32 of those.
+        """
+        pieces: list[bytes] = []
+        size = 0
+        async for piece in self._pieces():
+            pieces.append(piece)
+            size += len(piece)
+            if size >= CHUNK_BYTES or len(piece) >= _LARGE_BYTES:
+                yield pieces[0] if len(pieces) == 1 else b"".join(pieces)
+                pieces, size = [], 0
+        if pieces:
             yield pieces[0] if len(pieces) == 1 else b"".join(pieces)
-            pieces, size = [], 0
-    if pieces:
-        yield pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
+    async def whole(self, limit: int, observe: Callable[[bytes], None] = _nothing) -> bytes:
+        """The body, of at most `limit` bytes; `observe` sees each piece while the next one is on its way.
 
-async def _pieces(request: Request) -> AsyncIterator[bytes]:
-    watchdog = _Watchdog(PATIENCE)
-    messages = _Messages(request)
-    try:
-        more = request.content_length != 0
-        while more:
-            watchdog.waiting = True
-            message = await messages.next()
-            watchdog.waiting = False
-            if message["type"] == "http.disconnect":
-                raise ClientGone
-            more = message.get("more_body", False)
-            body: bytes = message.get("body", b"")
-            if body:
-                watchdog.received += len(body)
-                messages.received(len(body))
-                yield body
-    except asyncio.CancelledError:
-        if watchdog.expired:
-            raise BodyTimeout from None
-        raise
-    finally:
-        request.received += watchdog.received
-        watchdog.stop()
+        Raises RequestEntityTooLarge, ClientGone, BodyTimeout.
+        """
+        announced = self.content_length
+        if announced is not None and announced > limit:
+            raise RequestEntityTooLarge(limit=limit)
+        pieces, size = [], 0
+        async for piece in self._pieces():
+            size += len(piece)
+            if size > limit:
+                raise RequestEntityTooLarge(limit=limit)
+            observe(piece)
+            pieces.append(piece)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    async def _pieces(self) -> AsyncIterator[bytes]:
+        watchdog = _Watchdog(PATIENCE)
+        messages = _Messages(self._receive, self._read_ahead if self.content_length is None else 1)
+        try:
+            more = self.content_length != 0
+            while more:
+                watchdog.waiting = True
+                message = await messages.next()
+                watchdog.waiting = False
+                if message["type"] == "http.disconnect":
+                    raise ClientGone
+                more = message.get("more_body", False)
+                body: bytes = message.get("body", b"")
+                if body:
+                    watchdog.received += len(body)
+                    messages.received(len(body))
+                    yield body
+        except asyncio.CancelledError:
+            if watchdog.expired:
+                raise BodyTimeout from None
+            raise
+        finally:
+            self.received += watchdog.received
+            watchdog.stop()
 
 
 class _Messages:
-    """What the server has for us, asked for a little ahead where that helps.
+    """The messages of a body, asked for a little ahead where that helps.
 
     Granian hands each piece from its own thread to ours, which takes longer than what there is to do with 32 KiB: asked
     for one by one, a chunked body of docker came with 250 MB/s, with 16 under way it comes with 1,100 MB/s. They are
@@ -91,46 +126,24 @@ class _Messages:
     nothing before it is awaited; it is asked one by one.
     """
 
-    __slots__ = ("_asked", "_count", "_most", "_open_ended", "_receive")
+    __slots__ = ("_count", "_most", "_receive", "_waiting")
 
-    def __init__(self, request: Request) -> None:
-        self._receive = request.receive
-        self._open_ended = request.content_length is None
-        self._most = request.read_ahead
-        self._asked: deque[Awaitable[dict[str, Any]]] = deque()
+    def __init__(self, receive: Receive, most: int) -> None:
+        self._receive = receive
+        self._most = most
+        self._waiting: deque[Awaitable[dict[str, Any]]] = deque()
         self._count = 0
 
     async def next(self) -> dict[str, Any]:
-        return await (self._asked.popleft() if self._asked else self._receive())
+        return await (self._waiting.popleft() if self._waiting else self._receive())
 
     def received(self, size: int) -> None:
-        """Ask ahead once the body proves to be a long one, for about as many bytes as one piece for the core has."""
+        """Ask ahead once the body proves to be long, for about as many bytes as one chunk for the core has."""
         self._count += size
-        if self._most > 1 and self._open_ended and self._count > _LONG_BYTES:
+        if self._most > 1 and self._count > _LONG_BYTES:
             wanted = min(self._most, CHUNK_BYTES // size)
-            while len(self._asked) < wanted:
-                self._asked.append(self._receive())
-
-
-def _nothing(_: bytes) -> None: ...
-
-
-async def whole(request: Request, limit: int, observe: Callable[[bytes], None] = _nothing) -> bytes:
-    """The body, of at most `limit` bytes; `observe` sees it piece by piece, while the next piece is on its way.
-
-    Raises RequestEntityTooLarge, ClientGone, BodyTimeout.
-    """
-    announced = request.content_length
-    if announced is not None and announced > limit:
-        raise RequestEntityTooLarge(limit=limit)
-    pieces, size = [], 0
-    async for piece in _pieces(request):
-        size += len(piece)
-        if size > limit:
-            raise RequestEntityTooLarge(limit=limit)
-        observe(piece)
-        pieces.append(piece)
-    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            while len(self._waiting) < wanted:
+                self._waiting.append(self._receive())
 
 
 class _Watchdog:
@@ -196,9 +209,9 @@ class BodyBudget:
         self._changed = asyncio.Condition()
 
     @asynccontextmanager
-    async def room_for(self, request: Request, limit: int) -> AsyncIterator[None]:
+    async def room_for(self, body: RequestBody, limit: int) -> AsyncIterator[None]:
         """Hold memory for a body and what is decoded from it; small bodies do not ask."""
-        announced = request.content_length
+        announced = body.content_length
         wanted = 2 * min(limit if announced is None else announced, limit)
         if wanted <= 2 * CHUNK_BYTES:
             yield

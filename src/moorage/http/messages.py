@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
+from moorage.http.bodies import Receive, RequestBody
+
 Scope = dict[str, Any]
-Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 
@@ -27,37 +28,16 @@ class BadRequest(Exception):
 
 
 class Request:
-    """The head of a request, and the way to its body.
+    """The head of a request, and its body as it arrives. Nothing is written into it.
 
-    `caller`, `operation` and the number of bytes `received` are noted here for the log and for counts.
-    For the audit log the door notes `sender`, who proved to have sent it, and `asked`, the parameters of the operation.
-
-    `client` is the address of whoever asks, and `reached_at` the scheme and host by which a trusted proxy was called.
-    `read_ahead` is how many messages may be asked for at once; more than one only where the server keeps their order.
+    `client` is the address of the client, and `reached_at` the scheme and host by which a trusted proxy was called.
     """
 
-    __slots__ = (
-        "asked",
-        "caller",
-        "client",
-        "headers",
-        "id",
-        "method",
-        "operation",
-        "path",
-        "query",
-        "reached_at",
-        "read_ahead",
-        "receive",
-        "received",
-        "scope",
-        "sender",
-    )
+    __slots__ = ("body", "client", "headers", "id", "method", "path", "query", "reached_at", "scope")
 
     def __init__(self, scope: Scope, receive: Receive, request_id: str, read_ahead: int = 1) -> None:
+        """`read_ahead`: see `RequestBody`. Raises BadRequest."""
         self.scope = scope
-        self.read_ahead = read_ahead
-        self.receive = receive
         self.id = request_id
         self.method: str = scope["method"]
         self.path: str = scope["path"]
@@ -66,11 +46,7 @@ class Request:
         client = scope.get("client")
         self.client: str = client[0] if client else ""
         self.reached_at: tuple[str, str] | None = scope.get(REACHED_AT)
-        self.caller = ""
-        self.operation = ""
-        self.received = 0
-        self.sender: object = None
-        self.asked: dict[str, Any] | None = None
+        self.body = RequestBody(receive, self.headers.get(b"content-length"), read_ahead)
         _check_head(self)
 
     def header(self, name: bytes) -> str | None:
@@ -89,11 +65,6 @@ class Request:
         if not self.query:
             return []
         return parse_qsl(self.query.decode("latin-1"), keep_blank_values=True, max_num_fields=100)
-
-    @property
-    def content_length(self) -> int | None:
-        value = self.headers.get(b"content-length")
-        return int(value) if value is not None and value.isdigit() else None
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""Who stands at the docker door, for which registry, and may they: before a body is read or anything is told."""
+"""Access to the registry endpoint: who calls, for which registry, and whether they may, before a body is read."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import base64
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
@@ -16,6 +17,7 @@ from moorage.domain.errors import AccessDenied, InvalidParameter
 from moorage.domain.identity.callers import Caller
 from moorage.domain.identity.policies.request import RequestContext
 from moorage.domain.names import NAME_LIMIT, Registry, RepositoryName, registry_of_host
+from moorage.http.endpoint import CallDetails
 from moorage.http.messages import Request, Response
 from moorage.http.request_context import request_context_of
 
@@ -26,17 +28,33 @@ _HOST: Final = re.compile(r"[A-Za-z0-9_.-]{1,253}(?::\d{1,5})?|\[[0-9A-Fa-f:.]{2
 _registry_of_host = lru_cache(maxsize=1024)(registry_of_host)
 
 
+@dataclass(frozen=True, slots=True)
+class RegistryRequest:
+    """A request to the registry endpoint, before it is known who sent it.
+
+    `kind` is the kind of resource (`oci/routes.py`), `name` the repository as the path has it, and `reference` what
+    follows the last slash. `details` takes what becomes known of the call.
+    """
+
+    http: Request
+    details: CallDetails
+    kind: str
+    name: str
+    reference: str
+
+
 class RegistryCall:
-    """A request whose sender is known. `repository` is the name as the path has it, empty where the path has none."""
+    """A request whose caller is known. `repository` is the name as the path has it, empty where the path has none."""
 
-    __slots__ = ("_time", "caller", "caller", "registry", "repository", "request")
+    __slots__ = ("_time", "caller", "reference", "registry", "repository", "request")
 
-    def __init__(self, request: Request, caller: Caller, registry: Registry, repository: str, time: int) -> None:
-        self.request = request
+    def __init__(self, request: RegistryRequest, caller: Caller, registry: Registry, time: int) -> None:
+        self.request = request.http
+        self.repository = request.name
+        self.reference = request.reference
         self.caller = caller
-        self._time = time
         self.registry = registry
-        self.repository = repository
+        self._time = time
 
     def request_context(self) -> RequestContext:
         """How the request came."""
@@ -63,7 +81,7 @@ class RegistryCall:
 
 
 class AccessControl:
-    """Turns requests into visits, and strangers away."""
+    """Authenticates and authorizes requests to the registry endpoint."""
 
     def __init__(self, services: Services) -> None:
         self._access = services.access
@@ -71,58 +89,60 @@ class AccessControl:
         self._now = services.now
         self._addresses = services.addresses
 
-    async def authorize_lookup(self, request: Request, repository: str, action: str) -> RegistryCall:
-        """Identify and authorize for a look-up by name.
+    async def authorized_lookup(self, request: RegistryRequest, action: str) -> RegistryCall:
+        """Authenticate and authorize a lookup by name.
 
-        The name is not parsed here: what is found under it is a repository, and whoever finds nothing parses it then.
-        Raises what `identify` raises, AccessDenied, and RepositoryNameInvalid for one that policies should not see.
+        The name is not parsed here: if something is found under it, it is a valid name, and otherwise the handler
+        parses it. Raises what `authenticate` raises, AccessDenied, and RepositoryNameInvalid for a name that is too
+        long for policies.
         """
-        call = await self.identify(request, repository, action)
-        _refuse_very_long(repository)
+        call = await self.authenticate(request, action)
+        _refuse_very_long(call.repository)
         await self.authorize(call, action)
         return call
 
-    async def authorize_lookup_either(self, request: Request, repository: str, first: str, second: str) -> RegistryCall:
-        """`authorize_lookup` for who has one of two permissions. What is missing in the end is the second."""
-        call = await self.identify(request, repository, first)
-        _refuse_very_long(repository)
+    async def authorized_lookup_either(self, request: RegistryRequest, first: str, second: str) -> RegistryCall:
+        """`authorized_lookup` for callers with one of two permissions. A denial names the second."""
+        call = await self.authenticate(request, first)
+        _refuse_very_long(call.repository)
         try:
             await self.authorize(call, first)
         except AccessDenied:
             await self.authorize(call, second)
         return call
 
-    async def enter(self, request: Request, repository: str, *needed: str) -> RegistryCall:
-        """Identify, parse the name, and authorize all that is `needed`.
+    async def authorized(self, request: RegistryRequest, *actions: str) -> RegistryCall:
+        """Authenticate, parse the name, and authorize all actions.
 
-        Raises what `identify` raises, RepositoryNameInvalid and AccessDenied.
+        Raises what `authenticate` raises, RepositoryNameInvalid and AccessDenied.
         """
-        call = await self.identify(request, repository, needed[-1])
-        RepositoryName.parse(repository)
-        await self.authorize(call, *needed)
+        call = await self.authenticate(request, actions[-1])
+        RepositoryName.parse(call.repository)
+        await self.authorize(call, *actions)
         return call
 
     async def authorize(self, call: RegistryCall, *actions: str) -> None:
-        """Raise AccessDenied unless the visitor may do all of `actions`."""
+        """Raise AccessDenied unless the caller may do all of `actions`."""
         for action in actions:
             await self._authorizer.check(call.access_request(action))
 
-    async def identify(self, request: Request, repository: str = "", action: str = "") -> RegistryCall:
-        """Who asks, and which registry: the one that the host names, else the caller's own. `action` is for the log.
+    async def authenticate(self, request: RegistryRequest, action: str = "") -> RegistryCall:
+        """The caller and the registry: the one that the host names, else the caller's own. `action` is for the log.
 
-        Raises NotAuthenticated, AuthorizationTokenExpired, and AccessDenied for a token of another region.
+        Raises NotAuthenticated, AuthorizationTokenExpired, and AccessDenied for a token of another Region.
         """
-        request.operation = action[_ACTION_PREFIX:]
-        authorization = request.header(b"authorization")
+        http, details = request.http, request.details
+        details.operation = action[_ACTION_PREFIX:]
+        authorization = http.header(b"authorization")
         caller = await self._access.caller_of_basic(authorization)
-        request.caller = caller.arn
-        request.sender = caller
-        registry = registry_named_by(request)
+        details.caller = caller
+        details.caller_name = caller.arn
+        registry = registry_named_by(http)
         if registry is None:
-            return RegistryCall(request, caller, caller.registry, repository, self._now())
-        if registry.region != caller.region and _is_token(authorization or ""):
+            registry = caller.registry
+        elif registry.region != caller.region and _is_token(authorization or ""):
             raise _other_region(caller, registry)
-        return RegistryCall(request, caller, registry, repository, self._now())
+        return RegistryCall(request, caller, registry, self._now())
 
     def challenge(self, request: Request) -> Response:
         """The 401 that ECR sends: docker, podman and containerd answer it with the Basic credentials they have.

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final
 
 from moorage.core.events.audit import Audit
 from moorage.domain.errors import NotAuthenticated, Refusal
 from moorage.domain.identity.actions import DOCKER
 from moorage.http.messages import Request
-from moorage.oci.access import registry_named_by
+from moorage.oci.access import RegistryRequest, registry_named_by
 
 READING: Final = frozenset({"GET", "HEAD"})
 """Methods that change nothing."""
@@ -16,22 +17,21 @@ READING: Final = frozenset({"GET", "HEAD"})
 _ACTION_PREFIX: Final = len("ecr:")
 
 
-def note(
-    audit: Audit, request: Request, resource: tuple[str, str, str], status: int, failure: Refusal | str | None
-) -> None:
-    """Record a request that was answered; not one without credentials, which clients send to be asked for them."""
-    if isinstance(failure, NotAuthenticated) and request.header(b"authorization") is None:
+def note(audit: Audit, request: RegistryRequest, status: int, failure: Refusal | str | None) -> None:
+    """Record a request that was answered, except one without credentials: clients send it to get the challenge."""
+    http = request.http
+    if isinstance(failure, NotAuthenticated) and http.header(b"authorization") is None:
         return
-    kind, repository, reference = resource
-    query = _query(request)
-    request.asked = _parameters(request, kind, reference, query)
-    if repository:
-        request.asked["repositoryName"] = repository
-    registry = registry_named_by(request)
+    query = _query(http)
+    parameters = _parameters(http, request.kind, request.reference, query)
+    if request.name:
+        parameters["repositoryName"] = request.name
+    registry = registry_named_by(http)
     if registry is not None:
-        request.asked["registryId"] = registry.account
-    for operation in _operations(request, kind, query, mounted=status == 201):
-        audit.record(request, operation, failure, docker=True)
+        parameters["registryId"] = registry.account
+    for operation in _operations(http, request.kind, query, mounted=status == 201):
+        details = replace(request.details, operation=operation, parameters=parameters)
+        audit.record(http, details, failure, docker=True)
 
 
 def _operations(request: Request, kind: str, query: dict[str, str], *, mounted: bool) -> list[str]:
@@ -43,7 +43,7 @@ def _operations(request: Request, kind: str, query: dict[str, str], *, mounted: 
         actions = DOCKER["uploads", "POST?digest"]
     elif kind == "uploads" and "mount" in query and mounted:
         return ["MountLayer"]
-    elif kind == "upload" and method == "PUT" and request.content_length != 0:
+    elif kind == "upload" and method == "PUT" and request.body.content_length != 0:
         actions = DOCKER["upload", "PUT+body"][::-1]
     elif (kind, method) == ("blobs", "HEAD"):
         actions = DOCKER["blobs", "HEAD"][:1]

@@ -10,11 +10,11 @@ from moorage.domain.errors import BlobNotFound, Refusal
 from moorage.domain.identity.actions import DOCKER
 from moorage.domain.names import Digest, RepositoryName
 from moorage.http.blob_response import blob_response
-from moorage.http.messages import Request, Response
+from moorage.http.messages import Response
 from moorage.metadata.database import Transaction
 from moorage.metadata.registry import layers
 from moorage.metadata.registry.layers import Blob
-from moorage.oci.access import AccessControl, RegistryCall
+from moorage.oci.access import AccessControl, RegistryCall, RegistryRequest
 
 (_READ,) = DOCKER["blobs", "GET"]
 (_DELETE,) = DOCKER["blobs", "DELETE"]
@@ -30,30 +30,31 @@ class Blobs:
         self._grace_periods = services.grace_periods
         self._access_control = access
 
-    async def get(self, request: Request, name: str, reference: str) -> Response:
-        call = await self._access_control.authorize_lookup(request, name, _READ)
-        return await blob_response(request, self._blobs, await self._find(call, reference))
+    async def get(self, request: RegistryRequest) -> Response:
+        call = await self._access_control.authorized_lookup(request, _READ)
+        return await blob_response(request.http, self._blobs, await self._find(call))
 
-    async def delete(self, request: Request, name: str, reference: str) -> Response:
+    async def delete(self, request: RegistryRequest) -> Response:
         """The repository sees the blob no more; others still do (distribution-spec, "Deleting Blobs")."""
-        call = await self._access_control.enter(request, name, _DELETE)
-        digest = Digest.parse(reference)
+        call = await self._access_control.authorized(request, _DELETE)
+        name, digest = call.repository, Digest.parse(call.reference)
         await self._database.write(lambda tx: mounts.unlink(tx, repositories.get(tx, call.registry, name), digest))
         return Response(202, [(b"content-length", b"0")])
 
-    async def head(self, request: Request, name: str, reference: str) -> Response:
+    async def head(self, request: RegistryRequest) -> Response:
         """Both who may push and who may pull may ask: docker does so before it uploads a layer, others before a GET."""
-        call = await self._access_control.authorize_lookup_either(request, name, *_EITHER)
-        blob = await self._find(call, reference)
-        if not await self._grace_periods.renew(call.registry, name, [blob]):
-            raise BlobNotFound(digest=blob.digest, repository=name)
-        return await blob_response(request, self._blobs, blob)
+        call = await self._access_control.authorized_lookup_either(request, *_EITHER)
+        blob = await self._find(call)
+        if not await self._grace_periods.renew(call.registry, call.repository, [blob]):
+            raise BlobNotFound(digest=blob.digest, repository=call.repository)
+        return await blob_response(request.http, self._blobs, blob)
 
-    async def _find(self, call: RegistryCall, reference: str) -> Blob:
-        name, account, region = call.repository, call.registry.account, call.registry.region
+    async def _find(self, call: RegistryCall) -> Blob:
+        name, reference = call.repository, call.reference
+        account, region = call.registry.account, call.registry.region
         found = await self._database.read_cached(
             ("layer", account, region, name, reference),
-            lambda tx: layers.find_layer_by_name(tx, account, region, name, reference) or _why_not(tx, call, reference),
+            lambda tx: layers.find_layer_by_name(tx, account, region, name, reference) or _why_not(tx, call),
             keep=_is_blob,
         )
         if isinstance(found, Refusal):
@@ -65,8 +66,8 @@ def _is_blob(found: Blob | Refusal) -> bool:
     return isinstance(found, Blob)
 
 
-def _why_not(tx: Transaction, call: RegistryCall, reference: str) -> Refusal:
+def _why_not(tx: Transaction, call: RegistryCall) -> Refusal:
     """What is wrong when nothing was found. Raises RepositoryNameInvalid, DigestInvalid, RepositoryNotFound."""
-    name, digest = RepositoryName.parse(call.repository), Digest.parse(reference)
+    name, digest = RepositoryName.parse(call.repository), Digest.parse(call.reference)
     repositories.get(tx, call.registry, name)
     return BlobNotFound(digest=digest, repository=name)

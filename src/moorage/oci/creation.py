@@ -11,6 +11,7 @@ from moorage.core.services import Services
 from moorage.domain.errors import RepositoryNotFound
 from moorage.domain.identity.actions import OPERATIONS
 from moorage.domain.names import RepositoryName
+from moorage.http.endpoint import CallDetails
 from moorage.metadata.database import Transaction, Work
 from moorage.metadata.registry.repositories import Repository
 from moorage.oci.access import AccessControl, RegistryCall
@@ -43,13 +44,12 @@ class Creation:
         if not await self._database.read(has_template):
             raise missing
         await self._access_control.authorize(call, OPERATIONS[_OPERATION].action)
-        call.request.asked = {"registryId": registry.account, "repositoryName": name}
         now = self._now()
 
         def make(tx: Transaction) -> Repository:
             repository, is_new = templates.create_on_push(tx, registry, name, self._limits, self._reactions, now)
             if is_new:
-                describe = partial(self._audit.describe, call.request, _OPERATION)
+                describe = partial(self._audit.describe, call.request, _details(call))
                 react(tx, self._reactions.api_called, ApiCalled(_OPERATION, registry, describe, now))
             return repository
 
@@ -57,4 +57,10 @@ class Creation:
 
     def note(self, call: RegistryCall) -> None:
         """Record that the repository was created; to be called when it is, and before the push itself is recorded."""
-        self._audit.record(call.request, _OPERATION, None, docker=True)
+        self._audit.record(call.request, _details(call), None, docker=True)
+
+
+def _details(call: RegistryCall) -> CallDetails:
+    """The call of CreateRepository that the push becomes besides."""
+    parameters = {"registryId": call.registry.account, "repositoryName": call.repository}
+    return CallDetails(_OPERATION, call.caller, call.caller.arn, parameters)

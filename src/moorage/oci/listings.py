@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -16,13 +17,13 @@ from moorage.domain.errors import InvalidParameter
 from moorage.domain.identity.actions import DOCKER, EVERY_REPOSITORY
 from moorage.domain.names import Digest
 from moorage.domain.registry.manifests import OCI_INDEX
-from moorage.http.messages import Request, Response
+from moorage.http.messages import Response
 from moorage.metadata.database import Transaction
 from moorage.metadata.registry import images, pulls
 from moorage.metadata.registry import repositories as rows
 from moorage.metadata.registry.images import Image
 from moorage.metadata.registry.pulls import ReferrerFilter
-from moorage.oci.access import AccessControl
+from moorage.oci.access import AccessControl, RegistryRequest
 
 PAGE_LIMIT: Final = 1000
 """Entries of a page: without `n`, and whatever more `n` asks for (ECR's maximum, too)."""
@@ -40,9 +41,10 @@ class Lists:
         self._pages = services.pages
         self._access_control = access
 
-    async def tags(self, request: Request, name: str, _reference: str) -> Response:
+    async def tags(self, request: RegistryRequest) -> Response:
         """Tags in the order of their bytes (distribution-spec, "Listing Tags")."""
-        call = await self._access_control.enter(request, name, _TAGS)
+        call = await self._access_control.authorized(request, _TAGS)
+        name = call.repository
         asked = call.parameters()
         limit, last = _limit(asked), asked.get("last", "")
 
@@ -53,12 +55,12 @@ class Lists:
         tags, last_tag = cut(await self._database.read(read), limit)
         return _page(f"/v2/{name}/tags/list", {"name": name, "tags": tags}, last_tag, limit)
 
-    async def catalog(self, request: Request, _name: str, _reference: str) -> Response:
+    async def catalog(self, request: RegistryRequest) -> Response:
         """Repositories of the registry, in the order of their names (docker registry API, "Listing Repositories").
 
         A page leaves out those that the caller may not see. Whoever may see only some is not refused, if there are any.
         """
-        call = await self._access_control.identify(request, EVERY_REPOSITORY, _CATALOG)
+        call = await self._access_control.authenticate(replace(request, name=EVERY_REPOSITORY), _CATALOG)
         asked = call.parameters()
         limit, last = _limit(asked), asked.get("last", "")
         access_request = call.access_request(_CATALOG)
@@ -73,10 +75,10 @@ class Lists:
             await self._access_control.authorize(call, _CATALOG)
         return _page("/v2/_catalog", {"repositories": shown}, last_name, limit)
 
-    async def referrers(self, request: Request, name: str, reference: str) -> Response:
+    async def referrers(self, request: RegistryRequest) -> Response:
         """An index of what refers to a subject, which need not exist (distribution-spec, "Listing Referrers")."""
-        call = await self._access_control.enter(request, name, _REFERRERS)
-        subject = Digest.parse(reference)
+        call = await self._access_control.authorized(request, _REFERRERS)
+        name, subject = call.repository, Digest.parse(call.reference)
         asked = call.parameters()
         kind = asked.get("artifactType", "")
         shown = ReferrerFilter((kind,) if kind else ())

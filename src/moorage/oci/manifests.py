@@ -24,13 +24,13 @@ from moorage.domain.errors import (
 from moorage.domain.identity.actions import DOCKER
 from moorage.domain.names import Digest, RepositoryName, Tag
 from moorage.domain.registry.manifests import MANIFEST_LIMIT, parse_manifest
-from moorage.http.bodies import BodyBudget, whole
+from moorage.http.bodies import BodyBudget
 from moorage.http.conditional import etag_of, is_unchanged
 from moorage.http.messages import Request, Response
 from moorage.metadata.database import Transaction, Work
 from moorage.metadata.registry.images import StoredManifest
 from moorage.metadata.registry.repositories import Repository
-from moorage.oci.access import AccessControl, RegistryCall
+from moorage.oci.access import AccessControl, RegistryCall, RegistryRequest
 from moorage.oci.creation import Creation
 
 (_PULL,) = DOCKER["manifests", "GET"]
@@ -54,22 +54,22 @@ class Manifests:
         self._creation = Creation(services, access)
         self._budget = BodyBudget(_MEMORY)
 
-    async def get(self, request: Request, name: str, reference: str) -> Response:
+    async def get(self, request: RegistryRequest) -> Response:
         """GET and HEAD. The bytes are those that were pushed, under the media type they were pushed with."""
-        call = await self._access_control.authorize_lookup(request, name, _PULL)
-        registry = call.registry
+        call = await self._access_control.authorized_lookup(request, _PULL)
+        registry, name, reference = call.registry, call.repository, call.reference
         manifest = await self._database.read_cached(
             ("manifest", registry.account, registry.region, name, reference),
             lambda tx: pull(tx, registry, name, reference),
             keep=_is_small,
         )
         if manifest is None:
-            raise await self._database.read(lambda tx: _why_not(tx, call, reference))
-        if request.method == "GET" and self._pulls.is_due(manifest):
+            raise await self._database.read(lambda tx: _why_not(tx, call))
+        if call.request.method == "GET" and self._pulls.is_due(manifest):
             await self._pulls.record(call.caller, call.registry, manifest)
         etag = etag_of(manifest.digest)
         headers = [(b"docker-content-digest", manifest.digest.encode()), (b"etag", etag)]
-        if is_unchanged(request, etag):
+        if is_unchanged(call.request, etag):
             return Response(304, headers)
         headers += [
             (b"content-type", manifest.media_type.encode()),
@@ -77,14 +77,15 @@ class Manifests:
         ]
         return Response(200, headers, manifest.body)
 
-    async def put(self, request: Request, name: str, reference: str) -> Response:
+    async def put(self, request: RegistryRequest) -> Response:
         """A manifest that the repository has already is no error: whoever lost the answer asks again."""
-        call = await self._access_control.enter(request, name, _PUSH)
-        tag, digest = _parse(reference)
+        call = await self._access_control.authorized(request, _PUSH)
+        name = call.repository
+        tag, digest = _parse(call.reference)
         tags = _further_tags(call) if digest else ()
-        async with self._budget.room_for(request, MANIFEST_LIMIT):
-            body = await _manifest_body(request)
-            manifest = parse_manifest(body, request.header(b"content-type"))
+        async with self._budget.room_for(call.request.body, MANIFEST_LIMIT):
+            body = await _manifest_body(call.request)
+            manifest = parse_manifest(body, call.request.header(b"content-type"))
             named = (tag,) if tag else tags
             push = Push(body=body, manifest=manifest, tags=named, digest=digest, sparse=self._sparse)
             try:
@@ -103,13 +104,13 @@ class Manifests:
             headers.append((b"oci-subject", push.manifest.subject.encode()))
         return Response(201, headers)
 
-    async def delete(self, request: Request, name: str, reference: str) -> Response:
+    async def delete(self, request: RegistryRequest) -> Response:
         """By tag the tag goes, by digest the image with all its tags."""
-        call = await self._access_control.enter(request, name, _DELETE)
-        tag, digest = _parse_existing(reference)
+        call = await self._access_control.authorized(request, _DELETE)
+        tag, digest = _parse_existing(call.reference)
 
         def remove(tx: Transaction) -> None:
-            repository = repositories.get(tx, call.registry, name)
+            repository = repositories.get(tx, call.registry, call.repository)
             if tag is not None:
                 self._images.untag(tx, repository, tag, self._now())
             if digest is not None:
@@ -138,7 +139,7 @@ def _is_small(manifest: StoredManifest | None) -> bool:
 
 async def _manifest_body(request: Request) -> bytes:
     try:
-        return await whole(request, MANIFEST_LIMIT)
+        return await request.body.whole(MANIFEST_LIMIT)
     except RequestEntityTooLarge:
         raise ManifestTooLarge(limit=MANIFEST_LIMIT) from None
 
@@ -161,9 +162,9 @@ def _parse_existing(reference: str) -> tuple[Tag | None, Digest | None]:
         raise ManifestNotFound from None
 
 
-def _why_not(tx: Transaction, call: RegistryCall, reference: str) -> Refusal:
+def _why_not(tx: Transaction, call: RegistryCall) -> Refusal:
     """What is wrong when nothing was found. Raises RepositoryNameInvalid, DigestInvalid, RepositoryNotFound."""
     name = RepositoryName.parse(call.repository)
-    _parse_existing(reference)
+    _parse_existing(call.reference)
     repositories.get(tx, call.registry, name)
     return ManifestNotFound()

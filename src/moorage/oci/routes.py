@@ -17,26 +17,28 @@ from typing import Final
 from moorage.core.events.audit import SERVER_FAULT
 from moorage.core.services import Services
 from moorage.domain.errors import Refusal, Unsupported
+from moorage.http.endpoint import CallDetails, Endpoint
 from moorage.http.messages import Request, Response
 from moorage.oci import audit
-from moorage.oci.access import AccessControl
+from moorage.oci.access import AccessControl, RegistryRequest
 from moorage.oci.blobs import Blobs
 from moorage.oci.errors import error, refused
 from moorage.oci.listings import Lists
 from moorage.oci.manifests import Manifests
 from moorage.oci.uploads import Uploads
+from moorage.telemetry import Log
 
-Handler = Callable[[Request, str, str], Awaitable[Response]]
-"""Takes the request, the repository's name as the path has it, and what stands behind the last slash."""
+Handler = Callable[[RegistryRequest], Awaitable[Response]]
 
 _VERSION: Final = (b"docker-distribution-api-version", b"registry/2.0")
 _PREFIX: Final = "/v2/"
 
 
-class RegistryEndpoint:
-    """The entrance of docker, podman, containerd, skopeo, crane, and whoever else speaks the distribution protocol."""
+class RegistryEndpoint(Endpoint):
+    """The endpoint of docker, podman, containerd, skopeo, crane and other clients of the distribution protocol."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, log: Log) -> None:
+        super().__init__(log)
         self._audit = services.audit
         self._access_control = access = AccessControl(services)
         manifests, blobs = Manifests(services, access), Blobs(services, access)
@@ -63,53 +65,56 @@ class RegistryEndpoint:
             "base": {"GET": self._base, "HEAD": self._base},
         }
 
-    async def handle(self, request: Request) -> Response:
-        resource = kind, name, reference = resource_of(request.path)
+    async def respond(self, request: Request, details: CallDetails) -> Response:
+        incoming = RegistryRequest(request, details, *resource_of(request.path))
         failure: Refusal | None = None
         try:
-            handler = self._handlers[kind].get(request.method) if kind else self._unknown
-            if handler is None:
-                handler = self._not_allowed
-            response = await handler(request, name, reference)
+            response = await self._handler(incoming)(incoming)
         except Refusal as refusal:
             failure = refusal
-            response = self._refused(request, kind, refusal)
+            response = self._refused(incoming, refusal)
         if self._audit.wants(reading=request.method in audit.READING):
-            audit.note(self._audit, request, resource, response.status, failure)
+            audit.note(self._audit, incoming, response.status, failure)
         response.headers.append(_VERSION)
         if request.method == "HEAD":
             response.body = b""
         return response
 
-    def fault(self, request: Request) -> Response:
+    def fault(self, request: Request, details: CallDetails) -> Response:
         """The text says nothing but where to look: the log has the reason under the request's id."""
         if self._audit.wants(reading=request.method in audit.READING):
-            audit.note(self._audit, request, resource_of(request.path), 500, SERVER_FAULT)
+            incoming = RegistryRequest(request, details, *resource_of(request.path))
+            audit.note(self._audit, incoming, 500, SERVER_FAULT)
         response = error(500, "UNKNOWN", f"An internal error occurred. Request id: {request.id}")
         response.headers.append(_VERSION)
         return response
 
-    async def _base(self, request: Request, _name: str, _reference: str) -> Response:
-        """What `docker login` asks: the answer says that the credentials are good."""
-        await self._access_control.identify(request)
+    def _handler(self, request: RegistryRequest) -> Handler:
+        if not request.kind:
+            return self._unknown
+        return self._handlers[request.kind].get(request.http.method) or self._not_allowed
+
+    async def _base(self, request: RegistryRequest) -> Response:
+        """What `docker login` requests: a 200 means that the credentials are valid."""
+        await self._access_control.authenticate(request)
         return Response(200, [(b"content-type", b"application/json"), (b"content-length", b"2")], b"{}")
 
-    async def _unknown(self, request: Request, _name: str, _reference: str) -> Response:
-        await self._access_control.identify(request)
+    async def _unknown(self, request: RegistryRequest) -> Response:
+        await self._access_control.authenticate(request)
         body = b"404 page not found\n"
         headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(body))]
         return Response(404, headers, body)
 
-    async def _not_allowed(self, request: Request, _name: str, _reference: str) -> Response:
-        await self._access_control.identify(request)
-        raise Unsupported(reason=f"The method {request.method} is not supported here")
+    async def _not_allowed(self, request: RegistryRequest) -> Response:
+        await self._access_control.authenticate(request)
+        raise Unsupported(reason=f"The method {request.http.method} is not supported here")
 
-    def _refused(self, request: Request, kind: str, refusal: Refusal) -> Response:
+    def _refused(self, request: RegistryRequest, refusal: Refusal) -> Response:
         response = refused(refusal)
         if response.status == 401:
-            return self._access_control.challenge(request)
+            return self._access_control.challenge(request.http)
         if response.status == 405:
-            response.headers.append((b"allow", ", ".join(self._handlers[kind]).encode()))
+            response.headers.append((b"allow", ", ".join(self._handlers[request.kind]).encode()))
         return response
 
 

@@ -20,10 +20,10 @@ from moorage.domain.errors import (
 from moorage.domain.identity.actions import DOCKER
 from moorage.domain.names import Digest
 from moorage.http.blob_response import is_number
-from moorage.http.bodies import ClientGone, chunks
-from moorage.http.messages import Request, Response
+from moorage.http.bodies import ClientGone
+from moorage.http.messages import Response
 from moorage.metadata.registry.layers import Upload
-from moorage.oci.access import AccessControl, RegistryCall
+from moorage.oci.access import AccessControl, RegistryCall, RegistryRequest
 from moorage.oci.creation import Creation
 from moorage.oci.errors import received
 
@@ -50,9 +50,9 @@ class Uploads:
         self._access_control = access
         self._creation = Creation(services, access)
 
-    async def start(self, request: Request, name: str, _reference: str) -> Response:
+    async def start(self, request: RegistryRequest) -> Response:
         """POST: begin an upload, or do all of it with `digest`, or none of it with `mount` and `from`."""
-        call = await self._access_control.enter(request, name, _START)
+        call = await self._access_control.authorized(request, _START)
         try:
             return await self._start(call)
         except RepositoryNotFound as missing:
@@ -72,35 +72,35 @@ class Uploads:
             return _created(call, asked["mount"])
         return _progress(202, call, await self._layers.start(call.scope))
 
-    async def append(self, request: Request, name: str, reference: str) -> Response:
+    async def append(self, request: RegistryRequest) -> Response:
         """PATCH: more bytes, behind those that are there."""
-        call = await self._access_control.enter(request, name, _APPEND)
-        upload = await self._layers.find(call.scope, reference)
+        call = await self._access_control.authorized(request, _APPEND)
+        upload = await self._layers.find(call.scope, call.reference)
         return _progress(202, call, await self._receive(call, upload))
 
-    async def complete(self, request: Request, name: str, reference: str) -> Response:
+    async def complete(self, request: RegistryRequest) -> Response:
         """PUT: the last bytes, if any, and the digest of all."""
-        call = await self._access_control.enter(request, name, _COMPLETE)
-        if request.content_length != 0:
+        call = await self._access_control.authorized(request, _COMPLETE)
+        if call.request.body.content_length != 0:
             await self._access_control.authorize(call, *_WITH_BODY)
         digest = Digest.parse(call.parameters().get("digest", ""))
         try:
-            upload = await self._layers.find(call.scope, reference)
+            upload = await self._layers.find(call.scope, call.reference)
         except UploadNotFound:
-            if await self._layers.finished(call.scope, reference) == digest:
+            if await self._layers.finished(call.scope, call.reference) == digest:
                 return _created(call, digest)  # The answer to the first PUT was lost.
             raise
         return await self._finish(call, await self._receive(call, upload), digest)
 
-    async def status(self, request: Request, name: str, reference: str) -> Response:
+    async def status(self, request: RegistryRequest) -> Response:
         """GET: how far an upload is."""
-        call = await self._access_control.enter(request, name, _STATUS)
-        return _progress(204, call, await self._layers.find(call.scope, reference))
+        call = await self._access_control.authorized(request, _STATUS)
+        return _progress(204, call, await self._layers.find(call.scope, call.reference))
 
-    async def cancel(self, request: Request, name: str, reference: str) -> Response:
+    async def cancel(self, request: RegistryRequest) -> Response:
         """DELETE: an upload that nobody will complete."""
-        call = await self._access_control.enter(request, name, _CANCEL)
-        await self._layers.cancel(call.scope, await self._layers.find(call.scope, reference))
+        call = await self._access_control.authorized(request, _CANCEL)
+        await self._layers.cancel(call.scope, await self._layers.find(call.scope, call.reference))
         return Response(204)
 
     async def _upload_at_once(self, call: RegistryCall, text: str) -> Response:
@@ -118,7 +118,7 @@ class Uploads:
     async def _receive(self, call: RegistryCall, upload: Upload) -> Upload:
         """Append the body, if there is one. A body that breaks off or differs leaves the upload as it was."""
         length = _announced_length(call, upload)
-        body = chunks(call.request)
+        body = call.request.body.chunks()
         first = await anext(body, b"")
         if not first and length is None:
             return upload
@@ -146,8 +146,8 @@ def _announced_length(call: RegistryCall, upload: Upload) -> int | None:
         reason = f"First byte of the layer part is {int(first)} instead of {upload.size}"
         raise invalid_part(call.scope, upload, reason)
     length = int(last) - int(first) + 1
-    if call.request.content_length not in (None, length):
-        raise _different(length, call.request.content_length or 0)
+    if call.request.body.content_length not in (None, length):
+        raise _different(length, call.request.body.content_length or 0)
     return length
 
 

@@ -8,7 +8,9 @@ from opentelemetry.trace import SpanKind, StatusCode, Tracer, get_current_span
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from moorage.http.application import Application
-from moorage.http.messages import Receive, Request, Scope, Send
+from moorage.http.bodies import Receive
+from moorage.http.endpoint import CallDetails
+from moorage.http.messages import Request, Scope, Send
 
 _HEALTH: Final = frozenset({"/healthz", "/readyz"})
 _CONTEXT_HEADERS: Final = frozenset({b"traceparent", b"tracestate"})
@@ -48,18 +50,18 @@ class RequestSpans:
     tokens travel there.
     """
 
-    def count(self, request: Request, status: int, seconds: float, sent: int) -> None:  # noqa: ARG002 - the span has its own clock
+    def count(self, request: Request, details: CallDetails, status: int, seconds: float, sent: int) -> None:  # noqa: ARG002 - the span has its own clock
         span = get_current_span()
         if not span.is_recording():
             return
-        span.update_name(request.operation or request.method)
+        span.update_name(details.operation or request.method)
         span.set_attributes(
             {
                 "http.response.status_code": status,
-                "http.request.body.size": request.received,
+                "http.request.body.size": request.body.received,
                 "http.response.body.size": sent,
                 "client.address": request.client,
-                "user.id": request.caller,
+                "user.id": details.caller_name,
                 "aws.request_id": request.id,
             }
         )

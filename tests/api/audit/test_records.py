@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 
 from moorage.core.clock import system_clock
 from moorage.core.events.audit import Audit
+from moorage.http.endpoint import CallDetails
 from tests.api.audit.conftest import Trail
 from tests.api.ecr.conftest import Person, clients, moorage, new_person, wire  # noqa: F401 - fixtures
 from tests.api.ecr.pushing import push, upload_layer
@@ -140,12 +141,10 @@ def test_content_is_never_recorded(ecr: Any, repository: str, trail: Trail) -> N
 
 
 class Large:
-    """A request whose parameters are larger than those of any operation that is built."""
+    """A request with a long header."""
 
     def __init__(self) -> None:
         self.id, self.client = "id", "127.0.0.1"
-        self.sender: object = None
-        self.asked: dict[str, Any] | None = {"repositoryName": "team/app", "policyText": "x" * 100_000}
 
     def header(self, name: bytes) -> str | None:
         return name.decode() * 1000
@@ -154,7 +153,10 @@ class Large:
 def test_what_is_too_large_is_left_out_or_cut() -> None:
     records: list[bytes] = []
 
-    Audit(records.append, system_clock, "eu-west-1", reads=False).note(Large(), "SetRepositoryPolicy", None)
+    parameters = {"repositoryName": "team/app", "policyText": "x" * 100_000}
+    details = CallDetails("SetRepositoryPolicy", parameters=parameters)
+
+    Audit(records.append, system_clock, "eu-west-1", reads=False).note(Large(), details, None)
 
     (record,) = map(json.loads, records)
     assert record["requestParameters"] == {

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from moorage.http.endpoint import CallDetails
 from moorage.metrics import GAUGES, Meter
 from tests.conftest import StartServer
 from tests.support.aws import aws_client, docker_password
@@ -108,14 +109,16 @@ def test_the_registry_itself_tells_nothing(counted: Counted) -> None:
 
 
 def test_a_caller_cannot_make_metrics_without_end() -> None:
-    class ExplainQuery:
-        path, received = "/", 0
-        operation = ""
+    class Sent:
+        path = "/"
 
-    meter, asked = Meter(), ExplainQuery()
+        class body:  # noqa: N801 - an attribute of a request
+            received = 0
+
+    meter, details = Meter(), CallDetails()
     for number in range(1000):
-        asked.operation = f"sts:Invented{number}"
-        meter.count(asked, 400, 0.001, 0)
+        details.operation = f"sts:Invented{number}"
+        meter.count(Sent(), details, 400, 0.001, 0)
 
     names = {sample.labels["operation"] for family in meter._requests.collect() for sample in family.samples}
     assert len(names) == 201

@@ -32,11 +32,14 @@ from moorage.core.services import Services
 from moorage.core.vault import Vault
 from moorage.domain.identity.callers import Caller
 from moorage.domain.names import Registry, RepositoryName
+from moorage.http.bodies import ClientGone
+from moorage.http.endpoint import CallDetails
 from moorage.http.messages import Request, Response
 from moorage.metadata.database import Transaction
 from moorage.metadata.identity import accounts as identities
 from moorage.metadata.registry.repositories import Repository, RepositorySettings
 from moorage.oci.routes import RegistryEndpoint
+from moorage.telemetry import Log
 from tests.support.databases import engine_of, tables
 from tests.support.images import Blob, Image
 from tests.support.limits import LIMITS
@@ -64,7 +67,7 @@ class Answer(NamedTuple):
     headers: dict[str, str]
     body: bytes
     by_server: bool
-    request: Request
+    details: CallDetails
 
     def json(self) -> Any:
         return json.loads(self.body)
@@ -111,7 +114,7 @@ class World:
             limits=LIMITS,
             reactions=reactions,
         )
-        self.door = RegistryEndpoint(self.services)
+        self.door = RegistryEndpoint(self.services, Log(requests=False))
 
     def close(self) -> None:
         self.database.close()
@@ -265,10 +268,13 @@ class Client:
         pairs = [(name.encode(), value.encode("latin-1")) for name, value in headers.items() if value is not None]
         scope = {"type": "http", "method": method, "path": path, "query_string": query.encode(), "headers": pairs}
         request = Request(scope, receive, "request-1")
-        return await _collected(await self.world.door.handle(request), request)
+        outcome = await self.world.door.handle(request)
+        if outcome.response is None:
+            raise ClientGone
+        return await _collected(outcome.response, outcome.details, request)
 
 
-async def _collected(response: Response, request: Request) -> Answer:
+async def _collected(response: Response, details: CallDetails, request: Request) -> Answer:
     body = response.body
     if response.file is not None:
         body = response.file.read_bytes()
@@ -279,7 +285,7 @@ async def _collected(response: Response, request: Request) -> Answer:
     headers = {name.decode(): value.decode() for name, value in response.headers}
     if request.method != "HEAD" and response.status not in {204, 304}:
         assert headers["content-length"] == str(len(body)), headers
-    return Answer(response.status, headers, body, response.file is not None, request)
+    return Answer(response.status, headers, body, response.file is not None, details)
 
 
 def basic(user: str, password: str) -> str:

@@ -6,7 +6,6 @@ import random
 
 import pytest
 
-from moorage.domain.ports import BlobMissing
 from moorage.http.blob_response import byte_range
 from tests.docker.oci.client import Client, World
 from tests.support.images import digest, image
@@ -35,7 +34,7 @@ def test_a_blob_comes_whole_with_all_that_describes_it(root: Client, blob: str) 
         "docker-distribution-api-version": "registry/2.0",
         "etag": f'"{name}"',
     }
-    assert answer.request.operation == "GetDownloadUrlForLayer"
+    assert answer.details.operation == "GetDownloadUrlForLayer"
 
 
 def test_a_head_tells_the_same_without_the_bytes(root: Client, blob: str) -> None:
@@ -174,11 +173,9 @@ def test_bytes_that_the_store_has_lost_are_a_fault_and_never_a_404(
     (file,) = [found for found in files if found.read_bytes() == content]
 
     file.write_bytes(b"short")
-    with pytest.raises(OSError, match=f"{size}"):
-        root.get(path)
+    assert root.get(path).status == 500
     file.unlink()
-    with pytest.raises((FileNotFoundError, BlobMissing)):
-        root.get(path)
+    assert root.get(path).status == 500
 
 
 def test_a_blob_has_a_name_in_either_algorithm(root: Client, repository: str) -> None:

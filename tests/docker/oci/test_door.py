@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from moorage.core.identity.authentication import DOCKER_TOKEN_LIFE
 from moorage.domain.errors import ContentRefusal, FrontDoorRefusal, Refusal, Unavailable
 from moorage.domain.identity.session_errors import TokenServiceRefusal
+from moorage.http.endpoint import CallDetails
+from moorage.http.messages import Request
 from moorage.metadata.identity import accounts as identities
 from moorage.oci.errors import OCI_CODES, code_of, refused
 from moorage.oci.routes import resource_of
@@ -49,7 +53,7 @@ def test_the_base_says_that_credentials_are_good(root: Client, path: str) -> Non
     assert (answer.status, answer.body) == (200, b"{}")
     assert answer.headers["content-type"] == "application/json"
     assert answer.headers["docker-distribution-api-version"] == "registry/2.0"
-    assert answer.request.caller == "arn:aws:iam::000000000000:root"
+    assert answer.details.caller_name == "arn:aws:iam::000000000000:root"
 
 
 def test_an_access_key_is_as_good_as_a_token(root: Client) -> None:
@@ -154,7 +158,7 @@ def test_a_repository_that_is_not_there_is_name_unknown(root: Client, method: st
 
     assert answer.status == 404
     assert method == "HEAD" or answer.code == "NAME_UNKNOWN"
-    assert answer.request.operation  # for the log
+    assert answer.details.operation  # for the log
 
 
 @pytest.mark.parametrize(
@@ -222,9 +226,12 @@ def test_what_passes_by_waiting_says_so() -> None:
 
 
 def test_an_internal_error_tells_nothing_but_the_requests_id(root: Client) -> None:
-    request = root.get("/v2/").request
+    async def receive() -> dict[str, Any]:
+        return {}
 
-    answer = root.world.door.fault(request)
+    scope = {"method": "GET", "path": "/v2/", "query_string": b"", "headers": [(b"host", b"localhost")]}
+
+    answer = root.world.door.fault(Request(scope, receive, "request-1"), CallDetails())
 
     assert answer.status == 500
     assert b"request-1" in answer.body

@@ -13,6 +13,7 @@ from moorage.http.bodies import ClientGone
 from moorage.metadata.database import Transaction
 from moorage.metadata.registry.repositories import RepositorySettings
 from moorage.oci.routes import RegistryEndpoint
+from moorage.telemetry import Log
 from tests.docker.oci.client import ACCOUNT, DISCONNECT, Client, World, piece
 from tests.support.images import DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Blob, digest, image, index
 
@@ -39,7 +40,7 @@ def test_an_image_comes_back_byte_for_byte(root: Client, repository: str, docker
         "docker-distribution-api-version": "registry/2.0",
         "etag": f'"{name}"',
     }
-    assert (pushed.request.operation, by_tag.request.operation) == ("PutImage", "BatchGetImage")
+    assert (pushed.details.operation, by_tag.details.operation) == ("PutImage", "BatchGetImage")
 
 
 def test_a_head_tells_the_same_without_the_bytes(root: Client, repository: str) -> None:
@@ -361,9 +362,9 @@ def test_a_sparse_manifest_is_taken_where_the_registry_is_told_to(world: World, 
     assert root.send("PUT", path, one.manifest.content, headers).code == "MANIFEST_BLOB_UNKNOWN"
 
     limits = replace(world.services.limits, sparse_manifests=True)
-    world.door = RegistryEndpoint(replace(world.services, limits=limits))
+    world.door = RegistryEndpoint(replace(world.services, limits=limits), Log(requests=False))
     try:
         assert root.send("PUT", path, one.manifest.content, headers).status == 201
         assert root.get(path).body == one.manifest.content
     finally:
-        world.door = RegistryEndpoint(world.services)
+        world.door = RegistryEndpoint(world.services, Log(requests=False))

@@ -26,7 +26,7 @@ def test_a_blob_is_mounted_without_sending_it(world: World, root: Client, reposi
     assert answer.headers["location"] == f"/v2/{target}/blobs/{name}"
     assert answer.headers["docker-content-digest"] == name
     assert root.get(answer.headers["location"]).body == CONTENT
-    assert answer.request.operation == "InitiateLayerUpload"
+    assert answer.details.operation == "InitiateLayerUpload"
 
 
 def test_a_mount_that_names_no_source_finds_one(world: World, root: Client, repository: str) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from moorage.domain.errors import BodyTimeout
 from moorage.http import bodies
-from moorage.http.bodies import Patience, chunks, whole
+from moorage.http.bodies import Patience
 from moorage.http.messages import Request
 
 Message = dict[str, Any]
@@ -50,7 +50,7 @@ def pausing(pause: float, count: int, piece: bytes = b"x") -> Body:
 def seconds_until_cut(body: Body) -> float:
     started = time.monotonic()
     with pytest.raises(BodyTimeout):
-        asyncio.run(whole(request(body), 1 << 20))
+        asyncio.run(request(body).body.whole(1 << 20))
     return time.monotonic() - started
 
 
@@ -83,14 +83,14 @@ def test_a_body_that_drips_later_is_cut_too() -> None:
 
 
 def test_a_slow_body_above_the_floor_arrives() -> None:
-    assert len(asyncio.run(whole(request(pausing(0.05, 20, b"x" * 20)), 1 << 20))) == 400
+    assert len(asyncio.run(request(pausing(0.05, 20, b"x" * 20)).body.whole(1 << 20))) == 400
 
 
 @pytest.mark.parametrize("piece", [b"x", b"x" * (1 << 20)])
 def test_time_in_which_we_are_busy_is_not_held_against_the_client(piece: bytes) -> None:
     async def scenario() -> int:
         received = 0
-        async for chunk in chunks(request(pausing(0, 3, piece))):
+        async for chunk in request(pausing(0, 3, piece)).body.chunks():
             received += len(chunk)
             await asyncio.sleep(0.5)  # a disk that is slow
         return received
@@ -102,7 +102,7 @@ def test_a_task_that_is_cancelled_by_somebody_else_stays_cancelled() -> None:
     """The server is stopping, for instance: that is no fault of the client's."""
 
     async def scenario() -> None:
-        task = asyncio.create_task(whole(request(pausing(60, 1)), 100))
+        task = asyncio.create_task(request(pausing(60, 1)).body.whole(100))
         await asyncio.sleep(0.05)
         task.cancel()
         await task
@@ -113,7 +113,7 @@ def test_a_task_that_is_cancelled_by_somebody_else_stays_cancelled() -> None:
 
 def test_after_a_body_its_watchdog_is_gone() -> None:
     async def scenario() -> None:
-        assert await whole(request(pausing(0, 2)), 100) == b"xx"
+        assert await request(pausing(0, 2)).body.whole(100) == b"xx"
         await asyncio.sleep(3 * PATIENCE.idle_seconds)
 
     asyncio.run(scenario())

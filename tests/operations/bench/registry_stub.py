@@ -17,7 +17,7 @@ import pybase64
 
 
 @dataclass
-class ExplainQuery:
+class StubRequest:
     """A request as received."""
 
     method: str
@@ -27,7 +27,7 @@ class ExplainQuery:
 
 
 Answer = tuple[int, dict[str, str], bytes]
-Handler = Callable[[ExplainQuery], Answer | bytes]
+Handler = Callable[[StubRequest], Answer | bytes]
 
 
 async def _body(reader: asyncio.StreamReader, headers: dict[str, str]) -> bytes:
@@ -41,11 +41,11 @@ async def _body(reader: asyncio.StreamReader, headers: dict[str, str]) -> bytes:
     return b"".join(pieces)
 
 
-async def _ask(reader: asyncio.StreamReader) -> ExplainQuery:
+async def _ask(reader: asyncio.StreamReader) -> StubRequest:
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
     method, path, _ = head[0].split(" ")
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:-2])}
-    return ExplainQuery(method, path, headers, await _body(reader, headers))
+    return StubRequest(method, path, headers, await _body(reader, headers))
 
 
 def _wire(answer: Answer | bytes, method: str) -> bytes:
@@ -117,7 +117,7 @@ class RegistryStub:
     repositories: set[str] = field(default_factory=set)
     asked: list[str] = field(default_factory=list)
 
-    def __call__(self, asked: ExplainQuery) -> Answer:
+    def __call__(self, asked: StubRequest) -> Answer:
         target = asked.headers.get("x-amz-target")
         self.asked.append(target.partition(".")[2] if target else f"{asked.method} {asked.path.partition('?')[0]}")
         if target:
@@ -146,7 +146,7 @@ class RegistryStub:
         held = sorted(name for place, name in self.manifests if place == repository and ":" not in name and name > last)
         return 200, {}, msgspec.json.encode({"name": repository, "tags": held[: int(size)]})
 
-    def _upload(self, repository: str, upload: str, query: str, asked: ExplainQuery) -> Answer:
+    def _upload(self, repository: str, upload: str, query: str, asked: StubRequest) -> Answer:
         if asked.method == "POST":
             upload = str(uuid.uuid4())
         self.uploads[upload] = self.uploads.get(upload, b"") + asked.body
@@ -163,7 +163,7 @@ class RegistryStub:
         self.blobs[repository, digest] = data
         return status, {}, msgspec.json.encode({"layerDigest": digest})
 
-    def _operation(self, name: str, asked: ExplainQuery) -> Answer:
+    def _operation(self, name: str, asked: StubRequest) -> Answer:
         assert "Signature=" in asked.headers["authorization"]
         parameters: dict[str, Any] = msgspec.json.decode(asked.body)
         repository = parameters.get("repositoryName", "")

@@ -8,12 +8,12 @@ import pytest
 
 from moorage.bench import connections
 from moorage.bench.connections import BenchmarkError, Conversation, Request, Response, again, drive, exchange, in_turn
-from tests.operations.bench.registry_stub import Answer, ExplainQuery, serving
+from tests.operations.bench.registry_stub import Answer, StubRequest, serving
 
 GET = Request(b"GET /thing HTTP/1.1\r\nHost: stub\r\n\r\n")
 
 
-def echo(asked: ExplainQuery) -> Answer:
+def echo(asked: StubRequest) -> Answer:
     return 200, {"X-Path": asked.path}, asked.body or asked.path.encode()
 
 
@@ -129,7 +129,7 @@ def test_the_tick_comes_while_a_slow_answer_is_awaited(monkeypatch: pytest.Monke
     monkeypatch.setattr(connections, "TICK", 0.01)
     ticks: list[int] = []
 
-    def slow(_: ExplainQuery) -> Answer:
+    def slow(_: StubRequest) -> Answer:
         while len(ticks) < 3:
             time.sleep(0.005)
         return 200, {}, b""

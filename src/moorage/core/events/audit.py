@@ -34,14 +34,20 @@ _AGENT_LIMIT: Final = 1024
 
 
 class AuditedRequest(Protocol):
-    """What a record takes from a request. `sender` and `asked` are noted by the door once they are known."""
+    """What a record has of a request."""
 
     id: str
     client: str
-    sender: object
-    asked: dict[str, Any] | None
 
     def header(self, name: bytes) -> str | None: ...
+
+
+class AuditedCall(Protocol):
+    """What a record has of the call that the request was, as far as it got."""
+
+    operation: str
+    caller: Caller | None
+    parameters: dict[str, Any] | None
 
 
 class Audit:
@@ -58,16 +64,16 @@ class Audit:
         return self._write is not None and (self._reads or not reading)
 
     def note(
-        self, request: AuditedRequest, operation: str, failure: Refusal | str | None, service: str = "ecr"
+        self, request: AuditedRequest, call: AuditedCall, failure: Refusal | str | None, service: str = "ecr"
     ) -> None:
         """Record a call of an operation, if such are to be recorded. `failure` as in `record`."""
-        if self.wants(reading=is_reading(operation)):
-            self.record(request, operation, failure, service=service)
+        if self.wants(reading=is_reading(call.operation)):
+            self.record(request, call, failure, service=service)
 
     def record(
         self,
         request: AuditedRequest,
-        operation: str,
+        call: AuditedCall,
         failure: Refusal | str | None,
         *,
         service: str = "ecr",
@@ -76,7 +82,7 @@ class Audit:
         """Record a call. `failure` is why it was refused, or the code of a fault of ours; None when it was done."""
         if self._write is None:
             return
-        record = self.describe(request, operation, service)
+        record = self.describe(request, call, service)
         if docker:
             record["userIdentity"]["invokedBy"] = _ITSELF
         if failure is not None:
@@ -109,11 +115,11 @@ class Audit:
         }
         self._write(msgspec.json.encode(record, enc_hook=str))
 
-    def describe(self, request: AuditedRequest, operation: str, service: str = "ecr") -> dict[str, Any]:
+    def describe(self, request: AuditedRequest, call: AuditedCall, service: str = "ecr") -> dict[str, Any]:
         """The record of a call that was done, whether there is an audit log or not."""
-        caller = request.sender if isinstance(request.sender, Caller) else None
+        caller, operation = call.caller, call.operation
         region = caller.region if caller else self._region
-        owner, resources = _about(request.asked or {}, Registry(caller.account if caller else "", region))
+        owner, resources = _about(call.parameters or {}, Registry(caller.account if caller else "", region))
         return {
             "eventVersion": _EVENT_VERSION,
             "userIdentity": identity(caller),
@@ -123,7 +129,7 @@ class Audit:
             "awsRegion": region,
             "sourceIPAddress": request.client,
             "userAgent": (request.header(b"user-agent") or "")[:_AGENT_LIMIT],
-            "requestParameters": _parameters(request.asked),
+            "requestParameters": _parameters(call.parameters),
             "responseElements": None,
             "requestID": request.id,
             "eventID": str(uuid.uuid4()),

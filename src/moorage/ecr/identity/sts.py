@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 from moorage.aws import sigv4, sts
@@ -15,7 +16,7 @@ from moorage.core.services import Services
 from moorage.domain.errors import AccessDenied, InvalidParameter, MissingAuthenticationToken, Refusal
 from moorage.domain.identity.callers import Caller
 from moorage.ecr.identity.authentication import authenticated_body
-from moorage.http.bodies import whole
+from moorage.http.endpoint import CallDetails
 from moorage.http.messages import Request, Response
 from moorage.http.request_context import request_context_of
 
@@ -39,16 +40,16 @@ class StsEndpoint:
     def __init__(self, services: Services) -> None:
         self._services = services
 
-    async def handle(self, request: Request) -> Response:
+    async def respond(self, request: Request, details: CallDetails) -> Response:
         failure: Refusal | None = None
         try:
-            status, body = await self._answer(request)
+            status, body = await self._answer(request, details)
         except Refusal as refusal:
             failure = refusal
             status, body = sts.refusal_response(refusal, request.id)
-        operation = request.operation.removeprefix(_PREFIX)
+        operation = details.operation.removeprefix(_PREFIX)
         if operation in _AUDITED:
-            self._services.audit.note(request, operation, failure, "sts")
+            self._services.audit.note(request, replace(details, operation=operation), failure, "sts")
         headers = [
             (b"content-type", b"text/xml"),
             (b"content-length", b"%d" % len(body)),
@@ -56,33 +57,32 @@ class StsEndpoint:
         ]
         return Response(status, headers, body)
 
-    async def _answer(self, request: Request) -> tuple[int, bytes]:
+    async def _answer(self, request: Request, details: CallDetails) -> tuple[int, bytes]:
         if not _is_signed(request):
-            return await self._unsigned(request)
+            return await self._unsigned(request, details)
         signed = sigv4.parse(
             request.method, request.scope["raw_path"], request.query, request.scope["headers"], services=("sts",)
         )
-        body, credentials = await authenticated_body(self._services, request, signed, sts.LONGEST_BODY)
-        query = _read(request, body)
-        request.sender = caller = credentials.caller(signed.region)
+        body, credentials = await authenticated_body(self._services, request, details, signed, sts.LONGEST_BODY)
+        query, caller = _read(details, body), credentials.caller(signed.region)
         match query.action:
             case "GetCallerIdentity":
                 return 200, self._caller_identity(request, caller)
             case "GetSessionToken":
                 return 200, self._session_token(request, credentials, query)
             case "AssumeRole":
-                return 200, await self._assume_role(request, caller, query)
+                return 200, await self._assume_role(request, details, caller, query)
             case "AssumeRoleWithWebIdentity":
-                return 200, await self._assume_with_token(request, query)
+                return 200, await self._assume_with_token(request, details, query)
             case _:
                 return sts.invalid_action_response(query, request.id)
 
-    async def _unsigned(self, request: Request) -> tuple[int, bytes]:
+    async def _unsigned(self, request: Request, details: CallDetails) -> tuple[int, bytes]:
         """The one action that needs no signature, since it brings another proof."""
-        query = _read(request, await whole(request, sts.LONGEST_BODY))
+        query = _read(details, await request.body.whole(sts.LONGEST_BODY))
         if query.action != _UNSIGNED:
             raise MissingAuthenticationToken
-        return 200, await self._assume_with_token(request, query)
+        return 200, await self._assume_with_token(request, details, query)
 
     def _caller_identity(self, request: Request, caller: Caller) -> bytes:
         return sts.caller_identity_response(caller.arn, caller.unique_id, caller.account, request.id)
@@ -104,13 +104,15 @@ class StsEndpoint:
             _shown(self._services.access.sessions.issue(credentials.key, life)), request.id
         )
 
-    async def _assume_role(self, request: Request, caller: Caller, query: sts.QueryRequest) -> bytes:
-        wish, request_context = _wish(request, query), request_context_of(request, self._services.now())
+    async def _assume_role(
+        self, request: Request, details: CallDetails, caller: Caller, query: sts.QueryRequest
+    ) -> bytes:
+        wish, request_context = _wish(details, query), request_context_of(request, self._services.now())
         assumed = await self._services.database.read(lambda tx: assuming.assume(tx, caller, wish, request_context))
         return sts.assumed_role_response(query.action, self._made(assumed, caller.key), {}, request.id)
 
-    async def _assume_with_token(self, request: Request, query: sts.QueryRequest) -> bytes:
-        wish, request_context = _wish(request, query), request_context_of(request, self._services.now())
+    async def _assume_with_token(self, request: Request, details: CallDetails, query: sts.QueryRequest) -> bytes:
+        wish, request_context = _wish(details, query), request_context_of(request, self._services.now())
         token = _needed(query, "WebIdentityToken")
         assumed, claims = await self._services.database.read(
             lambda tx: assuming.assume_with_web_identity(tx, token, wish, request_context)
@@ -121,7 +123,7 @@ class StsEndpoint:
             "Audience": claims.audiences[0],
         }
         made = self._made(assumed, "")
-        request.caller = made.arn
+        details.caller_name = made.arn
         return sts.assumed_role_response(query.action, made, proven, request.id)
 
     def _made(self, assumed: AssumedSession, parent: str) -> sts.AssumedRole:
@@ -139,13 +141,13 @@ def _is_signed(request: Request) -> bool:
     return request.header(b"authorization") is not None or b"X-Amz-Signature" in request.query
 
 
-def _read(request: Request, body: bytes) -> sts.QueryRequest:
+def _read(details: CallDetails, body: bytes) -> sts.QueryRequest:
     query = sts.parse_request(body)
-    request.operation = f"{_PREFIX}{query.action[:64]}"
+    details.operation = f"{_PREFIX}{query.action[:64]}"
     return query
 
 
-def _wish(request: Request, query: sts.QueryRequest) -> AssumeRoleRequest:
+def _wish(details: CallDetails, query: sts.QueryRequest) -> AssumeRoleRequest:
     """What is asked for, noted for the audit log without the policy and the token."""
     for parameter in query.parameters:
         if parameter.startswith(_NOT_TAKEN):
@@ -159,7 +161,11 @@ def _wish(request: Request, query: sts.QueryRequest) -> AssumeRoleRequest:
         tuple(_listed(query, "PolicyArns.member.{}.arn")),
         parameters.get("ExternalId"),
     )
-    request.asked = {"roleArn": wish.role_arn, "roleSessionName": wish.session_name, "externalId": wish.external_id}
+    details.parameters = {
+        "roleArn": wish.role_arn,
+        "roleSessionName": wish.session_name,
+        "externalId": wish.external_id,
+    }
     return wish
 
 

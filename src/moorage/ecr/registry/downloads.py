@@ -7,19 +7,22 @@ from typing import Final
 from moorage.core.services import Services
 from moorage.domain.errors import AccessDenied, Unavailable
 from moorage.http.blob_response import blob_response
+from moorage.http.endpoint import CallDetails, Endpoint
 from moorage.http.messages import Request, Response
+from moorage.telemetry import Log
 
 _PREFIX: Final = "/layers/"
 
 
-class DownloadEndpoint:
+class DownloadEndpoint(Endpoint):
     """Serves layers to whoever has a link; answers as S3 does, since that is where ECR's links lead."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, log: Log) -> None:
+        super().__init__(log)
         self._services = services
 
-    async def handle(self, request: Request) -> Response:
-        request.operation = "download"
+    async def respond(self, request: Request, details: CallDetails) -> Response:
+        details.operation = "download"
         if request.method not in {"GET", "HEAD"}:
             return _error(405, "MethodNotAllowed", "The specified method is not allowed against this resource.")
         digest = request.path.removeprefix(_PREFIX)
@@ -38,7 +41,7 @@ class DownloadEndpoint:
         except Unavailable as refusal:
             return _error(503, "ServiceUnavailable", str(refusal))
 
-    def fault(self, request: Request) -> Response:
+    def fault(self, request: Request, details: CallDetails) -> Response:  # noqa: ARG002 - S3 says no more
         return _error(500, "InternalError", f"We encountered an internal error. Request id: {request.id}")
 
 
