@@ -1,4 +1,4 @@
-"""The texts that Signature Version 4 signs, and the keys that it signs them with.
+"""The strings that Signature Version 4 signs, and the keys that sign them.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 """
@@ -10,7 +10,7 @@ import hmac
 import re
 import time
 from calendar import timegm
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from email.utils import mktime_tz, parsedate_tz
 from functools import lru_cache
 from posixpath import normpath
@@ -22,11 +22,11 @@ TERMINATOR = "aws4_request"
 UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
 
 _BASIC_DATE = re.compile(r"\d{8}T\d{6}Z", re.ASCII)
-_UNRESERVED = "-_.~"
+UNRESERVED = "-_.~"
 
 
 class Scope(NamedTuple):
-    """For whom a signature is meant: the day it was made (YYYYMMDD), a region and a service."""
+    """Where and when a signature is valid: the day it was made (YYYYMMDD), a Region and a service."""
 
     date: str
     region: str
@@ -36,12 +36,18 @@ class Scope(NamedTuple):
         return f"{self.date}/{self.region}/{self.service}/{TERMINATOR}"
 
 
+def request_head(method: str, path: str, query: str, names: Sequence[str], values: Mapping[str, str]) -> str:
+    """Return the canonical request up to the hash of the body; `names` are the signed headers in their order."""
+    lines = "".join([f"{name}:{' '.join(values[name].split())}\n" for name in names])
+    return f"{method}\n{path}\n{query}\n{lines}\n{';'.join(names)}\n"
+
+
 def canonical_path(path: bytes) -> str:
-    """Return the path as every service but S3 signs it: without empty and dot segments, each percent sign escaped."""
+    """Return the path as all services except S3 sign it: no empty or dot segments, percent signs escaped again."""
     if path in (b"/", b""):
         return "/"
     text = path.decode("latin-1")
-    # normpath keeps two leading slashes, since POSIX gives them a meaning.
+    # normpath keeps two leading slashes, because POSIX gives them a meaning.
     normal = "/" + normpath(text).lstrip("/")
     if text.endswith("/") and normal != "/":
         normal += "/"
@@ -49,7 +55,7 @@ def canonical_path(path: bytes) -> str:
 
 
 def query_pairs(query: bytes) -> list[tuple[str, str]]:
-    """Return the parameters of a query, percent-encoded in the one way that is signed, in their order."""
+    """Return the parameters of a query in their order, percent-encoded as they are signed."""
     if not query:
         return []
     parts = [part.partition(b"=") for part in query.split(b"&")]
@@ -57,7 +63,7 @@ def query_pairs(query: bytes) -> list[tuple[str, str]]:
 
 
 def _recoded(text: bytes) -> str:
-    return quote(unquote_to_bytes(text), safe=_UNRESERVED)
+    return quote(unquote_to_bytes(text), safe=UNRESERVED)
 
 
 def canonical_query(pairs: Iterable[tuple[str, str]]) -> str:
@@ -65,14 +71,9 @@ def canonical_query(pairs: Iterable[tuple[str, str]]) -> str:
     return "&".join([f"{name}={value}" for name, value in sorted(pairs)])
 
 
-def canonical_headers(names: Iterable[str], values: dict[str, str]) -> str:
-    """Return the lines of the signed headers; runs of white space count as one space."""
-    return "".join([f"{name}:{' '.join(values[name].split())}\n" for name in names])
-
-
 def string_to_sign(timestamp: str, scope: Scope, canonical_request: str) -> str:
-    """Return the text that the signature is made of; `timestamp` has the ISO 8601 basic format."""
-    digest = hashlib.sha256(canonical_request.encode("latin-1")).hexdigest()  # header values are bytes, read so
+    """Return the string that is signed; `timestamp` has the ISO 8601 basic format."""
+    digest = hashlib.sha256(canonical_request.encode("latin-1")).hexdigest()  # latin-1: header values are bytes
     return f"{ALGORITHM}\n{timestamp}\n{scope}\n{digest}"
 
 
@@ -83,7 +84,7 @@ def signature(secret: str, scope: Scope, text: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _signing_key(secret: str, scope: Scope) -> bytes:
-    """A key is good for a day, so that four of the five HMACs of a request are saved."""
+    """A key is valid for a day, so keeping it saves four of the five HMACs of a request."""
     key = hmac.digest(b"AWS4" + secret.encode(), scope.date.encode(), "sha256")
     for part in (scope.region, scope.service, TERMINATOR):
         key = hmac.digest(key, part.encode(), "sha256")
@@ -91,25 +92,25 @@ def _signing_key(secret: str, scope: Scope) -> bytes:
 
 
 def same(left: str, right: str) -> bool:
-    """Compare in a time that does not depend on where the two differ."""
+    """Compare two strings in a time that does not depend on where they differ."""
     return hmac.compare_digest(left.encode("utf-8", "replace"), right.encode("utf-8", "replace"))
 
 
 @lru_cache(maxsize=1024)
 def seconds_of(timestamp: str) -> int:
-    """Return the seconds since 1970 of a date in the ISO 8601 basic format; raises ValueError for anything else."""
+    """Return the seconds since 1970 of a date in the ISO 8601 basic format. Raises ValueError for other formats."""
     if not _BASIC_DATE.fullmatch(timestamp):
         raise ValueError(timestamp)
     return timegm(time.strptime(timestamp, "%Y%m%dT%H%M%SZ"))
 
 
 def basic_date(seconds: int) -> str:
-    """Return a time in the ISO 8601 basic format, as AWS writes it in signatures and messages."""
+    """Return a time in the ISO 8601 basic format, which AWS uses in signatures and messages."""
     return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(seconds))
 
 
 def basic_date_of_header(value: str) -> str:
-    """Return the basic form of a `Date` header, which may also be an HTTP date; raises ValueError for anything else."""
+    """Return a `Date` header in basic format. It may be in that format or an HTTP date. Raises ValueError otherwise."""
     if _BASIC_DATE.fullmatch(value):
         return value
     parsed = parsedate_tz(value)

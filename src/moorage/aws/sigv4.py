@@ -1,10 +1,10 @@
-"""Signature Version 4 of requests, verified: pure functions over headers, a secret and a time.
+"""Verify Signature Version 4: pure functions of headers, a secret and a time.
 
-    signed = parse(method, path, query, headers, services=("ecr",))     before the body: what the request claims
-    verify(signed, secret, body_sha256, now)                            after the body: whether it is true
+    signed = parse(method, path, query, headers, services=("ecr",))     before the body is read: what the request claims
+    verify(signed, secret, body_sha256, now)                            after it: whether the claim is true
 
-The order of the checks and their texts are those of AWS's JSON services. AWS prints the authorization header in some of
-them as a hash; so do we. https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html
+The checks have the order and the texts of AWS's JSON services. Some of the texts contain a hash of the authorization
+header, as AWS's do. https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from moorage.aws.canonical import (
     Scope,
     basic_date,
     basic_date_of_header,
-    canonical_headers,
     canonical_path,
     canonical_query,
     query_pairs,
+    request_head,
     same,
     seconds_of,
     signature,
@@ -44,10 +44,10 @@ _REGION = re.compile(r"[a-z0-9-]{1,64}")
 
 @dataclass(frozen=True, slots=True)
 class SignedRequest:
-    """What a request says of its signature. Nothing of it is proven before `verify`.
+    """The claims of a request's signature. `verify` proves them.
 
-    `timestamp` has the ISO 8601 basic format, `stated_sha256` is x-amz-content-sha256, `head` the canonical request up
-    to the hash of the body.
+    `timestamp` has the ISO 8601 basic format. `stated_sha256` is x-amz-content-sha256. `head` is the canonical request
+    up to the hash of the body.
     """
 
     access_key: str
@@ -74,9 +74,9 @@ def parse(
     headers: Iterable[tuple[bytes, bytes]],
     services: tuple[str, ...] = ("ecr",),
 ) -> SignedRequest:
-    """Read the signature of a request: raw path and query, header names in lower case.
+    """Read the signature of a request. Path and query are raw; header names have lower case.
 
-    `services` are the names that the credential scope may have; the first is named in the refusal. Raises
+    `services` are the services that the credential scope may name; the refusal names the first. Raises
     MissingAuthenticationToken, IncompleteSignature or InvalidSignature.
     """
     values = _joined(headers)
@@ -91,7 +91,6 @@ def parse(
     if algorithm != ALGORITHM:
         raise IncompleteSignature(reason=f"Unsupported AWS 'algorithm': '{algorithm}' (only {ALGORITHM} for now). ")
     access_key, scope = credential_scope(parts["Credential"], timestamp, services)
-    lines = canonical_headers(names, values)
     parameters = canonical_query(query_pairs(query))
     return SignedRequest(
         access_key=access_key,
@@ -100,15 +99,15 @@ def parse(
         timestamp=timestamp,
         stated_sha256=values.get("x-amz-content-sha256"),
         signature=parts["Signature"],
-        head=f"{method}\n{canonical_path(path)}\n{parameters}\n{lines}\n{';'.join(names)}\n",
+        head=request_head(method, canonical_path(path), parameters, names, values),
     )
 
 
 def verify(signed: SignedRequest, secret: str, body_sha256: str, now: int) -> None:
-    """Prove a request: `body_sha256` is the hexadecimal hash of the body received, `now` microseconds since 1970.
+    """Check a signature. `body_sha256` is the hexadecimal hash of the received body, `now` microseconds since 1970.
 
-    A payload that is not signed (UNSIGNED-PAYLOAD, STREAMING-…) is a mismatch: the hash is always that of the body. For
-    an unknown access key call this with any secret, so that it takes the same time. Raises InvalidSignature.
+    The signed hash must be the hash of the body: UNSIGNED-PAYLOAD and STREAMING-… do not match. For an unknown access
+    key, call this with any secret, so that it takes the same time. Raises InvalidSignature.
     """
     _check_skew(signed.timestamp, now // MICROSECONDS)
     text = string_to_sign(signed.timestamp, signed.scope, signed.head + body_sha256)
@@ -118,9 +117,10 @@ def verify(signed: SignedRequest, secret: str, body_sha256: str, now: int) -> No
 
 
 def credential_scope(credential: str, timestamp: str, services: tuple[str, ...]) -> tuple[str, Scope]:
-    """Return access key and scope of `keyid/date/region/service/aws4_request`, which must fit the request's date.
+    """Return the access key and the scope of `keyid/date/region/service/aws4_request`.
 
-    Raises IncompleteSignature for another form, InvalidSignature naming each part that is wrong.
+    The date must be that of `timestamp`. Raises IncompleteSignature for another form, and InvalidSignature, which names
+    each wrong part.
     """
     elements = credential.split("/")
     if len(elements) != 5:
@@ -147,7 +147,7 @@ def credential_scope(credential: str, timestamp: str, services: tuple[str, ...])
 
 
 def _joined(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-    """A header that comes twice counts as one with both values, in their order (so two dates are none)."""
+    """Join the values of a repeated header with commas. So a request with two dates has no valid date."""
     values: dict[str, str] = {}
     for raw_name, raw_value in headers:
         name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
@@ -173,7 +173,7 @@ def _missing_parts(parts: dict[str, str]) -> list[str]:
 
 
 def _timestamp(values: dict[str, str], missing: list[str], authorization: str) -> str:
-    """Return the request's date in basic form; refuses with all that is missing, the date being AWS's last item."""
+    """Return the request's date in basic format. A refusal lists all that is missing, the date last, as AWS does."""
     stated = values.get("x-amz-date") or values.get("date")
     if not stated:
         missing = [*missing, "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header."]
@@ -197,7 +197,7 @@ def _hashed(authorization: str) -> str:
 
 
 def _check_signed_headers(names: list[str], values: dict[str, str]) -> None:
-    """AWS demands `host`; that every x-amz-* header is signed keeps a third party from adding one to a request."""
+    """AWS requires `host`. All x-amz-* headers must be signed, so that nobody can add one to a request."""
     if "host" not in names:
         raise InvalidSignature(reason="'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.")
     for name in values:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
+import time
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,10 +12,10 @@ from urllib.parse import urlsplit
 import msgspec
 import pybase64
 
+from moorage.aws.signing import RequestLine, SigningKey, signed_headers
 from moorage.bench.connections import BenchmarkError, Request, Response, exchange
 from moorage.bench.content import OCI_MANIFEST, Layer
 from moorage.bench.memory import listeners
-from moorage.bench.signing import AccessKey, signed_headers
 
 JOINED = 64 * 1024
 """Bodies up to this many bytes go out in one call with their head."""
@@ -31,7 +32,7 @@ class Credentials:
 
     username: str | None = None
     password: str = field(default="", repr=False)
-    key: AccessKey | None = None
+    key: SigningKey | None = None
 
 
 class Target:
@@ -95,7 +96,7 @@ class Target:
         for piece in body:
             digest.update(piece)
         headers = {"content-type": "application/x-amz-json-1.1", "host": self.name, "x-amz-target": f"{SERVICE}.{name}"}
-        headers = signed_headers(self.key, headers, digest.hexdigest())
+        headers = signed_headers(self.key, RequestLine("POST", "/"), headers, digest.hexdigest(), int(time.time()))
         length = sum(len(piece) for piece in body)
         lines = "".join(f"{header}: {value}\r\n" for header, value in headers.items())
         head = f"POST / HTTP/1.1\r\nUser-Agent: moorage-bench\r\n{lines}Content-Length: {length}\r\n\r\n".encode()

@@ -7,10 +7,10 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from moorage.aws.signing import SigningKey
 from moorage.bench.connections import BenchmarkError
 from moorage.bench.content import FULL, QUICK
 from moorage.bench.runner import Plan, run
-from moorage.bench.signing import AccessKey
 from moorage.bench.targets import Credentials, Target
 from moorage.bench.workloads import WORKLOADS
 
@@ -66,7 +66,7 @@ def _first(context: click.Context, options: dict[str, Any]) -> Target:
     # A user named on the command line means it, also where `moorage env` has left a key in the environment.
     by_hand = context.get_parameter_source("access_key") is ParameterSource.COMMANDLINE
     if options["access_key"] and (by_hand or options["username"] is None):
-        key = AccessKey(options["access_key"], options["secret_key"], options["region"])
+        key = SigningKey(options["access_key"], options["secret_key"], options["region"], "ecr")
     return Target(options["url"], Credentials(options["username"], options["password"], key), options["pid"])
 
 

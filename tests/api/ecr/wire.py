@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import hmac
 import http.client
 import json
 import re
@@ -20,6 +19,7 @@ from botocore.exceptions import ClientError
 from moorage.aws import codec
 from moorage.aws.constraints import violations
 from moorage.aws.service_model import ERROR_SHAPES, OPERATIONS
+from moorage.aws.signing import RequestLine, SigningKey, signed_headers
 from tests.support.server import Server
 
 ACCOUNT = "000000000000"
@@ -143,7 +143,7 @@ class Answer(NamedTuple):
 
 @dataclass(frozen=True)
 class Signer:
-    """Signature Version 4 as its specification tells it, with every part free to be wrong."""
+    """Signs requests; each part can be replaced by a wrong one."""
 
     key: str
     secret: str
@@ -155,26 +155,14 @@ class Signer:
 
     def headers(self, target: str | None, body: bytes, content_type: str = CONTENT_TYPE) -> dict[str, str]:
         """The headers of `POST /` with this body, Authorization among them."""
-        timestamp = (self.when or datetime.now(UTC)).strftime("%Y%m%dT%H%M%SZ")
-        values = {"content-type": content_type, "host": self.host, "x-amz-date": timestamp}
+        values = {"content-type": content_type, "host": self.host}
         if self.token is not None:
             values["x-amz-security-token"] = self.token
         if target is not None:
             values["x-amz-target"] = target
-        names = ";".join(sorted(values))
-        lines = "".join(f"{name}:{values[name]}\n" for name in sorted(values))
-        canonical = f"POST\n/\n\n{lines}\n{names}\n{hashlib.sha256(body).hexdigest()}"
-        scope = f"{timestamp[:8]}/{self.region}/{self.service}/aws4_request"
-        text = f"AWS4-HMAC-SHA256\n{timestamp}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
-        signature = self._signature(scope, text)
-        credential = f"Credential={self.key}/{scope}, SignedHeaders={names}, Signature={signature}"
-        return {**values, "authorization": f"AWS4-HMAC-SHA256 {credential}"}
-
-    def _signature(self, scope: str, text: str) -> str:
-        key = b"AWS4" + self.secret.encode()
-        for part in (*scope.split("/"), text):
-            key = hmac.digest(key, part.encode(), "sha256")
-        return key.hex()
+        key = SigningKey(self.key, self.secret, self.region, self.service)
+        now = int((self.when or datetime.now(UTC)).timestamp())
+        return signed_headers(key, RequestLine("POST", "/"), values, hashlib.sha256(body).hexdigest(), now)
 
 
 class Wire:

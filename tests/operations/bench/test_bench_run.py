@@ -10,18 +10,18 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
+from moorage.aws.signing import SigningKey
 from moorage.bench import runner
 from moorage.bench.connections import BenchmarkError
 from moorage.bench.content import MIB, Framing, Scale
 from moorage.bench.runner import Plan
-from moorage.bench.signing import AccessKey
 from moorage.bench.targets import Credentials, Target
 from moorage.bench.workloads import WORKLOADS
 from moorage.cli.bench import bench
 from tests.operations.bench.registry_stub import RegistryStub, serving
 
 TINY = Scale(large=3 * MIB, parallel=MIB, memory=MIB, seconds=0.02, images=9, parts=3, part=MIB, tags=3_000)
-KEY = Credentials(key=AccessKey("AKID", "secret", "us-east-1"))
+KEY = Credentials(key=SigningKey("AKID", "secret", "us-east-1", "ecr"))
 TOKEN = "Basic dG9rZW4="
 
 
