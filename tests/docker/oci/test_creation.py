@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from moorage.app import reactions_of
+from moorage.core.clock import HOUR
 from moorage.core.registry import templates
 from moorage.domain.identity.policies.rendering import rendered
 from moorage.domain.lifecycle.policy import parse
@@ -18,6 +20,8 @@ from moorage.metadata.lifecycle.policies import StoredPolicy
 from moorage.metadata.registry import policies, repositories
 from moorage.metadata.registry.repositories import Repository
 from moorage.metadata.registry.templates import Template
+from moorage.oci.routes import RegistryEndpoint
+from moorage.telemetry import Log
 from tests.docker.oci.client import ACCOUNT, REGION, Answer, Client, World
 from tests.docker.oci.test_uploads import CONTENT
 from tests.support.http_client import Docker
@@ -93,6 +97,25 @@ def test_the_first_upload_makes_the_repository_as_the_template_says(world: World
         rendered(POLICY),
         StoredPolicy(compact, evaluated_at=0),
     )
+
+
+def test_the_template_s_lifecycle_policy_is_applied_after_the_delay_of_the_settings(world: World, root: Client) -> None:
+    limits = replace(LIMITS, lifecycle_delay=7 * HOUR)
+    put_template(world, "delayed", lifecycle_policy=LIFECYCLE)
+    services = replace(world.services, limits=limits, reactions=reactions_of(limits))
+    world.door = RegistryEndpoint(services, Log(requests=False))
+    before = world.now()
+
+    assert start(root, "delayed/app").status == 202
+
+    made = found(world, "delayed/app")
+    assert made is not None
+    due = world.database.read_blocking(
+        lambda tx: tx.one("SELECT due_at FROM job WHERE kind = 'lifecycle' AND key = :key", key=str(made.id))
+    )
+    assert due is not None
+    assert before + 7 * HOUR <= due[0] <= world.now() + 7 * HOUR
+    world.door = RegistryEndpoint(world.services, Log(requests=False))
 
 
 @pytest.mark.parametrize("query", ["", f"?digest={digest(CONTENT)}", f"?mount={digest(b'-')}&from=x/y", "?mount=x"])

@@ -136,3 +136,20 @@ def test_why_names_all_that_holds_a_blob_and_an_image(yard: Yard, place: Place) 
     yard.collect()
     assert why(yard, gone.blobs[-1].digest)[0].startswith("store\tnothing needs blobs/sha256/")
     assert yard.run("why", "sha256:" + 64 * "0").code == 1
+
+
+def test_an_image_more_than_the_quota_allows_does_not_come_back(yard: Yard, place: Place) -> None:
+    repository, first, second = place("a"), image([layer(seed=120)]), image([layer(seed=121)])
+    push(yard.ecr, repository, first, "v1")
+    push(yard.ecr, repository, second, "v2")
+    delete(yard, repository, first)
+    quota = {"MOORAGE_QUOTA": "images-per-repository=1"}
+
+    refused = yard.run("undelete", repository, "v1", extra=quota)
+
+    assert refused.code == 1
+    assert "exceeded a service limit for your account: 1 images per repository" in refused.err
+    assert pulled(yard, repository, "v1") == ""
+    delete(yard, repository, second)
+    assert yard.run("undelete", repository, "v1", extra=quota).code == 0
+    assert pulled(yard, repository, "v1") == first.manifest.digest
