@@ -30,7 +30,7 @@ from pathlib import Path
 from moorage import app
 from moorage.adapters.data_folder import DataFolder
 from moorage.cli.collect import SHARE as COMMAND_SHARE
-from moorage.config import load
+from moorage.config.sources import load
 from moorage.core.clock import DAY, system_clock
 from moorage.core.garbage.collect import CollectionRules, Collector, Totals
 from moorage.metadata.database import Transaction

@@ -28,7 +28,7 @@ from pathlib import Path
 
 from moorage import app
 from moorage.adapters.data_folder import DataFolder
-from moorage.config import Settings
+from moorage.config.settings import Settings
 from moorage.core.clock import SECOND, system_clock
 from moorage.core.lifecycle import policies as lifecycle
 from moorage.core.registry import repositories

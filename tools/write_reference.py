@@ -1,4 +1,4 @@
-"""Write what documents take from the code: the modules of docs/architecture.md, the commands of docs/commands.md.
+"""Write the generated parts of documents: modules, settings and commands.
 
     .venv/bin/python tools/write_reference.py
 
@@ -8,16 +8,20 @@ Each table stands between two markers, `<!-- NAME -->` and `<!-- /NAME -->`; all
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+import textwrap
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
 
 from moorage.cli.main import main
+from moorage.config.settings import TABLE, Settings
+from moorage.config.table import REGISTRY, Entry
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "src" / "moorage"
 DOCS = ROOT / "docs"
+REGISTRY_OPTIONS = {entry.name for entry in TABLE if REGISTRY in entry.commands} | {"config"}
 
 
 def modules_text() -> str:
@@ -39,9 +43,34 @@ def _first_line(path: Path) -> str:
     return docstring.partition("\n")[0]
 
 
+def settings_text() -> str:
+    """The table of settings, each with its option, its variable, its default and its meaning."""
+    head = ["| setting | option of `moorage serve` | variable | default | meaning |", "|---|---|---|---|---|"]
+    return "\n".join([*head, *(_setting_row(entry) for entry in TABLE)])
+
+
+def _setting_row(entry: Entry) -> str:
+    option = " / ".join(f"`{name}`" for name in entry.options) or "none"
+    meaning = f"{entry.summary} {entry.details}".strip()
+    cells = [f"`{entry.name}`", option, f"`{entry.variable}`", _default(entry), meaning]
+    return f"| {' | '.join(map(_cell, cells))} |"
+
+
+def _default(entry: Entry) -> str:
+    """The default, as a TOML file would have it."""
+    value = getattr(Settings(), entry.name)
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    return f"`{entry.default}`" if entry.default else "none"
+
+
 def commands_text() -> str:
     """A section for each command, with its usage, its help and its options, as `--help` shows them."""
-    return "\n\n".join(_section(path, command) for path, command in commands(main, "moorage"))
+    found = list(commands(main, "moorage"))
+    registry = next(command for path, command in found if path == "moorage verify")
+    rows = _rows(registry, lambda option: option.name in REGISTRY_OPTIONS)
+    intro = "All commands that open the database or the blob store of a registry take these options."
+    return "\n\n".join(["## Registry options", intro, _option_table(rows), *(_section(*each) for each in found)])
 
 
 def commands(command: click.Command, path: str) -> Iterator[tuple[str, click.Command]]:
@@ -58,11 +87,29 @@ def commands(command: click.Command, path: str) -> Iterator[tuple[str, click.Com
 def _section(path: str, command: click.Command) -> str:
     context = click.Context(command, info_name=path)
     usage = " ".join([path, *command.collect_usage_pieces(context)])
-    parts = [f"## {path}", f"`{usage}`", " ".join((command.help or "").split())]
-    rows = [row for option in command.params if isinstance(option, click.Option) for row in _row(context, option)]
+    parts = [f"## {path}", f"`{usage}`", *_paragraphs(command.help or "")]
+    takes_registry_options = path != "moorage serve" and {option.name for option in command.params} >= REGISTRY_OPTIONS
+    rows = _rows(command, lambda option: not takes_registry_options or option.name not in REGISTRY_OPTIONS)
     if rows:
-        parts.append("\n".join(["| option | meaning |", "|---|---|", *rows]))
+        parts.append(_option_table(rows))
+    if takes_registry_options:
+        parts.append(f"{'And' if rows else 'Options:'} the [registry options](#registry-options).")
     return "\n\n".join(parts)
+
+
+def _paragraphs(text: str) -> Iterator[str]:
+    for paragraph in text.split("\n\n"):
+        yield textwrap.fill(" ".join(paragraph.split()), 100, break_long_words=False, break_on_hyphens=False)
+
+
+def _option_table(rows: list[str]) -> str:
+    return "\n".join(["| option | meaning |", "|---|---|", *rows])
+
+
+def _rows(command: click.Command, is_shown: Callable[[click.Option], bool]) -> list[str]:
+    context = click.Context(command)
+    options = [option for option in command.params if isinstance(option, click.Option) and is_shown(option)]
+    return [row for option in options for row in _row(context, option)]
 
 
 def _row(context: click.Context, option: click.Option) -> Iterator[str]:
@@ -88,7 +135,11 @@ def with_part(text: str, name: str, part: str) -> str:
 
 def documents() -> dict[Path, str]:
     """The documents with generated parts, as they should be."""
-    parts = {"architecture.md": ("modules", modules_text()), "commands.md": ("commands", commands_text())}
+    parts = {
+        "architecture.md": ("modules", modules_text()),
+        "configuration.md": ("settings", settings_text()),
+        "commands.md": ("commands", commands_text()),
+    }
     return {
         DOCS / file: with_part((DOCS / file).read_text("utf-8"), name, part) for file, (name, part) in parts.items()
     }

@@ -11,7 +11,7 @@ from moorage.adapters.audit_file import AuditFile
 from moorage.adapters.data_folder import DataFolder
 from moorage.adapters.event_senders import EventSenders
 from moorage.adapters.files.blob_store import FileBlobStore
-from moorage.config import Settings
+from moorage.config.settings import Settings
 from moorage.core.clock import DAY, HOUR, SECOND, Clock, system_clock
 from moorage.core.events import delivery
 from moorage.core.events import record as events
@@ -43,8 +43,6 @@ from moorage.core.services import Services
 from moorage.core.vault import Vault
 from moorage.domain.errors import Unavailable
 from moorage.domain.ports import BlobStore, Listing
-from moorage.domain.registry.encryption import Keys
-from moorage.domain.registry.quotas import Quotas
 from moorage.ecr.endpoint import EcrEndpoint
 from moorage.ecr.registry.downloads import DownloadEndpoint
 from moorage.http.application import Application, Lifespan, RequestMeter, ServerContext
@@ -149,7 +147,7 @@ def application(
         is_ready=Readiness(database, store.check, log).is_given,
         life=Lifespan(start, stop),
         context=ServerContext(
-            TrustedProxies(settings.trusted_proxies),
+            TrustedProxies(settings.trusted_proxy),
             read_ahead=GRANIAN_READ_AHEAD if settings.server == "granian" else 1,
             drain=drain or Drain(),
         ),
@@ -170,8 +168,8 @@ def endpoints(services: Services, log: Log) -> dict[str, Endpoint]:
 def limits_of(settings: Settings) -> Limits:
     """What the settings restrict."""
     return Limits(
-        quotas=Quotas.parse(settings.quotas),
-        kms_keys=Keys(settings.kms_keys),
+        quotas=settings.quota,
+        kms_keys=settings.kms_key,
         sparse_manifests=settings.sparse_manifests,
         lifecycle_delay=settings.lifecycle_delay * SECOND,
         grace_period=int(settings.grace_period * SECOND),

@@ -15,7 +15,7 @@ from moorage.adapters.s3.client import S3Client
 from moorage.adapters.s3.copies import BucketCopies
 from moorage.adapters.s3.objects import Objects
 from moorage.adapters.s3.signing import Signer
-from moorage.config import Settings
+from moorage.config.settings import Settings
 from moorage.core.clock import Clock, CommonClock, system_clock
 from moorage.core.garbage.verify import Stores
 from moorage.core.migration.blobs import Side

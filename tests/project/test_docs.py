@@ -7,17 +7,16 @@ import os
 import re
 import runpy
 import shlex
-from dataclasses import fields
 from pathlib import Path
-from typing import Any
 
 import click
 import msgspec
 import pytest
 
-from moorage import config
 from moorage.cli.main import main
-from moorage.config import Settings
+from moorage.config.settings import TABLE
+from moorage.config.sources import load
+from moorage.config.table import REGISTRY
 from moorage.telemetry import Log
 
 ROOT = Path(__file__).parents[2]
@@ -27,7 +26,9 @@ DOCUMENTS = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
 FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^\]]*\]\(([^()\s]+)\)")
 OWN_PATH = re.compile(r"`((?:src|tests|tools|docs|requirements)/[\w./-]+)`")
-MODULE = re.compile(r"`((?:adapters|aws|bench|cli|core|domain|ecr|http|metadata|oci)/[\w/]+\.(?:py|sql|json)|\w+\.py)`")
+MODULE = re.compile(
+    r"`((?:adapters|aws|bench|cli|config|core|domain|ecr|http|metadata|oci)/[\w/]+\.(?:py|sql|json)|\w+\.py)`"
+)
 
 
 def text_of(name: str) -> str:
@@ -68,7 +69,7 @@ def test_the_readme_counts_the_operations_as_the_table_does() -> None:
     assert counted[1] == f"{named[1]} {named[2]}"
 
 
-def test_modules_and_commands_are_listed_as_they_are() -> None:
+def test_modules_settings_and_commands_are_listed_as_they_are() -> None:
     """If not, run tools/write_reference.py."""
     documents: dict[Path, str] = runpy.run_path(str(ROOT / "tools/write_reference.py"))["documents"]()
 
@@ -137,47 +138,43 @@ def test_the_status_of_a_decision_names_the_later_ones_that_changed_it(path: Pat
 # --- Settings and commands --------------------------------------------------------------------------------------
 
 
-def settings_table() -> dict[str, list[str]]:
-    rows = table_rows(text_of("docs/configuration.md"))
-    assert rows[0][:4] == ["setting", "option of `moorage serve`", "variable", "default"]
-    return {code(row[0]): row[1:4] for row in rows[1:]}
+def leaf_commands() -> dict[str, click.Command]:
+    """All commands that are not groups, by the words that call them."""
+    found = runpy.run_path(str(ROOT / "tools/write_reference.py"))["commands"](main, "moorage")
+    return {path: command for path, command in found if not isinstance(command, click.Group)}
 
 
-def serve_options() -> dict[str, list[str]]:
-    command = main.get_command(click.Context(main), "serve")
-    assert command is not None
-    return {option.name or "": [*option.opts, *option.secondary_opts] for option in command.params}
+def options_of(command: click.Command) -> set[str]:
+    return {name for option in command.params for name in (*option.opts, *option.secondary_opts)}
 
 
-def test_every_setting_is_documented_with_its_variable_and_default() -> None:
-    table = settings_table()
+def test_every_setting_of_a_command_is_an_option_of_it() -> None:
+    found = leaf_commands()
 
-    assert list(table) == [field.name for field in fields(Settings)]
-    for field in fields(Settings):
-        _, variable, default = table[field.name]
-        assert code(variable) == f"MOORAGE_{field.name.upper()}"
-        assert code(default) == documented_default(field.name, field.default), field.name
-
-
-def documented_default(name: str, value: Any) -> str:
-    if name == "data":
-        return "$XDG_DATA_HOME/moorage"
-    if value in (None, ""):
-        return "none"
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    for entry in TABLE:
+        for name in entry.commands:
+            if name != REGISTRY:
+                assert set(entry.options) <= options_of(found[f"moorage {name}"]), entry.name
 
 
-def test_every_option_of_the_server_is_a_documented_setting() -> None:
-    documented = {name: re.findall(r"--[\w-]+", row[0]) for name, row in settings_table().items()}
-    options = serve_options()
+def test_every_option_of_the_server_is_a_setting() -> None:
+    settings = {name for entry in TABLE for name in entry.options}
 
-    assert options.pop("config") == ["--config"]
-    assert {name: found for name, found in documented.items() if found} == options
+    assert options_of(leaf_commands()["moorage serve"]) == {*settings, "--config"}
+
+
+def test_all_commands_that_open_a_registry_take_the_same_options() -> None:
+    registry = {"--config", *(name for entry in TABLE if REGISTRY in entry.commands for name in entry.options)}
+    found = leaf_commands()
+    without = {path for path, command in found.items() if not registry <= options_of(command)}
+
+    assert registry == {"--config", "--data", "--database", "--blobs"}
+    assert without == {"moorage ready", "moorage bench"}
 
 
 def test_the_default_data_folder_is_where_the_documents_say(tmp_path: Path) -> None:
-    assert config.load({}, {"XDG_DATA_HOME": str(tmp_path)}).data == tmp_path / "moorage"
-    assert config.load({}, {"HOME": str(tmp_path)}).data == tmp_path / ".local/share/moorage"
+    assert load({}, {"XDG_DATA_HOME": str(tmp_path)}).data == tmp_path / "moorage"
+    assert load({}, {"HOME": str(tmp_path)}).data == tmp_path / ".local/share/moorage"
 
 
 def test_the_settings_file_of_the_documents_is_one(tmp_path: Path) -> None:
@@ -186,9 +183,9 @@ def test_the_settings_file_of_the_documents_is_one(tmp_path: Path) -> None:
     file = tmp_path / "moorage.toml"
     file.write_text(example[1])
 
-    settings = config.load({"config": str(file)}, {})
+    settings = load({"config": str(file)}, {})
 
-    assert (settings.listen, settings.workers, settings.access_log) == ("127.0.0.1:5001", 2, False)
+    assert (str(settings.listen), settings.workers, settings.access_log) == ("127.0.0.1:5001", 2, False)
 
 
 def test_every_command_and_option_of_the_program_is_documented() -> None:
@@ -226,7 +223,7 @@ def test_the_first_push_is_five_lines() -> None:
 
 def test_the_first_push_uses_the_address_folder_and_repository_of_make_serve() -> None:
     folder = re.search(r"^DATA \?= \./(\S+)$", text_of("Makefile"), re.MULTILINE)
-    host = Settings().public_host
+    host = load({}, {}).public_host
     assert folder
 
     env, create, login, tag, push = first_push()

@@ -23,10 +23,10 @@ def test_the_import_contracts_are_kept() -> None:
     assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
-def test_only_config_reads_the_environment() -> None:
+def test_only_the_sources_of_settings_read_the_environment() -> None:
     readers = [name for name in modules() if reads_environment((PACKAGE / name).read_text())]
 
-    assert [name for name in readers if name != "config.py"] == []
+    assert [name for name in readers if name != "config/sources.py"] == []
 
 
 @pytest.mark.parametrize(

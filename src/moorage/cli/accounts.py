@@ -1,14 +1,13 @@
-"""`moorage account`: the accounts of this server, each with a registry in every region and a root user."""
+"""`moorage account`: the accounts of this server. Each has a root user, and a registry in every Region."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import click
 
 from moorage.cli.keys import show
-from moorage.cli.options import data_option, existing_folder
+from moorage.cli.options import with_registry
 from moorage.cli.transactions import change, change_with_secrets
+from moorage.config.settings import Settings
 from moorage.core.clock import system_clock
 from moorage.core.identity import accounts
 from moorage.metadata.identity import accounts as identities
@@ -16,24 +15,22 @@ from moorage.metadata.identity import accounts as identities
 
 @click.group()
 def account() -> None:
-    """Accounts of this server."""
+    """Create and list accounts."""
 
 
 @account.command()
 @click.argument("account_id", metavar="ID")
-@data_option
-def create(account_id: str, data: Path | None) -> None:
-    """Make an account (12 digits) with a root user; the root key is shown this once."""
+@with_registry
+def create(account_id: str, settings: Settings) -> None:
+    """Create an account (12 digits) with a root user. The secret of its access key is printed only once."""
     show(
-        change_with_secrets(
-            existing_folder(data), lambda tx, vault: accounts.create_account(tx, vault, account_id, system_clock())
-        )
+        change_with_secrets(settings, lambda tx, vault: accounts.create_account(tx, vault, account_id, system_clock()))
     )
 
 
 @account.command("list")
-@data_option
-def list_accounts(data: Path | None) -> None:
-    """Show the accounts."""
-    for account_id in change(data, identities.list_accounts):
+@with_registry
+def list_accounts(settings: Settings) -> None:
+    """List the accounts."""
+    for account_id in change(settings, identities.list_accounts):
         click.echo(account_id)

@@ -1,4 +1,4 @@
-"""`moorage apply`: users, roles, policies and identity providers from a file that is kept in git."""
+"""`moorage apply`: users, roles, policies and identity providers from a file, for example one kept in Git."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import click
 import msgspec
 
 from moorage.app import ACCOUNT
-from moorage.cli.options import data_option
+from moorage.cli.options import with_registry
 from moorage.cli.transactions import change
+from moorage.config.settings import Settings
 from moorage.core.clock import system_clock
 from moorage.core.identity.accounts import AccountError
 from moorage.core.identity.apply import DesiredState, apply_state
@@ -22,32 +23,33 @@ _YAML = {".yaml", ".yml"}
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("--plan", "only_plan", is_flag=True, help="Show what would change, and change nothing.")
+@click.option("--plan", "only_plan", is_flag=True, help="Show the changes without making them.")
 @click.option("--prune", is_flag=True, help="Remove users, roles, policies and providers that the file does not name.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@data_option
-def apply(file: Path, only_plan: bool, prune: bool, yes: bool, data: Path | None) -> None:
-    """Bring users, roles, policies and identity providers to what FILE says (YAML, TOML or JSON).
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@with_registry
+def apply(file: Path, only_plan: bool, prune: bool, yes: bool, settings: Settings) -> None:
+    """Make users, roles, policies and identity providers match FILE (YAML, TOML or JSON).
 
-    The plan is shown first, and then all of it is done, or nothing. Access keys are in no file; moorage key makes them.
+    The command shows the plan first, then makes all changes or none. Access keys are never in the file; create them
+    with moorage key.
     """
-    work = _Work(_read(file), prune)
-    lines = _planned(data, work)
+    change_set = _ChangeSet(_read(file), prune)
+    lines = _plan(settings, change_set)
     for line in lines:
         click.echo(line)
     if not lines:
-        click.echo("Everything is as the file says.")
+        click.echo("No changes: everything matches the file.")
         return
     if only_plan:
         return
     if not yes:
-        click.confirm("Do this?", abort=True)
-    change(data, lambda tx: work.done_as_planned(tx, lines))
-    click.echo(f"Done: {len(lines)} changes.")
+        click.confirm("Apply these changes?", abort=True)
+    change(settings, lambda tx: change_set.make_planned(tx, lines))
+    click.echo(f"Applied {len(lines)} changes.")
 
 
 class _Planned(Exception):
-    """Ends a transaction without its changes, which are known then."""
+    """Ends a transaction without its changes, once they are known."""
 
     def __init__(self, lines: list[str]) -> None:
         super().__init__()
@@ -55,51 +57,53 @@ class _Planned(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class _Work:
-    wanted: DesiredState
+class _ChangeSet:
+    desired: DesiredState
     prune: bool
 
-    def done(self, tx: Transaction) -> list[str]:
-        return apply_state(tx, self.wanted.account or ACCOUNT, self.wanted, system_clock(), prune=self.prune)
+    def make(self, tx: Transaction) -> list[str]:
+        return apply_state(tx, self.desired.account or ACCOUNT, self.desired, system_clock(), prune=self.prune)
 
-    def planned(self, tx: Transaction) -> None:
-        raise _Planned(self.done(tx))
+    def plan(self, tx: Transaction) -> None:
+        raise _Planned(self.make(tx))
 
-    def done_as_planned(self, tx: Transaction, lines: list[str]) -> None:
-        """Raises AccountError when something else would change than was shown."""
-        if self.done(tx) != lines:
-            raise AccountError("somebody changed identities meanwhile, and nothing was done: look at the new plan")
+    def make_planned(self, tx: Transaction, lines: list[str]) -> None:
+        """Raises AccountError if the changes are no longer those that were shown."""
+        if self.make(tx) != lines:
+            raise AccountError("Identities changed after the plan was made. Nothing was applied: see the new plan.")
 
 
-def _planned(data: Path | None, work: _Work) -> list[str]:
-    """Do everything and take it back: a plan that was shown can be done."""
+def _plan(settings: Settings, change_set: _ChangeSet) -> list[str]:
+    """Make the changes and roll them back, so that a plan that is shown can be applied."""
     try:
-        change(data, work.planned)
+        change(settings, change_set.plan)
     except _Planned as planned:
         return planned.lines
     raise AssertionError("a plan ends its transaction")
 
 
 def _read(file: Path) -> DesiredState:
-    """What the file says, with the keys of providers from the files that it names."""
+    """Read the file, and the key files of identity providers that it names."""
     try:
-        wanted = _decoded(file)
-        for provider in wanted.oidc_providers.values():
+        desired = _decode(file)
+        for provider in desired.oidc_providers.values():
             if provider.keys_file is not None and provider.keys is None:
                 provider.keys = msgspec.json.decode((file.parent / provider.keys_file).read_bytes(), type=dict)
     except (msgspec.MsgspecError, OSError) as error:
         raise click.ClickException(f"{file}: {error}") from None
-    return wanted
+    return desired
 
 
-def _decoded(file: Path) -> DesiredState:
+def _decode(file: Path) -> DesiredState:
     content = file.read_bytes()
     if file.suffix == ".json":
         return msgspec.json.decode(content, type=DesiredState)
     if file.suffix == ".toml":
         return msgspec.toml.decode(content, type=DesiredState)
     if file.suffix not in _YAML:
-        raise click.ClickException(f"{file}: a name that ends in .yaml, .yml, .toml or .json is needed")
+        raise click.ClickException(f"{file} must have a name that ends in .yaml, .yml, .toml or .json.")
     if importlib.util.find_spec("yaml") is None:
-        raise click.ClickException("PyYAML is missing: pip install 'moorage[cli]', or write the file in TOML or JSON")
+        raise click.ClickException(
+            "Reading YAML needs PyYAML: run pip install 'moorage[cli]', or write the file in TOML or JSON."
+        )
     return msgspec.yaml.decode(content, type=DesiredState)

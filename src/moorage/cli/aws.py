@@ -1,7 +1,7 @@
-"""`moorage env` and `moorage ecr`: the AWS command line, pointed at this server.
+"""`moorage env` and `moorage ecr`: the AWS CLI, configured for this server.
 
-The AWS command line is a part, not a thing to imitate: `moorage ecr …` hands over to it with endpoint, keys and region
-set. It carries an ECR model that lacks the newest operations, so it is pointed at botocore's data, which has all.
+`moorage ecr` runs the AWS CLI itself, with endpoint, keys and Region set. The ECR model of the AWS CLI lacks the newest
+operations, so it is given botocore's data, which has all of them.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from typing import Any
 import click
 
 from moorage.adapters.data_folder import DataFolder
-from moorage.cli.options import config_option, data_option, existing_folder, settings_of
-from moorage.config import inherited
+from moorage.cli.options import existing_folder, with_registry
+from moorage.config.settings import Settings
+from moorage.config.sources import inherited
 
 
 @click.command()
-@data_option
-@config_option
-def env(data: Path | None, config: str | None) -> None:
-    """Print shell exports for the AWS clients: eval "$(moorage env)"."""
-    for name, value in _environment(existing_folder(data, config), config).items():
+@with_registry
+def env(settings: Settings) -> None:
+    """Print shell exports for AWS clients: eval "$(moorage env)"."""
+    for name, value in _environment(existing_folder(settings), settings).items():
         click.echo(f"export {name}={shlex.quote(value)}")
 
 
@@ -34,37 +34,30 @@ def env(data: Path | None, config: str | None) -> None:
     add_help_option=False,
 )
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def ecr(arguments: tuple[str, ...]) -> None:
-    """Run the AWS command line's `ecr` commands against this server: moorage ecr [--data DIR] OPERATION …."""
-    data, rest = _without_data(list(arguments))
+@with_registry
+def ecr(arguments: tuple[str, ...], settings: Settings) -> None:
+    """Run an `ecr` command of the AWS CLI against this server: moorage ecr [--data DIR] OPERATION ….
+
+    Moorage's own options come first. Everything after them is passed to the AWS CLI.
+    """
     if importlib.util.find_spec("awscli") is None:
-        raise click.ClickException("the AWS command line is missing: pip install 'moorage[cli]'")
-    variables = inherited() | _environment_if_any(data) | _model()
-    command = [sys.executable, "-m", "awscli", "ecr", *(rest or ["help"])]
+        raise click.ClickException("This command needs the AWS CLI: run pip install 'moorage[cli]'.")
+    variables = inherited() | _environment_if_any(settings) | _model()
+    command = [sys.executable, "-m", "awscli", "ecr", *(arguments or ["help"])]
     sys.stdout.flush()
-    os.execve(sys.executable, command, variables)  # noqa: S606 - no shell: the arguments go as they are
+    os.execve(sys.executable, command, variables)  # noqa: S606 - no shell: the arguments are passed as they are
 
 
-def _without_data(arguments: list[str]) -> tuple[Path | None, list[str]]:
-    """Take our own option off the front; all others are the AWS command line's."""
-    if len(arguments) >= 2 and arguments[0] == "--data":
-        return Path(arguments[1]), arguments[2:]
-    if arguments and arguments[0].startswith("--data="):
-        return Path(arguments[0].removeprefix("--data=")), arguments[1:]
-    return None, arguments
+def _environment_if_any(settings: Settings) -> dict[str, str]:
+    """The variables for the server; none if no server ever ran, so that `help` and skeletons work without one."""
+    folder = DataFolder(settings.data)
+    return _environment(folder, settings) if folder.database.exists() or folder.credentials() else {}
 
 
-def _environment_if_any(data: Path | None) -> dict[str, str]:
-    """The server's variables; none where no server ever ran, so that `help` and skeletons work all the same."""
-    folder = DataFolder(settings_of({"data": data}).data)
-    return _environment(folder, None) if folder.database.exists() or folder.credentials() else {}
-
-
-def _environment(folder: DataFolder, config: str | None) -> dict[str, str]:
-    settings = settings_of({"data": folder.path, "config": config})
+def _environment(folder: DataFolder, settings: Settings) -> dict[str, str]:
     credentials = folder.credentials()
     if credentials is None:
-        raise click.ClickException(f"{folder.path} has no root access key: start the server there once")
+        raise click.ClickException(f"{folder.path} has no root access key. Start the server there once.")
     endpoint, bundle = folder.endpoint() or (f"{settings.scheme}://{settings.public_host}", None)
     return {
         **({} if bundle is None else {"AWS_CA_BUNDLE": str(bundle.absolute())}),
@@ -73,12 +66,12 @@ def _environment(folder: DataFolder, config: str | None) -> dict[str, str]:
         "AWS_ACCESS_KEY_ID": credentials[0],
         "AWS_SECRET_ACCESS_KEY": credentials[1],
         "AWS_REGION": settings.region,
-        "AWS_DEFAULT_REGION": settings.region,  # what botocore and version 1 of the AWS command line read
+        "AWS_DEFAULT_REGION": settings.region,  # what botocore and version 1 of the AWS CLI read
     }
 
 
 def _model() -> dict[str, Any]:
-    """Where the AWS command line finds the model with all operations of ECR."""
+    """The variable that gives the AWS CLI a model with all operations of ECR."""
     found = importlib.util.find_spec("botocore")
     if found is None or not found.submodule_search_locations:
         return {}

@@ -1,17 +1,16 @@
-"""`moorage collect`: remove garbage now, or say what it is. It works while the server runs."""
+"""`moorage collect`: remove garbage now, or list it. It works with or without a running server."""
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from pathlib import Path
 
 import click
 
 from moorage import app, stores
 from moorage.cli.formatting import size_text
-from moorage.cli.options import config_option, data_option, duration, existing_folder, settings_of
-from moorage.config import Settings
+from moorage.cli.options import duration, existing_folder, with_registry
+from moorage.config.settings import Settings
 from moorage.core.clock import SECOND
 from moorage.core.garbage.collect import CollectionRules, Collector, Garbage, Report, Totals
 from moorage.core.garbage.sweep import Sweeper
@@ -19,27 +18,25 @@ from moorage.domain.errors import Unavailable
 from moorage.metadata.database import DatabaseUnusable
 
 SHARE = 0.2
-"""Of the time of a processor: somebody waits for the command, and pushes shall hardly notice."""
+"""Share of a processor's time: somebody waits for the command, and pushes must hardly notice it."""
 
 
 @click.command()
-@click.option("--dry-run", is_flag=True, help="Remove nothing; say what would go, and why.")
-@click.option("--grace", callback=duration, metavar="TIME", help="Grace period, as 24h or 30m  [default: as set]")
+@click.option("--dry-run", is_flag=True, help="List the garbage, with the reason, without removing it.")
 @click.option(
-    "--upload-life", callback=duration, metavar="TIME", help="Uploads that began longer ago are removed  [default: 7d]"
+    "--grace", callback=duration, metavar="TIME", help="Grace period, for example 24h.  [default: that of the settings]"
 )
-@data_option
-@config_option
-def collect(
-    dry_run: bool, grace: float | None, upload_life: float | None, data: Path | None, config: str | None
-) -> None:
-    """Remove what nothing needs any more: layers, deleted images, abandoned uploads, and their bytes.
+@click.option(
+    "--upload-life", callback=duration, metavar="TIME", help="Remove uploads that are older than this.  [default: 7d]"
+)
+@with_registry
+def collect(dry_run: bool, grace: float | None, upload_life: float | None, settings: Settings) -> None:
+    """Remove garbage: unreferenced layers, deleted images, abandoned uploads, and their bytes.
 
-    The server does this every hour by itself. --grace 0 removes at once what could still be brought back or was
-    promised to a client that is pushing: its push then sends the layer again, or fails and is repeated.
+    The server does this every hour. With --grace 0, deleted images can no longer be undeleted. A client that is pushing
+    may find that a layer it counts on is gone: it sends the layer again, or its push fails and must be repeated.
     """
-    existing_folder(data, config)
-    settings = settings_of({"data": data, "config": config})
+    existing_folder(settings)
     rules = replace(app.collection_rules(settings), share=SHARE, dry_run=dry_run)
     if grace is not None:
         rules = replace(rules, grace=int(grace * SECOND))
@@ -47,15 +44,16 @@ def collect(
         rules = replace(rules, upload_life=int(upload_life * SECOND))
     totals = Totals()
 
-    def say(one: Garbage) -> None:
-        totals(one)
-        click.echo(f"{one.kind} {one.name}{f' ({size_text(one.size)})' if one.size else ''}: {one.why}")
+    def list_garbage(garbage: Garbage) -> None:
+        totals(garbage)
+        size = f" ({size_text(garbage.size)})" if garbage.size else ""
+        click.echo(f"{garbage.kind} {garbage.name}{size}: {garbage.why}")
 
     try:
-        asyncio.run(_collect(settings, rules, say if dry_run else totals))
+        asyncio.run(_collect(settings, rules, list_garbage if dry_run else totals))
     except (DatabaseUnusable, OSError, Unavailable) as error:
-        raise click.ClickException(f"not everything could be removed: {error}") from None
-    click.echo(_summary(totals, "would go" if dry_run else "gone"))
+        raise click.ClickException(f"The collection did not finish: {error}") from None
+    click.echo(_summary(totals, dry_run=dry_run))
 
 
 async def _collect(settings: Settings, rules: CollectionRules, report: Report) -> None:
@@ -64,12 +62,12 @@ async def _collect(settings: Settings, rules: CollectionRules, report: Report) -
         await Sweeper(database, blobs, blobs).sweep(report, share=rules.share, dry_run=rules.dry_run)
 
 
-def _summary(totals: Totals, verb: str) -> str:
+def _summary(totals: Totals, *, dry_run: bool) -> str:
     if not totals.counts:
-        return f"Nothing {'would go' if verb == 'would go' else 'to remove'}."
-    parts = [f"{kind} {count}" + _bytes(totals.sizes[kind]) for kind, count in totals.counts.items()]
-    return f"{verb.capitalize()}: {', '.join(parts)}."
+        return "Nothing to remove."
+    parts = [f"{kind} {count}" + _size_suffix(totals.sizes[kind]) for kind, count in totals.counts.items()]
+    return f"{'Would remove' if dry_run else 'Removed'}: {', '.join(parts)}."
 
 
-def _bytes(size: int) -> str:
+def _size_suffix(size: int) -> str:
     return f" ({size_text(size)})" if size else ""

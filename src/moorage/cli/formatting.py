@@ -1,4 +1,4 @@
-"""Sizes as commands print them."""
+"""Format sizes for printing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`moorage`: the command, its subcommands loaded only when they are called."""
+"""`moorage`: the command. It imports a subcommand only when it is called."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _COMMANDS: Final = {
 
 
 class LazyGroup(click.Group):
-    """A group that knows its commands by name and imports one when it is needed."""
+    """A group that imports a command when it is needed."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(_COMMANDS)
@@ -51,4 +51,4 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="moorage")
 def main() -> None:
-    """Amazon ECR that anyone can run: the ECR API and a docker registry over one store."""
+    """Amazon ECR that anyone can run: the ECR API and a Docker registry over one store."""

@@ -1,4 +1,4 @@
-"""Counting for Prometheus, when `moorage serve` is asked for it."""
+"""Metrics for Prometheus: `moorage serve --metrics`."""
 
 from __future__ import annotations
 
@@ -11,28 +11,30 @@ from functools import partial
 
 from moorage import app
 from moorage.adapters.data_folder import DataFolder
-from moorage.config import Settings, share_counts
+from moorage.config.settings import Settings
+from moorage.config.sources import share_counts
 from moorage.http.application import RequestMeter
 
 
 def meter_for(settings: Settings, folder: DataFolder) -> Callable[[], RequestMeter] | None:
-    """Answer whoever asks on the address of `metrics`, until this process ends; returns what each worker counts with.
+    """Serve metrics on the address of `metrics` until this process ends; None without `metrics`.
 
-    To be called before worker processes start: they inherit where to count. None without `metrics`. Raises OSError.
+    Returns a factory for the meter of each worker process. Call this before worker processes start, since they inherit
+    the folder in which they count. Raises OSError.
     """
-    if settings.metrics_address is None:
+    if settings.metrics is None:
         return None
     counts = tempfile.mkdtemp(prefix="moorage-counts-")
     atexit.register(_remove, counts, os.getpid())
     share_counts(counts)
-    from moorage import metrics  # noqa: PLC0415 - it looks for the folder when it is imported
+    from moorage import metrics  # noqa: PLC0415 - reads the name of the folder when it is imported
 
-    host, port = settings.metrics_address
+    host, port = settings.metrics
     metrics.serve(host.strip("[]"), port, counts, partial(app.gauges, settings, folder))
     return metrics.Meter
 
 
 def _remove(counts: str, owner: int) -> None:
-    """Worker processes are forks: what the main process is to do at its end is not theirs."""
+    """Remove the folder in the main process only: worker processes are forks and inherit its exit handlers."""
     if os.getpid() == owner:
         shutil.rmtree(counts, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""How `moorage migrate --from … --to …` moves a registry: what it asks of both sides, and what it says meanwhile."""
+"""`moorage migrate --from … --to …`: prepare both registries, move one to the other, and report progress."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ import click
 from moorage import stores
 from moorage.adapters.data_folder import DataFolder, FolderInUse, MasterKeyMissing
 from moorage.cli.formatting import size_text
-from moorage.config import Settings, SettingWrong, registry_at
+from moorage.config.settings import Settings
+from moorage.config.sources import registry_at
+from moorage.config.table import InvalidSetting
 from moorage.core.clock import system_clock
 from moorage.core.garbage.verify import Rate
 from moorage.core.identity import master_key
@@ -28,15 +30,15 @@ from moorage.domain.errors import Unavailable
 from moorage.domain.ports import StoreFull
 from moorage.metadata.database import DatabaseUnusable
 
-_SAID_SECONDS: Final = 5.0
+_REPORT_SECONDS: Final = 5.0
 _MIB: Final = 1 << 20
-_REFUSED: Final = (
+_ERRORS: Final = (
     MoveRefused,
     DatabaseUnusable,
     FolderInUse,
     MasterKeyMissing,
     MasterKeyWrong,
-    SettingWrong,
+    InvalidSetting,
     StoreFull,
     Unavailable,
     OSError,
@@ -44,118 +46,123 @@ _REFUSED: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
-    """From where to where, each a data folder or a configuration file."""
+class Route:
+    """From where to where a registry moves: each a data folder or a configuration file."""
 
     source: Path
     target: Path
 
 
-def move(way: Way, rate: float | None, *, blobs_only: bool) -> None:
-    """Move a registry, or go on with it, and say how it went; a failure ends the command with its text."""
+def move(route: Route, rate: float | None, *, blobs_only: bool) -> None:
+    """Move a registry, or continue an interrupted move; an error ends the command."""
     progress = Progress()
 
     async def run(moving: Moving) -> None:
-        telling = asyncio.create_task(_tell(progress))
+        reporting = asyncio.create_task(_report(progress))
         try:
             await moving.run(blobs_only=blobs_only)
         finally:
-            telling.cancel()
-            for one in progress.harmed:
-                click.echo(f"harmed layer {one}")
+            reporting.cancel()
+            for layer in progress.harmed:
+                click.echo(f"damaged layer {layer}")
 
-    source, target = _with_both(way, Rate(rate * _MIB if rate else None), progress, run)
+    source, target = _with_both(route, Rate(rate * _MIB if rate else None), progress, run)
     copied = f"{progress.blobs} layers ({size_text(progress.bytes)})"
     if blobs_only:
-        click.echo(f"Copied: {copied}. {source} goes on; run the command without --copy-blobs-only to move.")
+        click.echo(
+            f"Copied: {copied}. {source} continues to serve. To move it, run the command without --copy-blobs-only."
+        )
         return
     if progress.rows:
         click.echo(f"Moved: {copied} and {progress.rows} rows, which are the same on both sides.")
     else:
-        click.echo("Moved: the run before had copied everything.")
-    click.echo(f"{source} accepts no changes any more. Start the servers of {target}, and send clients there.")
+        click.echo("Moved: the previous run had copied everything.")
+    click.echo(f"{source} no longer accepts changes. Start the servers of {target}, and send clients there.")
 
 
-def abandon(way: Way) -> None:
-    """Give a move up: the source accepts changes, the target holds nothing."""
-    source, target = _with_both(way, Rate(None), Progress(), Moving.abandon)
-    click.echo(f"Given up: {source} accepts changes, and what was copied to {target} is removed.")
+def abandon(route: Route) -> None:
+    """Cancel a move: the source accepts changes again, and the target is emptied."""
+    source, target = _with_both(route, Rate(None), Progress(), Moving.abandon)
+    click.echo(f"Canceled: {source} accepts changes again. The copies in {target} are removed.")
 
 
 def _with_both(
-    way: Way, rate: Rate, progress: Progress, work: Callable[[Moving], Coroutine[Any, Any, None]]
+    route: Route, rate: Rate, progress: Progress, work: Callable[[Moving], Coroutine[Any, Any, None]]
 ) -> tuple[str, str]:
-    """Do the work with both sides open and nobody else moving anything there; returns their names."""
-    sealed = False
+    """Do the work with both sides open, and protected from other migrations; returns their names."""
+    is_sealed = False
 
     async def run(source: Settings, target: Settings, terms: Terms) -> None:
-        nonlocal sealed
-        _end_in_order(asyncio.current_task())
-        async with stores.side_of(source) as one, stores.side_of(target) as other:
-            moving = Moving(one, other, terms, progress)
+        nonlocal is_sealed
+        _cancel_on_sigterm(asyncio.current_task())
+        async with stores.side_of(source) as source_side, stores.side_of(target) as target_side:
+            moving = Moving(source_side, target_side, terms, progress)
             try:
                 await work(moving)
             finally:
-                sealed = moving.is_sealed
+                is_sealed = moving.is_sealed
 
     try:
-        source, target = registry_at(way.source), registry_at(way.target)
+        source, target = registry_at(route.source), registry_at(route.target)
         terms = Terms(rate, _share_store(source, target), system_clock)
-        with ExitStack() as held:
-            _prepare(source, target, held)
+        with ExitStack() as locks:
+            _prepare(source, target, locks)
             asyncio.run(run(source, target, terms))
-    except _REFUSED as error:
-        raise click.ClickException(f"{error}{_left(way) if sealed else ''}") from None
+    except _ERRORS as error:
+        raise click.ClickException(f"{error}{_sealed_notice(route) if is_sealed else ''}") from None
     except (asyncio.CancelledError, KeyboardInterrupt):
-        if sealed:
-            click.echo(_left(way).strip(), err=True)
+        if is_sealed:
+            click.echo(_sealed_notice(route).strip(), err=True)
         raise click.Abort from None
     return source.place, target.place
 
 
-def _left(way: Way) -> str:
-    return f"\n{way.source} still refuses changes: run the same command again, or with --abandon"
+def _sealed_notice(route: Route) -> str:
+    return f"\n{route.source} still rejects changes. Run the same command again, or run it with --abandon."
 
 
-def _end_in_order(doing: asyncio.Task[Any] | None) -> None:
-    """Let SIGTERM do what Ctrl-C does: a seal is taken off before the process ends."""
-    if doing is not None:
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, doing.cancel)
+def _cancel_on_sigterm(task: asyncio.Task[Any] | None) -> None:
+    """Make SIGTERM do what Ctrl-C does: the database is unsealed before the process ends."""
+    if task is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
 
 
-def _prepare(source: Settings, target: Settings, held: ExitStack) -> None:
-    """Look at the source and make the target ready, which is then ours alone. Raises what `_REFUSED` has."""
-    home = DataFolder(source.data, source.given_master_key())
-    if source.database is None and not home.database.exists():
-        raise MoveRefused(f"{source.place} is no data folder: there is nothing to move")
-    key = home.master_key()
-    stores.engine_of(source, home).transact(lambda tx: master_key.confirm(tx, Vault(key)))
-    goal = DataFolder(target.data, target.given_master_key())
-    goal.prepare()
+def _prepare(source: Settings, target: Settings, locks: ExitStack) -> None:
+    """Check the source, and lock and prepare the target. Raises the exceptions in `_ERRORS`."""
+    source_folder = DataFolder(source.data, source.given_master_key())
+    if source.database is None and not source_folder.database.exists():
+        raise MoveRefused(f"{source.place} is not a data folder: there is nothing to move")
+    key = source_folder.master_key()
+    stores.engine_of(source, source_folder).transact(lambda tx: master_key.confirm(tx, Vault(key)))
+    target_folder = DataFolder(target.data, target.given_master_key())
+    target_folder.prepare()
     if target.database is None:
-        goal.lock()
-        held.callback(goal.unlock)
-    held.enter_context(stores.engine_of(target, goal).lock_migration())
-    stores.prepare_target(target, goal, key)
+        target_folder.lock()
+        locks.callback(target_folder.unlock)
+    locks.enter_context(stores.engine_of(target, target_folder).lock_migration())
+    stores.prepare_target(target, target_folder, key)
 
 
 def _share_store(source: Settings, target: Settings) -> bool:
-    """Whether blobs stay in their bucket. Raises MoveRefused for one folder: each side would sweep the other's away."""
-    if source.bucket is None and target.bucket is None and _same(source.blob_folder, target.blob_folder):
-        raise MoveRefused(f"both sides keep their layers in {source.blob_folder}: choose another folder, or a bucket")
-    return source.bucket is not None and source.bucket == target.bucket
+    """Whether both sides use the same bucket, so that blobs stay in place.
+
+    Raises MoveRefused if both use the same folder: each side would sweep away the blobs of the other.
+    """
+    if source.bucket is None and target.bucket is None:
+        if source.blob_folder.resolve() == target.blob_folder.resolve():
+            raise MoveRefused(
+                f"both sides keep their layers in {source.blob_folder}: choose another folder, or a bucket"
+            )
+        return False
+    return source.bucket == target.bucket
 
 
-def _same(one: Path, other: Path) -> bool:
-    return one.resolve() == other.resolve()
-
-
-async def _tell(progress: Progress) -> None:
-    """Say every few seconds how far it is."""
+async def _report(progress: Progress) -> None:
+    """Print the progress every few seconds, until this task is canceled."""
     started = time.monotonic()
     with suppress(asyncio.CancelledError):
         while True:
-            await asyncio.sleep(_SAID_SECONDS)
+            await asyncio.sleep(_REPORT_SECONDS)
             click.echo(_line(progress, time.monotonic() - started), err=True)
 
 
@@ -168,7 +175,7 @@ def _line(progress: Progress, seconds: float) -> str:
     ]
     if progress.rows:
         parts.append(f"{progress.rows} rows")
-    left = progress.of_bytes - progress.bytes
-    if left > 0 and speed > 0:
-        parts.append(f"{left / speed / 60:.0f} min left")
+    remaining = progress.of_bytes - progress.bytes
+    if remaining > 0 and speed > 0:
+        parts.append(f"{remaining / speed / 60:.0f} min left")
     return ", ".join(parts)

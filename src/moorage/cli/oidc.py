@@ -1,14 +1,14 @@
-"""`moorage oidc`: issuers of OpenID Connect tokens, with which CI jobs assume roles. It works while the server runs."""
+"""`moorage oidc`: issuers of OpenID Connect tokens, with which CI jobs assume roles."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TextIO
 
 import click
 
-from moorage.cli.options import data_option
+from moorage.cli.options import with_registry
 from moorage.cli.transactions import account_option, change
+from moorage.config.settings import Settings
 from moorage.core.clock import system_clock
 from moorage.core.identity import roles
 from moorage.core.identity.accounts import require_account
@@ -19,44 +19,52 @@ from moorage.metadata.identity.providers import IdentityProvider
 
 @click.group()
 def oidc() -> None:
-    """Issuers of identity tokens that trust policies of roles may name."""
+    """Manage OpenID Connect issuers, whose tokens can assume roles."""
 
 
 @oidc.command()
 @click.argument("issuer")
-@click.option("--audience", "audiences", multiple=True, required=True, help="Whom tokens must be for; may be repeated.")
-@click.option("--keys", type=click.File(encoding="utf-8"), required=True, metavar="FILE", help="JWK set of the issuer.")
+@click.option(
+    "--audience", "audiences", multiple=True, required=True, help="Accept tokens for this audience. May be repeated."
+)
+@click.option(
+    "--keys",
+    type=click.File(encoding="utf-8"),
+    required=True,
+    metavar="FILE",
+    help="JWK set of the issuer (- for standard input).",
+)
 @account_option
-@data_option
-def put(issuer: str, audiences: tuple[str, ...], keys: TextIO, account: str, data: Path | None) -> None:
-    """Believe an issuer (an https URL), or give one that is known other audiences and keys.
+@with_registry
+def put(issuer: str, audiences: tuple[str, ...], keys: TextIO, account: str, settings: Settings) -> None:
+    """Trust an issuer (an https URL), or replace its audiences and keys.
 
-    The keys are those of the issuer's jwks_uri, put here by hand or by a timer: the server fetches nothing.
+    Download the keys from the issuer's jwks_uri, by hand or with a timer: the server does not fetch them.
     """
     provider = IdentityProvider(account, issuer, audiences, keys.read(), system_clock())
-    change(data, lambda tx: roles.put_provider(tx, provider))
+    change(settings, lambda tx: roles.put_provider(tx, provider))
     click.echo(provider.arn)
 
 
 @oidc.command("list")
 @account_option
-@data_option
-def list_providers(account: str, data: Path | None) -> None:
-    """Show the issuers and their audiences."""
+@with_registry
+def list_providers(account: str, settings: Settings) -> None:
+    """List the issuers and their audiences."""
 
     def lines(tx: Transaction) -> list[str]:
         require_account(tx, account)
         return [f"{row.issuer}\t{', '.join(row.audiences)}" for row in identity_providers.list_providers(tx, account)]
 
-    for line in change(data, lines):
+    for line in change(settings, lines):
         click.echo(line)
 
 
 @oidc.command()
 @click.argument("issuer")
 @account_option
-@data_option
-def delete(issuer: str, account: str, data: Path | None) -> None:
-    """Believe an issuer no more; sessions that its tokens began go on until they end."""
-    change(data, lambda tx: roles.delete_provider(tx, account, issuer))
+@with_registry
+def delete(issuer: str, account: str, settings: Settings) -> None:
+    """Stop trusting an issuer. Sessions that its tokens started last until they expire."""
+    change(settings, lambda tx: roles.delete_provider(tx, account, issuer))
     click.echo(f"Issuer {issuer} deleted.")

@@ -1,15 +1,15 @@
-"""`moorage policy`: an account's own policies, to be attached to users and roles. It works while the server runs."""
+"""`moorage policy`: an account's own policies, to attach to users and roles."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TextIO
 
 import click
 
-from moorage.cli.options import data_option
+from moorage.cli.options import with_registry
 from moorage.cli.policy_commands import document_argument
 from moorage.cli.transactions import account_option, change
+from moorage.config.settings import Settings
 from moorage.core.clock import system_clock
 from moorage.core.identity import policies as identity_policies
 from moorage.core.identity.accounts import require_account
@@ -22,18 +22,18 @@ from moorage.metadata.identity.policies import AWS, PolicyName
 
 @click.group()
 def policy() -> None:
-    """Identity policies: what users and roles may do."""
+    """Manage identity policies, which say what users and roles can do."""
 
 
 @policy.command()
 @click.argument("name")
 @document_argument
 @account_option
-@data_option
-def create(name: str, document: TextIO, account: str, data: Path | None) -> None:
-    """Make a policy from FILE (- for standard input)."""
+@with_registry
+def create(name: str, document: TextIO, account: str, settings: Settings) -> None:
+    """Create a policy from FILE (- for standard input)."""
     made, text = PolicyName(account, name), document.read()
-    change(data, lambda tx: identity_policies.create_policy(tx, made, text, system_clock()))
+    change(settings, lambda tx: identity_policies.create_policy(tx, made, text, system_clock()))
     click.echo(made.arn)
 
 
@@ -41,18 +41,18 @@ def create(name: str, document: TextIO, account: str, data: Path | None) -> None
 @click.argument("name")
 @document_argument
 @account_option
-@data_option
-def update(name: str, document: TextIO, account: str, data: Path | None) -> None:
-    """Give a policy the text in FILE (- for standard input); it counts at once for everybody who has it."""
+@with_registry
+def update(name: str, document: TextIO, account: str, settings: Settings) -> None:
+    """Replace a policy with FILE (- for standard input). The change applies immediately, everywhere it is attached."""
     text = document.read()
-    change(data, lambda tx: identity_policies.update_policy(tx, PolicyName(account, name), text, system_clock()))
+    change(settings, lambda tx: identity_policies.update_policy(tx, PolicyName(account, name), text, system_clock()))
 
 
 @policy.command("list")
 @account_option
-@data_option
-def list_policies(account: str, data: Path | None) -> None:
-    """Show all policies, those that AWS manages first, and who has them."""
+@with_registry
+def list_policies(account: str, settings: Settings) -> None:
+    """List all policies, AWS managed policies first, with the users and roles they are attached to."""
 
     def lines(tx: Transaction) -> list[str]:
         require_account(tx, account)
@@ -60,24 +60,24 @@ def list_policies(account: str, data: Path | None) -> None:
         names += [PolicyName(account, name) for name, _ in rows.list_policies(tx, account)]
         return [f"{name.arn}\t{', '.join(rows.identities_with(tx, name, account)) or '-'}" for name in names]
 
-    for line in change(data, lines):
+    for line in change(settings, lines):
         click.echo(line)
 
 
 @policy.command()
 @click.argument("name")
 @account_option
-@data_option
-def show(name: str, account: str, data: Path | None) -> None:
-    """Print the text of a policy, by name or ARN."""
-    click.echo(change(data, lambda tx: identity_policies.document_of(tx, policy_name(account, name))))
+@with_registry
+def show(name: str, account: str, settings: Settings) -> None:
+    """Print a policy, by name or ARN."""
+    click.echo(change(settings, lambda tx: identity_policies.document_of(tx, policy_name(account, name))))
 
 
 @policy.command()
 @click.argument("name")
 @account_option
-@data_option
-def delete(name: str, account: str, data: Path | None) -> None:
-    """Remove a policy that nobody has."""
-    change(data, lambda tx: identity_policies.delete_policy(tx, policy_name(account, name)))
+@with_registry
+def delete(name: str, account: str, settings: Settings) -> None:
+    """Delete a policy that is not attached."""
+    change(settings, lambda tx: identity_policies.delete_policy(tx, policy_name(account, name)))
     click.echo(f"Policy {name} deleted.")

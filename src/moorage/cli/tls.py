@@ -1,4 +1,4 @@
-"""`moorage tls`: the server's own authority; and which certificate `moorage serve` shows."""
+"""`moorage tls`: the certificate authority of `moorage serve --tls`; and the certificate that a server uses."""
 
 from __future__ import annotations
 
@@ -12,43 +12,42 @@ import click
 from moorage.adapters.data_folder import DataFolder
 from moorage.adapters.tls.authority import CertificateUnusable
 from moorage.adapters.tls.certificates import BuiltInAuthority, Certificates, OperatorFiles, names_to_serve
-from moorage.cli.options import config_option, data_option, existing_folder
-from moorage.config import Settings
+from moorage.cli.options import existing_folder, with_registry
+from moorage.config.settings import Settings
 from moorage.http.server import Certificate
 from moorage.telemetry import Log
 
 
 @click.group()
 def tls() -> None:
-    """The authority that signs the certificate of `moorage serve --tls`."""
+    """Show the certificate authority of `moorage serve --tls`."""
 
 
 @tls.command()
-@data_option
-@config_option
-def ca(data: Path | None, config: str | None) -> None:
-    """Print the authority's certificate, for clients to trust; where its file is goes to standard error."""
-    found = existing_folder(data, config).tls / "ca.crt"
+@with_registry
+def ca(settings: Settings) -> None:
+    """Print the authority's certificate, which clients must trust. The path of its file goes to standard error."""
+    found = existing_folder(settings).tls / "ca.crt"
     if not found.exists():
-        raise click.ClickException(f"{found} is not there: start the server once with --tls")
+        raise click.ClickException(f"{found} does not exist. Start the server once with --tls.")
     click.echo(found.absolute(), err=True)
     click.echo(found.read_text("ascii"), nl=False)
 
 
 def certificates_of(settings: Settings, folder: DataFolder) -> Certificates | None:
-    """Where the certificate comes from that the settings ask for; None without TLS."""
+    """The source of the certificate that the settings name; None without TLS."""
     if settings.tls_cert is not None and settings.tls_key is not None:
         return OperatorFiles(settings.tls_cert, settings.tls_key, folder.tls)
     if not settings.tls:
         return None
-    listening = [] if settings.host in {"0.0.0.0", "[::]"} else [settings.host]  # noqa: S104 - no client calls these
-    hosts = [*listening, settings.host_name, _machine_name(), *settings.tls_names]
+    listening = [] if settings.host in {"0.0.0.0", "[::]"} else [settings.host]  # noqa: S104 - clients do not connect to these
+    hosts = [*listening, settings.host_name, _machine_name(), *settings.tls_name]
     names = names_to_serve([host for host in hosts if host], settings.region, settings.domain)
     return BuiltInAuthority(folder.tls, names, lambda: datetime.now(UTC))
 
 
 def prepared(settings: Settings, certificates: Certificates | None) -> Settings:
-    """Make the certificate ready; a given one says by which name the server is called, unless the settings do.
+    """Prepare the certificate. An existing one names the server's host, unless the settings do.
 
     Raises CertificateUnusable, OSError.
     """
@@ -61,19 +60,19 @@ def prepared(settings: Settings, certificates: Certificates | None) -> Settings:
 
 
 def bundle_of(certificates: Certificates | None) -> Path | None:
-    """The file by which clients trust the server; None where they trust it anyway, or there is no TLS."""
+    """The file that clients need to trust the server; None if they need none, or without TLS."""
     return certificates.bundle if isinstance(certificates, BuiltInAuthority) else None
 
 
 def served(certificates: Certificates | None) -> Certificate | None:
-    """The certificate as the HTTP server takes it."""
+    """The certificate in the form that the HTTP server needs."""
     if certificates is None:
         return None
     return Certificate(certificates.file, lambda: _refreshed(certificates))
 
 
 def _refreshed(certificates: Certificates) -> bool:
-    """Whether there is another certificate; one that cannot be served is told in the log, and the last one stays."""
+    """Whether there is a new certificate. An unusable one is logged, and the server keeps the old one."""
     try:
         changed = certificates.refresh()
     except (CertificateUnusable, OSError) as error:

@@ -1,4 +1,4 @@
-"""Tracing for a collector of OpenTelemetry, when `moorage serve` is asked for it."""
+"""Traces for an OpenTelemetry collector: `moorage serve --traces`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from moorage.config import Settings, SettingWrong
+from moorage.config.settings import Settings
+from moorage.config.table import InvalidSetting
 from moorage.telemetry import Log
 
 if TYPE_CHECKING:
@@ -15,15 +16,15 @@ if TYPE_CHECKING:
 
 
 def tracing_for(settings: Settings) -> Callable[[Log], Tracing] | None:
-    """What each worker traces with; None without `traces`. Raises SettingWrong where the packages are not there."""
+    """A factory for the tracing of each worker process; None without `traces`. Raises InvalidSetting."""
     if not settings.traces:
         return None
     if find_spec("opentelemetry") is None:
-        raise SettingWrong("traces: needs more packages: pip install 'moorage[traces]'")
+        raise InvalidSetting("--traces needs more packages: run pip install 'moorage[traces]'.")
     return partial(_tracing, settings.traces, settings.traces_share)
 
 
 def _tracing(url: str, share: float, log: Log) -> Tracing:
-    from moorage.tracing.spans import Tracing  # noqa: PLC0415 - 150 ms in the worker, and an extra
+    from moorage.tracing.spans import Tracing  # noqa: PLC0415 - takes 150 ms, and needs an extra
 
     return Tracing(url, share, log)

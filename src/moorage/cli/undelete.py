@@ -1,16 +1,16 @@
-"""`moorage undelete` and `moorage why`: deleted images that come back, and what holds what is there."""
+"""`moorage undelete` and `moorage why`: bring back deleted images, and show what keeps a blob or an image."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import click
 
 from moorage import app
-from moorage.cli.options import data_option, settings_of
+from moorage.cli.options import with_registry, with_settings
 from moorage.cli.transactions import account_option, change, time_text
+from moorage.config.settings import Settings
+from moorage.config.table import REGISTRY
 from moorage.core.clock import system_clock
-from moorage.core.garbage import why as holding
+from moorage.core.garbage import why as reasons_to_keep
 from moorage.core.garbage.undelete import NotInTrash, Undeleted
 from moorage.core.registry import repositories
 from moorage.domain.errors import Refusal
@@ -24,25 +24,21 @@ _PAGE = 1000
 @click.command()
 @click.argument("repository", default="")
 @click.argument("reference", metavar="DIGEST|TAG", default="")
-@click.option("--list", "is_list", is_flag=True, help="Show what can be brought back, of one repository or of all.")
-@click.option("--region", metavar="NAME", help="Region of the registry  [default: that of the settings]")
+@click.option("--list", "is_list", is_flag=True, help="List deleted images, of one repository or of all.")
 @account_option
-@data_option
-def undelete(
-    repository: str, reference: str, is_list: bool, region: str | None, account: str, data: Path | None
-) -> None:
-    """Bring back an image that was deleted within the grace period: with its tags, and with the images that it lists.
+@with_settings(REGISTRY, "undelete")
+def undelete(repository: str, reference: str, is_list: bool, account: str, settings: Settings) -> None:
+    """Bring back an image that was deleted within the grace period, with its tags.
 
-    A tag that names another image by now stays with that one. The repository must be there: create it again first if it
-    was deleted, too.
+    If the image is an index, the images that it lists come back, too. A tag that now names another image stays with
+    that image. The repository must exist: if it was deleted, too, create it again first.
     """
-    settings = settings_of({"data": data, "region": region})
     registry = Registry(account, settings.region)
     if is_list:
-        _list(registry, repository, app.collection_rules(settings).grace, data)
+        _list(registry, repository, settings)
         return
     if not repository or not reference:
-        raise click.UsageError("name a repository and a digest or tag, or say --list")
+        raise click.UsageError("Name a repository and a digest or tag, or use --list.")
 
     undeletion = app.undeletion_of(settings)
 
@@ -51,21 +47,21 @@ def undelete(
         return undeletion.undelete(tx, found, reference, system_clock())
 
     try:
-        back = change(data, bring_back)
+        images = change(settings, bring_back)
     except (NotInTrash, Refusal) as refusal:
         raise click.ClickException(str(refusal)) from None
-    for one in back:
-        taken = f"; left to another image: {', '.join(one.taken)}" if one.taken else ""
-        click.echo(f"{one.digest} is back{_tagged(one.tags)}{taken}")
+    for image in images:
+        taken = f"; tags of other images now: {', '.join(image.taken)}" if image.taken else ""
+        click.echo(f"Undeleted {image.digest}{_tagged(image.tags)}{taken}")
 
 
-def _list(registry: Registry, repository: str, grace: int, data: Path | None) -> None:
-    after = 0
-    while page := change(data, lambda tx: _page(tx, registry, repository, after)):  # noqa: B023 - called at once
+def _list(registry: Registry, repository: str, settings: Settings) -> None:
+    grace, after = app.collection_rules(settings).grace, 0
+    while page := change(settings, lambda tx: _page(tx, registry, repository, after)):  # noqa: B023 - called at once
         for removed, tags in page:
             click.echo(
                 f"{removed.repository}\t{removed.digest}\t{', '.join(tags) or '-'}"
-                f"\tdeleted {time_text(removed.deleted_at)}, gone after {time_text(removed.deleted_at + grace)}"
+                f"\tdeleted {time_text(removed.deleted_at)}, removed after {time_text(removed.deleted_at + grace)}"
             )
             after = removed.id
 
@@ -73,7 +69,7 @@ def _list(registry: Registry, repository: str, grace: int, data: Path | None) ->
 def _page(
     tx: Transaction, registry: Registry, repository: str, after: int
 ) -> list[tuple[trash.DeletedImage, list[str]]]:
-    return [(one, trash.tags_of(tx, one.id)) for one in trash.page(tx, registry, repository, after, _PAGE)]
+    return [(image, trash.tags_of(tx, image.id)) for image in trash.page(tx, registry, repository, after, _PAGE)]
 
 
 def _tagged(tags: tuple[str, ...]) -> str:
@@ -82,16 +78,17 @@ def _tagged(tags: tuple[str, ...]) -> str:
 
 @click.command()
 @click.argument("digest")
-@data_option
-def why(digest: str, data: Path | None) -> None:
-    """Say what holds a blob or an image: images, indexes, repositories, deleted images, grace periods.
+@with_registry
+def why(digest: str, settings: Settings) -> None:
+    """Show what keeps a blob or an image: images, indexes, repositories, deleted images, grace periods.
 
-    A line for each: where, what, and until when if that ends. The exit code is 1 when there is nothing of that digest.
+    Each line says where, what, and until when if it ends. The exit code is 1 if the registry has nothing with this
+    digest.
     """
-    grace = app.collection_rules(settings_of({"data": data})).grace
-    reasons = change(data, lambda tx: holding.why(tx, digest, grace))
+    grace = app.collection_rules(settings).grace
+    reasons = change(settings, lambda tx: reasons_to_keep.why(tx, digest, grace))
     if not reasons:
-        raise click.ClickException(f"nothing of the digest {digest} is here")
+        raise click.ClickException(f"The registry has nothing with the digest {digest}.")
     for reason in reasons:
         until = f", until {time_text(reason.until)}" if reason.until is not None else ""
         click.echo(f"{reason.where}\t{reason.what}{until}")

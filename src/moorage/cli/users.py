@@ -1,14 +1,13 @@
-"""`moorage user`: who may use the registry. It works while the server runs."""
+"""`moorage user`: the users of an account and their policies."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
-from moorage.cli.options import data_option
+from moorage.cli.options import with_registry
 from moorage.cli.policy_commands import add_policy_commands, policies_text
 from moorage.cli.transactions import account_option, change
+from moorage.config.settings import Settings
 from moorage.core.clock import system_clock
 from moorage.core.identity import accounts
 from moorage.core.identity import policies as identity_policies
@@ -20,7 +19,7 @@ from moorage.metadata.identity import accounts as identities
 
 @click.group()
 def user() -> None:
-    """Users of the account and what they may do."""
+    """Manage users and what they can do."""
 
 
 add_policy_commands(user, accounts.get_user)
@@ -28,40 +27,40 @@ add_policy_commands(user, accounts.get_user)
 
 @user.command("create")
 @click.argument("name")
-@click.option("--policy", "policies", multiple=True, help="Name or ARN of a policy to attach; may be repeated.")
+@click.option("--policy", "policies", multiple=True, help="Attach a policy, by name or ARN. May be repeated.")
 @account_option
-@data_option
-def create_user(name: str, policies: tuple[str, ...], account: str, data: Path | None) -> None:
-    """Add a user, who may do nothing but what its policies allow."""
+@with_registry
+def create_user(name: str, policies: tuple[str, ...], account: str, settings: Settings) -> None:
+    """Create a user. A user can do only what its policies allow."""
 
     def create(tx: Transaction) -> None:
         made = accounts.create_user(tx, account, name, system_clock())
         for policy in policies:
             identity_policies.attach(tx, made, policy_name(account, policy))
 
-    change(data, create)
-    click.echo(f"User {name} created. Give it a key: moorage key create --user {name}")
+    change(settings, create)
+    click.echo(f"User {name} created. To create an access key, run: moorage key create --user {name}")
 
 
 @user.command("list")
 @account_option
-@data_option
-def list_users(account: str, data: Path | None) -> None:
-    """Show the users and their policies."""
+@with_registry
+def list_users(account: str, settings: Settings) -> None:
+    """List the users and their policies."""
 
     def rows(tx: Transaction) -> list[str]:
         found = [(row.name, policies_text(tx, row.id)) for row in identities.list_users(tx, account)]
         return [f"{name}\t{policies or ('everything' if name == ROOT else '-')}" for name, policies in found]
 
-    for line in change(data, rows):
+    for line in change(settings, rows):
         click.echo(line)
 
 
 @user.command("delete")
 @click.argument("name")
 @account_option
-@data_option
-def delete_user(name: str, account: str, data: Path | None) -> None:
-    """Remove a user with its keys."""
-    change(data, lambda tx: accounts.delete_user(tx, account, name))
+@with_registry
+def delete_user(name: str, account: str, settings: Settings) -> None:
+    """Delete a user and its access keys."""
+    change(settings, lambda tx: accounts.delete_user(tx, account, name))
     click.echo(f"User {name} deleted.")

@@ -1,4 +1,4 @@
-"""`moorage verify`: read everything back, and repair what can be repaired. It works while the server runs."""
+"""`moorage verify`: verify stored bytes, and repair them from a copy. It works with or without a running server."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 
 from moorage import stores
-from moorage.cli.options import data_option, existing_folder, settings_of
-from moorage.config import Settings
+from moorage.cli.options import existing_folder, with_registry
+from moorage.config.settings import Settings
 from moorage.core.clock import system_clock
 from moorage.core.garbage.verify import Finding, Rate, Reports, Verifier
 from moorage.domain import buckets
@@ -26,32 +26,31 @@ _MIB = 1 << 20
     "--repair-from",
     callback=lambda _context, _option, given: _source(given),
     metavar="STORE",
-    help="A data folder or s3://BUCKET/PREFIX?…, a copy perhaps: what is damaged or missing is copied from there.",
+    help="Copy damaged or missing layers from this data folder or bucket, s3://BUCKET/PREFIX?…, for example a backup.",
 )
 @click.option(
-    "--rate", type=click.FloatRange(min=0, min_open=True), metavar="MIB", help="Read so many MiB a second at most."
+    "--rate", type=click.FloatRange(min=0, min_open=True), metavar="MIB", help="Read at most this many MiB per second."
 )
-@click.option("--resume", is_flag=True, help="Go on where the last verification was interrupted.")
-@data_option
-def verify(repair_from: str | None, rate: float | None, resume: bool, data: Path | None) -> None:
-    """Read every layer and manifest back, and compare it with its digest and size.
+@click.option("--resume", is_flag=True, help="Continue an interrupted verification.")
+@with_registry
+def verify(repair_from: str | None, rate: float | None, resume: bool, settings: Settings) -> None:
+    """Read every layer and manifest, and compare it with its digest and size.
 
-    Nothing is deleted. What is damaged, and what nobody knows of, is moved to quarantine/ in the data folder; a layer
-    that is damaged or missing is absent for clients from then on, so that whoever pushes it again heals it. The exit
-    code is 1 when something is damaged or missing and could not be repaired.
+    Nothing is deleted. Damaged and unknown files are moved to quarantine/ in the data folder. Clients no longer see a
+    layer that is damaged or missing; pushing it again repairs it. The exit code is 1 if something is damaged or missing
+    and was not repaired.
     """
-    existing_folder(data)
-    settings = settings_of({"data": data})
+    existing_folder(settings)
     try:
         findings = asyncio.run(_verify(settings, repair_from, Rate(rate * _MIB if rate else None), resume=resume))
     except (DatabaseUnusable, OSError, Unavailable) as error:
-        raise click.ClickException(f"not everything could be verified: {error}") from None
-    for one in findings:
-        repaired = f"; repaired from {one.repaired} in {repair_from}" if one.repaired else ""
-        click.echo(f"{one.what} {one.name}: {one.detail}{repaired}")
-    harmed = sum(one.is_harm for one in findings)
-    click.echo(f"Verified: {len(findings)} findings, {harmed} of them not repaired.")
-    if harmed:
+        raise click.ClickException(f"The verification did not finish: {error}") from None
+    for finding in findings:
+        repaired = f"; repaired from {finding.repaired} in {repair_from}" if finding.repaired else ""
+        click.echo(f"{finding.what} {finding.name}: {finding.detail}{repaired}")
+    not_repaired = sum(finding.is_harm for finding in findings)
+    click.echo(f"Verified: {len(findings)} findings, {not_repaired} of them not repaired.")
+    if not_repaired:
         raise SystemExit(1)
 
 
@@ -63,8 +62,8 @@ async def _verify(settings: Settings, repair_from: str | None, rate: Rate, *, re
     ):
         after = await database.read(verification.position) if resume else 0
         length = await database.read(lambda tx: verification.bytes_after(tx, after))
-        silent = not sys.stderr.isatty()
-        with click.progressbar(length=max(length, 1), label="Reading", file=sys.stderr, hidden=silent) as bar:
+        is_hidden = not sys.stderr.isatty()
+        with click.progressbar(length=max(length, 1), label="Reading", file=sys.stderr, hidden=is_hidden) as bar:
             reports = Reports(findings.append, bar.update)
             verifier = Verifier(database, stores.stores_of(store, source), system_clock)
             await verifier.verify(reports, rate, resume=resume)
@@ -80,5 +79,5 @@ def _source(given: str | None) -> str | None:
         except ValueError as error:
             raise click.BadParameter(str(error)) from None
     elif not Path(given).is_dir():
-        raise click.BadParameter(f"there is no folder {given!r}")
+        raise click.BadParameter(f"{given!r} is not a folder.")
     return given

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import closing
-from pathlib import Path
 
 import click
 
 from moorage.adapters.event_senders import EventSenders
 from moorage.app import ACCOUNT
-from moorage.cli.options import data_option, existing_folder
+from moorage.cli.options import with_registry
 from moorage.cli.transactions import change, change_with_secrets
+from moorage.config.settings import Settings
 from moorage.core.clock import iso_time, system_clock
 from moorage.core.events import delivery, targets
 from moorage.core.events import record as events
@@ -49,12 +49,12 @@ def webhook() -> None:
 @click.option(
     "--secret", metavar="whsec_…", help="The secret that signs the messages.  [default: a new one, shown once]"
 )
-@data_option
-def add(url: str, names: tuple[str, ...], name: str, secret: str | None, data: Path | None) -> None:
+@with_registry
+def add(url: str, names: tuple[str, ...], name: str, secret: str | None, settings: Settings) -> None:
     """Send events to URL from now on."""
     request = TargetRequest(url, name, names, secret)
     new = change_with_secrets(
-        existing_folder(data), lambda tx, vault: targets.add(tx, vault, EventSenders(), request, system_clock())
+        settings, lambda tx, vault: targets.add(tx, vault, EventSenders(), request, system_clock())
     )
     click.echo(f"{new.target.id}\t{new.target.url}")
     if secret is None:
@@ -62,45 +62,45 @@ def add(url: str, names: tuple[str, ...], name: str, secret: str | None, data: P
 
 
 @webhook.command("list")
-@data_option
-def list_webhooks(data: Path | None) -> None:
+@with_registry
+def list_webhooks(settings: Settings) -> None:
     """Show the webhooks, their formats and events, and how many events wait or failed."""
-    for line in change(data, lambda tx: [_line(tx, target) for target in target_rows.list_all(tx)]):
+    for line in change(settings, lambda tx: [_line(tx, target) for target in target_rows.list_all(tx)]):
         click.echo(line)
 
 
 @webhook.command("change")
 @_id_argument
 @click.option("--format", "name", type=_format_choice, required=True, help="Format of the messages.")
-@data_option
-def change_webhook(target_id: str, name: str, data: Path | None) -> None:
+@with_registry
+def change_webhook(target_id: str, name: str, settings: Settings) -> None:
     """Send events in another format from now on. Events that wait use it, too."""
-    change(data, lambda tx: targets.set_format(tx, target_id, name))
+    change(settings, lambda tx: targets.set_format(tx, target_id, name))
 
 
 @webhook.command("remove")
 @_id_argument
-@data_option
-def remove(target_id: str, data: Path | None) -> None:
+@with_registry
+def remove(target_id: str, settings: Settings) -> None:
     """Send no more events to a webhook. Events that wait for it are dropped."""
 
     def delete(tx: Transaction) -> None:
         target_rows.delete(tx, targets.get(tx, target_id).id)
 
-    change(data, delete)
+    change(settings, delete)
 
 
 @webhook.command("test")
 @_id_argument
-@data_option
-def test(target_id: str, data: Path | None) -> None:
+@with_registry
+def test(target_id: str, settings: Settings) -> None:
     """Send a test event from this machine and show the answer."""
 
     def find(tx: Transaction, vault: Vault) -> tuple[EventTarget, str]:
         target = targets.get(tx, target_id)
         return target, vault.open(target.sealed_secret, target.id)
 
-    target, secret = change_with_secrets(existing_folder(data), find)
+    target, secret = change_with_secrets(settings, find)
     try:
         answer = asyncio.run(_send_test(target, secret))
     except (TargetUnavailable, MessageRejected) as error:
@@ -110,21 +110,21 @@ def test(target_id: str, data: Path | None) -> None:
 
 @webhook.command("failed")
 @_id_argument
-@data_option
-def failed(target_id: str, data: Path | None) -> None:
+@with_registry
+def failed(target_id: str, settings: Settings) -> None:
     """Show the events that failed, and why."""
-    for event in change(data, lambda tx: delivery_rows.failed(tx, targets.get(tx, target_id).id)):
+    for event in change(settings, lambda tx: delivery_rows.failed(tx, targets.get(tx, target_id).id)):
         click.echo(f"{event.event_id}\t{iso_time(event.recorded_at)}\t{event.stream}\t{event.error}")
 
 
 @webhook.command("retry")
 @_id_argument
 @click.argument("event_id", metavar="[EVENT]", required=False)
-@data_option
-def retry(target_id: str, event_id: str | None, data: Path | None) -> None:
+@with_registry
+def retry(target_id: str, event_id: str | None, settings: Settings) -> None:
     """Send failed events again, all of them or only EVENT. Events that wait are sent at once."""
     again = change(
-        data,
+        settings,
         lambda tx: targets.send_again(tx, targets.get(tx, target_id), event_id, system_clock()),
     )
     click.echo(f"{again} failed events wait again.")

@@ -88,8 +88,8 @@ def test_a_plan_changes_nothing_and_is_then_done_as_shown(folder: Folder) -> Non
 
     done = folder.apply(YAML, "--yes")
 
-    assert (done.exit_code, done.stdout) == (0, f"{PLAN}Done: 8 changes.\n")
-    assert folder.apply(YAML, "--yes").stdout == "Everything is as the file says.\n"
+    assert (done.exit_code, done.stdout) == (0, f"{PLAN}Applied 8 changes.\n")
+    assert folder.apply(YAML, "--yes").stdout == "No changes: everything matches the file.\n"
     assert "ci\tpush-team, AmazonEC2ContainerRegistryReadOnly, own (inline)\n" in folder.moorage("user", "list").stdout
     assert folder.moorage("role", "list").stdout == "deploy\t7200\tpush-team\n"
     assert folder.moorage("role", "show", "deploy").stderr == f"arn:aws:iam::{ACCOUNT}:role/ci/deploy\n"
@@ -101,10 +101,10 @@ def test_nothing_is_done_unless_it_is_asked_for(folder: Folder) -> None:
     for answer in ("n\n", ""):
         asked = folder.apply(YAML, stdin=answer)
         assert asked.exit_code == 1
-        assert "Do this? [y/N]" in asked.stdout
+        assert "Apply these changes? [y/N]" in asked.stdout
     assert folder.apply(YAML, "--plan").stdout == PLAN
     assert folder.apply(YAML, stdin="y\n").exit_code == 0
-    assert folder.apply(YAML, "--plan").stdout == "Everything is as the file says.\n"
+    assert folder.apply(YAML, "--plan").stdout == "No changes: everything matches the file.\n"
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_each_difference_is_one_line_and_the_next_plan_is_empty(folder: Folder, 
 
     assert folder.apply(changed, "--plan").stdout == plan
     assert folder.apply(changed, "--yes").exit_code == 0
-    assert folder.apply(changed, "--plan").stdout == "Everything is as the file says.\n"
+    assert folder.apply(changed, "--plan").stdout == "No changes: everything matches the file.\n"
 
 
 def test_what_the_file_does_not_name_stays_or_is_pruned(folder: Folder) -> None:
@@ -142,12 +142,12 @@ def test_what_the_file_does_not_name_stays_or_is_pruned(folder: Folder) -> None:
     assert folder.moorage("user", "create", "root").exit_code == 0
     assert folder.moorage("user", "create", "extra", "--policy", "push-team").exit_code == 0
 
-    assert folder.apply("users: {}", "--plan").stdout == "Everything is as the file says.\n"
+    assert folder.apply("users: {}", "--plan").stdout == "No changes: everything matches the file.\n"
     pruned = folder.apply("users: {}", "--prune", "--yes")
 
     assert pruned.stdout == (
         "- user ci\n- user extra\n- role deploy\n- oidc provider https://ci.example.org\n- policy push-team\n"
-        "Done: 5 changes.\n"
+        "Applied 5 changes.\n"
     )
     assert folder.moorage("user", "list").stdout == "root\teverything\n"
 
@@ -204,4 +204,4 @@ def test_toml_and_json_say_the_same(folder: Folder) -> None:
 
     assert ended["identities.toml"].stdout == "+ user ann\n+ user ann: policy AmazonEC2ContainerRegistryReadOnly\n"
     assert ended["identities.json"].stdout == ended["identities.toml"].stdout
-    assert "a name that ends in .yaml, .yml, .toml or .json is needed" in ended["identities.txt"].stderr
+    assert "must have a name that ends in .yaml, .yml, .toml or .json." in ended["identities.txt"].stderr

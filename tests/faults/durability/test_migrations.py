@@ -31,8 +31,8 @@ def check_all_or_none(settings: Mapping[str, str], folder: Path) -> None:
     assert migrated({**settings, **KILL}, folder) == (-signal.SIGKILL, "")
     code, text = migrated(settings, folder)
     assert code == 0
-    assert text.startswith("Schema 0 became schema ")
-    assert migrated(settings, folder)[1].startswith("The database has schema ")
+    assert text.startswith("Updated the database schema from version 0 to ")
+    assert migrated(settings, folder)[1].startswith("The database schema is up to date (version ")
 
 
 def test_an_embedded_database_is_migrated_by_the_next_command(tmp_path: Path) -> None:

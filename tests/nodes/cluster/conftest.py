@@ -78,7 +78,7 @@ def settings(database: Cluster, object_store: ObjectStore, prefix: str) -> Setti
 def nodes(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Node]]:
     """The first one sends pulls of layers to the store, the second one sends the bytes itself."""
     folder = tmp_path_factory.mktemp("nodes")
-    assert command(settings, folder, "migrate").startswith("Schema 0 became schema ")
+    assert command(settings, folder, "migrate").startswith("Updated the database schema from version 0 to ")
     started = [Node(folder / "one", settings), Node(folder / "two", settings, "--blob-redirect", "off")]
     yield started
     for node in started:

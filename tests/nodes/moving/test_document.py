@@ -7,7 +7,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from moorage.config import registry_at
+from moorage.config.sources import registry_at
 from tests.nodes.moving.conftest import Filled
 from tests.nodes.moving.registries import on_postgres_and_s3
 from tests.support.clients import program_environment, run

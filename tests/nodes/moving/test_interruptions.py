@@ -46,7 +46,7 @@ def test_a_move_that_is_killed_at_every_point_goes_on_and_copies_nothing_twice(
         if point == "T5:1":
             assert "this is the unfinished target of a migration from" in target.refuses_to_serve()
 
-    assert moved(folder, target).startswith("Moved: the run before had copied everything.\n")
+    assert moved(folder, target).startswith("Moved: the previous run had copied everything.\n")
     assert target.state() == filled.state
     assert run("verify", "--data", target.place).out == "Verified: 0 findings, 0 of them not repaired.\n"
 
@@ -108,7 +108,7 @@ def test_a_move_that_was_given_up_leaves_a_registry_that_goes_on_and_nothing_els
 
     ended = migrate(folder, target, "--abandon")
 
-    assert ended.out == f"Given up: {folder.place} accepts changes, and what was copied to {target.place} is removed.\n"
+    assert ended.out == f"Canceled: {folder.place} accepts changes again. The copies in {target.place} are removed.\n"
     assert blob_files(target) == []
     assert folder.accepts_changes()
     moved(folder, target)
@@ -160,7 +160,7 @@ def test_a_damaged_layer_stops_the_move_and_moves_as_absent_once_it_was_found(
 
     assert ended.code == 1
     why = "missing" if harm == "gone" else "has other bytes, of the digest "
-    assert ended.out.startswith(f"harmed layer {name}: {why}")
+    assert ended.out.startswith(f"damaged layer {name}: {why}")
     assert "1 layers of" in ended.err
     assert "run moorage verify there" in ended.err
     assert name.removeprefix("sha256:") not in "".join(blob_files(target))

@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from moorage import stores
-from moorage.config import registry_at
+from moorage.config.sources import registry_at
 from moorage.core.garbage.collect import Garbage
 from moorage.core.garbage.sweep import Sweeper
 from tests.api.ecr.pushing import send_part

@@ -60,9 +60,9 @@ def test_a_source_whose_key_is_not_the_one_that_is_given(folder: Registry, targe
 def test_a_source_that_is_none(tmp_path: Path, target: Registry) -> None:
     nothing = Registry(tmp_path / "nothing")
 
-    assert error(nothing, target) == f"{nothing.place} is no data folder: there is nothing to move"
+    assert error(nothing, target) == f"{nothing.place} is not a data folder: there is nothing to move"
     nothing.place = tmp_path / "mistyped.toml"
-    assert error(nothing, target) == f"{nothing.place}: there is no such file"
+    assert error(nothing, target) == f"{nothing.place} does not exist."
 
 
 def test_a_target_with_layers_of_somebody_else(folder: Registry, target: Registry) -> None:

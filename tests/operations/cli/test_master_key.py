@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from moorage.config import SettingWrong, load
+from moorage.config.sources import load
+from moorage.config.table import InvalidSetting
 from tests.api.ecr.wire import client_of
 from tests.conftest import StartServer
 from tests.operations.cli.conftest import Command
@@ -75,14 +76,14 @@ def test_what_is_no_key_is_refused_without_being_repeated(text: str, tmp_path: P
     file = tmp_path / "key"
     file.write_text(text)
     for variables in ({"MOORAGE_MASTER_KEY": text}, {"MOORAGE_MASTER_KEY_FILE": str(file)}):
-        with pytest.raises(SettingWrong) as refused:
+        with pytest.raises(InvalidSetting) as refused:
             load({}, variables)
-        assert str(refused.value).endswith("not 32 bytes in base64, as `openssl rand -base64 32` makes them")
+        assert str(refused.value).endswith("must be 32 bytes in base64, as `openssl rand -base64 32` prints them.")
         assert not text or text not in str(refused.value)
 
 
 def test_two_keys_and_no_readable_file_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(SettingWrong, match="choose one of the two"):
+    with pytest.raises(InvalidSetting, match="set only one of them"):
         load({}, {"MOORAGE_MASTER_KEY": new_key(), "MOORAGE_MASTER_KEY_FILE": str(tmp_path)})
-    with pytest.raises(SettingWrong, match=r"master_key_file: .*No such file"):
+    with pytest.raises(InvalidSetting, match=r"MOORAGE_MASTER_KEY_FILE: .*No such file"):
         load({}, {"MOORAGE_MASTER_KEY_FILE": str(tmp_path / "none")})

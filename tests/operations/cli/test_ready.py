@@ -25,7 +25,7 @@ def test_where_nobody_serves_nothing_is_ready(command: Command) -> None:
     ended = command("ready", "--listen", address)
 
     assert ended.code == 1
-    assert ended.err == f"Error: the server on {address} is not ready\n"
+    assert ended.err == f"Error: The server on {address} is not ready.\n"
 
 
 def test_it_waits_for_a_server_that_is_about_to_start(tmp_path: Path, command: Command) -> None:

@@ -80,22 +80,40 @@ def test_a_folder_in_use_is_told(command: Command, server: Server) -> None:
 @pytest.mark.parametrize(
     ("words", "extra", "message"),
     [
-        (["--listen", "nonsense"], {}, "listen: 'nonsense' is not HOST:PORT"),
-        (["--listen", "127.0.0.1:70000"], {}, "listen: '127.0.0.1:70000' is not HOST:PORT"),
-        (["--workers", "-1"], {}, "workers: the number of worker processes, or 0 for one a processor"),
-        (["--region", "EU WEST"], {}, "region: 'EU WEST' is not a region"),
+        (["--listen", "nonsense"], {}, "--listen must be HOST:PORT, not 'nonsense'."),
+        (["--listen", "127.0.0.1:70000"], {}, "--listen must be HOST:PORT, not '127.0.0.1:70000'."),
+        (["--workers", "-1"], {}, "--workers must be a whole number, 0 or more, not '-1'."),
+        (["--region", "EU WEST"], {}, "--region must be the name of a Region, such as us-east-1, not 'EU WEST'."),
+        (["--lifecycle-delay", "-1"], {}, "--lifecycle-delay must be a whole number, 0 or more, not '-1'."),
         (
-            ["--lifecycle-delay", "-1"],
+            ["--metrics", "127.0.0.1:5000"],
             {},
-            "lifecycle_delay: seconds between a push and the run of lifecycle rules that it asks for",
+            "--metrics must not use the same address as --listen (127.0.0.1:5000).",
         ),
-        ([], {"MOORAGE_WORKERS": "many"}, "workers: 'many' is not a number"),
-        ([], {"MOORAGE_SERVER": "apache"}, "server: 'apache' is neither granian nor uvicorn"),
-        (["--blobs", "http://127.0.0.1/bucket"], {}, "blobs: 'http://127.0.0.1/bucket' is not s3://BUCKET/PREFIX"),
-        (["--blobs", "s3://bucket?endpoint=ftp://here"], {}, "blobs: the endpoint 'ftp://here' is not http://HOST"),
-        (["--blobs", "s3://bucket?adressing=path"], {}, "blobs: 's3://bucket?adressing=path' is not s3://BUCKET"),
-        (["--blobs", "s3://bucket"], {}, "blobs: set MOORAGE_S3_ACCESS_KEY_ID and MOORAGE_S3_SECRET_ACCESS_KEY"),
-        ([], {"MOORAGE_CONFIG": "no-such-file.toml"}, "config: no-such-file.toml: "),
+        ([], {"MOORAGE_DATABASE": "mysql://secret"}, "MOORAGE_DATABASE must be postgresql://USER@HOST:PORT/NAME"),
+        ([], {"MOORAGE_WORKERS": "many"}, "MOORAGE_WORKERS must be a whole number, 0 or more, not 'many'."),
+        ([], {"MOORAGE_SERVER": "apache"}, "MOORAGE_SERVER must be granian or uvicorn, not 'apache'."),
+        (
+            ["--blobs", "http://127.0.0.1/bucket"],
+            {},
+            "--blobs is invalid: 'http://127.0.0.1/bucket' is not s3://BUCKET",
+        ),
+        (
+            ["--blobs", "s3://bucket?endpoint=ftp://here"],
+            {},
+            "--blobs is invalid: the endpoint 'ftp://here' is not http://",
+        ),
+        (
+            ["--blobs", "s3://bucket?adressing=path"],
+            {},
+            "--blobs is invalid: 's3://bucket?adressing=path' is not s3://",
+        ),
+        (["--blobs", "s3://bucket"], {}, "--blobs names a bucket: set MOORAGE_S3_ACCESS_KEY_ID"),
+        (
+            [],
+            {"MOORAGE_CONFIG": "no-such-file.toml"},
+            "The configuration file no-such-file.toml cannot be read: No such file or directory.",
+        ),
     ],
 )
 def test_a_wrong_setting_is_named(
@@ -114,7 +132,7 @@ def test_an_unknown_setting_in_a_file_is_named(command: Command, tmp_path: Path)
     ended = command("serve", "--config", str(tmp_path / "moorage.toml"))
 
     assert ended.code == 2
-    assert "unknown settings colour" in ended.err
+    assert "unknown settings: colour." in ended.err
 
 
 def test_a_folder_that_cannot_be_made_is_told(command: Command, tmp_path: Path) -> None:

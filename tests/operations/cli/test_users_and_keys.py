@@ -62,7 +62,7 @@ def test_a_key_is_rotated_in_two_steps_or_at_once(command: Command, data: tuple[
     rotated = command("key", "rotate", *user)
     new = KEY.fullmatch(rotated.out)
     assert new is not None
-    assert rotated.err == f"When nobody uses the old key any more: moorage key deactivate {old[1]}\n"
+    assert rotated.err == f"When all clients use the new key, run: moorage key deactivate {old[1]}\n"
     assert states(command("key", "list", *user).out) == {old[1]: "active", new[1]: "active"}
     refused = command("key", "rotate", *user)
     assert (refused.code, refused.out) == (1, "")

@@ -12,7 +12,8 @@ import msgspec
 import pytest
 
 import moorage
-from moorage import config
+from moorage.config.settings import TABLE
+from moorage.config.sources import load
 from moorage.http.server import _STOP_SECONDS
 from tests.support.aws import docker_password
 from tests.support.clients import program_environment, refusal, require_client, run
@@ -148,18 +149,18 @@ def test_pods_have_no_privileges_and_secrets_are_named_only(
 def test_the_variables_are_settings_that_the_server_takes(
     render: Callable[[dict[str, Any]], Documents], values: dict[str, Any]
 ) -> None:
-    known = {f"MOORAGE_{name.upper()}" for name in config.Settings.__dataclass_fields__}
+    known = {entry.variable for entry in TABLE}
     for kind, pod in pods(render(values)).items():
         given = {**variables(pod), **SECRETS}
         assert set(given) <= known
-        settings = config.load({}, given)
+        settings = load({}, given)
         assert settings.bucket is not None
         assert (settings.bucket.region, settings.bucket.prefix) == ("eu-west-1", "prod/")
         if kind == "Deployment":
             assert (settings.port, settings.worker_count) == (5000, 2)
             assert settings.blob_redirect is values.get("blobRedirect", True)
-            assert settings.trusted_proxies == values.get("trustedProxies", [])
-            assert settings.metrics == ("" if values is LITTLE else "0.0.0.0:9100")
+            assert list(settings.trusted_proxy) == values.get("trustedProxies", [])
+            assert settings.metrics == (None if values is LITTLE else ("0.0.0.0", 9100))
 
 
 def test_nodes_are_replaced_one_by_one_and_only_ready_ones_get_requests(
@@ -172,7 +173,7 @@ def test_nodes_are_replaced_one_by_one_and_only_ready_ones_get_requests(
     assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "registry"}
     assert container["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": "registry"}
     assert container["startupProbe"]["httpGet"]["path"] == "/healthz"
-    drained = config.load({}, {**variables(node["template"]), **SECRETS}).drain
+    drained = load({}, {**variables(node["template"]), **SECRETS}).drain
     assert drained == 10
     assert node["template"]["spec"]["terminationGracePeriodSeconds"] > drained + _STOP_SECONDS
 

@@ -147,7 +147,7 @@ def test_a_dry_run_says_what_would_go_and_why_and_removes_nothing(yard: Yard, pl
 
     said = yard.run("collect", "--grace", "0")
     assert (said.code, said.err) == (0, "")
-    assert said.out.startswith("Gone: ")
+    assert said.out.startswith("Removed: ")
     assert not yard.has_file(lonely)
     assert yard.run("collect", "--grace", "0").out == "Nothing to remove.\n"
 
@@ -218,4 +218,4 @@ def test_the_server_collects_by_itself_and_says_so_in_its_log(fresh_server: Star
 def test_a_time_that_is_none_is_refused_by_name(yard: Yard) -> None:
     wrong = yard.run("collect", "--grace", "a while")
     assert wrong.code == 2
-    assert "'a while' is not a duration like 90s, 30m, 24h or 7d" in wrong.err
+    assert "must be a duration such as 90s, 30m, 24h or 7d, not 'a while'" in wrong.err

@@ -39,7 +39,7 @@ def test_an_image_comes_back_by_digest_or_by_tag_with_all_its_tags_and_its_layer
 
         back = yard.run("undelete", repository, reference)
 
-        assert (back.code, back.out) == (0, f"{one.manifest.digest} is back, tagged v1, v2\n"), back
+        assert (back.code, back.out) == (0, f"Undeleted {one.manifest.digest}, tagged v1, v2\n"), back
         assert [pulled(yard, repository, name) for name in ("v1", "v2")] == [one.manifest.digest] * 2
         yard.later()
         yard.collect()
@@ -82,7 +82,7 @@ def test_a_tag_that_names_another_image_by_now_stays_with_it(yard: Yard, place: 
 
     said = yard.run("undelete", repository, "old").out
 
-    assert said == f"{old.manifest.digest} is back, tagged old; left to another image: latest\n"
+    assert said == f"Undeleted {old.manifest.digest}, tagged old; tags of other images now: latest\n"
     assert pulled(yard, repository, "latest") == new.manifest.digest
 
 

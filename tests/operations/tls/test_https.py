@@ -124,18 +124,18 @@ def test_a_folder_without_an_authority_is_told(tmp_path: Path) -> None:
     told = moorage(tmp_path, "tls", "ca", "--data", str(tmp_path))
 
     assert told.returncode == 1
-    assert "start the server once with --tls" in told.stderr
+    assert "Start the server once with --tls" in told.stderr
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--tls-cert", "a"], "tls_cert, tls_key: a certificate and its key go together"),
-        (["--tls", "--tls-cert", "a", "--tls-key", "b"], "choose one of the two"),
-        (["--tls-name", "a.example"], "set tls, too"),
-        (["--tls", "--tls-name", "a b"], "tls_name: 'a b' is neither a host name nor an address"),
-        (["--host-name", "http://a"], "host_name: 'http://a' is not a host name"),
-        (["--trusted-proxy", "10.0.0.1/8"], "trusted_proxy: 10.0.0.1/8 has host bits set"),
+        (["--tls-cert", "a"], "--tls-cert and --tls-key must be set together."),
+        (["--tls", "--tls-cert", "a", "--tls-key", "b"], "set only one of the pairs."),
+        (["--tls-name", "a.example"], "set --tls, too."),
+        (["--tls", "--tls-name", "a b"], "--tls-name is invalid: 'a b' is neither a host name nor an address"),
+        (["--host-name", "http://a"], "--host-name must be a host name or an address, not 'http://a'."),
+        (["--trusted-proxy", "10.0.0.1/8"], "--trusted-proxy is invalid: 10.0.0.1/8 has host bits set."),
     ],
 )
 def test_settings_that_do_not_fit_are_named(tmp_path: Path, words: list[str], message: str) -> None:

@@ -1,0 +1,52 @@
+"""Rules that concern more than one setting. Each raises InvalidSetting with a message that names the settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from moorage.config.settings import Settings
+from moorage.config.table import InvalidSetting
+
+
+def metrics_have_their_own_address(settings: Settings) -> None:
+    if settings.metrics == settings.listen:
+        raise InvalidSetting(f"--metrics must not use the same address as --listen ({settings.listen}).")
+
+
+def a_certificate_has_its_key(settings: Settings) -> None:
+    if (settings.tls_cert is None) != (settings.tls_key is None):
+        raise InvalidSetting("--tls-cert and --tls-key must be set together.")
+
+
+def a_certificate_is_given_or_created(settings: Settings) -> None:
+    if settings.tls_cert is not None and (settings.tls or settings.tls_name):
+        raise InvalidSetting(
+            "--tls and --tls-name create a certificate, --tls-cert and --tls-key use an existing one:"
+            " set only one of the pairs."
+        )
+    if settings.tls_name and not settings.tls:
+        raise InvalidSetting("--tls-name adds names to the certificate that --tls creates: set --tls, too.")
+
+
+def one_master_key(settings: Settings) -> None:
+    if settings.master_key is not None and settings.master_key_file is not None:
+        raise InvalidSetting("MOORAGE_MASTER_KEY and MOORAGE_MASTER_KEY_FILE are both set: set only one of them.")
+    settings.given_master_key()
+
+
+def a_bucket_has_an_access_key(settings: Settings) -> None:
+    if settings.bucket is not None and not (settings.s3_access_key_id and settings.s3_secret_access_key):
+        raise InvalidSetting(
+            "--blobs names a bucket: set MOORAGE_S3_ACCESS_KEY_ID and MOORAGE_S3_SECRET_ACCESS_KEY to an access key"
+            " for it."
+        )
+
+
+CHECKS: Final[tuple[Callable[[Settings], None], ...]] = (
+    metrics_have_their_own_address,
+    a_certificate_has_its_key,
+    a_certificate_is_given_or_created,
+    one_master_key,
+    a_bucket_has_an_access_key,
+)

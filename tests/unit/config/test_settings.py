@@ -1,0 +1,113 @@
+"""Settings: where they come from, what they accept, and which messages an invalid one gives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from moorage.config.settings import TABLE, Settings
+from moorage.config.sources import load, registry_at
+from moorage.config.table import InvalidSetting
+
+
+def refusal(arguments: Mapping[str, Any], environment: Mapping[str, str]) -> str:
+    with pytest.raises(InvalidSetting) as refused:
+        load(arguments, environment)
+    return str(refused.value)
+
+
+def test_every_default_is_a_value_that_a_user_could_give(tmp_path: Path) -> None:
+    given = {entry.variable: entry.default for entry in TABLE if entry.default is not None}
+
+    settings = load({}, {**given, "MOORAGE_DATA": str(tmp_path)})
+
+    assert {entry.name for entry in TABLE if getattr(settings, entry.name) != getattr(Settings(), entry.name)} == {
+        "data",
+        "kms_key",  # compares by identity
+    }
+
+
+def test_an_argument_overrides_a_variable_which_overrides_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "moorage.toml"
+    file.write_text('workers = 1\nregion = "eu-west-1"\ndomain = "file.example"\n')
+    environment = {"MOORAGE_CONFIG": str(file), "MOORAGE_REGION": "eu-west-2", "MOORAGE_DOMAIN": "variable.example"}
+
+    settings = load({"domain": "argument.example", "workers": None}, environment)
+
+    assert (settings.workers, settings.region, settings.domain) == (1, "eu-west-2", "argument.example")
+
+
+def test_a_file_may_use_the_types_of_toml(tmp_path: Path) -> None:
+    file = tmp_path / "moorage.toml"
+    file.write_text('tls = true\ntls_name = ["a.example", "b.example"]\ntraces_share = 0.5\ngrace_period = 90\n')
+
+    settings = load({"config": str(file)}, {})
+
+    assert (settings.tls, settings.tls_name) == (True, ("a.example", "b.example"))
+    assert (settings.traces_share, settings.grace_period) == (0.5, 90.0)
+
+
+@pytest.mark.parametrize("text", ["0", "false", "No", "OFF"])
+def test_a_switch_is_off_by_four_words_and_else_on(text: str) -> None:
+    assert load({}, {"MOORAGE_ACCESS_LOG": text}).access_log is False
+    assert load({}, {"MOORAGE_AUDIT_READS": f"not-{text}"}).audit_reads is True
+
+
+def test_several_values_are_separated_by_commas_or_given_apart() -> None:
+    variable = load({"tls": True}, {"MOORAGE_TLS_NAME": "a.example, 192.0.2.7,"})
+    options = load({"tls": True, "tls_name": ("a.example", "192.0.2.7")}, {})
+
+    assert variable.tls_name == options.tls_name == ("a.example", "192.0.2.7")
+
+
+def test_an_invalid_value_is_named_by_where_it_was_set(tmp_path: Path) -> None:
+    file = tmp_path / "moorage.toml"
+    file.write_text("workers = 2.5\n")
+
+    assert refusal({"workers": "many"}, {}) == "--workers must be a whole number, 0 or more, not 'many'."
+    assert refusal({}, {"MOORAGE_WORKERS": "-1"}) == "MOORAGE_WORKERS must be a whole number, 0 or more, not '-1'."
+    assert refusal({"config": str(file)}, {}) == f"workers in {file} must be a whole number, 0 or more, not 2.5."
+
+
+@pytest.mark.parametrize("name", [entry.name for entry in TABLE])
+def test_no_value_of_a_file_ends_in_a_traceback(name: str, tmp_path: Path) -> None:
+    file = tmp_path / "moorage.toml"
+    for value in ("-7", "1.5", "[1]", "{a = 1}", "1979-05-27", '"\\u0000 ?"', '""', "[]"):
+        file.write_text(f"{name} = {value}\n")
+        try:
+            load({"config": str(file)}, {})
+        except InvalidSetting as refused:
+            assert name in str(refused).replace("-", "_").lower()  # noqa: PT017 - some values are valid for some settings
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ({"METRICS": "127.0.0.1:5000"}, "--metrics must not use the same address as --listen (127.0.0.1:5000)."),
+        ({"TLS_CERT": "a"}, "--tls-cert and --tls-key must be set together."),
+        ({"TLS_NAME": "a"}, "--tls-name adds names to the certificate that --tls creates: set --tls, too."),
+        ({"TRACES": "here"}, "MOORAGE_TRACES must be the URL of an OpenTelemetry collector"),
+        ({"QUOTA": "cats=1"}, "MOORAGE_QUOTA is invalid: 'cats=1' is not NAME=NUMBER"),
+        ({"DATABASE_CONNECTIONS": "1"}, "MOORAGE_DATABASE_CONNECTIONS must be a whole number, 2 or more, not '1'."),
+        ({"AUDIT_LOG": ""}, "MOORAGE_AUDIT_LOG must be the path of a file, or none, not ''."),
+    ],
+)
+def test_messages_say_what_to_do(variables: dict[str, str], message: str) -> None:
+    assert refusal({}, {f"MOORAGE_{name}": value for name, value in variables.items()}).startswith(message)
+
+
+def test_secrets_are_in_no_message_and_in_no_text_of_the_settings() -> None:
+    secrets = {"MOORAGE_DATABASE": "postgresql://me:hidden@db/rows", "MOORAGE_S3_SECRET_ACCESS_KEY": "hidden"}
+
+    assert "hidden" not in repr(load({}, secrets))
+    assert "hidden" not in refusal({}, {"MOORAGE_DATABASE": "mysql://me:hidden@db/rows"})
+    assert "hidden" not in refusal({}, {"MOORAGE_MASTER_KEY": "hidden"})
+
+
+def test_a_registry_that_a_command_names_takes_only_secrets_from_the_environment(tmp_path: Path) -> None:
+    settings = registry_at(tmp_path, {"MOORAGE_REGION": "eu-west-1", "MOORAGE_S3_ACCESS_KEY_ID": "id"})
+
+    assert (settings.data, settings.region, settings.s3_access_key_id) == (tmp_path, "us-east-1", "id")
