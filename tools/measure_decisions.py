@@ -15,7 +15,7 @@ from typing import Any
 from moorage.domain.identity.callers import Caller
 from moorage.domain.identity.policies.document import Kind, parse_policy
 from moorage.domain.identity.policies.evaluation import PolicySet, evaluate
-from moorage.domain.identity.policies.request import Request, RequestContext
+from moorage.domain.identity.policies.request import PolicyRequest, RequestContext
 
 POLICIES, STATEMENTS, ROUNDS, REPEAT = 20, 10, 2_000, 7
 ACCOUNT, REGION = "111111111111", "eu-west-1"
@@ -61,7 +61,7 @@ def microseconds(case: str) -> float:
     for _ in range(REPEAT):
         started = time.process_time()
         for _ in range(ROUNDS):
-            request = Request(*ASKED, RequestContext(1_800_000_000_000_000, "10.1.2.3"))
+            request = PolicyRequest(*ASKED, RequestContext(1_800_000_000_000_000, "10.1.2.3"))
             evaluate(request, policies)
         found.append((time.process_time() - started) / ROUNDS * 1e6)
     return median(found)

@@ -6,12 +6,12 @@ from typing import Final
 
 from moorage.core.clock import DAY, SECOND
 from moorage.core.limits import Limits
-from moorage.domain.registry.encryption import Keys
+from moorage.domain.registry.encryption import KmsKeys
 from moorage.domain.registry.quotas import Quotas
 
 LIMITS: Final = Limits(
     quotas=Quotas(),
-    kms_keys=Keys(),
+    kms_keys=KmsKeys(),
     sparse_manifests=False,
     lifecycle_delay=60 * SECOND,
     grace_period=DAY,

@@ -33,7 +33,7 @@ from moorage.config.kinds import (
 )
 from moorage.config.table import REGISTRY, SERVE, Entry, InvalidSetting, entries_of, setting
 from moorage.domain.buckets import Bucket, BucketKey
-from moorage.domain.registry.encryption import Keys
+from moorage.domain.registry.encryption import KmsKeys
 from moorage.domain.registry.quotas import Quotas
 
 _SEVERAL: Final = "Separate several with commas, or repeat the option."
@@ -177,8 +177,8 @@ class Settings:
         "Replace a quota of ECR, for example images-per-repository=500.",
         f"See [registry.md](registry.md#quotas). {_SEVERAL}",
     )
-    kms_key: Keys = setting(
-        several(Keys, "ARN"),
+    kms_key: KmsKeys = setting(
+        several(KmsKeys, "ARN"),
         "",
         "Let repositories use this KMS key: its ARN, or alias/NAME=ARN.",
         f"See [registry.md](registry.md#encryption). {_SEVERAL}",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from moorage.domain.registry.encryption import Keys
+from moorage.domain.registry.encryption import KmsKeys
 from moorage.domain.registry.quotas import Quotas
 
 
@@ -18,7 +18,7 @@ class Limits:
     """
 
     quotas: Quotas
-    kms_keys: Keys
+    kms_keys: KmsKeys
     sparse_manifests: bool
     lifecycle_delay: int
     grace_period: int

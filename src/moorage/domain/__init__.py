@@ -1,1 +1,1 @@
-"""Facts and rules of a registry: no input or output, no clock, no framework."""
+"""The rules of a registry, as pure functions and values: no input or output, no clock, no framework."""

@@ -1,4 +1,4 @@
-"""Where an object store keeps our objects: the text of a setting, taken apart."""
+"""The location of blobs in an object store, parsed from the text of a setting."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PARAMETERS: Final = frozenset({"endpoint", "region", "addressing"})
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """A bucket, and the part of its keys that is ours.
+    """A bucket and the prefix of our keys in it.
 
     `base` is the URL that keys are appended to; `prefix` is empty or ends with a slash.
     """
@@ -34,7 +34,7 @@ class Bucket:
             raise ValueError(f"{text!r} is not s3://BUCKET/PREFIX?endpoint=URL&region=REGION")
         prefix = url.path.strip("/")
         if _PREFIX.fullmatch(prefix) is None:
-            raise ValueError(f"the prefix {prefix!r} has other characters than letters, digits and . _ - /")
+            raise ValueError(f"the prefix {prefix!r} may contain only letters, digits and . _ - /")
         region = parameters.get("region", "us-east-1")
         base = _base(url.netloc, region, parameters.get("endpoint"), parameters.get("addressing"))
         return cls(base, region, f"{prefix}/" if prefix else "")
@@ -42,16 +42,16 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True)
 class BucketKey:
-    """The access key that opens a bucket."""
+    """The access key for a bucket."""
 
     id: str
     secret: str = field(repr=False)
 
 
 def _base(bucket: str, region: str, endpoint: str | None, addressing: str | None) -> str:
-    """A store of one's own knows its buckets by path; Amazon's by host name."""
+    """The base URL. By default, a given endpoint gets the bucket in the path, and Amazon S3 in the host name."""
     if addressing not in {None, "path", "virtual"}:
-        raise ValueError("addressing is path or virtual")
+        raise ValueError("addressing must be path or virtual")
     url = urlsplit(endpoint or f"https://s3.{region}.amazonaws.com")
     if url.scheme not in {"http", "https"} or not url.hostname or url.path.strip("/") or url.query:
         raise ValueError(f"the endpoint {endpoint!r} is not http://HOST[:PORT] or https://HOST[:PORT]")

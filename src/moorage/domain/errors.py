@@ -1,11 +1,11 @@
-"""Every refusal of the registry, one class each, named as ECR names it without "Exception"; `lifecycle` has its own.
+"""All refusals of the registry, one class each, named as in ECR without "Exception"; `lifecycle` has its own.
 
-    Refusal                     the registry declines a request; both doors translate it in one place each
+    Refusal                     the registry rejects a request; each endpoint translates it in one place
       ├ (direct subclasses)     exceptions of the ECR service model: same name + "Exception"
       ├ FrontDoorRefusal        errors of AWS's front door, which no service model lists (signature, access, syntax)
-      └ ContentRefusal          refusals that only an OCI client can meet (ranges, digests, lengths)
+      └ ContentRefusal          refusals of requests that only OCI clients can send (ranges, digests, lengths)
 
-The messages are those that ECR sends (`ecr-behaviour`, §2.2 to §2.4); a class without a captured text says so.
+Messages are ECR's own where its response was captured; a class whose text was not captured says so.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 
 class Refusal(Exception):
-    """The registry declines a request. `facts` fill the message; `members` are further members of ECR's error shape."""
+    """The registry rejects a request. `facts` fill the message; `members` are further members of ECR's error shape."""
 
     template: ClassVar[str]
 
@@ -25,16 +25,16 @@ class Refusal(Exception):
 
     @classmethod
     def code(cls) -> str:
-        """The name of the error on the AWS JSON wire (`__type`)."""
+        """The name of the error in AWS JSON (`__type`)."""
         return cls.__name__ + "Exception"
 
 
 class FrontDoorRefusal(Refusal):
-    """A refusal before the operation is reached; AWS answers these for every service."""
+    """A refusal before the operation is reached; AWS returns these for every service."""
 
 
 class ContentRefusal(Refusal):
-    """A refusal that ECR's API has no name for, since only the OCI distribution protocol can express the request."""
+    """A refusal without a name in ECR's API, because only the OCI distribution protocol can express the request."""
 
 
 # --- The request itself -----------------------------------------------------------------------------------------
@@ -47,7 +47,7 @@ class InvalidParameter(Refusal):
 
 
 class ManifestInvalid(InvalidParameter):
-    """A manifest that is no JSON or not of an accepted kind; ECR answers one text for all, `reason` tells the rest."""
+    """A manifest is not JSON or not of an accepted kind. ECR has one text for all cases; `reason` has the details."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(parameter="ImageManifest", constraint="Invalid JSON syntax")
@@ -59,19 +59,19 @@ class ManifestInvalid(InvalidParameter):
 
 
 class Validation(Refusal):
-    """What newer operations answer in place of InvalidParameter."""
+    """Returned by newer operations instead of InvalidParameter."""
 
     template = "{reason}"
 
 
 class UnsupportedOperation(FrontDoorRefusal):
-    """An operation of ECR that this program does not have yet."""
+    """An ECR operation that Moorage does not support yet."""
 
     template = "The operation {operation} is not supported by this version of Moorage yet"
 
 
 class UnknownOperation(FrontDoorRefusal):
-    """X-Amz-Target is missing or names no operation; AWS sends no message."""
+    """X-Amz-Target is missing or does not name an operation; AWS sends no message."""
 
     template = ""
 
@@ -88,7 +88,7 @@ class RequestEntityTooLarge(FrontDoorRefusal):
     template = "Request body is larger than the maximum of {limit} bytes"
 
 
-# --- Who asks ---------------------------------------------------------------------------------------------------
+# --- The caller -------------------------------------------------------------------------------------------------
 
 
 class MissingAuthenticationToken(FrontDoorRefusal):
@@ -112,13 +112,13 @@ class ExpiredToken(FrontDoorRefusal):
 
 
 class NotAuthenticated(FrontDoorRefusal):
-    """The docker door's 401: no credentials, or credentials that prove nothing."""
+    """The registry endpoint's 401: no credentials, or invalid ones."""
 
     template = "Not Authorized"
 
 
 class AuthorizationTokenExpired(FrontDoorRefusal):
-    """The docker door's 403 for a token that was good once."""
+    """The registry endpoint's 403 for a token that has expired."""
 
     template = "Your authorization token has expired. Reauthenticate and try again."
 
@@ -157,7 +157,7 @@ class RegistryPolicyNotFound(Refusal):
 
 
 class TooManyTags(Refusal):
-    """No text was captured; the limit is ECR's: 50 tags on a resource."""
+    """No text was captured; the limit is ECR's: 50 tags per resource."""
 
     template = "The resource already has the maximum number of tags: {limit}"
 
@@ -176,7 +176,7 @@ class Kms(Refusal):
     template = "{reason}"
 
 
-# --- Settings of a registry -------------------------------------------------------------------------------------
+# --- Registry settings ------------------------------------------------------------------------------------------
 
 
 class TemplateAlreadyExists(Refusal):
@@ -218,9 +218,9 @@ class UploadNotFound(Refusal):
 
 
 class InvalidLayerPart(Refusal):
-    """`members` carry registryId, repositoryName, uploadId and lastValidByteReceived, so that the client can go on.
+    """`members` contain registryId, repositoryName, uploadId and lastValidByteReceived, so that the client can resume.
 
-    `received` is the number of bytes that the upload has, which lastValidByteReceived cannot say of an empty one.
+    `received` is the number of bytes that were received; for an empty upload, lastValidByteReceived cannot express it.
     """
 
     template = "{reason}"
@@ -253,7 +253,7 @@ class LayerAlreadyExists(Refusal):
 
 
 class LayersNotFound(Refusal):
-    """Two texts: one names the layer asked for, one the layers that an image needs."""
+    """Two texts: one names the requested layer, one the layers that an image needs."""
 
     template = "{reason}"
 
@@ -273,7 +273,7 @@ class LayersNotFound(Refusal):
 
 
 class LayerInaccessible(Refusal):
-    """No text was captured: the layer is there, but no image of the repository references it."""
+    """No text was captured: the layer exists, but no image of the repository references it."""
 
     template = (
         "The layer with digest {digest} in the repository with name '{repository}' in the registry "
@@ -285,7 +285,7 @@ class LayerInaccessible(Refusal):
 
 
 class ImageNotFound(Refusal):
-    """ECR prints both members of the identifier, the missing one as 'null'."""
+    """ECR prints both members of the identifier, a missing one as 'null'."""
 
     template = (
         "The image with imageId {{imageDigest:'{digest}', imageTag:'{tag}'}} does not exist within the repository "
@@ -322,12 +322,12 @@ class ReferencedImagesNotFound(Refusal):
 
 
 class ImageReferencedByIndex(ContentRefusal):
-    """The API reports this per image as ImageReferencedByManifestList; the docker door refuses the DELETE."""
+    """The API reports this per image as ImageReferencedByManifestList; the registry endpoint rejects the DELETE."""
 
     template = "Requested image referenced by manifest list: [{parents}]"
 
 
-# --- Content, as only the OCI door can meet it ------------------------------------------------------------------
+# --- Content, at the registry endpoint only ---------------------------------------------------------------------
 
 
 class DigestInvalid(ContentRefusal):
@@ -347,7 +347,7 @@ class BlobNotFound(ContentRefusal):
 
 
 class LayerInUse(ContentRefusal):
-    """Only the docker door can ask for a layer's deletion; an image is never left without one."""
+    """Only the registry endpoint can delete layers; an image never loses a layer."""
 
     template = "The layer with digest {digest} is referenced by images of the repository with name '{repository}'"
 
@@ -357,7 +357,7 @@ class ManifestNotFound(ContentRefusal):
 
 
 class RangeNotSatisfiable(ContentRefusal):
-    """`members` carry `size`: what the range was asked of, or how much of an upload was received."""
+    """`members` contain `size`: of the content that the range is for, or the received size of an upload."""
 
     template = "{reason}"
 
@@ -371,11 +371,11 @@ class BodyLengthDiffers(ContentRefusal):
 
 
 class ManifestTooLarge(ContentRefusal):
-    template = "A manifest may have {limit} bytes at most"
+    template = "A manifest must not be larger than {limit} bytes"
 
 
 class LayerTooLarge(ContentRefusal):
-    template = "A layer may have {limit} bytes at most"
+    template = "A layer must not be larger than {limit} bytes"
 
 
 class Unsupported(ContentRefusal):
@@ -383,6 +383,6 @@ class Unsupported(ContentRefusal):
 
 
 class Unavailable(ContentRefusal):
-    """Something that passes by waiting: a full disk, a store that does not answer."""
+    """A temporary problem, such as a full disk or a store that does not respond."""
 
     template = "{reason}"

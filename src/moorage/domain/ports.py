@@ -1,4 +1,4 @@
-"""What the registry needs from outside, as protocols: whoever implements one passes its contract test."""
+"""Interfaces to the outside, as protocols. Every implementation passes the contract test of its protocol."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 CHUNK_BYTES = 1 << 20
-"""The unit in which bodies are handed on: large enough to be cheap, small enough that many uploads fit into memory."""
+"""The chunk size of bodies: large enough to be efficient, small enough for many concurrent uploads in memory."""
 
 
 class BlobMissing(Exception):
@@ -16,82 +16,82 @@ class BlobMissing(Exception):
 
 
 class UploadMissing(Exception):
-    """Nothing was received for that upload, or it was finished or abandoned."""
+    """The upload has received nothing, or was finished or abandoned."""
 
 
 class UploadBusy(Exception):
-    """Another request is writing to that upload at this moment, in this process or in another one."""
+    """Another request is writing to the upload, in this process or another."""
 
 
 class StoreFull(Exception):
-    """No more bytes can be stored, for want of room mostly: the text says why. What was stored stays readable."""
+    """The store cannot accept more bytes, usually because it is full; the text has the reason. Reads still work."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileLink:
-    """A blob that is a local file, which the HTTP server can send by itself."""
+    """A blob as a local file, which the HTTP server can send."""
 
     path: Path
 
 
 @dataclass(frozen=True, slots=True)
 class UrlLink:
-    """A blob that the client can fetch by itself, from a URL that carries its own, short-lived permission."""
+    """A URL from which the client can fetch the blob; it contains its own short-lived permission."""
 
     url: str
 
 
 class BlobStore(Protocol):
-    """Bytes by storage key. A key is used once and never again, so that a late delete can hit nothing that lives.
+    """Bytes by storage key. A key is never reused, so a late delete cannot hit other bytes.
 
-    Uploads grow by appending; only `commit` makes a blob, and only the database says which key holds which digest.
-    Failures are the exceptions of this module, and Unavailable when a store across a network does not serve at the
-    moment; nothing of the file system or of an S3 client leaks.
+    Uploads grow by appending. Only `commit` turns an upload into a blob, and only the database records which key holds
+    which digest. Methods raise the exceptions of this module, and Unavailable when a remote store does not respond;
+    errors of the file system or of an S3 client are not exposed.
     """
 
     async def append(self, upload: str, offset: int, chunks: AsyncIterator[bytes]) -> int:
         """Store `chunks` from byte `offset` on, durably, and return the new size in bytes.
 
-        `offset` is 0 or what one of the last two appends returned: whatever is beyond was never acknowledged, and is
-        dropped first. An exception out of `chunks` passes through and leaves nothing beyond `offset`. Of several
-        appends at once only one succeeds. Raises UploadBusy, UploadMissing (bytes before `offset` are not there),
-        StoreFull, and OSError when the medium fails, after which the upload is gone.
+        `offset` is 0 or the result of one of the last two appends. Bytes beyond it were never acknowledged and are
+        dropped first. An exception from `chunks` passes through and leaves nothing beyond `offset`. Of concurrent
+        appends, only one succeeds. Raises UploadBusy; UploadMissing when bytes before `offset` are missing; StoreFull;
+        OSError when the medium fails, after which the upload is gone.
         """
 
     async def digest(self, upload: str, size: int, algorithm: str) -> str:
-        """The digest (`sha256:…`) of the first `size` bytes received. Raises UploadMissing, UploadBusy.
+        """The digest (`sha256:…`) of the first `size` received bytes. Raises UploadMissing, UploadBusy.
 
-        An upload that was asked for another digest than sha256 may have to be read for it, and then grows no more.
+        For other algorithms than sha256, the upload may have to be read, and then it cannot grow any more.
         """
 
     async def commit(self, upload: str, digest: str, size: int) -> str:
-        """Make a blob of an upload, durably, and return its storage key; repeating it after a crash is safe.
+        """Turn an upload into a blob, durably, and return its storage key. It can be repeated after a crash.
 
         The caller has compared the digest. Raises UploadMissing, UploadBusy, StoreFull, OSError.
         """
 
     async def abandon(self, upload: str) -> None:
-        """Forget an upload and its bytes; one that is not there is already forgotten."""
+        """Delete an upload and its bytes; does nothing if it does not exist."""
 
     async def content(self, key: str) -> bytes:
-        """A whole small blob. Raises BlobMissing."""
+        """Read a whole small blob. Raises BlobMissing."""
 
     async def size(self, key: str) -> int:
-        """How many bytes a blob has. Raises BlobMissing."""
+        """The size of a blob in bytes. Raises BlobMissing."""
 
     def read(self, key: str, start: int, stop: int) -> AsyncIterator[bytes]:
         """Bytes `start` to `stop` (exclusive) in chunks up to CHUNK_BYTES. Raises BlobMissing, or OSError midway."""
 
     def link(self, key: str) -> FileLink | UrlLink | None:
-        """Where server or client can fetch the blob without Python in between; None when only `read` will do."""
+        """A link for the HTTP server or the client to get the blob directly; None if only `read` is possible."""
 
     async def delete(self, *keys: str) -> None:
-        """Remove the bytes of blobs, together where that is cheaper; one that is not there is already removed."""
+        """Delete the bytes of blobs, in one request where possible; keys that do not exist are ignored."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """Bytes that the store has as a blob: their key, the upload that brought them, and how many there are."""
+    """Bytes stored as a blob: their key, the upload that brought them, and their size."""
 
     key: str
     upload: str
@@ -99,49 +99,49 @@ class StoredObject:
 
 
 class Listing(Protocol):
-    """What a store has, whether anybody knows of it or not. It is asked in the background only."""
+    """The contents of a store, whether the database knows them or not. Used in the background only."""
 
     def objects(self) -> AsyncIterator[list[StoredObject]]:
-        """Everything that is stored as a blob, or lies where blobs do, some at a time."""
+        """All objects stored as blobs or in their place, in batches."""
 
     def uploads(self) -> AsyncIterator[list[str]]:
-        """The uploads of which there are bytes elsewhere, some at a time."""
+        """The uploads that have bytes elsewhere, in batches."""
 
     async def remove_upload(self, upload: str) -> None:
-        """Remove what `uploads` found of an upload that is over, also what `BlobStore.abandon` does not know of."""
+        """Delete all that `uploads` found of an ended upload, including what `BlobStore.abandon` does not know."""
 
 
 class Quarantine(Protocol):
-    """A store that can move bytes aside by itself, without a copy that could fail midway."""
+    """A store that can move bytes aside itself, without a copy that could fail midway."""
 
     async def set_aside(self, key: str) -> str:
-        """Move a blob's bytes to where nobody is served them, and say where that is. Raises BlobMissing."""
+        """Move a blob's bytes to a place that is not served; returns the place. Raises BlobMissing."""
 
 
 class CopySource(Protocol):
-    """Another store that may have what was damaged or lost here."""
+    """Another store that may have bytes that are damaged or lost here."""
 
     async def copies_of(self, digest: str, key: str) -> list[str]:
-        """The keys under which it may have the bytes of that digest, which are under `key` here."""
+        """The keys in that store that may have the bytes of the digest, which has the key `key` here."""
 
     def read(self, key: str, start: int, stop: int) -> AsyncIterator[bytes]:
         """See `BlobStore.read`."""
 
 
 class UploadStates(Protocol):
-    """What a store without a memory of its own notes of each upload, where every node finds it.
+    """A database of upload states for stores that cannot keep their own, shared by all nodes.
 
-    A state has a version, which grows with each `save`; there is none before the first, which is version 0.
+    Each `save` increases a state's version. Version 0 means that there is no state yet.
     """
 
     async def load(self, upload: str) -> tuple[int, bytes]:
-        """The version and the state; version 0 and nothing when there is none."""
+        """The version and the state; 0 and empty bytes when there is none."""
 
     async def save(self, upload: str, version: int, state: bytes) -> bool:
-        """Replace the state of that version; False when it has another one by now, or was removed."""
+        """Replace the state with that version; False when the version has changed or the state was removed."""
 
     async def remove(self, upload: str, version: int) -> bool:
-        """Remove the state of that version; False when it has another one by now."""
+        """Remove the state with that version; False when the version has changed."""
 
 
 class TargetUrlInvalid(Exception):

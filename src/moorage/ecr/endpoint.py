@@ -19,7 +19,7 @@ from moorage.core.reactions import ApiCalled, react
 from moorage.core.services import Services
 from moorage.domain.errors import BodyTimeout, Refusal, RequestEntityTooLarge, Unavailable, UnsupportedOperation
 from moorage.domain.identity import actions
-from moorage.domain.identity.actions import Target
+from moorage.domain.identity.actions import PermissionTarget
 from moorage.domain.identity.callers import Caller
 from moorage.domain.identity.policies.request import RequestContext
 from moorage.domain.names import Registry, parse_repository_arn
@@ -124,13 +124,13 @@ def _access_requests(call: Call, operation: Operation, members: dict[str, Any]) 
     """One for each thing that the request is about (`domain/identity/actions.py`)."""
     permission = actions.OPERATIONS[operation.name]
     match permission.target:
-        case Target.REGISTRY:
+        case PermissionTarget.REGISTRY:
             names: list[str | None] = [None]
-        case Target.REPOSITORIES:
+        case PermissionTarget.REPOSITORIES:
             names = members.get("repositoryNames") or [actions.EVERY_REPOSITORY]
-        case Target.RESOURCE:
+        case PermissionTarget.RESOURCE:
             names = [parse_repository_arn(members["resourceArn"])[1]]
-        case Target.REPOSITORY:
+        case PermissionTarget.REPOSITORY:
             names = [members["repositoryName"]]
     access_requests = [call.access_request(permission.action, name) for name in names]
     if operation.name == "CreateRepository" and members.get("tags"):
@@ -154,7 +154,7 @@ def _request_context(request: Request, time: int, members: dict[str, Any]) -> Re
 
 
 def _target(request: Request) -> str | None:
-    """X-Amz-Target of a request that speaks AWS JSON 1.1; without it no operation is known."""
+    """X-Amz-PermissionTarget of a request that speaks AWS JSON 1.1; without it no operation is known."""
     spoken = (request.header(b"content-type") or "").partition(";")[0].strip()
     if request.method != "POST" or spoken != _JSON:
         return None

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from moorage.core.events.audit import Audit
 from moorage.domain.errors import NotAuthenticated, Refusal
-from moorage.domain.identity.actions import DOCKER
+from moorage.domain.identity.actions import DOCKER_ACTIONS
 from moorage.http.messages import Request
 from moorage.oci.access import RegistryRequest, registry_named_by
 
@@ -40,15 +40,15 @@ def _operations(request: Request, kind: str, query: dict[str, str], *, mounted: 
     if kind == "referrers":
         return ["ListImageReferrers"]
     if kind == "uploads" and "digest" in query:
-        actions = DOCKER["uploads", "POST?digest"]
+        actions = DOCKER_ACTIONS["uploads", "POST?digest"]
     elif kind == "uploads" and "mount" in query and mounted:
         return ["MountLayer"]
     elif kind == "upload" and method == "PUT" and request.body.content_length != 0:
-        actions = DOCKER["upload", "PUT+body"][::-1]
+        actions = DOCKER_ACTIONS["upload", "PUT+body"][::-1]
     elif (kind, method) == ("blobs", "HEAD"):
-        actions = DOCKER["blobs", "HEAD"][:1]
+        actions = DOCKER_ACTIONS["blobs", "HEAD"][:1]
     else:
-        actions = DOCKER.get((kind, "GET" if method == "HEAD" else method), ())
+        actions = DOCKER_ACTIONS.get((kind, "GET" if method == "HEAD" else method), ())
     return [action[_ACTION_PREFIX:] for action in actions]
 
 

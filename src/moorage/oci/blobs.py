@@ -7,7 +7,7 @@ from typing import Final
 from moorage.core.registry import mounts, repositories
 from moorage.core.services import Services
 from moorage.domain.errors import BlobNotFound, Refusal
-from moorage.domain.identity.actions import DOCKER
+from moorage.domain.identity.actions import DOCKER_ACTIONS
 from moorage.domain.names import Digest, RepositoryName
 from moorage.http.blob_response import blob_response
 from moorage.http.messages import Response
@@ -16,9 +16,9 @@ from moorage.metadata.registry import layers
 from moorage.metadata.registry.layers import Blob
 from moorage.oci.access import AccessControl, RegistryCall, RegistryRequest
 
-(_READ,) = DOCKER["blobs", "GET"]
-(_DELETE,) = DOCKER["blobs", "DELETE"]
-_EITHER: Final = DOCKER["blobs", "HEAD"]
+(_READ,) = DOCKER_ACTIONS["blobs", "GET"]
+(_DELETE,) = DOCKER_ACTIONS["blobs", "DELETE"]
+_EITHER: Final = DOCKER_ACTIONS["blobs", "HEAD"]
 
 
 class Blobs:

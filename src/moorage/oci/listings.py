@@ -14,7 +14,7 @@ from moorage.core.registry import repositories
 from moorage.core.registry.referrers import index_of
 from moorage.core.services import Services
 from moorage.domain.errors import InvalidParameter
-from moorage.domain.identity.actions import DOCKER, EVERY_REPOSITORY
+from moorage.domain.identity.actions import DOCKER_ACTIONS, EVERY_REPOSITORY
 from moorage.domain.names import Digest
 from moorage.domain.registry.manifests import OCI_INDEX
 from moorage.http.messages import Response
@@ -28,9 +28,9 @@ from moorage.oci.access import AccessControl, RegistryRequest
 PAGE_LIMIT: Final = 1000
 """Entries of a page: without `n`, and whatever more `n` asks for (ECR's maximum, too)."""
 
-(_TAGS,) = DOCKER["tags", "GET"]
-(_REFERRERS,) = DOCKER["referrers", "GET"]
-(_CATALOG,) = DOCKER["catalog", "GET"]
+(_TAGS,) = DOCKER_ACTIONS["tags", "GET"]
+(_REFERRERS,) = DOCKER_ACTIONS["referrers", "GET"]
+(_CATALOG,) = DOCKER_ACTIONS["catalog", "GET"]
 
 
 class Lists:

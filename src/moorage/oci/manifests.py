@@ -21,7 +21,7 @@ from moorage.domain.errors import (
     RequestEntityTooLarge,
     TagInvalid,
 )
-from moorage.domain.identity.actions import DOCKER
+from moorage.domain.identity.actions import DOCKER_ACTIONS
 from moorage.domain.names import Digest, RepositoryName, Tag
 from moorage.domain.registry.manifests import MANIFEST_LIMIT, parse_manifest
 from moorage.http.bodies import BodyBudget
@@ -33,9 +33,9 @@ from moorage.metadata.registry.repositories import Repository
 from moorage.oci.access import AccessControl, RegistryCall, RegistryRequest
 from moorage.oci.creation import Creation
 
-(_PULL,) = DOCKER["manifests", "GET"]
-(_PUSH,) = DOCKER["manifests", "PUT"]
-(_DELETE,) = DOCKER["manifests", "DELETE"]
+(_PULL,) = DOCKER_ACTIONS["manifests", "GET"]
+(_PUSH,) = DOCKER_ACTIONS["manifests", "PUT"]
+(_DELETE,) = DOCKER_ACTIONS["manifests", "DELETE"]
 _MEMORY: Final = 64 << 20
 _REMEMBERED_BYTES: Final = 16 << 10
 """Manifests up to this size, as almost all are, are remembered between two commits."""

@@ -17,7 +17,7 @@ from moorage.domain.errors import (
     RepositoryNotFound,
     UploadNotFound,
 )
-from moorage.domain.identity.actions import DOCKER
+from moorage.domain.identity.actions import DOCKER_ACTIONS
 from moorage.domain.names import Digest
 from moorage.http.blob_response import is_number
 from moorage.http.bodies import ClientGone
@@ -27,14 +27,14 @@ from moorage.oci.access import AccessControl, RegistryCall, RegistryRequest
 from moorage.oci.creation import Creation
 from moorage.oci.errors import received
 
-(_START,) = DOCKER["uploads", "POST"]
-(_APPEND,) = DOCKER["upload", "PATCH"]
-(_STATUS,) = DOCKER["upload", "GET"]
-(_CANCEL,) = DOCKER["upload", "DELETE"]
-(_COMPLETE,) = DOCKER["upload", "PUT"]
-(_MOUNT,) = DOCKER["uploads", "POST?mount"]
-_AT_ONCE: Final = DOCKER["uploads", "POST?digest"]
-_WITH_BODY: Final = DOCKER["upload", "PUT+body"]
+(_START,) = DOCKER_ACTIONS["uploads", "POST"]
+(_APPEND,) = DOCKER_ACTIONS["upload", "PATCH"]
+(_STATUS,) = DOCKER_ACTIONS["upload", "GET"]
+(_CANCEL,) = DOCKER_ACTIONS["upload", "DELETE"]
+(_COMPLETE,) = DOCKER_ACTIONS["upload", "PUT"]
+(_MOUNT,) = DOCKER_ACTIONS["uploads", "POST?mount"]
+_AT_ONCE: Final = DOCKER_ACTIONS["uploads", "POST?digest"]
+_WITH_BODY: Final = DOCKER_ACTIONS["upload", "PUT+body"]
 
 _ALGORITHMS: Final = frozenset({"sha256", "sha512"})
 _EMPTY: Final = (b"content-length", b"0")

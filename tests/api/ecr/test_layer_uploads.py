@@ -277,7 +277,7 @@ def test_a_layer_has_52000_mib_at_most(ecr: Any, server: Server, repository: str
 
     refused = refusal(send_part, ecr=ecr, repository=repository, upload=upload, first=limit - 3, part=b"1234")
 
-    assert refused == (400, "LimitExceededException", f"A layer may have {limit} bytes at most")
+    assert refused == (400, "LimitExceededException", f"A layer must not be larger than {limit} bytes")
     send_part(ecr, repository, upload, limit - 3, b"123")
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from moorage.aws.service_model import OPERATIONS, SHAPES
 from moorage.domain.identity import actions
-from moorage.domain.identity.actions import Target
+from moorage.domain.identity.actions import PermissionTarget
 from moorage.ecr import endpoint
 from tests.api.ecr.conftest import Person
 from tests.api.ecr.test_users import request_for
@@ -71,8 +71,8 @@ def request_in(operation: str, more: dict[str, Any]) -> dict[str, Any]:
 
 def resource_of(operation: str) -> str:
     name = {
-        Target.REGISTRY: None,
-        Target.REPOSITORIES: REPOSITORY if "repositoryNames" in request_for(operation, REPOSITORY) else "*",
+        PermissionTarget.REGISTRY: None,
+        PermissionTarget.REPOSITORIES: REPOSITORY if "repositoryNames" in request_for(operation, REPOSITORY) else "*",
     }.get(actions.OPERATIONS[operation].target, REPOSITORY)
     return "*" if name is None else f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/{name}"
 

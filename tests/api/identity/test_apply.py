@@ -160,7 +160,7 @@ def test_what_the_file_does_not_name_stays_or_is_pruned(folder: Folder) -> None:
             YAML.replace("Effect: Allow\n        Action", "Effect: Maybe\n        Action"),
             "Effect must be Allow or Deny",
         ),
-        (YAML.replace("sts:AssumeRoleWithWebIdentity", "ecr:PutImage"), "no action that this policy may name"),
+        (YAML.replace("sts:AssumeRoleWithWebIdentity", "ecr:PutImage"), "this policy cannot name the action"),
         (YAML.replace("max_session: 7200", "max_session: 60"), "longest session"),
         (YAML.replace("https://ci.example.org:", "http://ci.example.org:"), "https URL"),
         (YAML + "account: '123456789012'\n", "there is no account '123456789012'"),

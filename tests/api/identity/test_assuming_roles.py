@@ -223,7 +223,7 @@ def test_a_role_made_anew_under_the_name_of_another_has_none_of_its_sessions(
         ({"DurationSeconds": 3601}, "ValidationError", "MaxSessionDuration set for this role"),
         ({"ExternalId": "é"}, "ValidationError", "externalId"),
         ({"Policy": "{}"}, "MalformedPolicyDocument", "Statement must be"),
-        ({"Policy": "x" * 2049}, "MalformedPolicyDocument", "2048 characters at most"),
+        ({"Policy": "x" * 2049}, "MalformedPolicyDocument", "longer than 2048 characters"),
         ({"PolicyArns": [{"arn": f"arn:aws:iam::{ACCOUNT}:policy/none"}]}, "MalformedPolicyDocument", "no policy"),
         ({"PolicyArns": [{"arn": "AmazonEC2ContainerRegistryPullOnly"}]}, "MalformedPolicyDocument", "is no ARN"),
         ({"PolicyArns": [{"arn": "arn:aws:iam::222222222222:policy/x"}]}, "MalformedPolicyDocument", "another account"),

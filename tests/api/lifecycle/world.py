@@ -21,7 +21,7 @@ from moorage.core.registry import repositories
 from moorage.core.registry.images import Images, Push
 from moorage.core.registry.repositories import NewRepository
 from moorage.domain.lifecycle.policy import parse
-from moorage.domain.lifecycle.selection import Choice
+from moorage.domain.lifecycle.selection import SelectedImage
 from moorage.domain.names import Registry, RepositoryName, Tag
 from moorage.domain.registry.manifests import parse_manifest
 from moorage.metadata import jobs
@@ -107,11 +107,11 @@ class World:
     def delete(self, name: str) -> None:
         self.write(lambda tx: self.images.delete(tx, self.repository, name, self.now))
 
-    def choose(self, text: str) -> list[Choice]:
+    def choose(self, text: str) -> list[SelectedImage]:
         """The first half of a run: what a policy chooses."""
         return asyncio.run(self.runs._choose(self.repository.id, parse(text).rules, self.now))
 
-    def act(self, text: str, choices: Sequence[Choice]) -> int:
+    def act(self, text: str, choices: Sequence[SelectedImage]) -> int:
         """The second half of a run; for how many images it is still right."""
         return len(self.write(partial(self.runs._apply, self.repository.id, parse(text).text, choices)).choices)
 

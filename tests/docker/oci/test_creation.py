@@ -11,7 +11,7 @@ import pytest
 from moorage.app import reactions_of
 from moorage.core.clock import HOUR
 from moorage.core.registry import templates
-from moorage.domain.identity.policies.rendering import rendered
+from moorage.domain.identity.policies.rendering import render
 from moorage.domain.lifecycle.policy import parse
 from moorage.domain.names import Registry
 from moorage.metadata.database import Transaction
@@ -94,7 +94,7 @@ def test_the_first_upload_makes_the_repository_as_the_template_says(world: World
     compact = parse(LIFECYCLE).text
     assert world.database.read_blocking(read) == (
         {"cost": "1", "team": "a"},
-        rendered(POLICY),
+        render(POLICY),
         StoredPolicy(compact, evaluated_at=0),
     )
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from moorage.core.identity.authentication import DOCKER_TOKEN_LIFE
-from moorage.domain.identity.actions import DOCKER
+from moorage.domain.identity.actions import DOCKER_ACTIONS
 from moorage.domain.identity.managed_policies import MANAGED_POLICIES
 from moorage.domain.names import Registry
 from moorage.metadata.registry import policies
@@ -97,7 +97,7 @@ def user_with(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Cl
 
 
 def test_every_row_of_the_table_is_asked() -> None:
-    assert PATHS.keys() == DOCKER.keys() - {MOUNT}
+    assert PATHS.keys() == DOCKER_ACTIONS.keys() - {MOUNT}
 
 
 def refused(answer: Answer, row: tuple[str, str], *words: str) -> None:
@@ -117,7 +117,7 @@ def admitted(answer: Answer) -> None:
 @pytest.mark.parametrize("row", ROWS, ids="-".join)
 def test_who_may_is_admitted(scene: Scene, user_with: Callable[..., Client], row: tuple[str, str]) -> None:
     admitted(scene.ask(row, scene.root))
-    admitted(scene.ask(row, user_with(*DOCKER[row])))
+    admitted(scene.ask(row, user_with(*DOCKER_ACTIONS[row])))
     admitted(scene.ask(row, scene.stranger))
 
 
@@ -132,13 +132,13 @@ def test_who_may_not_is_refused_in_aws_s_words(scene: Scene, row: tuple[str, str
     refused(scene.ask(row, scene.denied), row, resource, "with an explicit deny in a resource-based policy")
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS if len(DOCKER[row]) > 1], ids="-".join)
+@pytest.mark.parametrize("row", [row for row in ROWS if len(DOCKER_ACTIONS[row]) > 1], ids="-".join)
 def test_each_permission_of_several_counts(
     scene: Scene, user_with: Callable[..., Client], row: tuple[str, str]
 ) -> None:
     """All are needed; of those of a blob's HEAD one is enough."""
-    for action in DOCKER[row]:
-        others = [other for other in DOCKER[row] if other != action]
+    for action in DOCKER_ACTIONS[row]:
+        others = [other for other in DOCKER_ACTIONS[row] if other != action]
         answer = scene.ask(row, user_with(*others))
         if row == ("blobs", "HEAD"):
             admitted(answer)

@@ -6,10 +6,10 @@ import re
 from collections.abc import Sequence
 
 from moorage.domain.lifecycle.policy import Rule
-from moorage.domain.lifecycle.selection import DAY, Facts
+from moorage.domain.lifecycle.selection import DAY, ImageFacts
 
 
-def expected(rules: Sequence[Rule], images: Sequence[Facts], now: int) -> dict[int, int]:
+def expected(rules: Sequence[Rule], images: Sequence[ImageFacts], now: int) -> dict[int, int]:
     """The priority of the rule that acts on an image, by the image's id."""
     seen = {rule.priority: [image for image in images if sees(rule, image)] for rule in rules}
     marked = {rule.priority: [image.id for image in beyond(rule, seen[rule.priority], now)] for rule in rules}
@@ -23,8 +23,8 @@ def expected(rules: Sequence[Rule], images: Sequence[Facts], now: int) -> dict[i
     return chosen
 
 
-def sees(rule: Rule, image: Facts) -> bool:
-    if rule.of_archived != image.is_archived:
+def sees(rule: Rule, image: ImageFacts) -> bool:
+    if rule.for_archived != image.is_archived:
         return False
     if rule.tag_status == "tagged":
         wanted = [re.escape(prefix) + ".*" for prefix in rule.prefixes]
@@ -33,7 +33,7 @@ def sees(rule: Rule, image: Facts) -> bool:
     return rule.tag_status == "any" or image.tags == ()
 
 
-def beyond(rule: Rule, seen: Sequence[Facts], now: int) -> Sequence[Facts]:
+def beyond(rule: Rule, seen: Sequence[ImageFacts], now: int) -> Sequence[ImageFacts]:
     """Those of the images that a rule sees which are too many or too old."""
     if rule.count_type == "imageCountMoreThan":
         youngest_first = sorted(seen, key=lambda image: (age_from(image), image.id), reverse=True)
@@ -41,7 +41,7 @@ def beyond(rule: Rule, seen: Sequence[Facts], now: int) -> Sequence[Facts]:
     return [image for image in seen if now - since(rule, image) > rule.count_number * DAY]
 
 
-def since(rule: Rule, image: Facts) -> int:
+def since(rule: Rule, image: ImageFacts) -> int:
     if rule.count_type == "sinceImagePushed":
         return age_from(image)
     if rule.count_type == "sinceImageTransitioned":
@@ -52,10 +52,10 @@ def since(rule: Rule, image: Facts) -> int:
     return image.pulled_at
 
 
-def age_from(image: Facts) -> int:
+def age_from(image: ImageFacts) -> int:
     return image.pushed_at if image.activated_at is None else image.activated_at
 
 
-def is_kept(rule: Rule, image: Facts) -> bool:
+def is_kept(rule: Rule, image: ImageFacts) -> bool:
     """Whether an index that is kept lists the image."""
     return image.is_listed_actively or (image.is_listed and rule.action == "expire")

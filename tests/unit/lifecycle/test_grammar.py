@@ -241,7 +241,7 @@ def test_the_rules_of_one_storage_class_do_not_bind_those_of_the_other() -> None
     tag_requirements: list[str | list[str]] = [["a"], "untagged", "any"]
     archived = [rule(n, tags, 90, "sinceImageTransitioned") for n, tags in enumerate(tag_requirements, start=4)]
 
-    assert [one.of_archived for one in parse(policy(*active, *archived)).rules] == [False] * 3 + [True] * 3
+    assert [one.for_archived for one in parse(policy(*active, *archived)).rules] == [False] * 3 + [True] * 3
 
 
 def test_the_text_comes_back_without_white_space_and_in_the_order_of_the_grammar() -> None:

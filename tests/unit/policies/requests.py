@@ -8,7 +8,7 @@ from typing import Any
 from moorage.domain.identity.callers import ROOT, Caller
 from moorage.domain.identity.policies.document import Kind, Policy, parse_policy
 from moorage.domain.identity.policies.evaluation import Decision, PolicySet, evaluate
-from moorage.domain.identity.policies.request import Request, RequestContext
+from moorage.domain.identity.policies.request import PolicyRequest, RequestContext
 from tests.support.policies import policy
 
 OURS, THEIRS = "111111111111", "222222222222"
@@ -26,8 +26,8 @@ def request(
     resource: str = REPOSITORY,
     tags: Mapping[str, str] | None = None,
     **request_context: Any,
-) -> Request:
-    return Request(caller, action, resource, OURS, REGION, RequestContext(**request_context), tags or {})
+) -> PolicyRequest:
+    return PolicyRequest(caller, action, resource, OURS, REGION, RequestContext(**request_context), tags or {})
 
 
 def identity(*statements: dict[str, Any]) -> tuple[Policy, ...]:
@@ -44,7 +44,7 @@ def repository(*statements: dict[str, Any]) -> tuple[Policy, ...]:
     return (parse_policy(policy(*(_for_all(one) for one in statements)), Kind.REPOSITORY, "team/app"),)
 
 
-def decided(asked: Request, **policies: Any) -> Decision:
+def decided(asked: PolicyRequest, **policies: Any) -> Decision:
     """The decision with these policies and no others: `identity`, `resource`, `session`."""
     return evaluate(asked, PolicySet(**({"identity": ()} | policies)))
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from moorage.aws.service_model import OPERATIONS, SHAPES
 from moorage.domain.identity import actions
-from moorage.domain.identity.actions import Target
+from moorage.domain.identity.actions import PermissionTarget
 
 
 def test_every_operation_has_its_permission_and_its_target() -> None:
     for name, operation in OPERATIONS.items():
         members = SHAPES[operation.input_shape].members
-        expected = next((target for target in Target if target.value in members), Target.REGISTRY)
+        expected = next((target for target in PermissionTarget if target.value in members), PermissionTarget.REGISTRY)
         assert actions.OPERATIONS[name].target is expected, name
 
     assert actions.OPERATIONS.keys() == OPERATIONS.keys()
@@ -23,6 +23,6 @@ def test_permissions_are_named_after_operations_but_for_referrers() -> None:
 
 
 def test_docker_s_permissions_are_those_of_operations() -> None:
-    needed = {action for row in actions.DOCKER.values() for action in row}
+    needed = {action for row in actions.DOCKER_ACTIONS.values() for action in row}
 
     assert needed <= {permission.action for permission in actions.OPERATIONS.values()}

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from moorage.domain.identity.callers import Caller
 from moorage.domain.identity.policies.document import Kind, Policy, parse_policy
 from moorage.domain.identity.policies.evaluation import PolicySet, Reason, evaluate
-from moorage.domain.identity.policies.request import Request, RequestContext
+from moorage.domain.identity.policies.request import PolicyRequest, RequestContext
 from tests.support.policies import VERSION
 from tests.unit.policies import naive
 from tests.unit.policies.requests import ALICE, OURS, REGION, STRANGER, THEIRS
@@ -86,7 +86,7 @@ KEYS = [
 class Draw(random.Random):
     """Makes requests and policies by chance; the same ones of the same seed."""
 
-    def request(self) -> Request:
+    def request(self) -> PolicyRequest:
         caller = self.choice([ALICE, replace(ALICE, user_name="bob", user_id="AIDABOB"), STRANGER])
         name = self.choice(["red/app", "alice/app", "r*/app", "team", ""])
         tags = self.choice(TAGS)
@@ -98,7 +98,7 @@ class Draw(random.Random):
             request_tags=tags,
             tag_keys=tuple(tags),
         )
-        return Request(
+        return PolicyRequest(
             replace(caller, tags=self.choice(TAGS), issued_at=self.choice([None, (TIME - 60) * 1_000_000])),
             self.choice(["ecr:BatchGetImage", "ecr:PutImage", "ecr:ListImages"]),
             f"{ARN}/{name}" if name else "*",
@@ -150,7 +150,7 @@ def base(operator: str) -> str:
     return operator.rpartition(":")[2].removesuffix("IfExists")
 
 
-def facts_of(request: Request) -> naive.Facts:
+def facts_of(request: PolicyRequest) -> naive.Facts:
     """What the request is, in the words of the other evaluator."""
     caller, came = request.principal, request.request_context
     assert isinstance(caller, Caller)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from moorage.domain.identity.policies.document import RULES, Kind, accept_policy, parse_policy
+from moorage.domain.identity.policies.document import GRAMMARS, Kind, accept_policy, parse_policy
 from moorage.domain.identity.policies.elements import BadPolicy
 from tests.support.policies import VERSION, policy
 
@@ -73,35 +73,35 @@ def test_what_iam_takes_is_taken(changes: dict[str, Any]) -> None:
         ({"Action": []}, "Action"),
         ({"Action": [""]}, "Action"),
         ({"Action": [1]}, "Action"),
-        ({"Action": "ecr"}, "no action"),
-        ({"Action": "e*:PutImage"}, "no action"),
-        ({"Action": "s3:GetObject"}, "no action"),
-        ({"Action": "ecr:Put Image"}, "no action"),
+        ({"Action": "ecr"}, "cannot name the action"),
+        ({"Action": "e*:PutImage"}, "cannot name the action"),
+        ({"Action": "s3:GetObject"}, "cannot name the action"),
+        ({"Action": "ecr:Put Image"}, "cannot name the action"),
         ({"Sid": 1}, "Sid"),
         ({"Principle": "*"}, "unknown element: Principle"),
         ({"Principal": "everybody"}, "Principal"),
-        ({"Principal": {}}, "nobody"),
+        ({"Principal": {}}, "must not be empty"),
         ({"Principal": {"AWS": []}}, "Principal"),
-        ({"Principal": {"aws": "111111111111"}}, "kind of principal"),
-        ({"Principal": {"CanonicalUser": "79a59d"}}, "kind of principal"),
-        ({"Principal": {"AWS": "11111111111"}}, "no principal"),
-        ({"Principal": {"AWS": "arn:aws:iam::111111111111:user/*"}}, "no principal"),
-        ({"Principal": {"AWS": "arn:aws:iam::111111111111:group/all"}}, "no principal"),
-        ({"Principal": {"AWS": "arn:aws:s3:::bucket"}}, "no principal"),
-        ({"Principal": {"Service": "https://lambda"}}, "no service"),
+        ({"Principal": {"aws": "111111111111"}}, "unknown principal type"),
+        ({"Principal": {"CanonicalUser": "79a59d"}}, "unknown principal type"),
+        ({"Principal": {"AWS": "11111111111"}}, "invalid principal"),
+        ({"Principal": {"AWS": "arn:aws:iam::111111111111:user/*"}}, "invalid principal"),
+        ({"Principal": {"AWS": "arn:aws:iam::111111111111:group/all"}}, "invalid principal"),
+        ({"Principal": {"AWS": "arn:aws:s3:::bucket"}}, "invalid principal"),
+        ({"Principal": {"Service": "https://lambda"}}, "invalid service"),
         ({"NotPrincipal": "*"}, "either Principal or NotPrincipal"),
         ({"Principal": None, "NotPrincipal": {"AWS": "111111111111"}}, "Deny only"),
         ({"Condition": []}, "Condition"),
         ({"Condition": {"StringEquals": "x"}}, "operator of a Condition"),
-        ({"Condition": {"StringEqual": {"aws:username": "x"}}}, "no condition operator: StringEqual"),
-        ({"Condition": {"stringequals": {"aws:username": "x"}}}, "no condition operator"),
-        ({"Condition": {"ForSomeValues:StringEquals": {"aws:username": "x"}}}, "no condition operator"),
-        ({"Condition": {"NullIfExists": {"aws:username": "true"}}}, "no condition operator"),
+        ({"Condition": {"StringEqual": {"aws:username": "x"}}}, "unknown condition operator: StringEqual"),
+        ({"Condition": {"stringequals": {"aws:username": "x"}}}, "unknown condition operator"),
+        ({"Condition": {"ForSomeValues:StringEquals": {"aws:username": "x"}}}, "unknown condition operator"),
+        ({"Condition": {"NullIfExists": {"aws:username": "true"}}}, "unknown condition operator"),
         ({"Condition": {"StringEquals": {"aws:username": []}}}, "no value"),
         ({"Condition": {"StringEquals": {"aws:username": {}}}}, "values"),
         ({"Condition": {"StringEquals": {"aws:username": [None]}}}, "values"),
         ({"Condition": {"StringEquals": {"aws:username": "${aws:username"}}}, "not closed"),
-        ({"Condition": {"StringEquals": {"aws:username": "${aws:username, x}"}}}, "no policy variable"),
+        ({"Condition": {"StringEquals": {"aws:username": "${aws:username, x}"}}}, "invalid policy variable"),
         ({"Condition": {"StringEquals": {"": "x"}}}, "no key"),
     ],
 )
@@ -113,11 +113,11 @@ def test_what_breaks_the_grammar_is_refused_with_the_reason(changes: dict[str, A
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("", "no JSON"),
-        ("{", "no JSON"),
-        ("[]", "no JSON object"),
-        ("null", "no JSON object"),
-        ("[" * 100_000, "no JSON"),
+        ("", "not valid JSON"),
+        ("{", "not valid JSON"),
+        ("[]", "not a JSON object"),
+        ("null", "not a JSON object"),
+        ("[" * 100_000, "not valid JSON"),
         ("{}", "Statement"),
         (json.dumps({"Version": VERSION, "Statement": []}), "Statement"),
         (json.dumps({"Version": VERSION, "Statement": "x"}), "Statement"),
@@ -149,10 +149,10 @@ def test_two_statements_of_an_identity_policy_cannot_have_one_sid() -> None:
 @pytest.mark.parametrize("kind", ELEMENTS)
 def test_a_new_policy_has_its_length_at_most(kind: Kind) -> None:
     text = policy(statement(kind))
-    longest = text + " " * (RULES[kind].length - len(text))
+    longest = text + " " * (GRAMMARS[kind].length - len(text))
 
     assert accept_policy(longest, kind).statements
-    with pytest.raises(BadPolicy, match=str(RULES[kind].length)):
+    with pytest.raises(BadPolicy, match=str(GRAMMARS[kind].length)):
         accept_policy(longest + " ", kind)
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moorage.domain.identity.policies.document import Kind, accept_policy
-from moorage.domain.identity.policies.patterns import matcher, parse_template
+from moorage.domain.identity.policies.patterns import matcher, parse_pattern
 from moorage.http.request_context import LONGEST_AGENT
 from tests.support.policies import policy
 from tests.unit.policies.requests import allow, decided, identity, request
@@ -20,7 +20,7 @@ SMALL = st.text("ab*?", max_size=8)
 
 
 def matches(pattern: str, text: str) -> bool:
-    parts = parse_template(pattern, variables=False).fixed
+    parts = parse_pattern(pattern, variables=False).fixed
     assert parts is not None
     return matcher(parts)(text)
 

@@ -7,8 +7,8 @@ import json
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from moorage.domain.identity.policies.document import RULES, Kind, parse_policy
-from moorage.domain.identity.policies.rendering import rendered
+from moorage.domain.identity.policies.document import GRAMMARS, Kind, parse_policy
+from moorage.domain.identity.policies.rendering import render
 
 SENT = """{
   "Version" : "2008-10-17",
@@ -33,7 +33,7 @@ RETURNED = """{
 
 def test_the_sample_of_the_api_reference_comes_back_in_ecr_s_order() -> None:
     """API reference, SetRepositoryPolicy: the sample sends Action before Principal, and a newline at the end."""
-    assert rendered(SENT) == RETURNED
+    assert render(SENT) == RETURNED
 
 
 def test_every_element_has_its_place_and_form() -> None:
@@ -49,7 +49,7 @@ def test_every_element_has_its_place_and_form() -> None:
     }
 
     assert (
-        rendered(json.dumps(sent))
+        render(json.dumps(sent))
         == """{
   "Version" : "2012-10-17",
   "Id" : "mine",
@@ -75,8 +75,8 @@ def test_every_element_has_its_place_and_form() -> None:
 def test_a_policy_without_a_version_has_the_old_one() -> None:
     sent = {"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "ecr:*", "Condition": {}}]}
 
-    assert rendered(json.dumps(sent)).splitlines()[1] == '  "Version" : "2008-10-17",'
-    assert '"Condition" : { }' in rendered(json.dumps(sent))
+    assert render(json.dumps(sent)).splitlines()[1] == '  "Version" : "2008-10-17",'
+    assert '"Condition" : { }' in render(json.dumps(sent))
 
 
 def test_a_policy_that_grows_in_ecr_s_form_is_read_all_the_same() -> None:
@@ -85,9 +85,9 @@ def test_a_policy_that_grows_in_ecr_s_form_is_read_all_the_same() -> None:
     statement = {"Effect": "Allow", "Principal": {"AWS": accounts}, "Action": "ecr:*"}
     sent = json.dumps({"Statement": [statement]}, separators=(",", ":"))
 
-    returned = rendered(sent)
+    returned = render(sent)
 
-    assert len(sent) <= RULES[Kind.REPOSITORY].length < len(returned)
+    assert len(sent) <= GRAMMARS[Kind.REPOSITORY].length < len(returned)
     assert len(parse_policy(returned, Kind.REPOSITORY).principals) == 600
 
 
@@ -114,10 +114,10 @@ def test_what_is_returned_says_what_was_sent_and_stays(statements: list[dict[str
     text = json.dumps({"Version": "2012-10-17", "Statement": statements[0] if once else statements}, ensure_ascii=once)
     parse_policy(text, Kind.REPOSITORY)
 
-    returned = rendered(text)
+    returned = render(text)
 
     parse_policy(returned, Kind.REPOSITORY)
-    assert rendered(returned) == returned
+    assert render(returned) == returned
     expected = json.loads(text.replace("333333333333", "arn:aws:iam::333333333333:root"))
     expected["Statement"] = [expected["Statement"]] if once else expected["Statement"]
     assert json.loads(returned) == expected

@@ -22,7 +22,7 @@ from moorage.domain.identity.callers import Caller
 from moorage.domain.identity.policies.document import Kind, Policy, accept_policy, parse_policy
 from moorage.domain.identity.policies.elements import BadPolicy
 from moorage.domain.identity.policies.evaluation import Decision, PolicySet, Reason, evaluate
-from moorage.domain.identity.policies.request import Request, RequestContext
+from moorage.domain.identity.policies.request import PolicyRequest, RequestContext
 from moorage.domain.identity.policies.statements import Effect
 from moorage.domain.identity.session_errors import (
     InvalidIdentityToken,
@@ -98,8 +98,8 @@ def assume(tx: Transaction, caller: Caller, wish: AssumeRoleRequest, request_con
     more = {"sts:rolesessionname": (wish.session_name,)}
     if wish.external_id is not None:
         more["sts:externalid"] = (wish.external_id,)
-    request = Request(
-        caller, "sts:AssumeRole", wish.role_arn, account, caller.region, replace(request_context, more=more)
+    request = PolicyRequest(
+        caller, "sts:AssumeRole", wish.role_arn, account, caller.region, replace(request_context, extra=more)
     )
     trust = _trust_of(role)
     decision = _decide(request, PolicySet(caller.policies, trust, caller.session_policies))
@@ -128,13 +128,13 @@ def assume_with_web_identity(
     more["sts:rolesessionname"] = (wish.session_name,)
     bearer = Bearer(account, provider.arn, claims.subject, frozenset({f"Federated:{provider.arn}"}))
     action = "sts:AssumeRoleWithWebIdentity"
-    request = Request(bearer, action, wish.role_arn, account, "", replace(request_context, more=more))
+    request = PolicyRequest(bearer, action, wish.role_arn, account, "", replace(request_context, extra=more))
     if role is None or not _decide(request, PolicySet((), _trust_of(role))).allowed:
         raise WebIdentityDenied
     return AssumedSession(role, session, _life(wish, role, is_chained=False)), claims
 
 
-def _decide(request: Request, policies: PolicySet) -> Decision:
+def _decide(request: PolicyRequest, policies: PolicySet) -> Decision:
     """As for every resource, but that nobody assumes a role whose trust policy does not say so."""
     decision = evaluate(request, policies)
     if decision.allowed and not any(_trusts(policy, request) for policy in policies.resource):
@@ -142,7 +142,7 @@ def _decide(request: Request, policies: PolicySet) -> Decision:
     return decision
 
 
-def _trusts(policy: Policy, request: Request) -> bool:
+def _trusts(policy: Policy, request: PolicyRequest) -> bool:
     return any(statement.applies(request) for statement in policy.statements_on(Effect.ALLOW, request.action))
 
 

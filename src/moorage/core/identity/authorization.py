@@ -13,7 +13,7 @@ from moorage.domain.errors import AccessDenied
 from moorage.domain.identity.callers import Caller
 from moorage.domain.identity.policies.document import Kind, Policy, parse_policy
 from moorage.domain.identity.policies.evaluation import Decision, PolicySet, evaluate
-from moorage.domain.identity.policies.request import Request, RequestContext
+from moorage.domain.identity.policies.request import PolicyRequest, RequestContext
 from moorage.domain.identity.policies.statements import Effect
 from moorage.domain.names import Registry
 from moorage.metadata.database import CachedUntil, Database, Transaction
@@ -63,11 +63,11 @@ class AccessRequest(NamedTuple):
             reason=decision.reason.words(self.action),
         )
 
-    def request(self, tags: Mapping[str, str]) -> Request:
+    def request(self, tags: Mapping[str, str]) -> PolicyRequest:
         """What policies are asked; `tags` are the repository's."""
         registry = self.registry
         request_context = self.request_context()
-        return Request(
+        return PolicyRequest(
             self.caller, self.action, self.resource, registry.account, registry.region, request_context, tags
         )
 
@@ -161,7 +161,7 @@ def _resource_policies(tx: Transaction, access_request: AccessRequest) -> Resour
 def _speak_of_tags(access_request: AccessRequest, found: tuple[Policy, ...]) -> bool:
     caller = access_request.caller
     everything = (*caller.policies, *(caller.session_policies or ()), *found)
-    return access_request.repository is not None and any(policy.speaks_of_resource_tags for policy in everything)
+    return access_request.repository is not None and any(policy.uses_resource_tags for policy in everything)
 
 
 def _tags(tx: Transaction, access_request: AccessRequest) -> Mapping[str, str]:

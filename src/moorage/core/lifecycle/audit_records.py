@@ -10,7 +10,7 @@ import msgspec
 
 from moorage.core.clock import iso_time
 from moorage.core.events.audit import Audit
-from moorage.domain.lifecycle.selection import Choice
+from moorage.domain.lifecycle.selection import SelectedImage
 from moorage.metadata.registry.repositories import Repository
 
 _IMAGES: Final = 9
@@ -33,7 +33,7 @@ class AppliedBatch:
     """What a run did to a repository in one transaction."""
 
     repository: Repository | None = None
-    choices: Sequence[Choice] = ()
+    choices: Sequence[SelectedImage] = ()
 
 
 def tell(audit: Audit, done: AppliedBatch, policy: str, evaluated_at: int) -> None:
@@ -66,7 +66,7 @@ def _rule(rule: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _action(choice: Choice) -> dict[str, Any]:
+def _action(choice: SelectedImage) -> dict[str, Any]:
     image = choice.image
     described = {
         "digest": image.digest,

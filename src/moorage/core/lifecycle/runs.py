@@ -24,7 +24,7 @@ from moorage.core.limits import Limits
 from moorage.core.registry.images import Images
 from moorage.domain.errors import ImageReferencedByIndex
 from moorage.domain.lifecycle.policy import Rule, parse
-from moorage.domain.lifecycle.selection import Choice, Selection
+from moorage.domain.lifecycle.selection import SelectedImage, Selection
 from moorage.metadata.database import Database, Transaction, Work
 from moorage.metadata.jobs import Job
 from moorage.metadata.lifecycle import policies as rows
@@ -89,7 +89,7 @@ class LifecycleJobs:
         await self._database.write(lambda tx: rows.clear_results(tx, repository_id))
         first = 0
         for batch in _batches(choices, _RESULTS):
-            await self._write(partial(rows.add_results, repository_id=repository_id, first=first, choices=batch))
+            await self._write(partial(rows.add_results, repository_id=repository_id, first=first, images=batch))
             first += len(batch)
         expiring = sum(choice.rule.action == "expire" for choice in choices)
         archiving = len(choices) - expiring
@@ -108,7 +108,7 @@ class LifecycleJobs:
                 with suppress(ImageReferencedByIndex):
                     self._images.delete(tx, repository, orphan.digest, self._now())
 
-    async def _choose(self, repository_id: int, rules: Sequence[Rule], now: int) -> list[Choice]:
+    async def _choose(self, repository_id: int, rules: Sequence[Rule], now: int) -> list[SelectedImage]:
         selection = Selection(rules, now)
         async with self._database.snapshot() as state:
             after = 0
@@ -119,11 +119,11 @@ class LifecycleJobs:
                 for image in page:
                     selection.add(image)
                 if len(page) < _PAGE:
-                    return selection.choices()
+                    return selection.selected()
                 after = page[-1].id
                 await asyncio.sleep((time.thread_time() - began) * _REST)
 
-    def _apply(self, repository_id: int, text: str, batch: Sequence[Choice], tx: Transaction) -> AppliedBatch:
+    def _apply(self, repository_id: int, text: str, batch: Sequence[SelectedImage], tx: Transaction) -> AppliedBatch:
         """Do what was chosen where it is still right, and the policy still the same; returns what was done."""
         repository = repositories.find_by_id(tx, repository_id)
         policy = rows.find_policy(tx, repository_id)
@@ -131,7 +131,7 @@ class LifecycleJobs:
             return AppliedBatch()
         return AppliedBatch(repository, [choice for choice in batch if self._act(tx, repository, choice, self._now())])
 
-    def _act(self, tx: Transaction, repository: Repository, choice: Choice, now: int) -> bool:
+    def _act(self, tx: Transaction, repository: Repository, choice: SelectedImage, now: int) -> bool:
         current = rows.facts_of(tx, choice.image.id)
         if current is None or not choice.still_holds(current):
             return False

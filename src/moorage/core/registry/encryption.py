@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from moorage.domain.errors import InvalidParameter, Kms
 from moorage.domain.names import Registry
-from moorage.domain.registry.encryption import AES256, Keys
+from moorage.domain.registry.encryption import AES256, KmsKeys
 from moorage.metadata.registry.repositories import RepositorySettings
 
 
-def key_of(keys: Keys, registry: Registry, kind: str, name: str | None) -> str | None:
+def key_of(keys: KmsKeys, registry: Registry, kind: str, name: str | None) -> str | None:
     """The ARN of the key for encryption of a kind, None where the kind has no key. Raises InvalidParameter, Kms."""
     if kind == AES256:
         if name:

@@ -218,7 +218,7 @@ def _needed_layers(
     """
     needed = push.manifest.layers
     found = layers.lock_layers(tx, repository.id, (layer.digest for layer in needed))
-    missing = [layer.digest for layer in needed if layer.digest not in found and not layer.is_elsewhere]
+    missing = [layer.digest for layer in needed if layer.digest not in found and not layer.is_foreign]
     if missing and not push.sparse:
         raise LayersNotFound.for_image(missing, repository.name, repository.registry.account)
     here = [(found[layer.digest].id, layer.media_type) for layer in needed if layer.digest in found]

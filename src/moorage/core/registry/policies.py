@@ -15,7 +15,7 @@ from moorage.domain.errors import (
 )
 from moorage.domain.identity.policies.document import Kind, Policy, accept_policy
 from moorage.domain.identity.policies.elements import BadPolicy
-from moorage.domain.identity.policies.rendering import rendered
+from moorage.domain.identity.policies.rendering import render
 from moorage.domain.names import Registry
 from moorage.metadata.database import Transaction
 from moorage.metadata.identity import accounts as identities
@@ -33,7 +33,7 @@ _INVALID: Final = {
 def checked_repository_policy(tx: Transaction, text: str) -> str:
     """The text of a policy for repositories, as it is kept. Raises InvalidParameter."""
     _accepted(tx, text, Kind.REPOSITORY)
-    return rendered(text)
+    return render(text)
 
 
 def set_repository_policy(tx: Transaction, repository: Repository, text: str) -> str:
@@ -73,7 +73,7 @@ def put_registry_policy(tx: Transaction, registry: Registry, text: str) -> str:
     policy = _accepted(tx, text, Kind.REGISTRY)
     if settings.registry_policy_scope(tx, registry) == "V1" and not policy.actions <= FIRST_SCOPE:
         raise _invalid(_INVALID[Kind.REGISTRY])
-    written = rendered(text)
+    written = render(text)
     policies.put_registry_policy(tx, registry, written)
     return written
 

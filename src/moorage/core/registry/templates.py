@@ -25,7 +25,7 @@ from moorage.domain.errors import (
 )
 from moorage.domain.lifecycle import policy as lifecycle_policy
 from moorage.domain.names import Registry, RepositoryName
-from moorage.domain.registry.encryption import Keys
+from moorage.domain.registry.encryption import KmsKeys
 from moorage.metadata.database import Transaction
 from moorage.metadata.registry import policies as attached
 from moorage.metadata.registry import repositories as rows
@@ -150,7 +150,7 @@ def _with_policy(tx: Transaction, template: Template) -> Template:
     return replace(template, repository_policy=policies.checked_repository_policy(tx, template.repository_policy))
 
 
-def _check(template: Template, registry: Registry, keys: Keys) -> None:
+def _check(template: Template, registry: Registry, keys: KmsKeys) -> None:
     """What CreateRepository refuses, in the words of it and by the error that operations on templates have."""
     if not template.applied_for:
         raise Validation(reason="appliedFor must name at least one occasion")

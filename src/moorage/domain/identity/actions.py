@@ -1,7 +1,7 @@
-"""Which permission each request needs, and for what: the one table of the API's operations and of the docker door.
+"""The permission for each request: one table for the operations of the API and the requests of Docker clients.
 
 Service Authorization Reference, "Actions, resources, and condition keys for Amazon Elastic Container Registry"; ECR
-user guide for what docker clients need.
+user guide for what Docker clients need.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from enum import Enum
 from typing import Final
 
 
-class Target(Enum):
-    """What an operation is about. REPOSITORIES are those that a list names, or all."""
+class PermissionTarget(Enum):
+    """The resource that an operation's permission is for. REPOSITORIES are those in a list, or all."""
 
     REPOSITORY = "repositoryName"
     REPOSITORIES = "repositoryNames"
@@ -24,7 +24,7 @@ class Target(Enum):
 @dataclass(frozen=True, slots=True)
 class Permission:
     action: str
-    target: Target
+    target: PermissionTarget
 
 
 _ON_REPOSITORY: Final = """
@@ -51,29 +51,29 @@ PutSigningConfiguration RegisterPullTimeUpdateExclusion StartReplicationBackfill
 UpdatePullThroughCacheRule UpdateRepositoryCreationTemplate ValidatePullThroughCacheRule
 """
 
-# ECR user guide, "Referrers": the permission is BatchGetImage's.
+# ECR user guide, "Referrers": the permission is that of BatchGetImage.
 _OTHER_ACTIONS: Final = {"ListImageReferrers": "ecr:BatchGetImage"}
 
 
-def _permissions(operations: str, target: Target) -> dict[str, Permission]:
+def _permissions(operations: str, target: PermissionTarget) -> dict[str, Permission]:
     return {name: Permission(_OTHER_ACTIONS.get(name, f"ecr:{name}"), target) for name in operations.split()}
 
 
 OPERATIONS: Final[Mapping[str, Permission]] = {
-    **_permissions(_ON_REPOSITORY, Target.REPOSITORY),
-    **_permissions(_ON_REPOSITORIES, Target.REPOSITORIES),
-    **_permissions(_ON_RESOURCE, Target.RESOURCE),
-    **_permissions(_ON_REGISTRY, Target.REGISTRY),
+    **_permissions(_ON_REPOSITORY, PermissionTarget.REPOSITORY),
+    **_permissions(_ON_REPOSITORIES, PermissionTarget.REPOSITORIES),
+    **_permissions(_ON_RESOURCE, PermissionTarget.RESOURCE),
+    **_permissions(_ON_REGISTRY, PermissionTarget.REGISTRY),
 }
-"""What each of the 62 operations needs."""
+"""The permission for each of the 62 operations."""
 
 TAG_ON_CREATE: Final = "ecr:TagResource"
-"""What CreateRepository needs besides when it brings resource tags."""
+"""The additional permission for CreateRepository with resource tags."""
 
 EVERY_REPOSITORY: Final = "*"
-"""Stands for a repository's name in the ARN that a list of all repositories is about."""
+"""Replaces the repository name in the ARN for a list of all repositories."""
 
-DOCKER: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
+DOCKER_ACTIONS: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
     ("manifests", "GET"): ("ecr:BatchGetImage",),
     ("manifests", "PUT"): ("ecr:PutImage",),
     ("manifests", "DELETE"): ("ecr:BatchDeleteImage",),
@@ -92,8 +92,8 @@ DOCKER: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
     ("referrers", "GET"): ("ecr:BatchGetImage",),
     ("catalog", "GET"): ("ecr:DescribeRepositories",),
 }
-"""What a docker client needs for a resource (`oci/routes.py`) and a method; HEAD is as GET where it is not named.
+"""The permissions for a resource (`oci/routes.py`) and a method; HEAD is like GET unless it is listed.
 
-All of them are needed but for HEAD of a blob, where one is enough: both who pushes and who pulls asks it. A mount needs
-its permission on the repository that it mounts from.
+All listed permissions are required, except for HEAD of a blob, where one is enough, because clients send it before
+pushes and pulls. A mount requires its permission on the source repository.
 """

@@ -1,4 +1,4 @@
-"""Who asks: a user of an account, or whoever assumed a role, with the policies that say what they may do."""
+"""The caller of a request: a user or a session of a role, with its policies."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from moorage.domain.identity.policies.document import Policy
 from moorage.domain.names import Registry
 
 ROOT = "root"
-"""The name of each account's first user, who may do everything in the account."""
+"""The name of each account's first user, who can do everything in the account."""
 
 
 @dataclass(frozen=True, slots=True)
 class AssumedRole:
-    """A role that somebody assumed; `session` is the name that they gave to that."""
+    """An assumed role; `session` is the session name."""
 
     name: str
     path: str
@@ -23,11 +23,11 @@ class AssumedRole:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """An authenticated user, or a session of a role, and the access key used.
+    """An authenticated user or role session, and the access key used.
 
-    `region` is where the request or the token was made for. `policies` are those of the identity; `session_policies`
-    restrict them further, None does not. `issued_at` is the time of temporary credentials, in microseconds. In a role,
-    `user_id` is `AROA…:SESSION`, there is no `user_name`, and `key` is empty if an identity token was the proof.
+    `region` is the Region of the request or token. `policies` are those of the identity; `session_policies` restrict
+    them further, unless None. `issued_at` is the time of temporary credentials, in microseconds. For a role session,
+    `user_id` is `AROA…:SESSION`, `user_name` is empty, and `key` is empty if an identity token was presented.
     """
 
     account: str
@@ -42,7 +42,7 @@ class Caller:
     role: AssumedRole | None = None
 
     def in_region(self, region: str) -> Caller:
-        """The same caller, asking in a region: on the way of every request, so not by `dataclasses.replace`."""
+        """A copy with another Region. Every request needs it, so it does not use the slower `dataclasses.replace`."""
         return Caller(
             self.account,
             region,
@@ -58,7 +58,7 @@ class Caller:
 
     @property
     def registry(self) -> Registry:
-        """The caller's own registry: what a request without `registryId` speaks about."""
+        """The caller's own registry, used for requests without `registryId`."""
         return Registry(self.account, self.region)
 
     @property
@@ -73,7 +73,7 @@ class Caller:
 
     @property
     def principal_arn(self) -> str:
-        """`aws:PrincipalArn`: of a session the role's."""
+        """`aws:PrincipalArn`: for a session, the ARN of its role."""
         if self.role is not None:
             return f"arn:aws:iam::{self.account}:role{self.role.path}{self.role.name}"
         return self.arn
@@ -87,11 +87,11 @@ class Caller:
 
     @property
     def unique_id(self) -> str:
-        """`aws:userid`: of the root user the account."""
+        """`aws:userid`: for the root user, the account."""
         return self.account if self.is_root else self.user_id
 
     @property
     def names(self) -> frozenset[str]:
-        """Each name by which the Principal element of a policy may mean this caller: itself, its role, its account."""
+        """All names that a Principal element can use for this caller: itself, its role, its account."""
         whole = f"AWS:arn:aws:iam::{self.account}:{ROOT}"
         return frozenset({f"AWS:{self.arn}", f"AWS:{self.principal_arn}", whole})

@@ -1,6 +1,6 @@
-"""The policies that AWS manages for ECR (AWS managed policy reference: AmazonEC2ContainerRegistry…).
+"""AWS managed policies for ECR (AWS managed policy reference: AmazonEC2ContainerRegistry…).
 
-AmazonEC2ContainerRegistryFullAccess also speaks of CloudTrail and service-linked roles; here is what it says of ECR.
+AmazonEC2ContainerRegistryFullAccess also covers CloudTrail and service-linked roles; here it has only the ECR part.
 """
 
 from __future__ import annotations
@@ -84,4 +84,4 @@ MANAGED_POLICIES: Final[dict[str, str]] = {
     "AmazonEC2ContainerRegistryPowerUser": _POWER_USER,
     "AmazonEC2ContainerRegistryFullAccess": _FULL_ACCESS,
 }
-"""The text of each."""
+"""The documents by policy name."""

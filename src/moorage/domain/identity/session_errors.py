@@ -6,40 +6,40 @@ from moorage.domain.errors import Refusal
 
 
 class TokenServiceRefusal(Refusal):
-    """A refusal that only STS can answer; ECR and docker clients never meet one."""
+    """A refusal that only STS returns; ECR and Docker clients never get one."""
 
 
 class InvalidIdentityToken(TokenServiceRefusal):
-    """A token of an identity provider that proves nothing."""
+    """An identity token is invalid."""
 
     template = "{reason}"
 
 
 class ExpiredIdentityToken(TokenServiceRefusal):
-    """A token of an identity provider that was good once; STS calls it ExpiredTokenException."""
+    """An identity token has expired; STS calls this ExpiredTokenException."""
 
     template = "Token expired: current date/time must be before the expiration date/time"
 
 
 class WebIdentityDenied(TokenServiceRefusal):
-    """Nothing lets the bearer of a good token assume the role, or there is no such role: STS does not say which."""
+    """The token does not permit to assume the role, or the role does not exist: STS does not reveal which."""
 
     template = "Not authorized to perform sts:AssumeRoleWithWebIdentity"
 
 
 class RootCannotAssume(TokenServiceRefusal):
-    """The root user has no identity that a role could be given to."""
+    """The root user cannot assume roles."""
 
     template = "Roles may not be assumed by root accounts."
 
 
 class MalformedPolicyDocument(TokenServiceRefusal):
-    """A session policy that IAM would not take."""
+    """IAM would reject the session policy."""
 
     template = "{reason}"
 
 
 class SessionTooLong(TokenServiceRefusal):
-    """A duration beyond what the role, or the chain of roles, allows; STS answers ValidationError."""
+    """The duration exceeds the limit of the role or of role chaining; STS returns ValidationError."""
 
     template = "The requested DurationSeconds exceeds the {limit}."

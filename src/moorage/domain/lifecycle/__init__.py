@@ -1,1 +1,1 @@
-"""Lifecycle policies: their grammar, and which images their rules choose. ECR user guide, "Lifecycle policies"."""
+"""Lifecycle policies: their grammar, and the selection of images. ECR user guide, "Lifecycle policies"."""

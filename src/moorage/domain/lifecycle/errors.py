@@ -1,4 +1,4 @@
-"""What lifecycle policies, their previews and storage classes refuse."""
+"""Refusals of lifecycle policies, previews and storage classes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class LifecyclePolicyNotFound(Refusal):
 
 
 class LifecyclePolicyPreviewNotFound(Refusal):
-    """By analogy: no text was captured."""
+    """No text was captured; worded by analogy."""
 
     template = (
         "Lifecycle policy preview does not exist for the repository with name '{repository}' "
@@ -22,7 +22,7 @@ class LifecyclePolicyPreviewNotFound(Refusal):
 
 
 class LifecyclePolicyPreviewInProgress(Refusal):
-    """The words of the API reference: no text was captured."""
+    """No text was captured; worded as in the API reference."""
 
     template = "The previous lifecycle policy preview request has not completed. Wait and try again."
 

@@ -3,14 +3,14 @@
     { "rules": [ { "rulePriority": 1,                                     1 to 50 rules
                    "description": "…",                                    optional
                    "selection": { "tagStatus": "tagged",                  or untagged, any
-                                  "tagPatternList": ["v*"],               or tagPrefixList: one of them with tagged only
+                                  "tagPatternList": ["v*"],               or tagPrefixList; one, with tagged only
                                   "storageClass": "standard",             or archive
                                   "countType": "imageCountMoreThan",      or sinceImagePushed, …Pulled, …Transitioned
                                   "countUnit": "days",                    with since… only
                                   "countNumber": 10 },
                    "action": { "type": "expire" } } ] }                   or transition, to targetStorageClass archive
 
-Rules within a member refuse in the validator's words; no text of ECR was captured for those between rules.
+Errors within a member have the text of ECR's validator. No text of ECR was captured for errors between rules.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from moorage.domain.lifecycle import schema
 from moorage.domain.lifecycle.schema import invalid
 
 RULE_LIMIT: Final = 50
-"""ECR quotas: rules of a lifecycle policy."""
+"""Maximum number of rules in a policy (ECR quotas)."""
 
 STAR_LIMIT: Final = 4
-"""Wildcards in one tag pattern (ECR user guide, "Lifecycle policy properties")."""
+"""Maximum number of wildcards in a tag pattern (ECR user guide, "Lifecycle policy properties")."""
 
 _DESCRIPTION_LENGTHS: Final = range(257)
 _TAG_LENGTHS: Final = range(1, 301)
-"""Of prefixes and patterns: what the shape of a tag allows. An empty prefix would be every tag: it names none."""
+"""Lengths of prefixes and patterns, those of a tag. An empty prefix would match every tag, so it is rejected."""
 
 _RULE: Final = ("rulePriority", "description", "selection", "action")
 _SELECTION: Final = (
@@ -46,61 +46,61 @@ _SELECTION: Final = (
     "countNumber",
 )
 _ACTION: Final = ("type", "targetStorageClass")
-"""The members in the order in which ECR returns them."""
+"""The members, in the order in which ECR returns them."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Count:
-    """What goes with a countType."""
+class _CountType:
+    """The requirements of a countType."""
 
     storage_class: str
     has_unit: bool
     actions: frozenset[str]
-    least: int = 1
+    minimum: int = 1
 
 
 _BOTH: Final = frozenset({"expire", "transition"})
-_COUNTS: Final[Mapping[str, _Count]] = {
-    "imageCountMoreThan": _Count("standard", has_unit=False, actions=_BOTH),
-    "sinceImagePushed": _Count("standard", has_unit=True, actions=_BOTH),
-    "sinceImagePulled": _Count("standard", has_unit=True, actions=frozenset({"transition"})),
-    # Archived images are kept for 90 days at least (ECR user guide, "Lifecycle policy properties", countNumber).
-    "sinceImageTransitioned": _Count("archive", has_unit=True, actions=frozenset({"expire"}), least=90),
+_COUNTS: Final[Mapping[str, _CountType]] = {
+    "imageCountMoreThan": _CountType("standard", has_unit=False, actions=_BOTH),
+    "sinceImagePushed": _CountType("standard", has_unit=True, actions=_BOTH),
+    "sinceImagePulled": _CountType("standard", has_unit=True, actions=frozenset({"transition"})),
+    # Archived images are kept for at least 90 days (ECR user guide, "Lifecycle policy properties", countNumber).
+    "sinceImageTransitioned": _CountType("archive", has_unit=True, actions=frozenset({"expire"}), minimum=90),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule, checked. Only rules with the tag status `tagged` have prefixes or patterns."""
+    """A checked rule. Only rules with the tag status `tagged` have prefixes or patterns."""
 
     priority: int
     tag_status: str
     prefixes: tuple[str, ...]
     patterns: tuple[str, ...]
-    of_archived: bool
+    for_archived: bool
     count_type: str
     count_number: int
     action: str
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
-    """A lifecycle policy. `rules` stand by ascending priority; `text` is as ECR returns it."""
+class LifecyclePolicy:
+    """A lifecycle policy. `rules` are sorted by ascending priority; `text` is what ECR returns."""
 
     rules: tuple[Rule, ...]
     text: str
 
 
-def parse(text: str) -> Policy:
-    """Raises InvalidParameter."""
+def parse(text: str) -> LifecyclePolicy:
+    """Read a policy. Raises InvalidParameter."""
     document = schema.members(schema.decoded(text), required=("rules",))
     items = schema.array(document["rules"], range(1, RULE_LIMIT + 1))
     rules = [_rule(item) for item in items]
     _check_priorities(rules)
     for archived in (False, True):
-        _check_tag_requirements([rule for rule in rules if rule.of_archived == archived])
+        _check_tag_requirements([rule for rule in rules if rule.for_archived == archived])
     compact = msgspec.json.encode({"rules": [_ordered_rule(item) for item in items]}).decode()
-    return Policy(tuple(sorted(rules, key=lambda rule: rule.priority)), compact)
+    return LifecyclePolicy(tuple(sorted(rules, key=lambda rule: rule.priority)), compact)
 
 
 # --- One rule ---------------------------------------------------------------------------------------------------
@@ -108,7 +108,7 @@ def parse(text: str) -> Policy:
 
 def _rule(item: Any) -> Rule:
     found = schema.members(item, required=("action", "rulePriority", "selection"), optional=("description",))
-    priority = schema.integer(found["rulePriority"], least=1)
+    priority = schema.integer(found["rulePriority"], minimum=1)
     if "description" in found:
         schema.string(found["description"], _DESCRIPTION_LENGTHS)
     selection = _selection(found["selection"])
@@ -121,7 +121,7 @@ def _rule(item: Any) -> Rule:
         tag_status=selection["tagStatus"],
         prefixes=tuple(selection.get("tagPrefixList", ())),
         patterns=tuple(selection.get("tagPatternList", ())),
-        of_archived=count.storage_class == "archive",
+        for_archived=count.storage_class == "archive",
         count_type=selection["countType"],
         count_number=selection["countNumber"],
         action=action,
@@ -138,7 +138,7 @@ def _selection(value: Any) -> Mapping[str, Any]:
         raise schema.no_alternative(len(_COUNTS))
     schema.one_of(found["tagStatus"], ("any", "tagged", "untagged"))
     count = _COUNTS[schema.one_of(found["countType"], _COUNTS)]
-    schema.integer(found["countNumber"], least=count.least)
+    schema.integer(found["countNumber"], minimum=count.minimum)
     if "countUnit" in found:
         schema.one_of(found["countUnit"], ("days",))
     storage_class = schema.one_of(found.get("storageClass", "standard"), ("archive", "standard"))
@@ -157,7 +157,7 @@ def _check_tags(value: Any) -> None:
 
 
 def _has_right_tags(selection: Mapping[str, Any]) -> bool:
-    """One list of tags with the status `tagged`, and none with the others."""
+    """Whether `tagged` comes with exactly one list of tags, and other statuses with none."""
     lists = len({"tagPatternList", "tagPrefixList"} & selection.keys())
     return lists == (1 if selection["tagStatus"] == "tagged" else 0)
 
@@ -181,7 +181,7 @@ def _check_priorities(rules: list[Rule]) -> None:
 
 
 def _check_tag_requirements(rules: list[Rule]) -> None:
-    """What the rules of one storage class must not have in common."""
+    """Check the tag requirements of the rules of one storage class against each other."""
     last = max((rule.priority for rule in rules), default=0)
     if any(rule.tag_status == "any" and rule.priority < last for rule in rules):
         raise invalid("a rule with the tagStatus any must have the highest rulePriority of its storage class")

@@ -1,6 +1,6 @@
-"""The tag requirements of a rule, as a function that says of an image's tags whether the rule sees the image.
+"""The tag requirements of a rule, as a function that decides from an image's tags whether the rule sees the image.
 
-It is asked once for each rule and each image of a repository, so whatever does not depend on the tags is done before.
+It is called for each rule and each image of a repository, so everything independent of the tags is computed before.
 """
 
 from __future__ import annotations
@@ -13,15 +13,18 @@ Requirement = Callable[[tuple[str, ...]], bool]
 
 
 def requirement_of(rule: Rule) -> Requirement:
-    """Whether tags meet *every* prefix and pattern of the rule, each by one of them (not every tag must meet one)."""
+    """A function that tests tags: *every* prefix and pattern of the rule must be met by one of them."""
     match rule.tag_status:
         case "any":
             return _anything
         case "untagged":
             return _nothing
         case _:
-            wanted = [*(_with_prefix(prefix) for prefix in rule.prefixes), *(_like(text) for text in rule.patterns)]
-            return wanted[0] if len(wanted) == 1 else _every(wanted)
+            requirements = [
+                *(_with_prefix(prefix) for prefix in rule.prefixes),
+                *(_like(text) for text in rule.patterns),
+            ]
+            return requirements[0] if len(requirements) == 1 else _every(requirements)
 
 
 def _anything(_tags: tuple[str, ...]) -> bool:
@@ -32,11 +35,11 @@ def _nothing(tags: tuple[str, ...]) -> bool:
     return not tags
 
 
-def _every(wanted: Iterable[Requirement]) -> Requirement:
-    requirements = tuple(wanted)
+def _every(each: Iterable[Requirement]) -> Requirement:
+    requirements = tuple(each)
 
     def meet(tags: tuple[str, ...]) -> bool:
-        for requirement in requirements:  # noqa: SIM110 - a generator costs more than what it would ask
+        for requirement in requirements:  # noqa: SIM110 - a generator costs more than the requirements
             if not requirement(tags):
                 return False
         return True
@@ -55,7 +58,7 @@ def _with_prefix(prefix: str) -> Requirement:
 
 
 def _like(pattern: str) -> Requirement:
-    """`*` is any run of characters, also none; the pattern is met by a tag as a whole."""
+    """A requirement with wildcards: `*` matches any number of characters, and the whole tag must match."""
     first, *pieces = pattern.split("*")
     if not pieces:
         return lambda tags: pattern in tags
@@ -76,7 +79,7 @@ def _like(pattern: str) -> Requirement:
 
 
 def _in_order(pieces: Iterable[str], tag: str, position: int, end: int) -> bool:
-    """Whether the tag has these pieces one behind the other, between two positions. Linear for each of them."""
+    """Whether the tag has these pieces in order between two positions. Linear for each piece."""
     for piece in pieces:
         found = tag.find(piece, position, end)
         if found < 0:

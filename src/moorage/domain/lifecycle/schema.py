@@ -1,4 +1,4 @@
-"""Checks of JSON values that refuse in the words of ECR's validator, the JSON schema library of Java (fge)."""
+"""Checks of JSON values, with the error texts of ECR's validator, the JSON schema library of Java (fge)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _TYPES: Final = {bool: "boolean", int: "integer", float: "number", str: "string"
 
 
 def invalid(reason: str) -> InvalidParameter:
-    """The refusal of a lifecycle policy."""
+    """The refusal of an invalid lifecycle policy."""
     return InvalidParameter(
         parameter="LifecyclePolicyText", constraint=f"Lifecycle policy validation failure: {reason}"
     )
@@ -28,7 +28,7 @@ def decoded(text: str) -> Any:
 
 
 def members(value: Any, required: Collection[str], optional: Collection[str] = ()) -> Mapping[str, Any]:
-    """An object that has all of the required members, and no others than the optional ones. Raises InvalidParameter."""
+    """Check that an object has all required members and no others than the optional ones. Raises InvalidParameter."""
     typed(value, dict)
     missing = sorted(name for name in required if name not in value)
     if missing:
@@ -41,7 +41,7 @@ def members(value: Any, required: Collection[str], optional: Collection[str] = (
 
 
 def typed(value: Any, kind: type) -> Any:
-    """A value of that type; a boolean is no integer. Raises InvalidParameter."""
+    """Check the type of a value; a boolean is not an integer. Raises InvalidParameter."""
     if type(value) is not kind:
         found = _TYPES.get(type(value), "null")
         raise invalid(
@@ -50,16 +50,16 @@ def typed(value: Any, kind: type) -> Any:
     return value
 
 
-def integer(value: Any, least: int) -> int:
-    """Raises InvalidParameter."""
+def integer(value: Any, minimum: int) -> int:
+    """Check an integer. Raises InvalidParameter."""
     number: int = typed(value, int)
-    if number < least:
-        raise invalid(f"numeric instance is lower than the required minimum (minimum: {least}, found: {number})")
+    if number < minimum:
+        raise invalid(f"numeric instance is lower than the required minimum (minimum: {minimum}, found: {number})")
     return number
 
 
 def string(value: Any, lengths: range) -> str:
-    """Raises InvalidParameter."""
+    """Check a string and its length. Raises InvalidParameter."""
     text: str = typed(value, str)
     if len(text) < lengths.start:
         raise invalid(f'string "{text}" is too short (length: {len(text)}, required minimum: {lengths.start})')
@@ -69,7 +69,7 @@ def string(value: Any, lengths: range) -> str:
 
 
 def array(value: Any, lengths: range) -> list[Any]:
-    """Raises InvalidParameter."""
+    """Check an array and its length. Raises InvalidParameter."""
     items: list[Any] = typed(value, list)
     if len(items) < lengths.start:
         limit = f"at least {lengths.start}"
@@ -81,7 +81,7 @@ def array(value: Any, lengths: range) -> list[Any]:
 
 
 def one_of(value: Any, values: Collection[str]) -> str:
-    """Raises InvalidParameter."""
+    """Check that a string is one of the values. Raises InvalidParameter."""
     text: str = typed(value, str)
     if text not in values:
         possible = ", ".join(f'"{one}"' for one in sorted(values))
@@ -90,7 +90,7 @@ def one_of(value: Any, values: Collection[str]) -> str:
 
 
 def no_alternative(number: int) -> InvalidParameter:
-    """The refusal of an object that is none of so many alternatives; the validator does not say why not."""
+    """The refusal of an object that matches none of so many schemas; the validator gives no further reason."""
     return invalid(f"instance failed to match exactly one schema (matched 0 out of {number})")
 
 

@@ -1,1 +1,1 @@
-"""Manifests, encryption and quotas: facts about the contents of a registry."""
+"""Manifests, encryption, quotas and settings: values and rules for the contents of a registry."""

@@ -1,7 +1,7 @@
-"""What ECR calls account settings, although each region has its own: names, values, and what holds until one is put.
+"""Account settings, which ECR keeps per Region: their names, values and defaults.
 
-ECR's own default for BLOB_MOUNTING is DISABLED (user guide, "Blob mounting"). Here mounts are on, as clients know them
-of other registries: one whose mount is refused sends bytes that the registry has.
+ECR's own default for BLOB_MOUNTING is DISABLED (user guide, "Blob mounting"). Here it is ENABLED, because clients know
+mounts from other registries: a client whose mount is rejected uploads bytes that the registry already has.
 """
 
 from __future__ import annotations
@@ -22,5 +22,5 @@ VALUES: Final[Mapping[str, tuple[str, ...]]] = {
 
 
 def default_of(name: str) -> str:
-    """What a setting is until somebody puts it."""
+    """The value of a setting that was never put."""
     return VALUES[name][0]

@@ -1,4 +1,4 @@
-"""The KMS keys that a server accepts: KMS itself is another service, so whoever runs the server names them."""
+"""The KMS keys that a server accepts. The operator lists them, because KMS itself is another service."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Final
 from moorage.domain.names import Registry
 
 AES256: Final = "AES256"
-"""What ECR does without being asked: keys of S3, which have no name."""
+"""ECR's default encryption, with keys of S3 that have no name."""
 
 _ARN = re.compile(r"arn:aws[a-z-]*:kms:([a-z0-9-]{2,25}):(\d{12}):(key/[A-Za-z0-9-]+|alias/[A-Za-z0-9/_-]+)", re.ASCII)
 _ALIAS = re.compile(r"alias/[A-Za-z0-9/_-]+", re.ASCII)
 _MANAGED: Final = "alias/aws/ecr"
 
 
-class Keys:
-    """Keys by all the names that KMS has for them: id, ARN, alias, ARN of the alias (KMS, "Key identifiers")."""
+class KmsKeys:
+    """KMS keys, found by any identifier of KMS: id, ARN, alias, ARN of the alias (KMS, "Key identifiers")."""
 
     def __init__(self, entries: Iterable[str] = ()) -> None:
         """Each entry is a key's ARN, or `alias/NAME=ARN`. Raises ValueError for anything else."""
@@ -34,9 +34,9 @@ class Keys:
                 self._named[owner, alias] = arn
 
     def resolve(self, registry: Registry, name: str | None) -> str | None:
-        """The ARN of the key that a registry may use under `name`; without one, that of the key AWS manages for ECR.
+        """The ARN of the key that a registry may use under `name`. Without a name, the AWS managed key for ECR.
 
-        None for a key that is not known, or that is in another region (user guide, "Encryption at rest").
+        None for an unknown key, and for a key in another Region (user guide, "Encryption at rest").
         """
         found = _ARN.fullmatch(name or _MANAGED)
         if found is None:
@@ -54,6 +54,6 @@ class Keys:
 
 
 def _managed_by_aws(registry: Registry) -> str:
-    """The key behind `aws/ecr` of an account in a region: always the same one, as in KMS."""
+    """The key of an account's `aws/ecr` alias in a Region; always the same, as in KMS."""
     name = f"arn:aws:kms:{registry.region}:{registry.account}:"
     return f"{name}key/{uuid.uuid5(uuid.NAMESPACE_URL, name + _MANAGED)}"

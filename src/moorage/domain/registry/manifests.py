@@ -1,6 +1,6 @@
-"""What a manifest says: its kind, what it refers to, and how large that is. Its bytes are never rewritten.
+"""Parsing of manifests: their kind, references and size. The bytes are never rewritten.
 
-Media types: OCI image-spec (manifest.md, image-index.md, media-types.md) and docker's image manifest V2, schema 2.
+Media types: OCI image-spec (manifest.md, image-index.md, media-types.md) and Docker image manifest V2, schema 2.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from moorage.domain.errors import DigestInvalid, ManifestInvalid
 from moorage.domain.names import Digest
 
 MANIFEST_LIMIT: Final = 4_194_304
-"""Bytes a manifest may have: PutImage's shape, and the least that the distribution-spec asks of a registry."""
+"""Maximum size of a manifest in bytes: the limit of PutImage, and the minimum that the distribution-spec requires."""
 
 _DESCRIPTOR_LIMIT: Final = 10_000
 _DEPTH_LIMIT: Final = 64
@@ -30,7 +30,7 @@ INDEX_TYPES: Final = frozenset({DOCKER_INDEX, OCI_INDEX})
 
 
 class Descriptor(msgspec.Struct, frozen=True, rename="camel"):
-    """A reference to content by digest (image-spec, descriptor.md); members we do not use are ignored."""
+    """A reference to content by digest (image-spec, descriptor.md). Members that we do not use are ignored."""
 
     media_type: str
     digest: str
@@ -38,8 +38,8 @@ class Descriptor(msgspec.Struct, frozen=True, rename="camel"):
     urls: list[str] | None = None
 
     @property
-    def is_elsewhere(self) -> bool:
-        """Layers that registries need not hold: docker's foreign and OCI's non-distributable ones."""
+    def is_foreign(self) -> bool:
+        """Whether a registry need not have the layer: Docker's foreign and OCI's non-distributable layers."""
         return "foreign" in self.media_type or "nondistributable" in self.media_type
 
 
@@ -56,7 +56,7 @@ class _Document(msgspec.Struct, rename="camel"):
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """A parsed manifest. `layers` are the blobs it needs, its config first; `children` the manifests it lists."""
+    """A parsed manifest. `layers` are the blobs it needs, config first; `children` the manifests it lists."""
 
     media_type: str
     artifact_type: str | None
@@ -71,15 +71,15 @@ class Manifest:
 
     @property
     def size(self) -> int:
-        """Bytes of the config and the layers, as ECR counts an image (`imageSizeInBytes`)."""
+        """The size of config and layers in bytes, as ECR computes `imageSizeInBytes`."""
         return sum(layer.size for layer in self.layers)
 
 
 def parse_manifest(body: bytes, media_type: str | None) -> Manifest:
-    """Read a manifest; `media_type` is what the client says it is (Content-Type, imageManifestMediaType).
+    """Read a manifest. `media_type` is the client's claim (Content-Type, imageManifestMediaType).
 
-    Raises ManifestInvalid: no JSON, not of an accepted kind, or saying two things at once (CVE-2021-41190: the same
-    bytes must not read as an image here and as an index there).
+    Raises ManifestInvalid for a body that is not JSON, is not of an accepted kind, or is ambiguous (CVE-2021-41190:
+    the same bytes must not be an image here and an index elsewhere).
     """
     document = _decode(body)
     kind = _media_type(document, media_type)
@@ -98,7 +98,7 @@ def _decode(body: bytes) -> _Document:
 
 
 def _depth(body: bytes) -> int:
-    """How deep the document is nested, as far as it matters; measured only where there are enough brackets for it."""
+    """The nesting depth of the document; measured only if it has enough brackets to exceed the limit."""
     if body.count(b"{") + body.count(b"[") <= _DEPTH_LIMIT:
         return 0
     return _nesting(msgspec.json.decode(body))

@@ -1,4 +1,4 @@
-"""How much there may be of what people make; the defaults are ECR's numbers (user guide, "Service quotas")."""
+"""Quotas. The defaults are ECR's numbers (user guide, "Service quotas")."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from moorage.domain.errors import LimitExceeded
 
 @dataclass(frozen=True, slots=True)
 class Quotas:
-    """One number for each thing; `creation_templates` is not published, and is that of pull-through cache rules."""
+    """The maximum numbers. `creation_templates` is not published; it is that of pull-through cache rules."""
 
     repositories: int = 100_000
     images_per_repository: int = 100_000
@@ -32,10 +32,10 @@ class Quotas:
         return given
 
     def check(self, name: str, count: int) -> None:
-        """Raise LimitExceeded when there would be `count` of what a field names, and that is too many."""
+        """Raise LimitExceeded if `count`, the number after the change, is above the quota `name`."""
         limit: int = getattr(self, name)
         if count > limit:
             exceeded = f"{limit} {name.replace('_', ' ')}"
-            # The text is that of the API reference about the error; no answer of ECR was captured.
+            # The text of the API reference for this error; no response of ECR was captured.
             reason = "The operation did not succeed because it would have exceeded a service limit for your account"
             raise LimitExceeded(reason=f"{reason}: {exceeded}")

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from moorage.domain.lifecycle.selection import Choice, Facts
+from moorage.domain.lifecycle.selection import ImageFacts, SelectedImage
 from moorage.metadata.database import Transaction
 from moorage.metadata.registry.images import ACTIVE, ARCHIVED
 
@@ -57,7 +57,7 @@ def record_evaluation(tx: Transaction, repository_id: int, text: str, now: int) 
     )
 
 
-# --- Facts that the rules test ------------------------------------------------------------------------------------
+# --- Facts that the rules test ----------------------------------------------------------------------------------
 
 _FACTS: Final = """
     i.id, i.digest, i.pushed_at, i.last_activated_at, i.last_pulled_at, i.last_archived_at, i.status,
@@ -80,20 +80,20 @@ ORDER BY i.id
 _ONE_IMAGE: Final = f"SELECT {_FACTS}, t.name FROM image i LEFT JOIN tag t ON t.image_id = i.id WHERE i.id = :image"
 
 
-def page_of_facts(tx: Transaction, repository_id: int, after: int, limit: int) -> list[Facts]:
+def page_of_facts(tx: Transaction, repository_id: int, after: int, limit: int) -> list[ImageFacts]:
     """At most `limit` images without a subject, with ids after `after`, oldest push first."""
     return _facts(tx.all(_PAGE, repository=repository_id, after=after, limit=limit))
 
 
-def facts_of(tx: Transaction, image_id: int) -> Facts | None:
+def facts_of(tx: Transaction, image_id: int) -> ImageFacts | None:
     """The facts of one image as it is now; None when it is gone."""
     found = _facts(tx.all(_ONE_IMAGE, image=image_id))
     return found[0] if found else None
 
 
-def _facts(rows: list[tuple[Any, ...]]) -> list[Facts]:
+def _facts(rows: list[tuple[Any, ...]]) -> list[ImageFacts]:
     """Group rows, one per tag, into one fact per image. Sorts the tags, because the engines sort differently."""
-    found: list[Facts] = []
+    found: list[ImageFacts] = []
     tags: list[str] = []
     last: tuple[Any, ...] | None = None
     for row in rows:
@@ -106,9 +106,9 @@ def _facts(rows: list[tuple[Any, ...]]) -> list[Facts]:
     return [*found, _image_facts(last, tags)] if last is not None else found
 
 
-def _image_facts(row: tuple[Any, ...], tags: list[str]) -> Facts:
+def _image_facts(row: tuple[Any, ...], tags: list[str]) -> ImageFacts:
     listed = row[7]
-    return Facts._make((*row[:6], row[6] == ARCHIVED, listed is not None, listed == ACTIVE, tuple(sorted(tags))))
+    return ImageFacts._make((*row[:6], row[6] == ARCHIVED, listed is not None, listed == ACTIVE, tuple(sorted(tags))))
 
 
 # --- Previews ---------------------------------------------------------------------------------------------------
@@ -166,7 +166,7 @@ def clear_results(tx: Transaction, repository_id: int) -> None:
     tx.run("DELETE FROM lifecycle_preview_result WHERE repository_id = :repository", repository=repository_id)
 
 
-def add_results(tx: Transaction, repository_id: int, first: int, choices: Iterable[Choice]) -> None:
+def add_results(tx: Transaction, repository_id: int, first: int, images: Iterable[SelectedImage]) -> None:
     """Add results from position `first` on; does nothing if the preview was deleted with its repository."""
     if find_preview(tx, repository_id) is None:
         return
@@ -177,14 +177,14 @@ def add_results(tx: Transaction, repository_id: int, first: int, choices: Iterab
             {
                 "repository": repository_id,
                 "position": position,
-                "digest": choice.image.digest,
-                "tags": msgspec.json.encode(choice.image.tags).decode(),
-                "pushed_at": choice.image.pushed_at,
-                "is_archived": int(choice.image.is_archived),
-                "action": choice.rule.action,
-                "priority": choice.rule.priority,
+                "digest": selected.image.digest,
+                "tags": msgspec.json.encode(selected.image.tags).decode(),
+                "pushed_at": selected.image.pushed_at,
+                "is_archived": int(selected.image.is_archived),
+                "action": selected.rule.action,
+                "priority": selected.rule.priority,
             }
-            for position, choice in enumerate(choices, start=first)
+            for position, selected in enumerate(images, start=first)
         ],
     )
 

@@ -1,4 +1,4 @@
-"""The elements of a statement, read from JSON."""
+"""Parsing of the elements of a statement from JSON."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from moorage.domain.identity.policies.conditions import Condition, parse_operator
-from moorage.domain.identity.policies.patterns import BadPattern, Template, parse_template
+from moorage.domain.identity.policies.patterns import BadPattern, Pattern, parse_pattern
 from moorage.domain.identity.policies.statements import (
     EVERYONE,
     MEMBERS,
@@ -32,12 +32,12 @@ _IDENTITY_SID: Final = re.compile(r"[A-Za-z0-9]*", re.ASCII)
 
 
 class BadPolicy(ValueError):
-    """A policy that IAM would not take; the text says why."""
+    """IAM would reject the policy; the text gives the reason."""
 
 
 @dataclass(frozen=True, slots=True)
-class Reader:
-    """Reads statements of one policy: whether it has variables, and which elements its kind has."""
+class StatementParser:
+    """Parses the statements of one policy: whether it has variables, and which elements its kind has."""
 
     variables: bool
     principal: bool
@@ -45,7 +45,7 @@ class Reader:
     services: frozenset[str]
 
     def statement(self, position: int, item: object) -> Statement:
-        """Raises BadPolicy."""
+        """Parse a statement. Raises BadPolicy."""
         members = _object(item, "a statement")
         for member in members:
             if member not in MEMBERS:
@@ -66,7 +66,7 @@ class Reader:
     def _sid(self, sid: object) -> str | None:
         if sid is None or (isinstance(sid, str) and (self.principal or _IDENTITY_SID.fullmatch(sid))):
             return sid
-        raise BadPolicy("Sid must be a text of letters and digits")
+        raise BadPolicy("Sid may contain only letters and digits")
 
     def _actions(self, members: dict[str, Any]) -> Actions:
         negated, value = _either(members, "Action")
@@ -74,16 +74,16 @@ class Reader:
         for text in texts:
             found = _ACTION.fullmatch(text)
             if text != "*" and (found is None or (self.services and found[1].lower() not in self.services)):
-                raise BadPolicy(f"no action that this policy may name: {text[:100]}")
+                raise BadPolicy(f"this policy cannot name the action {text[:100]}")
         return Actions(tuple(texts), negated=negated)
 
     def _principals(self, members: dict[str, Any], effect: Effect) -> Principals | None:
         if not self.principal:
-            _refuse(members, "Principal")
+            _reject_element(members, "Principal")
             return None
         negated, value = _either(members, "Principal")
         if negated and effect is Effect.ALLOW:
-            raise BadPolicy("NotPrincipal goes with Deny only")
+            raise BadPolicy("NotPrincipal can be used with Deny only")
         if value == "*":
             return Principals(frozenset({EVERYONE}), negated)
         names = [
@@ -93,53 +93,53 @@ class Reader:
             for text in _texts(texts, "Principal")
         ]
         if not names:
-            raise BadPolicy("Principal names nobody")
+            raise BadPolicy("Principal must not be empty")
         return Principals(frozenset(names), negated)
 
     def _resources(self, members: dict[str, Any]) -> Resources | None:
         if not self.resource:
-            _refuse(members, "Resource")
+            _reject_element(members, "Resource")
             return None
         negated, value = _either(members, "Resource")
         texts = _texts(value, "Resource")
         for text in texts:
             if text != "*" and not text.startswith("arn:"):
                 raise BadPolicy(f"Resource must be an ARN or *: {text[:100]}")
-        return Resources(tuple(self._template(text) for text in texts), negated=negated)
+        return Resources(tuple(self._pattern(text) for text in texts), negated=negated)
 
     def _conditions(self, value: object) -> tuple[Condition, ...]:
         return tuple(
-            self._condition(operator, key, given)
+            self._condition(operator, key, values)
             for operator, keys in _object(value, "Condition").items()
-            for key, given in _object(keys, "an operator of a Condition").items()
+            for key, values in _object(keys, "an operator of a Condition").items()
         )
 
-    def _condition(self, operator: str, key: str, given: object) -> Condition:
+    def _condition(self, operator: str, key: str, value: object) -> Condition:
         if parse_operator(operator) is None:
-            raise BadPolicy(f"no condition operator: {operator[:100]}")
-        values = tuple(_value(item) for item in (given if isinstance(given, list) else [given]))
+            raise BadPolicy(f"unknown condition operator: {operator[:100]}")
+        values = tuple(_value(item) for item in (value if isinstance(value, list) else [value]))
         if not key or not values:
             raise BadPolicy(f"a condition has no key or no value: {operator[:100]}")
-        return Condition(operator, key, values, tuple(self._template(value) for value in values))
+        return Condition(operator, key, values, tuple(self._pattern(text) for text in values))
 
-    def _template(self, text: str) -> Template:
+    def _pattern(self, text: str) -> Pattern:
         try:
-            return parse_template(text, variables=self.variables)
+            return parse_pattern(text, variables=self.variables)
         except BadPattern as error:
             raise BadPolicy(str(error)) from None
 
 
 def _either(members: dict[str, Any], element: str) -> tuple[bool, Any]:
-    """Whether the element is there in its negated form, and its value. Raises BadPolicy unless one of both is there."""
+    """Whether the negated form of the element is used, and its value. Raises BadPolicy unless one form is used."""
     negated = f"Not{element}"
     if (element in members) == (negated in members):
-        raise BadPolicy(f"a statement has either {element} or {negated}")
+        raise BadPolicy(f"a statement must have either {element} or {negated}")
     return negated in members, members[negated if negated in members else element]
 
 
-def _refuse(members: dict[str, Any], element: str) -> None:
+def _reject_element(members: dict[str, Any], element: str) -> None:
     if element in members or f"Not{element}" in members:
-        raise BadPolicy(f"this policy has no {element}")
+        raise BadPolicy(f"this kind of policy cannot have {element}")
 
 
 def _object(value: object, what: str) -> dict[str, Any]:
@@ -152,24 +152,24 @@ def _texts(value: object, element: str) -> list[str]:
     listed = value if isinstance(value, list) else [value]
     texts = [text for text in listed if isinstance(text, str) and text]
     if not texts or len(texts) != len(listed):
-        raise BadPolicy(f"{element} must be a text or a list of some")
+        raise BadPolicy(f"{element} must be a string or a list of strings")
     return texts
 
 
 def _value(value: object) -> str:
-    """Values of conditions may be numbers and truths, too; IAM reads them as texts."""
+    """A condition value as a string; IAM also accepts numbers and booleans."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, (str, int, float)):
         return str(value)
-    raise BadPolicy("the values of a condition must be texts")
+    raise BadPolicy("the values of a condition must be strings")
 
 
 def _principal_reader(kind: str) -> Callable[[str], str]:
     try:
         return _PRINCIPALS[kind]
     except KeyError:
-        raise BadPolicy(f"no kind of principal: {kind[:100]}") from None
+        raise BadPolicy(f"unknown principal type: {kind[:100]}") from None
 
 
 def _aws(text: str) -> str:
@@ -177,24 +177,24 @@ def _aws(text: str) -> str:
         return EVERYONE
     arn = principal_arn(text)
     if _PRINCIPAL_ARN.fullmatch(arn) is None:
-        raise BadPolicy(f"no principal: {text[:100]}")
+        raise BadPolicy(f"invalid principal: {text[:100]}")
     return f"AWS:{arn}"
 
 
 def principal_arn(text: str) -> str:
-    """The ARN that a principal's text stands for: an account's id is its root user's, as ECR also gives it back."""
+    """The ARN of a principal; an account id means its root user, and ECR returns it as that."""
     return f"arn:aws:iam::{text}:root" if _ACCOUNT.fullmatch(text) else text
 
 
 def _service(text: str) -> str:
     if _SERVICE.fullmatch(text) is None:
-        raise BadPolicy(f"no service: {text[:100]}")
+        raise BadPolicy(f"invalid service: {text[:100]}")
     return f"Service:{text}"
 
 
 def _federated(text: str) -> str:
     if _FEDERATED.fullmatch(text) is None:
-        raise BadPolicy(f"no identity provider: {text[:100]}")
+        raise BadPolicy(f"invalid identity provider: {text[:100]}")
     return f"Federated:{text}"
 
 

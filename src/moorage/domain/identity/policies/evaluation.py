@@ -1,9 +1,9 @@
-"""The decision (IAM user guide, "Policy evaluation logic"): one pure function over policies and a request.
+"""Policy evaluation (IAM user guide, "Policy evaluation logic"): one pure function of policies and an access request.
 
-an explicit deny, wherever it is            denied
+an explicit deny in any policy              denied
 a session policy that does not allow        denied
-the account's own resource                  allowed by an identity policy or by a resource's
-another account's resource                  allowed by both
+a resource of the caller's account          allowed by an identity policy or a resource policy
+a resource of another account               allowed by both
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from functools import lru_cache
 from typing import Final
 
 from moorage.domain.identity.policies.document import Kind, Policy
-from moorage.domain.identity.policies.request import Request
+from moorage.domain.identity.policies.request import PolicyRequest
 from moorage.domain.identity.policies.statements import Effect, Statement
 
 Policies = tuple[Policy, ...]
 
-_REMEMBERED: Final = 4096
-"""Sets of policies, effects and actions of which the statements are remembered."""
+_CACHED_CANDIDATES: Final = 4096
+"""How many combinations of policies, effect and action have their statements cached."""
 
-_ALWAYS_ROOTS: Final = frozenset(
+_ROOT_ALWAYS: Final = frozenset(
     {
         "ecr:SetRepositoryPolicy",
         "ecr:DeleteRepositoryPolicy",
@@ -31,11 +31,11 @@ _ALWAYS_ROOTS: Final = frozenset(
         "ecr:DeleteRegistryPolicy",
     }
 )
-"""What no policy of a resource can take from the root user of its account: the way out of a lock-out."""
+"""Actions that no resource policy can deny to the root user of its account, as a way out of a lock-out."""
 
 
 class Reason(Enum):
-    """Why, in AWS's words where access is denied (IAM user guide, "Troubleshoot access denied error messages")."""
+    """The reason; for denials in AWS's words (IAM user guide, "Troubleshoot access denied error messages")."""
 
     ALLOWED = ""
     IDENTITY_DENY = "with an explicit deny in an identity-based policy"
@@ -50,8 +50,8 @@ class Reason(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Deciding:
-    """A statement that decided, and the policy it is in."""
+class DecidingStatement:
+    """A deciding statement and its policy."""
 
     policy: Policy
     statement: Statement
@@ -59,10 +59,10 @@ class Deciding:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """`deciding` is empty when nothing allowed it, or when the root user needed nothing to allow it."""
+    """`deciding` is empty if no statement allowed the request, or if the root user needed none."""
 
     reason: Reason
-    deciding: tuple[Deciding, ...] = ()
+    deciding: tuple[DecidingStatement, ...] = ()
 
     @property
     def allowed(self) -> bool:
@@ -71,7 +71,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class PolicySet:
-    """All policies that speak about a request. `session` is None for who is not restricted to session policies."""
+    """All policies that apply to a request. `session` is None for callers that session policies do not restrict."""
 
     identity: Policies
     resource: Policies = ()
@@ -86,14 +86,14 @@ _DENIES: Final = {
     Kind.TRUST: Reason.RESOURCE_DENY,
 }
 
-_ROOTS_OWN: Final = Decision(Reason.ALLOWED)
+_ALLOWED_AS_ROOT: Final = Decision(Reason.ALLOWED)
 
 
-def evaluate(request: Request, policies: PolicySet) -> Decision:
-    """Whether the request is allowed, and why."""
+def evaluate(request: PolicyRequest, policies: PolicySet) -> Decision:
+    """Decide whether the request is allowed, and why."""
     resource = policies.resource
-    if (not resource or request.action in _ALWAYS_ROOTS) and _is_owner(request) and policies.session is None:
-        return _ROOTS_OWN
+    if (not resource or request.action in _ROOT_ALWAYS) and _is_owner(request) and policies.session is None:
+        return _ALLOWED_AS_ROOT
     for group in (policies.identity, policies.session or (), resource):
         denied = _first(request, Effect.DENY, group)
         if denied is None:
@@ -108,31 +108,31 @@ def evaluate(request: Request, policies: PolicySet) -> Decision:
     return allowed if by_session is None else Decision(allowed.reason, (*allowed.deciding, by_session))
 
 
-def _is_owner(request: Request) -> bool:
+def _is_owner(request: PolicyRequest) -> bool:
     return request.principal.is_root and request.principal.account == request.account
 
 
-def _allowed(request: Request, policies: PolicySet) -> Decision:
-    """The decision of whoever is not denied, session policies apart."""
+def _allowed(request: PolicyRequest, policies: PolicySet) -> Decision:
+    """The decision without denies and session policies."""
     principal = request.principal
     by_identity = _first(request, Effect.ALLOW, policies.identity)
     trusted = by_identity is not None or principal.is_root
     if principal.account == request.account:
         if trusted:
-            return _decided(by_identity)
+            return _allowed_by(by_identity)
         by_resource = next(_granting(request, policies.resource), None)
-        return Decision(Reason.NO_IDENTITY_ALLOW) if by_resource is None else _decided(by_resource)
+        return Decision(Reason.NO_IDENTITY_ALLOW) if by_resource is None else _allowed_by(by_resource)
     by_resource = _first(request, Effect.ALLOW, policies.resource)
     if by_resource is None:
         return Decision(Reason.NO_RESOURCE_ALLOW)
-    return _decided(by_identity, by_resource) if trusted else Decision(Reason.NO_IDENTITY_ALLOW)
+    return _allowed_by(by_identity, by_resource) if trusted else Decision(Reason.NO_IDENTITY_ALLOW)
 
 
-def _decided(*deciding: Deciding | None) -> Decision:
+def _allowed_by(*deciding: DecidingStatement | None) -> Decision:
     return Decision(Reason.ALLOWED, tuple(found for found in deciding if found is not None))
 
 
-def _first(request: Request, effect: Effect, policies: Policies) -> Deciding | None:
+def _first(request: PolicyRequest, effect: Effect, policies: Policies) -> DecidingStatement | None:
     """The first statement with this effect that applies."""
     for deciding in _candidates(policies, effect, request.action):
         if deciding.statement.applies(request):
@@ -140,23 +140,25 @@ def _first(request: Request, effect: Effect, policies: Policies) -> Deciding | N
     return None
 
 
-@lru_cache(maxsize=_REMEMBERED)
-def _candidates(policies: Policies, effect: Effect, action: str) -> tuple[Deciding, ...]:
+@lru_cache(maxsize=_CACHED_CANDIDATES)
+def _candidates(policies: Policies, effect: Effect, action: str) -> tuple[DecidingStatement, ...]:
     """The statements with this effect that name the action."""
     return tuple(
-        Deciding(policy, statement) for policy in policies for statement in policy.statements_on(effect, action)
+        DecidingStatement(policy, statement)
+        for policy in policies
+        for statement in policy.statements_on(effect, action)
     )
 
 
-def _granting(request: Request, policies: Policies) -> Iterator[Deciding]:
-    """The statements that give a right to someone of the resource's own account.
+def _granting(request: PolicyRequest, policies: Policies) -> Iterator[DecidingStatement]:
+    """The statements that allow the request to a principal of the resource's own account.
 
-    One that names the account as a whole only lets the account's identity policies decide (IAM user guide, "AWS
-    account principals"), which they do anyhow.
+    A statement that names the account as a whole only delegates to the account's identity policies (IAM user guide,
+    "AWS account principals"), which are evaluated anyway.
     """
-    whole = f"AWS:arn:aws:iam::{request.account}:root"
-    names = request.principal.names - {whole}
+    account_root = f"AWS:arn:aws:iam::{request.account}:root"
+    names = request.principal.names - {account_root}
     for deciding in _candidates(policies, Effect.ALLOW, request.action):
         principals = deciding.statement.principals
-        if principals is not None and principals.name(names) and deciding.statement.applies(request):
+        if principals is not None and principals.lists(names) and deciding.statement.applies(request):
             yield deciding

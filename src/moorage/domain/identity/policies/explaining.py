@@ -1,13 +1,13 @@
-"""A decision in words, for people who ask why."""
+"""Explanation of a decision in plain words."""
 
 from __future__ import annotations
 
-from moorage.domain.identity.policies.evaluation import Deciding, Decision
-from moorage.domain.identity.policies.request import Request
+from moorage.domain.identity.policies.evaluation import DecidingStatement, Decision
+from moorage.domain.identity.policies.request import PolicyRequest
 
 
-def explain(request: Request, decision: Decision) -> list[str]:
-    """The decision on the first line, then the statements that decided it, or what was missing."""
+def explain(request: PolicyRequest, decision: Decision) -> list[str]:
+    """The decision on the first line, then the deciding statements or the reason for the denial."""
     verdict = "allowed" if decision.allowed else "denied"
     lines = [f"{verdict}: {request.principal.arn} {request.action} on {request.resource}"]
     lines += [f"  by {_named(deciding)}" for deciding in decision.deciding]
@@ -18,8 +18,8 @@ def explain(request: Request, decision: Decision) -> list[str]:
     return lines
 
 
-def _named(deciding: Deciding) -> str:
-    """`statement 2 (Sid "Pull", Allow) of the repository policy of team/app`; people count from 1."""
+def _named(deciding: DecidingStatement) -> str:
+    """`statement 2 (Sid "Pull", Allow) of the repository policy of team/app`; counted from 1."""
     statement, policy = deciding.statement, deciding.policy
     sid = f'Sid "{statement.sid}", ' if statement.sid else ""
     name = f" {policy.name}" if policy.name else ""

@@ -1,7 +1,6 @@
 """Condition keys and their values (ECR user guide, "Condition keys"; IAM user guide, "Global condition context keys").
 
-A key that is known and has no value for a request is absent, as in IAM; an unknown one raises UnknownKey, and decides
-against the caller.
+A known key without a value is absent, as in IAM. An unknown key raises UnknownKey, which counts against the caller.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from moorage.domain.identity.policies.request import Request
+from moorage.domain.identity.policies.request import PolicyRequest
 
 Values = tuple[str, ...]
 
@@ -18,16 +17,16 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class UnknownKey(LookupError):
-    """A condition key that this program does not know."""
+    """Moorage does not support this condition key."""
 
 
-def values_of(request: Request, key: str) -> Values:
-    """The values of a condition key, in lower case, for a request; none when it is absent. Raises UnknownKey."""
+def values_of(request: PolicyRequest, key: str) -> Values:
+    """The values of a key, given in lower case; empty if the key is absent. Raises UnknownKey."""
     known = _KEYS.get(key)
     if known is not None:
         return known(request)
-    if key in request.request_context.more:
-        return request.request_context.more[key]
+    if key in request.request_context.extra:
+        return request.request_context.extra[key]
     prefix, slash, tag = key.partition("/")
     tags = _TAGS.get(prefix)
     if tags is not None and slash and tag:
@@ -37,18 +36,18 @@ def values_of(request: Request, key: str) -> Values:
     raise UnknownKey(key)
 
 
-def single_value(request: Request, key: str) -> str | None:
-    """The value that a policy variable stands for; None when there is none, or several. Raises UnknownKey."""
+def single_value(request: PolicyRequest, key: str) -> str | None:
+    """The value of a policy variable; None if the key has no value or several. Raises UnknownKey."""
     values = values_of(request, key)
     return values[0] if len(values) == 1 else None
 
 
-def speaks_of_resource_tags(key: str) -> bool:
+def uses_resource_tags(key: str) -> bool:
     return key.startswith(("aws:resourcetag/", "ecr:resourcetag/"))
 
 
 def _tag(tags: Mapping[str, str], key: str) -> Values:
-    """Keys of tags are compared without case, as every condition key is."""
+    """The values of a tag; like all condition keys, tag keys are compared without case."""
     return tuple(value for name, value in tags.items() if name.lower() == key)
 
 
@@ -66,12 +65,12 @@ def _time(microseconds: int | None) -> Values:
     return ((_EPOCH + timedelta(microseconds=microseconds)).strftime("%Y-%m-%dT%H:%M:%SZ"),)
 
 
-def _user_name(request: Request) -> Values:
+def _user_name(request: PolicyRequest) -> Values:
     principal = request.principal
     return _text(principal.user_name) if principal.kind == "User" else ()
 
 
-_KEYS: Final[Mapping[str, Callable[[Request], Values]]] = {
+_KEYS: Final[Mapping[str, Callable[[PolicyRequest], Values]]] = {
     "aws:sourceip": lambda request: _text(request.request_context.source_ip),
     "aws:principalarn": lambda request: _text(request.principal.principal_arn),
     "aws:principalaccount": lambda request: _text(request.principal.account),
@@ -86,13 +85,13 @@ _KEYS: Final[Mapping[str, Callable[[Request], Values]]] = {
     "aws:resourceaccount": lambda request: _text(request.account),
     "aws:tagkeys": lambda request: request.request_context.tag_keys,
     "aws:tokenissuetime": lambda request: _time(request.principal.issued_at),
-    # IAM: the key is there for temporary credentials only, and nobody has a device here.
+    # IAM: only temporary credentials have this key, and there are no MFA devices here.
     "aws:multifactorauthpresent": lambda request: () if request.principal.issued_at is None else ("false",),
     "aws:principalisawsservice": lambda _request: ("false",),
     "aws:viaawsservice": lambda _request: ("false",),
 }
 
-_TAGS: Final[Mapping[str, Callable[[Request], Mapping[str, str]]]] = {
+_TAGS: Final[Mapping[str, Callable[[PolicyRequest], Mapping[str, str]]]] = {
     "aws:resourcetag": lambda request: request.resource_tags,
     "ecr:resourcetag": lambda request: request.resource_tags,
     "aws:requesttag": lambda request: request.request_context.request_tags,
@@ -123,4 +122,4 @@ _ABSENT: Final = frozenset(
         "aws:vpcsourceip",
     }
 )
-"""Keys that no request to this registry has: there are no organizations, no virtual networks, no calling services."""
+"""Keys that no request to this registry has: it has no organizations, virtual networks or calling services."""

@@ -1,7 +1,7 @@
-"""Condition operators: how a value of a policy is compared with one of a request.
+"""Condition operators: comparison of a policy's value with a request's value.
 
-IAM user guide, "IAM JSON policy elements: Condition operators". A value that is not of the operator's type equals
-nothing.
+IAM user guide, "IAM JSON policy elements: Condition operators". A value that does not have the operator's type never
+matches.
 """
 
 from __future__ import annotations
@@ -18,37 +18,37 @@ from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Final, TypeVar
 
-from moorage.domain.identity.policies.patterns import Match, Parts, Wildcard, matcher, spell
+from moorage.domain.identity.policies.patterns import Match, Parts, Wildcard, literal_text, matcher
 
 T = TypeVar("T")
 
 _ARN_SECTIONS: Final = 6
-_LONGEST_NUMBER: Final = 64
+_MAX_NUMBER_LENGTH: Final = 64
 
-# IAM: ISO 8601 as the W3C has it (https://www.w3.org/TR/NOTE-datetime), or seconds since 1970.
+# IAM: ISO 8601 in the W3C profile (https://www.w3.org/TR/NOTE-datetime), or seconds since 1970.
 _DATE: Final = re.compile(r"(\d{4})(-\d\d)?(-\d\d)?(T\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:\d\d))?", re.ASCII)
 _SECONDS: Final = re.compile(r"\d{5,12}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """`build` makes a match from a policy's value. `negated` operators hold when no value matches."""
+    """`build` creates a match from a policy's value. `negated` operators are true when no value matches."""
 
     build: Callable[[Parts], Match]
     negated: bool = False
 
 
 def _string_equals(parts: Parts) -> Match:
-    return spell(parts).__eq__
+    return literal_text(parts).__eq__
 
 
 def _ignoring_case(parts: Parts) -> Match:
-    text = spell(parts).lower()
+    text = literal_text(parts).lower()
     return lambda value: value.lower() == text
 
 
 def _arn_like(parts: Parts) -> Match:
-    """Each of the six sections of an ARN by itself: a wildcard does not reach beyond the colon."""
+    """Matches each of the six sections of an ARN separately, so that a wildcard cannot match across a colon."""
     sections: list[list[str | Wildcard]] = [[]]
     for part in parts:
         if isinstance(part, Wildcard):
@@ -60,9 +60,9 @@ def _arn_like(parts: Parts) -> Match:
     matches = [matcher(tuple(section)) for section in sections]
 
     def match(value: str) -> bool:
-        given = value.split(":", _ARN_SECTIONS - 1)
-        return len(given) == len(matches) == _ARN_SECTIONS and all(
-            match(text) for match, text in zip(matches, given, strict=True)
+        actual = value.split(":", _ARN_SECTIONS - 1)
+        return len(actual) == len(matches) == _ARN_SECTIONS and all(
+            match(text) for match, text in zip(matches, actual, strict=True)
         )
 
     return match
@@ -70,11 +70,11 @@ def _arn_like(parts: Parts) -> Match:
 
 def _compared(read: Callable[[str], T | None], compare: Callable[[T, T], bool]) -> Callable[[Parts], Match]:
     def build(parts: Parts) -> Match:
-        wanted = read(spell(parts))
+        expected = read(literal_text(parts))
 
         def match(value: str) -> bool:
-            given = read(value)
-            return wanted is not None and given is not None and compare(given, wanted)
+            actual = read(value)
+            return expected is not None and actual is not None and compare(actual, expected)
 
         return match
 
@@ -83,14 +83,14 @@ def _compared(read: Callable[[str], T | None], compare: Callable[[T, T], bool]) 
 
 def _number(text: str) -> Decimal | None:
     try:
-        number = Decimal(text) if len(text) <= _LONGEST_NUMBER else None
+        number = Decimal(text) if len(text) <= _MAX_NUMBER_LENGTH else None
     except InvalidOperation:
         return None
     return number if number is not None and number.is_finite() else None
 
 
 @lru_cache(maxsize=1024)
-def _instant(text: str) -> datetime | None:
+def _time(text: str) -> datetime | None:
     if _SECONDS.fullmatch(text):
         return _at(int(text))
     found = _DATE.fullmatch(text)
@@ -110,7 +110,7 @@ def _at(seconds: int) -> datetime | None:
         return None
 
 
-def _truth(text: str) -> bool | None:
+def _boolean(text: str) -> bool | None:
     return {"true": True, "false": False}.get(text.lower())
 
 
@@ -123,30 +123,30 @@ def _binary(text: str) -> bytes | None:
 
 def _in_network(parts: Parts) -> Match:
     try:
-        network = ipaddress.ip_network(spell(parts), strict=False)
+        network = ipaddress.ip_network(literal_text(parts), strict=False)
     except ValueError:
-        return _nothing
-    first, last = _place(network.network_address), _place(network.broadcast_address)
+        return _never
+    first, last = _number_of(network.network_address), _number_of(network.broadcast_address)
     return lambda value: first <= _address(value) <= last
 
 
-def _nothing(_value: str) -> bool:
+def _never(_value: str) -> bool:
     return False
 
 
 @lru_cache(maxsize=1024)
 def _address(text: str) -> int:
-    """The place of an address; of one of IPv4 in IPv6's form, that of IPv4. What is no address is in no network."""
+    """The number of an address; an IPv4 address in IPv6 form has that of IPv4. Invalid addresses are in no network."""
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
         return -1
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return _place(address if mapped is None else mapped)
+    return _number_of(address if mapped is None else mapped)
 
 
-def _place(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> int:
-    """One number for both versions: those of IPv6 come behind all of IPv4."""
+def _number_of(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> int:
+    """One range of numbers for both versions: all of IPv6 after all of IPv4."""
     return int(address) + (1 << 32 if address.version == 6 else 0)
 
 
@@ -163,13 +163,13 @@ OPERATORS: Final[Mapping[str, Operator]] = {
     "NumericLessThanEquals": Operator(_compared(_number, operator.le)),
     "NumericGreaterThan": Operator(_compared(_number, operator.gt)),
     "NumericGreaterThanEquals": Operator(_compared(_number, operator.ge)),
-    "DateEquals": Operator(_compared(_instant, operator.eq)),
-    "DateNotEquals": Operator(_compared(_instant, operator.eq), negated=True),
-    "DateLessThan": Operator(_compared(_instant, operator.lt)),
-    "DateLessThanEquals": Operator(_compared(_instant, operator.le)),
-    "DateGreaterThan": Operator(_compared(_instant, operator.gt)),
-    "DateGreaterThanEquals": Operator(_compared(_instant, operator.ge)),
-    "Bool": Operator(_compared(_truth, operator.eq)),
+    "DateEquals": Operator(_compared(_time, operator.eq)),
+    "DateNotEquals": Operator(_compared(_time, operator.eq), negated=True),
+    "DateLessThan": Operator(_compared(_time, operator.lt)),
+    "DateLessThanEquals": Operator(_compared(_time, operator.le)),
+    "DateGreaterThan": Operator(_compared(_time, operator.gt)),
+    "DateGreaterThanEquals": Operator(_compared(_time, operator.ge)),
+    "Bool": Operator(_compared(_boolean, operator.eq)),
     "BinaryEquals": Operator(_compared(_binary, operator.eq)),
     "IpAddress": Operator(_in_network),
     "NotIpAddress": Operator(_in_network, negated=True),
@@ -178,4 +178,4 @@ OPERATORS: Final[Mapping[str, Operator]] = {
     "ArnNotEquals": Operator(_arn_like, negated=True),
     "ArnNotLike": Operator(_arn_like, negated=True),
 }
-"""All but Null, which compares nothing (`conditions.py`)."""
+"""All operators except Null, which compares nothing (`conditions.py`)."""

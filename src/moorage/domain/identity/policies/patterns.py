@@ -1,7 +1,7 @@
-"""Texts of policies with wildcards (`*`, `?`) and variables (`${aws:username}`).
+"""Patterns in policies, with wildcards (`*`, `?`) and variables (`${aws:username}`).
 
-IAM user guide, "Policy elements: Variables and tags". No regular expression is ever made from a user's text, and
-matching takes linear time.
+IAM user guide, "Policy elements: Variables and tags". A user's text never becomes a regular expression, and matching
+takes linear time.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from functools import lru_cache
 from typing import Final
 
 from moorage.domain.identity.policies.keys import single_value
-from moorage.domain.identity.policies.request import Request
+from moorage.domain.identity.policies.request import PolicyRequest
 from moorage.domain.names import matches_pieces
 
 
 class Wildcard(Enum):
-    """RUN stands for any characters, also none; ONE for exactly one."""
+    """RUN matches any number of characters, ONE exactly one."""
 
     RUN = "*"
     ONE = "?"
@@ -36,18 +36,18 @@ Parts = tuple[str | Wildcard, ...]
 """A pattern without variables: literal texts and wildcards, in order."""
 
 Match = Callable[[str], bool]
-"""Says whether a text as a whole is what a pattern means."""
+"""Decides whether a whole text matches a pattern."""
 
 _LITERALS: Final = ("*", "?", "$")
 """`${*}`, `${?}` and `${$}` stand for the characters themselves."""
 
 
 class BadPattern(ValueError):
-    """A pattern that cannot be read; the text says why."""
+    """A pattern is invalid; the text gives the reason."""
 
 
-class Template:
-    """A pattern that may have variables; most have none and are ready before the first request."""
+class Pattern:
+    """A pattern that may have variables. Most have none and are prepared before the first request."""
 
     __slots__ = ("_fixed", "_parts")
 
@@ -58,7 +58,7 @@ class Template:
 
     @property
     def fixed(self) -> Parts | None:
-        """The pattern, when no request changes it."""
+        """The pattern if it has no variables."""
         return self._fixed
 
     @property
@@ -66,10 +66,10 @@ class Template:
         """The condition keys that its variables name."""
         return frozenset(part.key for part in self._parts if isinstance(part, Variable))
 
-    def resolve(self, request: Request) -> Parts | None:
-        """The pattern for this request; None when it has no value for a variable. Raises UnknownKey.
+    def resolve(self, request: PolicyRequest) -> Parts | None:
+        """The pattern for this request; None if a variable has no value. Raises UnknownKey.
 
-        A value is literal, whatever characters it has.
+        A variable's value is literal, whatever characters it contains.
         """
         if self._fixed is not None:
             return self._fixed
@@ -85,8 +85,8 @@ class Template:
         return tuple(resolved)
 
 
-def parse_template(text: str, *, variables: bool) -> Template:
-    """Read a pattern; `variables` says whether the policy's version has them. Raises BadPattern."""
+def parse_pattern(text: str, *, variables: bool) -> Pattern:
+    """Parse a pattern; `variables`: whether the policy's version has them. Raises BadPattern."""
     parts: list[str | Wildcard | Variable] = []
     rest = text
     while variables and "${" in rest:
@@ -96,7 +96,7 @@ def parse_template(text: str, *, variables: bool) -> Template:
             raise BadPattern(f"a policy variable is not closed: {text[:100]}")
         parts += _wildcards(before)
         parts.append(name if name in _LITERALS else _variable(name))
-    return Template((*parts, *_wildcards(rest)))
+    return Pattern((*parts, *_wildcards(rest)))
 
 
 def _variable(text: str) -> Variable:
@@ -104,7 +104,7 @@ def _variable(text: str) -> Variable:
     default = default.strip()
     quoted = len(default) >= 2 and default[0] == default[-1] == "'"
     if not key.strip() or (comma and not quoted):
-        raise BadPattern(f"no policy variable: ${{{text[:100]}}}")
+        raise BadPattern(f"invalid policy variable: ${{{text[:100]}}}")
     return Variable(key.strip().lower(), default[1:-1] if comma else None)
 
 
@@ -120,16 +120,16 @@ def _wildcards(text: str) -> list[str | Wildcard]:
     return [*parts, literal] if literal else parts
 
 
-def spell(parts: Parts) -> str:
-    """The pattern as a text, in which wildcards are characters like all others."""
+def literal_text(parts: Parts) -> str:
+    """The pattern as a text in which wildcards are ordinary characters."""
     return "".join(part if isinstance(part, str) else part.value for part in parts)
 
 
 @lru_cache(maxsize=1024)
 def matcher(parts: Parts) -> Match:
-    """What decides whether a text matches; the common forms get the quickest way there is."""
+    """A function that matches texts against the pattern; common forms get the fastest function."""
     if Wildcard.ONE in parts:
-        return _after_a_glance(parts, _automaton(parts))
+        return _with_quick_rejection(parts, _automaton(parts))
     pieces = [""]
     for part in parts:
         if isinstance(part, Wildcard):
@@ -140,7 +140,7 @@ def matcher(parts: Parts) -> Match:
     if last is None:
         return first.__eq__
     if not any(middle) and not last:
-        return _anything if not first else _beginning_with(first)
+        return _anything if not first else _starting_with(first)
     return lambda text: matches_pieces(pieces, text)
 
 
@@ -148,25 +148,25 @@ def _anything(_text: str) -> bool:
     return True
 
 
-def _beginning_with(prefix: str) -> Match:
+def _starting_with(prefix: str) -> Match:
     return lambda text: text.startswith(prefix)
 
 
-def _after_a_glance(parts: Parts, match: Match) -> Match:
-    """The same, but for texts that lack a piece of the pattern, which most do."""
-    pieces = [part for part in reversed(parts) if isinstance(part, str)]  # ARNs differ at their ends.
+def _with_quick_rejection(parts: Parts, match: Match) -> Match:
+    """Wrap a match: first reject texts that lack a literal of the pattern, as most do."""
+    literals = [part for part in reversed(parts) if isinstance(part, str)]  # ARNs differ at their ends
 
-    def at_a_glance(text: str) -> bool:
-        for piece in pieces:
-            if piece not in text:
+    def match_after_rejection(text: str) -> bool:
+        for literal in literals:
+            if literal not in text:
                 return False
         return match(text)
 
-    return at_a_glance
+    return match_after_rejection
 
 
 def _automaton(parts: Parts) -> Match:
-    """All positions of the pattern that a text may have reached, as the bits of one number (shift-and, Baeza-Yates)."""
+    """All reachable positions in the pattern as the bits of one number (shift-and, Baeza-Yates)."""
     runs = one = end = 0
     letters: dict[str, int] = {}
     for part in parts:

@@ -1,6 +1,6 @@
-"""A policy's text as ECR returns it: not what was sent, but written anew (API reference, SetRepositoryPolicy, sample).
+"""A policy's text as ECR returns it: not as sent, but formatted anew (API reference, SetRepositoryPolicy, sample).
 
-Two spaces to an object, spaces around colons, lists in one line: the pretty printer of Java's Jackson.
+The format is that of Java's Jackson pretty printer: two spaces per level, spaces around colons, lists in one line.
 """
 
 from __future__ import annotations
@@ -9,19 +9,19 @@ from typing import Any
 
 import msgspec
 
-from moorage.domain.identity.policies.document import VERSIONS, decode, listed
+from moorage.domain.identity.policies.document import VERSIONS, decode, statements_of
 from moorage.domain.identity.policies.elements import principal_arn
 from moorage.domain.identity.policies.statements import MEMBERS
 
 
-def rendered(text: str) -> str:
-    """The text of a policy that was accepted, in ECR's order and form."""
+def render(text: str) -> str:
+    """The text of an accepted policy, in ECR's order and format."""
     given = decode(text)
     document: dict[str, Any] = {"Version": given.get("Version", VERSIONS[-1])}
     if "Id" in given:
         document["Id"] = given["Id"]
-    document["Statement"] = [_statement(statement) for statement in listed(given)]
-    return _written(document, 0)
+    document["Statement"] = [_statement(statement) for statement in statements_of(given)]
+    return _formatted(document, 0)
 
 
 def _statement(given: dict[str, Any]) -> dict[str, Any]:
@@ -33,19 +33,19 @@ def _statement(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _principals(names: Any) -> Any:
-    """An account comes back as its root user."""
+    """An account id becomes the ARN of its root user."""
     if isinstance(names, list):
         return [_principals(name) for name in names]
     return principal_arn(names)
 
 
-def _written(value: Any, depth: int) -> str:
+def _formatted(value: Any, depth: int) -> str:
     if isinstance(value, dict) and value:
         margin = "\n" + "  " * (depth + 1)
-        members = [f"{_written(key, 0)} : {_written(member, depth + 1)}" for key, member in value.items()]
+        members = [f"{_formatted(key, 0)} : {_formatted(member, depth + 1)}" for key, member in value.items()]
         return "{" + margin + f",{margin}".join(members) + "\n" + "  " * depth + "}"
     if isinstance(value, list) and value:
-        return f"[ {', '.join(_written(item, depth) for item in value)} ]"
+        return f"[ {', '.join(_formatted(item, depth) for item in value)} ]"
     if isinstance(value, (dict, list)):
         return "{ }" if isinstance(value, dict) else "[ ]"
     return msgspec.json.encode(value).decode()

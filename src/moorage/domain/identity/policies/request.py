@@ -1,4 +1,4 @@
-"""What policies are asked about: who wants to do what to which resource, and under which circumstances."""
+"""An access request: the principal, action, resource and context that policies decide on."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final, Protocol
 
-_NOTHING: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({})
+_NO_VALUES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({})
 _NO_TAGS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class Principal(Protocol):
-    """Whoever asks, as far as policies can speak of it."""
+    """The principal of a request, as far as policies can refer to it."""
 
     @property
     def account(self) -> str: ...
@@ -22,7 +22,7 @@ class Principal(Protocol):
 
     @property
     def principal_arn(self) -> str:
-        """`aws:PrincipalArn`: of a session of a role the role's own ARN."""
+        """`aws:PrincipalArn`: for a session, the ARN of its role."""
         ...
 
     @property
@@ -32,7 +32,7 @@ class Principal(Protocol):
 
     @property
     def names(self) -> frozenset[str]:
-        """Each name by which the Principal element of a policy may mean it, as `KIND:NAME` (`AWS:arn:aws:iam::…`)."""
+        """All names that a Principal element can use for it, as `KIND:NAME` (`AWS:arn:aws:iam::…`)."""
         ...
 
     @property
@@ -57,9 +57,9 @@ class Principal(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RequestContext:
-    """How a request came: `time` in microseconds, `tag_keys` of the tags it sets or removes.
+    """The circumstances of a request: `time` in microseconds, `tag_keys` of the tags it sets or removes.
 
-    `more` has the values of further condition keys, which are in lower case.
+    `extra` has the values of further condition keys, in lower case.
     """
 
     time: int = 0
@@ -68,12 +68,12 @@ class RequestContext:
     user_agent: str | None = None
     request_tags: Mapping[str, str] = field(default_factory=lambda: _NO_TAGS)
     tag_keys: tuple[str, ...] = ()
-    more: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: _NOTHING)
+    extra: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: _NO_VALUES)
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """`resource` is an ARN or `*`, of `account` in `region`. `known` are the condition keys that were looked up."""
+class PolicyRequest:
+    """`resource` is an ARN or `*`, of `account` in `region`. `cached_values` holds condition keys already looked up."""
 
     principal: Principal
     action: str
@@ -82,4 +82,4 @@ class Request:
     region: str
     request_context: RequestContext
     resource_tags: Mapping[str, str] = field(default_factory=lambda: _NO_TAGS)
-    known: dict[str, tuple[str, ...]] = field(default_factory=dict, compare=False, repr=False)
+    cached_values: dict[str, tuple[str, ...]] = field(default_factory=dict, compare=False, repr=False)

@@ -1,4 +1,4 @@
-"""A statement of a policy, ready to be asked whether it applies to a request."""
+"""The statements of a policy, and whether they apply to a request."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from enum import Enum
 from typing import Final
 
 from moorage.domain.identity.policies.conditions import Condition
-from moorage.domain.identity.policies.keys import UnknownKey, speaks_of_resource_tags
-from moorage.domain.identity.policies.patterns import Match, Template, Wildcard, matcher, parse_template
-from moorage.domain.identity.policies.request import Request
+from moorage.domain.identity.policies.keys import UnknownKey, uses_resource_tags
+from moorage.domain.identity.policies.patterns import Match, Pattern, Wildcard, matcher, parse_pattern
+from moorage.domain.identity.policies.request import PolicyRequest
 
 EVERYONE: Final = "*"
 
@@ -24,7 +24,7 @@ MEMBERS: Final = (
     "NotResource",
     "Condition",
 )
-"""All elements of a statement, in the order in which ECR gives them back."""
+"""All elements of a statement, in the order in which ECR returns them."""
 
 
 class Effect(Enum):
@@ -34,15 +34,15 @@ class Effect(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Principals:
-    """The Principal element, or NotPrincipal: names as `KIND:NAME`, or EVERYONE."""
+    """The Principal or NotPrincipal element: names as `KIND:NAME`, or EVERYONE."""
 
     names: frozenset[str]
     negated: bool = False
 
-    def cover(self, names: frozenset[str]) -> bool:
-        """Whether whoever has these names is meant.
+    def matches(self, names: frozenset[str]) -> bool:
+        """Whether the element matches a principal with these names.
 
-        NotPrincipal spares only whom it lists under each of their names (IAM: "specify also the account").
+        NotPrincipal excludes only a principal of which it lists every name (IAM: "specify also the account").
         """
         if EVERYONE in self.names:
             return not self.negated
@@ -50,51 +50,51 @@ class Principals:
             return not names <= self.names
         return not names.isdisjoint(self.names)
 
-    def name(self, names: frozenset[str]) -> bool:
-        """Whether one of these very names is listed, or everyone."""
+    def lists(self, names: frozenset[str]) -> bool:
+        """Whether one of these names, or everyone, is listed."""
         return EVERYONE in self.names or not names.isdisjoint(self.names)
 
 
 class Actions:
-    """The Action element, or NotAction; case does not matter."""
+    """The Action or NotAction element; case does not matter."""
 
     __slots__ = ("_matches", "negated", "texts")
 
     def __init__(self, texts: tuple[str, ...], *, negated: bool) -> None:
         self.texts = texts
         self.negated = negated
-        self._matches = _ready(tuple(parse_template(text.lower(), variables=False) for text in texts))
+        self._matches = _prepared(tuple(parse_pattern(text.lower(), variables=False) for text in texts))
 
-    def cover(self, action: str) -> bool:
-        """`action` in lower case."""
+    def matches(self, action: str) -> bool:
+        """Whether the element matches the action, given in lower case."""
         return any(match(action) for match in self._matches) != self.negated
 
 
 class Resources:
-    """The Resource element, or NotResource."""
+    """The Resource or NotResource element."""
 
-    __slots__ = ("_changing", "_matches", "are_all", "negated", "templates")
+    __slots__ = ("_matches", "_with_variables", "match_all", "negated", "patterns")
 
-    def __init__(self, templates: tuple[Template, ...], *, negated: bool) -> None:
-        self.templates = templates
+    def __init__(self, patterns: tuple[Pattern, ...], *, negated: bool) -> None:
+        self.patterns = patterns
         self.negated = negated
-        self._matches = _ready(templates)
-        self._changing = tuple(template for template in templates if template.fixed is None)
-        self.are_all = not negated and any(template.fixed == (Wildcard.RUN,) for template in templates)
+        self._matches = _prepared(patterns)
+        self._with_variables = tuple(pattern for pattern in patterns if pattern.fixed is None)
+        self.match_all = not negated and any(pattern.fixed == (Wildcard.RUN,) for pattern in patterns)
 
-    def cover(self, request: Request) -> bool | None:
-        """None when a variable is unknown, or leaves NotResource without one of its exceptions."""
+    def matches(self, request: PolicyRequest) -> bool | None:
+        """Whether the element matches; None if a variable is unknown or leaves out an exception of NotResource."""
         resource = request.resource
         for match in self._matches:
             if match(resource):
                 return not self.negated
-        return self._cover_changing(request) if self._changing else self.negated
+        return self._matches_variables(request) if self._with_variables else self.negated
 
-    def _cover_changing(self, request: Request) -> bool | None:
+    def _matches_variables(self, request: PolicyRequest) -> bool | None:
         unknown = False
-        for template in self._changing:
+        for pattern in self._with_variables:
             try:
-                parts = template.resolve(request)
+                parts = pattern.resolve(request)
             except UnknownKey:
                 unknown = True
                 continue
@@ -107,7 +107,7 @@ class Resources:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """`position` counts from 0. A policy of an identity has no principals, a policy of a repository no resources."""
+    """`position` counts from 0. Identity policies have no principals, repository policies have no resources."""
 
     position: int
     sid: str | None
@@ -117,16 +117,16 @@ class Statement:
     resources: Resources | None = None
     conditions: tuple[Condition, ...] = field(default=())
 
-    def applies(self, request: Request) -> bool:
-        """Of a request with one of the statement's actions. What is unknown decides against the caller."""
-        if self.principals is not None and not self.principals.cover(request.principal.names):
+    def applies(self, request: PolicyRequest) -> bool:
+        """Whether it applies to a request with one of its actions. What is unknown counts against the caller."""
+        if self.principals is not None and not self.principals.matches(request.principal.names):
             return False
         unknown = False
-        if self.resources is not None and not self.resources.are_all:
-            covers = self.resources.cover(request)
-            if covers is False:
+        if self.resources is not None and not self.resources.match_all:
+            matches = self.resources.matches(request)
+            if matches is False:
                 return False
-            unknown = covers is None
+            unknown = matches is None
         for condition in self.conditions:
             holds = condition.holds(request)
             if holds is False:
@@ -136,16 +136,16 @@ class Statement:
 
     @property
     def is_unconditional(self) -> bool:
-        """Whether a policy's statement of an identity is about every resource, always."""
-        return self.resources is not None and self.resources.are_all and not self.conditions
+        """Whether a statement of an identity policy always applies to every resource."""
+        return self.resources is not None and self.resources.match_all and not self.conditions
 
-    def speaks_of_resource_tags(self) -> bool:
+    def uses_resource_tags(self) -> bool:
         keys = {condition.key for condition in self.conditions}
-        templates = [template for condition in self.conditions for template in condition.templates]
-        templates += self.resources.templates if self.resources is not None else ()
-        keys.update(key for template in templates for key in template.keys)
-        return any(speaks_of_resource_tags(key) for key in keys)
+        patterns = [pattern for condition in self.conditions for pattern in condition.patterns]
+        patterns += self.resources.patterns if self.resources is not None else ()
+        keys.update(key for pattern in patterns for key in pattern.keys)
+        return any(uses_resource_tags(key) for key in keys)
 
 
-def _ready(templates: tuple[Template, ...]) -> tuple[Match, ...]:
-    return tuple(matcher(template.fixed) for template in templates if template.fixed is not None)
+def _prepared(patterns: tuple[Pattern, ...]) -> tuple[Match, ...]:
+    return tuple(matcher(pattern.fixed) for pattern in patterns if pattern.fixed is not None)
