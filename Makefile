@@ -9,7 +9,7 @@ UPGRADE ?=
 
 BIN := .venv/bin
 UV := $(BIN)/uv --quiet pip
-INSTALL_PROJECT := $(UV) install --python $(BIN)/python --no-deps --no-build-isolation --editable .
+INSTALL_PROJECT := $(UV) install --python $(BIN)/python --no-deps --no-build-isolation --editable . --editable bench
 COMPILE := $(UV) compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command "make requirements" $(UPGRADE)
 
@@ -49,7 +49,7 @@ requirements: .venv/.build ## pin again what pyproject.toml asks for (UPGRADE=--
 
 clean: ## remove .venv, built client programs and caches; data folders stay
 	rm -rf .venv .tools dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
-	find src tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
+	find src bench tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/.build: requirements/build.txt
 	@$(PYTHON) -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' || { echo "\
@@ -62,12 +62,12 @@ clean: ## remove .venv, built client programs and caches; data folders stay
 	@touch $@
 
 # What serves is added to what is there: a .venv with the development tools keeps them.
-.venv/.serve: .venv/.build requirements/serve.txt pyproject.toml
+.venv/.serve: .venv/.build requirements/serve.txt pyproject.toml bench/pyproject.toml
 	@$(UV) install --python $(BIN)/python --require-hashes --only-binary :all: --requirement requirements/serve.txt
 	@$(INSTALL_PROJECT)
 	@touch $@
 
-.venv/.dev: .venv/.build requirements/dev.txt pyproject.toml
+.venv/.dev: .venv/.build requirements/dev.txt pyproject.toml bench/pyproject.toml
 	@$(UV) sync --python $(BIN)/python --require-hashes --only-binary :all: requirements/dev.txt
 	@$(INSTALL_PROJECT)
 	@touch .venv/.serve $@

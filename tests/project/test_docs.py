@@ -25,9 +25,9 @@ DOCS = ROOT / "docs"
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
 FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^\]]*\]\(([^()\s]+)\)")
-OWN_PATH = re.compile(r"`((?:src|tests|tools|docs|requirements)/[\w./-]+)`")
+OWN_PATH = re.compile(r"`((?:src|bench|tests|tools|docs|requirements)/[\w./-]+)`")
 MODULE = re.compile(
-    r"`((?:adapters|aws|bench|cli|config|core|domain|ecr|http|metadata|oci)/[\w/]+\.(?:py|sql|json)|\w+\.py)`"
+    r"`((?:adapters|aws|cli|config|core|domain|ecr|http|metadata|oci)/[\w/]+\.(?:py|sql|json)|\w+\.py)`"
 )
 
 

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from moorage.bench import connections
-from moorage.bench.connections import BenchmarkError, Conversation, Request, Response, again, drive, exchange, in_turn
+from moorage_bench import connections
+from moorage_bench.connections import BenchmarkError, Conversation, Request, Response, again, drive, exchange, in_turn
 from tests.operations.bench.registry_stub import Answer, StubRequest, serving
 
 GET = Request(b"GET /thing HTTP/1.1\r\nHost: stub\r\n\r\n")

@@ -7,7 +7,7 @@ import hashlib
 import msgspec
 import pytest
 
-from moorage.bench.content import MIB, QUICK, Content, Framing, Layer, Scale
+from moorage_bench.content import MIB, QUICK, Content, Framing, Layer, Scale
 
 
 def unframed(layer: Layer) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from moorage.bench.machine import TICKS, Bystanders, machine
+from moorage_bench.machine import TICKS, Bystanders, machine
 
 
 def make_ticks(proc: Path, busy: int, own: int, server: int) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from moorage.bench.memory import MemorySampler, listeners, memory_of, process_tree, warm_memory
+from moorage_bench.memory import MemorySampler, listeners, memory_of, process_tree, warm_memory
 
 HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
 

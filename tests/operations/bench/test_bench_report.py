@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from moorage.bench.report import Report, Row, Series, spread_of
+from moorage_bench.report import Report, Row, Series, spread_of
 
 
 def series(target: str, *values: float) -> Series:

@@ -11,13 +11,13 @@ import pytest
 from click.testing import CliRunner
 
 from moorage.aws.signing import SigningKey
-from moorage.bench import runner
-from moorage.bench.connections import BenchmarkError
-from moorage.bench.content import MIB, Framing, Scale
-from moorage.bench.runner import Plan
-from moorage.bench.targets import Credentials, Target
-from moorage.bench.workloads import WORKLOADS
-from moorage.cli.bench import bench
+from moorage_bench import runner
+from moorage_bench.command import bench
+from moorage_bench.connections import BenchmarkError
+from moorage_bench.content import MIB, Framing, Scale
+from moorage_bench.runner import Plan
+from moorage_bench.targets import Credentials, Target
+from moorage_bench.workloads import WORKLOADS
 from tests.operations.bench.registry_stub import RegistryStub, serving
 
 TINY = Scale(large=3 * MIB, parallel=MIB, memory=MIB, seconds=0.02, images=9, parts=3, part=MIB, tags=3_000)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
-from moorage.bench.content import FULL, MIB, Content, Framing, Scale
-from moorage.bench.machine import Bystanders, machine
-from moorage.bench.memory import warm_memory
-from moorage.bench.report import Report, Row, Series, version_and_date
-from moorage.bench.stages import Measurement, Stage, Workload
-from moorage.bench.targets import Target
-from moorage.bench.workloads import WORKLOADS
+from moorage_bench.content import FULL, MIB, Content, Framing, Scale
+from moorage_bench.machine import Bystanders, machine
+from moorage_bench.memory import warm_memory
+from moorage_bench.report import Report, Row, Series, version_and_date
+from moorage_bench.stages import Measurement, Stage, Workload
+from moorage_bench.targets import Target
+from moorage_bench.workloads import WORKLOADS
 
 
 @dataclass(frozen=True, slots=True)

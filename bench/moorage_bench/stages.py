@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from moorage.bench.connections import Outcome
-from moorage.bench.content import MIB, Content, Scale
-from moorage.bench.targets import Target
+from moorage_bench.connections import Outcome
+from moorage_bench.content import MIB, Content, Scale
+from moorage_bench.targets import Target
 
 
 @dataclass(frozen=True, slots=True)

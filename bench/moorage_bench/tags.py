@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 import msgspec
 
-from moorage.bench.connections import Conversation, again, drive, exchange
-from moorage.bench.content import OCI_MANIFEST, Layer
-from moorage.bench.pushes import READERS, WRITERS, push_layer
-from moorage.bench.stages import Measurement, Stage, answers_a_second
-from moorage.bench.targets import Target
+from moorage_bench.connections import Conversation, again, drive, exchange
+from moorage_bench.content import OCI_MANIFEST, Layer
+from moorage_bench.pushes import READERS, WRITERS, push_layer
+from moorage_bench.stages import Measurement, Stage, answers_a_second
+from moorage_bench.targets import Target
 
 FEW, MANY = "bench/tags-few", "bench/tags-many"
 PAGE = 1_000
@@ -80,7 +80,7 @@ def _manifest(config: Layer, number: int) -> bytes:
     document = {
         "schemaVersion": 2,
         "mediaType": OCI_MANIFEST,
-        "artifactType": "application/vnd.moorage.bench",
+        "artifactType": "application/vnd.moorage_bench",
         "config": described,
         "layers": [described],
         "annotations": {"number": str(number)},

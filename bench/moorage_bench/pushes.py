@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from moorage.bench.connections import Conversation
-from moorage.bench.content import OCI_MANIFEST, Image, Layer
-from moorage.bench.targets import Target
+from moorage_bench.connections import Conversation
+from moorage_bench.content import OCI_MANIFEST, Image, Layer
+from moorage_bench.targets import Target
 
 READERS = 16
 WRITERS = 8

@@ -13,9 +13,9 @@ import msgspec
 import pybase64
 
 from moorage.aws.signing import RequestLine, SigningKey, signed_headers
-from moorage.bench.connections import BenchmarkError, Request, Response, exchange
-from moorage.bench.content import OCI_MANIFEST, Layer
-from moorage.bench.memory import listeners
+from moorage_bench.connections import BenchmarkError, Request, Response, exchange
+from moorage_bench.content import OCI_MANIFEST, Layer
+from moorage_bench.memory import listeners
 
 JOINED = 64 * 1024
 """Bodies up to this many bytes go out in one call with their head."""

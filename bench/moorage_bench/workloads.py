@@ -12,8 +12,8 @@ from collections.abc import Iterator
 import msgspec
 import pybase64
 
-from moorage.bench import ranges, tags
-from moorage.bench.connections import (
+from moorage_bench import ranges, tags
+from moorage_bench.connections import (
     BenchmarkError,
     Conversation,
     Request,
@@ -23,11 +23,11 @@ from moorage.bench.connections import (
     exchange,
     in_turn,
 )
-from moorage.bench.content import MIB, Image, Layer
-from moorage.bench.memory import MemorySampler
-from moorage.bench.pushes import READERS, WRITERS, push_image, push_layer
-from moorage.bench.stages import Measurement, Stage, Workload, answers_a_second, bytes_a_second, repository
-from moorage.bench.targets import ACCEPT, Target
+from moorage_bench.content import MIB, Image, Layer
+from moorage_bench.memory import MemorySampler
+from moorage_bench.pushes import READERS, WRITERS, push_image, push_layer
+from moorage_bench.stages import Measurement, Stage, Workload, answers_a_second, bytes_a_second, repository
+from moorage_bench.targets import ACCEPT, Target
 
 UPLOADS = 10
 HELD = 16

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from moorage.bench.memory import PROC, process_tree
+from moorage_bench.memory import PROC, process_tree
 
 TICKS = os.sysconf("SC_CLK_TCK")
 IDLE, WAITING, GUEST = 3, 4, 8
