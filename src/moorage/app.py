@@ -45,9 +45,8 @@ from moorage.domain.errors import Unavailable
 from moorage.domain.ports import BlobStore, Listing
 from moorage.ecr.endpoint import EcrEndpoint
 from moorage.ecr.registry.downloads import DownloadEndpoint
-from moorage.http.application import Application, Lifespan, RequestMeter, ServerContext
+from moorage.http.application import Application, Endpoint, Lifespan, RequestMeter, ServerContext
 from moorage.http.draining import Drain
-from moorage.http.endpoint import Endpoint
 from moorage.http.forwarding import TrustedProxies
 from moorage.http.server import GRANIAN_READ_AHEAD
 from moorage.metadata import gauges as overview

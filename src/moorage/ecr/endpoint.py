@@ -28,9 +28,9 @@ from moorage.ecr.call import Call, Handler
 from moorage.ecr.identity import sts
 from moorage.ecr.identity.authentication import authenticated_body
 from moorage.ecr.registry import images, layers, policies, repositories, settings, templates
+from moorage.http.application import Endpoint
 from moorage.http.bodies import BodyBudget
-from moorage.http.endpoint import CallDetails, Endpoint
-from moorage.http.messages import RETRY_SECONDS, Request, Response
+from moorage.http.messages import RETRY_SECONDS, CallDetails, Request, Response
 from moorage.http.request_context import request_context_of
 from moorage.metadata.database import Transaction
 from moorage.telemetry import Log

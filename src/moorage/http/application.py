@@ -10,17 +10,44 @@ from __future__ import annotations
 
 import asyncio
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from moorage.domain.ports import CHUNK_BYTES
-from moorage.http.bodies import Receive
+from moorage.http.bodies import ClientGone, Receive
 from moorage.http.draining import Drain
-from moorage.http.endpoint import CallDetails, Endpoint, Outcome
 from moorage.http.forwarding import TrustedProxies
-from moorage.http.messages import BadRequest, Request, Response, Scope, Send
+from moorage.http.messages import BadRequest, CallDetails, Outcome, Request, Response, Scope, Send
 from moorage.telemetry import Log, RequestIds
+
+
+class Endpoint(ABC):
+    """Serves the requests under a path, and answers faults in its own protocol."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+
+    async def handle(self, request: Request) -> Outcome:
+        """Serve a request. Whatever happens there is an outcome; a fault is logged here, once."""
+        details = CallDetails()
+        try:
+            response = await self.respond(request, details)
+        except ClientGone:
+            return Outcome(None, details)
+        except Exception:  # noqa: BLE001 - the one place where a fault is logged and answered
+            self._log.fault(request.id, details.operation)
+            response = self.fault(request, details)
+        return Outcome(response, details)
+
+    @abstractmethod
+    async def respond(self, request: Request, details: CallDetails) -> Response:
+        """The response to a request; `details` is filled in on the way. Raises ClientGone, and anything for a fault."""
+
+    @abstractmethod
+    def fault(self, request: Request, details: CallDetails) -> Response:
+        """The response to a request that failed because of an internal error."""
 
 
 class RequestMeter(Protocol):

@@ -1,4 +1,8 @@
-"""A request and a response, as thin as they can be: a pull passes here thousands of times a second."""
+"""Requests, responses and outcomes, with little overhead: a pull passes here thousands of times a second.
+
+A request is only read. What becomes known while it is served (operation, caller, parameters) is in the outcome, where
+the log, metrics, traces and the audit log find it.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
+from moorage.domain.identity.callers import Caller
 from moorage.http.bodies import Receive, RequestBody
 
 Scope = dict[str, Any]
@@ -33,7 +38,19 @@ class Request:
     `client` is the address of the client, and `reached_at` the scheme and host by which a trusted proxy was called.
     """
 
-    __slots__ = ("body", "client", "headers", "id", "method", "path", "query", "reached_at", "scope")
+    __slots__ = (
+        "_body",
+        "_read_ahead",
+        "_receive",
+        "client",
+        "headers",
+        "id",
+        "method",
+        "path",
+        "query",
+        "reached_at",
+        "scope",
+    )
 
     def __init__(self, scope: Scope, receive: Receive, request_id: str, read_ahead: int = 1) -> None:
         """`read_ahead`: see `RequestBody`. Raises BadRequest."""
@@ -46,8 +63,17 @@ class Request:
         client = scope.get("client")
         self.client: str = client[0] if client else ""
         self.reached_at: tuple[str, str] | None = scope.get(REACHED_AT)
-        self.body = RequestBody(receive, self.headers.get(b"content-length"), read_ahead)
+        self._body: RequestBody | None = None
+        self._receive = receive
+        self._read_ahead = read_ahead
         _check_head(self)
+
+    @property
+    def body(self) -> RequestBody:
+        """The body, as it arrives; a pull never looks at it."""
+        if self._body is None:
+            self._body = RequestBody(self._receive, self.headers.get(b"content-length"), self._read_ahead)
+        return self._body
 
     def header(self, name: bytes) -> str | None:
         value = self.headers.get(name)
@@ -77,6 +103,28 @@ class Response:
     file: Path | None = None
     stream: AsyncIterator[bytes] | None = None
     size: int = 0
+
+
+@dataclass(slots=True)
+class CallDetails:
+    """What is known of a call, as far as it got: a refusal or a fault may end it at any step.
+
+    `caller` is the authenticated caller, and `caller_name` how logs name it: by access key id or ARN. `parameters` are
+    the members of the operation's request.
+    """
+
+    operation: str = ""
+    caller: Caller | None = None
+    caller_name: str = ""
+    parameters: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a request. There is no response for a client that is gone."""
+
+    response: Response | None
+    details: CallDetails
 
 
 def _check_head(request: Request) -> None:

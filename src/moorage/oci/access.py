@@ -17,8 +17,7 @@ from moorage.domain.errors import AccessDenied, InvalidParameter
 from moorage.domain.identity.callers import Caller
 from moorage.domain.identity.policies.request import RequestContext
 from moorage.domain.names import NAME_LIMIT, Registry, RepositoryName, registry_of_host
-from moorage.http.endpoint import CallDetails
-from moorage.http.messages import Request, Response
+from moorage.http.messages import CallDetails, Request, Response
 from moorage.http.request_context import request_context_of
 
 _ACTION_PREFIX: Final = len("ecr:")

@@ -11,7 +11,7 @@ from moorage.core.services import Services
 from moorage.domain.errors import RepositoryNotFound
 from moorage.domain.identity.actions import OPERATIONS
 from moorage.domain.names import RepositoryName
-from moorage.http.endpoint import CallDetails
+from moorage.http.messages import CallDetails
 from moorage.metadata.database import Transaction, Work
 from moorage.metadata.registry.repositories import Repository
 from moorage.oci.access import AccessControl, RegistryCall

@@ -17,8 +17,8 @@ from typing import Final
 from moorage.core.events.audit import SERVER_FAULT
 from moorage.core.services import Services
 from moorage.domain.errors import Refusal, Unsupported
-from moorage.http.endpoint import CallDetails, Endpoint
-from moorage.http.messages import Request, Response
+from moorage.http.application import Endpoint
+from moorage.http.messages import CallDetails, Request, Response
 from moorage.oci import audit
 from moorage.oci.access import AccessControl, RegistryRequest
 from moorage.oci.blobs import Blobs

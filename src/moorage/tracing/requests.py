@@ -9,8 +9,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from moorage.http.application import Application
 from moorage.http.bodies import Receive
-from moorage.http.endpoint import CallDetails
-from moorage.http.messages import Request, Scope, Send
+from moorage.http.messages import CallDetails, Request, Scope, Send
 
 _HEALTH: Final = frozenset({"/healthz", "/readyz"})
 _CONTEXT_HEADERS: Final = frozenset({b"traceparent", b"tracestate"})

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from moorage.core.clock import system_clock
 from moorage.core.events.audit import Audit
-from moorage.http.endpoint import CallDetails
+from moorage.http.messages import CallDetails
 from tests.api.audit.conftest import Trail
 from tests.api.ecr.conftest import Person, clients, moorage, new_person, wire  # noqa: F401 - fixtures
 from tests.api.ecr.pushing import push, upload_layer

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from moorage.http.endpoint import CallDetails
+from moorage.http.messages import CallDetails
 from moorage.metrics import GAUGES, Meter
 from tests.conftest import StartServer
 from tests.support.aws import aws_client, docker_password

@@ -33,8 +33,7 @@ from moorage.core.vault import Vault
 from moorage.domain.identity.callers import Caller
 from moorage.domain.names import Registry, RepositoryName
 from moorage.http.bodies import ClientGone
-from moorage.http.endpoint import CallDetails
-from moorage.http.messages import Request, Response
+from moorage.http.messages import CallDetails, Request, Response
 from moorage.metadata.database import Transaction
 from moorage.metadata.identity import accounts as identities
 from moorage.metadata.registry.repositories import Repository, RepositorySettings

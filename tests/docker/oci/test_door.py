@@ -9,8 +9,7 @@ import pytest
 from moorage.core.identity.authentication import DOCKER_TOKEN_LIFE
 from moorage.domain.errors import ContentRefusal, FrontDoorRefusal, Refusal, Unavailable
 from moorage.domain.identity.session_errors import TokenServiceRefusal
-from moorage.http.endpoint import CallDetails
-from moorage.http.messages import Request
+from moorage.http.messages import CallDetails, Request
 from moorage.metadata.identity import accounts as identities
 from moorage.oci.errors import OCI_CODES, code_of, refused
 from moorage.oci.routes import resource_of

@@ -7,8 +7,7 @@ import hashlib
 from moorage.aws import sigv4
 from moorage.core.identity.authentication import Credentials
 from moorage.core.services import Services
-from moorage.http.endpoint import CallDetails
-from moorage.http.messages import Request
+from moorage.http.messages import CallDetails, Request
 
 
 async def authenticated_body(

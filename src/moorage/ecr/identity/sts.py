@@ -16,8 +16,7 @@ from moorage.core.services import Services
 from moorage.domain.errors import AccessDenied, InvalidParameter, MissingAuthenticationToken, Refusal
 from moorage.domain.identity.callers import Caller
 from moorage.ecr.identity.authentication import authenticated_body
-from moorage.http.endpoint import CallDetails
-from moorage.http.messages import Request, Response
+from moorage.http.messages import CallDetails, Request, Response
 from moorage.http.request_context import request_context_of
 
 _SESSION_SECONDS: Final = range(900, 129_601)

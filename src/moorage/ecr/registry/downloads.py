@@ -6,9 +6,9 @@ from typing import Final
 
 from moorage.core.services import Services
 from moorage.domain.errors import AccessDenied, Unavailable
+from moorage.http.application import Endpoint
 from moorage.http.blob_response import blob_response
-from moorage.http.endpoint import CallDetails, Endpoint
-from moorage.http.messages import Request, Response
+from moorage.http.messages import CallDetails, Request, Response
 from moorage.telemetry import Log
 
 _PREFIX: Final = "/layers/"

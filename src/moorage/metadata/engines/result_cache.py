@@ -12,17 +12,17 @@ _MAX_RESULTS: Final = 2048
 class ResultCache:
     """Results by key, for one version of the data at a time. A full cache is cleared."""
 
-    __slots__ = ("_version", "results")
+    __slots__ = ("results", "version")
 
     def __init__(self) -> None:
-        self._version = b""
+        self.version = b""
         self.results: dict[Hashable, Any] = {}
 
     def set_version(self, version: bytes) -> None:
         """Clear the cache if this is a different version."""
-        if version != self._version:
+        if version != self.version:
             self.results.clear()
-            self._version = version
+            self.version = version
 
     def add(self, key: Hashable, result: Any) -> None:
         """Add a result that is true for the current version."""

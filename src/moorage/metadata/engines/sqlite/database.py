@@ -149,8 +149,9 @@ class SqliteDatabase:
         """`read`, or the cached result for `key` if no process has committed a relevant change since."""
         number = self._generation.read(until)
         cached = self._cached[until]
-        cached.set_version(number)
-        if key in cached.results:
+        if number != cached.version:
+            cached.set_version(number)
+        elif key in cached.results:
             known: T = cached.results[key]
             return known
         result = self.read_blocking(work)
