@@ -31,8 +31,9 @@ from moorage import app
 from moorage.adapters.data_folder import DataFolder
 from moorage.cli.collect import SHARE as COMMAND_SHARE
 from moorage.config.sources import load
-from moorage.core.clock import DAY, system_clock
+from moorage.core.clock import system_clock
 from moorage.core.garbage.collect import CollectionRules, Collector, Totals
+from moorage.domain.units import DAY
 from moorage.metadata.database import Transaction
 from moorage.metadata.engines.engine import Engine
 from moorage.metadata.engines.selection import engine_at

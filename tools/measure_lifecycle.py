@@ -29,10 +29,11 @@ from pathlib import Path
 from moorage import app
 from moorage.adapters.data_folder import DataFolder
 from moorage.config.settings import Settings
-from moorage.core.clock import SECOND, system_clock
+from moorage.core.clock import system_clock
 from moorage.core.lifecycle import policies as lifecycle
 from moorage.core.registry import repositories
 from moorage.domain.names import Registry, RepositoryName
+from moorage.domain.units import SECOND
 from moorage.metadata import jobs
 from moorage.metadata.database import Transaction
 from moorage.metadata.engines.sqlite.database import SqliteDatabase, open_writer

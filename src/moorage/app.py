@@ -12,7 +12,7 @@ from moorage.adapters.data_folder import DataFolder
 from moorage.adapters.event_senders import EventSenders
 from moorage.adapters.files.blob_store import FileBlobStore
 from moorage.config.settings import Settings
-from moorage.core.clock import DAY, HOUR, SECOND, Clock, system_clock
+from moorage.core.clock import Clock, system_clock
 from moorage.core.events import delivery
 from moorage.core.events import record as events
 from moorage.core.events.audit import Audit
@@ -43,6 +43,7 @@ from moorage.core.services import Services
 from moorage.core.vault import Vault
 from moorage.domain.errors import Unavailable
 from moorage.domain.ports import BlobStore, Listing
+from moorage.domain.units import DAY, HOUR, SECOND
 from moorage.ecr.endpoint import EcrEndpoint
 from moorage.ecr.registry.downloads import DownloadEndpoint
 from moorage.http.application import Application, Endpoint, Lifespan, RequestMeter, ServerContext

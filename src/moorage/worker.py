@@ -16,6 +16,7 @@ from functools import partial
 from typing import Final
 
 from moorage.domain.errors import Unavailable
+from moorage.domain.units import SECOND
 from moorage.metadata import jobs
 from moorage.metadata.database import Database, Transaction
 from moorage.metadata.jobs import Job, JobFailed
@@ -23,8 +24,6 @@ from moorage.telemetry import Log
 
 Run = Callable[[Job], Awaitable[None]]
 """Does a job, maybe twice, and without holding up the event loop. Raises JobFailed where failing is to be expected."""
-
-SECOND: Final = 1_000_000
 
 _POLL_SECONDS: Final = 1.0
 _LEASE: Final = 60 * SECOND

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from moorage.core.clock import DAY, SECOND
 from moorage.core.limits import Limits
 from moorage.domain.registry.encryption import KmsKeys
 from moorage.domain.registry.quotas import Quotas
+from moorage.domain.units import DAY, SECOND
 
 LIMITS: Final = Limits(
     quotas=Quotas(),

@@ -31,9 +31,9 @@ from moorage.aws.canonical import (
     string_to_sign,
 )
 from moorage.domain.errors import IncompleteSignature, InvalidSignature, MissingAuthenticationToken
+from moorage.domain.units import SECOND
 
 SKEW_MINUTES = 5
-MICROSECONDS = 1_000_000
 MISMATCH = (
     "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key "
     "and signing method. Consult the service documentation for details."
@@ -109,7 +109,7 @@ def verify(signed: SignedRequest, secret: str, body_sha256: str, now: int) -> No
     The signed hash must be the hash of the body: UNSIGNED-PAYLOAD and STREAMING-… do not match. For an unknown access
     key, call this with any secret, so that it takes the same time. Raises InvalidSignature.
     """
-    _check_skew(signed.timestamp, now // MICROSECONDS)
+    _check_skew(signed.timestamp, now // SECOND)
     text = string_to_sign(signed.timestamp, signed.scope, signed.head + body_sha256)
     genuine = same(signature(secret, signed.scope, text), signed.signature)
     if not genuine or signed.stated_sha256 not in (None, body_sha256):

@@ -6,7 +6,6 @@ https://docs.aws.amazon.com/STS/latest/APIReference/welcome.html
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote_plus
@@ -31,12 +30,12 @@ from moorage.domain.identity.session_errors import (
     SessionTooLong,
     WebIdentityDenied,
 )
+from moorage.domain.units import iso_time
 
 VERSION = "2011-06-15"
 NAMESPACE = f"https://sts.amazonaws.com/doc/{VERSION}/"
 LONGEST_BODY = 65536
 MOST_PARAMETERS = 100
-MICROSECONDS = 1_000_000
 
 # The query protocol has its own names for what the JSON services call …Exception, and 403 where those answer 400.
 _CODES: Mapping[type[Refusal], tuple[int, str]] = {
@@ -160,7 +159,7 @@ def error_xml(code: str, message: str, request_id: str, *, fault: str = "Sender"
 
 
 def _credentials(credentials: SessionCredentials) -> str:
-    expiration = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(credentials.expires // MICROSECONDS))
+    expiration = iso_time(credentials.expires)
     members = (
         _element("AccessKeyId", credentials.access_key)
         + _element("SecretAccessKey", credentials.secret)

@@ -11,10 +11,10 @@ from moorage import app, stores
 from moorage.cli.formatting import size_text
 from moorage.cli.options import duration, existing_folder, with_registry
 from moorage.config.settings import Settings
-from moorage.core.clock import SECOND
 from moorage.core.garbage.collect import CollectionRules, Collector, Garbage, Report, Totals
 from moorage.core.garbage.sweep import Sweeper
 from moorage.domain.errors import Unavailable
+from moorage.domain.units import SECOND
 from moorage.metadata.database import DatabaseUnusable
 
 SHARE = 0.2

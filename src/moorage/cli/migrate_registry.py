@@ -20,18 +20,18 @@ from moorage.config.settings import Settings
 from moorage.config.sources import registry_at
 from moorage.config.table import InvalidSetting
 from moorage.core.clock import system_clock
-from moorage.core.garbage.verify import Rate
 from moorage.core.identity import master_key
 from moorage.core.identity.master_key import MasterKeyWrong
 from moorage.core.migration.blobs import Progress
 from moorage.core.migration.move import MoveRefused, Moving, Terms
+from moorage.core.pacing import Rate
 from moorage.core.vault import Vault
 from moorage.domain.errors import Unavailable
 from moorage.domain.ports import StoreFull
+from moorage.domain.units import MIB
 from moorage.metadata.database import DatabaseUnusable
 
 _REPORT_SECONDS: Final = 5.0
-_MIB: Final = 1 << 20
 _ERRORS: Final = (
     MoveRefused,
     DatabaseUnusable,
@@ -66,7 +66,7 @@ def move(route: Route, rate: float | None, *, blobs_only: bool) -> None:
             for layer in progress.harmed:
                 click.echo(f"damaged layer {layer}")
 
-    source, target = _with_both(route, Rate(rate * _MIB if rate else None), progress, run)
+    source, target = _with_both(route, Rate(rate * MIB if rate else None), progress, run)
     copied = f"{progress.blobs} layers ({size_text(progress.bytes)})"
     if blobs_only:
         click.echo(
@@ -171,7 +171,7 @@ def _line(progress: Progress, seconds: float) -> str:
     parts = [
         f"{progress.step}: {progress.blobs} of {progress.of_blobs} layers",
         f"{size_text(progress.bytes)} of {size_text(progress.of_bytes)}",
-        f"{speed / _MIB:.1f} MiB/s",
+        f"{speed / MIB:.1f} MiB/s",
     ]
     if progress.rows:
         parts.append(f"{progress.rows} rows")

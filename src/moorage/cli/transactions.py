@@ -13,13 +13,13 @@ from moorage.adapters.data_folder import MasterKeyMissing
 from moorage.app import ACCOUNT
 from moorage.cli.options import existing_folder
 from moorage.config.settings import Settings
-from moorage.core.clock import SECOND
 from moorage.core.events.targets import EventTargetError
 from moorage.core.identity import master_key
 from moorage.core.identity.accounts import AccountError
 from moorage.core.identity.master_key import MasterKeyWrong
 from moorage.core.vault import Vault
 from moorage.domain.errors import Unavailable
+from moorage.domain.units import SECOND
 from moorage.metadata.database import DatabaseUnusable, Transaction
 
 T = TypeVar("T")

@@ -12,13 +12,13 @@ from moorage import stores
 from moorage.cli.options import existing_folder, with_registry
 from moorage.config.settings import Settings
 from moorage.core.clock import system_clock
-from moorage.core.garbage.verify import Finding, Rate, Reports, Verifier
+from moorage.core.garbage.verify import Finding, Reports, Verifier
+from moorage.core.pacing import Rate
 from moorage.domain import buckets
 from moorage.domain.errors import Unavailable
+from moorage.domain.units import MIB
 from moorage.metadata.database import DatabaseUnusable
 from moorage.metadata.garbage import verification
-
-_MIB = 1 << 20
 
 
 @click.command()
@@ -42,7 +42,7 @@ def verify(repair_from: str | None, rate: float | None, resume: bool, settings: 
     """
     existing_folder(settings)
     try:
-        findings = asyncio.run(_verify(settings, repair_from, Rate(rate * _MIB if rate else None), resume=resume))
+        findings = asyncio.run(_verify(settings, repair_from, Rate(rate * MIB if rate else None), resume=resume))
     except (DatabaseUnusable, OSError, Unavailable) as error:
         raise click.ClickException(f"The verification did not finish: {error}") from None
     for finding in findings:

@@ -12,7 +12,7 @@ from moorage.app import ACCOUNT
 from moorage.cli.options import with_registry
 from moorage.cli.transactions import change, change_with_secrets
 from moorage.config.settings import Settings
-from moorage.core.clock import iso_time, system_clock
+from moorage.core.clock import system_clock
 from moorage.core.events import delivery, targets
 from moorage.core.events import record as events
 from moorage.core.events.formats import EVENTBRIDGE, FORMATS
@@ -20,6 +20,7 @@ from moorage.core.events.targets import TargetRequest
 from moorage.core.vault import Vault
 from moorage.domain.names import Registry
 from moorage.domain.ports import MessageRejected, TargetUnavailable
+from moorage.domain.units import iso_time
 from moorage.metadata.database import Transaction
 from moorage.metadata.events import deliveries as delivery_rows
 from moorage.metadata.events import targets as target_rows

@@ -11,10 +11,6 @@ from moorage.domain.errors import Unavailable
 
 Clock = Callable[[], int]
 
-SECOND = 1_000_000
-HOUR = 3600 * SECOND
-DAY = 24 * HOUR
-
 _KEEP_SECONDS = 30.0
 
 
@@ -63,8 +59,3 @@ class CommonClock:
 def _running() -> int:
     """Microseconds since some moment, by a clock that nobody sets."""
     return time.monotonic_ns() // 1000
-
-
-def iso_time(microseconds: int) -> str:
-    """A time as AWS writes it in events and records: whole seconds, UTC."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(microseconds // SECOND))

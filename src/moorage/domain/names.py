@@ -25,8 +25,14 @@ _TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}", re.ASCII)
 # image-spec, descriptor.md: the two registered algorithms only, because digests become paths.
 _DIGEST = re.compile(r"sha256:[a-f0-9]{64}|sha512:[a-f0-9]{128}", re.ASCII)
 
+_ACCOUNT = re.compile(r"\d{12}", re.ASCII)
 _ACCOUNT_HOST = re.compile(r"(\d{12})\.dkr[.-]ecr(?:-fips)?\.([a-z0-9][a-z0-9-]{1,24})\.", re.ASCII)
 _REPOSITORY_ARN = re.compile(r"arn:aws[a-z-]*:ecr:([a-z0-9-]{2,25}):(\d{12}):repository/(.+)", re.ASCII)
+
+
+def is_account(text: str) -> bool:
+    """Whether a text has the form of an account id: 12 digits."""
+    return _ACCOUNT.fullmatch(text) is not None
 
 
 class RepositoryName(str):

@@ -10,6 +10,9 @@ from typing import Protocol
 CHUNK_BYTES = 1 << 20
 """The chunk size of bodies: large enough to be efficient, small enough for many concurrent uploads in memory."""
 
+UPLOAD_ID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+"""The pattern of an upload's id, which is a UUID: no other text becomes a path or an object's key."""
+
 
 class BlobMissing(Exception):
     """No bytes are stored under that key."""

@@ -13,6 +13,7 @@ from moorage.core.services import Services
 from moorage.domain.identity.callers import Caller
 from moorage.domain.identity.policies.request import RequestContext
 from moorage.domain.names import Registry
+from moorage.domain.units import SECOND
 from moorage.metadata.database import Transaction, Work
 
 T = TypeVar("T")
@@ -55,4 +56,4 @@ class Call:
 
 def seconds(microseconds: int) -> float:
     """A time as AWS JSON has it: seconds since 1970 with a fraction."""
-    return microseconds / 1_000_000
+    return microseconds / SECOND

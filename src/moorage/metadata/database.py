@@ -13,9 +13,12 @@ import asyncio
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from enum import Enum
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 T = TypeVar("T")
+
+LARGEST_INTEGER: Final = 2**63 - 1
+"""The largest number that a column of either engine holds."""
 
 
 class DatabaseUnusable(Exception):

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from moorage.domain.units import SECOND
 from moorage.metadata.database import Transaction
-
-_SECOND = 1_000_000
 
 
 def gauges(tx: Transaction, now: int) -> Mapping[str, Mapping[str, float]]:
@@ -18,7 +17,7 @@ def gauges(tx: Transaction, now: int) -> Mapping[str, Mapping[str, float]]:
     return {
         "moorage_jobs_waiting": {kind: count for kind, (count, _) in waiting.items()},
         "moorage_jobs_dead": {kind: count for kind, state, count, _ in rows if state == "dead"},
-        "moorage_job_overdue_seconds": {kind: max(now - due, 0) / _SECOND for kind, (_, due) in waiting.items()},
+        "moorage_job_overdue_seconds": {kind: max(now - due, 0) / SECOND for kind, (_, due) in waiting.items()},
         "moorage_events": {"waiting": events[0] - events[1], "failed": events[1]},
         "moorage_uploads_open": {"open": uploads[0] if uploads else 0},
     }

@@ -14,13 +14,12 @@ from moorage.core.identity.authorization import AccessRequest
 from moorage.core.registry.layers import UploadScope
 from moorage.core.services import Services
 from moorage.domain.errors import AccessDenied, InvalidParameter
+from moorage.domain.identity.actions import operation_of
 from moorage.domain.identity.callers import Caller
 from moorage.domain.identity.policies.request import RequestContext
 from moorage.domain.names import NAME_LIMIT, Registry, RepositoryName, registry_of_host
 from moorage.http.messages import CallDetails, Request, Response
 from moorage.http.request_context import request_context_of
-
-_ACTION_PREFIX: Final = len("ecr:")
 
 _HOST: Final = re.compile(r"[A-Za-z0-9_.-]{1,253}(?::\d{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](?::\d{1,5})?", re.ASCII)
 
@@ -131,7 +130,7 @@ class AccessControl:
         Raises NotAuthenticated, AuthorizationTokenExpired, and AccessDenied for a token of another Region.
         """
         http, details = request.http, request.details
-        details.operation = action[_ACTION_PREFIX:]
+        details.operation = operation_of(action)
         authorization = http.header(b"authorization")
         caller = await self._access.caller_of_basic(authorization)
         details.caller = caller

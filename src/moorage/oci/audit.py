@@ -7,14 +7,12 @@ from typing import Any, Final
 
 from moorage.core.events.audit import Audit
 from moorage.domain.errors import NotAuthenticated, Refusal
-from moorage.domain.identity.actions import DOCKER_ACTIONS
+from moorage.domain.identity.actions import DOCKER_ACTIONS, operation_of
 from moorage.http.messages import Request
 from moorage.oci.access import RegistryRequest, registry_named_by
 
 READING: Final = frozenset({"GET", "HEAD"})
 """Methods that change nothing."""
-
-_ACTION_PREFIX: Final = len("ecr:")
 
 
 def note(audit: Audit, request: RegistryRequest, status: int, failure: Refusal | str | None) -> None:
@@ -49,7 +47,7 @@ def _operations(request: Request, kind: str, query: dict[str, str], *, mounted: 
         actions = DOCKER_ACTIONS["blobs", "HEAD"][:1]
     else:
         actions = DOCKER_ACTIONS.get((kind, "GET" if method == "HEAD" else method), ())
-    return [action[_ACTION_PREFIX:] for action in actions]
+    return [operation_of(action) for action in actions]
 
 
 def _parameters(request: Request, kind: str, reference: str, query: dict[str, str]) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from moorage.core.clock import HOUR, SECOND
 from moorage.core.identity.key_last_used import KeyUses
+from moorage.domain.units import HOUR, SECOND
 from moorage.metadata.engines.sqlite.database import SqliteDatabase
 from moorage.metadata.engines.sqlite.schema import migrate
 from moorage.metadata.identity import accounts as identities

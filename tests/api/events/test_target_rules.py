@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from moorage.core.clock import DAY, SECOND, system_clock
+from moorage.core.clock import system_clock
 from moorage.core.events import targets
 from moorage.core.events.delivery import ATTEMPTS, FIRST_DELAY, KEEP_FAILED, LONGEST_DELAY, DeliveryJobs
 from moorage.core.events.formats import EVENTBRIDGE
@@ -18,6 +18,7 @@ from moorage.core.events.signing import signature_headers
 from moorage.core.events.targets import EventTargetError, NewTarget, TargetRequest
 from moorage.core.vault import Vault
 from moorage.domain.ports import Message, MessageRejected, TargetUnavailable, TargetUrlInvalid
+from moorage.domain.units import DAY, SECOND
 from moorage.metadata import gauges as overview
 from moorage.metadata import jobs
 from moorage.metadata.events import deliveries

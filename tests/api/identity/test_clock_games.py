@@ -8,9 +8,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from moorage.adapters.data_folder import DataFolder
-from moorage.core.clock import HOUR, system_clock
+from moorage.core.clock import system_clock
 from moorage.core.identity.sessions import SessionKey, Sessions
 from moorage.core.vault import Vault
+from moorage.domain.units import HOUR
 from tests.api.ecr.wire import Wire
 from tests.support.server import Server
 

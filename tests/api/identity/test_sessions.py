@@ -7,10 +7,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from moorage.core.clock import HOUR, SECOND
 from moorage.core.identity.sessions import RoleSession, Session, SessionKey, Sessions
 from moorage.core.vault import Vault
 from moorage.domain.errors import ExpiredToken, UnrecognizedClient
+from moorage.domain.units import HOUR, SECOND
 
 START = 1_800_000_000 * SECOND
 

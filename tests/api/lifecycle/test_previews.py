@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from moorage.core.clock import DAY, HOUR
 from moorage.core.lifecycle import previews as lifecycle_previews
 from moorage.core.lifecycle.previews import PreviewPage, ResultFilter, Status
 from moorage.domain.lifecycle.errors import LifecyclePolicyPreviewInProgress
+from moorage.domain.units import DAY, HOUR
 from tests.api.lifecycle.world import World
 from tests.unit.lifecycle.policies import policy, rule
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from moorage.core.clock import DAY
+from moorage.domain.units import DAY
 from tests.api.lifecycle.world import World
 from tests.unit.lifecycle.policies import policy, rule
 

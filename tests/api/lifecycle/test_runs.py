@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from moorage.core.clock import DAY, SECOND
 from moorage.core.lifecycle import orphans
 from moorage.core.lifecycle import policies as lifecycle
 from moorage.domain.lifecycle.policy import parse
+from moorage.domain.units import DAY, SECOND
 from moorage.metadata import jobs
 from moorage.metadata.lifecycle import policies as rows
 from tests.api.lifecycle.world import DELAY, World

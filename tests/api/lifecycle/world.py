@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from moorage.app import reactions_of
-from moorage.core.clock import DAY
 from moorage.core.events.audit import Audit
 from moorage.core.lifecycle import orphans
 from moorage.core.lifecycle import policies as lifecycle
@@ -24,6 +23,7 @@ from moorage.domain.lifecycle.policy import parse
 from moorage.domain.lifecycle.selection import SelectedImage
 from moorage.domain.names import Registry, RepositoryName, Tag
 from moorage.domain.registry.manifests import parse_manifest
+from moorage.domain.units import DAY
 from moorage.metadata import jobs
 from moorage.metadata.database import Transaction, Work
 from moorage.metadata.jobs import Job

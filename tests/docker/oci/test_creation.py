@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from moorage.app import reactions_of
-from moorage.core.clock import HOUR
 from moorage.core.registry import templates
 from moorage.domain.identity.policies.rendering import render
 from moorage.domain.lifecycle.policy import parse
 from moorage.domain.names import Registry
+from moorage.domain.units import HOUR
 from moorage.metadata.database import Transaction
 from moorage.metadata.lifecycle import policies as lifecycle
 from moorage.metadata.lifecycle.policies import StoredPolicy

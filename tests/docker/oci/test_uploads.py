@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from moorage.core.clock import SECOND
 from moorage.core.registry.layers import FINISHED_LIFE
 from moorage.domain.identity.managed_policies import MANAGED_POLICIES
+from moorage.domain.units import SECOND
 from moorage.http import bodies
 from moorage.http.bodies import ClientGone
 from tests.docker.oci.client import DISCONNECT, Answer, Client, World, piece

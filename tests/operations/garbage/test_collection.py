@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from moorage.core.clock import HOUR
+from moorage.domain.units import HOUR
 from tests.api.ecr.pushing import begin, push, send_part, upload_layer
 from tests.conftest import StartServer
 from tests.faults.durability.doors import doors_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from moorage.core.clock import HOUR
+from moorage.domain.units import HOUR
 from tests.api.ecr.pushing import push, put, upload_layer
 from tests.operations.garbage.yard import Yard
 from tests.support.images import Image, image, index, layer

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from moorage.core.clock import DAY
+from moorage.domain.units import DAY
 from moorage.metadata.garbage import verification
 from tests.api.ecr.pushing import push
 from tests.faults.durability.promises import check_database_is_whole

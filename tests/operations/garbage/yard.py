@@ -14,9 +14,10 @@ from click.testing import CliRunner
 
 from moorage.adapters.files.blob_store import FileBlobStore
 from moorage.cli.main import main
-from moorage.core.clock import DAY, HOUR, system_clock
+from moorage.core.clock import system_clock
 from moorage.core.garbage.collect import CollectionRules, Collector, Garbage
 from moorage.core.garbage.sweep import Sweeper
+from moorage.domain.units import DAY, HOUR
 from tests.support.clients import program_environment
 from tests.support.databases import engine_of
 from tests.support.http_client import Docker

@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 
 from moorage.core.clock import system_clock
+from moorage.domain.units import SECOND
 from moorage.metadata import jobs
 from moorage.metadata.jobs import Job, JobFailed
 from moorage.telemetry import Log
-from moorage.worker import SECOND, JobKind, Worker
+from moorage.worker import JobKind, Worker
 from tests.support.databases import engine_of
 
 KIND = "work"

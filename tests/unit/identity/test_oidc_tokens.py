@@ -13,10 +13,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from moorage.core.clock import SECOND
 from moorage.core.identity import oidc_tokens
 from moorage.core.identity.oidc_tokens import BadKeySet
 from moorage.domain.identity.session_errors import ExpiredIdentityToken, InvalidIdentityToken
+from moorage.domain.units import SECOND
 from tests.api.identity.issuer import AUDIENCE, SUBJECT, Issuer, encoded
 
 ISSUER = Issuer("https://ci.example.org")

@@ -6,7 +6,8 @@ import re
 from collections.abc import Sequence
 
 from moorage.domain.lifecycle.policy import Rule
-from moorage.domain.lifecycle.selection import DAY, ImageFacts
+from moorage.domain.lifecycle.selection import ImageFacts
+from moorage.domain.units import DAY
 
 
 def expected(rules: Sequence[Rule], images: Sequence[ImageFacts], now: int) -> dict[int, int]:

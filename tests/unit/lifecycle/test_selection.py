@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moorage.domain.lifecycle.policy import parse
-from moorage.domain.lifecycle.selection import DAY, ImageFacts, select
+from moorage.domain.lifecycle.selection import ImageFacts, select
+from moorage.domain.units import DAY
 from tests.unit.lifecycle.policies import ARCHIVE, policy, rule
 from tests.unit.lifecycle.reference import expected
 

@@ -35,17 +35,16 @@ from moorage.adapters.files.running_digests import (
     write_record,
 )
 from moorage.adapters.files.uploads import AppendStart, FileState, append_small, open_locked
-from moorage.domain.ports import CHUNK_BYTES, BlobMissing, FileLink, StoredObject, UploadBusy, UploadMissing
+from moorage.domain.ports import CHUNK_BYTES, UPLOAD_ID, BlobMissing, FileLink, StoredObject, UploadBusy, UploadMissing
 
 THREADS = 8
 SMALL_BYTES = 256 << 10
 """A body up to this size is read completely, then stored in one call in one thread."""
 
-_UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-_UUID_LENGTH = 36
-_UPLOAD = re.compile(_UUID)
+_UPLOAD_LENGTH = 36
+_UPLOAD = re.compile(UPLOAD_ID)
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
-_KEY = re.compile(rf"blobs/(?:sha256/(?=.{{67}}-)|sha512/(?=.{{131}}-))([0-9a-f]{{2}})/\1[0-9a-f]+-{_UUID}")
+_KEY = re.compile(rf"blobs/(?:sha256/(?=.{{67}}-)|sha512/(?=.{{131}}-))([0-9a-f]{{2}})/\1[0-9a-f]+-{UPLOAD_ID}")
 
 _Result = TypeVar("_Result")
 
@@ -294,7 +293,7 @@ def _objects_in(root: Path, folder: Path) -> list[StoredObject]:
             key = str(Path(entry.path).relative_to(root))
             if _KEY.fullmatch(key):
                 with suppress(FileNotFoundError):  # removed after the folder was read
-                    found.append(StoredObject(key, key[-_UUID_LENGTH:], entry.stat(follow_symlinks=False).st_size))
+                    found.append(StoredObject(key, key[-_UPLOAD_LENGTH:], entry.stat(follow_symlinks=False).st_size))
     return found
 
 

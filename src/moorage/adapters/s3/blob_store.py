@@ -23,14 +23,14 @@ from moorage import failpoints
 from moorage.adapters.s3.append import AppendResources, S3Append, reserve_part_number
 from moorage.adapters.s3.client import Buffer
 from moorage.adapters.s3.objects import Objects
-from moorage.adapters.s3.upload_state import UUID, CommittedBlob, Content, UploadObject, UploadRecord, UploadState
-from moorage.domain.ports import BlobMissing, StoredObject, UploadBusy, UploadMissing, UploadStates, UrlLink
+from moorage.adapters.s3.upload_state import CommittedBlob, Content, UploadObject, UploadRecord, UploadState
+from moorage.domain.ports import UPLOAD_ID, BlobMissing, StoredObject, UploadBusy, UploadMissing, UploadStates, UrlLink
 
 LINK_SECONDS: Final = 3600
 SENDERS: Final = 4
 """Concurrent part uploads of one process. When all are busy, the next append waits, and so does its client."""
 
-_KEY: Final = re.compile(rf"blobs/([0-9a-f]{{2}})/(?=\1)(?P<upload>{UUID})-[0-9a-f]{{16}}")
+_KEY: Final = re.compile(rf"blobs/([0-9a-f]{{2}})/(?=\1)(?P<upload>{UPLOAD_ID})-[0-9a-f]{{16}}")
 
 
 class S3BlobStore:

@@ -18,6 +18,7 @@ import aiohttp
 
 from moorage.adapters.s3.client import Buffer, S3Client, S3Request, S3Response, element
 from moorage.adapters.s3.upload_state import Part
+from moorage.domain.batches import batches
 from moorage.domain.errors import Unavailable
 from moorage.domain.ports import CHUNK_BYTES, BlobMissing, StoreFull, UploadMissing
 
@@ -96,8 +97,8 @@ class Objects:
 
     async def delete(self, keys: Sequence[str]) -> None:
         """Delete objects, a thousand per request; objects that do not exist are ignored."""
-        for start in range(0, len(keys), _MAX_DELETES):
-            names = (f"<Object><Key>{escape(self._prefix + key)}</Key></Object>" for key in keys[start:][:_MAX_DELETES])
+        for batch in batches(keys, _MAX_DELETES):
+            names = (f"<Object><Key>{escape(self._prefix + key)}</Key></Object>" for key in batch)
             document = f"<Delete><Quiet>true</Quiet>{''.join(names)}</Delete>".encode()
             digest = hashlib.md5(document, usedforsecurity=False).digest()
             headers = {"content-md5": base64.b64encode(digest).decode(), "content-type": "application/xml"}

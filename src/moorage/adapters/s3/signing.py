@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from moorage.aws.signing import RequestLine, SigningKey, encoded_query, presigned_query, signed_headers
 from moorage.domain.buckets import Bucket, BucketKey
+from moorage.domain.units import SECOND
 
 
 class Signer:
@@ -41,4 +42,4 @@ class Signer:
         return f"{self._base}{key}?{presigned_query(self._key, line, self._host, self._seconds(), seconds)}"
 
     def _seconds(self) -> int:
-        return self._now() // 1_000_000 if self._now else int(time.time())
+        return self._now() // SECOND if self._now else int(time.time())

@@ -15,10 +15,9 @@ from typing import Final
 
 import msgspec
 
-from moorage.domain.ports import UploadBusy, UploadMissing, UploadStates
+from moorage.domain.ports import UPLOAD_ID, UploadBusy, UploadMissing, UploadStates
 
-UUID: Final = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-_UPLOAD: Final = re.compile(UUID)
+_UPLOAD: Final = re.compile(UPLOAD_ID)
 
 
 class Part(msgspec.Struct, array_like=True, frozen=True):

@@ -14,10 +14,11 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
-from moorage.core.clock import Clock, iso_time
+from moorage.core.clock import Clock
 from moorage.domain.errors import AccessDenied, InvalidParameter, Refusal
 from moorage.domain.identity.callers import Caller
 from moorage.domain.names import Registry, parse_repository_arn
+from moorage.domain.units import iso_time
 
 _EVENT_VERSION: Final = "1.11"
 _ITSELF: Final = "ecr.amazonaws.com"

@@ -16,7 +16,7 @@ from typing import Final
 
 import msgspec
 
-from moorage.core.clock import DAY, HOUR, SECOND, Clock
+from moorage.core.clock import Clock
 from moorage.core.events import record as events
 from moorage.core.events.formats import render
 from moorage.core.events.record import Event
@@ -24,6 +24,7 @@ from moorage.core.events.signing import signature_headers
 from moorage.core.vault import Vault
 from moorage.domain.names import Registry
 from moorage.domain.ports import EventSender, Message, MessageRejected, TargetConnection, TargetUnavailable
+from moorage.domain.units import DAY, HOUR, SECOND
 from moorage.metadata.database import Database, Transaction
 from moorage.metadata.events import deliveries, targets
 from moorage.metadata.events.deliveries import Delivery

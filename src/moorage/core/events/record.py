@@ -12,7 +12,6 @@ from typing import Any, Final
 
 import msgspec
 
-from moorage.core.clock import iso_time
 from moorage.core.reactions import (
     ApiCalled,
     ImageDeleted,
@@ -22,6 +21,7 @@ from moorage.core.reactions import (
     TagDeleted,
 )
 from moorage.domain.names import Registry
+from moorage.domain.units import iso_time
 from moorage.metadata import jobs
 from moorage.metadata.database import Transaction
 from moorage.metadata.events import deliveries, targets

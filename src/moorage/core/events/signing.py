@@ -8,7 +8,7 @@ import hmac
 import secrets
 from typing import Final
 
-from moorage.core.clock import SECOND
+from moorage.domain.units import SECOND
 
 _PREFIX: Final = "whsec_"
 _KEY_BYTES: Final = 32

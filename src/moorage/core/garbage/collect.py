@@ -8,20 +8,21 @@ than a small transaction.
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, Generic, TypeVar
 
 from moorage import failpoints
-from moorage.core.clock import HOUR, Clock
+from moorage.core.clock import Clock
 from moorage.core.garbage.grace import collectable_before
+from moorage.core.pacing import Pace
 from moorage.core.registry.layers import FINISHED_LIFE, UPLOAD_LIFE
+from moorage.domain.batches import batches
 from moorage.domain.ports import BlobMissing, BlobStore
-from moorage.metadata.database import Database, Transaction, Work
+from moorage.domain.units import HOUR
+from moorage.metadata.database import Database, Transaction
 from moorage.metadata.garbage import deleted_images as trash
 from moorage.metadata.garbage import unreferenced as garbage
 from moorage.metadata.garbage.deleted_images import DeletedImage
@@ -121,7 +122,7 @@ class Collector:
         pace, position = Pace(rules.share), search.first
         while True:
             found, after = await pace.read(self._database, partial(_look, search, position))
-            for batch in _batches(found):
+            for batch in batches(found, _BATCH):
                 gone = batch if rules.dry_run else await self._database.write(partial(_remove, search, batch))
                 failpoints.hit("G2")
                 with pace.working():
@@ -160,43 +161,14 @@ class Collector:
                     await self._blobs.delete(key)
 
 
-class Pace:
-    """Takes a share of the time: it rests for so long that what it worked is that share."""
-
-    def __init__(self, share: float) -> None:
-        self._factor = 1 / share - 1
-        self._worked = 0.0
-
-    @contextmanager
-    def working(self) -> Iterator[None]:
-        """Count the time of the block."""
-        started = time.perf_counter()
-        yield
-        self._worked += time.perf_counter() - started
-
-    async def read(self, database: Database, work: Work[T]) -> T:
-        """Read, and count the time."""
-        with self.working():
-            return await database.read(work)
-
-    async def rest(self) -> None:
-        worked, self._worked = self._worked, 0.0
-        await asyncio.sleep(worked * self._factor)
-
-
 def _look(search: _Search[T, P], position: P, tx: Transaction) -> tuple[list[T], P | None]:
     return search.find(tx, position)
 
 
-def _remove(search: _Search[T, P], batch: list[T], tx: Transaction) -> list[T]:
+def _remove(search: _Search[T, P], batch: Sequence[T], tx: Transaction) -> Sequence[T]:
     gone = [one for one in batch if search.remove(tx, one)]
     failpoints.hit("G1")
     return gone
-
-
-def _batches(found: list[T]) -> Iterator[list[T]]:
-    for first in range(0, len(found), _BATCH):
-        yield found[first : first + _BATCH]
 
 
 # --- What is looked for, and in this order ----------------------------------------------------------------------

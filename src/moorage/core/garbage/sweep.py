@@ -12,7 +12,9 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
 
-from moorage.core.garbage.collect import Garbage, Pace, Report
+from moorage.core.garbage.collect import Garbage, Report
+from moorage.core.pacing import Pace
+from moorage.domain.batches import batches
 from moorage.domain.ports import BlobStore, Listing
 from moorage.metadata.database import Database
 from moorage.metadata.garbage import verification
@@ -37,14 +39,13 @@ class Sweeper:
         pace = Pace(share)
         await self._states(report, dry_run=dry_run)
         async for uploads in self._listing.uploads():
-            for first in range(0, len(uploads), _BATCH):
-                batch = uploads[first : first + _BATCH]
+            for batch in batches(uploads, _BATCH):
                 ended = await pace.read(self._database, partial(verification.ended_uploads, uploads=batch))
                 await self._remove(ended, self._listing.remove_upload, report, dry_run=dry_run)
                 await pace.rest()
         async for objects in self._listing.objects():
-            for first in range(0, len(objects), _BATCH):
-                found = {one.key: one for one in objects[first : first + _BATCH]}
+            for group in batches(objects, _BATCH):
+                found = {one.key: one for one in group}
                 keys = {key: one.upload for key, one in found.items()}
                 unknown = await pace.read(self._database, partial(verification.unknown_keys, keys=keys))
                 await pace.rest()

@@ -19,6 +19,7 @@ from typing import Final
 
 from moorage import failpoints
 from moorage.core.clock import Clock
+from moorage.core.pacing import Rate
 from moorage.domain.ports import BlobMissing, BlobStore, CopySource, Listing, Quarantine, UploadMissing
 from moorage.metadata.database import Database, Transaction
 from moorage.metadata.garbage import verification
@@ -55,20 +56,6 @@ class Reports:
 
     found: Callable[[Finding], None]
     read: Callable[[int], None]
-
-
-class Rate:
-    """Lets so many bytes a second pass; None: all."""
-
-    def __init__(self, bytes_a_second: float | None) -> None:
-        self._rate = bytes_a_second
-        self._started = time.monotonic()
-        self._passed = 0
-
-    async def passed(self, size: int) -> None:
-        self._passed += size
-        if self._rate is not None:
-            await asyncio.sleep(max(0.0, self._started + self._passed / self._rate - time.monotonic()))
 
 
 @dataclass(frozen=True, slots=True)

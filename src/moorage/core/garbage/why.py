@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from moorage.core.clock import iso_time
 from moorage.core.garbage.grace import grace_end
+from moorage.domain.units import iso_time
 from moorage.metadata.database import Transaction
 from moorage.metadata.garbage import references as holders
 from moorage.metadata.garbage.references import BlobView, ImageReference

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from moorage.core.identity.key_ids import new_id, new_secret
 from moorage.core.vault import Vault
 from moorage.domain.identity.callers import ROOT
+from moorage.domain.names import is_account
 from moorage.metadata.database import Transaction
 from moorage.metadata.identity import accounts as identities
 from moorage.metadata.identity.accounts import KeySummary, User
@@ -15,9 +16,8 @@ from moorage.metadata.identity.accounts import KeySummary, User
 KEY_LIMIT = 2
 """IAM quotas: access keys of a user."""
 
-# IAM, CreateUser: the characters and the length of a user name, which becomes a part of ARNs.
-_ACCOUNT = re.compile(r"[0-9]{12}", re.ASCII)
-_USER_NAME = re.compile(r"[\w+=,.@-]{1,64}", re.ASCII)
+# IAM, CreateUser and CreateRole: the characters and the length of a name, which becomes a part of ARNs.
+IAM_NAME = re.compile(r"[\w+=,.@-]{1,64}", re.ASCII)
 
 
 class AccountError(Exception):
@@ -45,7 +45,7 @@ def root_key(tx: Transaction, vault: Vault, account: str, now: int) -> NewKey:
 
 def create_account(tx: Transaction, vault: Vault, account: str, now: int) -> NewKey:
     """A new account's root key. Raises AccountError when it is there already or its id is none."""
-    if _ACCOUNT.fullmatch(account) is None:
+    if not is_account(account):
         raise AccountError(f"{account[:64]!r} is no account id: 12 digits")
     if identities.has_account(tx, account):
         raise AccountError(f"account {account} exists already")
@@ -61,7 +61,7 @@ def require_account(tx: Transaction, account: str) -> None:
 def create_user(tx: Transaction, account: str, name: str, now: int) -> User:
     """A user without policies. Raises AccountError when the account has that user, or IAM has no such names."""
     require_account(tx, account)
-    if _USER_NAME.fullmatch(name) is None:
+    if IAM_NAME.fullmatch(name) is None:
         raise AccountError(f"{name[:64]!r} is no user name: 1 to 64 letters, digits and +=,.@_-")
     if identities.find_user(tx, account, name) is not None:
         raise AccountError(f"user {name!r} exists already")

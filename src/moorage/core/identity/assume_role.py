@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from moorage.core.clock import SECOND
 from moorage.core.identity import oidc_tokens
 from moorage.core.identity import policies as identity_policies
 from moorage.core.identity.accounts import AccountError
@@ -31,6 +30,7 @@ from moorage.domain.identity.session_errors import (
     SessionTooLong,
     WebIdentityDenied,
 )
+from moorage.domain.units import SECOND
 from moorage.metadata.database import Transaction
 from moorage.metadata.identity import providers as identity_providers
 from moorage.metadata.identity import roles

@@ -18,7 +18,7 @@ from functools import lru_cache
 
 import msgspec
 
-from moorage.core.clock import HOUR, SECOND, Clock
+from moorage.core.clock import Clock
 from moorage.core.identity import callers
 from moorage.core.identity import policies as identity_policies
 from moorage.core.identity.key_last_used import KeyUses
@@ -27,6 +27,7 @@ from moorage.core.vault import Forged, Vault
 from moorage.domain.errors import AuthorizationTokenExpired, NotAuthenticated, UnrecognizedClient
 from moorage.domain.identity.callers import Caller
 from moorage.domain.names import Registry
+from moorage.domain.units import HOUR, SECOND
 from moorage.metadata.database import CachedUntil, Database, Transaction
 from moorage.metadata.identity import accounts as identities
 from moorage.metadata.identity import roles

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
-from moorage.core.clock import HOUR, Clock
+from moorage.core.clock import Clock
 from moorage.domain.errors import Unavailable
+from moorage.domain.units import HOUR
 from moorage.metadata.database import Database
 from moorage.metadata.identity import accounts as identities
 

@@ -28,8 +28,8 @@ from joserfc.jws import CompactSignature, JWSRegistry
 from joserfc.jwt import ClaimsOption, JWTClaimsRegistry
 from joserfc.util import base64_to_int
 
-from moorage.core.clock import SECOND
 from moorage.domain.identity.session_errors import ExpiredIdentityToken, InvalidIdentityToken
+from moorage.domain.units import SECOND
 
 LONGEST_TOKEN: Final = 20_000
 """STS, AssumeRoleWithWebIdentity: WebIdentityToken has 4 to 20,000 characters."""

@@ -9,7 +9,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from moorage.core.identity import oidc_tokens
-from moorage.core.identity.accounts import AccountError, require_account
+from moorage.core.identity.accounts import IAM_NAME, AccountError, require_account
 from moorage.core.identity.key_ids import new_id
 from moorage.core.identity.policies import check_document
 from moorage.domain.identity.policies.document import Kind
@@ -22,7 +22,6 @@ from moorage.metadata.identity.roles import Role
 SESSION_SECONDS: Final = range(3600, 43_201)
 """IAM, CreateRole: MaxSessionDuration is 1 to 12 hours."""
 
-_NAME: Final = re.compile(r"[\w+=,.@-]{1,64}", re.ASCII)
 _PATH: Final = re.compile(r"/(?:[!-.0-~]+/)*", re.ASCII)
 _LONGEST_PATH: Final = 512
 _AUDIENCE_LIMIT: Final = 100
@@ -31,7 +30,7 @@ _AUDIENCE_LIMIT: Final = 100
 def create_role(tx: Transaction, role: Role) -> Role:
     """A role as it is asked for, with an id of its own. Raises AccountError."""
     require_account(tx, role.account)
-    if _NAME.fullmatch(role.name) is None:
+    if IAM_NAME.fullmatch(role.name) is None:
         raise AccountError(f"{role.name[:64]!r} is no role name: 1 to 64 letters, digits and +=,.@_-")
     if len(role.path) > _LONGEST_PATH or _PATH.fullmatch(role.path) is None:
         raise AccountError(f"{role.path[:64]!r} is no path: it begins and ends with /")

@@ -8,9 +8,10 @@ from typing import Any, Final
 
 import msgspec
 
-from moorage.core.clock import iso_time
 from moorage.core.events.audit import Audit
+from moorage.domain.batches import batches
 from moorage.domain.lifecycle.selection import SelectedImage
+from moorage.domain.units import iso_time
 from moorage.metadata.registry.repositories import Repository
 
 _IMAGES: Final = 9
@@ -41,14 +42,14 @@ def tell(audit: Audit, done: AppliedBatch, policy: str, evaluated_at: int) -> No
     repository = done.repository
     if repository is None:
         return
-    for first in range(0, len(done.choices), _IMAGES):
+    for batch in batches(done.choices, _IMAGES):
         details = {
             "repositoryName": repository.name,
             "lifecycleEventPolicy": {
                 "lifecycleEventRules": [_rule(rule) for rule in msgspec.json.decode(policy)["rules"]],
                 "lastEvaluatedAt": iso_time(evaluated_at),
             },
-            "lifecycleEventImageActions": [_action(choice) for choice in done.choices[first : first + _IMAGES]],
+            "lifecycleEventImageActions": [_action(choice) for choice in batch],
             "lifecycleEventFailureDetails": [],
         }
         audit.tell("PolicyExecutionEvent", repository.arn, repository.registry, details)

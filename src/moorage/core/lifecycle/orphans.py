@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from moorage.core.clock import HOUR
 from moorage.core.reactions import ImageDeleted
+from moorage.domain.units import HOUR
 from moorage.metadata import jobs
 from moorage.metadata.database import Transaction
 from moorage.metadata.jobs import Job

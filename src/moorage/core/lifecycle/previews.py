@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from moorage.core.clock import DAY, HOUR
 from moorage.core.lifecycle import policies as lifecycle
 from moorage.core.registry.image_ids import ImageFailure, ImageId, resolve
 from moorage.domain.lifecycle.errors import LifecyclePolicyPreviewInProgress, LifecyclePolicyPreviewNotFound
 from moorage.domain.lifecycle.policy import parse
+from moorage.domain.units import DAY, HOUR
 from moorage.metadata import jobs
 from moorage.metadata.database import Transaction
 from moorage.metadata.lifecycle import policies as rows

@@ -7,24 +7,26 @@ more: one that was tagged, pulled or listed by an index meanwhile waits for the 
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Final, TypeVar
 
-from moorage.core.clock import DAY, Clock
+from moorage.core.clock import Clock
 from moorage.core.events.audit import Audit
 from moorage.core.lifecycle import audit_records as lifecycle_records
 from moorage.core.lifecycle import policies as lifecycle
 from moorage.core.lifecycle.audit_records import AppliedBatch
 from moorage.core.lifecycle.orphans import Deletion
 from moorage.core.limits import Limits
+from moorage.core.pacing import Pace
 from moorage.core.registry.images import Images
+from moorage.domain.batches import batches
 from moorage.domain.errors import ImageReferencedByIndex
 from moorage.domain.lifecycle.policy import Rule, parse
 from moorage.domain.lifecycle.selection import SelectedImage, Selection
+from moorage.domain.units import DAY
 from moorage.metadata.database import Database, Transaction, Work
 from moorage.metadata.jobs import Job
 from moorage.metadata.lifecycle import policies as rows
@@ -43,8 +45,8 @@ _BATCH: Final = 20
 _RESULTS: Final = 500
 """Results of a preview that are written in one transaction."""
 
-_REST: Final = 8.0
-"""How much longer than the work before it a rest is: a run takes a ninth of one processor."""
+_SHARE: Final = 1 / 9
+"""The share of one processor that a run takes: each rest is eight times as long as the work before it."""
 
 
 class LifecycleJobs:
@@ -68,7 +70,7 @@ class LifecycleJobs:
         if policy is None:
             return
         changed = 0
-        for batch in _batches(await self._choose(repository_id, parse(policy.text).rules, now), _BATCH):
+        for batch in batches(await self._choose(repository_id, parse(policy.text).rules, now), _BATCH):
             done = await self._write(partial(self._apply, repository_id, policy.text, batch))
             lifecycle_records.tell(self._audit, done, policy.text, now)
             changed += len(done.choices)
@@ -88,7 +90,7 @@ class LifecycleJobs:
         choices = await self._choose(repository_id, parse(preview.text).rules, self._now())
         await self._database.write(lambda tx: rows.clear_results(tx, repository_id))
         first = 0
-        for batch in _batches(choices, _RESULTS):
+        for batch in batches(choices, _RESULTS):
             await self._write(partial(rows.add_results, repository_id=repository_id, first=first, images=batch))
             first += len(batch)
         expiring = sum(choice.rule.action == "expire" for choice in choices)
@@ -98,7 +100,7 @@ class LifecycleJobs:
     async def remove_orphans(self, job: Job) -> None:
         """Remove what refers to an image that was deleted, but for what an index lists."""
         deletion = Deletion.of(job)
-        for batch in _batches(await self._database.read(deletion.orphans), _BATCH):
+        for batch in batches(await self._database.read(deletion.orphans), _BATCH):
             await self._write(partial(self._remove, deletion, {image.digest for image in batch}))
 
     def _remove(self, deletion: Deletion, batch: Container[str], tx: Transaction) -> None:
@@ -109,19 +111,19 @@ class LifecycleJobs:
                     self._images.delete(tx, repository, orphan.digest, self._now())
 
     async def _choose(self, repository_id: int, rules: Sequence[Rule], now: int) -> list[SelectedImage]:
-        selection = Selection(rules, now)
+        selection, pace = Selection(rules, now), Pace(_SHARE, time.thread_time)
         async with self._database.snapshot() as state:
             after = 0
             while True:
-                began = time.thread_time()
-                read = partial(rows.page_of_facts, repository_id=repository_id, after=after, limit=_PAGE)
-                page = await state.read(read)
-                for image in page:
-                    selection.add(image)
+                with pace.working():
+                    read = partial(rows.page_of_facts, repository_id=repository_id, after=after, limit=_PAGE)
+                    page = await state.read(read)
+                    for image in page:
+                        selection.add(image)
                 if len(page) < _PAGE:
                     return selection.selected()
                 after = page[-1].id
-                await asyncio.sleep((time.thread_time() - began) * _REST)
+                await pace.rest()
 
     def _apply(self, repository_id: int, text: str, batch: Sequence[SelectedImage], tx: Transaction) -> AppliedBatch:
         """Do what was chosen where it is still right, and the policy still the same; returns what was done."""
@@ -145,12 +147,8 @@ class LifecycleJobs:
 
     async def _write(self, work: Work[T]) -> T:
         """One transaction of many, and a rest behind it."""
-        began = time.perf_counter()
-        result = await self._database.write(work)
-        await asyncio.sleep((time.perf_counter() - began) * _REST)
+        pace = Pace(_SHARE)
+        with pace.working():
+            result = await self._database.write(work)
+        await pace.rest()
         return result
-
-
-def _batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
-    for first in range(0, len(items), size):
-        yield items[first : first + size]

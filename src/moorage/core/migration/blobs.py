@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any, Final
 
 from moorage import failpoints
-from moorage.core.garbage.verify import Rate
+from moorage.core.pacing import Rate
 from moorage.domain.errors import Unavailable
 from moorage.domain.ports import BlobMissing, BlobStore, Listing, UploadMissing
 from moorage.metadata.database import Database

@@ -23,9 +23,9 @@ from typing import Final
 from moorage import failpoints
 from moorage.core.clock import Clock
 from moorage.core.garbage.sweep import Sweeper
-from moorage.core.garbage.verify import Rate
 from moorage.core.migration.blobs import BlobCopier, Progress, Side
 from moorage.core.migration.rows import RowCopier
+from moorage.core.pacing import Rate
 from moorage.domain.errors import Unavailable
 from moorage.metadata.database import Transaction, Work
 from moorage.metadata.migration import moves

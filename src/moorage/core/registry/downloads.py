@@ -6,10 +6,11 @@ from typing import Final
 
 import msgspec
 
-from moorage.core.clock import HOUR, Clock
+from moorage.core.clock import Clock
 from moorage.core.vault import Forged, Vault
 from moorage.domain.errors import AccessDenied
 from moorage.domain.names import Registry
+from moorage.domain.units import HOUR
 from moorage.metadata.database import Transaction
 from moorage.metadata.registry import layers
 from moorage.metadata.registry.layers import Blob

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Final
 
 import msgspec
 
@@ -26,14 +25,11 @@ from moorage.domain.errors import (
 )
 from moorage.domain.names import Digest, Tag
 from moorage.domain.registry.manifests import Manifest
-from moorage.metadata.database import Transaction
+from moorage.metadata.database import LARGEST_INTEGER, Transaction
 from moorage.metadata.garbage import deleted_images
 from moorage.metadata.registry import images, layers
 from moorage.metadata.registry.images import Image
 from moorage.metadata.registry.repositories import Repository
-
-_SIZE_LIMIT: Final = 2**63 - 1
-"""The largest `imageSizeInBytes`, a long, and the largest integer of the database; a manifest may claim more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +101,7 @@ class Images:
         return digest
 
     def _insert(self, tx: Transaction, repository: Repository, push: Push, digest: str, now: int) -> int:
-        if push.manifest.size > _SIZE_LIMIT:
+        if push.manifest.size > LARGEST_INTEGER:  # a manifest can claim more than `imageSizeInBytes`, a long, holds
             raise ManifestInvalid("its layers are larger than anything that can be counted")
         blobs, awaited = _needed_layers(tx, repository, push)
         children = self._needed_images(tx, repository, push, now)

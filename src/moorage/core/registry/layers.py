@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from moorage import failpoints
-from moorage.core.clock import HOUR, Clock
+from moorage.core.clock import Clock
 from moorage.core.registry import repositories
 from moorage.domain.errors import (
     EmptyUpload,
@@ -31,6 +31,7 @@ from moorage.domain.errors import (
 )
 from moorage.domain.names import Registry
 from moorage.domain.ports import BlobStore, StoreFull, UploadBusy, UploadMissing
+from moorage.domain.units import HOUR
 from moorage.metadata.database import Database, Transaction
 from moorage.metadata.registry import layers, upload_states
 from moorage.metadata.registry.layers import Blob, Upload

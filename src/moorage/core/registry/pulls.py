@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from moorage.core.clock import HOUR, Clock
+from moorage.core.clock import Clock
 from moorage.core.limits import Limits
 from moorage.core.reactions import ImagesPulled, Reactions, react
 from moorage.core.registry import referrers
@@ -19,6 +19,7 @@ from moorage.domain.identity.callers import Caller
 from moorage.domain.names import Registry
 from moorage.domain.registry.manifests import OCI_INDEX
 from moorage.domain.registry.referrers import REFERRERS_TAG
+from moorage.domain.units import HOUR
 from moorage.metadata.database import CachedUntil, Database, Transaction
 from moorage.metadata.registry import pulls, repositories, settings
 from moorage.metadata.registry.images import StoredManifest

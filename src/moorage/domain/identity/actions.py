@@ -97,3 +97,8 @@ DOCKER_ACTIONS: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
 All listed permissions are required, except for HEAD of a blob, where one is enough, because clients send it before
 pushes and pulls. A mount requires its permission on the source repository.
 """
+
+
+def operation_of(action: str) -> str:
+    """The operation that an action of ECR permits: `PutImage` for `ecr:PutImage`."""
+    return action.removeprefix("ecr:")

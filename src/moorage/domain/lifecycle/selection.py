@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from moorage.domain.lifecycle.policy import Rule
 from moorage.domain.lifecycle.requirements import requirement_of
+from moorage.domain.units import DAY
 
-DAY: Final = 24 * 3600 * 1_000_000
 """Times are microseconds since 1970."""
 
 

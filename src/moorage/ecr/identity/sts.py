@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Final
 
 from moorage.aws import sigv4, sts
-from moorage.core.clock import HOUR, SECOND
 from moorage.core.identity import assume_role as assuming
 from moorage.core.identity.assume_role import AssumedSession, AssumeRoleRequest
 from moorage.core.identity.authentication import Credentials
@@ -15,6 +14,7 @@ from moorage.core.identity.sessions import SessionKey
 from moorage.core.services import Services
 from moorage.domain.errors import AccessDenied, InvalidParameter, MissingAuthenticationToken, Refusal
 from moorage.domain.identity.callers import Caller
+from moorage.domain.units import HOUR, SECOND
 from moorage.ecr.identity.authentication import authenticated_body
 from moorage.http.messages import CallDetails, Request, Response
 from moorage.http.request_context import request_context_of

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from moorage.metadata.database import Transaction
+from moorage.metadata.database import LARGEST_INTEGER, Transaction
 
 BLOB: Final = "blob"
 UPLOAD: Final = "upload"
@@ -108,7 +108,7 @@ def unreferenced_layers(
         after=after,
         skipped=rows - 1,
     )
-    end = last[0] if last else _MAX_ID
+    end = last[0] if last else LARGEST_INTEGER
     found = tx.all(_UNREFERENCED_LAYERS, after=after, last=end, reported=before.reported_at, deleted=before.deleted_at)
     return [UnreferencedLayer(*row) for row in found], end if last else None
 
@@ -120,12 +120,9 @@ def unreferenced_blobs(
     last = tx.one(
         "SELECT id FROM blob WHERE id > :after ORDER BY id LIMIT 1 OFFSET :skipped", after=after, skipped=rows - 1
     )
-    end = last[0] if last else _MAX_ID
+    end = last[0] if last else LARGEST_INTEGER
     found = tx.all(_UNREFERENCED_BLOBS, after=after, last=end, reported=before.reported_at, deleted=before.deleted_at)
     return [UnreferencedBlob(*row) for row in found], end if last else None
-
-
-_MAX_ID: Final = 2**63 - 1
 
 
 def expired_uploads(tx: Transaction, after: str, before: int, limit: int) -> tuple[list[ExpiredUpload], str | None]:

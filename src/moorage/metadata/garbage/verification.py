@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from moorage.metadata.database import Transaction
@@ -103,7 +104,7 @@ def unknown_keys(tx: Transaction, keys: dict[str, str]) -> list[str]:
     return [key for key, upload in keys.items() if key not in named and upload in ended]
 
 
-def ended_uploads(tx: Transaction, uploads: list[str]) -> list[str]:
+def ended_uploads(tx: Transaction, uploads: Sequence[str]) -> list[str]:
     """The uploads that have ended or never existed."""
     rows = tx.all("SELECT id FROM upload WHERE id = ANY(:uploads)", uploads=uploads)
     return sorted(set(uploads) - {row[0] for row in rows})

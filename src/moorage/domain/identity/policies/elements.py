@@ -18,8 +18,8 @@ from moorage.domain.identity.policies.statements import (
     Resources,
     Statement,
 )
+from moorage.domain.names import is_account
 
-_ACCOUNT: Final = re.compile(r"\d{12}", re.ASCII)
 _PRINCIPAL_ARN: Final = re.compile(
     r"arn:aws[a-z-]*:(?:iam::\d{12}:(?:root|(?:user|role)/[\w+=,.@/-]{1,576})"
     r"|sts::\d{12}:(?:assumed-role|federated-user)/[\w+=,.@/-]{1,256})",
@@ -183,7 +183,7 @@ def _aws(text: str) -> str:
 
 def principal_arn(text: str) -> str:
     """The ARN of a principal; an account id means its root user, and ECR returns it as that."""
-    return f"arn:aws:iam::{text}:root" if _ACCOUNT.fullmatch(text) else text
+    return f"arn:aws:iam::{text}:root" if is_account(text) else text
 
 
 def _service(text: str) -> str:

@@ -6,14 +6,12 @@ A known key without a value is absent, as in IAM. An unknown key raises UnknownK
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from moorage.domain.identity.policies.request import PolicyRequest
+from moorage.domain.units import SECOND, iso_time
 
 Values = tuple[str, ...]
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class UnknownKey(LookupError):
@@ -62,7 +60,7 @@ def _flag(value: bool) -> Values:
 def _time(microseconds: int | None) -> Values:
     if microseconds is None:
         return ()
-    return ((_EPOCH + timedelta(microseconds=microseconds)).strftime("%Y-%m-%dT%H:%M:%SZ"),)
+    return (iso_time(microseconds),)
 
 
 def _user_name(request: PolicyRequest) -> Values:
@@ -78,7 +76,7 @@ _KEYS: Final[Mapping[str, Callable[[PolicyRequest], Values]]] = {
     "aws:userid": lambda request: _text(request.principal.unique_id),
     "aws:username": _user_name,
     "aws:currenttime": lambda request: _time(request.request_context.time),
-    "aws:epochtime": lambda request: (str(request.request_context.time // 1_000_000),),
+    "aws:epochtime": lambda request: (str(request.request_context.time // SECOND),),
     "aws:securetransport": lambda request: _flag(request.request_context.secure),
     "aws:useragent": lambda request: _text(request.request_context.user_agent),
     "aws:requestedregion": lambda request: _text(request.region),
