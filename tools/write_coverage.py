@@ -7,12 +7,15 @@ The service model lists all operations. `ecr/endpoint.py` lists the supported on
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from moorage.aws import service_model
 from moorage.ecr import endpoint
 
-TARGET = Path(__file__).parent.parent / "docs" / "coverage.md"
+ROOT = Path(__file__).parent.parent
+TARGET = ROOT / "docs" / "coverage.md"
+README = ROOT / "README.md"
 REFERENCE = "https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_{}.html"
 HEAD = """# Coverage of the ECR API
 
@@ -46,6 +49,16 @@ def _line(name: str) -> str:
     return f"| [{name}]({REFERENCE.format(name)}) | built | `{module}.py` |\n"
 
 
+def readme_text() -> str:
+    """The README with the number of built operations. Raises ValueError when it does not name it exactly once."""
+    number = f"{len(endpoint.OPERATIONS)} of the {len(service_model.OPERATIONS)} operations of ECR"
+    text, found = re.subn(r"\d+ of the \d+ operations of ECR", number, README.read_text("utf-8"))
+    if found != 1:
+        raise ValueError("README.md names the number of built operations once")
+    return text
+
+
 if __name__ == "__main__":
-    TARGET.write_text(coverage_text(), encoding="utf-8")
-    print(f"wrote {TARGET.name}")
+    for target, text in {TARGET: coverage_text(), README: readme_text()}.items():
+        target.write_text(text, encoding="utf-8")
+        print(f"wrote {target.name}")

@@ -1,7 +1,11 @@
-"""Named points at which a test can stop the program dead, to show what a crash there leaves behind.
+"""Failpoints: named points at which a test stops the program, to show what a crash leaves behind.
 
-The names are the steps of `docs/promises.md`: U1 to U11 for an upload, M1 to M3 for a manifest. A point that is not
-armed costs one look into an empty dictionary.
+    U1 to U11   an upload                           V1 to V2   a verification
+    M1 to M3    a manifest                          T1 to T6   a migration to another database or store
+    G1 to G3    the garbage collector               S1         a step of the schema
+
+`docs/promises.md` lists each with the state at that point. A point that is not armed costs one lookup in an empty
+dictionary.
 """
 
 from __future__ import annotations

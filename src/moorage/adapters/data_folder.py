@@ -3,7 +3,7 @@
 moorage.db        metadata (SQLite)              master.key     32 bytes, mode 0600
 uploads/ blobs/   layers                         credentials    the root access key in AWS's file format, mode 0600
 server.lock       locked by the running server   endpoint       URL and CA bundle of the server that ran last
-tls/              certificates (`certificates.py`)
+tls/              certificates (`adapters/tls/certificates.py`)
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""GetAccountSetting and PutAccountSetting, and the effect of what is put (ecr-behaviour, 15)."""
+"""GetAccountSetting and PutAccountSetting, and the effect of each setting (API reference, PutAccountSetting)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""CreateRepositoryCreationTemplate and its siblings (ecr-behaviour, 11); what they do to pushes is in tests/oci."""
+"""CreateRepositoryCreationTemplate and its siblings (ECR user guide, "Repository creation templates").
+
+tests/docker/oci/test_creation.py tests their effect on pushes.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""lastRecordedPullTime, and the principals whose pulls do not move it (ecr-behaviour, 4.3 and 13)."""
+"""lastRecordedPullTime, and principals whose pulls do not change it (API, RegisterPullTimeUpdateExclusion)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Quotas: what would be too much is refused by both doors, and leaves nothing behind (ecr-behaviour, 5.4)."""
+"""Quotas: both endpoints refuse what would exceed one, and nothing changes (ECR user guide, "Service quotas")."""
 
 from __future__ import annotations
 

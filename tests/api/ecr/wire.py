@@ -28,7 +28,7 @@ ACCOUNT = "000000000000"
 TARGET_PREFIX = "AmazonEC2ContainerRegistry_V20150921."
 CONTENT_TYPE = "application/x-amz-json-1.1"
 
-# What AWS's front door answers for every service, and what any operation of ECR may answer (ecr-behaviour, 2.2, 22).
+# Errors of AWS's front door, and errors that any operation of ECR may return (API reference, "Common errors").
 FRONT_DOOR = {
     "AccessDeniedException",
     "ExpiredTokenException",

@@ -1,4 +1,4 @@
-"""Create on push: a push to a repository that does not exist makes it, where a template says so (ecr-behaviour, 11)."""
+"""A push creates a repository that does not exist, if a template says so (ECR user guide, "Create on push")."""
 
 from __future__ import annotations
 

@@ -1,0 +1,376 @@
+"""What documents, docstrings and comments name exists: files, symbols, options, commands, variables and decisions.
+
+Each recogniser looks for one form in which names are written, so that plain prose never fails. Names of other programs
+are in the short lists below, each with its reason.
+"""
+
+from __future__ import annotations
+
+import re
+import runpy
+from collections.abc import Iterable, Iterator
+from functools import cache
+
+import botocore.session
+import click
+import pytest
+from botocore import xform_name
+from tests.project import references
+from tests.project.references import PACKAGE, ROOT, Line
+
+from moorage.cli.main import main
+from moorage.config.settings import TABLE
+
+# --- Names of other programs ------------------------------------------------------------------------------------
+
+OPTIONS_OF_OTHERS = {
+    "buildah": "--format --tls-verify",
+    "cosign": "--allow-http-registry --insecure-ignore-tlog --key --new-bundle-format --tlog-upload"
+    " --use-signing-config",
+    "crane": "--insecure",
+    "curl": "--cacert",
+    "docker": "--detach --file --name --no-deps --password-stdin --publish --read-only --rm --stop-timeout --tag"
+    " --volume",
+    "helm": "--plain-http --set",
+    "journalctl": "--output --unit",
+    "kubectl": "--from-literal",
+    "measure_lifecycle": "--images --remove",
+    "mypy": "--strict",
+    "oras": "--from-plain-http --plain-http --to-plain-http",
+    "pip": "--no-deps --require-hashes --requirement",
+    "make requirements": "--upgrade",
+    "podman": "--cert-dir --tls-verify",
+    "regctl": "--pass-stdin",
+    "skopeo": "--dest-cert-dir --dest-tls-verify --src-cert-dir --src-tls-verify --tls-verify",
+}
+"""A text with one of these options names the program, too."""
+
+PLACEHOLDERS = {"--name", "--no-name", "--no"}
+"""In the module that makes options of settings."""
+
+GLOBAL_OPTIONS_OF_AWS = {"--output", "--query", "--region"}
+
+WORDS_OF_OTHERS = {
+    "KeySet": "a class of joserfc",
+    "Link": "a header of HTTP",
+    "OTEL_EXPORTER_OTLP_HEADERS": "a variable of OpenTelemetry's SDK",
+    "OTEL_RESOURCE_ATTRIBUTES": "a variable of OpenTelemetry's SDK",
+    "PyJWTError": "an exception of PyJWT",
+    "UV_DEFAULT_INDEX": "a variable of uv",
+    "config_path": "a setting of containerd",
+    "noqa": "a comment of ruff",
+    "pg_current_snapshot": "a function of PostgreSQL",
+    "sendfile": "a system call",
+    "sqlite3": "SQLite's command line",
+    "sslmode": "a parameter of libpq",
+    "synchronous_commit": "a setting of PostgreSQL",
+    "x5u": "a header of JSON Web Signature",
+}
+
+DOTTED_OF_OTHERS = {
+    "aws.request_id": "an attribute of OpenTelemetry",
+    "client.address": "an attribute of OpenTelemetry",
+    "http.disconnect": "a message of ASGI",
+    "http.request.method": "an attribute of OpenTelemetry",
+    "http.response.pathsend": "a message of ASGI",
+    "http.response.status_code": "an attribute of OpenTelemetry",
+}
+
+NOT_SYMBOLS = {"cfg", "com", "crt", "db", "json", "jsonl", "key", "lock", "md", "pem", "py", "sql", "toml", "yaml"}
+"""How names end that have dots and are files or hosts."""
+
+
+# --- Recognisers ------------------------------------------------------------------------------------------------
+
+URL = re.compile(r"https?://\S+")
+CODE = re.compile(r"`([^`]+)`")
+WORD = re.compile(r"[A-Za-z_]\w*")
+DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
+CALLED = re.compile(r"(?<![\w.])([a-z_]\w*)\(\)")
+OPTION = re.compile(r"(?<![\w-])--[a-z](?:[\w-]*\w)?")
+COMMAND = re.compile(r"(?:`|^ *|\$\(|&& |bin/)moorage ((?:[a-z][\w-]*(?: |$|(?=`)))+)([^`|]*)")
+AWS_COMMAND = re.compile(r"(?:`|^ *|\$\(|bin/)(?:aws|moorage) ((?:ecr|sts) [a-z][a-z-]+)([^`|]*)")
+VARIABLE = re.compile(r"\bMOORAGE_[A-Z0-9_]*[A-Z0-9]\b")
+TARGET = re.compile(r"(?:^|`)make ([a-z]+)")
+DECISION = re.compile(r"\b[Dd]ecisions?[ /](\d{4})|\[(\d{4})\]\(\d{4}-")
+
+MODULE_FILE = re.compile(r"(?<![\w/.-])[\w./-]+\.(?:py|sql)\b")
+"""Wherever it stands; so does a document under `docs/`, and what is in a folder of ours if it is in backquotes."""
+
+DOCUMENT = re.compile(r"(?<![\w/.-])docs/[\w./-]+\.md\b")
+FOLDERS = {
+    path.relative_to(base).parts[0]
+    for base in (ROOT, PACKAGE)
+    for path in references.files()
+    if path.is_relative_to(base) and path.parent != base
+}
+IN_A_FOLDER = re.compile(rf"(?<=`)(?:{'|'.join(map(re.escape, sorted(FOLDERS)))})/[\w./-]+(?=`)(?<!aws/ecr)")
+"""`aws/ecr` is an alias of KMS."""
+
+
+def everything() -> tuple[Line, ...]:
+    return references.documents() + references.remarks()
+
+
+def of_the_program() -> tuple[Line, ...]:
+    return references.documents() + references.remarks_of_the_program()
+
+
+def found(lines: Iterable[Line], pattern: re.Pattern[str]) -> Iterator[tuple[Line, str]]:
+    for line in lines:
+        for match in pattern.finditer(URL.sub("", line.text)):
+            yield line, next(group for group in (*match.groups(), match[0]) if group is not None)
+
+
+# --- Files ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("pattern", [MODULE_FILE, DOCUMENT, IN_A_FOLDER], ids=["modules", "documents", "folders"])
+def test_files_exist(pattern: re.Pattern[str]) -> None:
+    """From the root, from the package, or beside the file that names them."""
+    missing = [
+        f"{line}: {name}"
+        for line, name in found(everything(), pattern)
+        if not any(
+            (base / name).exists() for base in (ROOT, PACKAGE, PACKAGE / "metadata/migrations", line.path.parent)
+        )
+    ]
+
+    assert not missing, "\n".join(missing)
+
+
+def test_decisions_exist_and_hold() -> None:
+    """Only decisions themselves look back at those that were superseded."""
+    decisions = {path.name[:4]: path.read_text("utf-8") for path in (ROOT / "docs/decisions").glob("*.md")}
+    holding = {number for number, text in decisions.items() if "\nStatus: superseded" not in text}
+
+    wrong = [
+        f"{line}: {number}"
+        for line, number in found(everything(), DECISION)
+        if number not in (decisions if line.path.parent.name == "decisions" else holding)
+    ]
+
+    assert not wrong, "\n".join(wrong)
+
+
+# --- Symbols ----------------------------------------------------------------------------------------------------
+
+
+def test_words_in_backquotes_occur_in_the_code() -> None:
+    """An identifier that no code has is one that was renamed."""
+    missing = [
+        f"{line}: {name}"
+        for line, name in found(of_the_program(), CODE)
+        if WORD.fullmatch(name.removesuffix("()"))
+        and not VARIABLE.fullmatch(name)
+        and name.removesuffix("()") not in references.words() | WORDS_OF_OTHERS.keys()
+    ]
+
+    assert not missing, "\n".join(missing)
+
+
+def test_functions_with_parentheses_occur_in_the_code() -> None:
+    missing = [
+        f"{line}: {name}()"
+        for line, name in found(of_the_program(), CALLED)
+        if name not in references.words() | WORDS_OF_OTHERS.keys()
+    ]
+
+    assert not missing, "\n".join(missing)
+
+
+def test_names_with_dots_lead_to_a_member() -> None:
+    """`module.function`, `Class.method`, or a module by the end of its name."""
+    missing = [
+        f"{line}: {name}"
+        for line, name in found(of_the_program(), CODE)
+        if DOTTED.fullmatch(symbol := name.partition("(")[0])
+        and symbol.rpartition(".")[2] not in NOT_SYMBOLS
+        and symbol not in DOTTED_OF_OTHERS
+        and not is_known(symbol, line)
+    ]
+
+    assert not missing, "\n".join(missing)
+
+
+def is_known(symbol: str, line: Line) -> bool:
+    """Whether the symbol is ours and exists, or cannot be told to be ours: its first part may be any object's name."""
+    first, second, *_ = symbol.split(".")
+    if first in references.classes():
+        return second in references.classes()[first]
+    if references.is_local(line.path, first):
+        return second in references.words()
+    found_in = [member in references.members_of_module(module) for module, member in splits(symbol)]
+    return any(found_in) or not found_in or is_module(symbol)
+
+
+def splits(symbol: str) -> Iterator[tuple[str, str]]:
+    """Each module that a beginning of the symbol can name, with the part behind it."""
+    parts = symbol.removeprefix("moorage.").split(".")
+    for size in range(1, len(parts)):
+        beginning = ".".join(parts[:size])
+        for module in references.modules():
+            if f".{module}".endswith(f".{beginning}"):
+                yield module, parts[size]
+
+
+def is_module(symbol: str) -> bool:
+    return any(f".{module}".endswith(f".{symbol.removeprefix('moorage.')}") for module in references.modules())
+
+
+# --- Commands ---------------------------------------------------------------------------------------------------
+
+
+@cache
+def options_by_command() -> dict[str, set[str]]:
+    reference = runpy.run_path(str(ROOT / "tools/write_reference.py"))
+    return {
+        path.removeprefix("moorage").strip(): {"--help", *options_of(command)}
+        for path, command in reference["commands"](main, "moorage")
+    }
+
+
+def options_of(command: click.Command) -> list[str]:
+    return [name for option in command.params for name in (*option.opts, *option.secondary_opts)]
+
+
+def joined(lines: Iterable[Line]) -> Iterator[Line]:
+    """Lines of which a shell makes one."""
+    begun: Line | None = None
+    for line in lines:
+        whole = line if begun is None else begun._replace(text=begun.text + line.text)
+        begun = whole._replace(text=whole.text[:-1]) if whole.text.endswith("\\") else None
+        if begun is None:
+            yield whole
+
+
+def test_commands_of_moorage_exist_with_their_options() -> None:
+    wrong = []
+    for line in joined(of_the_program()):
+        for match in COMMAND.finditer(line.text):
+            command = command_of(match[1].split())
+            options = OPTION.findall(match[2].partition(" | ")[0])
+            if command != "ecr" and (command is None or not set(options) <= options_by_command()[command]):
+                wrong.append(f"{line}: moorage {match[1]}{' '.join(options)}")
+
+    assert not wrong, "\n".join(wrong)
+
+
+def command_of(given: list[str]) -> str | None:
+    """The command that the words begin with; None when there is none."""
+    known = options_by_command()
+    if " ".join(given[:2]) in known:
+        return " ".join(given[:2])
+    is_group = any(path.startswith(f"{given[0]} ") for path in known)
+    return given[0] if given[0] in known and not (is_group and len(given) > 1) else None
+
+
+@cache
+def aws_commands() -> dict[str, set[str]]:
+    """`ecr put-image` and so on with their options, which the AWS command line makes of members."""
+    found: dict[str, set[str]] = {"ecr get-login-password": set(), "ecr help": set()}
+    for service in ("ecr", "sts"):
+        model = botocore.session.get_session().get_service_model(service)
+        for operation in map(model.operation_model, model.operation_names):
+            members = operation.input_shape.members if operation.input_shape else ()
+            found[f"{service} {xform_name(operation.name, '-')}"] = {f"--{xform_name(name, '-')}" for name in members}
+    return found
+
+
+def test_calls_of_the_aws_command_exist_with_their_options() -> None:
+    wrong = [
+        f"{line}: aws {match[0]}"
+        for line in joined(of_the_program())
+        for match in AWS_COMMAND.finditer(line.text)
+        if match[1] not in aws_commands()
+        or not {*OPTION.findall(match[2].partition(" | ")[0])} <= aws_commands()[match[1]] | GLOBAL_OPTIONS_OF_AWS
+    ]
+
+    assert not wrong, "\n".join(wrong)
+
+
+def test_options_exist() -> None:
+    """Those of Moorage, of ECR's operations, and of the programs in the list, if the text names the program."""
+    ours = set().union(*options_by_command().values())
+    of_aws = GLOBAL_OPTIONS_OF_AWS.union(*aws_commands().values())
+    texts = {path: path.read_text("utf-8") for path in references.files() if path.suffix in {".md", ".py"}}
+    wrong = [
+        f"{line}: {option}"
+        for line, option in found((*of_the_program(), *references.messages()), OPTION)
+        if option not in ours | PLACEHOLDERS
+        and not (option in of_aws and "aws " in texts[line.path])
+        and not any(
+            program in texts[line.path] for program, names in OPTIONS_OF_OTHERS.items() if option in names.split()
+        )
+    ]
+
+    assert not wrong, "\n".join(wrong)
+
+
+def test_variables_exist() -> None:
+    """A setting's, or one that some code names as a whole."""
+    settings = {entry.variable for entry in TABLE}
+    texts = (*everything(), *references.messages())
+
+    assert [
+        f"{line}: {name}" for line, name in found(texts, VARIABLE) if name not in settings | references.words()
+    ] == []
+
+
+def test_targets_of_make_exist() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+
+    assert [f"{line}: make {name}" for line, name in found(everything(), TARGET) if name not in targets] == []
+
+
+# --- The recognisers themselves ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "name"),
+    [
+        (MODULE_FILE, "(postgres_snapshots.py)", "postgres_snapshots.py"),
+        (DOCUMENT, "see docs/nothing.md", "docs/nothing.md"),
+        (IN_A_FOLDER, "in `core/nothing`", "core/nothing"),
+        (CALLED, "──recall()─>", "recall"),
+        (OPTION, "pass `--recall`.", "--recall"),
+        (VARIABLE, "`MOORAGE_NOTHING=1`", "MOORAGE_NOTHING"),
+        (TARGET, "`make nothing`", "nothing"),
+        (DECISION, "docs/decisions/9999", "9999"),
+        (DECISION, "([9999](9999-nothing.md))", "9999"),
+    ],
+)
+def test_a_name_is_seen(pattern: re.Pattern[str], text: str, name: str) -> None:
+    assert [seen for _, seen in found([Line(ROOT / "README.md", 1, text)], pattern)] == [name]
+
+
+@pytest.mark.parametrize(
+    "symbol", ["core.images.put", "images.no_such_function", "Services.no_such_member", "metadata.postgres_cache"]
+)
+def test_a_symbol_that_moved_is_not_known(symbol: str) -> None:
+    assert not is_known(symbol, Line(ROOT / "README.md", 1, symbol))
+
+
+@pytest.mark.parametrize(
+    "symbol",
+    [
+        "core.registry.images.Images",
+        "images.Push",
+        "Images.put",
+        "Database.read_cached",
+        "moorage.core.services",
+        "os.environ",
+    ],
+)
+def test_a_symbol_that_exists_is_known(symbol: str) -> None:
+    assert is_known(symbol, Line(ROOT / "README.md", 1, symbol))
+
+
+@pytest.mark.parametrize("command", ["role", "role attach", "serve", "webhook add"])
+def test_a_command_is_recognized(command: str) -> None:
+    assert command_of(command.split()) == command
+
+
+@pytest.mark.parametrize("command", ["role invent", "invent"])
+def test_a_command_that_does_not_exist_is_not_recognized(command: str) -> None:
+    assert command_of(command.split()) is None
