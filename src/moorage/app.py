@@ -145,7 +145,7 @@ def application(
         endpoints=endpoints(services, log),
         log=log,
         is_ready=Readiness(database, store.check, log).is_given,
-        life=Lifespan(start, stop),
+        lifespan=Lifespan(start, stop),
         context=ServerContext(
             TrustedProxies(settings.trusted_proxy),
             read_ahead=GRANIAN_READ_AHEAD if settings.server == "granian" else 1,

@@ -1,4 +1,4 @@
-"""AWS JSON 1.1: request bodies to checked dictionaries, responses and refusals to bodies.
+"""AWS JSON 1.1: request bodies become checked dictionaries; responses and refusals become bodies.
 
 Members are those of the service model, blobs are bytes, timestamps are numbers of seconds since 1970 (UTC).
 https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html
@@ -22,7 +22,7 @@ _NULL = msgspec.Raw(b"null")
 
 
 def _plain(value: Any) -> str:
-    """Parsed names are strings of their own types, which msgspec does not take for strings."""
+    """Encode names, which are subclasses of str that msgspec does not accept as strings."""
     if isinstance(value, str):
         return str(value)
     raise NotImplementedError
@@ -32,10 +32,10 @@ _encoder = msgspec.json.Encoder(enc_hook=_plain)
 
 
 def decode(operation: Operation, body: Body) -> dict[str, Any]:
-    """Return the members of a request. Unknown members are dropped, null is the same as absent.
+    """Return the members of a request. Unknown members are dropped; null means absent.
 
-    Raises Serialization for a body that is no JSON object or has a member of the wrong JSON type, InvalidParameter for
-    the first constraint of the model that is broken.
+    Raises Serialization if the body is not a JSON object or a member has the wrong JSON type, InvalidParameter for the
+    first broken constraint of the model.
     """
     try:
         return checked(operation.input_shape, _reader(operation.input_shape)(body))
@@ -47,7 +47,7 @@ def decode(operation: Operation, body: Body) -> dict[str, Any]:
 
 @cache
 def _reader(shape_name: str) -> Callable[[Body], dict[str, Any]]:
-    """A shape with a blob is read into a struct, so that the blob's text (10 MiB and more) is never made a string."""
+    """The decoder for a shape. Shapes with a blob use a struct, so that the blob (10 MiB and more) is never a str."""
     members = SHAPES[shape_name].members
     blobs = [name for name, member in members.items() if SHAPES[member].type == "blob"]
     if not blobs:
@@ -67,23 +67,23 @@ def _present(value: Any) -> Any:
     return None if isinstance(value, msgspec.Raw) and value == _NULL else value
 
 
-def encode(operation: Operation, response: Mapping[str, Any]) -> bytes:  # noqa: ARG001  # see the docstring
-    """Return the body of a response; members that are None are left out, at any depth.
+def encode(operation: Operation, response: Mapping[str, Any]) -> bytes:  # noqa: ARG001 - see the docstring
+    """Return the body of a response; members that are None are omitted, at any depth.
 
-    JSON needs nothing of `operation`; it is there so that tests can put `output_violations` in the way of every answer.
+    JSON does not need `operation`; it lets tests check every response with `output_violations`.
     """
     body = _encoder.encode(response)
-    # Most responses have no None at all, and a search in bytes is far cheaper than a walk.
+    # Most responses contain no None, and searching bytes is far cheaper than walking the response.
     return _encoder.encode(_without_nones(response)) if b"null" in body else body
 
 
 def output_violations(operation: Operation, response: Mapping[str, Any]) -> list[str]:
-    """Return what is wrong with a response by the operation's output shape: unknown, mistyped, missing members."""
+    """Return all differences of a response from its output shape: unknown, mistyped and missing members."""
     return list(violations(operation.output_shape, response))
 
 
 def encode_error(refusal: Refusal) -> bytes:
-    """Return the body that tells a refusal. AWS sends no message with UnknownOperation."""
+    """Return the body of a refusal. AWS sends no message with UnknownOperation."""
     error: dict[str, Any] = {"__type": refusal.code()}
     if not isinstance(refusal, UnknownOperation):
         error |= {"message": str(refusal), **refusal.members}

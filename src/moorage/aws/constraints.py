@@ -1,9 +1,9 @@
-"""The constraints of the service model: one walker for requests, one for responses, the same rules in both.
+"""The constraints of the service model, for requests and responses, with the same rules for both.
 
-A request is walked in the order of the model. A wrong JSON type anywhere ends the walk, since AWS deserializes before
-it validates; of the broken constraints the first is kept, since ECR answers with one. The texts are AWS's; captured
-from ECR: those of length, value, enumeration and pattern, and the one for scalars in lists (github.com/aws-actions/
-amazon-ecr-login, README: "Invalid parameter at 'registryIds' … 'Member must satisfy constraint: [Member must …]'").
+A request is checked in the order of the model. A wrong JSON type ends the check, because AWS deserializes before it
+validates. Only the first broken constraint is kept, because ECR returns one. The texts are AWS's. Those of length,
+value, enumeration, pattern, and of scalars in lists were captured from ECR (github.com/aws-actions/amazon-ecr-login,
+README: "Invalid parameter at 'registryIds' … 'Member must satisfy constraint: [Member must …]'").
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _INTEGER_BOUNDS = {"integer": 2**31, "long": 2**63}
 
 
 class Findings:
-    """The first constraint that a request breaks, if any."""
+    """The first broken constraint of a request, if any."""
 
     __slots__ = ("first",)
 
@@ -42,7 +42,7 @@ class Findings:
 
 
 def checked(shape_name: str, value: dict[str, Any]) -> dict[str, Any]:
-    """Return what `value` has of the shape's members: no nulls, nothing unknown, blobs as bytes.
+    """Return the shape's members of `value`: without nulls and unknown members, blobs as bytes.
 
     Raises Serialization for a wrong JSON type, InvalidParameter for the first broken constraint.
     """
@@ -53,7 +53,7 @@ def checked(shape_name: str, value: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
-# --- Requests: one check for each shape, built when it is first used ------------------------------------------------
+# --- Requests: one check per shape, built on first use ---------------------------------------------------------------
 
 
 @cache
@@ -116,7 +116,7 @@ def _check_structures(check_item: Check, items: list[Any], path: str, findings: 
 
 
 def _check_scalars(check_item: Check, texts: str, items: list[Any], path: str, findings: Findings) -> list[Any]:
-    """AWS reports a bad scalar at its list, with all the constraints that the list's members have."""
+    """AWS reports a bad scalar at its list, with all constraints of the list's members."""
     broken = Findings()
     for item in items:
         if item is None:
@@ -128,12 +128,12 @@ def _check_scalars(check_item: Check, texts: str, items: list[Any], path: str, f
     return items
 
 
-def _scalar_check(accepts: Callable[[Any], bool], wanted: str, shape_name: str) -> Check:
+def _scalar_check(accepts: Callable[[Any], bool], expected: str, shape_name: str) -> Check:
     rule = rule_of(shape_name)
 
     def check(value: Any, path: str, findings: Findings) -> Any:
         if not accepts(value):
-            raise _wrong_type(value, wanted)
+            raise _wrong_type(value, expected)
         broken = rule(value)
         if broken is not None:
             findings.add(path, broken)
@@ -156,7 +156,7 @@ def _blob_check(shape_name: str) -> Check:
 
 
 def decoded_blob(value: Any) -> bytes | None:
-    """Return the bytes of a base64 string (or of its raw JSON text), None where it is not base64.
+    """Return the bytes of a base64 string (or of its raw JSON text); None if it is not base64.
 
     Raises Serialization for any other JSON type.
     """
@@ -193,16 +193,16 @@ _CHECKS: dict[str, Callable[[str], Check]] = {
 }
 
 
-def _wrong_type(value: Any, wanted: str) -> Serialization:
-    """AWS's texts name the token that the parser met."""
+def _wrong_type(value: Any, expected: str) -> Serialization:
+    """The error for a wrong type. AWS's texts name the token that the parser found."""
     if type(value) is list:
         return Serialization(reason="Start of list found where not expected")
     if type(value) is dict:
         return Serialization(reason="Start of structure or map found where not expected.")
-    if wanted in ("structure", "list"):
+    if expected in ("structure", "list"):
         return Serialization(reason="Unexpected field type")
     token = {str: "STRING", bool: "TRUE" if value is True else "FALSE"}.get(type(value), "NUMBER")
-    return Serialization(reason=f"{token}_VALUE cannot be converted to {wanted}")
+    return Serialization(reason=f"{token}_VALUE cannot be converted to {expected}")
 
 
 def path_name(member: str) -> str:
@@ -210,12 +210,12 @@ def path_name(member: str) -> str:
     return member[:1].lower() + member[1:]
 
 
-# --- Rules: what a value of the right type can still break ----------------------------------------------------------
+# --- Rules: constraints for values of the right type -----------------------------------------------------------------
 
 
 @cache
 def rule_of(shape_name: str) -> Rule:
-    """Return the function that names the first constraint a value of the right type breaks: length before pattern."""
+    """Return a function for the first broken constraint of a value with the right type: length before pattern."""
     rules = tuple(_rules(SHAPES[shape_name]))
     if not rules:
         return _nothing_broken
@@ -238,9 +238,9 @@ def _nothing_broken(_: Any) -> None:
 
 def _rules(shape: Shape) -> Iterator[Rule]:
     if shape.min is not None or shape.max is not None:
-        yield partial(_range_broken, shape, len if _has_length(shape) else _itself)
+        yield partial(_range_broken, shape, len if _has_length(shape) else _identity)
     if shape.pattern is not None:
-        # The models are written for Java, where \w means ASCII and a pattern has to match the whole text.
+        # The models are written for Java: \w means ASCII, and a pattern must match the whole text.
         yield partial(_pattern_broken, re.compile(shape.pattern, re.ASCII), _pattern_text(shape))
     if shape.enum:
         yield partial(_enum_broken, frozenset(shape.enum), _enum_text(shape))
@@ -255,7 +255,7 @@ def _range_broken(shape: Shape, measure: Callable[[Any], int], value: Any) -> st
     return None
 
 
-def _itself(value: int) -> int:
+def _identity(value: int) -> int:
     return value
 
 
@@ -294,7 +294,7 @@ def _nested(texts: Iterable[str]) -> str:
 
 
 def constraint_texts(shape: Shape) -> Iterator[str]:
-    """Yield the texts of all the constraints that a shape has, in AWS's order (largest length first)."""
+    """Yield the texts of all constraints of a shape, in AWS's order (largest length first)."""
     if shape.max is not None:
         yield _max_text(shape)
     if shape.min is not None:
@@ -322,7 +322,7 @@ _OUTPUT_TYPES: dict[str, tuple[type, ...]] = {
 
 
 def violations(shape_name: str, value: Any, path: str = "") -> Iterator[str]:
-    """Yield what is wrong with a value we send: unknown, mistyped or missing members, broken constraints."""
+    """Yield the errors in a value that we send: unknown, mistyped or missing members, broken constraints."""
     shape = SHAPES[shape_name]
     if type(value) not in _OUTPUT_TYPES[shape.type]:
         yield f"{path or shape_name}: a {shape.type} cannot be {value!r}"

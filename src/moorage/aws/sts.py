@@ -1,6 +1,6 @@
-"""The operations of the Security Token Service that clients of a registry need, in AWS's query protocol.
+"""The STS operations that clients of a registry need, in AWS's query protocol.
 
-A request is a form (`Action=GetCallerIdentity&Version=2011-06-15`), an answer is XML.
+A request is a form (`Action=GetCallerIdentity&Version=2011-06-15`), a response is XML.
 https://docs.aws.amazon.com/STS/latest/APIReference/welcome.html
 """
 
@@ -34,10 +34,10 @@ from moorage.domain.units import iso_time
 
 VERSION = "2011-06-15"
 NAMESPACE = f"https://sts.amazonaws.com/doc/{VERSION}/"
-LONGEST_BODY = 65536
-MOST_PARAMETERS = 100
+MAX_BODY_BYTES = 65536
+MAX_PARAMETERS = 100
 
-# The query protocol has its own names for what the JSON services call …Exception, and 403 where those answer 400.
+# The query protocol has other names for the JSON services' …Exception, and often 403 instead of 400.
 _CODES: Mapping[type[Refusal], tuple[int, str]] = {
     AccessDenied: (403, "AccessDenied"),
     ExpiredIdentityToken: (400, "ExpiredTokenException"),
@@ -56,7 +56,7 @@ _CODES: Mapping[type[Refusal], tuple[int, str]] = {
     WebIdentityDenied: (403, "AccessDenied"),
 }
 
-# XML 1.0 has no way to write control characters, surrogates and the two non-characters.
+# XML 1.0 cannot represent control characters, surrogates and the two non-characters.
 _UNWRITABLE = [*range(0x20), 0x7F, *range(0xD800, 0xE000), 0xFFFE, 0xFFFF]
 _ESCAPES = dict.fromkeys(_UNWRITABLE, "\ufffd") | {
     ord("\t"): "&#9;",
@@ -81,7 +81,7 @@ class QueryRequest:
 
 @dataclass(frozen=True, slots=True)
 class SessionCredentials:
-    """Temporary credentials; `expires` is microseconds since 1970."""
+    """Temporary credentials; `expires` is in microseconds since 1970."""
 
     access_key: str
     secret: str = field(repr=False)
@@ -90,8 +90,8 @@ class SessionCredentials:
 
 
 @dataclass(frozen=True, slots=True)
-class AssumedRole:
-    """What AssumeRole… hands out. `id` is `AROA…:SESSION`, `packed` how full its session policies are, in percent."""
+class AssumedRoleResult:
+    """The result of AssumeRole…: `id` is `AROA…:SESSION`, `packed` the policy size in percent of the limit."""
 
     credentials: SessionCredentials
     id: str
@@ -100,19 +100,19 @@ class AssumedRole:
 
 
 def parse_request(body: bytes) -> QueryRequest:
-    """Read a form: of a parameter that comes twice the last counts, and one without a value is empty.
+    """Parse a form. The last of several parameters with one name wins; a parameter without a value is empty.
 
     Raises RequestEntityTooLarge over 64 KiB, Serialization for more than 100 parameters or text that is not UTF-8.
     """
-    if len(body) > LONGEST_BODY:
-        raise RequestEntityTooLarge(limit=LONGEST_BODY)
+    if len(body) > MAX_BODY_BYTES:
+        raise RequestEntityTooLarge(limit=MAX_BODY_BYTES)
     try:
         parts = [part.partition("=") for part in body.decode("ascii").split("&") if part]
-        parameters = {_decoded(name): _decoded(value) for name, _, value in parts[: MOST_PARAMETERS + 1]}
+        parameters = {_decoded(name): _decoded(value) for name, _, value in parts[: MAX_PARAMETERS + 1]}
     except UnicodeDecodeError as error:
         raise Serialization(reason="The request body is not a form in UTF-8") from error
-    if len(parts) > MOST_PARAMETERS:
-        raise Serialization(reason=f"The request has more than {MOST_PARAMETERS} parameters")
+    if len(parts) > MAX_PARAMETERS:
+        raise Serialization(reason=f"The request has more than {MAX_PARAMETERS} parameters")
     return QueryRequest(parameters.pop("Action", ""), parameters.pop("Version", ""), parameters)
 
 
@@ -127,18 +127,20 @@ def session_token_response(credentials: SessionCredentials, request_id: str) -> 
     return _response("GetSessionToken", _credentials(credentials), request_id)
 
 
-def assumed_role_response(action: str, assumed: AssumedRole, proven: Mapping[str, str], request_id: str) -> bytes:
-    """Return the XML of AssumeRole or AssumeRoleWithWebIdentity; `proven` has the members of the latter alone."""
+def assumed_role_response(
+    action: str, assumed: AssumedRoleResult, web_identity: Mapping[str, str], request_id: str
+) -> bytes:
+    """Return the XML of AssumeRole or AssumeRoleWithWebIdentity; `web_identity` has the members of the latter only."""
     user = _element("AssumedRoleId", assumed.id) + _element("Arn", assumed.arn)
     members = _credentials(assumed.credentials) + f"<AssumedRoleUser>{user}</AssumedRoleUser>"
     if assumed.packed is not None:
         members += _element("PackedPolicySize", str(assumed.packed))
-    members += "".join(_element(name, text) for name, text in proven.items())
+    members += "".join(_element(name, text) for name, text in web_identity.items())
     return _response(action, members, request_id)
 
 
 def invalid_action_response(request: QueryRequest, request_id: str) -> tuple[int, bytes]:
-    """Return status and XML for an action that this program does not have, or for none at all."""
+    """Return status and XML for an unsupported action, or for a missing one."""
     if not request.action:
         return 400, error_xml("MissingAction", "The request must contain the parameter Action", request_id)
     message = f"Could not find operation {request.action} for version {request.version or 'NO_VERSION_SPECIFIED'}"
@@ -146,7 +148,7 @@ def invalid_action_response(request: QueryRequest, request_id: str) -> tuple[int
 
 
 def refusal_response(refusal: Refusal, request_id: str) -> tuple[int, bytes]:
-    """Return status and XML of a refusal, under the name that the query protocol has for it."""
+    """Return status and XML of a refusal, with its name in the query protocol."""
     status, code = _CODES.get(type(refusal), (400, type(refusal).__name__))
     return status, error_xml(code, str(refusal), request_id)
 

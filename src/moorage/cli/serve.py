@@ -22,7 +22,7 @@ from moorage.config.table import InvalidSetting
 from moorage.core.identity.master_key import MasterKeyWrong
 from moorage.domain.errors import Unavailable
 from moorage.http.draining import Drain
-from moorage.http.server import Certificate, Factory, PortInUse, refuse_port_in_use, run_granian, run_uvicorn
+from moorage.http.server import Certificate, Factory, PortInUse, require_free_port, run_granian, run_uvicorn
 from moorage.metadata.database import DatabaseUnusable
 
 _READY_SECONDS = 30
@@ -44,7 +44,7 @@ def serve(settings: Settings) -> None:
     """Serve the ECR API and the Docker registry until SIGTERM or Ctrl-C."""
     folder = DataFolder(settings.data, settings.given_master_key())
     try:
-        refuse_port_in_use(settings.host, settings.port)
+        require_free_port(settings.host, settings.port)
         folder.prepare()
         folder.lock()
         certificates = certificates_of(settings, folder)

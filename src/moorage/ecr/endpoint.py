@@ -98,7 +98,7 @@ class EcrEndpoint(Endpoint):
             request.method, request.scope["raw_path"], request.query, request.scope["headers"], services=("ecr",)
         )
         limit = _BODY_LIMITS.get(operation.name, _BODY_LIMIT)
-        async with self._budget.room_for(request.body, limit):
+        async with self._budget.reserve(request.body, limit):
             body, credentials = await authenticated_body(self._services, request, details, signed, limit)
             handler = OPERATIONS.get(operation.name)
             if handler is None:

@@ -1,9 +1,9 @@
-"""The ASGI application: a request goes to its door, the answer goes out, one line goes to the log.
+"""The ASGI application: it passes a request to its endpoint, sends the response and writes one log line.
 
-POST /                         the ECR door (and STS)
-/v2/…                          the docker door
-GET /layers/DIGEST?token=…     what GetDownloadUrlForLayer hands out
-GET /healthz, GET /readyz      without credentials, telling nothing else
+POST /                         the ECR endpoint (and STS)
+/v2/…                          the registry endpoint
+GET /layers/DIGEST?token=…     the download endpoint, for URLs from GetDownloadUrlForLayer
+GET /healthz, GET /readyz      health checks without credentials
 """
 
 from __future__ import annotations
@@ -24,41 +24,41 @@ from moorage.telemetry import Log, RequestIds
 
 
 class Endpoint(ABC):
-    """Serves the requests under a path, and answers faults in its own protocol."""
+    """Serves the requests under a path, and reports faults in its own protocol."""
 
     def __init__(self, log: Log) -> None:
         self._log = log
 
     async def handle(self, request: Request) -> Outcome:
-        """Serve a request. Whatever happens there is an outcome; a fault is logged here, once."""
+        """Serve a request. All results are outcomes; a fault is logged here, once."""
         details = CallDetails()
         try:
             response = await self.respond(request, details)
         except ClientGone:
             return Outcome(None, details)
-        except Exception:  # noqa: BLE001 - the one place where a fault is logged and answered
+        except Exception:  # noqa: BLE001 - the one place where faults are logged and answered
             self._log.fault(request.id, details.operation)
             response = self.fault(request, details)
         return Outcome(response, details)
 
     @abstractmethod
     async def respond(self, request: Request, details: CallDetails) -> Response:
-        """The response to a request; `details` is filled in on the way. Raises ClientGone, and anything for a fault."""
+        """The response to a request; fills in `details`. Raises ClientGone; any other exception is a fault."""
 
     @abstractmethod
     def fault(self, request: Request, details: CallDetails) -> Response:
-        """The response to a request that failed because of an internal error."""
+        """The response to a request that failed with an internal error."""
 
 
 class RequestMeter(Protocol):
-    """Counts the requests that were answered."""
+    """Counts answered requests."""
 
     def count(self, request: Request, details: CallDetails, status: int, seconds: float, sent: int) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Lifespan:
-    """What to do inside the worker process before its first request and after its last."""
+    """What a worker process does before its first request and after its last."""
 
     start: Callable[[], None]
     stop: Callable[[], Awaitable[None]]
@@ -66,9 +66,9 @@ class Lifespan:
 
 @dataclass(frozen=True, slots=True)
 class ServerContext:
-    """What stands before the application.
+    """The server around the application.
 
-    Whose forwarded headers count, the server's `read_ahead` (`Request`), and whether it is about to stop.
+    It has the trusted proxies, the server's `read_ahead` (see `RequestBody`), and whether the server is about to stop.
     """
 
     proxies: TrustedProxies
@@ -79,18 +79,18 @@ class ServerContext:
 _NO_CONTEXT: Final = ServerContext(TrustedProxies([]))
 _CLOSE: Final = (b"connection", b"close")
 _CLIENT_GONE: Final = 499
-"""The status in the log of a request whose client left before it was answered, as nginx has it."""
+"""The logged status of a request whose client disconnected before the response, as in nginx."""
 
 
 class Application:
-    """What the HTTP server calls."""
+    """The ASGI application that the HTTP server calls."""
 
     def __init__(
         self,
         endpoints: dict[str, Endpoint],
         log: Log,
         is_ready: Callable[[], Awaitable[bool]],
-        life: Lifespan,
+        lifespan: Lifespan,
         context: ServerContext = _NO_CONTEXT,
         meters: Sequence[RequestMeter] = (),
     ) -> None:
@@ -98,7 +98,7 @@ class Application:
         self._log = log
         self._meters = meters
         self._is_ready = is_ready
-        self._life = life
+        self._lifespan = lifespan
         self._proxies = context.proxies
         self._read_ahead = context.read_ahead
         self._drain = context.drain
@@ -108,7 +108,7 @@ class Application:
         if scope["type"] == "http":
             await self._serve(scope, receive, send)
         elif scope["type"] == "lifespan":
-            await self._live(receive, send)
+            await self._run_lifespan(receive, send)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
@@ -121,14 +121,14 @@ class Application:
         outcome = await self._outcome(request)
         response = outcome.response
         if response is None:
-            self._note(request, outcome.details, _CLIENT_GONE, started, 0)
+            self._record(request, outcome.details, _CLIENT_GONE, started, 0)
             return
         if self._drain.is_on:
             response.headers = [*response.headers, _CLOSE]
         await _send(response, scope, send)
-        self._note(request, outcome.details, response.status, started, response.size or len(response.body))
+        self._record(request, outcome.details, response.status, started, response.size or len(response.body))
 
-    def _note(self, request: Request, details: CallDetails, status: int, started: float, sent: int) -> None:
+    def _record(self, request: Request, details: CallDetails, status: int, started: float, sent: int) -> None:
         seconds = time.perf_counter() - started
         self._log.request(request, details, status, seconds)
         for meter in self._meters:
@@ -152,12 +152,12 @@ class Application:
             return _plain(200, "ok\n") if is_ready else _plain(503, "not ready\n")
         return _plain(404, "404 page not found\n")
 
-    async def _live(self, receive: Receive, send: Send) -> None:
+    async def _run_lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
-        self._life.start()
+        self._lifespan.start()
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        await self._life.stop()
+        await self._lifespan.stop()
         await send({"type": "lifespan.shutdown.complete"})
 
 
@@ -166,23 +166,23 @@ async def _send(response: Response, scope: Scope, send: Send) -> None:
     if response.file is not None:
         await _send_file(response, scope, send)
     elif response.stream is not None:
-        async for piece in response.stream:
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        async for chunk in response.stream:
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
     else:
         await send({"type": "http.response.body", "body": response.body})
 
 
 async def _send_file(response: Response, scope: Scope, send: Send) -> None:
-    """The server sends the file by itself where it can (ASGI extension `http.response.pathsend`)."""
+    """Let the server send the file if it can (ASGI extension `http.response.pathsend`)."""
     if "http.response.pathsend" in (scope.get("extensions") or {}):
         await send({"type": "http.response.pathsend", "path": str(response.file)})
         return
-    assert response.file is not None  # noqa: S101 - for the type checker; `_send` looked
+    assert response.file is not None  # noqa: S101 - for the type checker; `_send` has checked it
     file = await asyncio.to_thread(response.file.open, "rb")
     with file:
-        while piece := await asyncio.to_thread(file.read, CHUNK_BYTES):
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        while chunk := await asyncio.to_thread(file.read, CHUNK_BYTES):
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
     await send({"type": "http.response.body", "body": b""})
 
 

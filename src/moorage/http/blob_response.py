@@ -1,4 +1,4 @@
-"""The answer to whoever may read a blob: whole or a range of it, by the server itself wherever it can."""
+"""The response for a blob: whole or a range, sent by the HTTP server or the store where possible."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _RANGES: Final = (b"accept-ranges", b"bytes")
 _CACHE: Final = (b"cache-control", b"private, max-age=31536000, immutable")
 
 _SMALL_BYTES: Final = 16 << 10
-"""Up to this size, as image configurations have it, a blob is read sooner than it is handed to the server to send."""
+"""Blobs up to this size, such as image configurations, are read here: that is faster than a file response."""
 
 
 class ServedBlob(Protocol):
-    """What must be known of a blob to send it; `size` in bytes, `key` as the store knows it."""
+    """What a response needs to know of a blob: `size` in bytes, `key` in the store."""
 
     @property
     def digest(self) -> str: ...
@@ -31,11 +31,11 @@ class ServedBlob(Protocol):
 
 
 async def blob_response(request: Request, blobs: BlobStore, blob: ServedBlob) -> Response:
-    """Answer a GET or HEAD of a blob that the client may read (RFC 9110, sections 13 and 14).
+    """Respond to a GET or HEAD of a blob that the client may read (RFC 9110, sections 13 and 14).
 
-    A file that is missing or has another size is an OSError, never the 404 or the short answer that the server would
-    make of it; what a store loses while a blob is read ends the answer short of its Content-Length. A client that is
-    sent to the store asks there for its range. Raises Unavailable.
+    Raises OSError for a file that is missing or has a different size; the server itself would send a 404 or a short
+    response. If the store loses bytes during a read, the response ends before its Content-Length. Clients that are
+    redirected to the store send their range there. Raises Unavailable.
     """
     etag = etag_of(blob.digest)
     headers = [_TYPE, _RANGES, _CACHE, (b"etag", etag), (b"docker-content-digest", blob.digest.encode())]
@@ -46,24 +46,24 @@ async def blob_response(request: Request, blobs: BlobStore, blob: ServedBlob) ->
     link = blobs.link(blob.key) if blob.size > _SMALL_BYTES else None
     if isinstance(link, UrlLink):
         return Response(307, [(b"location", link.url.encode()), _length(0)])
-    wanted = _wanted(request, etag, blob.size)
-    if wanted is None:
-        return await _whole(blobs, blob, link, headers)
-    if not wanted:
+    requested = _requested_range(request, etag, blob.size)
+    if requested is None:
+        return await _full_response(blobs, blob, link, headers)
+    if not requested:
         return Response(416, [(b"content-range", b"bytes */%d" % blob.size), _length(0)])
     headers += [
-        (b"content-range", b"bytes %d-%d/%d" % (wanted.start, wanted.stop - 1, blob.size)),
-        _length(len(wanted)),
+        (b"content-range", b"bytes %d-%d/%d" % (requested.start, requested.stop - 1, blob.size)),
+        _length(len(requested)),
     ]
-    return Response(206, headers, stream=await _begun(blobs, blob, wanted), size=len(wanted))
+    return Response(206, headers, stream=await _started(blobs, blob, requested), size=len(requested))
 
 
 def byte_range(value: bytes, size: int) -> range | None:
-    """The positions that a Range header asks for, of content of `size` bytes; empty when none of them exists.
+    """The positions that a Range header selects in content of `size` bytes; empty when none of them exists.
 
-    RFC 9110 lets a server ignore `500-0`; the conformance program of the distribution-spec wants it refused.
+    RFC 9110 allows a server to ignore `500-0`; the conformance program of the distribution-spec expects an error.
 
-    None stands for the whole: for several ranges at once, which a server need not serve, and for what is no range.
+    None means the whole content: for several ranges, which a server need not support, and for invalid ranges.
     """
     unit, _, spec = value.partition(b"=")
     first, separator, last = (part.strip() for part in spec.partition(b"-"))
@@ -79,7 +79,7 @@ def byte_range(value: bytes, size: int) -> range | None:
 
 
 def is_number(text: bytes) -> bool:
-    """Whether these are decimal digits, not more than any size has."""
+    """Whether the text consists of decimal digits, at most as many as a size has."""
     return text.isdigit() and len(text) <= 18
 
 
@@ -87,14 +87,14 @@ def _suffix(last: bytes, size: int) -> range | None:
     return range(max(size - int(last), 0), size) if is_number(last) else None
 
 
-def _wanted(request: Request, etag: bytes, size: int) -> range | None:
+def _requested_range(request: Request, etag: bytes, size: int) -> range | None:
     value = request.headers.get(b"range")
     if value is None or request.headers.get(b"if-range", etag) != etag:
         return None
     return byte_range(value, size)
 
 
-async def _whole(blobs: BlobStore, blob: ServedBlob, link: FileLink | None, headers: Headers) -> Response:
+async def _full_response(blobs: BlobStore, blob: ServedBlob, link: FileLink | None, headers: Headers) -> Response:
     headers.append(_length(blob.size))
     if blob.size <= _SMALL_BYTES:
         content = await blobs.content(blob.key)
@@ -102,23 +102,23 @@ async def _whole(blobs: BlobStore, blob: ServedBlob, link: FileLink | None, head
             raise OSError(f"{blob.key} has {len(content)} bytes, not {blob.size}")
         return Response(200, headers, content)
     if link is None:
-        return Response(200, headers, stream=await _begun(blobs, blob, range(blob.size)), size=blob.size)
+        return Response(200, headers, stream=await _started(blobs, blob, range(blob.size)), size=blob.size)
     if link.path.stat().st_size != blob.size:
         raise OSError(f"{link.path} does not have {blob.size} bytes")
     return Response(200, headers, file=link.path, size=blob.size)
 
 
-async def _begun(blobs: BlobStore, blob: ServedBlob, wanted: range) -> AsyncIterator[bytes]:
-    """The bytes of a range, of which the first are there: a store that has none is found out before the status is."""
-    stream = blobs.read(blob.key, wanted.start, wanted.stop)
+async def _started(blobs: BlobStore, blob: ServedBlob, requested: range) -> AsyncIterator[bytes]:
+    """The bytes of a range. The first chunk is read at once, so a missing blob is found before the status is sent."""
+    stream = blobs.read(blob.key, requested.start, requested.stop)
     first = await anext(stream)
 
-    async def everything() -> AsyncIterator[bytes]:
+    async def all_chunks() -> AsyncIterator[bytes]:
         yield first
         async for chunk in stream:
             yield chunk
 
-    return everything()
+    return all_chunks()
 
 
 def _length(size: int) -> tuple[bytes, bytes]:

@@ -1,4 +1,4 @@
-"""Conditional requests (RFC 9110, section 13): content with a digest for a name never changes under its entity tag."""
+"""Conditional requests (RFC 9110, section 13). The entity tag is the digest, so its content never changes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def etag_of(digest: str) -> bytes:
 
 
 def is_unchanged(request: Request, etag: bytes) -> bool:
-    """Whether If-None-Match says that the client has this content already; it compares weakly, so `W/` is ignored."""
+    """Whether If-None-Match has this entity tag. The comparison is weak, so `W/` is ignored."""
     value = request.headers.get(b"if-none-match")
     if value is None:
         return False

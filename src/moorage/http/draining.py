@@ -1,7 +1,7 @@
-"""The time between being told to stop and stopping: no more requests shall come, and those that come are served.
+"""Draining: the time between the signal to stop and the stop, in which requests are still served.
 
-Balancers notice at their next look at /readyz; clients close a connection whose answer says so. What then still comes
-in the moment of stopping would be cut off, so nothing must.
+Load balancers notice it at their next check of /readyz, and clients close their connections after the next response.
+A request that arrived at the moment of the stop would be cut off, so none should arrive then.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 
 class Drain:
-    """Made before the worker processes are, in which the same flag is seen. Without `seconds` there is no such time."""
+    """A flag that all worker processes share; create it before them. With zero `seconds` there is no drain time."""
 
     def __init__(self, seconds: float = 0.0) -> None:
         self._seconds = seconds
@@ -21,11 +21,11 @@ class Drain:
 
     @property
     def is_on(self) -> bool:
-        """Whether the server will stop in a moment."""
+        """Whether the server will stop soon."""
         return bool(self._flag.value)
 
-    def before(self, stop: Callable[..., object]) -> Callable[..., None]:
-        """A handler for the signal that tells the server to stop: it calls `stop` later; a second signal, at once."""
+    def handler(self, stop: Callable[..., object]) -> Callable[..., None]:
+        """A signal handler that calls `stop` after the drain time; a second signal calls it at once."""
 
         def handle(*arguments: Any) -> None:
             if self.is_on or self._seconds == 0:

@@ -1,7 +1,7 @@
-"""What a reverse proxy tells of its client (`X-Forwarded-For`, `-Proto`, `-Host`), believed only of proxies we know.
+"""Forwarded headers of reverse proxies (`X-Forwarded-For`, `-Proto`, `-Host`), accepted from trusted proxies only.
 
-The scope is changed to what it would be without the proxy, so that nothing behind needs to know: the client's address,
-the scheme, and the host header, which signatures cover and which may name a registry.
+The ASGI scope is rewritten as if there were no proxy, so other code need not know about it: the client's address, the
+scheme, and the host header, which signatures cover and which may name a registry.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ _NAMES: Final = (b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host")
 
 
 class TrustedProxies:
-    """The networks whose word is taken. Raises ValueError for what is no network."""
+    """The networks of trusted proxies. Raises ValueError for an invalid network."""
 
     def __init__(self, networks: Iterable[str]) -> None:
         self._networks = [ipaddress.ip_network(network) for network in networks]
-        self._trusts = lru_cache(maxsize=1024)(self._looks_up)
+        self._is_trusted = lru_cache(maxsize=1024)(self._is_in_networks)
 
     def apply(self, scope: Scope) -> None:
-        """Rewrite the scope of a request that came through a proxy; leave every other as it is."""
+        """Rewrite the scope of a request from a trusted proxy; leave all others unchanged."""
         client = scope.get("client")
-        if not self._networks or client is None or not self._trusts(client[0]):
+        if not self._networks or client is None or not self._is_trusted(client[0]):
             return
-        said = {name: _values(scope, name) for name in _NAMES}
-        clients = said[b"x-forwarded-for"]
+        forwarded = {name: _values(scope, name) for name in _NAMES}
+        clients = forwarded[b"x-forwarded-for"]
         if clients:
-            scope["client"] = (self._first_stranger(clients), 0)
-        proto, host = (_last(said[name]) for name in _NAMES[1:])
+            scope["client"] = (self._first_untrusted(clients), 0)
+        proto, host = (_last(forwarded[name]) for name in _NAMES[1:])
         if proto in {b"http", b"https"}:
             scope["scheme"] = proto.decode()
         if host is not None and _HOST.fullmatch(host):
@@ -44,12 +44,12 @@ class TrustedProxies:
         if (proto or host) and len(hosts) == 1 and _HOST.fullmatch(hosts[0]):
             scope[REACHED_AT] = (scope["scheme"], hosts[0].decode())
 
-    def _first_stranger(self, clients: list[bytes]) -> str:
-        """From the right, where our proxies write, the first address that is not one of ours; else the leftmost."""
+    def _first_untrusted(self, clients: list[bytes]) -> str:
+        """The first untrusted address from the right, where our proxies append theirs; else the leftmost one."""
         texts = [_address(client) for client in reversed(clients)]
-        return next((text for text in texts if not self._trusts(text)), texts[-1])
+        return next((text for text in texts if not self._is_trusted(text)), texts[-1])
 
-    def _looks_up(self, text: str) -> bool:
+    def _is_in_networks(self, text: str) -> bool:
         try:
             address = ipaddress.ip_address(text)
         except ValueError:
@@ -59,18 +59,18 @@ class TrustedProxies:
 
 
 def _values(scope: Scope, name: bytes) -> list[bytes]:
-    """The members of a list header, over all its lines."""
+    """The members of a list header, from all its lines."""
     lines = [value for found, value in scope["headers"] if found == name]
     return [part.strip() for line in lines for part in line.split(b",") if part.strip()]
 
 
 def _last(values: list[bytes]) -> bytes | None:
-    """What the nearest proxy says: whatever stands before it, a client may have written."""
+    """The value of the nearest proxy. Values before it may come from the client."""
     return values[-1] if values else None
 
 
 def _address(text: bytes) -> str:
-    """An address as some proxies write it, with a port or in brackets, for a log line: at most 45 characters."""
+    """An address without the port or brackets that some proxies add, for the log: at most 45 characters."""
     plain = text.decode("latin-1")
     if plain.startswith("["):
         plain = plain[1:].partition("]")[0]

@@ -1,7 +1,7 @@
-"""Requests, responses and outcomes, with little overhead: a pull passes here thousands of times a second.
+"""Requests, responses and outcomes, kept small because thousands of pulls per second use them.
 
-A request is only read. What becomes known while it is served (operation, caller, parameters) is in the outcome, where
-the log, metrics, traces and the audit log find it.
+A request is never changed. What becomes known while it is served (operation, caller, parameters) is in the outcome,
+for the log, metrics, traces and the audit log.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ Headers = list[tuple[bytes, bytes]]
 _SINGLE = (b"host", b"authorization", b"content-length", b"content-type", b"content-range", b"x-amz-target")
 
 RETRY_SECONDS: Final = 10
-"""What a client is told to wait for when the registry cannot store anything at the moment."""
+"""The number of seconds in Retry-After while the registry cannot store anything."""
 
 REACHED_AT = "moorage.reached_at"
-"""The member of a scope that a trusted proxy's headers bring (`forwarding.py`)."""
+"""The key in the scope for the address that a trusted proxy was called at (`forwarding.py`)."""
 
 
 class BadRequest(Exception):
-    """The head of the request is ambiguous or no HTTP that we take; the text is for the client."""
+    """The head of the request is ambiguous or not valid HTTP; the text is for the client."""
 
 
 class Request:
-    """The head of a request, and its body as it arrives. Nothing is written into it.
+    """The head of a request, and its body as it arrives. Never changed after its creation.
 
-    `client` is the address of the client, and `reached_at` the scheme and host by which a trusted proxy was called.
+    `client` is the client's address; `reached_at` has the scheme and host that a trusted proxy was called at.
     """
 
     __slots__ = (
@@ -70,7 +70,7 @@ class Request:
 
     @property
     def body(self) -> RequestBody:
-        """The body, as it arrives; a pull never looks at it."""
+        """The body, as it arrives; a pull never uses it."""
         if self._body is None:
             self._body = RequestBody(self._receive, self.headers.get(b"content-length"), self._read_ahead)
         return self._body
@@ -80,7 +80,7 @@ class Request:
         return None if value is None else value.decode("latin-1")
 
     def parameters(self) -> dict[str, str]:
-        """Query parameters; of one that is repeated, the first. Raises ValueError beyond 100 of them."""
+        """Query parameters; the first of several with one name. Raises ValueError beyond 100 parameters."""
         return dict(reversed(self._pairs()))
 
     def repeated(self, parameter: str) -> list[str]:
@@ -95,7 +95,7 @@ class Request:
 
 @dataclass(slots=True)
 class Response:
-    """Exactly one of `body`, `file` and `stream` is what is sent; `size` is the length of a stream or file."""
+    """Either `body`, `file` or `stream` is sent; `size` is the length of a file or stream."""
 
     status: int
     headers: Headers = field(default_factory=list)
@@ -107,10 +107,10 @@ class Response:
 
 @dataclass(slots=True)
 class CallDetails:
-    """What is known of a call, as far as it got: a refusal or a fault may end it at any step.
+    """What is known of a call so far; a refusal or a fault may end it at any step.
 
-    `caller` is the authenticated caller, and `caller_name` how logs name it: by access key id or ARN. `parameters` are
-    the members of the operation's request.
+    `caller` is the authenticated caller, and `caller_name` its name in logs: an access key id or an ARN. `parameters`
+    are the members of the operation's request.
     """
 
     operation: str = ""
@@ -121,20 +121,20 @@ class CallDetails:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a request. There is no response for a client that is gone."""
+    """The result of a request. There is no response if the client has disconnected."""
 
     response: Response | None
     details: CallDetails
 
 
 def _check_head(request: Request) -> None:
-    """Refuse what servers let through although two readers could read it in two ways (smuggling, host confusion)."""
+    """Reject heads that servers accept but that can be read in two ways (smuggling, host confusion)."""
     if len(request.headers) != len(request.scope["headers"]):
         names = [name for name, _ in request.scope["headers"]]
         for name in _SINGLE:
             if names.count(name) > 1:
                 raise BadRequest(f"more than one {name.decode()} header")
-    if not request.headers.get(b"host"):  # Granian makes an empty one of none.
+    if not request.headers.get(b"host"):  # Granian turns a missing header into an empty one
         raise BadRequest("no host header")
     if not request.path.startswith("/") or "\0" in request.path:
-        raise BadRequest("the path is not one")
+        raise BadRequest("invalid path")

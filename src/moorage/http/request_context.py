@@ -1,4 +1,4 @@
-"""How a request came, as conditions of policies ask for it."""
+"""The context of a request for policy conditions."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Final
 from moorage.domain.identity.policies.request import RequestContext
 from moorage.http.messages import Request
 
-LONGEST_AGENT: Final = 1024
-"""Characters of a User-Agent that conditions see: a policy's patterns on 64 KiB would take their time."""
+MAX_USER_AGENT_LENGTH: Final = 1024
+"""Maximum length of the User-Agent in conditions; matching patterns against 64 KiB would take long."""
 
 
 def request_context_of(request: Request, time: int) -> RequestContext:
-    """Address, transport and program of the client, as the forwarding of a trusted proxy tells them."""
+    """The client's address, transport and program, after the headers of a trusted proxy were applied."""
     secure = request.scope.get("scheme") == "https"
     agent = request.header(b"user-agent")
-    return RequestContext(time, request.client, secure, agent[:LONGEST_AGENT] if agent else None)
+    return RequestContext(time, request.client, secure, agent[:MAX_USER_AGENT_LENGTH] if agent else None)

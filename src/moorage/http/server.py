@@ -1,6 +1,6 @@
-"""The HTTP server around the application: Granian with worker processes, or uvicorn with httptools in one.
+"""The HTTP server that runs the application: Granian with worker processes, or uvicorn with httptools in one process.
 
-HTTP/1.1 only: docker and the AWS clients speak nothing else to a registry, and HTTP/2 would bring rapid reset.
+HTTP/1.1 only: Docker and the AWS clients use no other version for a registry, and HTTP/2 would allow rapid reset.
 """
 
 from __future__ import annotations
@@ -26,33 +26,33 @@ from moorage.http.draining import Drain
 Factory = Callable[[], Any]
 
 GRANIAN_READ_AHEAD = 32
-"""Messages of a body that may be asked for at once; Granian's single-threaded runtime answers in order."""
+"""Messages of a body that may be requested at once; Granian's single-threaded runtime answers them in order."""
 
 _STOP_SECONDS = 60
-"""How long requests in flight may take to finish when the server is told to stop."""
+"""How long running requests may take to finish when the server stops."""
 
 
 _WATCH_SECONDS = 2.0
-"""How often to ask whether the certificate is another."""
+"""How often to check for a new certificate."""
 
 _HANDOVER_SECONDS = 2.0
-"""How long a new worker process serves beside the one that it replaces: more than it takes to start."""
+"""How long a new worker process serves beside the one it replaces; longer than its start takes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """`file` has a certificate with its chain and key; `changed` says, once, that it has another one now."""
+    """`file` has the certificate chain and key; `changed` returns True once after each change."""
 
     file: Path
     changed: Callable[[], bool]
 
 
 class PortInUse(Exception):
-    """Somebody listens on that address already."""
+    """Another process listens on that address."""
 
 
-def refuse_port_in_use(host: str, port: int) -> None:
-    """Raise PortInUse: Granian's workers share their port, even with another server's, and would not notice."""
+def require_free_port(host: str, port: int) -> None:
+    """Raise PortInUse. Granian's workers share their port, even with another server, and would not notice."""
     address = host.strip("[]")
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family) as probe:
@@ -68,16 +68,16 @@ def refuse_port_in_use(host: str, port: int) -> None:
 def run_granian(
     factory: Factory, host: str, port: int, workers: int, certificate: Certificate | None, drain: Drain
 ) -> None:
-    """Serve until a signal to stop; each worker process calls `factory` for its own application.
+    """Serve until a signal to stop. Each worker process calls `factory` for its application.
 
-    A worker reads the certificate when it starts. For another one, and for SIGHUP, new workers take the place of the
-    old ones, one after the other, and the old ones finish what they have begun.
+    A worker reads the certificate when it starts. After a change of the certificate, and after SIGHUP, new workers
+    replace the old ones one by one, and the old ones finish their requests.
     """
-    from granian.constants import HTTPModes, Interfaces, RuntimeModes, SSLProtocols  # noqa: PLC0415 - 50 ms that other commands need not pay
+    from granian.constants import HTTPModes, Interfaces, RuntimeModes, SSLProtocols  # noqa: PLC0415 - imports take 50 ms
     from granian.log import LogLevels  # noqa: PLC0415
     from granian.server import Server  # noqa: PLC0415
 
-    os.register_at_fork(after_in_child=_forget_signals)
+    os.register_at_fork(after_in_child=_reset_signals)
     server = Server(
         "moorage",
         address=host.strip("[]"),
@@ -97,7 +97,7 @@ def run_granian(
         respawn_interval=_HANDOVER_SECONDS,
         workers_kill_timeout=_STOP_SECONDS,
     )
-    stop = drain.before(server.signal_handler_interrupt)
+    stop = drain.handler(server.signal_handler_interrupt)
     server.on_startup(lambda: signal.signal(signal.SIGTERM, stop))  # after Granian has set its own handlers
     if certificate is not None:
         _watch(certificate, server.signal_handler_reload)
@@ -105,7 +105,7 @@ def run_granian(
 
 
 def _watch(certificate: Certificate, reload: Callable[[], object]) -> None:
-    """Call `reload` from a thread of its own whenever there is another certificate."""
+    """Call `reload` in a separate thread whenever the certificate changes."""
 
     def watch() -> None:
         while True:
@@ -116,17 +116,17 @@ def _watch(certificate: Certificate, reload: Callable[[], object]) -> None:
     threading.Thread(target=watch, daemon=True, name="certificate").start()
 
 
-def _forget_signals() -> None:
-    """In a new worker, until it has its own handlers: the parent's would swallow the signal that tells it to stop."""
+def _reset_signals() -> None:
+    """Reset signals in a new worker; until it sets its own handlers, the parent's would swallow the signal to stop."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def run_uvicorn(factory: Factory, host: str, port: int, certificate: Certificate | None, drain: Drain) -> None:
-    """Serve from this process alone until a signal to stop."""
-    import uvicorn  # noqa: PLC0415 - an option that need not be installed
+    """Serve from this process only, until a signal to stop."""
+    import uvicorn  # noqa: PLC0415 - an optional dependency
 
-    # When it has stopped, uvicorn raises the signal again that told it to: to be stopped is no failure.
+    # After it has stopped, uvicorn raises the signal again; a requested stop is not a failure.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     config = uvicorn.Config(
         factory(),
@@ -144,7 +144,7 @@ def run_uvicorn(factory: Factory, host: str, port: int, certificate: Certificate
     config.load()
     if certificate is not None and config.ssl is not None:
         config.ssl.minimum_version = ssl.TLSVersion.TLSv1_2
-        # A context that has read another certificate shows it to whoever connects from then on.
+        # The context uses a newly loaded certificate for all new connections.
         _watch(certificate, partial(config.ssl.load_cert_chain, certificate.file))
 
     class Server(uvicorn.Server):
@@ -152,6 +152,6 @@ def run_uvicorn(factory: Factory, host: str, port: int, certificate: Certificate
             (stop if sig == signal.SIGTERM else super().handle_exit)(sig, frame)
 
     server = Server(config)
-    stop = drain.before(super(Server, server).handle_exit)
-    with suppress(KeyboardInterrupt):  # which it raises again when Ctrl-C has ended it
+    stop = drain.handler(super(Server, server).handle_exit)
+    with suppress(KeyboardInterrupt):  # uvicorn raises it again after Ctrl-C
         server.run()

@@ -83,7 +83,7 @@ class Manifests:
         name = call.repository
         tag, digest = _parse(call.reference)
         tags = _further_tags(call) if digest else ()
-        async with self._budget.room_for(call.request.body, MANIFEST_LIMIT):
+        async with self._budget.reserve(call.request.body, MANIFEST_LIMIT):
             body = await _manifest_body(call.request)
             manifest = parse_manifest(body, call.request.header(b"content-type"))
             named = (tag,) if tag else tags

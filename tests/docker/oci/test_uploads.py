@@ -176,7 +176,7 @@ def test_a_post_that_breaks_off_leaves_nothing(root: Client, repository: str) ->
 
 
 def test_a_body_that_stalls_is_cut(root: Client, repository: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bodies, "PATIENCE", bodies.Patience(idle_seconds=0.05, look_seconds=0.01))
+    monkeypatch.setattr(bodies, "BODY_TIMEOUTS", bodies.BodyTimeouts(idle_seconds=0.05, check_seconds=0.01))
     location = begin(root, repository)
     before = root.world.trace()
 

@@ -11,18 +11,18 @@ import pytest
 
 from moorage.domain.errors import BodyTimeout
 from moorage.http import bodies
-from moorage.http.bodies import Patience
+from moorage.http.bodies import BodyTimeouts
 from moorage.http.messages import Request
 
 Message = dict[str, Any]
 Body = Callable[[], AsyncIterator[bytes]]
 
-PATIENCE = Patience(idle_seconds=0.2, floor_seconds=0.4, floor_bytes=40, look_seconds=0.02)
+BODY_TIMEOUTS = BodyTimeouts(idle_seconds=0.2, window_seconds=0.4, window_bytes=40, check_seconds=0.02)
 
 
 @pytest.fixture(autouse=True)
 def little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bodies, "PATIENCE", PATIENCE)
+    monkeypatch.setattr(bodies, "BODY_TIMEOUTS", BODY_TIMEOUTS)
 
 
 def request(body: Body, **headers: str) -> Request:
@@ -114,10 +114,10 @@ def test_a_task_that_is_cancelled_by_somebody_else_stays_cancelled() -> None:
 def test_after_a_body_its_watchdog_is_gone() -> None:
     async def scenario() -> None:
         assert await request(pausing(0, 2)).body.whole(100) == b"xx"
-        await asyncio.sleep(3 * PATIENCE.idle_seconds)
+        await asyncio.sleep(3 * BODY_TIMEOUTS.idle_seconds)
 
     asyncio.run(scenario())
 
 
 def test_the_bounds_are_those_that_are_documented() -> None:
-    assert Patience() == Patience(idle_seconds=30, floor_seconds=60, floor_bytes=60 * 1024, look_seconds=5)
+    assert BodyTimeouts() == BodyTimeouts(idle_seconds=30, window_seconds=60, window_bytes=60 * 1024, check_seconds=5)

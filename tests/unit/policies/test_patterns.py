@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from moorage.domain.identity.policies.document import Kind, accept_policy
 from moorage.domain.identity.policies.patterns import matcher, parse_pattern
-from moorage.http.request_context import LONGEST_AGENT
+from moorage.http.request_context import MAX_USER_AGENT_LENGTH
 from tests.support.policies import policy
 from tests.unit.policies.requests import allow, decided, identity, request
 
@@ -67,7 +67,7 @@ def test_a_value_that_a_variable_brings_has_no_wildcards() -> None:
 def test_a_policy_of_nothing_but_patterns_is_asked_in_no_time_to_speak_of() -> None:
     """As many as there is room for, none of which matches the longest value that a header brings."""
     patterns = [f"*a?{number:08b}" for number in range(256)] * 2
-    longest = "a" + "".join(Random(1).choices("01", k=LONGEST_AGENT - 2)) + "z"
+    longest = "a" + "".join(Random(1).choices("01", k=MAX_USER_AGENT_LENGTH - 2)) + "z"
     statement = {"Effect": "Allow", "Principal": "*", "Action": "ecr:*"}
     text = policy(statement | {"Condition": {"StringLike": {"aws:UserAgent": patterns}}})
     policies = (accept_policy(text, Kind.REPOSITORY),)

@@ -62,7 +62,7 @@ class StsEndpoint:
         signed = sigv4.parse(
             request.method, request.scope["raw_path"], request.query, request.scope["headers"], services=("sts",)
         )
-        body, credentials = await authenticated_body(self._services, request, details, signed, sts.LONGEST_BODY)
+        body, credentials = await authenticated_body(self._services, request, details, signed, sts.MAX_BODY_BYTES)
         query, caller = _read(details, body), credentials.caller(signed.region)
         match query.action:
             case "GetCallerIdentity":
@@ -78,7 +78,7 @@ class StsEndpoint:
 
     async def _unsigned(self, request: Request, details: CallDetails) -> tuple[int, bytes]:
         """The one action that needs no signature, since it brings another proof."""
-        query = _read(details, await request.body.whole(sts.LONGEST_BODY))
+        query = _read(details, await request.body.whole(sts.MAX_BODY_BYTES))
         if query.action != _UNSIGNED:
             raise MissingAuthenticationToken
         return 200, await self._assume_with_token(request, details, query)
@@ -125,10 +125,10 @@ class StsEndpoint:
         details.caller_name = made.arn
         return sts.assumed_role_response(query.action, made, proven, request.id)
 
-    def _made(self, assumed: AssumedSession, parent: str) -> sts.AssumedRole:
+    def _made(self, assumed: AssumedSession, parent: str) -> sts.AssumedRoleResult:
         role, session = assumed.role, assumed.session
         key = self._services.access.sessions.issue(parent, assumed.life, session)
-        return sts.AssumedRole(
+        return sts.AssumedRoleResult(
             _shown(key),
             f"{role.id}:{session.name}",
             f"arn:aws:sts::{role.account}:assumed-role/{role.name}/{session.name}",
