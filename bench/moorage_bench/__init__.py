@@ -1,3 +1,3 @@
-"""`moorage bench`: a load program for registries that costs so little that it may share the machine with the server."""
+"""`moorage bench`: a load generator for registries, cheap enough to run on the machine of the server."""
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Keep-alive HTTP/1.1 connections driven by one epoll loop: the part of the benchmark that must cost almost nothing.
+"""Keep-alive HTTP/1.1 connections in one epoll loop: the part of the benchmark that must cost almost nothing.
 
-The load program shares two cores with the server it measures, so no HTTP library is on this path: a request is bytes
-made beforehand, a response is a status, a Content-Length and what follows. What a connection says is a generator
-(`Conversation`): it yields a `Request` and is sent the `Response`, so a push of three dependent requests reads from top
-to bottom and still runs beside fifteen others.
+The load generator shares the machine with the server that it measures, so it uses no HTTP library. A request is bytes
+that were made in advance. A response is a status, a Content-Length and a body. A `Conversation` is a generator: it
+yields a `Request` and receives the `Response`. So a push of three dependent requests reads from top to bottom, and
+still runs at the same time as fifteen others.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 
 PATIENCE = 60.0
-"""Seconds without any byte on any connection after which the server counts as stuck."""
+"""Seconds without a byte on any connection, after which the measurement fails."""
 
 LIMIT = 900.0
-"""Seconds that one measurement may take altogether."""
+"""Seconds that one measurement may take."""
 
 BUFFER = 1 << 20
 TICK = 0.1
 
 
 class BenchmarkError(Exception):
-    """The measurement cannot go on: an unexpected answer, a closed connection, a silent server."""
+    """The measurement failed: an unexpected response, a closed connection, or no data."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request, ready to send: `head` may hold a small body too, `body` is what follows it block by block.
+    """One request, ready to send. `head` can contain a small body; `body` has the blocks of a large one.
 
-    `expected` are the statuses that let the measurement go on; `sink` takes the bytes of a large answer, which is
+    Any status that is not `expected` ends the measurement. A `sink` receives the bytes of a large response, which are
     then not kept.
     """
 
@@ -47,7 +47,7 @@ class Request:
 
 @dataclass(slots=True)
 class Response:
-    """An answer: status, header block as received, and body (empty where the request had a sink)."""
+    """A response: status, header block as received, and body (empty if the request had a sink)."""
 
     status: int
     head: bytes
@@ -55,7 +55,7 @@ class Response:
     length: int
 
     def header(self, name: str) -> str | None:
-        """Value of a header, or None; `name` in lower case."""
+        """The value of a header, or None; `name` has lower case."""
         start = self.head.lower().find(b"\r\n" + name.encode() + b":")
         if start < 0:
             return None
@@ -68,7 +68,7 @@ Conversation = Generator[Request, Response, None]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a run of the loop took: answers counted, seconds by the clock, seconds of this process's processor time."""
+    """The result of one run of the loop: responses, seconds, and seconds of this process's processor time."""
 
     responses: int
     seconds: float
@@ -76,7 +76,7 @@ class Outcome:
 
 
 class Connection:
-    """One socket, the conversation that it carries, and how far the present request and response have come."""
+    """One socket, its conversation, and the progress of the current request and response."""
 
     __slots__ = (
         "_broken",
@@ -106,7 +106,7 @@ class Connection:
         self._chunks: list[bytes] = []
 
     def submit(self, request: Request) -> None:
-        """Take on the next request and send what the socket accepts at once."""
+        """Start the next request: send as much as the socket accepts at once."""
         self.request = request
         if request.body:
             self.pending.append(memoryview(request.head))
@@ -118,7 +118,7 @@ class Connection:
             self.pending.append(memoryview(request.head)[sent:])
 
     def send(self) -> None:
-        """Send one block or what the socket takes of it; one block a turn keeps parallel uploads even."""
+        """Send one block, or the part that the socket accepts. One block a turn keeps parallel uploads even."""
         block = self.pending.popleft()
         sent = self._send(block)
         if sent < len(block):
@@ -130,14 +130,14 @@ class Connection:
         except BlockingIOError:
             return 0
         except (BrokenPipeError, ConnectionResetError):
-            # A server that refuses may close before it read everything; its answer, if there is one, is read next
-            # and fails the measurement with its text.
+            # A server may reject a request and close before it has read everything. The response, if any, is read
+            # next, and the measurement fails with its text.
             self.pending.clear()
             self._broken = True
             return len(block)
 
     def receive(self, buffer: bytearray, view: memoryview) -> Response | None:
-        """Read once; the response when it is complete. Raises BenchmarkError for an unexpected status."""
+        """Read once. Return the response when it is complete. Raises BenchmarkError for an unexpected status."""
         try:
             count = self.socket.recv_into(buffer)
         except BlockingIOError:
@@ -167,7 +167,7 @@ class Connection:
     def _open(self, head: bytes, rest: memoryview) -> Response | None:
         request = self.request
         if head[:7] != b"HTTP/1." or not head[9:12].isdigit():
-            raise self.failure(f"not an HTTP answer: {head[:100]!r}")
+            raise self.failure(f"not an HTTP response: {head[:100]!r}")
         status = int(head[9:12])
         start = head.lower().find(b"\r\ncontent-length:")
         if request.head[:5] == b"HEAD " or status in {204, 304}:
@@ -177,7 +177,7 @@ class Connection:
         elif status not in request.expected:
             raise self.failure(f"answered {status}: {bytes(rest[:2000]).decode(errors='replace')}")
         else:
-            raise self.failure(f"answered {status} without a Content-Length, which this program does not read")
+            raise self.failure(f"answered {status} without a Content-Length, which the benchmark does not support")
         response = Response(status, head, b"", length)
         self._remaining = length
         return self._take(response, rest)
@@ -210,23 +210,23 @@ class Connection:
             raise self.failure(f"answered {response.status} before the whole request was sent")
         return response
 
-    def failure(self, what: str) -> BenchmarkError:
-        """The error that names the server, the request line and what went wrong."""
+    def failure(self, problem: str) -> BenchmarkError:
+        """An error that names the server, the request line and the problem."""
         line = self.request.head.split(b"\r\n", 1)[0].decode("latin-1")
         if operation := re.search(rb"\r\nx-amz-target: *(\S+)", self.request.head):
             line += f" {operation[1].decode()}"
         with contextlib.suppress(OSError):
             peer = self.socket.getpeername()
             line = f"{peer[0]}:{peer[1]} {line}"
-        return BenchmarkError(f"{line}: {what}")
+        return BenchmarkError(f"{line}: {problem}")
 
 
 def drive(
     address: tuple[str, int], conversations: Sequence[Conversation], tick: Callable[[], object] | None = None
 ) -> Outcome:
-    """Hold the conversations at once, each on a connection of its own opened before the clock starts, to their ends.
+    """Run the conversations at the same time, each on its own connection, which is opened before the clock starts.
 
-    `tick` is called about every 100 ms. Raises BenchmarkError for everything that is not the expected answer in time.
+    `tick` is called about every 100 ms. Raises BenchmarkError for an unexpected response or none in time.
     """
     with contextlib.ExitStack() as stack:
         connections = []
@@ -273,7 +273,7 @@ def _run(poll: select.epoll, connections: Sequence[Connection], tick: Callable[[
 
 
 def _advance(poll: select.epoll, descriptor: int, connection: Connection, response: Response | None) -> bool:
-    """Hand the response over and submit what the conversation says next; False when it is over."""
+    """Pass the response to the conversation and submit its next request. False at its end."""
     try:
         request = next(connection.conversation) if response is None else connection.conversation.send(response)
     except StopIteration:
@@ -293,47 +293,47 @@ def _watch(poll: select.epoll, descriptor: int, connection: Connection) -> None:
 
 
 class _Clock:
-    """Bounds a measurement in time and calls the tick; looked at once a turn of the loop."""
+    """Limits the time of a measurement and calls the tick, once a turn of the loop."""
 
     def __init__(self, started: float, tick: Callable[[], object] | None) -> None:
         self.timeout = PATIENCE if tick is None else TICK
         self._limit = started + LIMIT
         self._tick = tick
-        self._heard = self._ticked = started
+        self._last_event = self._last_tick = started
 
-    def turn(self, heard: bool, waiting: dict[int, Connection]) -> None:
+    def turn(self, has_events: bool, waiting: dict[int, Connection]) -> None:
         now = time.perf_counter()
-        if heard:
-            self._heard = now
-        elif now - self._heard >= PATIENCE:
-            raise next(iter(waiting.values())).failure(f"no answer for {PATIENCE:.0f} s")
+        if has_events:
+            self._last_event = now
+        elif now - self._last_event >= PATIENCE:
+            raise next(iter(waiting.values())).failure(f"no response for {PATIENCE:.0f} s")
         if now > self._limit:
             raise next(iter(waiting.values())).failure(f"the measurement took more than {LIMIT:.0f} s")
-        if self._tick is not None and now - self._ticked >= TICK:
+        if self._tick is not None and now - self._last_tick >= TICK:
             self._tick()
-            self._ticked = time.perf_counter()
+            self._last_tick = time.perf_counter()
 
 
 def exchange(address: tuple[str, int], request: Request) -> Response:
-    """One request on a connection of its own, outside any measurement. Raises BenchmarkError."""
-    answers: list[Response] = []
+    """Send one request on its own connection, outside any measurement. Raises BenchmarkError."""
+    responses: list[Response] = []
 
-    def once() -> Conversation:
-        answers.append((yield request))
+    def conversation() -> Conversation:
+        responses.append((yield request))
 
-    drive(address, [once()])
-    return answers[0]
+    drive(address, [conversation()])
+    return responses[0]
 
 
 def in_turn(requests: Sequence[Request]) -> Conversation:
-    """Say the requests one after the other."""
-    # Not `yield from`: it would hand the answers to the list's iterator, which takes none.
+    """Send the requests one after the other."""
+    # Not `yield from`: it would send the responses to the list's iterator, which accepts none.
     for request in requests:  # noqa: UP028
         yield request
 
 
-def again(request: Request, seconds: float) -> Conversation:
-    """Say the same request for so many seconds, counted from the first time."""
+def repeat(request: Request, seconds: float) -> Conversation:
+    """Send the same request again and again for `seconds` from the first one."""
     until = time.perf_counter() + seconds
     while time.perf_counter() < until:
         yield request

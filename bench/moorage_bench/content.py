@@ -1,8 +1,8 @@
-"""What the benchmark pushes: layers and images that no registry has seen before, with their digests known in advance.
+"""Layers and images to push: new in every round, with digests that are computed in advance.
 
-All layers of a run share one random block of 1 MiB, which stays in the processor's cache and costs the client nothing;
-only the last block of a layer is its own. So a digest costs one block, because the state after the shared blocks is
-copied, and no digest is computed while the clock runs.
+All layers of a run share one random block of 1 MiB, which stays in the processor's cache and costs the client nothing.
+Only the last block of a layer is unique. The state of the hash after the shared blocks is kept, so a digest costs one
+block, and none is computed while the clock runs.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import msgspec
 
 MIB = 1 << 20
 CHUNK = 32 * 1024
-"""Bytes in one chunk of a chunked body: what Go's `io.Copy` hands on, and so what docker and crane send."""
+"""Bytes in one chunk of a chunked body: the buffer of Go's `io.Copy`, which docker and crane use."""
 
 SMALL = 4096
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -26,7 +26,7 @@ Framing = Literal["chunked", "length"]
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How large and how long the workloads are: sizes in bytes, durations in seconds."""
+    """Sizes (bytes), durations (seconds) and counts of the workloads."""
 
     large: int = 1024 * MIB
     parallel: int = 100 * MIB
@@ -44,7 +44,7 @@ QUICK = Scale(large=64 * MIB, parallel=8 * MIB, memory=16 * MIB, seconds=1.0, im
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """A blob as it goes over the wire: `body` has the framing in it that `header` announces."""
+    """A blob as it is sent: `body` contains the framing that `header` announces."""
 
     size: int
     digest: str
@@ -54,7 +54,7 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """Blobs (the last one is the config) and the manifest that names them."""
+    """Blobs, the config last, and the manifest that lists them."""
 
     blobs: tuple[Layer, ...]
     manifest: bytes
@@ -62,7 +62,7 @@ class Image:
 
 
 class Content:
-    """Maker of layers and images for one run."""
+    """Makes the layers and images of one run."""
 
     def __init__(self, scale: Scale, framing: Framing = "chunked") -> None:
         self.scale = scale
@@ -72,7 +72,7 @@ class Content:
         self._states = [hashlib.sha256()]
 
     def layer(self, size: int) -> Layer:
-        """A layer of `size` bytes that did not exist before."""
+        """A new layer of `size` bytes."""
         shared = (size - 1) // MIB
         rest = size - shared * MIB
         last = (os.urandom(min(32, rest)) + self._block[32:rest])[:rest]
@@ -85,7 +85,7 @@ class Content:
         return self._layer(len(data), hashlib.sha256(data).hexdigest(), (memoryview(self._frame(data)),))
 
     def image(self) -> Image:
-        """An image of five layers and a config, each about 4 KiB, that did not exist before."""
+        """A new image of five layers and a config, each about 4 KiB."""
         layers = [self.layer(SMALL) for _ in range(5)]
         config = {
             "architecture": "amd64",
@@ -106,21 +106,21 @@ class Content:
 
     @cached_property
     def large(self) -> Layer:
-        """The large layer that is pushed to warm up and then pulled."""
+        """The large layer, which the warm-up pushes and the pull workloads pull."""
         return self.layer(self.scale.large)
 
     @cached_property
     def small(self) -> Image:
-        """The image that the reading workloads read."""
+        """The image that the read workloads read."""
         return self.image()
 
     @cached_property
     def part(self) -> bytes:
-        """The bytes of all parts but the first of an upload over the ECR API."""
+        """The bytes of every part of an ECR upload except the first."""
         return (self._block * (-(-self.scale.part // MIB)))[: self.scale.part]
 
     def first_part(self) -> bytes:
-        """A part that did not exist before; it makes the whole layer a new one."""
+        """A new first part, so that the whole layer is new."""
         return os.urandom(32) + self.part[32:]
 
     def _state(self, shared: int) -> hashlib._Hash:

@@ -1,4 +1,4 @@
-"""The machine that is measured on: what it is, and how much of it programs without a part in the measurement took."""
+"""The machine that runs the benchmark, and how many of its cores unrelated programs use."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from moorage_bench.memory import PROC, process_tree
 
 TICKS = os.sysconf("SC_CLK_TCK")
 IDLE, WAITING, GUEST = 3, 4, 8
-"""Columns of the first line of /proc/stat (proc(5)) that are no work, or are counted in another column already."""
+"""Columns of the first line of /proc/stat (proc(5)) that are not work, or are already part of another column."""
 
 
 def machine() -> dict[str, str | int]:
-    """What the figures depend on: processors that this process may use, memory, kernel, Python."""
+    """What the results depend on: usable processors, memory, kernel, Python."""
     total = next(line for line in (PROC / "meminfo").read_text().splitlines() if line.startswith("MemTotal:"))
     return {
         "cores": len(os.sched_getaffinity(0)),
@@ -26,10 +26,10 @@ def machine() -> dict[str, str | int]:
     }
 
 
-class Bystanders:
-    """Cores that other programs, and other guests of the same host, kept busy between `__init__` and `cores`.
+class UnrelatedWork:
+    """The cores that other programs, and other guests of the same host, use between `__init__` and `cores`.
 
-    A ratio of medians forgives a short disturbance but not a long one; so the report says how quiet the machine was.
+    A ratio of medians is robust against short disturbances but not against long ones, so the report shows this.
     """
 
     def __init__(self, server: frozenset[int], proc: Path = PROC, clock: Callable[[], float] = time.monotonic) -> None:
@@ -37,13 +37,13 @@ class Bystanders:
         self._proc = proc
         self._clock = clock
         self._started = clock()
-        self._before = self._others()
+        self._before = self._unrelated()
 
     def cores(self) -> float:
-        """Average since the start; the grain of the kernel's accounting is 10 ms, so short spans are inexact."""
-        return max(0.0, (self._others() - self._before) / max(self._clock() - self._started, 1 / TICKS))
+        """The average since the start. The kernel counts in steps of 10 ms, so short spans are inexact."""
+        return max(0.0, (self._unrelated() - self._before) / max(self._clock() - self._started, 1 / TICKS))
 
-    def _others(self) -> float:
+    def _unrelated(self) -> float:
         columns = (self._proc / "stat").read_text().split("\n", 1)[0].split()[1:]
         busy = sum(int(column) for number, column in enumerate(columns[:GUEST]) if number not in {IDLE, WAITING})
         ours = {os.getpid(), *process_tree(self._server, self._proc)}
@@ -51,7 +51,7 @@ class Bystanders:
 
 
 def _ticks(process: Path) -> int:
-    """User and system time of the process, in clock ticks."""
+    """User and system time of a process, in clock ticks."""
     try:
         fields = (process / "stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):

@@ -1,7 +1,7 @@
-"""Memory of a server: the proportional set size of all processes of its tree, sampled from /proc (Linux only).
+"""The memory of a server: the proportional set size of its process tree, sampled from /proc (Linux only).
 
-The proportional set size (proc(5), smaps_rollup) counts a page that several workers share once altogether, which is
-what a machine has to provide; the resident set size stands in where the kernel does not tell it.
+The proportional set size (proc(5), smaps_rollup) counts a page that several processes share only once, so it is the
+memory that the machine must have. Where the kernel does not report it, the resident set size is used.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ LISTEN = "0A"
 
 
 def listeners(port: int, proc: Path = PROC) -> frozenset[int]:
-    """Processes that listen on the TCP port, with the supervisors above them that run the same program."""
-    wanted = {f"socket:[{inode}]" for table in ("tcp", "tcp6") for inode in _listening(proc / "net" / table, port)}
-    if not wanted:
+    """The processes that listen on a TCP port; for workers, the supervisor that runs the same program."""
+    sockets = {f"socket:[{inode}]" for table in ("tcp", "tcp6") for inode in _listening(proc / "net" / table, port)}
+    if not sockets:
         return frozenset()
     parents = _parents(proc)
     ours = _ancestors(os.getpid(), parents)
-    holders = {process for process in parents if wanted & _descriptors(proc / str(process))}
+    holders = {process for process in parents if sockets & _descriptors(proc / str(process))}
     return frozenset(_supervisor(process, parents, ours, proc) for process in holders - ours)
 
 
 def process_tree(roots: Iterable[int], proc: Path = PROC) -> frozenset[int]:
-    """The processes and all their descendants that are alive now."""
+    """The processes and all their descendants that exist now."""
     parents = _parents(proc)
     children: dict[int, list[int]] = {}
     for process, parent in parents.items():
@@ -43,14 +43,14 @@ def process_tree(roots: Iterable[int], proc: Path = PROC) -> frozenset[int]:
 
 
 def memory_of(process: int, proc: Path = PROC) -> int:
-    """Bytes that the process occupies; 0 where it has just ended."""
+    """The memory of a process in bytes; 0 if it has just ended."""
     folder = proc / str(process)
     try:
         return _kibibytes((folder / "smaps_rollup").read_text(), "Pss:") * 1024
     except ProcessLookupError:
         return 0
     except (FileNotFoundError, PermissionError):
-        pass  # an older kernel, or somebody else's process: status is open to all
+        pass  # an older kernel, or another user's process: everybody can read status
     try:
         return _kibibytes((folder / "status").read_text(), "VmRSS:") * 1024
     except (FileNotFoundError, ProcessLookupError):
@@ -58,10 +58,10 @@ def memory_of(process: int, proc: Path = PROC) -> int:
 
 
 def warm_memory(size: int, proc: Path = PROC) -> None:
-    """Touch and give back `size` bytes, at most half of what is free: the next program to take them gets them warm.
+    """Touch and free `size` bytes, at most half of the free memory, so that the server finds warm pages.
 
-    On a virtual machine the first touch of a page costs ten times the later ones, because the host must find it first:
-    without this, whoever stores more new data looks slower, not whoever is slower.
+    On a virtual machine the first touch of a page costs up to ten times as much as later ones, because the host must
+    provide it. Without this step, a server that stores more new data would look slower.
     """
     free = _kibibytes((proc / "meminfo").read_text(), "MemAvailable:") * 1024
     size = min(size, free // 2)
@@ -70,7 +70,7 @@ def warm_memory(size: int, proc: Path = PROC) -> None:
 
 
 class MemorySampler:
-    """Remembers the most bytes that the trees under `roots` held together at any sample."""
+    """Samples the memory of the process trees under `roots` and keeps the peak."""
 
     def __init__(self, roots: Iterable[int], proc: Path = PROC) -> None:
         self._roots = frozenset(roots)
@@ -78,7 +78,7 @@ class MemorySampler:
         self.peak = 0
 
     def sample(self) -> int:
-        """Bytes held now; workers that started since the last sample are found anew."""
+        """The memory now, in bytes. Processes that started since the last sample are included."""
         total = sum(memory_of(process, self._proc) for process in process_tree(self._roots, self._proc))
         self.peak = max(self.peak, total)
         return total
@@ -89,7 +89,7 @@ def _kibibytes(text: str, name: str) -> int:
 
 
 def _listening(table: Path, port: int) -> list[str]:
-    """Inodes of the listening sockets of a /proc/net/tcp table."""
+    """The inodes of the listening sockets in a /proc/net/tcp table."""
     try:
         rows = [line.split() for line in table.read_text().splitlines()[1:]]
     except FileNotFoundError:
@@ -103,12 +103,12 @@ def _descriptors(folder: Path) -> set[str]:
         for descriptor in (folder / "fd").iterdir():
             found.add(str(descriptor.readlink()))
     except (PermissionError, FileNotFoundError, ProcessLookupError):
-        pass  # not ours to see, or a descriptor or process that ended meanwhile: what was read still holds
+        pass  # another user's process, or one that ended meanwhile: what was read is valid
     return found
 
 
 def _parents(proc: Path) -> dict[int, int]:
-    """Parent of each process. The name in `stat` may hold spaces and brackets, so it is cut off at its last one."""
+    """The parent of each process. The name in `stat` may contain brackets, so it is cut off at the last one."""
     found = {}
     for folder in proc.iterdir():
         if folder.name.isdigit():
@@ -129,7 +129,7 @@ def _ancestors(process: int, parents: dict[int, int]) -> set[int]:
 
 
 def _supervisor(process: int, parents: dict[int, int], ours: set[int], proc: Path) -> int:
-    """The topmost ancestor of the same program: workers may each listen while the process above them does not."""
+    """The topmost ancestor that runs the same program: workers may listen while their supervisor does not."""
     program = _program(proc / str(process))
     parent = parents[process]
     while parent in parents and parent not in ours and program and _program(proc / str(parent)) == program:

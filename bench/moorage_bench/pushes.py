@@ -1,4 +1,4 @@
-"""What docker says when it pushes: the requests for a layer, and for an image."""
+"""The requests that docker sends to push a layer or an image."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ WRITERS = 8
 
 
 def push_layer(target: Target, repository: str, layer: Layer) -> Conversation:
-    """The requests of docker for a layer that the registry lacks, but for the HEAD that finds that out."""
+    """Push a layer that the registry does not have, without the HEAD that docker sends first."""
     response = yield target.request("POST", f"/v2/{repository}/blobs/uploads/", 202)
     response = yield target.upload(target.location(response), layer)
     location = target.location(response)
@@ -20,7 +20,7 @@ def push_layer(target: Target, repository: str, layer: Layer) -> Conversation:
 
 
 def push_image(target: Target, repository: str, image: Image, tag: str) -> Conversation:
-    """The requests of docker for an image that the registry lacks."""
+    """Push an image that the registry does not have."""
     for blob in image.blobs:
         yield target.request("HEAD", f"/v2/{repository}/blobs/{blob.digest}", 404)
         yield from push_layer(target, repository, blob)

@@ -1,4 +1,4 @@
-"""Pulls in pieces, as lazy-pulling clients do (stargz, SOCI, containerd's parallel mode): ranges of one large layer."""
+"""Pulls of ranges of one large layer, as lazy-pulling clients send them (stargz, SOCI, containerd in parallel mode)."""
 
 from __future__ import annotations
 
@@ -14,48 +14,48 @@ from moorage_bench.stages import Measurement, Stage, bytes_a_second
 LARGE = "bench/large"
 CONNECTIONS = 8
 PIECE = 8 * MIB
-"""Bytes of a range when a whole layer is fetched on several connections."""
+"""Bytes of a range when several connections fetch a whole layer."""
 
 PEEK = MIB
-"""Bytes of a range when somebody waits for its first byte."""
+"""Bytes of a range when a client waits for its first byte."""
 
 PEEKS = 200
 
 
 def pull_by_ranges(stage: Stage) -> Measurement:
-    """The large layer on eight connections, each of which takes the next range of 8 MiB."""
+    """Pull the large layer on eight connections; each takes the next range of 8 MiB."""
     size = stage.content.large.size
-    pile = iter([(start, min(start + PIECE, size) - 1) for start in range(0, size, PIECE)])
-    outcome = drive(stage.target.address, [_take_all(stage, pile) for _ in range(CONNECTIONS)])
+    ranges = iter([(start, min(start + PIECE, size) - 1) for start in range(0, size, PIECE)])
+    outcome = drive(stage.target.address, [_pull_all(stage, ranges) for _ in range(CONNECTIONS)])
     return bytes_a_second(size, outcome)
 
 
 def first_byte(stage: Stage) -> Measurement:
-    """The median time from a request for 1 MiB somewhere in the large layer to its first byte, eight at once."""
-    size, found = stage.content.large.size, list[float]()
-    # A step that has no divisor in common with the size: every range is another one, and none follows the one before.
+    """Request ranges of 1 MiB all over the large layer, eight at once: the median time to the first byte."""
+    size, delays = stage.content.large.size, list[float]()
+    # The step and the size have no common divisor, so all ranges differ and none follows the previous one.
     starts = (number * 7_368_787 % max(size - PEEK, 1) for number in itertools.count())
-    pile = iter([(start, min(start + PEEK, size) - 1) for start in itertools.islice(starts, PEEKS)])
-    outcome = drive(stage.target.address, [_time_all(stage, pile, found) for _ in range(CONNECTIONS)])
-    return Measurement(statistics.median(found) * 1000, outcome)
+    ranges = iter([(start, min(start + PEEK, size) - 1) for start in itertools.islice(starts, PEEKS)])
+    outcome = drive(stage.target.address, [_time_all(stage, ranges, delays) for _ in range(CONNECTIONS)])
+    return Measurement(statistics.median(delays) * 1000, outcome)
 
 
-def _take_all(stage: Stage, pile: Iterator[tuple[int, int]]) -> Conversation:
-    for first, last in pile:
+def _pull_all(stage: Stage, ranges: Iterator[tuple[int, int]]) -> Conversation:
+    for first, last in ranges:
         yield Request(_head(stage, first, last), (206,), sink=len)
 
 
-def _time_all(stage: Stage, pile: Iterator[tuple[int, int]], found: list[float]) -> Conversation:
-    for first, last in pile:
+def _time_all(stage: Stage, ranges: Iterator[tuple[int, int]], delays: list[float]) -> Conversation:
+    for first, last in ranges:
         arrived: list[float] = []
 
         def note(_: memoryview, arrived: list[float] = arrived) -> None:
             if not arrived:
                 arrived.append(time.perf_counter())
 
-        asked = time.perf_counter()
+        sent = time.perf_counter()
         yield Request(_head(stage, first, last), (206,), sink=note)
-        found.append(arrived[0] - asked)
+        delays.append(arrived[0] - sent)
 
 
 def _head(stage: Stage, first: int, last: int) -> bytes:

@@ -1,4 +1,4 @@
-"""What a run found: every single figure for machines (JSON), medians and ratios for people (a table)."""
+"""The results of a run: all of them as JSON, and medians and ratios as a table."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from moorage import __version__
 
 
 class Series(msgspec.Struct, frozen=True):
-    """The figures of one workload on one target, in the order measured, warm-up left out."""
+    """The results of one workload on one target, in the order of the rounds, without the warm-up."""
 
     target: str
     values: list[float]
@@ -23,12 +23,12 @@ class Series(msgspec.Struct, frozen=True):
 
     @property
     def median(self) -> float:
-        """The middle figure."""
+        """The median result."""
         return statistics.median(self.values)
 
 
 class Row(msgspec.Struct, frozen=True):
-    """One workload: series by target, the first target first, and what was left out and why."""
+    """One workload: a series for each target, the first target first, and the reason for each skipped target."""
 
     workload: str
     unit: str
@@ -36,7 +36,7 @@ class Row(msgspec.Struct, frozen=True):
     skipped: dict[str, str]
 
     def ratios(self, first: str) -> dict[str, float]:
-        """Median of the target `first` over that of each other one; empty where `first` was not measured."""
+        """The median of the target `first` divided by each other median; empty if `first` was not measured."""
         medians = {series.target: series.median for series in self.series}
         if first not in medians:
             return {}
@@ -44,7 +44,7 @@ class Row(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """A whole run."""
+    """The results of a whole run."""
 
     moorage: str
     date: str
@@ -56,7 +56,7 @@ class Report(msgspec.Struct, frozen=True):
     rows: list[Row]
 
     def to_json(self) -> bytes:
-        """The report with medians and ratios added, indented."""
+        """The report as indented JSON, with medians and ratios added."""
         document = msgspec.to_builtins(self)
         for row, fields in zip(self.rows, document["rows"], strict=True):
             fields["ratios"] = row.ratios(next(iter(self.targets)))
@@ -65,7 +65,7 @@ class Report(msgspec.Struct, frozen=True):
         return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
 
     def to_table(self) -> str:
-        """Aligned plain text: medians, spread, ratios, cost of the client."""
+        """The report as aligned text: medians, spread, ratios, and the cost of the client."""
         names = list(self.targets)
         head = [
             "workload",
@@ -79,13 +79,13 @@ class Report(msgspec.Struct, frozen=True):
         lines = [_line(row, names) for row in self.rows if row.series]
         skipped: dict[str, list[str]] = {}
         for row in self.rows:
-            for name, why in row.skipped.items():
-                skipped.setdefault(f"{name} {why}", []).append(row.workload)
-        notes = [f"{reason}; not measured: {', '.join(workloads)}" for reason, workloads in skipped.items()]
+            for name, reason in row.skipped.items():
+                skipped.setdefault(f"{name} {reason}", []).append(row.workload)
+        notes = [f"{note}; not measured: {', '.join(workloads)}" for note, workloads in skipped.items()]
         machine = ", ".join(f"{name} {value}" for name, value in self.machine.items())
         about = [
             f"moorage {self.moorage}, {self.date}, {machine}",
-            f"medians of {self.repeat}; ratio: first target over the other",
+            f"medians of {self.repeat} rounds; ratio: first target divided by the other",
         ]
         return "\n".join([*_aligned([head, *lines]), "", *notes, *about])
 
@@ -95,7 +95,7 @@ def _line(row: Row, names: Sequence[str]) -> list[str]:
     ratios = {name: f"{ratio:.2f}x" for name, ratio in row.ratios(names[0]).items()}
     spread = max((spread_of(series.values) for series in row.series), default=0.0)
     cost = row.series[0].client_microseconds_a_request if row.series else 0.0
-    others = max((one for series in row.series for one in series.others_cores), default=0.0)
+    others = max((cores for series in row.series for cores in series.others_cores), default=0.0)
     figures = [medians.get(name, "-") for name in names]
     return [
         row.workload,
@@ -109,7 +109,7 @@ def _line(row: Row, names: Sequence[str]) -> list[str]:
 
 
 def spread_of(values: Sequence[float]) -> float:
-    """Distance of the extremes over the median: how far single runs differ."""
+    """The distance between the extremes, divided by the median."""
     middle = statistics.median(values)
     return (max(values) - min(values)) / middle if middle else 0.0
 
@@ -129,5 +129,5 @@ def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def version_and_date() -> tuple[str, str]:
-    """Version of this program, and the time in UTC."""
+    """The version of this program and the current time in UTC."""
     return __version__, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

@@ -1,4 +1,4 @@
-"""What a workload is: two functions over a `Stage`, a name, and the unit of its figure."""
+"""Workloads: a name, a unit, and two functions of a `Stage`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from moorage_bench.targets import Target
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A target, what to put there, and whether this is the warm-up round, whose figure is thrown away."""
+    """A target and the content for it. The result of a warm-up round is not used."""
 
     target: Target
     content: Content
@@ -22,7 +22,7 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """One figure in the workload's unit, and what the loop took for it."""
+    """One result in the workload's unit, and the outcome of the loop."""
 
     value: float
     outcome: Outcome
@@ -34,39 +34,39 @@ def _nothing(_: Scale) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """A named kind of load. `stored` is how many bytes a round adds to the registry, which never shrinks.
+    """A kind of load. `stored` is the number of bytes that a round adds to the registry, which keeps them.
 
-    `once`: no warm-up and one round only, because repeating would tell nothing new.
+    `once`: one round without a warm-up, because more rounds would give no new information.
     """
 
     name: str
     unit: str
-    door: Literal["docker", "ecr"]
+    protocol: Literal["docker", "ecr"]
     prepare: Callable[[Stage], None]
     measure: Callable[[Stage], Measurement]
     stored: Callable[[Scale], int] = _nothing
     once: bool = False
     needs_processes: bool = False
 
-    def unfit(self, target: Target) -> str:
-        """Why the target cannot be measured, or nothing."""
-        if self.door == "ecr" and target.key is None:
+    def reason_to_skip(self, target: Target) -> str:
+        """Why the target cannot be measured; empty if it can."""
+        if self.protocol == "ecr" and target.key is None:
             return "has no access key"
         if self.needs_processes and not target.processes():
-            return "its processes were not found (give --pid or --against-pid)"
+            return "its processes were not found (pass --pid or --against-pid)"
         return ""
 
 
 def bytes_a_second(size: int, outcome: Outcome) -> Measurement:
-    """The figure of a workload that moves `size` bytes: MiB a second."""
+    """The result of a workload that moves `size` bytes: MiB per second."""
     return Measurement(size / MIB / outcome.seconds, outcome)
 
 
-def answers_a_second(outcome: Outcome) -> Measurement:
-    """The figure of a workload of many small requests."""
+def responses_a_second(outcome: Outcome) -> Measurement:
+    """The result of a workload of many small requests."""
     return Measurement(outcome.responses / outcome.seconds, outcome)
 
 
 def repository(name: str) -> Callable[[Stage], None]:
-    """A `prepare` that needs nothing but a repository of this name."""
+    """A `prepare` that creates only a repository with this name."""
     return lambda stage: stage.target.ensure_repository(name)

@@ -1,4 +1,4 @@
-"""One page of tags, out of few and out of many: what a page costs must not depend on how many there are beside it."""
+"""One page of few tags, and of many: the cost of a page must not depend on the number of tags."""
 
 from __future__ import annotations
 
@@ -7,38 +7,38 @@ from collections.abc import Iterator
 
 import msgspec
 
-from moorage_bench.connections import Conversation, again, drive, exchange
+from moorage_bench.connections import Conversation, drive, exchange, repeat
 from moorage_bench.content import OCI_MANIFEST, Layer
 from moorage_bench.pushes import READERS, WRITERS, push_layer
-from moorage_bench.stages import Measurement, Stage, answers_a_second
+from moorage_bench.stages import Measurement, Stage, responses_a_second
 from moorage_bench.targets import Target
 
 FEW, MANY = "bench/tags-few", "bench/tags-many"
 PAGE = 1_000
-AT_ONCE = 99
-"""Tags of one PUT (distribution-spec, "Pushing Manifests with Tags"): servers take about a hundred parameters."""
+TAGS_A_REQUEST = 99
+"""Tags in one PUT (distribution-spec, "Pushing Manifests with Tags"): servers accept about a hundred parameters."""
 
-OF_ONE_IMAGE = 10 * AT_ONCE
-"""ECR quotas: an image has 1,000 tags at most."""
+TAGS_AN_IMAGE = 10 * TAGS_A_REQUEST
+"""ECR quotas: an image has at most 1,000 tags."""
 
 
 def prepare_few(stage: Stage) -> None:
-    """Twice as many tags as a page has, unless they are there."""
+    """Push twice as many tags as a page has, unless they exist."""
     _prepare(stage, FEW, 2 * PAGE)
 
 
 def prepare_many(stage: Stage) -> None:
-    """As many tags as the scale says, unless they are there."""
+    """Push as many tags as the scale has, unless they exist."""
     _prepare(stage, MANY, stage.content.scale.tags)
 
 
 def page_of_few(stage: Stage) -> Measurement:
-    """The page in the middle of few tags."""
+    """List the page in the middle of few tags."""
     return _page(stage, FEW, 2 * PAGE)
 
 
 def page_of_many(stage: Stage) -> Measurement:
-    """The page in the middle of many tags."""
+    """List the page in the middle of many tags."""
     return _page(stage, MANY, stage.content.scale.tags)
 
 
@@ -46,7 +46,7 @@ def _page(stage: Stage, repository: str, count: int) -> Measurement:
     path = f"/v2/{repository}/tags/list?n={PAGE}&last={_tag(count // 2 - 1)}"
     request = stage.target.request("GET", path)
     seconds = stage.content.scale.seconds
-    return answers_a_second(drive(stage.target.address, [again(request, seconds) for _ in range(READERS)]))
+    return responses_a_second(drive(stage.target.address, [repeat(request, seconds) for _ in range(READERS)]))
 
 
 def _prepare(stage: Stage, repository: str, count: int) -> None:
@@ -57,18 +57,18 @@ def _prepare(stage: Stage, repository: str, count: int) -> None:
         return
     config = stage.content.blob(b"{}")
     drive(target.address, [push_layer(target, repository, config)])
-    pile = _puts(count)
-    drive(target.address, [_tag_all(target, repository, config, pile) for _ in range(WRITERS)])
+    groups = _groups(count)
+    drive(target.address, [_tag_all(target, repository, config, groups) for _ in range(WRITERS)])
 
 
-def _puts(count: int) -> Iterator[tuple[int, range]]:
-    """The number of an image and those of the tags that it gets, in groups that fit into one request."""
-    for first in range(0, count, AT_ONCE):
-        yield first // OF_ONE_IMAGE, range(first, min(first + AT_ONCE, count))
+def _groups(count: int) -> Iterator[tuple[int, range]]:
+    """Pairs of an image's number and the numbers of its tags, in groups that fit into one request."""
+    for first in range(0, count, TAGS_A_REQUEST):
+        yield first // TAGS_AN_IMAGE, range(first, min(first + TAGS_A_REQUEST, count))
 
 
-def _tag_all(target: Target, repository: str, config: Layer, pile: Iterator[tuple[int, range]]) -> Conversation:
-    for image, numbers in pile:
+def _tag_all(target: Target, repository: str, config: Layer, groups: Iterator[tuple[int, range]]) -> Conversation:
+    for image, numbers in groups:
         manifest = _manifest(config, image)
         digest = f"sha256:{hashlib.sha256(manifest).hexdigest()}"
         path = f"/v2/{repository}/manifests/{digest}?" + "&".join(f"tag={_tag(number)}" for number in numbers)
@@ -76,13 +76,13 @@ def _tag_all(target: Target, repository: str, config: Layer, pile: Iterator[tupl
 
 
 def _manifest(config: Layer, number: int) -> bytes:
-    described = {"mediaType": "application/vnd.oci.empty.v1+json", "digest": config.digest, "size": config.size}
+    descriptor = {"mediaType": "application/vnd.oci.empty.v1+json", "digest": config.digest, "size": config.size}
     document = {
         "schemaVersion": 2,
         "mediaType": OCI_MANIFEST,
         "artifactType": "application/vnd.moorage_bench",
-        "config": described,
-        "layers": [described],
+        "config": descriptor,
+        "layers": [descriptor],
         "annotations": {"number": str(number)},
     }
     return msgspec.json.encode(document)

@@ -1,4 +1,4 @@
-"""A registry under measurement: where it is, how to speak to it as docker and as an AWS client do."""
+"""The registry to measure: its address, and requests to it as docker and AWS clients send them."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from moorage_bench.connections import BenchmarkError, Request, Response, exchang
 from moorage_bench.content import OCI_MANIFEST, Layer
 from moorage_bench.memory import listeners
 
-JOINED = 64 * 1024
-"""Bodies up to this many bytes go out in one call with their head."""
+SMALL_BODY = 64 * 1024
+"""Bodies up to this many bytes are sent in one call with their head."""
 
 ACCEPT = (
     f"application/vnd.docker.distribution.manifest.v2+json, {OCI_MANIFEST}, application/vnd.oci.image.index.v1+json"
@@ -28,7 +28,7 @@ SERVICE = "AmazonEC2ContainerRegistry_V20150921"
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What a target is spoken to with: a user name and password for docker, an access key for the ECR API, or both."""
+    """A user name and a password for docker, an access key for the ECR API, or both."""
 
     username: str | None = None
     password: str = field(default="", repr=False)
@@ -36,12 +36,12 @@ class Credentials:
 
 
 class Target:
-    """One registry. Makes requests as bytes; sends none but in `greet`, `call` and `ensure_repository`."""
+    """One registry. It makes requests as bytes; only `log_in`, `call` and `ensure_repository` send some."""
 
     def __init__(self, url: str, credentials: Credentials, process: int | None = None) -> None:
         parts = urlsplit(url if "://" in url else f"http://{url}")
         if parts.scheme != "http" or not parts.hostname or parts.path not in {"", "/"}:
-            raise BenchmarkError(f"{url}: a target is http://HOST:PORT (plain HTTP: the benchmark measures no TLS)")
+            raise BenchmarkError(f"{url}: a target must be http://HOST:PORT (the benchmark does not support TLS)")
         self.name = parts.netloc.rpartition("@")[2]
         self.address = (parts.hostname, parts.port or 80)
         self.key = credentials.key
@@ -53,8 +53,8 @@ class Target:
             pair = f"{credentials.username}:{credentials.password}"
             self._authorization = f"Authorization: Basic {pybase64.b64encode(pair.encode()).decode()}\r\n"
 
-    def greet(self) -> None:
-        """Log in as docker does and note what the server calls itself. Raises BenchmarkError where it refuses."""
+    def log_in(self) -> None:
+        """Log in as docker does, and keep the name of the server. Raises BenchmarkError if the server rejects it."""
         if self.key is not None and not self._authorization:
             data = self.call("GetAuthorizationToken", {}, "authorizationData")
             self._authorization = f"Authorization: Basic {data[0]['authorizationToken']}\r\n"
@@ -62,25 +62,25 @@ class Target:
         self.server = response.header("server") or response.header("docker-distribution-api-version") or ""
 
     def request(self, method: str, path: str, *expected: int, headers: str = "", body: bytes = b"") -> Request:
-        """A docker request with a small body or none; 200 is expected where nothing else is said."""
+        """A docker request with a small body or none; by default it expects the status 200."""
         if body or method in {"POST", "PUT", "PATCH"}:
             headers += f"Content-Length: {len(body)}\r\n"
         head = f"{method} {path} HTTP/1.1\r\n{self._common}{self._authorization}{headers}\r\n"
         return Request(head.encode() + body, expected or (200,))
 
     def upload(self, path: str, layer: Layer) -> Request:
-        """The PATCH that streams a layer."""
+        """The PATCH that sends a layer."""
         headers = f"{layer.header}Content-Type: application/octet-stream\r\n"
         head = f"PATCH {path} HTTP/1.1\r\n{self._common}{self._authorization}{headers}\r\n".encode()
-        if layer.size <= JOINED:
+        if layer.size <= SMALL_BODY:
             return Request(head + b"".join(layer.body), (202,))
         return Request(head, (202,), layer.body)
 
     def location(self, response: Response) -> str:
-        """Path and query of the upload's Location, which may be relative or name this server in full."""
+        """The path and query of an upload's Location, which may be relative or a full URL of this server."""
         location = response.header("location")
         if not location:
-            raise BenchmarkError(f"{self.name}: an upload was answered without a Location")
+            raise BenchmarkError(f"{self.name}: the response to an upload has no Location")
         if location.startswith("/"):
             return location
         parts = urlsplit(location)
@@ -89,7 +89,7 @@ class Target:
         return f"{parts.path}?{parts.query}" if parts.query else parts.path
 
     def operation(self, name: str, *body: bytes | memoryview, expected: tuple[int, ...] = (200,)) -> Request:
-        """A signed ECR request; the body may come in pieces, which are hashed here and sent as they are."""
+        """A signed ECR request. The body may have several pieces, which are sent without a copy."""
         if self.key is None:
             raise BenchmarkError(f"{self.name}: the ECR API needs an access key")
         digest = hashlib.sha256()
@@ -100,36 +100,37 @@ class Target:
         length = sum(len(piece) for piece in body)
         lines = "".join(f"{header}: {value}\r\n" for header, value in headers.items())
         head = f"POST / HTTP/1.1\r\nUser-Agent: moorage-bench\r\n{lines}Content-Length: {length}\r\n\r\n".encode()
-        if length <= JOINED:
+        if length <= SMALL_BODY:
             return Request(head + b"".join(body), expected)
         return Request(head, expected, [memoryview(piece) for piece in body])
 
     def call(self, name: str, parameters: dict[str, Any], member: str) -> Any:
-        """Send an ECR request outside any measurement and return one member of the answer.
+        """Send an ECR request outside any measurement and return one member of the response.
 
-        Raises BenchmarkError for every answer but 200, and for one without the member.
+        Raises BenchmarkError if the status is not 200, and if the member is missing.
         """
-        answer = exchange(self.address, self.operation(name, msgspec.json.encode(parameters)))
+        response = exchange(self.address, self.operation(name, msgspec.json.encode(parameters)))
         try:
-            return msgspec.json.decode(answer.body, type=dict[str, Any])[member]
+            return msgspec.json.decode(response.body, type=dict[str, Any])[member]
         except (msgspec.DecodeError, KeyError) as error:
-            text = answer.body[:200].decode(errors="replace")
+            text = response.body[:200].decode(errors="replace")
             message = (
-                f"{self.name}: {name} was answered without {member} ({text!r}); a registry that is no ECR gets no key"
+                f"{self.name}: the response to {name} has no {member} ({text!r}); "
+                "do not pass an access key for a registry without the ECR API"
             )
             raise BenchmarkError(message) from error
 
     def ensure_repository(self, name: str) -> None:
-        """Create the repository where the ECR API is there to do it; elsewhere the first push does."""
+        """Create the repository if the target has the ECR API. Elsewhere the first push creates it."""
         if self.key is None:
             return
         body = msgspec.json.encode({"repositoryName": name})
-        answer = exchange(self.address, self.operation("CreateRepository", body, expected=(200, 400)))
-        if answer.status == 400 and b"RepositoryAlreadyExistsException" not in answer.body:
-            raise BenchmarkError(f"{self.name}: CreateRepository {name}: {answer.body.decode(errors='replace')}")
+        response = exchange(self.address, self.operation("CreateRepository", body, expected=(200, 400)))
+        if response.status == 400 and b"RepositoryAlreadyExistsException" not in response.body:
+            raise BenchmarkError(f"{self.name}: CreateRepository {name}: {response.body.decode(errors='replace')}")
 
     def processes(self) -> frozenset[int]:
-        """Roots of the server's process trees: the one given, or who listens on the port on this machine."""
+        """The roots of the server's process trees: the given process, or those that listen on the port here."""
         if self._process is not None:
             return frozenset({self._process})
         try:

@@ -1,7 +1,7 @@
-"""The workloads: what is done to a registry, and what is counted.
+"""The workloads: what each does to a registry, and what it measures.
 
-Each is two functions over a `Stage`: `prepare` brings about, unmeasured, what the workload needs; `measure` does it
-once.
+A workload is two functions of a `Stage`: `prepare` creates what the workload needs and is not measured; `measure` runs
+it once.
 """
 
 from __future__ import annotations
@@ -18,63 +18,63 @@ from moorage_bench.connections import (
     Conversation,
     Request,
     Response,
-    again,
     drive,
     exchange,
     in_turn,
+    repeat,
 )
 from moorage_bench.content import MIB, Image, Layer
 from moorage_bench.memory import MemorySampler
 from moorage_bench.pushes import READERS, WRITERS, push_image, push_layer
-from moorage_bench.stages import Measurement, Stage, Workload, answers_a_second, bytes_a_second, repository
+from moorage_bench.stages import Measurement, Stage, Workload, bytes_a_second, repository, responses_a_second
 from moorage_bench.targets import ACCEPT, Target
 
 UPLOADS = 10
-HELD = 16
+MEMORY_UPLOADS = 16
 LARGE, PARALLEL, READ, MEMORY, PARTS = "bench/large", "bench/parallel", "bench/read", "bench/memory", "bench/parts"
 TAG = "latest"
 
 
 def push_large(stage: Stage) -> Measurement:
-    """One large layer on one connection."""
+    """Push one large layer on one connection."""
     layer = stage.content.large if stage.warm_up else stage.content.layer(stage.content.scale.large)
     outcome = drive(stage.target.address, [push_layer(stage.target, LARGE, layer)])
     return bytes_a_second(layer.size, outcome)
 
 
 def prepare_pull(stage: Stage) -> None:
-    """Push the large layer where the push workload has not."""
+    """Push the large layer, unless the push workload has done it."""
     stage.target.ensure_repository(LARGE)
-    if not _holds(stage.target, LARGE, stage.content.large):
+    if not _has(stage.target, LARGE, stage.content.large):
         drive(stage.target.address, [push_layer(stage.target, LARGE, stage.content.large)])
 
 
 def pull_large(stage: Stage) -> Measurement:
-    """The large layer on one connection, thrown away as it comes; the warm-up also verifies its digest."""
+    """Pull the large layer on one connection and discard it; the warm-up also verifies its digest."""
     layer = stage.content.large
     digest = hashlib.sha256()
-    answers: list[Response] = []
+    responses: list[Response] = []
 
     def pull() -> Conversation:
         request = stage.target.request("GET", f"/v2/{LARGE}/blobs/{layer.digest}")
-        answers.append((yield Request(request.head, sink=digest.update if stage.warm_up else len)))
+        responses.append((yield Request(request.head, sink=digest.update if stage.warm_up else len)))
 
     outcome = drive(stage.target.address, [pull()])
-    if answers[0].length != layer.size or (stage.warm_up and f"sha256:{digest.hexdigest()}" != layer.digest):
-        raise BenchmarkError(f"{stage.target.name}: the layer came back with {answers[0].length} or other bytes")
+    if responses[0].length != layer.size or (stage.warm_up and f"sha256:{digest.hexdigest()}" != layer.digest):
+        raise BenchmarkError(f"{stage.target.name}: the layer has {responses[0].length} bytes or other content")
     return bytes_a_second(layer.size, outcome)
 
 
 def push_parallel(stage: Stage) -> Measurement:
-    """Ten layers at once, each on its connection."""
+    """Push ten layers at once, each on its own connection."""
     layers = [stage.content.layer(stage.content.scale.parallel) for _ in range(UPLOADS)]
     outcome = drive(stage.target.address, [push_layer(stage.target, PARALLEL, layer) for layer in layers])
     return bytes_a_second(sum(layer.size for layer in layers), outcome)
 
 
 def memory_16(stage: Stage) -> Measurement:
-    """Sixteen layers at once; the figure is the peak memory of the server's processes in MiB."""
-    layers = [stage.content.layer(stage.content.scale.memory) for _ in range(HELD)]
+    """Push sixteen layers at once; the result is the peak memory of the server's processes in MiB."""
+    layers = [stage.content.layer(stage.content.scale.memory) for _ in range(MEMORY_UPLOADS)]
     sampler = MemorySampler(stage.target.processes())
     sampler.sample()
     pushes = [push_layer(stage.target, MEMORY, layer) for layer in layers]
@@ -84,14 +84,14 @@ def memory_16(stage: Stage) -> Measurement:
 
 
 def prepare_read(stage: Stage) -> None:
-    """Push the image that is read."""
+    """Push the image that the read workloads use."""
     stage.target.ensure_repository(READ)
     image = stage.content.small
-    if not _holds(stage.target, READ, image.blobs[0]):
+    if not _has(stage.target, READ, image.blobs[0]):
         drive(stage.target.address, [push_image(stage.target, READ, image, TAG)])
-    answer = exchange(stage.target.address, _manifest_by_tag(stage.target))
-    if answer.body != image.manifest:
-        raise BenchmarkError(f"{stage.target.name}: the manifest came back with other bytes")
+    response = exchange(stage.target.address, _manifest_by_tag(stage.target))
+    if response.body != image.manifest:
+        raise BenchmarkError(f"{stage.target.name}: the manifest has other content")
 
 
 def get_manifest(stage: Stage) -> Measurement:
@@ -100,7 +100,7 @@ def get_manifest(stage: Stage) -> Measurement:
 
 
 def head_blob(stage: Stage) -> Measurement:
-    """HEAD of a blob, as docker asks before it pushes a layer."""
+    """HEAD of a blob, which docker sends before it pushes a layer."""
     return _read(stage, stage.target.request("HEAD", f"/v2/{READ}/blobs/{stage.content.small.blobs[0].digest}"))
 
 
@@ -110,23 +110,23 @@ def get_small_blob(stage: Stage) -> Measurement:
 
 
 def prepare_small_images(stage: Stage) -> None:
-    """One repository for each writer."""
+    """Create one repository for each writer."""
     for writer in range(WRITERS):
         stage.target.ensure_repository(f"bench/small-{writer}")
 
 
 def push_small_images(stage: Stage) -> Measurement:
-    """Images of six small blobs and a manifest, by eight writers who take the next image from one pile."""
+    """Push images of six small blobs and a manifest, with eight writers; each takes the next image."""
     images = [stage.content.image() for _ in range(stage.content.scale.images)]
-    pile = iter(images)
+    queue = iter(images)
     outcome = drive(
-        stage.target.address, [_writer(stage.target, f"bench/small-{each}", pile) for each in range(WRITERS)]
+        stage.target.address, [_writer(stage.target, f"bench/small-{writer}", queue) for writer in range(WRITERS)]
     )
     return Measurement(len(images) / outcome.seconds, outcome)
 
 
 def upload_parts(stage: Stage) -> Measurement:
-    """UploadLayerPart in order on one connection, in bytes of the layer; completed when the clock has stopped."""
+    """UploadLayerPart, in order, on one connection. The upload is completed after the measurement."""
     target, scale = stage.target, stage.content.scale
     upload = target.call("InitiateLayerUpload", {"repositoryName": PARTS}, "uploadId")
     shared = stage.content.part
@@ -145,7 +145,7 @@ def upload_parts(stage: Stage) -> Measurement:
 
 
 def batch_check(stage: Stage) -> Measurement:
-    """BatchCheckLayerAvailability for one layer that is there."""
+    """BatchCheckLayerAvailability for one existing layer."""
     digest = stage.content.small.blobs[0].digest
     parameters = {"repositoryName": READ, "layerDigests": [digest]}
     layers = stage.target.call("BatchCheckLayerAvailability", parameters, "layers")
@@ -159,9 +159,9 @@ def initiate(stage: Stage) -> Measurement:
     return _call(stage, "InitiateLayerUpload", msgspec.json.encode({"repositoryName": PARTS}))
 
 
-def _holds(target: Target, name: str, layer: Layer) -> bool:
-    answer = exchange(target.address, target.request("HEAD", f"/v2/{name}/blobs/{layer.digest}", 200, 404))
-    return answer.status == 200
+def _has(target: Target, name: str, layer: Layer) -> bool:
+    response = exchange(target.address, target.request("HEAD", f"/v2/{name}/blobs/{layer.digest}", 200, 404))
+    return response.status == 200
 
 
 def _manifest_by_tag(target: Target) -> Request:
@@ -170,18 +170,18 @@ def _manifest_by_tag(target: Target) -> Request:
 
 def _read(stage: Stage, request: Request) -> Measurement:
     seconds = stage.content.scale.seconds
-    return answers_a_second(drive(stage.target.address, [again(request, seconds) for _ in range(READERS)]))
+    return responses_a_second(drive(stage.target.address, [repeat(request, seconds) for _ in range(READERS)]))
 
 
 def _call(stage: Stage, operation: str, body: bytes) -> Measurement:
-    # One signature serves the whole measurement: it is valid for minutes, and signing anew would measure the client.
+    # One signature for the whole measurement: it is valid for minutes, and a new one each time would load the client.
     request = stage.target.operation(operation, body)
     seconds = stage.content.scale.seconds
-    return answers_a_second(drive(stage.target.address, [again(request, seconds) for _ in range(WRITERS)]))
+    return responses_a_second(drive(stage.target.address, [repeat(request, seconds) for _ in range(WRITERS)]))
 
 
-def _writer(target: Target, name: str, pile: Iterator[Image]) -> Conversation:
-    for image in pile:
+def _writer(target: Target, name: str, queue: Iterator[Image]) -> Conversation:
+    for image in queue:
         yield from push_image(target, name, image, image.digest[7:19])
 
 
@@ -208,7 +208,14 @@ WORKLOADS = (
     Workload("blob-get-small", "requests/s", "docker", prepare_read, get_small_blob),
     Workload("small-images", "images/s", "docker", prepare_small_images, push_small_images),
     Workload(
-        "memory-16", "MiB peak", "docker", repository(MEMORY), memory_16, lambda scale: HELD * scale.memory, True, True
+        "memory-16",
+        "MiB peak",
+        "docker",
+        repository(MEMORY),
+        memory_16,
+        lambda scale: MEMORY_UPLOADS * scale.memory,
+        once=True,
+        needs_processes=True,
     ),
     Workload(
         "ecr-upload-layer-part",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from moorage_bench.machine import TICKS, Bystanders, machine
+from moorage_bench.machine import TICKS, UnrelatedWork, machine
 
 
 def make_ticks(proc: Path, busy: int, own: int, server: int) -> None:
@@ -20,16 +20,16 @@ def make_ticks(proc: Path, busy: int, own: int, server: int) -> None:
 def test_the_work_of_client_and_server_is_not_counted_as_that_of_others(tmp_path: Path) -> None:
     now = 100.0
     make_ticks(tmp_path, busy=1000, own=10, server=20)
-    bystanders = Bystanders(frozenset({20}), tmp_path, lambda: now)
+    unrelated = UnrelatedWork(frozenset({20}), tmp_path, lambda: now)
 
     now = 102.0
     make_ticks(tmp_path, busy=1000 + 4 * TICKS, own=10 + TICKS // 2, server=20 + TICKS)
 
-    assert bystanders.cores() == (4 - 0.5 - 2 * 1) / 2
+    assert unrelated.cores() == (4 - 0.5 - 2 * 1) / 2
 
 
-def test_a_real_machine_has_no_fewer_than_no_bystanders() -> None:
-    assert Bystanders(frozenset()).cores() >= 0
+def test_a_real_machine_has_no_negative_unrelated_work() -> None:
+    assert UnrelatedWork(frozenset()).cores() >= 0
 
 
 def test_the_machine_is_described() -> None:

@@ -51,7 +51,7 @@ def test_nobody_listens_on_another_port(proc: Path) -> None:
     assert listeners(5001, proc) == frozenset()
 
 
-def test_the_tree_holds_every_descendant_and_no_one_else(proc: Path) -> None:
+def test_the_tree_has_every_descendant_and_nothing_else(proc: Path) -> None:
     assert process_tree([20], proc) == {20, 21, 22, 30}
     assert process_tree([99], proc) == frozenset()
 
@@ -65,7 +65,7 @@ def test_the_sum_is_over_the_proportional_sizes_of_the_tree_and_the_peak_stays(p
     assert sampler.peak == (20 + 21 + 22 + 30) * 1024
 
 
-def test_the_resident_size_stands_in_where_the_kernel_tells_no_proportional_one(proc: Path) -> None:
+def test_the_resident_size_is_used_if_the_kernel_reports_no_proportional_one(proc: Path) -> None:
     (proc / "20" / "smaps_rollup").unlink()
     (proc / "20" / "status").write_text("Name:\tserver\nVmRSS:\t     512 kB\n")
 
@@ -87,7 +87,7 @@ def test_a_real_listener_is_found_by_its_port() -> None:
         server.communicate()
 
 
-def test_the_load_program_itself_is_never_taken_for_the_server() -> None:
+def test_the_load_generator_is_never_taken_for_the_server() -> None:
     with socket.create_server(("127.0.0.1", 0)) as own:
         assert os.getpid() not in listeners(own.getsockname()[1])
 

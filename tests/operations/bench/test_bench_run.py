@@ -63,18 +63,18 @@ def test_a_small_image_takes_the_twenty_five_requests_of_docker() -> None:
 
 
 def test_targets_take_turns_and_every_other_round_goes_backwards() -> None:
-    said: list[str] = []
+    lines: list[str] = []
     heads = [workload for workload in WORKLOADS if workload.name == "blob-head"]
     with serving(RegistryStub()) as one, serving(RegistryStub()) as other:
         targets = [Target(f"127.0.0.1:{port}", Credentials()) for _, port in (one, other)]
-        runner.run(Plan(targets, heads, 3, TINY), said.append)
+        runner.run(Plan(targets, heads, 3, TINY), lines.append)
 
-    order = [line.split()[1] for line in said if line.startswith("blob-head")]
+    order = [line.split()[1] for line in lines if line.startswith("blob-head")]
     first, second = (f"{target.name}:" for target in targets)
     assert order == [first, second, second, first, first, second]
 
 
-def test_the_ecr_part_is_left_out_where_there_is_no_access_key() -> None:
+def test_the_ecr_workloads_are_skipped_without_an_access_key() -> None:
     plan = [workload for workload in WORKLOADS if workload.name == "ecr-initiate"]
     with serving(RegistryStub()) as (host, port):
         report = runner.run(Plan([Target(f"{host}:{port}", Credentials())], plan, 1, TINY), silent)
@@ -92,12 +92,12 @@ def test_a_missing_password_ends_the_run_at_once() -> None:
 
 
 def test_a_plan_knows_how_much_it_will_store() -> None:
-    assert Plan([], WORKLOADS, 2, TINY).written() == (3 * 3 + 3 * 10 + 16 + 3 * 3) * MIB
+    assert Plan([], WORKLOADS, 2, TINY).stored() == (3 * 3 + 3 * 10 + 16 + 3 * 3) * MIB
 
 
 @pytest.mark.parametrize("url", ["https://registry:5000", "http://registry/path", "http://"])
 def test_a_target_that_cannot_be_measured_is_refused(url: str) -> None:
-    with pytest.raises(BenchmarkError, match="a target is http://HOST:PORT"):
+    with pytest.raises(BenchmarkError, match="a target must be http://HOST:PORT"):
         Target(url, Credentials())
 
 
@@ -128,7 +128,7 @@ def test_the_command_prints_a_table_and_writes_json(tmp_path: Path) -> None:
     assert list(document["rows"][0]["ratios"]) == [f"127.0.0.1:{theirs}"]
 
 
-def test_a_user_on_the_command_line_counts_more_than_a_key_in_the_environment() -> None:
+def test_a_user_name_on_the_command_line_counts_more_than_a_key_in_the_environment() -> None:
     stub = RegistryStub(authorization="Basic dTpw")
     with serving(stub) as (_, port):
         arguments = [f"127.0.0.1:{port}", "--username", "u", "--password", "p", "--only", "ecr-initiate"]
@@ -143,12 +143,12 @@ def test_a_user_on_the_command_line_counts_more_than_a_key_in_the_environment() 
     ("arguments", "message"),
     [
         (["http://127.0.0.1:1"], "cannot be reached"),
-        (["http://127.0.0.1:1", "--against", "127.0.0.1:1"], "Each target must be another one"),
+        (["http://127.0.0.1:1", "--against", "127.0.0.1:1"], "Targets must be distinct"),
         (["--against-pid", "1"], "There are more --against-pid than --against"),
         (["--only", "everything"], "is not one of"),
     ],
 )
-def test_a_mistake_of_the_user_is_told_without_a_traceback(arguments: list[str], message: str) -> None:
+def test_a_wrong_argument_is_reported_without_a_traceback(arguments: list[str], message: str) -> None:
     result = CliRunner().invoke(bench, arguments, env={"AWS_ACCESS_KEY_ID": None})
 
     assert result.exit_code in {1, 2}
@@ -164,11 +164,11 @@ def test_the_document_names_every_workload_and_every_option() -> None:
     assert missing == []
 
 
-def test_a_registry_that_is_no_ecr_is_told_apart_from_one_that_refuses() -> None:
+def test_a_registry_without_the_ecr_api_has_its_own_message() -> None:
     """CNCF Distribution answers 200 with nothing to every request for `/`."""
     with serving(lambda _: (200, {}, b"")) as (_, port):
         arguments = [f"127.0.0.1:{port}", "--access-key", "AKID", "--secret-key", "s"]
         result = CliRunner().invoke(bench, arguments)
 
     assert result.exit_code == 1
-    assert "GetAuthorizationToken was answered without authorizationData" in result.output
+    assert "the response to GetAuthorizationToken has no authorizationData" in result.output
