@@ -23,7 +23,7 @@ from moorage.core.garbage.jobs import GarbageJobs
 from moorage.core.garbage.sweep import Sweeper
 from moorage.core.garbage.undelete import Undeletion
 from moorage.core.identity import accounts, master_key
-from moorage.core.identity.authentication import Access
+from moorage.core.identity.authentication import Authenticator
 from moorage.core.identity.authorization import Authorizer
 from moorage.core.lifecycle import orphans, previews
 from moorage.core.lifecycle import policies as lifecycle
@@ -144,7 +144,7 @@ def application(
     served = Application(
         endpoints=endpoints(services, log),
         log=log,
-        is_ready=Readiness(database, store.check, log).is_given,
+        is_ready=Readiness(database, store.check, log).is_ready,
         lifespan=Lifespan(start, stop),
         context=ServerContext(
             TrustedProxies(settings.trusted_proxy),
@@ -203,7 +203,7 @@ def services_of(
         mounts=Mounts(database, now),
         images=Images(limits, reactions),
         grace_periods=GracePeriods(database, now, limits),
-        access=Access(database, vault, now, settings.region),
+        authenticator=Authenticator(database, vault, now, settings.region),
         authorizer=Authorizer(database),
         pages=PageTokens(vault),
         pulls=Pulls(database, reactions, now),

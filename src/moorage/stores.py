@@ -144,5 +144,5 @@ def clock_of(settings: Settings, database: Database) -> Clock:
     clock = common_clock(settings, database)
     if clock is None:
         return system_clock
-    clock.set_right()
+    clock.synchronize()
     return clock

@@ -1,1 +1,1 @@
-"""What the registry does: one topic a file, called by both doors."""
+"""The use cases of the registry, in a package for each topic; called by the endpoints, commands and jobs."""

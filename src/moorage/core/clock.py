@@ -1,4 +1,4 @@
-"""The time, as it is passed to whoever needs it: microseconds since 1970 UTC."""
+"""The clock: microseconds since the Unix epoch, injected where it is needed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from moorage.domain.errors import Unavailable
 
 Clock = Callable[[], int]
 
-_KEEP_SECONDS = 30.0
+_SYNCHRONIZE_SECONDS = 30.0
 
 
 def system_clock() -> int:
@@ -20,42 +20,42 @@ def system_clock() -> int:
 
 
 class CommonClock:
-    """The time of the database that nodes share: what the clock of a node's own machine says does not matter."""
+    """The database's clock, which all nodes share, so the clocks of their machines need not agree."""
 
-    def __init__(self, ask: Callable[[], int]) -> None:
-        """`ask` gives the database's time, and may raise Unavailable. Until `set_right`, this is the machine's."""
-        self._ask = ask
-        self._ahead = system_clock() - _running()
-        self._keeping: asyncio.Task[None] | None = None
+    def __init__(self, database_time: Callable[[], int]) -> None:
+        """`database_time` may raise Unavailable. Until the first `synchronize`, the machine's clock counts."""
+        self._database_time = database_time
+        self._offset = system_clock() - _monotonic()
+        self._synchronizing: asyncio.Task[None] | None = None
 
     def __call__(self) -> int:
-        return _running() + self._ahead
+        return _monotonic() + self._offset
 
-    def set_right(self) -> None:
-        """Ask for the time. Raises Unavailable."""
-        before = _running()
-        theirs = self._ask()
-        self._ahead = theirs - (before + _running()) // 2
+    def synchronize(self) -> None:
+        """Read the database's time. Raises Unavailable."""
+        before = _monotonic()
+        database_time = self._database_time()
+        self._offset = database_time - (before + _monotonic()) // 2
 
     def start(self) -> None:
-        """Ask now, if the database answers, and again and again from then on."""
+        """Synchronize now, if the database answers, and then periodically."""
         with suppress(Unavailable):
-            self.set_right()
-        self._keeping = asyncio.create_task(self._keep())
+            self.synchronize()
+        self._synchronizing = asyncio.create_task(self._keep_synchronizing())
 
     async def stop(self) -> None:
-        """To be called before the database is closed."""
-        if self._keeping is not None:
-            self._keeping.cancel()
-            await asyncio.wait([self._keeping])
+        """Stop synchronizing. Call it before the database is closed."""
+        if self._synchronizing is not None:
+            self._synchronizing.cancel()
+            await asyncio.wait([self._synchronizing])
 
-    async def _keep(self) -> None:
+    async def _keep_synchronizing(self) -> None:
         while True:
-            await asyncio.sleep(_KEEP_SECONDS)
+            await asyncio.sleep(_SYNCHRONIZE_SECONDS)
             with suppress(Unavailable):
-                await asyncio.to_thread(self.set_right)
+                await asyncio.to_thread(self.synchronize)
 
 
-def _running() -> int:
-    """Microseconds since some moment, by a clock that nobody sets."""
+def _monotonic() -> int:
+    """Microseconds of the monotonic clock, which nothing adjusts."""
     return time.monotonic_ns() // 1000

@@ -1,4 +1,4 @@
-"""Limits: what this server restricts beyond the rules of ECR, from its settings."""
+"""Limits: the restrictions that come from this server's settings, beyond the rules of ECR."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""Reactions: what else happens when an image or a tag is pushed, deleted, restored or pulled.
+"""Reactions: functions that run after an image or a tag was pushed, deleted, restored or pulled.
 
-A reaction is a function of a transaction and a change. It runs in the transaction of the change, after the rows of the
-change are written, so both are committed or neither is. Like every use case it may run again, so it has no effects
-outside the database: work that takes time becomes a job.
+A reaction takes a transaction and a change. It runs in the transaction of the change, after the rows of the change are
+written, so both are committed or neither is. Like every use case it can be retried, so it has no effects outside the
+database: work that takes time becomes a job.
 
-The topics that make changes know no reaction. `app.py` lists them all, in the order in which they run.
+Topics that make changes do not import reactions. `app.py` lists all reactions, in the order in which they run.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ StorageClass = Literal["STANDARD", "ARCHIVE"]
 
 
 class ImageFacts(Protocol):
-    """What reactions need to know of an image; a parsed manifest has it, and so has an image's row."""
+    """The properties of an image that reactions use. Parsed manifests and image rows both have them."""
 
     @property
     def media_type(self) -> str: ...
@@ -34,7 +34,7 @@ class ImageFacts(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ImagePushed:
-    """An image was pushed. `tags` are those that did not name it before; a push of a new image may have none."""
+    """An image was pushed. `tags` are the tags that are new for it; a new image can have none."""
 
     repository: Repository
     digest: str
@@ -56,7 +56,7 @@ class ImageDeleted:
 
 @dataclass(frozen=True, slots=True)
 class TagDeleted:
-    """A tag was deleted, and its image was not."""
+    """A tag was deleted, but not its image."""
 
     repository: Repository
     digest: str
@@ -67,7 +67,7 @@ class TagDeleted:
 
 @dataclass(frozen=True, slots=True)
 class StorageClassChanged:
-    """An image was archived, or restored."""
+    """An image was archived or restored."""
 
     repository: Repository
     digest: str
@@ -78,14 +78,14 @@ class StorageClassChanged:
 
 @dataclass(frozen=True, slots=True)
 class ImagesPulled:
-    """Images were pulled: the time of the latest pull of each, by the id of its row."""
+    """Images were pulled. `times` maps the id of each image's row to the time of its latest pull."""
 
     times: Mapping[int, int]
 
 
 @dataclass(frozen=True, slots=True)
 class RepositoryCreatedFromTemplate:
-    """A push created a repository, as a creation template says."""
+    """A push created a repository from a creation template."""
 
     repository: Repository
     template: Template
@@ -94,7 +94,7 @@ class RepositoryCreatedFromTemplate:
 
 @dataclass(frozen=True, slots=True)
 class ApiCalled:
-    """A call changed a registry or a repository. `describe` makes its audit record, which costs too much to waste."""
+    """A call changed a registry or a repository. `describe` builds its audit record, only when a reaction needs it."""
 
     operation: str
     registry: Registry
@@ -120,6 +120,6 @@ class Reactions:
 
 
 def react(tx: Transaction, reactions: Sequence[Reaction[C]], change: C) -> None:
-    """Run the reactions to a change. What one of them raises undoes the change."""
+    """Run the reactions to a change. An exception in one of them rolls the change back."""
     for reaction in reactions:
         reaction(tx, change)

@@ -1,4 +1,4 @@
-"""Whether to send a process requests (`/readyz`): docs/decisions/0022-readiness.md says what is asked, and what not."""
+"""Readiness of a process for requests (`/readyz`). docs/decisions/0022-readiness.md explains what it checks."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from moorage.metadata.database import Database
 from moorage.telemetry import Log
 
 _STORE_SECONDS: Final = 2.0
-"""How long the store may take: who asks waits for seconds only, and asks again."""
+"""The time limit of the blob store's check. Load balancers wait only for seconds, and ask again."""
 
 
 class Readiness:
-    """The database answers now, and the store has answered once since the start. Each new reason why not is logged."""
+    """Ready when the database answers now and the blob store has answered once. Each new reason against is logged."""
 
     def __init__(self, database: Database, check_store: Callable[[], Awaitable[None]], log: Log) -> None:
         self._database = database
@@ -24,15 +24,16 @@ class Readiness:
         self._store_answered = False
         self._reason = ""
 
-    async def is_given(self) -> bool:
-        """Whether requests would be served."""
-        reason = await self._wrong()
+    async def is_ready(self) -> bool:
+        """Whether the process can serve requests."""
+        reason = await self._obstacle()
         if reason not in {"", self._reason}:
             self._log.event("not-ready", reason=reason)
         self._reason = reason
         return not reason
 
-    async def _wrong(self) -> str:
+    async def _obstacle(self) -> str:
+        """The reason why the process is not ready, or an empty string."""
         if not await self._database.is_reachable():
             return "The database does not answer"
         if not self._store_answered:
@@ -40,7 +41,7 @@ class Readiness:
                 async with asyncio.timeout(_STORE_SECONDS):
                     await self._check_store()
             except TimeoutError:
-                return "The store does not answer"
+                return "The blob store does not answer"
             except Unavailable as error:
                 return str(error)
             self._store_answered = True

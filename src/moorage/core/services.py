@@ -1,4 +1,4 @@
-"""The services of the core, in one value that the composition root makes once and every endpoint gets."""
+"""The services of the core, in one value that the composition root creates and passes to every endpoint."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from moorage.core.clock import Clock
 from moorage.core.events.audit import Audit
 from moorage.core.garbage.grace import GracePeriods
-from moorage.core.identity.authentication import Access
+from moorage.core.identity.authentication import Authenticator
 from moorage.core.identity.authorization import Authorizer
 from moorage.core.limits import Limits
 from moorage.core.pages import PageTokens
@@ -24,7 +24,7 @@ from moorage.metadata.database import Database
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """`now` gives the time in microseconds."""
+    """All services of the core. `now` returns the time in microseconds."""
 
     database: Database
     blobs: BlobStore
@@ -32,7 +32,7 @@ class Services:
     mounts: Mounts
     images: Images
     grace_periods: GracePeriods
-    access: Access
+    authenticator: Authenticator
     authorizer: Authorizer
     pages: PageTokens
     pulls: Pulls
@@ -44,7 +44,7 @@ class Services:
     reactions: Reactions
 
     def reached_at(self, scheme_and_host: tuple[str, str] | None) -> Services:
-        """The same services for a client that came through a trusted proxy, which it called by scheme and host."""
+        """The same services for a client behind a trusted proxy, with the scheme and host that the client used."""
         if scheme_and_host is None:
             return self
         return replace(self, addresses=self.addresses.reached_at(*scheme_and_host))

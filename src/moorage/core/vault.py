@@ -1,7 +1,7 @@
-"""Secrets at rest and proofs in other people's hands, all from one master key of 32 bytes.
+"""The vault: encrypts secrets and signs tokens with keys derived from one master key of 32 bytes.
 
-Secret access keys must be readable again to verify Signature Version 4, so they are sealed (AES-256-GCM), not hashed.
-Tokens are payloads with an HMAC-SHA256. Each use has a key of its own, derived from the master key by its name.
+Verifying Signature Version 4 needs the secret access key itself, so secrets are encrypted (AES-256-GCM), not hashed.
+Tokens are payloads with an HMAC-SHA256. Each use has its own key, derived from the master key and the use's name.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ _MAC_BYTES = 32
 
 
 class Forged(Exception):
-    """What was presented was not made by this vault for this use."""
+    """A token or sealed secret was not made with this master key for this use."""
 
 
 class Vault:
-    """Seals, opens, stamps and checks. One master key for all nodes of a registry."""
+    """Encryption (`seal`, `open`) and signed tokens (`stamp`, `check`). All nodes have the same master key."""
 
     def __init__(self, master_key: bytes) -> None:
         if len(master_key) != 32:
@@ -35,20 +35,20 @@ class Vault:
         self._open_cached = lru_cache(maxsize=4096)(self._open)
 
     def seal(self, secret: str, context: str) -> bytes:
-        """Encrypt `secret`; it opens again only with the same `context` (the id of what it belongs to)."""
+        """Encrypt `secret`. Decrypting needs the same `context`, for example the id of the secret's access key."""
         nonce = os.urandom(_NONCE_BYTES)
         return nonce + self._sealing.encrypt(nonce, secret.encode(), context.encode())
 
     def open(self, sealed: bytes, context: str) -> str:
-        """Raises Forged when it was sealed with another key or for another context."""
+        """Decrypt a secret. Raises Forged if it was sealed with another key or for another context."""
         return self._open_cached(sealed, context)
 
     def stamp(self, payload: bytes, use: str) -> str:
-        """A token of URL-safe text that carries `payload` in the clear and proves that we made it."""
+        """A URL-safe token with `payload`, which is readable, and a MAC that proves its origin."""
         return base64.urlsafe_b64encode(self._mac(payload, use) + payload).decode().rstrip("=")
 
     def check(self, token: str, use: str) -> bytes:
-        """The payload of a token that `stamp` made for the same use. Raises Forged."""
+        """The payload of a token of `stamp` with the same `use`. Raises Forged."""
         try:
             content = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
         except (binascii.Error, ValueError):

@@ -82,7 +82,7 @@ class AccessControl:
     """Authenticates and authorizes requests to the registry endpoint."""
 
     def __init__(self, services: Services) -> None:
-        self._access = services.access
+        self._authenticator = services.authenticator
         self._authorizer = services.authorizer
         self._now = services.now
         self._addresses = services.addresses
@@ -132,7 +132,7 @@ class AccessControl:
         http, details = request.http, request.details
         details.operation = operation_of(action)
         authorization = http.header(b"authorization")
-        caller = await self._access.caller_of_basic(authorization)
+        caller = await self._authenticator.caller_of_basic(authorization)
         details.caller = caller
         details.caller_name = caller.arn
         registry = registry_named_by(http)

@@ -1,4 +1,4 @@
-"""When a key was last used: noted after the first request with it, not at each, and not for sessions."""
+"""When a key was last used: recorded after its first request and then once an hour, but not for sessions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from moorage.core.identity.key_last_used import KeyUses
+from moorage.core.identity.key_last_used import KeyLastUsed
 from moorage.domain.units import HOUR, SECOND
 from moorage.metadata.engines.sqlite.database import SqliteDatabase
 from moorage.metadata.engines.sqlite.schema import migrate
@@ -20,7 +20,7 @@ from tests.api.ecr.conftest import Person
 KEY, USER = "AKIATEST", User("AIDATEST", "000000000000", "ann", 0)
 
 
-def noted(database: SqliteDatabase) -> int | None:
+def recorded_use(database: SqliteDatabase) -> int | None:
     return database.read_blocking(lambda tx: identities.keys_of(tx, USER))[0].last_used_at
 
 
@@ -45,22 +45,22 @@ def test_a_use_is_written_once_an_hour(tmp_path: Path) -> None:
     path, time_now = tmp_path / "moorage.db", [5 * HOUR]
     migrate(path)
 
-    async def use(uses: KeyUses, times: int) -> None:
+    async def use(uses: KeyLastUsed, times: int) -> None:
         for _ in range(times):
-            uses.note(KEY)
+            uses.record(KEY)
         await asyncio.gather(*uses._writing)
 
     async def run(database: SqliteDatabase) -> list[Any]:
-        one, other = KeyUses(database, lambda: time_now[0]), KeyUses(database, lambda: time_now[0])
+        one, other = KeyLastUsed(database, lambda: time_now[0]), KeyLastUsed(database, lambda: time_now[0])
         await use(one, 10_000)
-        seen = [noted(database)]
+        seen = [recorded_use(database)]
         time_now[0] += HOUR - SECOND
         await use(one, 1)
         await use(other, 1)
-        seen.append(noted(database))
+        seen.append(recorded_use(database))
         time_now[0] += SECOND
         await use(one, 1)
-        return [*seen, noted(database)]
+        return [*seen, recorded_use(database)]
 
     with closing(SqliteDatabase(path)) as database:
         database.start()

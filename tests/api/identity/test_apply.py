@@ -111,7 +111,7 @@ def test_nothing_is_done_unless_it_is_asked_for(folder: Folder) -> None:
     ("old", "new", "plan"),
     [
         ("team/*", "teams/*", "~ policy push-team\n"),
-        ("max_session: 7200", "max_session: 3600", "~ role deploy: longest session 3600 s\n"),
+        ("max_session: 7200", "max_session: 3600", "~ role deploy: maximum session duration 3600 s\n"),
         ("ci.example.org:aud", "ci.example.org:sub", "~ role deploy: trust policy\n"),
         ("audiences: [sts.amazonaws.com]", "audiences: [other]", "~ oidc provider https://ci.example.org\n"),
         ("ecr:DeleteRepository", "ecr:ListImages", "~ user ci: inline policy own\n"),
@@ -161,7 +161,7 @@ def test_what_the_file_does_not_name_stays_or_is_pruned(folder: Folder) -> None:
             "Effect must be Allow or Deny",
         ),
         (YAML.replace("sts:AssumeRoleWithWebIdentity", "ecr:PutImage"), "this policy cannot name the action"),
-        (YAML.replace("max_session: 7200", "max_session: 60"), "longest session"),
+        (YAML.replace("max_session: 7200", "max_session: 60"), "maximum session duration"),
         (YAML.replace("https://ci.example.org:", "http://ci.example.org:"), "https URL"),
         (YAML + "account: '123456789012'\n", "there is no account '123456789012'"),
     ],

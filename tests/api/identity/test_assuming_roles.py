@@ -225,7 +225,7 @@ def test_a_role_made_anew_under_the_name_of_another_has_none_of_its_sessions(
         ({"Policy": "{}"}, "MalformedPolicyDocument", "Statement must be"),
         ({"Policy": "x" * 2049}, "MalformedPolicyDocument", "longer than 2048 characters"),
         ({"PolicyArns": [{"arn": f"arn:aws:iam::{ACCOUNT}:policy/none"}]}, "MalformedPolicyDocument", "no policy"),
-        ({"PolicyArns": [{"arn": "AmazonEC2ContainerRegistryPullOnly"}]}, "MalformedPolicyDocument", "is no ARN"),
+        ({"PolicyArns": [{"arn": "AmazonEC2ContainerRegistryPullOnly"}]}, "MalformedPolicyDocument", "is not the ARN"),
         ({"PolicyArns": [{"arn": "arn:aws:iam::222222222222:policy/x"}]}, "MalformedPolicyDocument", "another account"),
         ({"PolicyArns": [{"arn": "arn:aws:iam::aws:policy/x"}] * 11}, "ValidationError", "less than or equal to 10"),
         ({"Tags": [{"Key": "a", "Value": "b"}]}, "ValidationError", "Moorage does not have it"),

@@ -72,27 +72,31 @@ def test_a_role_is_filed_under_its_path_and_can_be_changed(moorage: Moorage) -> 
     ("words", "stdin", "message"),
     [
         ("policy create new -", "{", "identity-based policy 'new': the policy is not valid JSON"),
-        ("policy create a/b -", POLICY, "'a/b' is no policy name: 1 to 128 letters, digits and +=,.@_-"),
+        ("policy create a/b -", POLICY, "'a/b' is not a policy name: use 1 to 128 letters, digits and +=,.@_-"),
         ("policy create x - --account 999999999999", POLICY, "there is no account '999999999999'"),
-        ("policy create AmazonEC2ContainerRegistryPullOnly -", POLICY, "is the name of a policy that AWS manages"),
+        ("policy create AmazonEC2ContainerRegistryPullOnly -", POLICY, "is the name of an AWS managed policy"),
         ("policy create big -", POLICY + " " * 6144, "policy is longer than 6144 characters"),
         ("policy update none -", POLICY, "there is no policy 'none': see `moorage policy list`"),
         ("policy show none", "", "there is no policy 'none': see `moorage policy list`"),
         ("policy delete none", "", "there is no policy 'none': see `moorage policy list`"),
-        ("policy delete AmazonEC2ContainerRegistryPullOnly", "", "is managed by AWS and stays"),
+        ("policy delete AmazonEC2ContainerRegistryPullOnly", "", "is managed by AWS and cannot be deleted"),
         ("user attach root arn:aws:iam::222222222222:policy/x", "", "there is no policy 'x'"),
         ("user put-policy root p -", "[]", "identity-based policy 'p': the policy is not a JSON object"),
         ("user put-policy nobody p -", POLICY, "there is no user 'nobody': see `moorage user list`"),
         ("user show-policy root none", "", "user 'root' has no inline policy 'none'"),
         ("user delete-policy root none", "", "user 'root' has no inline policy 'none'"),
-        ("role create r/x --trust -", TRUST, "'r/x' is no role name: 1 to 64 letters, digits and +=,.@_-"),
-        ("role create r --path ci --trust -", TRUST, "'ci' is no path: it begins and ends with /"),
+        ("role create r/x --trust -", TRUST, "'r/x' is not a role name: use 1 to 64 letters, digits and +=,.@_-"),
+        ("role create r --path ci --trust -", TRUST, "'ci' is not a path: it must begin and end with /"),
         ("role create r --trust -", POLICY, "trust policy 'r': this policy cannot name the action"),
         ("role create r --max-session 60 --trust -", TRUST, "must be 3600 to 43200 seconds"),
         ("role show none", "", "there is no role 'none': see `moorage role list`"),
         ("role delete none", "", "there is no role 'none': see `moorage role list`"),
         ("role attach none x", "", "there is no role 'none': see `moorage role list`"),
-        ("oidc put http://a.example --audience a --keys -", "{}", "'http://a.example' is no issuer: an https URL"),
+        (
+            "oidc put http://a.example --audience a --keys -",
+            "{}",
+            "'http://a.example' is not an issuer: use an https URL",
+        ),
         ("oidc put https://a.example --audience a --keys -", "{}", "the keys of https://a.example: not a JWK set"),
         ("oidc delete https://none.example", "", "there is no identity provider 'https://none.example'"),
     ],
@@ -118,8 +122,8 @@ def test_names_are_taken_once(moorage: Moorage, refused: Callable[..., str]) -> 
     moorage("role", "create", "taken", "--trust", "-", stdin=TRUST)
     moorage("policy", "create", "taken", "-", stdin=POLICY)
 
-    assert refused("role", "create", "taken", "--trust", "-", stdin=TRUST) == "role 'taken' exists already"
-    assert refused("policy", "create", "taken", "-", stdin=POLICY) == "policy 'taken' exists already"
+    assert refused("role", "create", "taken", "--trust", "-", stdin=TRUST) == "role 'taken' already exists"
+    assert refused("policy", "create", "taken", "-", stdin=POLICY) == "policy 'taken' already exists"
 
 
 def test_issuers_are_listed_with_their_audiences(moorage: Moorage) -> None:

@@ -88,11 +88,11 @@ def test_conditions_see_the_address_and_the_resource_another_account(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("--caller root --action ecr:PutImages", "'ecr:PutImages' is no action of ECR, as ecr:PutImage is"),
+        ("--caller root --action ecr:PutImages", "'ecr:PutImages' is not an ECR action such as ecr:PutImage"),
         ("--caller nobody --action ecr:PutImage", "there is no user 'nobody'"),
-        ("--caller arn:aws:s3:::x --action ecr:PutImage", "is no ARN of a user, a role or a session"),
+        ("--caller arn:aws:s3:::x --action ecr:PutImage", "is not the ARN of a user, a role or a session"),
         (f"--caller arn:aws:iam::{ACCOUNT}:role/none --action ecr:PutImage", "there is no role 'none'"),
-        ("--caller root --action ecr:PutImage --resource arn:aws:s3:::x", "is no ARN of a repository"),
+        ("--caller root --action ecr:PutImage --resource arn:aws:s3:::x", "is not the ARN of a repository"),
         ("--caller root --account 999999999999 --action ecr:PutImage", "there is no account '999999999999'"),
     ],
 )

@@ -10,7 +10,7 @@ import pytest
 
 from moorage.adapters.data_folder import DataFolder
 from moorage.core.clock import system_clock
-from moorage.core.identity.authentication import DOCKER_TOKEN_LIFE, Access
+from moorage.core.identity.authentication import DOCKER_TOKEN_LIFE, Authenticator
 from moorage.core.identity.authentication import Credentials as Proven
 from moorage.core.vault import Vault
 from moorage.domain.identity.callers import Caller
@@ -143,5 +143,5 @@ def expired_token(server: Server) -> str:
     caller = Caller(registry.account, registry.region, "", "root", key)
     folder, issued = DataFolder(server.data), system_clock() - DOCKER_TOKEN_LIFE - 1
     with closing(SqliteDatabase(folder.database)) as database:
-        access = Access(database, Vault(folder.master_key()), lambda: issued, registry.region)
-        return access.issue_docker_token(Proven("", caller), registry)[0]
+        authenticator = Authenticator(database, Vault(folder.master_key()), lambda: issued, registry.region)
+        return authenticator.issue_docker_token(Proven("", caller), registry)[0]

@@ -143,7 +143,7 @@ def test_every_table_that_rules_are_read_from_is_watched(engine: Engine) -> None
     def read(tx: Transaction) -> set[str]:
         listening: Any = Listening(tx)
         assert access._find_key(listening, "K") is not None
-        assert access._find_holder(listening, session) is not None
+        assert access._find_owner(listening, session) is not None
         assert authorization._resource_policies(listening, access_request).exists
         assert authorization._tags(listening, access_request) == {"team": "a"}
         settings.all_pull_time_exclusions(listening, REGISTRY)

@@ -16,7 +16,7 @@ from moorage.core.clock import system_clock
 from moorage.core.events.audit import Audit
 from moorage.core.garbage.grace import GracePeriods
 from moorage.core.identity.accounts import create_key, create_user, root_key
-from moorage.core.identity.authentication import Access, Credentials
+from moorage.core.identity.authentication import Authenticator, Credentials
 from moorage.core.identity.authorization import Authorizer
 from moorage.core.identity.policies import attach, policy_name
 from moorage.core.pages import PageTokens
@@ -99,7 +99,7 @@ class World:
             database=self.database,
             blobs=store,
             layers=Layers(self.database, store, self.now),
-            access=Access(self.database, vault, self.now, REGION),
+            authenticator=Authenticator(self.database, vault, self.now, REGION),
             authorizer=Authorizer(self.database),
             mounts=Mounts(self.database, self.now),
             images=Images(LIMITS, reactions),
@@ -164,7 +164,7 @@ class World:
         user = key.user
         caller = Caller(user.account, REGION, user.id, user.name, key.id)
         secret = VAULT.open(key.sealed_secret, key.id)
-        token, _ = self.services.access.issue_docker_token(Credentials(secret, caller), caller.registry)
+        token, _ = self.services.authenticator.issue_docker_token(Credentials(secret, caller), caller.registry)
         return Client(self, caller, basic("AWS", token), basic(key.id, secret))
 
     def settle(self) -> None:

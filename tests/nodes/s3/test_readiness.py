@@ -51,7 +51,7 @@ def test_a_node_is_ready_once_it_has_reached_its_store_and_stays_so_while_the_st
     gate.fail("GET", "no-such-object", proxy.answer(503, "SlowDown"))
     server.serve_unready()
     assert [readiness(server), readiness(server)] == [503, 503]
-    assert reasons(server) == ["The store does not answer"]
+    assert reasons(server) == ["The blob store does not answer"]
     gate.heal()
     server.wait_until_ready()
 

@@ -14,7 +14,7 @@ from tests.api.ecr.wire import client_of
 from tests.conftest import StartServer
 from tests.operations.cli.conftest import Command
 
-WRONG = "this is not the master key that the secrets of this data folder are sealed with"
+WRONG = "the secrets in this data folder are encrypted with another master key"
 
 
 def new_key() -> str:

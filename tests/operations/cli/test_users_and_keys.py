@@ -81,11 +81,11 @@ def states(listed: str) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["user", "create", "root"], "user 'root' exists already"),
+        (["user", "create", "root"], "user 'root' already exists"),
         (["user", "delete", "root"], "the root user cannot be deleted"),
         (["user", "delete", "nobody"], "there is no user 'nobody': see `moorage user list`"),
         (["user", "attach", "nobody", FULL], "there is no user 'nobody': see `moorage user list`"),
-        (["user", "detach", "root", FULL], f"user 'root' does not have '{FULL}'"),
+        (["user", "detach", "root", FULL], f"policy '{FULL}' is not attached to user 'root'"),
         (["key", "create", "--user", "nobody"], "there is no user 'nobody': see `moorage user list`"),
         (["key", "list", "--user", "nobody"], "there is no user 'nobody': see `moorage user list`"),
         (["key", "deactivate", "AKIA"], "there is no access key 'AKIA': see `moorage key list`"),
@@ -94,8 +94,8 @@ def states(listed: str) -> dict[str, str]:
         (["key", "rotate", "--user", "nobody"], "there is no user 'nobody': see `moorage user list`"),
         (["user", "create", "ann", "--account", "999999999999"], NO_ACCOUNT),
         (["key", "create", "--account", "999999999999"], NO_ACCOUNT),
-        (["account", "create", "000000000000"], "account 000000000000 exists already"),
-        (["account", "create", "12345"], "'12345' is no account id: 12 digits"),
+        (["account", "create", "000000000000"], "account 000000000000 already exists"),
+        (["account", "create", "12345"], "'12345' is not an account id: use 12 digits"),
     ],
 )
 def test_what_cannot_be_done_is_told(command: Command, data: tuple[str, str], words: list[str], message: str) -> None:
@@ -108,7 +108,7 @@ def test_a_name_that_iam_does_not_have_is_refused(command: Command, data: tuple[
     ended = command("user", "create", name, *data)
 
     assert (ended.code, ended.out) == (1, "")
-    assert "is no user name: 1 to 64 letters, digits and +=,.@_-" in ended.err
+    assert "is not a user name: use 1 to 64 letters, digits and +=,.@_-" in ended.err
 
 
 def test_a_policy_that_does_not_exist_makes_no_user(command: Command, data: tuple[str, str]) -> None:

@@ -1,1 +1,1 @@
-"""Who is asking, and what they may do: credentials, sessions, roles, IAM policies."""
+"""Identity: accounts, credentials, sessions, roles, IAM policies and access decisions."""

@@ -1,4 +1,4 @@
-"""Accounts, users and access keys, as commands manage them."""
+"""Create, change and delete accounts, users and access keys, for the commands."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ IAM_NAME = re.compile(r"[\w+=,.@-]{1,64}", re.ASCII)
 
 
 class AccountError(Exception):
-    """A command cannot be done; the text is for the person who gave it."""
+    """A command about identities failed. The text is for the person who ran it."""
 
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    """An access key with its secret, which is shown once."""
+    """A new access key with its secret, which is shown only once."""
 
     id: str
     secret: str = field(repr=False)
 
 
 def root_key(tx: Transaction, vault: Vault, account: str, now: int) -> NewKey:
-    """The account's root key: made with the account on the first start, read back when its file was lost."""
+    """The account's root access key; created together with the account if either does not exist yet."""
     identities.insert_account(tx, account, now)
     user = identities.find_user(tx, account, ROOT) or _add_user(tx, account, ROOT, now)
     for key in identities.keys_of(tx, user):
@@ -44,11 +44,11 @@ def root_key(tx: Transaction, vault: Vault, account: str, now: int) -> NewKey:
 
 
 def create_account(tx: Transaction, vault: Vault, account: str, now: int) -> NewKey:
-    """A new account's root key. Raises AccountError when it is there already or its id is none."""
+    """Create an account; returns its root access key. Raises AccountError if it exists or the id is invalid."""
     if not is_account(account):
-        raise AccountError(f"{account[:64]!r} is no account id: 12 digits")
+        raise AccountError(f"{account[:64]!r} is not an account id: use 12 digits")
     if identities.has_account(tx, account):
-        raise AccountError(f"account {account} exists already")
+        raise AccountError(f"account {account} already exists")
     return root_key(tx, vault, account, now)
 
 
@@ -59,12 +59,12 @@ def require_account(tx: Transaction, account: str) -> None:
 
 
 def create_user(tx: Transaction, account: str, name: str, now: int) -> User:
-    """A user without policies. Raises AccountError when the account has that user, or IAM has no such names."""
+    """Create a user without policies. Raises AccountError if the user exists or IAM does not allow the name."""
     require_account(tx, account)
     if IAM_NAME.fullmatch(name) is None:
-        raise AccountError(f"{name[:64]!r} is no user name: 1 to 64 letters, digits and +=,.@_-")
+        raise AccountError(f"{name[:64]!r} is not a user name: use 1 to 64 letters, digits and +=,.@_-")
     if identities.find_user(tx, account, name) is not None:
-        raise AccountError(f"user {name!r} exists already")
+        raise AccountError(f"user {name!r} already exists")
     return _add_user(tx, account, name, now)
 
 
@@ -78,30 +78,31 @@ def get_user(tx: Transaction, account: str, name: str) -> User:
 
 
 def delete_user(tx: Transaction, account: str, name: str) -> None:
-    """Remove a user, whose keys then prove nothing any more. Raises AccountError."""
+    """Delete a user with its access keys, which stop working at once. Raises AccountError."""
     if name == ROOT:
         raise AccountError("the root user cannot be deleted")
     identities.delete_user(tx, get_user(tx, account, name))
 
 
 def create_key(tx: Transaction, vault: Vault, user: User, now: int) -> NewKey:
-    """Raises AccountError when the user has as many as IAM allows."""
+    """Create an access key. Raises AccountError if the user has as many as IAM allows."""
     if len(identities.keys_of(tx, user)) >= KEY_LIMIT:
         raise AccountError(f"user {user.name!r} has {KEY_LIMIT} access keys, which is the limit: delete one first")
     return _add_key(tx, vault, user, now)
 
 
 def rotate_key(tx: Transaction, vault: Vault, user: User, now: int, *, at_once: bool) -> tuple[NewKey, str | None]:
-    """A successor for the user's active key, and that key's id, which stays good unless `at_once`.
+    """Create a new key beside the user's active key; returns it and the old key's id.
 
-    An inactive key makes room. Raises AccountError when two keys are active: which one to end is not ours to guess.
+    The old key stays active unless `at_once`. If the user has two keys, the inactive one is deleted first. Raises
+    AccountError if both are active, because the caller has to choose which one to give up.
     """
     keys = identities.keys_of(tx, user)
     active = [key.id for key in keys if key.active]
     if len(active) >= KEY_LIMIT:
         raise AccountError(
-            f"user {user.name!r} has {KEY_LIMIT} active keys: deactivate the one that nobody uses any more first"
-            " (`moorage key list` shows when each was last used)"
+            f"user {user.name!r} has {KEY_LIMIT} active keys: deactivate the one that is no longer used"
+            " (`moorage key list` shows when each was last used), then try again"
         )
     if len(keys) >= KEY_LIMIT:
         identities.delete_key(tx, next(key.id for key in keys if not key.active))

@@ -1,7 +1,7 @@
-"""Identities as a file describes them, brought about: what differs is changed, each change told in a line.
+"""Apply an identities file to an account: change what differs, and report each change in one line.
 
-What the file names is afterwards as it says, with these policies and no others; what it does not name stays, or goes
-with `prune`. Keys are in no file: they are secrets.
+Afterwards each identity in the file has exactly the policies that the file gives it. Identities that the file does
+not name stay, unless `prune` is set. Access keys are never in the file, because they are secrets.
 """
 
 from __future__ import annotations
@@ -26,26 +26,26 @@ from moorage.metadata.identity.providers import IdentityProvider
 from moorage.metadata.identity.roles import Role
 
 Document = dict[str, Any]
-"""A policy as a structure of the file."""
+"""A policy document, as parsed from the file."""
 
 
 class DesiredUser(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """A user: names or ARNs of its policies, and those written into it."""
+    """A user: the names or ARNs of its managed policies, and its inline policies."""
 
     policies: list[str] = []
     inline: dict[str, Document] = {}
 
 
 class DesiredRole(DesiredUser, forbid_unknown_fields=True, kw_only=True):
-    """`max_session` in seconds."""
+    """A role; `max_session` in seconds."""
 
     trust: Document
     path: str = "/"
     max_session: int = 3600
 
 
-class Provider(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """`keys` is a JWK set; `keys_file` the file that it is in, beside this one."""
+class DesiredProvider(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """An identity provider. `keys` is its JWK set; `keys_file` is a file with it, relative to the identities file."""
 
     audiences: list[str]
     keys: Document | None = None
@@ -53,126 +53,126 @@ class Provider(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class DesiredState(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """What an identities file says of one account."""
+    """The content of an identities file, for one account."""
 
     account: str | None = None
     policies: dict[str, Document] = {}
     users: dict[str, DesiredUser] = {}
     roles: dict[str, DesiredRole] = {}
-    oidc_providers: dict[str, Provider] = {}
+    oidc_providers: dict[str, DesiredProvider] = {}
 
 
-def apply_state(tx: Transaction, account: str, wanted: DesiredState, now: int, *, prune: bool) -> list[str]:
-    """Do what the account lacks, and tell it: `+` new, `~` changed, `-` gone. Raises AccountError.
+def apply_state(tx: Transaction, account: str, desired: DesiredState, now: int, *, prune: bool) -> list[str]:
+    """Make the account match the file, all in one transaction. Raises AccountError.
 
-    In one transaction all of it happens, or nothing.
+    Returns a line for each change: `+` created, `~` changed, `-` deleted.
     """
     accounts.require_account(tx, account)
     return [
-        *_policies(tx, account, wanted.policies, now),
-        *_providers(tx, account, wanted.oidc_providers, now),
-        *_users(tx, account, wanted.users, now),
-        *_roles(tx, account, wanted.roles, now),
-        *(_pruned(tx, account, wanted) if prune else ()),
+        *_apply_policies(tx, account, desired.policies, now),
+        *_apply_providers(tx, account, desired.oidc_providers, now),
+        *_apply_users(tx, account, desired.users, now),
+        *_apply_roles(tx, account, desired.roles, now),
+        *(_prune(tx, account, desired) if prune else ()),
     ]
 
 
-def _policies(tx: Transaction, account: str, wanted: Mapping[str, Document], now: int) -> Iterator[str]:
-    present = dict(policy_rows.list_policies(tx, account))
-    for name, document in wanted.items():
-        if _is_same(present.get(name), document):
+def _apply_policies(tx: Transaction, account: str, desired: Mapping[str, Document], now: int) -> Iterator[str]:
+    existing = dict(policy_rows.list_policies(tx, account))
+    for name, document in desired.items():
+        if _is_same(existing.get(name), document):
             continue
         identity_policies.put_policy(tx, PolicyName(account, name), _text(document), now)
-        yield f"~ policy {name}" if name in present else f"+ policy {name}"
+        yield f"~ policy {name}" if name in existing else f"+ policy {name}"
 
 
-def _providers(tx: Transaction, account: str, wanted: Mapping[str, Provider], now: int) -> Iterator[str]:
-    for issuer, provider in wanted.items():
-        present = identity_providers.find_provider(tx, account, issuer)
+def _apply_providers(tx: Transaction, account: str, desired: Mapping[str, DesiredProvider], now: int) -> Iterator[str]:
+    for issuer, provider in desired.items():
+        existing = identity_providers.find_provider(tx, account, issuer)
         keys = provider.keys or {}
         audiences = tuple(provider.audiences)
-        if present is not None and present.audiences == audiences and _is_same(present.key_set, keys):
+        if existing is not None and existing.audiences == audiences and _is_same(existing.key_set, keys):
             continue
         roles.put_provider(tx, IdentityProvider(account, issuer, audiences, _text(keys), now))
-        yield f"+ oidc provider {issuer}" if present is None else f"~ oidc provider {issuer}"
+        yield f"+ oidc provider {issuer}" if existing is None else f"~ oidc provider {issuer}"
 
 
-def _users(tx: Transaction, account: str, wanted: Mapping[str, DesiredUser], now: int) -> Iterator[str]:
-    for name, holder in wanted.items():
+def _apply_users(tx: Transaction, account: str, desired: Mapping[str, DesiredUser], now: int) -> Iterator[str]:
+    for name, desired_user in desired.items():
         user = identities.find_user(tx, account, name)
         if user is None:
             user = accounts.create_user(tx, account, name, now)
             yield f"+ user {name}"
-        yield from _held(tx, user, holder, f"user {name}")
+        yield from _apply_identity(tx, user, desired_user, f"user {name}")
 
 
-def _roles(tx: Transaction, account: str, wanted: Mapping[str, DesiredRole], now: int) -> Iterator[str]:
-    for name, holder in wanted.items():
+def _apply_roles(tx: Transaction, account: str, desired: Mapping[str, DesiredRole], now: int) -> Iterator[str]:
+    for name, desired_role in desired.items():
         role = role_rows.find_role(tx, account, name)
         if role is None:
-            asked = Role("", account, name, holder.path, _text(holder.trust), holder.max_session, now)
-            role = roles.create_role(tx, asked)
+            trust_policy, max_session = _text(desired_role.trust), desired_role.max_session
+            role = roles.create_role(tx, Role("", account, name, desired_role.path, trust_policy, max_session, now))
             yield f"+ role {name}"
         else:
-            yield from _changed(tx, role, holder)
-        yield from _held(tx, role, holder, f"role {name}")
+            yield from _change_role(tx, role, desired_role)
+        yield from _apply_identity(tx, role, desired_role, f"role {name}")
 
 
-def _changed(tx: Transaction, role: Role, wanted: DesiredRole) -> Iterator[str]:
-    if role.path != wanted.path:
+def _change_role(tx: Transaction, role: Role, desired: DesiredRole) -> Iterator[str]:
+    if role.path != desired.path:
         raise accounts.AccountError(f"the path of a role cannot be changed: delete role {role.name!r} first")
-    if not _is_same(role.trust_policy, wanted.trust):
-        role = replace(role, trust_policy=_text(wanted.trust))
+    if not _is_same(role.trust_policy, desired.trust):
+        role = replace(role, trust_policy=_text(desired.trust))
         roles.change_role(tx, role)
         yield f"~ role {role.name}: trust policy"
-    if role.max_session_seconds != wanted.max_session:
-        roles.change_role(tx, replace(role, max_session_seconds=wanted.max_session))
-        yield f"~ role {role.name}: longest session {wanted.max_session} s"
+    if role.max_session_seconds != desired.max_session:
+        roles.change_role(tx, replace(role, max_session_seconds=desired.max_session))
+        yield f"~ role {role.name}: maximum session duration {desired.max_session} s"
 
 
-def _held(tx: Transaction, identity: Identity, wanted: DesiredUser, title: str) -> Iterator[str]:
-    """First what is too much, so that a full set can change one for another."""
-    held = policy_rows.policies_of(tx, identity.id)
-    attached, inline = {policy for policy, _ in held.attached}, dict(held.inline)
-    names = {policy_name(identity.account, text) for text in wanted.policies}
+def _apply_identity(tx: Transaction, identity: Identity, desired: DesiredUser, title: str) -> Iterator[str]:
+    """Remove surplus policies before adding missing ones, so that the limit allows replacing one by another."""
+    existing = policy_rows.policies_of(tx, identity.id)
+    attached, inline = {policy for policy, _ in existing.attached}, dict(existing.inline)
+    names = {policy_name(identity.account, text) for text in desired.policies}
     for policy in sorted(attached - names):
         identity_policies.detach(tx, identity, policy)
         yield f"- {title}: policy {policy.name}"
-    for name in sorted(inline.keys() - wanted.inline.keys()):
+    for name in sorted(inline.keys() - desired.inline.keys()):
         identity_policies.delete_inline(tx, identity, name)
         yield f"- {title}: inline policy {name}"
     for policy in sorted(names - attached):
         identity_policies.attach(tx, identity, policy)
         yield f"+ {title}: policy {policy.name}"
-    for name, document in wanted.inline.items():
+    for name, document in desired.inline.items():
         if not _is_same(inline.get(name), document):
             identity_policies.put_inline(tx, identity, name, _text(document))
             yield f"{'~' if name in inline else '+'} {title}: inline policy {name}"
 
 
-def _pruned(tx: Transaction, account: str, wanted: DesiredState) -> Iterator[str]:
-    """Remove what the file does not name; the root user stays. Policies go last, when nobody has them any more."""
+def _prune(tx: Transaction, account: str, desired: DesiredState) -> Iterator[str]:
+    """Delete what the file does not name, except the root user. Policies go last, when they are no longer attached."""
     for user in identities.list_users(tx, account):
-        if user.name not in wanted.users and user.name != ROOT:
+        if user.name not in desired.users and user.name != ROOT:
             keys = len(identities.keys_of(tx, user))
             accounts.delete_user(tx, account, user.name)
             yield f"- user {user.name}" + (f" with {keys} access keys" if keys else "")
     for role in role_rows.list_roles(tx, account):
-        if role.name not in wanted.roles:
+        if role.name not in desired.roles:
             roles.delete_role(tx, account, role.name)
             yield f"- role {role.name}"
     for provider in identity_providers.list_providers(tx, account):
-        if provider.issuer not in wanted.oidc_providers:
+        if provider.issuer not in desired.oidc_providers:
             roles.delete_provider(tx, account, provider.issuer)
             yield f"- oidc provider {provider.issuer}"
     for name, _ in policy_rows.list_policies(tx, account):
-        if name not in wanted.policies:
+        if name not in desired.policies:
             identity_policies.delete_policy(tx, PolicyName(account, name))
             yield f"- policy {name}"
 
 
 def _is_same(text: str | None, document: Document) -> bool:
-    """Whether a stored text says what the file does, however it is laid out."""
+    """Whether a stored text and a document of the file are the same JSON value."""
     return text is not None and msgspec.json.decode(text) == msgspec.json.decode(_text(document))
 
 

@@ -1,7 +1,7 @@
-"""Assuming a role: who may, for how long, and with which session policies (STS API reference, AssumeRole…).
+"""Assuming a role: permission, duration and session policies (STS API reference, AssumeRole…).
 
-Both sides must agree: the role's trust policy names who may assume it, and within an account a trust in the account as
-a whole leaves it to the identity policies, as does any trust in another account.
+The role's trust policy must allow the caller. If it trusts a whole account, or a caller of another account, the
+caller's identity policies must allow the call as well.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from moorage.metadata.identity.roles import Role
 
 DEFAULT_SECONDS: Final = 3600
 CHAINED_SECONDS: Final = 3600
-"""IAM user guide, "Role chaining": one hour at most, whatever the role allows."""
+"""IAM user guide, "Role chaining": at most one hour, even if the role allows more."""
 
 SECONDS: Final = range(900, 43_201)
 _POLICY_LIMIT: Final = 10
@@ -51,7 +51,7 @@ _ROLE_ARN: Final = re.compile(r"arn:aws:iam::(\d{12}):role(/(?:[!-.0-~]+/)*)([\w
 
 @dataclass(frozen=True, slots=True)
 class AssumeRoleRequest:
-    """What a caller asks for; `seconds` is None for the default."""
+    """The parameters of a call; `seconds` is None for the default duration."""
 
     role_arn: str
     session_name: str
@@ -63,16 +63,16 @@ class AssumeRoleRequest:
 
 @dataclass(frozen=True, slots=True)
 class AssumedSession:
-    """A role that may be assumed, the session it gives, and how long that lasts (microseconds)."""
+    """An assumed role, its session, and how long the session lasts (`duration`, microseconds)."""
 
     role: Role
     session: RoleSession
-    life: int
+    duration: int
 
 
 @dataclass(frozen=True, slots=True)
-class Bearer:
-    """Whoever holds a proven identity token, as trust policies can speak of it."""
+class WebIdentity:
+    """The principal of AssumeRoleWithWebIdentity: the subject of a verified identity token."""
 
     account: str
     arn: str
@@ -89,53 +89,58 @@ class Bearer:
         return self.arn
 
 
-def assume(tx: Transaction, caller: Caller, wish: AssumeRoleRequest, request_context: RequestContext) -> AssumedSession:
-    """Raises AccessDenied, RootCannotAssume, InvalidParameter, MalformedPolicyDocument, SessionTooLong."""
-    account, role = _role_of(tx, wish)
-    session = _session_of(tx, account, role, wish)
+def assume(
+    tx: Transaction, caller: Caller, request: AssumeRoleRequest, request_context: RequestContext
+) -> AssumedSession:
+    """AssumeRole. Raises AccessDenied, RootCannotAssume, InvalidParameter, MalformedPolicyDocument, SessionTooLong."""
+    account, role = _find_role(tx, request)
+    session = _role_session(tx, account, role, request)
     if caller.is_root:
         raise RootCannotAssume
-    more = {"sts:rolesessionname": (wish.session_name,)}
-    if wish.external_id is not None:
-        more["sts:externalid"] = (wish.external_id,)
-    request = PolicyRequest(
-        caller, "sts:AssumeRole", wish.role_arn, account, caller.region, replace(request_context, extra=more)
+    more = {"sts:rolesessionname": (request.session_name,)}
+    if request.external_id is not None:
+        more["sts:externalid"] = (request.external_id,)
+    action = "sts:AssumeRole"
+    decision = _decide(
+        PolicyRequest(caller, action, request.role_arn, account, caller.region, replace(request_context, extra=more)),
+        PolicySet(caller.policies, _trust_policies(role), caller.session_policies),
     )
-    trust = _trust_of(role)
-    decision = _decide(request, PolicySet(caller.policies, trust, caller.session_policies))
     if not decision.allowed or role is None:
         raise AccessDenied(
             principal=caller.arn,
-            action=request.action,
-            resource=wish.role_arn,
-            reason=decision.reason.words(request.action),
+            action=action,
+            resource=request.role_arn,
+            reason=decision.reason.words(action),
         )
-    return AssumedSession(role, session, _life(wish, role, is_chained=caller.role is not None))
+    return AssumedSession(role, session, _duration(request, role, is_chained=caller.role is not None))
 
 
 def assume_with_web_identity(
-    tx: Transaction, token: str, wish: AssumeRoleRequest, request_context: RequestContext
+    tx: Transaction, token: str, request: AssumeRoleRequest, request_context: RequestContext
 ) -> tuple[AssumedSession, Claims]:
-    """For whoever brings a token of a provider that the role's account believes. The time is the circumstances'.
+    """AssumeRoleWithWebIdentity: the token must come from an identity provider of the role's account.
 
-    Raises InvalidIdentityToken, ExpiredIdentityToken, WebIdentityDenied, InvalidParameter, MalformedPolicyDocument,
-    SessionTooLong.
+    The token must be valid at the time of the request context. Raises InvalidIdentityToken, ExpiredIdentityToken,
+    WebIdentityDenied, InvalidParameter, MalformedPolicyDocument, SessionTooLong.
     """
-    account, role = _role_of(tx, wish)
-    session = _session_of(tx, account, role, wish)
-    claims, provider = _proven(tx, account, token, request_context.time)
-    more = {f"{provider.name}:{name}".lower(): values for name, values in _keys(claims).items()}
-    more["sts:rolesessionname"] = (wish.session_name,)
-    bearer = Bearer(account, provider.arn, claims.subject, frozenset({f"Federated:{provider.arn}"}))
+    account, role = _find_role(tx, request)
+    session = _role_session(tx, account, role, request)
+    claims, provider = _verify_token(tx, account, token, request_context.time)
+    more = {f"{provider.name}:{name}".lower(): values for name, values in _condition_keys(claims).items()}
+    more["sts:rolesessionname"] = (request.session_name,)
+    principal = WebIdentity(account, provider.arn, claims.subject, frozenset({f"Federated:{provider.arn}"}))
     action = "sts:AssumeRoleWithWebIdentity"
-    request = PolicyRequest(bearer, action, wish.role_arn, account, "", replace(request_context, extra=more))
-    if role is None or not _decide(request, PolicySet((), _trust_of(role))).allowed:
+    decision = _decide(
+        PolicyRequest(principal, action, request.role_arn, account, "", replace(request_context, extra=more)),
+        PolicySet((), _trust_policies(role)),
+    )
+    if role is None or not decision.allowed:
         raise WebIdentityDenied
-    return AssumedSession(role, session, _life(wish, role, is_chained=False)), claims
+    return AssumedSession(role, session, _duration(request, role, is_chained=False)), claims
 
 
 def _decide(request: PolicyRequest, policies: PolicySet) -> Decision:
-    """As for every resource, but that nobody assumes a role whose trust policy does not say so."""
+    """Decide as for any resource, except that the trust policy must always allow the request."""
     decision = evaluate(request, policies)
     if decision.allowed and not any(_trusts(policy, request) for policy in policies.resource):
         return Decision(Reason.NO_RESOURCE_ALLOW)
@@ -146,12 +151,12 @@ def _trusts(policy: Policy, request: PolicyRequest) -> bool:
     return any(statement.applies(request) for statement in policy.statements_on(Effect.ALLOW, request.action))
 
 
-def _trust_of(role: Role | None) -> tuple[Policy, ...]:
-    """A role that does not exist trusts nobody, and is refused in the same words."""
+def _trust_policies(role: Role | None) -> tuple[Policy, ...]:
+    """A role's trust policy; empty for a missing role, so that the error does not reveal that it is missing."""
     return () if role is None else (parse_policy(role.trust_policy, Kind.TRUST, role.name),)
 
 
-def _proven(tx: Transaction, account: str, token: str, now: int) -> tuple[Claims, IdentityProvider]:
+def _verify_token(tx: Transaction, account: str, token: str, now: int) -> tuple[Claims, IdentityProvider]:
     issuer = oidc_tokens.issuer_of(token)
     provider = identity_providers.find_provider(tx, account, issuer)
     if provider is None:
@@ -164,48 +169,48 @@ def _proven(tx: Transaction, account: str, token: str, now: int) -> tuple[Claims
     return claims, provider
 
 
-def _keys(claims: Claims) -> dict[str, tuple[str, ...]]:
+def _condition_keys(claims: Claims) -> dict[str, tuple[str, ...]]:
     """Condition keys of a token (IAM user guide, "Available keys for AWS OIDC federation").
 
-    `aud` is the authorized party where a token has one, and `oaud` then its audience.
+    If the token has an authorized party, `aud` is that party and `oaud` is the token's audience.
     """
     if claims.party is None:
         return {**claims.values, "aud": claims.audiences}
     return {**claims.values, "aud": (claims.party,), "oaud": claims.audiences}
 
 
-def _role_of(tx: Transaction, wish: AssumeRoleRequest) -> tuple[str, Role | None]:
-    """The account that the ARN names, and its role of that path and name."""
-    found = _ROLE_ARN.fullmatch(wish.role_arn)
+def _find_role(tx: Transaction, request: AssumeRoleRequest) -> tuple[str, Role | None]:
+    """The account in the role's ARN, and its role with that path and name."""
+    found = _ROLE_ARN.fullmatch(request.role_arn)
     if found is None:
         raise InvalidParameter(parameter="roleArn", constraint="Invalid ARN")
     role = roles.find_role(tx, found[1], found[3])
     return found[1], role if role is not None and role.path == found[2] else None
 
 
-def _session_of(tx: Transaction, account: str, role: Role | None, wish: AssumeRoleRequest) -> RoleSession:
-    if _SESSION_NAME.fullmatch(wish.session_name) is None:
+def _role_session(tx: Transaction, account: str, role: Role | None, request: AssumeRoleRequest) -> RoleSession:
+    if _SESSION_NAME.fullmatch(request.session_name) is None:
         constraint = r"Member must satisfy regular expression pattern: [\w+=,.@-]{2,64}"
         raise InvalidParameter(parameter="roleSessionName", constraint=constraint)
-    if wish.external_id is not None and _EXTERNAL_ID.fullmatch(wish.external_id) is None:
+    if request.external_id is not None and _EXTERNAL_ID.fullmatch(request.external_id) is None:
         constraint = r"Member must satisfy regular expression pattern: [\w+=,.@:\/-]{2,1224}"
         raise InvalidParameter(parameter="externalId", constraint=constraint)
-    if wish.seconds is not None and wish.seconds not in SECONDS:
+    if request.seconds is not None and request.seconds not in SECONDS:
         constraint = f"Member must have value between {SECONDS.start} and {SECONDS.stop - 1}"
         raise InvalidParameter(parameter="durationSeconds", constraint=constraint)
-    _check_policies(tx, account, wish)
-    return RoleSession("" if role is None else role.id, wish.session_name, wish.policy, wish.policy_arns)
+    _check_policies(tx, account, request)
+    return RoleSession("" if role is None else role.id, request.session_name, request.policy, request.policy_arns)
 
 
-def _check_policies(tx: Transaction, account: str, wish: AssumeRoleRequest) -> None:
-    """Session policies: what they name must be there, in the role's account or of AWS."""
-    if len(wish.policy_arns) > _POLICY_LIMIT:
+def _check_policies(tx: Transaction, account: str, request: AssumeRoleRequest) -> None:
+    """The managed session policies must exist, in the role's account or among AWS's."""
+    if len(request.policy_arns) > _POLICY_LIMIT:
         constraint = f"Member must have length less than or equal to {_POLICY_LIMIT}"
         raise InvalidParameter(parameter="policyArns", constraint=constraint)
     try:
-        if wish.policy is not None:
-            accept_policy(wish.policy, Kind.SESSION)
-        for arn in wish.policy_arns:
+        if request.policy is not None:
+            accept_policy(request.policy, Kind.SESSION)
+        for arn in request.policy_arns:
             _check_policy(tx, account, arn)
     except (BadPolicy, AccountError) as error:
         raise MalformedPolicyDocument(reason=str(error)) from None
@@ -213,15 +218,15 @@ def _check_policies(tx: Transaction, account: str, wish: AssumeRoleRequest) -> N
 
 def _check_policy(tx: Transaction, account: str, arn: str) -> None:
     if not arn.startswith("arn:"):
-        raise AccountError(f"{arn[:200]!r} is no ARN of a policy")
+        raise AccountError(f"{arn[:200]!r} is not the ARN of a policy")
     policy = identity_policies.policy_name(account, arn)
     if policy.account not in {AWS, account}:
         raise AccountError(f"{arn[:200]} belongs to another account")
     identity_policies.document_of(tx, policy)
 
 
-def _life(wish: AssumeRoleRequest, role: Role, *, is_chained: bool) -> int:
-    seconds = DEFAULT_SECONDS if wish.seconds is None else wish.seconds
+def _duration(request: AssumeRoleRequest, role: Role, *, is_chained: bool) -> int:
+    seconds = DEFAULT_SECONDS if request.seconds is None else request.seconds
     if seconds > role.max_session_seconds:
         raise SessionTooLong(limit="MaxSessionDuration set for this role")
     if is_chained and seconds > CHAINED_SECONDS:

@@ -1,11 +1,11 @@
-"""Who asks, proved in one of three ways.
+"""Authentication of callers, in one of three ways.
 
-    Basic AWS:TOKEN        docker, with what GetAuthorizationToken gave     caller_of_basic
-    Basic KEY:SECRET       docker, with an access key itself                caller_of_basic
-    Signature Version 4    the AWS clients, long-lived or session keys      credentials
+    Basic AWS:TOKEN        Docker, with a token from GetAuthorizationToken    caller_of_basic
+    Basic KEY:SECRET       Docker, with an access key                         caller_of_basic
+    Signature Version 4    AWS clients, with long-lived or session keys       credentials
 
-Every proof ends at an access key or a role, which is looked up for each request: a key that is deactivated is out at
-once, and so is everybody in a role that was deleted.
+The access key or role behind the credentials is looked up for each request. Deactivating a key or deleting a role
+therefore takes effect at once.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import msgspec
 from moorage.core.clock import Clock
 from moorage.core.identity import callers
 from moorage.core.identity import policies as identity_policies
-from moorage.core.identity.key_last_used import KeyUses
+from moorage.core.identity.key_last_used import KeyLastUsed
 from moorage.core.identity.sessions import PREFIX, RoleSession, Session, Sessions
 from moorage.core.vault import Forged, Vault
 from moorage.domain.errors import AuthorizationTokenExpired, NotAuthenticated, UnrecognizedClient
@@ -39,9 +39,9 @@ _DOCKER_USER = "AWS"
 
 
 class _Grant(msgspec.Struct, array_like=True, frozen=True):
-    """What a docker token says: the access key behind it, the registry it is for, and when it ends (microseconds).
+    """The content of a Docker token: its access key, its registry and when it expires (microseconds).
 
-    A token that a session asked for is that session's.
+    A token that was requested with a session's credentials carries the session.
     """
 
     key: str
@@ -53,23 +53,23 @@ class _Grant(msgspec.Struct, array_like=True, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """A secret to verify a signature with, and whom the signature then proves. The secret must not be logged."""
+    """The secret that verifies a signature, and its owner. The secret must not be logged."""
 
     secret: str
-    holder: Caller
+    owner: Caller
     session: Session | None = None
 
     @property
     def key(self) -> str:
-        """The long-lived key behind them; empty behind an identity token."""
-        return self.holder.key
+        """The long-lived access key behind the credentials; empty if they come from an identity token."""
+        return self.owner.key
 
     @property
     def expires(self) -> int | None:
         return None if self.session is None else self.session.expires
 
     def caller(self, region: str) -> Caller:
-        return self.holder.in_region(region)
+        return self.owner.in_region(region)
 
     def __repr__(self) -> str:
         return f"Credentials(key={self.key!r}, secret=***)"
@@ -77,15 +77,15 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class _Key:
-    """An access key as it is now, with its user."""
+    """An access key as stored, with its user."""
 
     sealed_secret: bytes
     active: bool
-    holder: Caller
+    owner: Caller
 
 
-class Access:
-    """Checks proofs and makes docker tokens. Holds no state but caches of pure functions."""
+class Authenticator:
+    """Verifies credentials and issues Docker tokens. Its only state is caches of pure functions."""
 
     def __init__(self, database: Database, vault: Vault, now: Clock, default_region: str) -> None:
         self._database = database
@@ -93,44 +93,44 @@ class Access:
         self._now = now
         self._region = default_region
         self._grant = lru_cache(maxsize=4096)(self._read_grant)
-        self._uses = KeyUses(database, now)
+        self._last_used = KeyLastUsed(database, now)
         self.sessions = Sessions(vault, now)
 
     # --- Signature Version 4 ----------------------------------------------------------------------------------
 
     async def credentials(self, key: str, session_token: str | None) -> Credentials:
-        """The secret behind an access key id. Raises UnrecognizedClient or ExpiredToken."""
+        """The credentials with an access key id. Raises UnrecognizedClient or ExpiredToken."""
         if key.startswith(PREFIX):
             session = self.sessions.read(key, session_token)
-            holder = await self._holder_of(session)
-            if holder is None:
+            owner = await self._owner_of(session)
+            if owner is None:
                 raise UnrecognizedClient
-            return Credentials(self.sessions.secret_of(session), holder, session)
+            return Credentials(self.sessions.secret_of(session), owner, session)
         found = await self._key(key)
         if found is None or session_token is not None:
             raise UnrecognizedClient
-        return Credentials(self._vault.open(found.sealed_secret, key), found.holder)
+        return Credentials(self._vault.open(found.sealed_secret, key), found.owner)
 
-    def note_use(self, proven: Credentials) -> None:
-        """Remember that a long-lived key has proven a request; sessions and tokens are not its use."""
-        if proven.session is None:
-            self._uses.note(proven.key)
+    def record_use(self, credentials: Credentials) -> None:
+        """Record that a long-lived key was used; requests with sessions and Docker tokens do not count."""
+        if credentials.session is None:
+            self._last_used.record(credentials.key)
 
-    # --- docker -------------------------------------------------------------------------------------------------
+    # --- Docker -------------------------------------------------------------------------------------------------
 
     def issue_docker_token(self, credentials: Credentials, registry: Registry) -> tuple[str, int]:
-        """The password for docker's user `AWS`, and when it ends: in 12 hours, or with the session that asked."""
+        """The password for Docker's user `AWS`, and when it expires: in 12 hours, or earlier with the session."""
         expires = self._now() + DOCKER_TOKEN_LIFE
         if credentials.expires is not None:
             expires = min(expires, credentials.expires)
         grant = _Grant(credentials.key, registry.account, registry.region, expires, credentials.session)
         token = self._vault.stamp(msgspec.msgpack.encode(grant), "docker")
-        # The form of ECR's own tokens; the AWS command line needs one without ":" and white space.
+        # The format of ECR's own tokens; the AWS CLI needs one without ":" and white space.
         envelope = {"payload": token, "version": "1", "type": "MOORAGE", "expiration": expires // SECOND}
         return base64.b64encode(msgspec.json.encode(envelope)).decode(), expires
 
     async def caller_of_basic(self, authorization: str | None) -> Caller:
-        """Who sent this `Authorization` header. Raises NotAuthenticated, or AuthorizationTokenExpired."""
+        """The caller with this `Authorization` header. Raises NotAuthenticated or AuthorizationTokenExpired."""
         if authorization is None:
             raise NotAuthenticated
         user, password = _basic(authorization)
@@ -143,13 +143,13 @@ class Access:
         if grant.expires <= self._now():
             raise AuthorizationTokenExpired
         if grant.session is not None:
-            holder = await self._holder_of(grant.session)
+            owner = await self._owner_of(grant.session)
         else:
             found = await self._key(grant.key)
-            holder = None if found is None else found.holder
-        if holder is None:
+            owner = None if found is None else found.owner
+        if owner is None:
             raise NotAuthenticated
-        return holder.in_region(grant.region)
+        return owner.in_region(grant.region)
 
     async def _caller_of_key(self, key: str, secret: str) -> Caller:
         try:
@@ -158,7 +158,7 @@ class Access:
             raise NotAuthenticated from None
         if not hmac.compare_digest(found.secret.encode(), secret.encode()):
             raise NotAuthenticated
-        self.note_use(found)
+        self.record_use(found)
         return found.caller(self._region)
 
     def _read_grant(self, token: str) -> _Grant:
@@ -171,16 +171,16 @@ class Access:
     # --- Look-ups -----------------------------------------------------------------------------------------------
 
     async def _key(self, key: str) -> _Key | None:
-        """An active key; None for any other."""
-        rules = CachedUntil.ACCESS_CHANGE
-        found = await self._database.read_cached(("key", key), lambda tx: _find_key(tx, key), until=rules)
+        """An active key; None if it is inactive or does not exist."""
+        until = CachedUntil.ACCESS_CHANGE
+        found = await self._database.read_cached(("key", key), lambda tx: _find_key(tx, key), until=until)
         return found if found is not None and found.active else None
 
-    async def _holder_of(self, session: Session) -> Caller | None:
-        """Who has a session; None when the key, the user or the role behind it is there no more."""
-        rules = CachedUntil.ACCESS_CHANGE
+    async def _owner_of(self, session: Session) -> Caller | None:
+        """The caller of a session; None if the key, the user or the role behind it no longer exists."""
+        until = CachedUntil.ACCESS_CHANGE
         return await self._database.read_cached(
-            ("session", session.key), lambda tx: _find_holder(tx, session), until=rules
+            ("session", session.key), lambda tx: _find_owner(tx, session), until=until
         )
 
 
@@ -189,24 +189,25 @@ def _find_key(tx: Transaction, key: str) -> _Key | None:
     return None if row is None else _Key(row.sealed_secret, row.active, callers.of_user(tx, row.user, key))
 
 
-def _find_holder(tx: Transaction, session: Session) -> Caller | None:
-    behind = _find_key(tx, session.parent) if session.parent else None
-    if session.parent and (behind is None or not behind.active):
+def _find_owner(tx: Transaction, session: Session) -> Caller | None:
+    key = _find_key(tx, session.parent) if session.parent else None
+    if session.parent and (key is None or not key.active):
         return None
     if session.role is not None:
-        return _find_assumed(tx, session, session.role)
-    return None if behind is None else replace(behind.holder, issued_at=session.issued)
+        return _find_role_session(tx, session, session.role)
+    return None if key is None else replace(key.owner, issued_at=session.issued)
 
 
-def _find_assumed(tx: Transaction, session: Session, assumed: RoleSession) -> Caller | None:
-    role = roles.find_role_by_id(tx, assumed.role)
+def _find_role_session(tx: Transaction, session: Session, role_session: RoleSession) -> Caller | None:
+    role = roles.find_role_by_id(tx, role_session.role)
     if role is None:
         return None
-    restricting = None
-    if assumed.is_restricted:
-        restricting = identity_policies.session_policies(tx, role.account, assumed.policy, assumed.policy_arns)
-    holder = callers.in_session(callers.of_role(tx, role), assumed.name)
-    return replace(holder, key=session.parent, session_policies=restricting, issued_at=session.issued)
+    policies = None
+    if role_session.is_restricted:
+        document, arns = role_session.policy, role_session.policy_arns
+        policies = identity_policies.session_policies(tx, role.account, document, arns)
+    caller = callers.in_session(callers.of_role(tx, role), role_session.name)
+    return replace(caller, key=session.parent, session_policies=policies, issued_at=session.issued)
 
 
 @lru_cache(maxsize=4096)

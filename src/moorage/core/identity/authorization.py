@@ -1,6 +1,6 @@
-"""May they? One question, asked by both doors, and one answer: `decide` over a transaction, `Authorizer` on the way.
+"""Access decisions for the ECR endpoint and the registry endpoint: `decide` in a transaction, `Authorizer` before one.
 
-Nothing is kept between requests but what a commit of any process makes forget, and policies read from their texts.
+Two things are cached between requests: lookups, until a commit of any process changes them, and parsed policies.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from moorage.domain.names import Registry
 from moorage.metadata.database import CachedUntil, Database, Transaction
 from moorage.metadata.registry import policies, repositories, settings
 
-FIRST_SCOPE: Final = frozenset({"ecr:ReplicateImage", "ecr:BatchImportUpstreamImage", "ecr:CreateRepository"})
-"""ECR user guide, "Registry policy scope": the actions about which a registry policy speaks in version 1."""
+V1_ACTIONS: Final = frozenset({"ecr:ReplicateImage", "ecr:BatchImportUpstreamImage", "ecr:CreateRepository"})
+"""ECR user guide, "Registry policy scope": the only actions that a registry policy of scope V1 covers."""
 
-_DECIDES_OUTRIGHT: Final = 4096
-"""Sets of policies and actions of which it is remembered whether circumstances matter."""
+_CACHED_GRANTS: Final = 4096
+"""Pairs of policies and action for which the answer of `_allow_unconditionally` is cached."""
 
 
 class AccessRequest(NamedTuple):
-    """Whether `caller` may do `action` (`ecr:PutImage`) to a repository, or to the registry (None).
+    """A caller, an action (`ecr:PutImage`) and a resource: a repository, or the registry (None).
 
-    The repository need not exist. `request_context` are asked for only when they matter, which they rarely do.
+    The repository need not exist. `request_context` is called only when a policy has to be evaluated, which is rare.
     """
 
     caller: Caller
@@ -44,18 +44,21 @@ class AccessRequest(NamedTuple):
         return self.registry.repository_arn(self.repository) if self.repository else self.registry.registry_arn()
 
     def about(self, repository: str) -> AccessRequest:
-        """The same question about another repository."""
+        """The same access request for another repository."""
         return self._replace(repository=repository)
 
-    def is_allowed_outright(self) -> bool:
-        """Whether the account's own caller is allowed it everywhere and always, if no resource has a policy."""
+    def is_always_allowed(self) -> bool:
+        """Whether the caller's own policies allow the action on every resource, without conditions.
+
+        Valid only for resources without a policy.
+        """
         caller = self.caller
         if caller.session_policies is not None or caller.account != self.registry.account:
             return False
-        return caller.is_root or _grant_outright(caller.policies, self.action)
+        return caller.is_root or _allow_unconditionally(caller.policies, self.action)
 
     def refusal(self, decision: Decision) -> AccessDenied:
-        """The denial in AWS's words."""
+        """The error for a denied request, with AWS's text."""
         return AccessDenied(
             principal=self.caller.arn,
             action=self.action,
@@ -64,7 +67,7 @@ class AccessRequest(NamedTuple):
         )
 
     def request(self, tags: Mapping[str, str]) -> PolicyRequest:
-        """What policies are asked; `tags` are the repository's."""
+        """The request that policies are evaluated against; `tags` are the repository's."""
         registry = self.registry
         request_context = self.request_context()
         return PolicyRequest(
@@ -73,45 +76,45 @@ class AccessRequest(NamedTuple):
 
 
 class ResourcePolicies(NamedTuple):
-    """What a resource itself says about who may do what with it. `exists` is False for no such repository.
+    """The policies of a repository and its registry. `exists` is False if the repository does not exist.
 
-    `first_scope` is whether the registry policy has the narrow scope that it had once (REGISTRY_POLICY_SCOPE, V1).
+    `v1_scope`: the registry policy covers only `V1_ACTIONS` (account setting REGISTRY_POLICY_SCOPE, value V1).
     """
 
     exists: bool
     policies: tuple[Policy, ...]
-    first_scope: bool
+    v1_scope: bool
 
     def policies_on(self, action: str) -> tuple[Policy, ...]:
-        if self.first_scope and action not in FIRST_SCOPE:
+        if self.v1_scope and action not in V1_ACTIONS:
             return tuple(policy for policy in self.policies if policy.kind is not Kind.REGISTRY)
         return self.policies
 
 
 def decide(tx: Transaction, access_request: AccessRequest) -> Decision:
-    """The decision on a question, with the statements that decided it."""
+    """The decision on an access request, with the statements that decided it."""
     found = _resource_policies(tx, access_request).policies_on(access_request.action)
-    tags = _tags(tx, access_request) if _speak_of_tags(access_request, found) else {}
-    return _judge(access_request, found, tags)
+    tags = _tags(tx, access_request) if _depends_on_tags(access_request, found) else {}
+    return _evaluate(access_request, found, tags)
 
 
 def visible(tx: Transaction, access_request: AccessRequest, names: Iterable[str]) -> list[str]:
-    """Those of the repositories to which the question's action is allowed."""
+    """The repositories among `names` for which the action is allowed."""
     return [name for name in names if decide(tx, access_request.about(name)).allowed]
 
 
 class Authorizer:
-    """Decides for requests as they come."""
+    """Decides access requests before a transaction begins, from cached lookups where possible."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def check(self, access_request: AccessRequest) -> None:
-        """Raise AccessDenied unless the answer is yes."""
+        """Raise AccessDenied unless the request is allowed."""
         found = await self._policies(access_request)
-        if not found and access_request.is_allowed_outright():
+        if not found and access_request.is_always_allowed():
             return
-        decision = _judge(access_request, found, await self._tags(access_request, found))
+        decision = _evaluate(access_request, found, await self._tags(access_request, found))
         if not decision.allowed:
             raise access_request.refusal(decision)
 
@@ -126,7 +129,7 @@ class Authorizer:
         return resource_policies.policies_on(access_request.action)
 
     async def _tags(self, access_request: AccessRequest, found: tuple[Policy, ...]) -> Mapping[str, str]:
-        if not _speak_of_tags(access_request, found):
+        if not _depends_on_tags(access_request, found):
             return {}
         registry = access_request.registry
         return await self._database.read_cached(
@@ -137,15 +140,15 @@ class Authorizer:
         )
 
 
-@lru_cache(maxsize=_DECIDES_OUTRIGHT)
-def _grant_outright(policies: tuple[Policy, ...], action: str) -> bool:
+@lru_cache(maxsize=_CACHED_GRANTS)
+def _allow_unconditionally(policies: tuple[Policy, ...], action: str) -> bool:
     return not any(policy.statements_on(Effect.DENY, action) for policy in policies) and any(
         statement.is_unconditional for policy in policies for statement in policy.statements_on(Effect.ALLOW, action)
     )
 
 
 def _exists(resource_policies: ResourcePolicies) -> bool:
-    """Names that are asked for and do not exist are too many to remember."""
+    """Do not cache missing repositories: a client can invent any number of names."""
     return resource_policies.exists
 
 
@@ -154,14 +157,14 @@ def _resource_policies(tx: Transaction, access_request: AccessRequest) -> Resour
     attached = policies.attached(tx, access_request.registry, name)
     texts = ((attached.repository, Kind.REPOSITORY, name), (attached.registry, Kind.REGISTRY, ""))
     found = tuple(parse_policy(text, kind, named) for text, kind, named in texts if text is not None)
-    narrow = attached.registry is not None and settings.registry_policy_scope(tx, access_request.registry) == "V1"
-    return ResourcePolicies(attached.exists or not name, found, narrow)
+    v1_scope = attached.registry is not None and settings.registry_policy_scope(tx, access_request.registry) == "V1"
+    return ResourcePolicies(attached.exists or not name, found, v1_scope)
 
 
-def _speak_of_tags(access_request: AccessRequest, found: tuple[Policy, ...]) -> bool:
+def _depends_on_tags(access_request: AccessRequest, found: tuple[Policy, ...]) -> bool:
     caller = access_request.caller
-    everything = (*caller.policies, *(caller.session_policies or ()), *found)
-    return access_request.repository is not None and any(policy.uses_resource_tags for policy in everything)
+    all_policies = (*caller.policies, *(caller.session_policies or ()), *found)
+    return access_request.repository is not None and any(policy.uses_resource_tags for policy in all_policies)
 
 
 def _tags(tx: Transaction, access_request: AccessRequest) -> Mapping[str, str]:
@@ -169,6 +172,6 @@ def _tags(tx: Transaction, access_request: AccessRequest) -> Mapping[str, str]:
     return {} if repository is None else repositories.resource_tags(tx, repository)
 
 
-def _judge(access_request: AccessRequest, found: tuple[Policy, ...], tags: Mapping[str, str]) -> Decision:
+def _evaluate(access_request: AccessRequest, found: tuple[Policy, ...], tags: Mapping[str, str]) -> Decision:
     caller = access_request.caller
     return evaluate(access_request.request(tags), PolicySet(caller.policies, found, caller.session_policies))

@@ -1,4 +1,4 @@
-"""Decisions explained to people: the same look-ups and the same evaluation as for a request, told in lines."""
+"""Explain an access decision in lines of text, from the same lookups and evaluation as for a request."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ ACTIONS: Final = frozenset(permission.action for permission in OPERATIONS.values
     "ecr:BatchImportUpstreamImage",
     "ecr:ReplicateImage",
 }
-"""Those that a request can need; the last two are for caches and replication."""
+"""The actions that a request can need; the last two are for pull-through caches and replication."""
 
 _REGISTRY: Final = "*"
 
 
 @dataclass(frozen=True, slots=True)
 class ExplainQuery:
-    """A question as people write it; `resource` is a repository's name or ARN, or `*`."""
+    """An access request as text; `resource` is a repository's name or ARN, or `*` for the registry."""
 
     caller: str
     action: str
@@ -35,25 +35,25 @@ class ExplainQuery:
     source_ip: str = ""
 
 
-def answer(tx: Transaction, account: str, asked: ExplainQuery, now: int) -> tuple[bool, list[str]]:
-    """Whether it is allowed, and why. Raises AccountError for what does not exist."""
-    if asked.action not in ACTIONS:
-        raise AccountError(f"{asked.action[:100]!r} is no action of ECR, as ecr:PutImage is")
-    caller = callers.named(tx, account, asked.caller, asked.region)
-    registry, repository = _place(asked.resource, caller.registry)
+def answer(tx: Transaction, account: str, query: ExplainQuery, now: int) -> tuple[bool, list[str]]:
+    """Whether the request is allowed, and why. Raises AccountError for an unknown caller, action or resource."""
+    if query.action not in ACTIONS:
+        raise AccountError(f"{query.action[:100]!r} is not an ECR action such as ecr:PutImage")
+    caller = callers.named(tx, account, query.caller, query.region)
+    registry, repository = _resource(query.resource, caller.registry)
     access_request = AccessRequest(
-        caller, asked.action, registry, repository, lambda: RequestContext(now, asked.source_ip)
+        caller, query.action, registry, repository, lambda: RequestContext(now, query.source_ip)
     )
     decision = decide(tx, access_request)
     return decision.allowed, explain(access_request.request({}), decision)
 
 
-def _place(resource: str, own: Registry) -> tuple[Registry, str | None]:
+def _resource(resource: str, default: Registry) -> tuple[Registry, str | None]:
     if resource == _REGISTRY:
-        return own, None
+        return default, None
     if not resource.startswith("arn:"):
-        return own, resource
+        return default, resource
     try:
         return parse_repository_arn(resource)
     except InvalidParameter:
-        raise AccountError(f"{resource[:300]!r} is no ARN of a repository") from None
+        raise AccountError(f"{resource[:300]!r} is not the ARN of a repository") from None

@@ -1,4 +1,4 @@
-"""When access keys were last used: noted about once an hour for each, after the request and not on its way."""
+"""Record when access keys were last used: at most once an hour for each key, after the request was answered."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from moorage.metadata.database import Database
 from moorage.metadata.identity import accounts as identities
 
 
-class KeyUses:
-    """What one process has noted. Another process may note the same use; the row then stays as it is."""
+class KeyLastUsed:
+    """The uses that one process has recorded. If another process recorded the same hour, the row does not change."""
 
     def __init__(self, database: Database, now: Clock) -> None:
         self._database = database
         self._now = now
-        self._noted: dict[str, int] = {}
+        self._recorded: dict[str, int] = {}
         self._writing: set[asyncio.Task[None]] = set()
 
-    def note(self, key: str) -> None:
-        """Called for every request; nearly always a look into a dictionary."""
+    def record(self, key: str) -> None:
+        """Record a use. Called for every request, and almost always only a dictionary lookup."""
         now = self._now()
-        if now - self._noted.get(key, -HOUR) < HOUR:
+        if now - self._recorded.get(key, -HOUR) < HOUR:
             return
-        self._noted[key] = now
+        self._recorded[key] = now
         task = asyncio.get_running_loop().create_task(self._write(key, now))
-        self._writing.add(task)  # The loop itself holds tasks weakly.
+        self._writing.add(task)  # The event loop keeps only weak references to tasks.
         task.add_done_callback(self._writing.discard)
 
     async def _write(self, key: str, now: int) -> None:
-        with suppress(Unavailable):  # A full disk is told to those whose changes it refuses.
+        with suppress(Unavailable):  # For example, a full disk: requests that change something report it.
             await self._database.write(lambda tx: identities.record_key_use(tx, key, now, unless_since=now - HOUR))

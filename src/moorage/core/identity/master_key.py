@@ -1,4 +1,4 @@
-"""Whether the master key is the right one: asked before anything is sealed or opened with another."""
+"""Check that the master key belongs to the database, before anything is encrypted or decrypted with it."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ _USE = "master-key"
 
 
 class MasterKeyWrong(Exception):
-    """The secrets of this database are sealed with another master key."""
+    """The secrets in this database are encrypted with another master key."""
 
     def __init__(self) -> None:
         super().__init__(
-            "this is not the master key that the secrets of this data folder are sealed with: give the right one"
+            "the secrets in this data folder are encrypted with another master key: set the right one"
             " (MOORAGE_MASTER_KEY, MOORAGE_MASTER_KEY_FILE, or the file master.key), or restore it from a backup"
         )
 
 
 def confirm(tx: Transaction, vault: Vault) -> None:
-    """Pass with the key of this database; the first one that comes becomes it. Raises MasterKeyWrong."""
+    """Check the master key; a new database records it. Raises MasterKeyWrong if the database has another one."""
     stamp = identities.master_key_stamp(tx)
     try:
         if stamp is not None:
             vault.check(stamp, _USE)
             return
         sealed = identities.any_key(tx)
-        if sealed is not None:  # A database of the time before stamps.
+        if sealed is not None:  # A database created before stamps existed.
             vault.open(sealed[1], sealed[0])
     except Forged:
         raise MasterKeyWrong from None

@@ -1,7 +1,9 @@
-"""Policies of users and roles: checked when they are written, and read into what decides.
+"""Identity policies: manage the policies of users and roles, and parse them for evaluation.
 
-attached    an account's own, or one that AWS manages, by name; a change of it counts for everybody who has it
-inline      written into one user or role, and gone with it
+attached    a managed policy of the account or of AWS, by name; a change applies to all identities that have it
+inline      part of one user or role, and deleted with it
+
+Documents are checked when they are written.
 """
 
 from __future__ import annotations
@@ -39,7 +41,7 @@ class Identity(Protocol):
 
 
 def policy_name(account: str, text: str) -> PolicyName:
-    """The policy that a name or an ARN means to an account: AWS's names come first. Raises AccountError."""
+    """Resolve a policy's name or ARN for an account; AWS's names take precedence. Raises AccountError."""
     found = _ARN.fullmatch(text)
     if found is not None:
         return PolicyName(found[1], found[2])
@@ -52,7 +54,7 @@ def policy_name(account: str, text: str) -> PolicyName:
 def create_policy(tx: Transaction, policy: PolicyName, document: str, now: int) -> None:
     """Raises AccountError."""
     if identity_policies.find_policy(tx, policy.account, policy.name) is not None:
-        raise AccountError(f"policy {policy.name!r} exists already")
+        raise AccountError(f"policy {policy.name!r} already exists")
     put_policy(tx, policy, document, now)
 
 
@@ -63,23 +65,23 @@ def update_policy(tx: Transaction, policy: PolicyName, document: str, now: int) 
 
 
 def put_policy(tx: Transaction, policy: PolicyName, document: str, now: int) -> None:
-    """Make a policy of an account, or give it another document, which counts at once. Raises AccountError."""
+    """Create a policy of an account, or replace its document, which applies at once. Raises AccountError."""
     require_account(tx, policy.account)
     _check_name(policy.name)
     if policy.name in MANAGED_POLICIES:
-        raise AccountError(f"{policy.name!r} is the name of a policy that AWS manages: choose another one")
+        raise AccountError(f"{policy.name!r} is the name of an AWS managed policy: choose another name")
     check_document(document, policy.name)
     identity_policies.put_policy(tx, policy, document, now)
 
 
 def delete_policy(tx: Transaction, policy: PolicyName) -> None:
-    """Raises AccountError for a policy that somebody has, and for one that is not there or not ours."""
+    """Raises AccountError if the policy is attached, does not exist, or is managed by AWS."""
     document_of(tx, policy)
     if policy.account == AWS:
-        raise AccountError(f"{policy.name!r} is managed by AWS and stays")
-    holders = identity_policies.identities_with(tx, policy, policy.account)
-    if holders:
-        raise AccountError(f"policy {policy.name!r} is attached to {', '.join(holders)}: detach it first")
+        raise AccountError(f"{policy.name!r} is managed by AWS and cannot be deleted")
+    attached_to = identity_policies.identities_with(tx, policy, policy.account)
+    if attached_to:
+        raise AccountError(f"policy {policy.name!r} is attached to {', '.join(attached_to)}: detach it first")
     identity_policies.delete_policy(tx, policy)
 
 
@@ -92,7 +94,7 @@ def document_of(tx: Transaction, policy: PolicyName) -> str:
 
 
 def attach(tx: Transaction, identity: Identity, policy: PolicyName) -> None:
-    """Raises AccountError for a policy of another account, one too many, or one that is not there."""
+    """Raises AccountError if the policy does not exist, belongs to another account, or exceeds the limit."""
     document_of(tx, policy)
     if policy.account not in {AWS, identity.account}:
         raise AccountError(f"{policy.arn} belongs to another account")
@@ -102,9 +104,9 @@ def attach(tx: Transaction, identity: Identity, policy: PolicyName) -> None:
 
 
 def detach(tx: Transaction, identity: Identity, policy: PolicyName) -> None:
-    """Raises AccountError when the identity does not have it."""
+    """Raises AccountError if the policy is not attached."""
     if not identity_policies.detach(tx, identity.id, policy):
-        raise AccountError(f"{identity.title} does not have {policy.name!r}")
+        raise AccountError(f"policy {policy.name!r} is not attached to {identity.title}")
 
 
 def put_inline(tx: Transaction, identity: Identity, name: str, document: str) -> None:
@@ -129,7 +131,7 @@ def delete_inline(tx: Transaction, identity: Identity, name: str) -> None:
 
 
 def check_document(document: str, name: str, kind: Kind = Kind.IDENTITY) -> None:
-    """Raises AccountError with what is wrong about a policy."""
+    """Raises AccountError, with the reason, if the policy is invalid."""
     try:
         accept_policy(document, kind, name)
     except BadPolicy as error:
@@ -137,32 +139,32 @@ def check_document(document: str, name: str, kind: Kind = Kind.IDENTITY) -> None
 
 
 def policies_of(tx: Transaction, identity: str) -> tuple[Policy, ...]:
-    """All policies of a user or role, ready to be evaluated."""
-    held = identity_policies.policies_of(tx, identity)
-    attached = [_read(policy.name, _text(policy, document)) for policy, document in held.attached]
-    inline = [_read(name, document) for name, document in held.inline]
+    """All policies of a user or role, parsed."""
+    rows = identity_policies.policies_of(tx, identity)
+    attached = [_parse(policy.name, _text(policy, document)) for policy, document in rows.attached]
+    inline = [_parse(name, document) for name, document in rows.inline]
     return tuple(policy for policy in (*attached, *inline) if policy is not None)
 
 
 def session_policies(tx: Transaction, account: str, document: str | None, arns: tuple[str, ...]) -> tuple[Policy, ...]:
-    """The policies that restrict a session; one that is there no more allows nothing."""
+    """The policies that restrict a session, parsed. A managed policy that was deleted meanwhile allows nothing."""
     names = [policy_name(account, arn) for arn in arns]
-    named = [
-        _read(name.name, _text(name, identity_policies.find_policy(tx, name.account, name.name))) for name in names
+    managed = [
+        _parse(name.name, _text(name, identity_policies.find_policy(tx, name.account, name.name))) for name in names
     ]
-    written = () if document is None else (parse_policy(document, Kind.SESSION),)
-    return written + tuple(replace(policy, kind=Kind.SESSION) for policy in named if policy is not None)
+    inline = () if document is None else (parse_policy(document, Kind.SESSION),)
+    return inline + tuple(replace(policy, kind=Kind.SESSION) for policy in managed if policy is not None)
 
 
 def _check_name(name: str) -> None:
     if _NAME.fullmatch(name) is None:
-        raise AccountError(f"{name[:128]!r} is no policy name: 1 to 128 letters, digits and +=,.@_-")
+        raise AccountError(f"{name[:128]!r} is not a policy name: use 1 to 128 letters, digits and +=,.@_-")
 
 
 def _text(policy: PolicyName, document: str | None) -> str | None:
-    """The text of a policy, whose document is stored unless AWS manages it."""
+    """The text of a policy; those of AWS managed policies are not stored."""
     return MANAGED_POLICIES.get(policy.name) if policy.account == AWS else document
 
 
-def _read(name: str, document: str | None) -> Policy | None:
+def _parse(name: str, document: str | None) -> Policy | None:
     return None if document is None else parse_policy(document, Kind.IDENTITY, name)

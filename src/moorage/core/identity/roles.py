@@ -1,4 +1,4 @@
-"""Roles, and the issuers of identity tokens that may assume them, as commands manage them."""
+"""Create, change and delete roles and identity providers, for the commands."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ SESSION_SECONDS: Final = range(3600, 43_201)
 """IAM, CreateRole: MaxSessionDuration is 1 to 12 hours."""
 
 _PATH: Final = re.compile(r"/(?:[!-.0-~]+/)*", re.ASCII)
-_LONGEST_PATH: Final = 512
+_PATH_LIMIT: Final = 512
 _AUDIENCE_LIMIT: Final = 100
 
 
 def create_role(tx: Transaction, role: Role) -> Role:
-    """A role as it is asked for, with an id of its own. Raises AccountError."""
+    """Create a role; returns it with its new id. Raises AccountError."""
     require_account(tx, role.account)
     if IAM_NAME.fullmatch(role.name) is None:
-        raise AccountError(f"{role.name[:64]!r} is no role name: 1 to 64 letters, digits and +=,.@_-")
-    if len(role.path) > _LONGEST_PATH or _PATH.fullmatch(role.path) is None:
-        raise AccountError(f"{role.path[:64]!r} is no path: it begins and ends with /")
+        raise AccountError(f"{role.name[:64]!r} is not a role name: use 1 to 64 letters, digits and +=,.@_-")
+    if len(role.path) > _PATH_LIMIT or _PATH.fullmatch(role.path) is None:
+        raise AccountError(f"{role.path[:64]!r} is not a path: it must begin and end with /")
     if roles.find_role(tx, role.account, role.name) is not None:
-        raise AccountError(f"role {role.name!r} exists already")
+        raise AccountError(f"role {role.name!r} already exists")
     _check(role)
-    made = replace(role, id=new_id("AROA"))
-    roles.insert_role(tx, made)
-    return made
+    created = replace(role, id=new_id("AROA"))
+    roles.insert_role(tx, created)
+    return created
 
 
 def get_role(tx: Transaction, account: str, name: str) -> Role:
@@ -52,22 +52,22 @@ def get_role(tx: Transaction, account: str, name: str) -> Role:
 
 
 def change_role(tx: Transaction, role: Role) -> None:
-    """Give a role the trust policy and the longest session that `role` has. Raises AccountError."""
+    """Set a role's trust policy and maximum session duration to those of `role`. Raises AccountError."""
     _check(role)
     roles.update_role(tx, role)
 
 
 def delete_role(tx: Transaction, account: str, name: str) -> None:
-    """Remove a role; its sessions prove nothing from then on. Raises AccountError."""
+    """Delete a role; its sessions stop working at once. Raises AccountError."""
     roles.delete_role(tx, get_role(tx, account, name))
 
 
 def put_provider(tx: Transaction, provider: IdentityProvider) -> None:
-    """Believe an issuer's tokens, or know its keys anew. Raises AccountError."""
+    """Trust an issuer's tokens, or replace its keys and audiences. Raises AccountError."""
     require_account(tx, provider.account)
     parts = urlsplit(provider.issuer)
     if parts.scheme != "https" or not parts.netloc or parts.query or parts.fragment or len(provider.issuer) > 255:
-        raise AccountError(f"{provider.issuer[:255]!r} is no issuer: an https URL without a query is needed")
+        raise AccountError(f"{provider.issuer[:255]!r} is not an issuer: use an https URL without a query")
     _check_audiences(provider.audiences)
     try:
         oidc_tokens.read_key_set(provider.key_set)
@@ -86,7 +86,7 @@ def get_provider(tx: Transaction, account: str, issuer: str) -> IdentityProvider
 
 
 def delete_provider(tx: Transaction, account: str, issuer: str) -> None:
-    """Believe an issuer no more. Raises AccountError."""
+    """Stop trusting an issuer. Raises AccountError."""
     identity_providers.delete_provider(tx, account, get_provider(tx, account, issuer).issuer)
 
 
@@ -94,7 +94,7 @@ def _check(role: Role) -> None:
     check_document(role.trust_policy, role.name, Kind.TRUST)
     if role.max_session_seconds not in SESSION_SECONDS:
         limits = f"{SESSION_SECONDS.start} to {SESSION_SECONDS.stop - 1} seconds"
-        raise AccountError(f"the longest session of role {role.name!r} must be {limits}")
+        raise AccountError(f"the maximum session duration of role {role.name!r} must be {limits}")
 
 
 def _check_audiences(audiences: Sequence[str]) -> None:

@@ -1,6 +1,6 @@
-"""Sessions: temporary credentials, of which nothing is stored. The token says everything, and proves that we made it.
+"""Sessions: temporary credentials that are not stored. The session token carries everything, and a MAC proves it.
 
-The secret is derived from what the token says, so a token that was altered has another one, if it passed at all.
+The secret is derived from the token's content, so an altered token would have another secret.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from moorage.domain.errors import ExpiredToken, UnrecognizedClient
 
 PREFIX = "ASIA"
 
-_REMEMBERED = 4096
-"""Tokens that a process has opened, and remembers."""
+_CACHED_TOKENS = 4096
+"""Verified tokens that a process keeps."""
 
 _TOKEN, _SECRET = "session", "session-secret"
 
 
 class RoleSession(msgspec.Struct, array_like=True, frozen=True):
-    """A role, assumed: its id, the session's name, and the policies that restrict it further."""
+    """An assumed role: its id, the session's name, and the session policies that restrict it."""
 
     role: str
     name: str
@@ -38,9 +38,9 @@ class RoleSession(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Session(msgspec.Struct, array_like=True, frozen=True):
-    """What a session token says: its own key id, the access key behind it, and its times in microseconds.
+    """The content of a session token: its own key id, the access key behind it, and its times in microseconds.
 
-    Behind the session of a role that was assumed with an identity token there is no key: `parent` is empty.
+    `parent` is empty if the role was assumed with an identity token, because there is no access key behind it.
     """
 
     key: str
@@ -52,7 +52,7 @@ class Session(msgspec.Struct, array_like=True, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class SessionKey:
-    """Temporary credentials, as STS hands them out; `expires` in microseconds."""
+    """Temporary credentials as STS returns them; `expires` in microseconds."""
 
     key: str
     secret: str
@@ -64,24 +64,24 @@ class SessionKey:
 
 
 class Sessions:
-    """Makes sessions and reads them. Holds no state but caches of pure functions."""
+    """Issues and reads sessions. Its only state is caches of pure functions."""
 
     def __init__(self, vault: Vault, now: Clock) -> None:
         self._vault = vault
         self._now = now
-        self._opened = lru_cache(maxsize=_REMEMBERED)(self._open)
-        self.secret_of = lru_cache(maxsize=_REMEMBERED)(self._secret_of)
+        self._open_cached = lru_cache(maxsize=_CACHED_TOKENS)(self._open)
+        self.secret_of = lru_cache(maxsize=_CACHED_TOKENS)(self._secret_of)
 
-    def issue(self, parent: str, life: int, role: RoleSession | None = None) -> SessionKey:
-        """Credentials good for `life` microseconds, and no longer than the key and the role behind them."""
+    def issue(self, parent: str, duration: int, role: RoleSession | None = None) -> SessionKey:
+        """Credentials for `duration` microseconds; they end earlier if their key or role is deleted."""
         issued = self._now()
-        session = Session(new_id(PREFIX), parent, issued, issued + life, role)
+        session = Session(new_id(PREFIX), parent, issued, issued + duration, role)
         token = self._vault.stamp(msgspec.msgpack.encode(session), _TOKEN)
         return SessionKey(session.key, self.secret_of(session), token, session.expires)
 
     def read(self, key: str, token: str | None) -> Session:
-        """What the token of a session's key says. Raises UnrecognizedClient, ExpiredToken."""
-        session = self._opened(token or "")
+        """The session of a session token. Raises UnrecognizedClient, ExpiredToken."""
+        session = self._open_cached(token or "")
         if not hmac.compare_digest(session.key.encode(), key.encode()):
             raise UnrecognizedClient
         if session.expires <= self._now():
@@ -91,7 +91,7 @@ class Sessions:
     def _open(self, token: str) -> Session:
         try:
             return msgspec.msgpack.decode(self._vault.check(token, _TOKEN), type=Session)
-        except (Forged, msgspec.MsgspecError):  # The second: stamped by a version that wrote other tokens.
+        except (Forged, msgspec.MsgspecError):  # MsgspecError: a token of a version with another format.
             raise UnrecognizedClient from None
 
     def _secret_of(self, session: Session) -> str:

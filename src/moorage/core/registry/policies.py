@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from moorage.core.identity.authorization import FIRST_SCOPE, AccessRequest, decide
+from moorage.core.identity.authorization import V1_ACTIONS, AccessRequest, decide
 from moorage.domain.errors import (
     InvalidParameter,
     RegistryPolicyNotFound,
@@ -71,7 +71,7 @@ def delete_repository_policy(tx: Transaction, repository: Repository) -> str:
 def put_registry_policy(tx: Transaction, registry: Registry, text: str) -> str:
     """Replace the policy of a registry; returns its text. Raises InvalidParameter."""
     policy = _accepted(tx, text, Kind.REGISTRY)
-    if settings.registry_policy_scope(tx, registry) == "V1" and not policy.actions <= FIRST_SCOPE:
+    if settings.registry_policy_scope(tx, registry) == "V1" and not policy.actions <= V1_ACTIONS:
         raise _invalid(_INVALID[Kind.REGISTRY])
     written = render(text)
     policies.put_registry_policy(tx, registry, written)

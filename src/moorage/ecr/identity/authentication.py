@@ -19,9 +19,9 @@ async def authenticated_body(
     """
     payload = hashlib.sha256()
     body = await request.body.whole(limit, payload.update)
-    credentials = await services.access.credentials(signed.access_key, signed.session_token)
+    credentials = await services.authenticator.credentials(signed.access_key, signed.session_token)
     sigv4.verify(signed, credentials.secret, payload.hexdigest(), services.now())
-    services.access.note_use(credentials)
+    services.authenticator.record_use(credentials)
     details.caller = credentials.caller(signed.region)
-    details.caller_name = credentials.key if credentials.holder.role is None else credentials.holder.arn
+    details.caller_name = credentials.key if credentials.owner.role is None else credentials.owner.arn
     return body, credentials

@@ -89,7 +89,7 @@ class StsEndpoint:
     def _session_token(self, request: Request, credentials: Credentials, query: sts.QueryRequest) -> bytes:
         if credentials.session is not None:  # AWS: "You cannot call GetSessionToken with session credentials."
             raise AccessDenied(
-                principal=credentials.holder.arn,
+                principal=credentials.owner.arn,
                 action="sts:GetSessionToken",
                 resource="*",
                 reason="because it cannot be called with session credentials",
@@ -100,7 +100,7 @@ class StsEndpoint:
             raise InvalidParameter(parameter="durationSeconds", constraint=limits)
         life = _DEFAULT_SESSION if seconds is None else seconds * SECOND
         return sts.session_token_response(
-            _shown(self._services.access.sessions.issue(credentials.key, life)), request.id
+            _shown(self._services.authenticator.sessions.issue(credentials.key, life)), request.id
         )
 
     async def _assume_role(
@@ -127,7 +127,7 @@ class StsEndpoint:
 
     def _made(self, assumed: AssumedSession, parent: str) -> sts.AssumedRoleResult:
         role, session = assumed.role, assumed.session
-        key = self._services.access.sessions.issue(parent, assumed.life, session)
+        key = self._services.authenticator.sessions.issue(parent, assumed.duration, session)
         return sts.AssumedRoleResult(
             _shown(key),
             f"{role.id}:{session.name}",

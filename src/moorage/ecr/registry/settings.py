@@ -24,7 +24,7 @@ async def get_authorization_token(
 
 
 def _data(call: Call, registry: Registry) -> shapes.AuthorizationData:
-    token, expires = call.services.access.issue_docker_token(call.credentials, registry)
+    token, expires = call.services.authenticator.issue_docker_token(call.credentials, registry)
     return {
         "authorizationToken": base64.b64encode(f"AWS:{token}".encode()).decode(),
         "expiresAt": seconds(expires),
