@@ -13,7 +13,7 @@ from statistics import median
 from typing import Any
 
 from moorage.domain.identity.callers import Caller
-from moorage.domain.identity.policies.document import Kind, parse_policy
+from moorage.domain.identity.policies.document import PolicyKind, parse_policy
 from moorage.domain.identity.policies.evaluation import PolicySet, evaluate
 from moorage.domain.identity.policies.request import PolicyRequest, RequestContext
 
@@ -56,7 +56,7 @@ def microseconds(case: str) -> float:
         )
         for policy in range(POLICIES)
     ]
-    policies = PolicySet(tuple(parse_policy(text, Kind.IDENTITY) for text in texts))
+    policies = PolicySet(tuple(parse_policy(text, PolicyKind.IDENTITY) for text in texts))
     found = []
     for _ in range(REPEAT):
         started = time.process_time()

@@ -6,11 +6,11 @@ import re
 from collections.abc import Sequence
 
 from moorage.domain.lifecycle.policy import Rule
-from moorage.domain.lifecycle.selection import ImageFacts
+from moorage.domain.lifecycle.selection import LifecycleFacts
 from moorage.domain.units import DAY
 
 
-def expected(rules: Sequence[Rule], images: Sequence[ImageFacts], now: int) -> dict[int, int]:
+def expected(rules: Sequence[Rule], images: Sequence[LifecycleFacts], now: int) -> dict[int, int]:
     """The priority of the rule that acts on an image, by the image's id."""
     seen = {rule.priority: [image for image in images if sees(rule, image)] for rule in rules}
     marked = {rule.priority: [image.id for image in beyond(rule, seen[rule.priority], now)] for rule in rules}
@@ -24,7 +24,7 @@ def expected(rules: Sequence[Rule], images: Sequence[ImageFacts], now: int) -> d
     return chosen
 
 
-def sees(rule: Rule, image: ImageFacts) -> bool:
+def sees(rule: Rule, image: LifecycleFacts) -> bool:
     if rule.for_archived != image.is_archived:
         return False
     if rule.tag_status == "tagged":
@@ -34,7 +34,7 @@ def sees(rule: Rule, image: ImageFacts) -> bool:
     return rule.tag_status == "any" or image.tags == ()
 
 
-def beyond(rule: Rule, seen: Sequence[ImageFacts], now: int) -> Sequence[ImageFacts]:
+def beyond(rule: Rule, seen: Sequence[LifecycleFacts], now: int) -> Sequence[LifecycleFacts]:
     """Those of the images that a rule sees which are too many or too old."""
     if rule.count_type == "imageCountMoreThan":
         youngest_first = sorted(seen, key=lambda image: (age_from(image), image.id), reverse=True)
@@ -42,7 +42,7 @@ def beyond(rule: Rule, seen: Sequence[ImageFacts], now: int) -> Sequence[ImageFa
     return [image for image in seen if now - since(rule, image) > rule.count_number * DAY]
 
 
-def since(rule: Rule, image: ImageFacts) -> int:
+def since(rule: Rule, image: LifecycleFacts) -> int:
     if rule.count_type == "sinceImagePushed":
         return age_from(image)
     if rule.count_type == "sinceImageTransitioned":
@@ -53,10 +53,10 @@ def since(rule: Rule, image: ImageFacts) -> int:
     return image.pulled_at
 
 
-def age_from(image: ImageFacts) -> int:
+def age_from(image: LifecycleFacts) -> int:
     return image.pushed_at if image.activated_at is None else image.activated_at
 
 
-def is_kept(rule: Rule, image: ImageFacts) -> bool:
+def is_kept(rule: Rule, image: LifecycleFacts) -> bool:
     """Whether an index that is kept lists the image."""
     return image.is_listed_actively or (image.is_listed and rule.action == "expire")

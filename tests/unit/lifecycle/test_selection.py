@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moorage.domain.lifecycle.policy import parse
-from moorage.domain.lifecycle.selection import ImageFacts, select
+from moorage.domain.lifecycle.selection import LifecycleFacts, select
 from moorage.domain.units import DAY
 from tests.unit.lifecycle.policies import ARCHIVE, policy, rule
 from tests.unit.lifecycle.reference import expected
@@ -17,7 +17,7 @@ from tests.unit.lifecycle.reference import expected
 NOW = 1_000 * DAY
 
 
-def facts(number: int, tags: str, days: float, **more: Any) -> ImageFacts:
+def facts(number: int, tags: str, days: float, **more: Any) -> LifecycleFacts:
     """An image that was pushed so many days ago."""
     at = {name: NOW - round(ago * DAY) for name, ago in more.items() if name.endswith("_at")}
     flags = {name: value for name, value in more.items() if name.startswith("is_")}
@@ -32,17 +32,17 @@ def facts(number: int, tags: str, days: float, **more: Any) -> ImageFacts:
         **flags,
     }
     pushed_at = NOW - round(days * DAY)
-    return ImageFacts(
+    return LifecycleFacts(
         id=number, digest=f"sha256:{number}", pushed_at=pushed_at, tags=tuple(tags.split()), **given_facts
     )
 
 
-def images(*described: tuple[str, float]) -> list[ImageFacts]:
+def images(*described: tuple[str, float]) -> list[LifecycleFacts]:
     """Images A, B, C … with their tags and their age in days."""
     return [facts(number, tags, days) for number, (tags, days) in enumerate(described)]
 
 
-def chosen(text: str, found: list[ImageFacts]) -> dict[str, int]:
+def chosen(text: str, found: list[LifecycleFacts]) -> dict[str, int]:
     """The priority of the rule that acts on an image, by the image's letter."""
     choices = select(parse(text).rules, found, NOW)
     assert len({choice.image.id for choice in choices}) == len(choices)
@@ -201,7 +201,7 @@ _PATTERNS = ("a", "b", "a*", "*b", "*", "a*b", "*a*b*", "b*a")
 
 
 @st.composite
-def repositories(draw: st.DrawFn) -> list[ImageFacts]:
+def repositories(draw: st.DrawFn) -> list[LifecycleFacts]:
     """Some images of all kinds, in some order."""
     found = []
     for number in range(draw(st.integers(0, 12))):
@@ -242,7 +242,7 @@ def policies(draw: st.DrawFn) -> str:
 
 @settings(max_examples=300, deadline=None, derandomize=True)
 @given(policies(), repositories())
-def test_the_images_chosen_are_exactly_those_that_the_rules_name(text: str, found: list[ImageFacts]) -> None:
+def test_the_images_chosen_are_exactly_those_that_the_rules_name(text: str, found: list[LifecycleFacts]) -> None:
     rules = parse(text).rules
     choices = select(rules, found, NOW)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from moorage.domain.identity.callers import ROOT, Caller
-from moorage.domain.identity.policies.document import Kind, Policy, parse_policy
+from moorage.domain.identity.policies.document import Policy, PolicyKind, parse_policy
 from moorage.domain.identity.policies.evaluation import Decision, PolicySet, evaluate
 from moorage.domain.identity.policies.request import PolicyRequest, RequestContext
 from tests.support.policies import policy
@@ -32,16 +32,16 @@ def request(
 
 def identity(*statements: dict[str, Any]) -> tuple[Policy, ...]:
     """Identity policies of these statements, about every resource unless they say."""
-    return tuple(parse_policy(policy(_about_all(one)), Kind.IDENTITY, "") for one in statements)
+    return tuple(parse_policy(policy(_about_all(one)), PolicyKind.IDENTITY, "") for one in statements)
 
 
 def session(*statements: dict[str, Any]) -> tuple[Policy, ...]:
-    return tuple(parse_policy(policy(_about_all(one)), Kind.SESSION, "") for one in statements)
+    return tuple(parse_policy(policy(_about_all(one)), PolicyKind.SESSION, "") for one in statements)
 
 
 def repository(*statements: dict[str, Any]) -> tuple[Policy, ...]:
     """A repository policy of these statements, for everybody unless they say."""
-    return (parse_policy(policy(*(_for_all(one) for one in statements)), Kind.REPOSITORY, "team/app"),)
+    return (parse_policy(policy(*(_for_all(one) for one in statements)), PolicyKind.REPOSITORY, "team/app"),)
 
 
 def decided(asked: PolicyRequest, **policies: Any) -> Decision:

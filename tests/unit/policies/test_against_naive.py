@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moorage.domain.identity.callers import Caller
-from moorage.domain.identity.policies.document import Kind, Policy, parse_policy
+from moorage.domain.identity.policies.document import Policy, PolicyKind, parse_policy
 from moorage.domain.identity.policies.evaluation import PolicySet, Reason, evaluate
 from moorage.domain.identity.policies.request import PolicyRequest, RequestContext
 from tests.support.policies import VERSION
@@ -205,11 +205,13 @@ def policies_of(
 ) -> PolicySet:
     """The same documents, read by ours."""
 
-    def read(kind: Kind, documents: list[Any]) -> tuple[Policy, ...]:
+    def read(kind: PolicyKind, documents: list[Any]) -> tuple[Policy, ...]:
         return tuple(parse_policy(json.dumps(one), kind) for one in documents)
 
-    resource = read(Kind.REPOSITORY, repository) + read(Kind.REGISTRY, registry)
-    return PolicySet(read(Kind.IDENTITY, identity), resource, None if session is None else read(Kind.SESSION, session))
+    resource = read(PolicyKind.REPOSITORY, repository) + read(PolicyKind.REGISTRY, registry)
+    return PolicySet(
+        read(PolicyKind.IDENTITY, identity), resource, None if session is None else read(PolicyKind.SESSION, session)
+    )
 
 
 def test_the_random_policies_allow_and_deny() -> None:

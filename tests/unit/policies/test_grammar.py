@@ -7,27 +7,27 @@ from typing import Any
 
 import pytest
 
-from moorage.domain.identity.policies.document import GRAMMARS, Kind, accept_policy, parse_policy
+from moorage.domain.identity.policies.document import GRAMMARS, PolicyKind, accept_policy, parse_policy
 from moorage.domain.identity.policies.elements import BadPolicy
 from tests.support.policies import VERSION, policy
 
 STATEMENT: dict[str, Any] = {"Effect": "Allow", "Action": "ecr:*"}
-ELEMENTS: dict[Kind, dict[str, Any]] = {
-    Kind.IDENTITY: {"Resource": "*"},
-    Kind.SESSION: {"Resource": "*"},
-    Kind.REPOSITORY: {"Principal": "*"},
-    Kind.REGISTRY: {"Principal": "*", "Resource": "*"},
+ELEMENTS: dict[PolicyKind, dict[str, Any]] = {
+    PolicyKind.IDENTITY: {"Resource": "*"},
+    PolicyKind.SESSION: {"Resource": "*"},
+    PolicyKind.REPOSITORY: {"Principal": "*"},
+    PolicyKind.REGISTRY: {"Principal": "*", "Resource": "*"},
 }
 
 
-def statement(kind: Kind = Kind.REPOSITORY, **changes: Any) -> dict[str, Any]:
+def statement(kind: PolicyKind = PolicyKind.REPOSITORY, **changes: Any) -> dict[str, Any]:
     """A good statement with changes; None takes an element away."""
     members = STATEMENT | ELEMENTS[kind] | changes
     return {name: value for name, value in members.items() if value is not None}
 
 
 @pytest.mark.parametrize("kind", ELEMENTS)
-def test_each_kind_has_its_elements_and_no_others(kind: Kind) -> None:
+def test_each_kind_has_its_elements_and_no_others(kind: PolicyKind) -> None:
     assert parse_policy(policy(statement(kind)), kind).kind is kind
 
     for element in ("Principal", "Resource"):
@@ -57,7 +57,7 @@ def test_each_kind_has_its_elements_and_no_others(kind: Kind) -> None:
     ],
 )
 def test_what_iam_takes_is_taken(changes: dict[str, Any]) -> None:
-    (found,) = parse_policy(policy(statement(**changes)), Kind.REPOSITORY).statements
+    (found,) = parse_policy(policy(statement(**changes)), PolicyKind.REPOSITORY).statements
 
     assert found.position == 0
 
@@ -107,7 +107,7 @@ def test_what_iam_takes_is_taken(changes: dict[str, Any]) -> None:
 )
 def test_what_breaks_the_grammar_is_refused_with_the_reason(changes: dict[str, Any], reason: str) -> None:
     with pytest.raises(BadPolicy, match=reason):
-        parse_policy(policy(statement(**changes)), Kind.REPOSITORY)
+        parse_policy(policy(statement(**changes)), PolicyKind.REPOSITORY)
 
 
 @pytest.mark.parametrize(
@@ -130,24 +130,24 @@ def test_what_breaks_the_grammar_is_refused_with_the_reason(changes: dict[str, A
 )
 def test_a_text_that_is_no_policy_is_refused(text: str, reason: str) -> None:
     with pytest.raises(BadPolicy, match=reason):
-        parse_policy(text, Kind.REPOSITORY)
+        parse_policy(text, PolicyKind.REPOSITORY)
 
 
 def test_a_resource_is_an_arn() -> None:
     with pytest.raises(BadPolicy, match="ARN"):
-        parse_policy(policy(statement(Kind.IDENTITY, Resource="team/app")), Kind.IDENTITY)
+        parse_policy(policy(statement(PolicyKind.IDENTITY, Resource="team/app")), PolicyKind.IDENTITY)
 
 
 def test_two_statements_of_an_identity_policy_cannot_have_one_sid() -> None:
     """ECR's own policies may."""
 
     with pytest.raises(BadPolicy, match="Same"):
-        parse_policy(policy(*[statement(Kind.IDENTITY, Sid="Same")] * 2), Kind.IDENTITY)
-    assert len(parse_policy(policy(*[statement(Sid="Same")] * 2), Kind.REPOSITORY).statements) == 2
+        parse_policy(policy(*[statement(PolicyKind.IDENTITY, Sid="Same")] * 2), PolicyKind.IDENTITY)
+    assert len(parse_policy(policy(*[statement(Sid="Same")] * 2), PolicyKind.REPOSITORY).statements) == 2
 
 
 @pytest.mark.parametrize("kind", ELEMENTS)
-def test_a_new_policy_has_its_length_at_most(kind: Kind) -> None:
+def test_a_new_policy_has_its_length_at_most(kind: PolicyKind) -> None:
     text = policy(statement(kind))
     longest = text + " " * (GRAMMARS[kind].length - len(text))
 
@@ -159,7 +159,7 @@ def test_a_new_policy_has_its_length_at_most(kind: Kind) -> None:
 def test_a_policy_is_read_once() -> None:
     text = policy(statement(Action="ecr:PutImage"))
 
-    assert parse_policy(text, Kind.REPOSITORY) is parse_policy(text, Kind.REPOSITORY)
+    assert parse_policy(text, PolicyKind.REPOSITORY) is parse_policy(text, PolicyKind.REPOSITORY)
 
 
 def test_an_old_policy_has_no_variables() -> None:
@@ -167,5 +167,5 @@ def test_an_old_policy_has_no_variables() -> None:
     old = statement(Condition={"StringEquals": {"aws:username": "${aws:username"}})
 
     text = json.dumps({"Version": "2008-10-17", "Statement": old})
-    assert parse_policy(text, Kind.REPOSITORY).statements
-    assert parse_policy(json.dumps({"Statement": old}), Kind.REPOSITORY).statements
+    assert parse_policy(text, PolicyKind.REPOSITORY).statements
+    assert parse_policy(json.dumps({"Statement": old}), PolicyKind.REPOSITORY).statements

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from moorage.domain.identity.policies.document import Kind, accept_policy
+from moorage.domain.identity.policies.document import PolicyKind, accept_policy
 from moorage.domain.identity.policies.patterns import matcher, parse_pattern
 from moorage.http.request_context import MAX_USER_AGENT_LENGTH
 from tests.support.policies import policy
@@ -70,7 +70,7 @@ def test_a_policy_of_nothing_but_patterns_is_asked_in_no_time_to_speak_of() -> N
     longest = "a" + "".join(Random(1).choices("01", k=MAX_USER_AGENT_LENGTH - 2)) + "z"
     statement = {"Effect": "Allow", "Principal": "*", "Action": "ecr:*"}
     text = policy(statement | {"Condition": {"StringLike": {"aws:UserAgent": patterns}}})
-    policies = (accept_policy(text, Kind.REPOSITORY),)
+    policies = (accept_policy(text, PolicyKind.REPOSITORY),)
     started = time.process_time()
 
     decision = decided(request(user_agent=longest), resource=policies)

@@ -7,7 +7,7 @@ import json
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from moorage.domain.identity.policies.document import GRAMMARS, Kind, parse_policy
+from moorage.domain.identity.policies.document import GRAMMARS, PolicyKind, parse_policy
 from moorage.domain.identity.policies.rendering import render
 
 SENT = """{
@@ -87,8 +87,8 @@ def test_a_policy_that_grows_in_ecr_s_form_is_read_all_the_same() -> None:
 
     returned = render(sent)
 
-    assert len(sent) <= GRAMMARS[Kind.REPOSITORY].length < len(returned)
-    assert len(parse_policy(returned, Kind.REPOSITORY).principals) == 600
+    assert len(sent) <= GRAMMARS[PolicyKind.REPOSITORY].length < len(returned)
+    assert len(parse_policy(returned, PolicyKind.REPOSITORY).principals) == 600
 
 
 TEXTS = st.text(max_size=20)
@@ -112,11 +112,11 @@ STATEMENTS = st.fixed_dictionaries(
 @given(st.lists(STATEMENTS, min_size=1, max_size=4), st.booleans())
 def test_what_is_returned_says_what_was_sent_and_stays(statements: list[dict[str, object]], once: bool) -> None:
     text = json.dumps({"Version": "2012-10-17", "Statement": statements[0] if once else statements}, ensure_ascii=once)
-    parse_policy(text, Kind.REPOSITORY)
+    parse_policy(text, PolicyKind.REPOSITORY)
 
     returned = render(text)
 
-    parse_policy(returned, Kind.REPOSITORY)
+    parse_policy(returned, PolicyKind.REPOSITORY)
     assert render(returned) == returned
     expected = json.loads(text.replace("333333333333", "arn:aws:iam::333333333333:root"))
     expected["Statement"] = [expected["Statement"]] if once else expected["Statement"]

@@ -171,7 +171,9 @@ class FileBlobStore:
         """See `CopySource.copies_of`. Finds the copies of all uploads."""
         prefix = _key(digest, "")
         folder = self._root / Path(prefix).parent
-        return [one.key for one in await self._in_thread(_objects_in, self._root, folder) if one.key.startswith(prefix)]
+        return [
+            blob.key for blob in await self._in_thread(_objects_in, self._root, folder) if blob.key.startswith(prefix)
+        ]
 
     async def set_aside(self, key: str) -> str:
         """See `Quarantine.set_aside`. Moves the blob to `quarantine/` in the same root."""

@@ -44,7 +44,7 @@ class CertifiedKey(NamedTuple):
         return self.public_pem() + self.key.private_bytes(serialization.Encoding.PEM, form, nothing)
 
     def public_pem(self) -> bytes:
-        return b"".join(one.public_bytes(serialization.Encoding.PEM) for one in self.chain)
+        return b"".join(certificate.public_bytes(serialization.Encoding.PEM) for certificate in self.chain)
 
 
 def read_certified_key(certificates: bytes, key: bytes) -> CertifiedKey:

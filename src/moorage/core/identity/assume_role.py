@@ -18,7 +18,7 @@ from moorage.core.identity.oidc_tokens import Claims
 from moorage.core.identity.sessions import RoleSession
 from moorage.domain.errors import AccessDenied, InvalidParameter
 from moorage.domain.identity.callers import Caller
-from moorage.domain.identity.policies.document import Kind, Policy, accept_policy, parse_policy
+from moorage.domain.identity.policies.document import Policy, PolicyKind, accept_policy, parse_policy
 from moorage.domain.identity.policies.elements import BadPolicy
 from moorage.domain.identity.policies.evaluation import Decision, PolicySet, Reason, evaluate
 from moorage.domain.identity.policies.request import PolicyRequest, RequestContext
@@ -153,7 +153,7 @@ def _trusts(policy: Policy, request: PolicyRequest) -> bool:
 
 def _trust_policies(role: Role | None) -> tuple[Policy, ...]:
     """A role's trust policy; empty for a missing role, so that the error does not reveal that it is missing."""
-    return () if role is None else (parse_policy(role.trust_policy, Kind.TRUST, role.name),)
+    return () if role is None else (parse_policy(role.trust_policy, PolicyKind.TRUST, role.name),)
 
 
 def _verify_token(tx: Transaction, account: str, token: str, now: int) -> tuple[Claims, IdentityProvider]:
@@ -209,7 +209,7 @@ def _check_policies(tx: Transaction, account: str, request: AssumeRoleRequest) -
         raise InvalidParameter(parameter="policyArns", constraint=constraint)
     try:
         if request.policy is not None:
-            accept_policy(request.policy, Kind.SESSION)
+            accept_policy(request.policy, PolicyKind.SESSION)
         for arn in request.policy_arns:
             _check_policy(tx, account, arn)
     except (BadPolicy, AccountError) as error:

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from moorage.domain.errors import AccessDenied
 from moorage.domain.identity.callers import Caller
-from moorage.domain.identity.policies.document import Kind, Policy, parse_policy
+from moorage.domain.identity.policies.document import Policy, PolicyKind, parse_policy
 from moorage.domain.identity.policies.evaluation import Decision, PolicySet, evaluate
 from moorage.domain.identity.policies.request import PolicyRequest, RequestContext
 from moorage.domain.identity.policies.statements import Effect
@@ -87,7 +87,7 @@ class ResourcePolicies(NamedTuple):
 
     def policies_on(self, action: str) -> tuple[Policy, ...]:
         if self.v1_scope and action not in V1_ACTIONS:
-            return tuple(policy for policy in self.policies if policy.kind is not Kind.REGISTRY)
+            return tuple(policy for policy in self.policies if policy.kind is not PolicyKind.REGISTRY)
         return self.policies
 
 
@@ -155,7 +155,7 @@ def _exists(resource_policies: ResourcePolicies) -> bool:
 def _resource_policies(tx: Transaction, access_request: AccessRequest) -> ResourcePolicies:
     name = access_request.repository or ""
     attached = policies.attached(tx, access_request.registry, name)
-    texts = ((attached.repository, Kind.REPOSITORY, name), (attached.registry, Kind.REGISTRY, ""))
+    texts = ((attached.repository, PolicyKind.REPOSITORY, name), (attached.registry, PolicyKind.REGISTRY, ""))
     found = tuple(parse_policy(text, kind, named) for text, kind, named in texts if text is not None)
     v1_scope = attached.registry is not None and settings.registry_policy_scope(tx, access_request.registry) == "V1"
     return ResourcePolicies(attached.exists or not name, found, v1_scope)

@@ -14,7 +14,7 @@ from typing import Final, Protocol
 
 from moorage.core.identity.accounts import AccountError, require_account
 from moorage.domain.identity.managed_policies import MANAGED_POLICIES
-from moorage.domain.identity.policies.document import Kind, Policy, accept_policy, parse_policy
+from moorage.domain.identity.policies.document import Policy, PolicyKind, accept_policy, parse_policy
 from moorage.domain.identity.policies.elements import BadPolicy
 from moorage.metadata.database import Transaction
 from moorage.metadata.identity import policies as identity_policies
@@ -130,7 +130,7 @@ def delete_inline(tx: Transaction, identity: Identity, name: str) -> None:
         raise AccountError(f"{identity.title} has no inline policy {name!r}")
 
 
-def check_document(document: str, name: str, kind: Kind = Kind.IDENTITY) -> None:
+def check_document(document: str, name: str, kind: PolicyKind = PolicyKind.IDENTITY) -> None:
     """Raises AccountError, with the reason, if the policy is invalid."""
     try:
         accept_policy(document, kind, name)
@@ -152,8 +152,8 @@ def session_policies(tx: Transaction, account: str, document: str | None, arns: 
     managed = [
         _parse(name.name, _text(name, identity_policies.find_policy(tx, name.account, name.name))) for name in names
     ]
-    inline = () if document is None else (parse_policy(document, Kind.SESSION),)
-    return inline + tuple(replace(policy, kind=Kind.SESSION) for policy in managed if policy is not None)
+    inline = () if document is None else (parse_policy(document, PolicyKind.SESSION),)
+    return inline + tuple(replace(policy, kind=PolicyKind.SESSION) for policy in managed if policy is not None)
 
 
 def _check_name(name: str) -> None:
@@ -167,4 +167,4 @@ def _text(policy: PolicyName, document: str | None) -> str | None:
 
 
 def _parse(name: str, document: str | None) -> Policy | None:
-    return None if document is None else parse_policy(document, Kind.IDENTITY, name)
+    return None if document is None else parse_policy(document, PolicyKind.IDENTITY, name)

@@ -12,7 +12,7 @@ from moorage.core.identity import oidc_tokens
 from moorage.core.identity.accounts import IAM_NAME, AccountError, require_account
 from moorage.core.identity.key_ids import new_id
 from moorage.core.identity.policies import check_document
-from moorage.domain.identity.policies.document import Kind
+from moorage.domain.identity.policies.document import PolicyKind
 from moorage.metadata.database import Transaction
 from moorage.metadata.identity import providers as identity_providers
 from moorage.metadata.identity import roles
@@ -91,7 +91,7 @@ def delete_provider(tx: Transaction, account: str, issuer: str) -> None:
 
 
 def _check(role: Role) -> None:
-    check_document(role.trust_policy, role.name, Kind.TRUST)
+    check_document(role.trust_policy, role.name, PolicyKind.TRUST)
     if role.max_session_seconds not in SESSION_SECONDS:
         limits = f"{SESSION_SECONDS.start} to {SESSION_SECONDS.stop - 1} seconds"
         raise AccountError(f"the maximum session duration of role {role.name!r} must be {limits}")

@@ -13,7 +13,7 @@ from moorage.domain.errors import (
     RegistryPolicyNotFound,
     RepositoryPolicyNotFound,
 )
-from moorage.domain.identity.policies.document import Kind, Policy, accept_policy
+from moorage.domain.identity.policies.document import Policy, PolicyKind, accept_policy
 from moorage.domain.identity.policies.elements import BadPolicy
 from moorage.domain.identity.policies.rendering import render
 from moorage.domain.names import Registry
@@ -25,14 +25,14 @@ from moorage.metadata.registry.repositories import Repository
 
 _SET_AGAIN: Final = "ecr:SetRepositoryPolicy"
 _INVALID: Final = {
-    Kind.REPOSITORY: "Invalid repository policy provided",
-    Kind.REGISTRY: "Invalid registry policy provided",
+    PolicyKind.REPOSITORY: "Invalid repository policy provided",
+    PolicyKind.REGISTRY: "Invalid registry policy provided",
 }
 
 
 def checked_repository_policy(tx: Transaction, text: str) -> str:
     """The text of a policy for repositories, as it is kept. Raises InvalidParameter."""
-    _accepted(tx, text, Kind.REPOSITORY)
+    _accepted(tx, text, PolicyKind.REPOSITORY)
     return render(text)
 
 
@@ -70,9 +70,9 @@ def delete_repository_policy(tx: Transaction, repository: Repository) -> str:
 
 def put_registry_policy(tx: Transaction, registry: Registry, text: str) -> str:
     """Replace the policy of a registry; returns its text. Raises InvalidParameter."""
-    policy = _accepted(tx, text, Kind.REGISTRY)
+    policy = _accepted(tx, text, PolicyKind.REGISTRY)
     if settings.registry_policy_scope(tx, registry) == "V1" and not policy.actions <= V1_ACTIONS:
-        raise _invalid(_INVALID[Kind.REGISTRY])
+        raise _invalid(_INVALID[PolicyKind.REGISTRY])
     written = render(text)
     policies.put_registry_policy(tx, registry, written)
     return written
@@ -93,7 +93,7 @@ def delete_registry_policy(tx: Transaction, registry: Registry) -> str:
     return text
 
 
-def _accepted(tx: Transaction, text: str, kind: Kind) -> Policy:
+def _accepted(tx: Transaction, text: str, kind: PolicyKind) -> Policy:
     """The policy, if it is one and its principals exist. Raises InvalidParameter."""
     try:
         policy = accept_policy(text, kind)

@@ -84,7 +84,7 @@ def one_of(value: Any, values: Collection[str]) -> str:
     """Check that a string is one of the values. Raises InvalidParameter."""
     text: str = typed(value, str)
     if text not in values:
-        possible = ", ".join(f'"{one}"' for one in sorted(values))
+        possible = ", ".join(f'"{allowed}"' for allowed in sorted(values))
         raise invalid(f"instance value ({text}) not found in enum :(possible values: [{possible}])")
     return text
 

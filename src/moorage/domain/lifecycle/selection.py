@@ -22,7 +22,7 @@ from moorage.domain.units import DAY
 """Times are microseconds since 1970."""
 
 
-class ImageFacts(NamedTuple):
+class LifecycleFacts(NamedTuple):
     """What the rules test of an image. Images with a subject are not tested: they follow their subject.
 
     `is_listed`: an index lists the image. `is_listed_actively`: an index that is not archived lists it.
@@ -53,10 +53,10 @@ class ImageFacts(NamedTuple):
 class SelectedImage(NamedTuple):
     """An image and the one rule that acts on it."""
 
-    image: ImageFacts
+    image: LifecycleFacts
     rule: Rule
 
-    def still_holds(self, current: ImageFacts) -> bool:
+    def still_holds(self, current: LifecycleFacts) -> bool:
         """Whether the facts that the rule tests are unchanged. The pull time matters only to `sinceImagePulled`."""
         if self.rule.count_type == "sinceImagePulled":
             return current == self.image
@@ -73,7 +73,7 @@ class Selection:
             for is_archived in (False, True)
         }
 
-    def add(self, image: ImageFacts) -> None:
+    def add(self, image: LifecycleFacts) -> None:
         is_unseen = True
         for counter in self._of_class[image.is_archived]:
             if counter.sees(image.tags):
@@ -86,7 +86,7 @@ class Selection:
         return sorted(selected, key=lambda item: (item.image.age_from, item.image.id))
 
 
-def select(rules: Iterable[Rule], images: Iterable[ImageFacts], now: int) -> list[SelectedImage]:
+def select(rules: Iterable[Rule], images: Iterable[LifecycleFacts], now: int) -> list[SelectedImage]:
     """At most one acting rule for each image, oldest image first."""
     selection = Selection(rules, now)
     for image in images:
@@ -100,11 +100,11 @@ class _Counter:
     def __init__(self, rule: Rule, now: int) -> None:
         self.rule = rule
         self.sees = requirement_of(rule)
-        self.selected: list[ImageFacts] = []
+        self.selected: list[LifecycleFacts] = []
         self._before = now - rule.count_number * DAY
-        self._youngest: list[tuple[int, int, bool, ImageFacts]] = []
+        self._youngest: list[tuple[int, int, bool, LifecycleFacts]] = []
 
-    def take(self, image: ImageFacts, is_unseen: bool) -> None:
+    def take(self, image: LifecycleFacts, is_unseen: bool) -> None:
         """Test an image that the rule sees. `is_unseen`: no rule of higher priority sees it."""
         match self.rule.count_type:
             case "imageCountMoreThan":
@@ -119,7 +119,7 @@ class _Counter:
         if is_due and is_unseen:
             self._select(image)
 
-    def _count(self, image: ImageFacts, is_unseen: bool) -> None:
+    def _count(self, image: LifecycleFacts, is_unseen: bool) -> None:
         entry = (image.age_from, image.id, is_unseen, image)
         if len(self._youngest) < self.rule.count_number:
             heapq.heappush(self._youngest, entry)
@@ -128,7 +128,7 @@ class _Counter:
         if was_unseen:
             self._select(oldest)
 
-    def _select(self, image: ImageFacts) -> None:
+    def _select(self, image: LifecycleFacts) -> None:
         """Select an image, unless an index needs it: it may be archived with its index, but not expire before it."""
         is_needed = image.is_listed if self.rule.action == "expire" else image.is_listed_actively
         if not is_needed:

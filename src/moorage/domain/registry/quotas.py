@@ -23,13 +23,13 @@ class Quotas:
     def parse(cls, entries: Iterable[str]) -> Self:
         """Each entry is NAME=NUMBER, the name with `-` for `_`. Raises ValueError for anything else."""
         names = {field.name.replace("_", "-"): field.name for field in fields(cls)}
-        given = cls()
+        quotas = cls()
         for entry in entries:
             name, _, number = entry.partition("=")
             if name not in names or not (number.isascii() and number.isdigit() and len(number) < 16):
                 raise ValueError(f"{entry!r} is not NAME=NUMBER with one of {', '.join(names)}")
-            given = replace(given, **{names[name]: int(number)})
-        return given
+            quotas = replace(quotas, **{names[name]: int(number)})
+        return quotas
 
     def check(self, name: str, count: int) -> None:
         """Raise LimitExceeded if `count`, the number after the change, is above the quota `name`."""

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from moorage.domain.lifecycle.selection import ImageFacts, SelectedImage
+from moorage.domain.lifecycle.selection import LifecycleFacts, SelectedImage
 from moorage.metadata.database import Transaction
 from moorage.metadata.registry.images import ACTIVE, ARCHIVED
 
@@ -80,20 +80,20 @@ ORDER BY i.id
 _ONE_IMAGE: Final = f"SELECT {_FACTS}, t.name FROM image i LEFT JOIN tag t ON t.image_id = i.id WHERE i.id = :image"
 
 
-def page_of_facts(tx: Transaction, repository_id: int, after: int, limit: int) -> list[ImageFacts]:
+def page_of_facts(tx: Transaction, repository_id: int, after: int, limit: int) -> list[LifecycleFacts]:
     """At most `limit` images without a subject, with ids after `after`, oldest push first."""
     return _facts(tx.all(_PAGE, repository=repository_id, after=after, limit=limit))
 
 
-def facts_of(tx: Transaction, image_id: int) -> ImageFacts | None:
+def facts_of(tx: Transaction, image_id: int) -> LifecycleFacts | None:
     """The facts of one image as it is now; None when it is gone."""
     found = _facts(tx.all(_ONE_IMAGE, image=image_id))
     return found[0] if found else None
 
 
-def _facts(rows: list[tuple[Any, ...]]) -> list[ImageFacts]:
+def _facts(rows: list[tuple[Any, ...]]) -> list[LifecycleFacts]:
     """Group rows, one per tag, into one fact per image. Sorts the tags, because the engines sort differently."""
-    found: list[ImageFacts] = []
+    found: list[LifecycleFacts] = []
     tags: list[str] = []
     last: tuple[Any, ...] | None = None
     for row in rows:
@@ -106,9 +106,11 @@ def _facts(rows: list[tuple[Any, ...]]) -> list[ImageFacts]:
     return [*found, _image_facts(last, tags)] if last is not None else found
 
 
-def _image_facts(row: tuple[Any, ...], tags: list[str]) -> ImageFacts:
+def _image_facts(row: tuple[Any, ...], tags: list[str]) -> LifecycleFacts:
     listed = row[7]
-    return ImageFacts._make((*row[:6], row[6] == ARCHIVED, listed is not None, listed == ACTIVE, tuple(sorted(tags))))
+    return LifecycleFacts._make(
+        (*row[:6], row[6] == ARCHIVED, listed is not None, listed == ACTIVE, tuple(sorted(tags)))
+    )
 
 
 # --- Previews ---------------------------------------------------------------------------------------------------

@@ -128,9 +128,9 @@ def _row(template: Template) -> dict[str, Any]:
 
 
 def _template(row: tuple[Any, ...]) -> Template:
-    given, applied_for, description, mutability, filters, encryption, kms_key, tags, *rest = row
+    prefix, applied_for, description, mutability, filters, encryption, kms_key, tags, *rest = row
     return Template(
-        given,
+        prefix,
         tuple(msgspec.json.decode(applied_for, type=list[str])),
         description,
         mutability,

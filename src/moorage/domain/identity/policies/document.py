@@ -34,7 +34,7 @@ class PolicyGrammar:
     unique_sids: bool = False
 
 
-class Kind(Enum):
+class PolicyKind(Enum):
     """What a policy is attached to, in the words of AWS's messages."""
 
     IDENTITY = "identity-based policy"
@@ -44,12 +44,12 @@ class Kind(Enum):
     TRUST = "trust policy"
 
 
-GRAMMARS: Final[Mapping[Kind, PolicyGrammar]] = {
-    Kind.IDENTITY: PolicyGrammar(6_144, principal=False, resource=True, unique_sids=True),
-    Kind.SESSION: PolicyGrammar(2_048, principal=False, resource=True, unique_sids=True),
-    Kind.REPOSITORY: PolicyGrammar(10_240, principal=True, resource=False, services=frozenset({"ecr"})),
-    Kind.REGISTRY: PolicyGrammar(10_240, principal=True, resource=True, services=frozenset({"ecr"})),
-    Kind.TRUST: PolicyGrammar(2_048, principal=True, resource=False, services=frozenset({"sts"})),
+GRAMMARS: Final[Mapping[PolicyKind, PolicyGrammar]] = {
+    PolicyKind.IDENTITY: PolicyGrammar(6_144, principal=False, resource=True, unique_sids=True),
+    PolicyKind.SESSION: PolicyGrammar(2_048, principal=False, resource=True, unique_sids=True),
+    PolicyKind.REPOSITORY: PolicyGrammar(10_240, principal=True, resource=False, services=frozenset({"ecr"})),
+    PolicyKind.REGISTRY: PolicyGrammar(10_240, principal=True, resource=True, services=frozenset({"ecr"})),
+    PolicyKind.TRUST: PolicyGrammar(2_048, principal=True, resource=False, services=frozenset({"sts"})),
 }
 """Lengths: quotas of IAM and STS, and of ECR (`PolicyText`: 10,240 characters)."""
 
@@ -58,7 +58,7 @@ GRAMMARS: Final[Mapping[Kind, PolicyGrammar]] = {
 class Policy:
     """A policy, ready for evaluation. `name` identifies it in explanations."""
 
-    kind: Kind
+    kind: PolicyKind
     name: str
     text: str
     statements: tuple[Statement, ...]
@@ -84,7 +84,7 @@ class Policy:
 
 
 @lru_cache(maxsize=1024)
-def parse_policy(text: str, kind: Kind, name: str = "") -> Policy:
+def parse_policy(text: str, kind: PolicyKind, name: str = "") -> Policy:
     """Parse a policy; results are cached. Does not check the length, see `accept_policy`. Raises BadPolicy."""
     grammar = GRAMMARS[kind]
     document = decode(text)
@@ -106,7 +106,7 @@ def parse_policy(text: str, kind: Kind, name: str = "") -> Policy:
     return Policy(kind, name, text, statements, tags)
 
 
-def accept_policy(text: str, kind: Kind, name: str = "") -> Policy:
+def accept_policy(text: str, kind: PolicyKind, name: str = "") -> Policy:
     """Parse a new policy and check its length. Raises BadPolicy."""
     if len(text) > GRAMMARS[kind].length:
         raise BadPolicy(f"the {kind.value} is longer than {GRAMMARS[kind].length} characters")

@@ -14,7 +14,7 @@ from enum import Enum
 from functools import lru_cache
 from typing import Final
 
-from moorage.domain.identity.policies.document import Kind, Policy
+from moorage.domain.identity.policies.document import Policy, PolicyKind
 from moorage.domain.identity.policies.request import PolicyRequest
 from moorage.domain.identity.policies.statements import Effect, Statement
 
@@ -79,11 +79,11 @@ class PolicySet:
 
 
 _DENIES: Final = {
-    Kind.IDENTITY: Reason.IDENTITY_DENY,
-    Kind.SESSION: Reason.SESSION_DENY,
-    Kind.REPOSITORY: Reason.RESOURCE_DENY,
-    Kind.REGISTRY: Reason.RESOURCE_DENY,
-    Kind.TRUST: Reason.RESOURCE_DENY,
+    PolicyKind.IDENTITY: Reason.IDENTITY_DENY,
+    PolicyKind.SESSION: Reason.SESSION_DENY,
+    PolicyKind.REPOSITORY: Reason.RESOURCE_DENY,
+    PolicyKind.REGISTRY: Reason.RESOURCE_DENY,
+    PolicyKind.TRUST: Reason.RESOURCE_DENY,
 }
 
 _ALLOWED_AS_ROOT: Final = Decision(Reason.ALLOWED)

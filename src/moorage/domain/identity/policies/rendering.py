@@ -16,16 +16,16 @@ from moorage.domain.identity.policies.statements import MEMBERS
 
 def render(text: str) -> str:
     """The text of an accepted policy, in ECR's order and format."""
-    given = decode(text)
-    document: dict[str, Any] = {"Version": given.get("Version", VERSIONS[-1])}
-    if "Id" in given:
-        document["Id"] = given["Id"]
-    document["Statement"] = [_statement(statement) for statement in statements_of(given)]
+    sent = decode(text)
+    document: dict[str, Any] = {"Version": sent.get("Version", VERSIONS[-1])}
+    if "Id" in sent:
+        document["Id"] = sent["Id"]
+    document["Statement"] = [_statement(statement) for statement in statements_of(sent)]
     return _formatted(document, 0)
 
 
-def _statement(given: dict[str, Any]) -> dict[str, Any]:
-    members: dict[str, Any] = {member: given[member] for member in MEMBERS if member in given}
+def _statement(sent: dict[str, Any]) -> dict[str, Any]:
+    members: dict[str, Any] = {member: sent[member] for member in MEMBERS if member in sent}
     for member in ("Principal", "NotPrincipal"):
         if isinstance(members.get(member), dict):
             members[member] = {kind: _principals(names) for kind, names in members[member].items()}
