@@ -2,7 +2,7 @@
 
     .venv/bin/python tools/write_coverage.py
 
-The service model lists all operations. `ecr/endpoint.py` lists the supported ones and their handlers.
+The service model lists all operations. `ECR_OPERATIONS` in `app.py` lists the supported ones and their handlers.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from moorage import app
 from moorage.aws import service_model
-from moorage.ecr import endpoint
 
 ROOT = Path(__file__).parent.parent
 TARGET = ROOT / "docs" / "coverage.md"
@@ -38,11 +38,11 @@ message names the operation.
 def coverage_text() -> str:
     """The whole page, with the operations of the service model in alphabetical order."""
     lines = [_line(name) for name in sorted(service_model.OPERATIONS)]
-    return HEAD.format(built=len(endpoint.OPERATIONS), all=len(lines)) + "".join(lines)
+    return HEAD.format(built=len(app.ECR_OPERATIONS), all=len(lines)) + "".join(lines)
 
 
 def _line(name: str) -> str:
-    handler = endpoint.OPERATIONS.get(name)
+    handler = app.ECR_OPERATIONS.get(name)
     if handler is None:
         return f"| [{name}]({REFERENCE.format(name)}) | not yet | |\n"
     module = handler.__module__.removeprefix("moorage.").replace(".", "/")
@@ -51,7 +51,7 @@ def _line(name: str) -> str:
 
 def readme_text() -> str:
     """The README with the number of built operations. Raises ValueError when it does not name it exactly once."""
-    number = f"{len(endpoint.OPERATIONS)} of the {len(service_model.OPERATIONS)} operations of ECR"
+    number = f"{len(app.ECR_OPERATIONS)} of the {len(service_model.OPERATIONS)} operations of ECR"
     text, found = re.subn(r"\d+ of the \d+ operations of ECR", number, README.read_text("utf-8"))
     if found != 1:
         raise ValueError("README.md names the number of built operations once")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from moorage import failpoints, stores
 from moorage.adapters.audit_file import AuditFile
@@ -44,7 +44,16 @@ from moorage.core.vault import Vault
 from moorage.domain.errors import Unavailable
 from moorage.domain.ports import BlobStore, Listing
 from moorage.domain.units import DAY, HOUR, SECOND
+from moorage.ecr import lifecycle as ecr_lifecycle
+from moorage.ecr import replication as ecr_replication
+from moorage.ecr.call import Handler
 from moorage.ecr.endpoint import EcrEndpoint
+from moorage.ecr.registry import images as ecr_images
+from moorage.ecr.registry import layers as ecr_layers
+from moorage.ecr.registry import policies as ecr_policies
+from moorage.ecr.registry import repositories as ecr_repositories
+from moorage.ecr.registry import settings as ecr_settings
+from moorage.ecr.registry import templates as ecr_templates
 from moorage.ecr.registry.downloads import DownloadEndpoint
 from moorage.http.application import Application, Endpoint, Lifespan, RequestMeter, ServerContext
 from moorage.http.draining import Drain
@@ -63,6 +72,18 @@ if TYPE_CHECKING:
 
 ACCOUNT = "000000000000"
 """The account that the first start makes."""
+
+ECR_OPERATIONS: Final[Mapping[str, Handler]] = {
+    **ecr_repositories.OPERATIONS,
+    **ecr_layers.OPERATIONS,
+    **ecr_images.OPERATIONS,
+    **ecr_lifecycle.OPERATIONS,
+    **ecr_settings.OPERATIONS,
+    **ecr_replication.OPERATIONS,
+    **ecr_templates.OPERATIONS,
+    **ecr_policies.OPERATIONS,
+}
+"""The operations of ECR that are built, by topic."""
 
 
 def prepare(settings: Settings, folder: DataFolder) -> None:
@@ -159,7 +180,7 @@ def application(
 def endpoints(services: Services, log: Log) -> dict[str, Endpoint]:
     """The HTTP endpoints by the path that each is under."""
     return {
-        "/": EcrEndpoint(services, log),
+        "/": EcrEndpoint(services, ECR_OPERATIONS, log),
         "/v2/": RegistryEndpoint(services, log),
         "/layers/": DownloadEndpoint(services, log),
     }

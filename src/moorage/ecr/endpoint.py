@@ -23,29 +23,15 @@ from moorage.domain.identity.actions import PermissionTarget
 from moorage.domain.identity.callers import Caller
 from moorage.domain.identity.policies.request import RequestContext
 from moorage.domain.names import Registry, parse_repository_arn
-from moorage.ecr import lifecycle, replication
 from moorage.ecr.call import Call, Handler
 from moorage.ecr.identity import sts
 from moorage.ecr.identity.authentication import authenticated_body
-from moorage.ecr.registry import images, layers, policies, repositories, settings, templates
 from moorage.http.application import Endpoint
 from moorage.http.bodies import BodyBudget
 from moorage.http.messages import RETRY_SECONDS, CallDetails, Request, Response
 from moorage.http.request_context import request_context_of
 from moorage.metadata.database import Transaction
 from moorage.telemetry import Log
-
-OPERATIONS: Final[Mapping[str, Handler]] = {
-    **repositories.OPERATIONS,
-    **layers.OPERATIONS,
-    **images.OPERATIONS,
-    **lifecycle.OPERATIONS,
-    **settings.OPERATIONS,
-    **replication.OPERATIONS,
-    **templates.OPERATIONS,
-    **policies.OPERATIONS,
-}
-"""The operations that are built; the service model knows all."""
 
 # Bytes of a request body. A part of 20 MiB is 28 MiB of base64; a manifest of 4 MiB may be all escapes in JSON.
 _BODY_LIMIT: Final = 1 << 20
@@ -58,11 +44,15 @@ _FORM: Final = "application/x-www-form-urlencoded"
 
 
 class EcrEndpoint(Endpoint):
-    """The endpoint of the AWS clients: ECR, and the few operations of STS that they call first."""
+    """The endpoint of the AWS clients: ECR, and the few operations of STS that they call first.
 
-    def __init__(self, services: Services, log: Log) -> None:
+    `handlers` has the operations that are built; the service model has all.
+    """
+
+    def __init__(self, services: Services, handlers: Mapping[str, Handler], log: Log) -> None:
         super().__init__(log)
         self._services = services
+        self._handlers = handlers
         self._sts = sts.StsEndpoint(services)
         self._budget = BodyBudget()
 
@@ -100,7 +90,7 @@ class EcrEndpoint(Endpoint):
         limit = _BODY_LIMITS.get(operation.name, _BODY_LIMIT)
         async with self._budget.reserve(request.body, limit):
             body, credentials = await authenticated_body(self._services, request, details, signed, limit)
-            handler = OPERATIONS.get(operation.name)
+            handler = self._handlers.get(operation.name)
             if handler is None:
                 raise UnsupportedOperation(operation=operation.name)
             details.parameters = members = codec.decode(operation, body)

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from moorage.app import ECR_OPERATIONS
 from moorage.aws.service_model import OPERATIONS, SHAPES
 from moorage.domain.identity import actions
 from moorage.domain.identity.actions import PermissionTarget
-from moorage.ecr import endpoint
 from tests.api.ecr.conftest import Person
 from tests.api.ecr.test_users import request_for
 from tests.api.ecr.wire import ACCOUNT, TARGET_PREFIX, Answer, Wire
@@ -24,7 +24,7 @@ REGION = "eu-north-1"
 
 OTHER = "333333333333"
 REPOSITORY = "tests/of-the-matrix"
-BUILT = sorted(endpoint.OPERATIONS)
+BUILT = sorted(ECR_OPERATIONS)
 
 
 class Keys(NamedTuple):

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
+from moorage.app import ECR_OPERATIONS
 from moorage.aws.service_model import OPERATIONS
-from moorage.ecr import endpoint
 from tests.api.ecr.wire import ACCOUNT, Wire, refusal
 from tests.support.server import Server
 from tests.unit.aws.samples import sample
 
-UNBUILT = sorted(OPERATIONS.keys() - endpoint.OPERATIONS.keys())
+UNBUILT = sorted(OPERATIONS.keys() - ECR_OPERATIONS.keys())
 
 
 def test_a_registry_is_its_account_and_has_no_replication(ecr: Any) -> None:
@@ -65,7 +65,7 @@ def test_1_to_10_registries_are_named(careless: Any, accounts: list[str], constr
 
 def test_the_server_has_an_answer_for_every_operation_of_the_model() -> None:
     assert len(OPERATIONS) == 62
-    assert endpoint.OPERATIONS.keys() <= OPERATIONS.keys()
+    assert ECR_OPERATIONS.keys() <= OPERATIONS.keys()
 
 
 @pytest.mark.parametrize("operation", UNBUILT)

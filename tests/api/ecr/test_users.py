@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from moorage.app import ECR_OPERATIONS
 from moorage.aws.service_model import OPERATIONS
 from moorage.domain.identity.managed_policies import MANAGED_POLICIES
-from moorage.ecr import endpoint
 from tests.api.ecr.conftest import Person
 from tests.api.ecr.pushing import push
 from tests.api.ecr.wire import ACCOUNT, Wire, refusal
@@ -18,7 +18,7 @@ from tests.support.images import digest, image
 from tests.unit.aws.samples import sample
 
 OTHER = "123456789012"
-BUILT = sorted(endpoint.OPERATIONS)
+BUILT = sorted(ECR_OPERATIONS)
 
 
 def denied(person: Person | None, action: str, resource: str, kind: str = "identity") -> tuple[int, str, str]:
