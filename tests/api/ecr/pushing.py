@@ -1,4 +1,4 @@
-"""Layers and images through the API, as the clients that use nothing else push them."""
+"""Layers and images that are pushed through the ECR API only."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.api.ecr.wire import Refusal, refusal
 from tests.support.images import Blob, Image, digest, image, layer
 
 MINIMUM = 5_242_880
-"""Bytes that every part but the last must have."""
+"""The smallest size of a part, except the last one."""
 
 
 def begin(ecr: Any, repository: str) -> str:
@@ -19,7 +19,7 @@ def begin(ecr: Any, repository: str) -> str:
 
 
 def send_part(ecr: Any, repository: str, upload: str, first: int, part: bytes) -> Any:
-    """The answer to UploadLayerPart for bytes from `first` on."""
+    """The response to UploadLayerPart for bytes from `first` on."""
     return ecr.upload_layer_part(
         repositoryName=repository,
         uploadId=upload,
@@ -30,7 +30,7 @@ def send_part(ecr: Any, repository: str, upload: str, first: int, part: bytes) -
 
 
 def complete(ecr: Any, repository: str, upload: str, *digests: str) -> Any:
-    """The answer to CompleteLayerUpload."""
+    """The response to CompleteLayerUpload."""
     return ecr.complete_layer_upload(repositoryName=repository, uploadId=upload, layerDigests=list(digests))
 
 
@@ -42,40 +42,40 @@ def upload_layer(ecr: Any, repository: str, content: bytes) -> str:
 
 
 def upload_blobs(ecr: Any, repository: str, blobs: Sequence[Blob]) -> None:
-    """Upload those of an image's blobs that the repository does not have."""
-    wanted = {blob.digest: blob for blob in blobs}
-    if not wanted:
+    """Upload an image's blobs, except those that the repository has."""
+    missing = {blob.digest: blob for blob in blobs}
+    if not missing:
         return
-    known = ecr.batch_check_layer_availability(repositoryName=repository, layerDigests=list(wanted))["layers"]
+    known = ecr.batch_check_layer_availability(repositoryName=repository, layerDigests=list(missing))["layers"]
     for found in known:
         if found["layerAvailability"] != "AVAILABLE":
-            upload_layer(ecr, repository, wanted[found["layerDigest"]].content)
+            upload_layer(ecr, repository, missing[found["layerDigest"]].content)
 
 
-def put(ecr: Any, repository: str, one: Image, tag: str | None = None, **more: str) -> Any:
-    """The image in PutImage's answer; its blobs must be there."""
+def put(ecr: Any, repository: str, pushed: Image, tag: str | None = None, **more: str) -> Any:
+    """The image in PutImage's response. The repository must have the image's blobs."""
     named = {} if tag is None else {"imageTag": tag}
-    answer = ecr.put_image(repositoryName=repository, imageManifest=one.manifest.content.decode(), **named, **more)
+    answer = ecr.put_image(repositoryName=repository, imageManifest=pushed.manifest.content.decode(), **named, **more)
     return answer["image"]
 
 
-def push(ecr: Any, repository: str, one: Image, *tags: str) -> Image:
-    """Upload an image with its blobs under each of the tags, or under none; returns the image."""
-    upload_blobs(ecr, repository, one.blobs)
+def push(ecr: Any, repository: str, pushed: Image, *tags: str) -> Image:
+    """Upload an image and its blobs, and put it under each tag, or without a tag. Returns the image."""
+    upload_blobs(ecr, repository, pushed.blobs)
     for tag in tags or (None,):
-        put(ecr, repository, one, tag)
-    return one
+        put(ecr, repository, pushed, tag)
+    return pushed
 
 
 def variants(seed: int = 0) -> Iterator[Image]:
-    """Images without end that have the same blobs."""
+    """An endless supply of images that share their blobs."""
     layers = [layer(seed=seed)]
     for number in itertools.count(1):
         yield image(layers, extra={"annotations": {"variant": str(number)}})
 
 
 def put_refused(ecr: Any, repository: str, manifest: Image | str, tag: str | None = None, **more: str) -> Refusal:
-    """The refusal of PutImage for an image, or for the text of a manifest."""
+    """The refusal of PutImage for an image or the text of a manifest."""
     text = manifest if isinstance(manifest, str) else manifest.manifest.content.decode()
     named = {} if tag is None else {"imageTag": tag}
     return refusal(ecr.put_image, repositoryName=repository, imageManifest=text, **named, **more)

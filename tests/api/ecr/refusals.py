@@ -6,19 +6,19 @@ from tests.api.ecr.wire import ACCOUNT, Refusal
 
 
 def invalid(parameter: str, constraint: str) -> Refusal:
-    """A member of a request that breaks a rule."""
+    """The refusal of a member that breaks a rule."""
     message = f"Invalid parameter at '{parameter}' failed to satisfy constraint: '{constraint}'"
     return Refusal(400, "InvalidParameterException", message)
 
 
 def no_repository(name: str) -> Refusal:
-    """A repository that the registry does not have."""
+    """The refusal for a repository that the registry does not have."""
     message = f"The repository with name '{name}' does not exist in the registry with id '{ACCOUNT}'"
     return Refusal(400, "RepositoryNotFoundException", message)
 
 
 def no_upload(upload: str, repository: str) -> Refusal:
-    """An upload that the repository does not have, or that is somebody else's."""
+    """The refusal for an upload that does not exist in the repository or belongs to another user."""
     message = (
         f"Upload with id '{upload}' could not be found for the repository with name '{repository}' "
         f"in the registry with id '{ACCOUNT}'"
@@ -27,6 +27,6 @@ def no_upload(upload: str, repository: str) -> Refusal:
 
 
 def unrecognized() -> Refusal:
-    """A key or a session token that proves nothing."""
+    """The refusal for an unknown access key or session token."""
     message = "The security token included in the request is invalid."
     return Refusal(400, "UnrecognizedClientException", message)

@@ -38,7 +38,7 @@ def test_a_setting_that_was_never_put_has_its_default(clients: Callable[..., Any
         ("BASIC_SCAN_TYPE_VERSION", ["AWS_NATIVE"]),
     ],
 )
-def test_a_setting_is_what_was_put_last(clients: Callable[..., Any], name: str, values: list[str]) -> None:
+def test_a_setting_has_the_value_that_was_put_last(clients: Callable[..., Any], name: str, values: list[str]) -> None:
     ecr = clients(region="eu-south-1")
 
     for value in values:
@@ -56,7 +56,7 @@ def test_each_region_has_its_own_settings(clients: Callable[..., Any]) -> None:
 
 
 @pytest.mark.parametrize("name", ["blob_mounting", "BLOB_MOUNTS", "'; --"])
-def test_a_name_that_ecr_does_not_have_is_refused(ecr: Any, name: str) -> None:
+def test_an_unknown_setting_is_rejected(ecr: Any, name: str) -> None:
     expected = refused("name", "BASIC_SCAN_TYPE_VERSION, BLOB_MOUNTING, REGISTRY_POLICY_SCOPE")
 
     assert refusal(ecr.get_account_setting, name=name) == expected
@@ -71,7 +71,7 @@ def test_a_name_that_ecr_does_not_have_is_refused(ecr: Any, name: str) -> None:
         ("BASIC_SCAN_TYPE_VERSION", "CLAIR", "AWS_NATIVE"),
     ],
 )
-def test_a_value_that_a_setting_cannot_have_changes_nothing(
+def test_an_invalid_value_is_rejected_and_changes_nothing(
     clients: Callable[..., Any], name: str, value: str, values: str
 ) -> None:
     ecr = clients(region="eu-central-2")
@@ -80,10 +80,10 @@ def test_a_value_that_a_setting_cannot_have_changes_nothing(
     assert setting(ecr, name) == (name, DEFAULTS[name])
 
 
-def test_a_registry_without_blob_mounting_has_every_blob_sent(
+def test_a_registry_without_blob_mounting_makes_clients_send_every_blob(
     ecr: Any, http: Docker, new_repository: Callable[[], str]
 ) -> None:
-    """What was mounted before stays (user guide, "Blob mounting"); a refused mount begins an upload."""
+    """Blobs mounted before stay (user guide, "Blob mounting"). A refused mount starts an upload."""
     source, target, later = (new_repository() for _ in range(3))
     blob = layer()
     http.push_blob(source, blob)

@@ -1,4 +1,4 @@
-"""An upload goes on after a restart and in another worker process, and requests at the same time do not mix."""
+"""Uploads and pages continue after a restart or in another worker process; concurrent requests do not interfere."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from tests.support.images import digest, image
 from tests.support.server import Server
 
 
-def call_anew(server: Server, work: Callable[[Any], Any]) -> Any:
-    """Do something on a connection of its own, so that any of the workers may get it."""
+def call_on_new_connection(server: Server, work: Callable[[Any], Any]) -> Any:
+    """Run `work` with a client on a new connection, so that any worker process may serve it."""
     client = client_of(server)
     try:
         return work(client)
@@ -24,12 +24,12 @@ def call_anew(server: Server, work: Callable[[Any], Any]) -> Any:
         client.close()
 
 
-def test_an_upload_goes_on_after_a_restart(fresh_server: StartServer) -> None:
+def test_an_upload_continues_after_a_restart(fresh_server: StartServer) -> None:
     server = fresh_server()
     first, second = b"1" * MINIMUM, b"2" * 100
     ecr = client_of(server)
     ecr.create_repository(repositoryName="kept")
-    one = push(ecr, "kept", image(), "v1")
+    pushed = push(ecr, "kept", image(), "v1")
     upload = begin(ecr, "kept")
     send_part(ecr, "kept", upload, 0, first)
 
@@ -38,43 +38,47 @@ def test_an_upload_goes_on_after_a_restart(fresh_server: StartServer) -> None:
     send_part(ecr, "kept", upload, MINIMUM, second)
     assert complete(ecr, "kept", upload, digest(first + second))["layerDigest"] == digest(first + second)
     found = ecr.batch_get_image(repositoryName="kept", imageIds=[{"imageTag": "v1"}])["images"]
-    assert [row["imageId"]["imageDigest"] for row in found] == [one.manifest.digest]
+    assert [row["imageId"]["imageDigest"] for row in found] == [pushed.manifest.digest]
 
 
-def test_an_upload_goes_on_in_another_worker(fresh_server: StartServer) -> None:
-    """Parts, the digest over them, and completion: no step needs to meet the process that did the one before."""
+def test_an_upload_continues_in_another_worker_process(fresh_server: StartServer) -> None:
+    """Each part, the digest and the completion may be handled by a different process."""
     server = fresh_server(extra_args=["--workers", "2"])
-    call_anew(server, lambda ecr: ecr.create_repository(repositoryName="shared"))
-    upload = call_anew(server, lambda ecr: begin(ecr, "shared"))
+    call_on_new_connection(server, lambda ecr: ecr.create_repository(repositoryName="shared"))
+    upload = call_on_new_connection(server, lambda ecr: begin(ecr, "shared"))
     parts = [bytes([number]) * MINIMUM for number in range(3)]
     name = digest(b"".join(parts))
 
     def send(number: int) -> Any:
-        return call_anew(server, lambda ecr: send_part(ecr, "shared", upload, number * MINIMUM, parts[number]))
+        return call_on_new_connection(
+            server, lambda ecr: send_part(ecr, "shared", upload, number * MINIMUM, parts[number])
+        )
 
     for number in range(3):
         send(number)
-    completed = call_anew(server, lambda ecr: complete(ecr, "shared", upload, name))
+    completed = call_on_new_connection(server, lambda ecr: complete(ecr, "shared", upload, name))
 
     assert completed["layerDigest"] == name
-    found = [asked_of_some_worker(server, name) for _ in range(24)]
+    found = [availability_by_worker(server, name) for _ in range(24)]
     assert {availability for _, availability in found} == {"AVAILABLE"}
     assert len({worker for worker, _ in found}) == 2
 
 
-def asked_of_some_worker(server: Server, layer: str) -> tuple[str, str]:
-    """What request ids of the worker that answers have in common, and the availability of the layer."""
+def availability_by_worker(server: Server, layer: str) -> tuple[str, str]:
+    """The part of the request id that identifies the worker process, and the availability of the layer."""
     wire = Wire(server)
     answer = wire.call("BatchCheckLayerAvailability", {"repositoryName": "shared", "layerDigests": [layer]})
     wire.close()
     return answer.headers["x-amzn-RequestId"][:23], answer.json()["layers"][0]["layerAvailability"]
 
 
-def test_a_page_goes_on_in_another_worker(server: Server, ecr: Any, repository: str) -> None:
+def test_a_list_continues_in_another_worker_process(server: Server, ecr: Any, repository: str) -> None:
     push(ecr, repository, image(), *(f"t{number:02}" for number in range(10)))
 
     def page(**token: str) -> Any:
-        return call_anew(server, lambda client: client.list_images(repositoryName=repository, maxResults=1, **token))
+        return call_on_new_connection(
+            server, lambda client: client.list_images(repositoryName=repository, maxResults=1, **token)
+        )
 
     pages = [page()]
     while "nextToken" in pages[-1]:
@@ -85,7 +89,7 @@ def test_a_page_goes_on_in_another_worker(server: Server, ecr: Any, repository: 
 
 
 def outcomes(count: int, work: Callable[[int], Any]) -> list[str]:
-    """The error codes, or `ok`, of pieces of work that are done at the same time."""
+    """The error code, or `ok`, of each of several concurrent calls."""
 
     def outcome(number: int) -> str:
         try:
@@ -98,7 +102,7 @@ def outcomes(count: int, work: Callable[[int], Any]) -> list[str]:
         return sorted(pool.map(outcome, range(count)))
 
 
-def test_of_equal_parts_at_the_same_time_one_is_stored(server: Server, repository: str) -> None:
+def test_one_of_several_equal_concurrent_parts_is_stored(server: Server, repository: str) -> None:
     ecr = client_of(server)
     upload = begin(ecr, repository)
     parts = [bytes([number]) * 2_000_000 for number in range(8)]
@@ -109,7 +113,7 @@ def test_of_equal_parts_at_the_same_time_one_is_stored(server: Server, repositor
     complete(ecr, repository, upload, *(digest(part) for part in parts))
 
 
-def test_the_same_layer_uploaded_at_the_same_time_is_there_once(server: Server, repository: str) -> None:
+def test_concurrent_uploads_of_one_layer_store_it_once(server: Server, repository: str) -> None:
     ecr = client_of(server)
     content = b"the same" * 100_000
     uploads = [begin(ecr, repository) for _ in range(8)]
@@ -124,7 +128,7 @@ def test_the_same_layer_uploaded_at_the_same_time_is_there_once(server: Server, 
     assert [(layer["layerAvailability"], layer["layerSize"]) for layer in layers] == [("AVAILABLE", len(content))]
 
 
-def test_one_upload_is_completed_once(server: Server, repository: str) -> None:
+def test_concurrent_completions_complete_an_upload_once(server: Server, repository: str) -> None:
     ecr = client_of(server)
     upload = begin(ecr, repository)
     send_part(ecr, repository, upload, 0, b"once")
@@ -135,10 +139,10 @@ def test_one_upload_is_completed_once(server: Server, repository: str) -> None:
     assert set(found) <= {"ok", "UploadNotFoundException", "LayerAlreadyExistsException"}
 
 
-def test_of_images_for_one_immutable_tag_one_gets_it(server: Server, repository: str) -> None:
+def test_one_of_several_images_gets_an_immutable_tag(server: Server, repository: str) -> None:
     ecr = client_of(server)
     ecr.put_image_tag_mutability(repositoryName=repository, imageTagMutability="IMMUTABLE")
-    images = [one for one, _ in zip(variants(), range(8), strict=False)]
+    images = [each for each, _ in zip(variants(), range(8), strict=False)]
     upload_blobs(ecr, repository, images[0].blobs)
 
     found = outcomes(8, lambda number: put(ecr, repository, images[number], "latest"))
@@ -147,9 +151,9 @@ def test_of_images_for_one_immutable_tag_one_gets_it(server: Server, repository:
     assert len(ecr.list_images(repositoryName=repository)["imageIds"]) == 1
 
 
-def test_of_images_for_one_mutable_tag_all_are_stored(server: Server, repository: str) -> None:
+def test_all_images_pushed_to_a_mutable_tag_are_stored(server: Server, repository: str) -> None:
     ecr = client_of(server)
-    images = [one for one, _ in zip(variants(), range(8), strict=False)]
+    images = [each for each, _ in zip(variants(), range(8), strict=False)]
     upload_blobs(ecr, repository, images[0].blobs)
 
     assert outcomes(8, lambda number: put(ecr, repository, images[number], "latest")) == ["ok"] * 8
@@ -159,7 +163,7 @@ def test_of_images_for_one_mutable_tag_all_are_stored(server: Server, repository
     assert sum("imageTag" in row for row in rows) == 1
 
 
-def test_of_repositories_with_one_name_one_is_made(server: Server) -> None:
+def test_concurrent_creations_of_a_name_create_one_repository(server: Server) -> None:
     ecr = client_of(server)
 
     found = outcomes(8, lambda _: ecr.create_repository(repositoryName="tests/made-once"))

@@ -30,7 +30,7 @@ ROLE = f"arn:aws:iam::{ACCOUNT}:role/templates"
 
 @pytest.fixture
 def ecr(clients: Callable[..., Any]) -> Any:
-    """A registry of its own, in a region that no other test has."""
+    """The client of a Region that no other test uses."""
     return clients(region=f"test-region-{next(_numbers)}")
 
 
@@ -60,7 +60,7 @@ def missing(prefix: str) -> Refusal:
     return Refusal(400, "TemplateNotFoundException", message)
 
 
-def test_a_template_has_what_was_given_and_defaults(ecr: Any) -> None:
+def test_a_template_has_the_given_values_and_defaults(ecr: Any) -> None:
     answer = ecr.create_repository_creation_template(prefix="team/apps", appliedFor=["REPLICATION", "CREATE_ON_PUSH"])
 
     template = answer["repositoryCreationTemplate"]
@@ -77,7 +77,7 @@ def test_a_template_has_what_was_given_and_defaults(ecr: Any) -> None:
 
 
 def test_a_template_is_created_read_updated_and_deleted(ecr: Any) -> None:
-    """As Terraform does it: every member at first, then each of them changed, and a read after each step."""
+    """As Terraform does it: all members first, then a change of each, and a read after each step."""
     whole = {
         "description": "Applications",
         "encryptionConfiguration": {"encryptionType": "KMS"},
@@ -106,7 +106,7 @@ def test_a_template_is_created_read_updated_and_deleted(ecr: Any) -> None:
     assert refusal(ecr.delete_repository_creation_template, prefix="team") == missing("team")
 
 
-def test_texts_are_taken_away_by_empty_ones(ecr: Any) -> None:
+def test_an_empty_text_removes_a_text(ecr: Any) -> None:
     create(ecr, "team", lifecyclePolicy=LIFECYCLE, repositoryPolicy=json.dumps(POLICY), customRoleArn=ROLE)
 
     answer = ecr.update_repository_creation_template(
@@ -116,12 +116,12 @@ def test_texts_are_taken_away_by_empty_ones(ecr: Any) -> None:
     assert {"lifecyclePolicy", "repositoryPolicy", "customRoleArn"}.isdisjoint(answer["repositoryCreationTemplate"])
 
 
-def test_a_lifecycle_policy_comes_back_verbatim(ecr: Any) -> None:
+def test_a_lifecycle_policy_is_returned_verbatim(ecr: Any) -> None:
     assert create(ecr, "team", lifecyclePolicy=LIFECYCLE)["lifecyclePolicy"] == LIFECYCLE
 
 
-def test_a_repository_policy_comes_back_in_the_form_of_those_that_are_set(ecr: Any) -> None:
-    """API reference, CreateRepositoryCreationTemplate: the example's answer has it so."""
+def test_a_repository_policy_is_returned_in_the_form_of_set_repository_policy(ecr: Any) -> None:
+    """The API reference, CreateRepositoryCreationTemplate, shows this form in its example."""
     ecr.create_repository(repositoryName="team/app")
     text = json.dumps(POLICY)
 
@@ -132,7 +132,7 @@ def test_a_repository_policy_comes_back_in_the_form_of_those_that_are_set(ecr: A
     assert ecr.describe_repository_creation_templates()["repositoryCreationTemplates"] == [created]
 
 
-def test_a_slash_at_the_end_makes_no_other_prefix(ecr: Any) -> None:
+def test_a_slash_at_the_end_does_not_change_the_prefix(ecr: Any) -> None:
     assert create(ecr, "team/apps/")["prefix"] == "team/apps/"
 
     template = "The repository creation template with prefix 'team/apps'"
@@ -143,10 +143,10 @@ def test_a_slash_at_the_end_makes_no_other_prefix(ecr: Any) -> None:
     assert prefixes(ecr) == []
 
 
-def test_a_prefix_shows_its_template_or_what_is_below_it(ecr: Any) -> None:
-    """API reference, DescribeRepositoryCreationTemplates: asked for `eng`, the example shows `eng/test`.
+def test_describing_a_prefix_returns_its_template_or_those_below(ecr: Any) -> None:
+    """The API reference, DescribeRepositoryCreationTemplates, requests `eng` and shows `eng/test`.
 
-    Terraform asks for one prefix and takes a second answer for an error.
+    Terraform requests one prefix and treats a second template in the response as an error.
     """
     for prefix in ("eng/test", "eng/tools", "english", "ops", "ops/test", "ROOT"):
         create(ecr, prefix)
@@ -158,7 +158,7 @@ def test_a_prefix_shows_its_template_or_what_is_below_it(ecr: Any) -> None:
     assert prefixes(ecr, "nothing") == []
 
 
-def test_templates_come_in_pages(ecr: Any) -> None:
+def test_templates_are_returned_in_pages(ecr: Any) -> None:
     names = [f"team-{number}" for number in range(5)]
     for name in names:
         create(ecr, name)
@@ -174,7 +174,7 @@ def test_templates_come_in_pages(ecr: Any) -> None:
 
 
 @pytest.mark.parametrize("prefix", ["Team", "/team", "team//app", "team/ROOT", "", "ROOT/", "a" * 257])
-def test_a_prefix_is_the_beginning_of_a_name_or_root(ecr: Any, prefix: str) -> None:
+def test_a_prefix_is_the_beginning_of_a_repository_name_or_root(ecr: Any, prefix: str) -> None:
     refused = create_refused(ecr, prefix)
 
     assert (refused.code, "'prefix'" in refused.message) == ("InvalidParameterException", True)
@@ -215,7 +215,7 @@ def test_a_prefix_is_the_beginning_of_a_name_or_root(ecr: Any, prefix: str) -> N
         ({"description": "d" * 257}, "InvalidParameterException", "description"),
     ],
 )
-def test_what_no_repository_could_have_is_refused_at_once(
+def test_a_template_that_no_repository_could_have_is_rejected(
     ecr: Any, members: dict[str, Any], code: str, text: str
 ) -> None:
     refused = create_refused(ecr, **members)
@@ -229,11 +229,11 @@ def test_what_no_repository_could_have_is_refused_at_once(
     assert ecr.describe_repository_creation_templates()["repositoryCreationTemplates"] == [kept]
 
 
-def test_only_what_exists_is_updated(ecr: Any) -> None:
+def test_only_an_existing_template_is_updated(ecr: Any) -> None:
     assert refusal(ecr.update_repository_creation_template, prefix="team") == missing("team")
 
 
-def test_a_registry_has_50_templates_at_most(ecr: Any) -> None:
+def test_a_registry_has_at_most_50_templates(ecr: Any) -> None:
     for number in range(50):
         create(ecr, f"team-{number:02}")
 

@@ -1,4 +1,4 @@
-"""BatchDeleteImage: what goes, what stays, and what is told of it."""
+"""BatchDeleteImage: what is deleted, what stays, and what the response lists."""
 
 from __future__ import annotations
 
@@ -15,50 +15,50 @@ NOT_FOUND = "Requested image not found"
 
 def delete(ecr: Any, repository: str, *image_ids: dict[str, str]) -> tuple[list[tuple[str, str | None]], Any]:
     answer = ecr.batch_delete_image(repositoryName=repository, imageIds=list(image_ids))
-    removed = [(one["imageDigest"], one.get("imageTag")) for one in answer["imageIds"]]
+    removed = [(row["imageDigest"], row.get("imageTag")) for row in answer["imageIds"]]
     return removed, answer["failures"]
 
 
-def left(ecr: Any, repository: str) -> list[tuple[str, str | None]]:
+def remaining(ecr: Any, repository: str) -> list[tuple[str, str | None]]:
     rows = ecr.list_images(repositoryName=repository)["imageIds"]
     return [(row["imageDigest"], row.get("imageTag")) for row in rows]
 
 
 @pytest.fixture
-def one(ecr: Any, repository: str) -> str:
+def tagged(ecr: Any, repository: str) -> str:
     """The digest of an image with the tags a and b."""
     return push(ecr, repository, image(), "a", "b").manifest.digest
 
 
 @pytest.fixture
 def family(ecr: Any, repository: str) -> tuple[Image, Image, Image]:
-    """An index tagged `list`, and its two images, of which the first is tagged `child`."""
-    first, second = (one for one, _ in zip(variants(), range(2), strict=False))
+    """An index with the tag `list`, and its two images. The first has the tag `child`."""
+    first, second = (each for each, _ in zip(variants(), range(2), strict=False))
     push(ecr, repository, first, "child")
     push(ecr, repository, second)
     return push(ecr, repository, index([first, second]), "list"), first, second
 
 
-def test_a_tag_goes_and_the_image_stays_with_its_other_tags(ecr: Any, repository: str, one: str) -> None:
-    assert delete(ecr, repository, {"imageTag": "a"}) == ([(one, "a")], [])
-    assert left(ecr, repository) == [(one, "b")]
+def test_deleting_a_tag_keeps_the_image_with_its_other_tags(ecr: Any, repository: str, tagged: str) -> None:
+    assert delete(ecr, repository, {"imageTag": "a"}) == ([(tagged, "a")], [])
+    assert remaining(ecr, repository) == [(tagged, "b")]
 
 
-def test_the_image_goes_with_its_last_tag(ecr: Any, repository: str, one: str) -> None:
+def test_deleting_the_last_tag_deletes_the_image(ecr: Any, repository: str, tagged: str) -> None:
     delete(ecr, repository, {"imageTag": "a"})
 
-    assert delete(ecr, repository, {"imageTag": "b"}) == ([(one, "b")], [])
-    assert left(ecr, repository) == []
+    assert delete(ecr, repository, {"imageTag": "b"}) == ([(tagged, "b")], [])
+    assert remaining(ecr, repository) == []
 
 
-def test_by_digest_the_image_goes_with_all_its_tags(ecr: Any, repository: str, one: str) -> None:
-    assert delete(ecr, repository, {"imageDigest": one}) == ([(one, "a"), (one, "b")], [])
-    assert left(ecr, repository) == []
+def test_deleting_by_digest_deletes_the_image_with_all_tags(ecr: Any, repository: str, tagged: str) -> None:
+    assert delete(ecr, repository, {"imageDigest": tagged}) == ([(tagged, "a"), (tagged, "b")], [])
+    assert remaining(ecr, repository) == []
 
 
-def test_by_tag_and_digest_only_the_tag_goes(ecr: Any, repository: str, one: str) -> None:
-    assert delete(ecr, repository, {"imageDigest": one, "imageTag": "b"}) == ([(one, "b")], [])
-    assert left(ecr, repository) == [(one, "a")]
+def test_deleting_by_tag_and_digest_deletes_only_the_tag(ecr: Any, repository: str, tagged: str) -> None:
+    assert delete(ecr, repository, {"imageDigest": tagged, "imageTag": "b"}) == ([(tagged, "b")], [])
+    assert remaining(ecr, repository) == [(tagged, "a")]
 
 
 def test_an_untagged_image_is_one_row(ecr: Any, repository: str) -> None:
@@ -77,26 +77,28 @@ def test_an_untagged_image_is_one_row(ecr: Any, repository: str) -> None:
         [{"imageDigest": ..., "imageTag": "b"}, {"imageTag": "b"}, {"imageTag": "a"}],
     ],
 )
-def test_an_image_named_twice_goes_once_and_is_no_failure(
-    ecr: Any, repository: str, one: str, named: list[dict[str, Any]]
+def test_an_image_that_is_named_twice_is_deleted_once_without_a_failure(
+    ecr: Any, repository: str, tagged: str, named: list[dict[str, Any]]
 ) -> None:
-    identifiers = [{name: one if value is ... else value for name, value in item.items()} for item in named]
+    identifiers = [{name: tagged if value is ... else value for name, value in item.items()} for item in named]
 
     removed, failures = delete(ecr, repository, *identifiers)
 
-    assert sorted(removed, key=str) == [(one, "a"), (one, "b")]
+    assert sorted(removed, key=str) == [(tagged, "a"), (tagged, "b")]
     assert failures == []
-    assert left(ecr, repository) == []
+    assert remaining(ecr, repository) == []
 
 
-def test_what_cannot_be_deleted_is_listed_and_the_rest_goes(ecr: Any, repository: str, one: str) -> None:
+def test_an_image_that_cannot_be_deleted_is_listed_and_the_others_are_deleted(
+    ecr: Any, repository: str, tagged: str
+) -> None:
     absent = digest(b"absent")
     answer = ecr.batch_delete_image(
         repositoryName=repository,
         imageIds=[{"imageTag": "unknown"}, {"imageDigest": absent}, {}, {"imageDigest": "x"}, {"imageTag": "a"}],
     )
 
-    assert answer["imageIds"] == [{"imageDigest": one, "imageTag": "a"}]
+    assert answer["imageIds"] == [{"imageDigest": tagged, "imageTag": "a"}]
     assert [(item["imageId"], item["failureCode"]) for item in answer["failures"]] == [
         ({"imageTag": "unknown"}, "ImageNotFound"),
         ({"imageDigest": absent}, "ImageNotFound"),
@@ -106,19 +108,21 @@ def test_what_cannot_be_deleted_is_listed_and_the_rest_goes(ecr: Any, repository
     assert answer["failures"][0]["failureReason"] == NOT_FOUND
 
 
-def test_a_second_deletion_finds_nothing(ecr: Any, repository: str, one: str) -> None:
-    delete(ecr, repository, {"imageDigest": one})
+def test_a_second_deletion_finds_nothing(ecr: Any, repository: str, tagged: str) -> None:
+    delete(ecr, repository, {"imageDigest": tagged})
 
-    assert delete(ecr, repository, {"imageDigest": one}) == (
+    assert delete(ecr, repository, {"imageDigest": tagged}) == (
         [],
-        [{"imageId": {"imageDigest": one}, "failureCode": "ImageNotFound", "failureReason": NOT_FOUND}],
+        [{"imageId": {"imageDigest": tagged}, "failureCode": "ImageNotFound", "failureReason": NOT_FOUND}],
     )
 
 
-def test_an_image_that_an_index_lists_stays(ecr: Any, repository: str, family: tuple[Image, Image, Image]) -> None:
+def test_an_image_that_an_index_lists_is_not_deleted(
+    ecr: Any, repository: str, family: tuple[Image, Image, Image]
+) -> None:
     """Neither by digest nor with its last tag."""
     listed, first, second = family
-    before = left(ecr, repository)
+    before = remaining(ecr, repository)
     named = [
         {"imageTag": "child"},
         {"imageDigest": first.manifest.digest},
@@ -130,13 +134,16 @@ def test_an_image_that_an_index_lists_stays(ecr: Any, repository: str, family: t
     reason = f"Requested image referenced by manifest list: [{listed.manifest.digest}]"
     assert removed == []
     assert sorted(failures, key=str) == sorted(
-        [{"imageId": one, "failureCode": "ImageReferencedByManifestList", "failureReason": reason} for one in named],
+        [
+            {"imageId": identifier, "failureCode": "ImageReferencedByManifestList", "failureReason": reason}
+            for identifier in named
+        ],
         key=str,
     )
-    assert left(ecr, repository) == before
+    assert remaining(ecr, repository) == before
 
 
-def test_an_index_goes_together_with_its_images_in_any_order(
+def test_an_index_and_its_images_are_deleted_together_in_any_order(
     ecr: Any, repository: str, family: tuple[Image, Image, Image]
 ) -> None:
     listed, first, second = family
@@ -149,10 +156,12 @@ def test_an_index_goes_together_with_its_images_in_any_order(
     assert sorted(removed, key=str) == sorted(
         [(listed.manifest.digest, "list"), (first.manifest.digest, "child"), (second.manifest.digest, None)], key=str
     )
-    assert left(ecr, repository) == []
+    assert remaining(ecr, repository) == []
 
 
-def test_images_of_an_index_that_is_gone_can_go(ecr: Any, repository: str, family: tuple[Image, Image, Image]) -> None:
+def test_images_of_a_deleted_index_can_be_deleted(
+    ecr: Any, repository: str, family: tuple[Image, Image, Image]
+) -> None:
     _, first, second = family
     delete(ecr, repository, {"imageTag": "list"})
 
@@ -163,12 +172,12 @@ def test_images_of_an_index_that_is_gone_can_go(ecr: Any, repository: str, famil
     )
 
 
-def test_a_deleted_image_can_be_pushed_again(ecr: Any, repository: str, one: str) -> None:
-    """Its layers stay in the repository: no client uploads them twice."""
-    delete(ecr, repository, {"imageDigest": one})
+def test_a_deleted_image_can_be_pushed_again(ecr: Any, repository: str, tagged: str) -> None:
+    """Its layers stay in the repository, so clients do not upload them again."""
+    delete(ecr, repository, {"imageDigest": tagged})
 
     push(ecr, repository, image(), "again")
 
-    assert left(ecr, repository) == [(one, "again")]
-    wanted = [{"imageTag": "a"}]
-    assert refusal(ecr.describe_images, repositoryName=repository, imageIds=wanted).code == "ImageNotFoundException"
+    assert remaining(ecr, repository) == [(tagged, "again")]
+    named = [{"imageTag": "a"}]
+    assert refusal(ecr.describe_images, repositoryName=repository, imageIds=named).code == "ImageNotFoundException"

@@ -1,4 +1,4 @@
-"""encryptionConfiguration: what a repository keeps and returns of it, and which keys it may name."""
+"""encryptionConfiguration: what a repository keeps and returns, and which keys it accepts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FAR = f"arn:aws:kms:eu-west-1:{ACCOUNT}:key/88888888-12ab-34cd-56ef-1234567890ab
 
 @pytest.fixture(scope="module")
 def keyed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server that knows some keys."""
+    """A server with a list of known keys."""
     server = Server(tmp_path_factory.mktemp("keyed") / "data")
     server.start(extra_env={"MOORAGE_KMS_KEY": f"alias/team/registry={TEAM}, {PLAIN},{LENT},{FAR}"})
     yield server
@@ -62,7 +62,7 @@ def create(ecr: Any) -> Callable[..., Any]:
         (LENT, LENT),
     ],
 )
-def test_a_key_is_returned_as_an_arn_by_whatever_name_it_was_given(
+def test_a_key_is_returned_as_an_arn_however_it_was_named(
     ecr: Any, create: Callable[..., Any], kind: str, named: str, key: str
 ) -> None:
     """API reference, EncryptionConfiguration: "the response will contain the full key ARN"."""
@@ -73,7 +73,7 @@ def test_a_key_is_returned_as_an_arn_by_whatever_name_it_was_given(
     assert ecr.delete_repository(repositoryName=created["repositoryName"])["repository"] == created
 
 
-def test_without_a_key_it_is_the_one_that_aws_manages(create: Callable[..., Any], keyed: Server, ecr: Any) -> None:
+def test_the_default_key_is_managed_by_aws(create: Callable[..., Any], keyed: Server, ecr: Any) -> None:
     first, second = create("KMS")["encryptionConfiguration"], create("KMS", "alias/aws/ecr")["encryptionConfiguration"]
     elsewhere = client_of(keyed, region="eu-west-1").create_repository(
         repositoryName="encrypted/elsewhere", encryptionConfiguration={"encryptionType": "KMS"}
@@ -88,7 +88,7 @@ def test_without_a_key_it_is_the_one_that_aws_manages(create: Callable[..., Any]
 @pytest.mark.parametrize(
     "key", ["alias/other", f"{KEYS}/unknown", "unknown", FAR, LENT.rpartition("/")[2], "arn:aws:s3:::bucket", "key/"]
 )
-def test_a_key_that_is_not_known_is_refused(ecr: Any, key: str) -> None:
+def test_an_unknown_key_is_rejected(ecr: Any, key: str) -> None:
     request = {"repositoryName": "encrypted/not", "encryptionConfiguration": {"encryptionType": "KMS", "kmsKey": key}}
 
     with pytest.raises(ClientError) as refused:
@@ -100,13 +100,13 @@ def test_a_key_that_is_not_known_is_refused(ecr: Any, key: str) -> None:
     assert missing.code == "RepositoryNotFoundException"
 
 
-def test_aes256_has_no_key_that_could_be_named(create: Callable[..., Any]) -> None:
+def test_aes256_does_not_accept_a_key(create: Callable[..., Any]) -> None:
     assert create("AES256")["encryptionConfiguration"] == {"encryptionType": "AES256"}
     refused = refusal(create, kind="AES256", key=TEAM)
     assert (refused.code, "encryptionConfiguration" in refused.message) == ("InvalidParameterException", True)
 
 
-def test_layers_are_mounted_only_where_they_are_encrypted_in_the_same_way(
+def test_layers_are_mounted_only_between_repositories_with_the_same_encryption(
     ecr: Any, keyed: Server, create: Callable[..., Any]
 ) -> None:
     """ECR user guide, "Blob mounting": "identical encryption type and key"."""
@@ -126,7 +126,9 @@ def test_layers_are_mounted_only_where_they_are_encrypted_in_the_same_way(
 
 
 @pytest.mark.parametrize("entry", ["alias/team", "key", f"team={TEAM}", f"alias/={TEAM}"])
-def test_a_setting_that_names_no_key_ends_the_server(tmp_path_factory: pytest.TempPathFactory, entry: str) -> None:
+def test_a_list_of_known_keys_without_a_key_stops_the_server(
+    tmp_path_factory: pytest.TempPathFactory, entry: str
+) -> None:
     server = Server(tmp_path_factory.mktemp("wrong") / "data")
 
     with pytest.raises(AssertionError, match="exit code 2"):

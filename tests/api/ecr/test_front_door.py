@@ -1,4 +1,4 @@
-"""What a request meets before its operation: target, signature, size, syntax, in AWS's words."""
+"""Checks before the operation, with AWS's messages: target, signature, size and syntax."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ NO_OBJECT = (400, "SerializationException", "The request body is not a JSON obje
 
 
 def sent(wire: Wire, headers: dict[str, str], body: bytes = b"{}", **more: str) -> Refusal:
-    """The refusal of a request with these headers, which is told in AWS JSON whatever it asked for."""
+    """The refusal of a request with these headers. It is AWS JSON, whatever format the request accepts."""
     answer = wire.send(headers, body, **more)
     assert answer.headers["Content-Type"] == CONTENT_TYPE
     assert re.fullmatch(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}", answer.headers["x-amzn-RequestId"])
@@ -54,7 +54,7 @@ def sent(wire: Wire, headers: dict[str, str], body: bytes = b"{}", **more: str) 
     ],
 )
 def test_an_unknown_target_is_an_unknown_operation(wire: Wire, target: str | None) -> None:
-    """AWS sends no message with it, and does not look at the signature."""
+    """AWS sends no message with it and does not check the signature."""
     signed = wire.signer.headers(target, b"{}")
     unsigned = {name: value for name, value in signed.items() if name != "authorization"}
     assert sent(wire, signed) == sent(wire, unsigned) == (400, "UnknownOperationException", "")
@@ -64,7 +64,7 @@ def test_an_unknown_target_is_an_unknown_operation(wire: Wire, target: str | Non
 @pytest.mark.parametrize(
     "content_type", ["application/json", "application/x-amz-json-1.0", "text/plain", "", "multipart/form-data"]
 )
-def test_only_aws_json_1_1_is_spoken(wire: Wire, content_type: str) -> None:
+def test_only_aws_json_1_1_is_accepted(wire: Wire, content_type: str) -> None:
     signed = wire.signer.headers(TARGET, b"{}", content_type)
 
     assert sent(wire, signed) == (400, "UnknownOperationException", "")
@@ -77,7 +77,7 @@ def test_a_content_type_may_have_parameters(wire: Wire) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH"])
-def test_only_post_is_answered(wire: Wire, method: str) -> None:
+def test_only_post_is_accepted(wire: Wire, method: str) -> None:
     signed = wire.signer.headers(TARGET, b"{}")
 
     assert sent(wire, signed, method=method) == (400, "UnknownOperationException", "")
@@ -92,7 +92,7 @@ def test_a_good_signature_is_accepted_for_any_region(wire: Wire) -> None:
 
 
 @pytest.mark.parametrize("authorization", [None, "", "Basic QVdTOng=", "Bearer x", "AWS AKIA:x"])
-def test_a_request_without_a_signature_has_no_authentication_token(wire: Wire, authorization: str | None) -> None:
+def test_a_request_without_a_signature_lacks_an_authentication_token(wire: Wire, authorization: str | None) -> None:
     headers = wire.signer.headers(TARGET, b"{}")
     headers.pop("authorization")
     if authorization is not None:
@@ -107,11 +107,11 @@ def test_an_unknown_access_key_is_unrecognized(wire: Wire) -> None:
     assert wire.call("DescribeRegistry", key="x" * 3000).refusal == UNRECOGNIZED
 
 
-def test_a_wrong_secret_is_a_mismatch(wire: Wire) -> None:
+def test_a_wrong_secret_does_not_match(wire: Wire) -> None:
     assert wire.call("DescribeRegistry", secret="x" * 40).refusal == MISMATCH
 
 
-def test_a_body_that_was_changed_on_the_way_is_a_mismatch(wire: Wire) -> None:
+def test_a_body_that_was_changed_on_the_way_does_not_match(wire: Wire) -> None:
     body = b'{"repositoryName": "tests/signed"}'
     signed = wire.signer.headers(TARGET_PREFIX + "DeleteRepository", body)
 
@@ -126,15 +126,15 @@ def test_a_body_that_was_changed_on_the_way_is_a_mismatch(wire: Wire) -> None:
         ("content-type", CONTENT_TYPE + ";x=y"),
     ],
 )
-def test_a_signed_header_that_was_changed_is_a_mismatch(wire: Wire, name: str, value: str) -> None:
+def test_a_signed_header_that_was_changed_does_not_match(wire: Wire, name: str, value: str) -> None:
     assert sent(wire, wire.signer.headers(TARGET, b"{}") | {name: value}) == MISMATCH
 
 
-def test_a_query_that_was_added_is_a_mismatch(wire: Wire) -> None:
+def test_a_query_that_was_added_does_not_match(wire: Wire) -> None:
     assert sent(wire, wire.signer.headers(TARGET, b"{}"), path="/?x=1") == MISMATCH
 
 
-def test_an_unsigned_payload_is_a_mismatch(wire: Wire) -> None:
+def test_an_unsigned_payload_does_not_match(wire: Wire) -> None:
     headers = wire.signer.headers(TARGET, b"{}")
     extra = {"x-amz-content-sha256": "UNSIGNED-PAYLOAD"}
 
@@ -143,14 +143,14 @@ def test_an_unsigned_payload_is_a_mismatch(wire: Wire) -> None:
     assert refused.code == "InvalidSignatureException"
 
 
-def test_another_service_s_signature_is_refused(wire: Wire) -> None:
+def test_a_signature_for_another_service_is_rejected(wire: Wire) -> None:
     refused = wire.call("DescribeRegistry", service="ecs").refusal
 
     message = "Credential should be scoped to correct service: 'ecr'."
     assert refused == (400, "InvalidSignatureException", message)
 
 
-def test_a_bad_region_is_refused(wire: Wire) -> None:
+def test_an_invalid_region_is_rejected(wire: Wire) -> None:
     refused = wire.call("DescribeRegistry", region="EU WEST").refusal
 
     message = "Credential should be scoped to a valid region, not 'EU WEST'."
@@ -169,7 +169,7 @@ def test_a_clock_may_be_wrong_by_less_than_five_minutes(wire: Wire, minutes: int
         (6, r"Signature not yet current: \d{8}T\d{6}Z is still later than \d{8}T\d{6}Z \(\d{8}T\d{6}Z \+ 5 min\.\)"),
     ],
 )
-def test_a_clock_that_is_wrong_by_more_is_told_so(wire: Wire, minutes: int, message: str) -> None:
+def test_a_clock_that_is_wrong_by_more_is_rejected_with_both_times(wire: Wire, minutes: int, message: str) -> None:
     refused = wire.call("DescribeRegistry", when=datetime.now(UTC) + timedelta(minutes=minutes)).refusal
 
     assert (refused.status, refused.code) == (400, "InvalidSignatureException")
@@ -197,8 +197,8 @@ def test_a_missing_date_is_named(wire: Wire) -> None:
     assert "requires existence of either a 'X-Amz-Date' or a 'Date' header" in refused.message
 
 
-def test_the_signature_is_looked_at_before_the_request(wire: Wire) -> None:
-    """Who is not known learns nothing of what a request would have been answered."""
+def test_the_signature_is_checked_before_the_request(wire: Wire) -> None:
+    """An unauthenticated caller does not learn how the request would have been answered."""
     assert wire.call("CreateRepository", {"repositoryName": "UPPER"}, secret="x").refusal == MISMATCH
     assert wire.call("CreateRepository", b"{", key="AKIA").refusal == UNRECOGNIZED
     assert wire.call("GetLifecyclePolicy", {}, key="AKIA").refusal == UNRECOGNIZED
@@ -231,12 +231,12 @@ def test_the_signature_is_looked_at_before_the_request(wire: Wire) -> None:
     ],
 )
 @pytest.mark.parametrize("operation", ["CreateRepository", "UploadLayerPart"])
-def test_a_body_that_is_no_json_object_is_refused(wire: Wire, operation: str, body: bytes) -> None:
+def test_a_body_that_is_not_a_json_object_is_rejected(wire: Wire, operation: str, body: bytes) -> None:
     assert wire.call(operation, body).refusal == NO_OBJECT
 
 
 @pytest.mark.parametrize("opening", [b'{"a":', b'{"a":[', b'{"repositoryName":', b'{"tags":[{"Key":'])
-def test_deep_nesting_is_refused(wire: Wire, opening: bytes) -> None:
+def test_deep_nesting_is_rejected(wire: Wire, opening: bytes) -> None:
     for depth in (100, 200_000):
         body = opening + b"[" * depth + b"]" * depth
         body += b"]" * opening.count(b"[") + b"}" * opening.count(b"{")
@@ -260,18 +260,18 @@ def test_deep_nesting_is_refused(wire: Wire, opening: bytes) -> None:
         ({"repositoryName": "ok", "encryptionConfiguration": "AES256"}, "Unexpected field type"),
     ],
 )
-def test_a_member_of_the_wrong_type_is_refused(wire: Wire, request_: dict[str, Any], message: str) -> None:
+def test_a_member_of_the_wrong_type_is_rejected(wire: Wire, request_: dict[str, Any], message: str) -> None:
     assert wire.call("CreateRepository", request_).refusal == (400, "SerializationException", message)
 
 
-def test_a_number_as_text_is_no_number(wire: Wire) -> None:
+def test_a_number_in_quotes_is_not_a_number(wire: Wire) -> None:
     refused = wire.call("DescribeRepositories", {"maxResults": "10"}).refusal
 
     message = "STRING_VALUE cannot be converted to Integer"
     assert refused == (400, "SerializationException", message)
 
 
-def test_unknown_members_and_nulls_are_as_absent(wire: Wire) -> None:
+def test_unknown_members_and_nulls_are_ignored(wire: Wire) -> None:
     request = {"maxResults": None, "registryId": None, "nextToken": None, "unknown": {"a": [1]}}
 
     assert wire.call("DescribeRepositories", request).status == 200
@@ -286,24 +286,22 @@ def test_unknown_members_and_nulls_are_as_absent(wire: Wire) -> None:
         ("UploadLayerPart", (28 << 20) + 4096),
     ],
 )
-def test_a_body_that_is_larger_than_any_request_is_cut_off(
-    server: Server, wire: Wire, operation: str, limit: int
-) -> None:
-    """It is refused by its announced length, before it was sent; and when it is sent in pieces, without a length."""
+def test_a_body_larger_than_any_request_is_rejected(server: Server, wire: Wire, operation: str, limit: int) -> None:
+    """It is rejected because of its announced length before it is sent, or in the middle of chunks without a length."""
     headers = wire.signer.headers(TARGET_PREFIX + operation, b"")
     refused = f"Request body is larger than the maximum of {limit} bytes"
 
-    announced = raw_answer(server, headers | {"content-length": str(limit + 1)}, b"")
+    announced = raw_response(server, headers | {"content-length": str(limit + 1)}, b"")
     assert announced[0] == 413
     assert announced[1] == {"__type": "RequestEntityTooLargeException", "message": refused}
     if limit == 1 << 20:
         piece = b"10000\r\n" + b" " * 65536 + b"\r\n"
-        streamed = raw_answer(server, headers | {"transfer-encoding": "chunked"}, piece * 17 + b"0\r\n\r\n")
+        streamed = raw_response(server, headers | {"transfer-encoding": "chunked"}, piece * 17 + b"0\r\n\r\n")
         assert streamed == announced
 
 
-def raw_answer(server: Server, headers: dict[str, str], body: bytes) -> tuple[int, Any]:
-    """Status and JSON of the answer to a request that is sent as it is, complete or not."""
+def raw_response(server: Server, headers: dict[str, str], body: bytes) -> tuple[int, Any]:
+    """Status and JSON of the response to a request that is sent as it is, complete or not."""
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     with socket.create_connection((server.host, server.port), timeout=10) as connection:
         connection.sendall(f"POST / HTTP/1.1\r\n{lines}\r\n".encode() + body)
@@ -316,7 +314,7 @@ def raw_answer(server: Server, headers: dict[str, str], body: bytes) -> tuple[in
     return int(head.split()[1]), json.loads(content)
 
 
-def test_a_body_that_breaks_off_is_never_taken_for_a_whole_one(server: Server, wire: Wire) -> None:
+def test_a_truncated_body_is_never_accepted_as_complete(server: Server, wire: Wire) -> None:
     body = json.dumps({"repositoryName": "tests/broken-off"}).encode()
     headers = wire.signer.headers(TARGET_PREFIX + "CreateRepository", body) | {"content-length": str(len(body) + 1)}
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
@@ -329,7 +327,7 @@ def test_a_body_that_breaks_off_is_never_taken_for_a_whole_one(server: Server, w
 
 
 @pytest.mark.long
-def test_a_body_that_stops_arriving_is_given_up_after_30_seconds(server: Server, wire: Wire) -> None:
+def test_a_body_that_stops_arriving_is_abandoned_after_30_seconds(server: Server, wire: Wire) -> None:
     headers = wire.signer.headers(TARGET, b"{}") | {"content-length": "2"}
     started = time.monotonic()
 
@@ -342,7 +340,7 @@ def test_a_body_that_stops_arriving_is_given_up_after_30_seconds(server: Server,
     assert 25 < time.monotonic() - started < 45
 
 
-def test_two_of_a_header_that_decides_are_refused(server: Server, wire: Wire) -> None:
+def test_a_repeated_header_that_decides_is_rejected(server: Server, wire: Wire) -> None:
     headers = wire.signer.headers(TARGET, b"{}") | {"content-length": "2"}
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
 

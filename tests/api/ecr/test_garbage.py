@@ -1,4 +1,4 @@
-"""Requests that no client would send: whatever comes, it is refused, and never a fault of ours."""
+"""Malformed requests: each is rejected as the service model allows, and none causes an internal error."""
 
 from __future__ import annotations
 
@@ -47,20 +47,20 @@ TRIES = 12
 
 @pytest.fixture(scope="module", autouse=True)
 def target(ecr: Any) -> str:
-    """A repository that well-formed names of the requests can hit."""
+    """A repository that well-formed names in the requests can hit."""
     ecr.create_repository(repositoryName="team/app")
     return "team/app"
 
 
 def own(value: Any) -> Any:
-    """The request for the caller's own account, so that it comes as far as it can."""
+    """The request with the caller's own account, so that it gets past the account check."""
     if isinstance(value, dict):
         return {name: ACCOUNT if name == "registryId" else own(item) for name, item in value.items()}
     return [own(item) for item in value] if isinstance(value, list) else value
 
 
 def mutated(value: Any, chance: random.Random) -> Any:
-    """A copy with junk in some places."""
+    """A copy of the value with junk in some places."""
     if chance.random() < 0.12:
         return chance.choice(JUNK)
     if isinstance(value, dict):
@@ -87,14 +87,14 @@ def bodies(operation: str) -> Iterator[bytes]:
 
 @pytest.mark.parametrize("operation", sorted(OPERATIONS))
 def test_no_body_makes_an_operation_fail(wire: Wire, operation: str) -> None:
-    """`Wire.call` checks each answer: one that the operation's model allows, and never a 500."""
+    """`Wire.call` checks that the operation's model allows each response, and that its status is never 500."""
     for body in bodies(operation):
         wire.call(operation, body)
 
 
 @pytest.mark.parametrize("operation", ["CreateRepository", "PutImage", "BatchGetImage", "ListImageReferrers"])
 def test_each_broken_constraint_is_named(wire: Wire, operation: str) -> None:
-    """The rest is tested where the model is read; this shows that the door asks it."""
+    """Shows that the ECR endpoint checks the model's constraints. tests/unit/aws tests the constraints themselves."""
     for broken in broken_requests(OPERATIONS[operation]):
         refused = wire.call(operation, own_account(broken.request)).refusal
         message = f"Invalid parameter at '{broken.parameter}' failed to satisfy constraint: '{broken.constraint}'"
@@ -102,7 +102,7 @@ def test_each_broken_constraint_is_named(wire: Wire, operation: str) -> None:
 
 
 def own_account(request: Any) -> Any:
-    """Requests of the samples are about another account; what breaks a rule is left as it is."""
+    """The sample request with the caller's own account. Values that break a rule stay."""
     if isinstance(request, dict) and request.get("registryId") == "123456789012":
         return request | {"registryId": ACCOUNT}
     return request

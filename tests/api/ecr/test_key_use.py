@@ -24,9 +24,7 @@ def recorded_use(database: SqliteDatabase) -> int | None:
     return database.read_blocking(lambda tx: identities.keys_of(tx, USER))[0].last_used_at
 
 
-def test_the_first_use_is_listed_soon_after_and_sessions_are_no_use(
-    new_person: Callable[..., Person], moorage: Callable[..., str]
-) -> None:
+def test_the_first_use_is_listed_soon(new_person: Callable[..., Person], moorage: Callable[..., str]) -> None:
     person = new_person("AmazonEC2ContainerRegistryReadOnly")
 
     def listed() -> str:
@@ -41,7 +39,7 @@ def test_the_first_use_is_listed_soon_after_and_sessions_are_no_use(
 
 
 def test_a_use_is_written_once_an_hour(tmp_path: Path) -> None:
-    """Ten thousand requests in an hour are one write, and two processes do not correct each other."""
+    """Ten thousand requests in an hour cause one write, and two processes do not correct each other."""
     path, time_now = tmp_path / "moorage.db", [5 * HOUR]
     migrate(path)
 
@@ -51,15 +49,15 @@ def test_a_use_is_written_once_an_hour(tmp_path: Path) -> None:
         await asyncio.gather(*uses._writing)
 
     async def run(database: SqliteDatabase) -> list[Any]:
-        one, other = KeyLastUsed(database, lambda: time_now[0]), KeyLastUsed(database, lambda: time_now[0])
-        await use(one, 10_000)
+        first, second = KeyLastUsed(database, lambda: time_now[0]), KeyLastUsed(database, lambda: time_now[0])
+        await use(first, 10_000)
         seen = [recorded_use(database)]
         time_now[0] += HOUR - SECOND
-        await use(one, 1)
-        await use(other, 1)
+        await use(first, 1)
+        await use(second, 1)
         seen.append(recorded_use(database))
         time_now[0] += SECOND
-        await use(one, 1)
+        await use(first, 1)
         return [*seen, recorded_use(database)]
 
     with closing(SqliteDatabase(path)) as database:
@@ -70,8 +68,8 @@ def test_a_use_is_written_once_an_hour(tmp_path: Path) -> None:
             identities.insert_user(tx, USER)
             identities.insert_key(tx, KeySummary(KEY, True, 0), USER, b"")
 
-        async def all_of_it() -> list[Any]:
+        async def insert_and_run() -> list[Any]:
             await database.write(insert)
             return await run(database)
 
-        assert asyncio.run(all_of_it()) == [5 * HOUR, 5 * HOUR, 6 * HOUR]
+        assert asyncio.run(insert_and_run()) == [5 * HOUR, 5 * HOUR, 6 * HOUR]

@@ -1,4 +1,4 @@
-"""UploadLayerPart: which parts an upload takes, and what those that it does not take are told."""
+"""UploadLayerPart: which parts an upload accepts, and the errors for the others."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MAXIMUM = 20_971_520
 
 
 def part_refused(ecr: Any, repository: str, upload: str, first: int, part: bytes, last: int | None = None) -> str:
-    """The message of InvalidLayerPartException, after checking all that it has to tell."""
+    """The message of InvalidLayerPartException, after a check of its other members."""
     with pytest.raises(ecr.exceptions.InvalidLayerPartException) as raised:
         ecr.upload_layer_part(
             repositoryName=repository,
@@ -35,9 +35,7 @@ def upload(ecr: Any, repository: str) -> str:
     return begin(ecr, repository)
 
 
-def test_a_part_that_repeats_what_was_received_is_refused_and_changes_nothing(
-    ecr: Any, repository: str, upload: str
-) -> None:
+def test_a_repeated_part_is_rejected_and_changes_nothing(ecr: Any, repository: str, upload: str) -> None:
     send_part(ecr, repository, upload, 0, b"0123456789")
 
     refused = part_refused(ecr, repository, upload, 0, b"0123456789")
@@ -49,8 +47,8 @@ def test_a_part_that_repeats_what_was_received_is_refused_and_changes_nothing(
     assert part_refused(ecr, repository, upload, 0, b"x") == "12: First byte of the layer part is 0 instead of 13"
 
 
-def test_a_part_that_leaves_a_gap_is_refused_with_the_last_valid_byte(ecr: Any, repository: str, upload: str) -> None:
-    """Of an upload without parts the last valid byte is 0: the shape allows no -1."""
+def test_a_part_after_a_gap_is_rejected_with_the_last_valid_byte(ecr: Any, repository: str, upload: str) -> None:
+    """For an upload without parts the last valid byte is 0, because the shape does not allow -1."""
     refused = part_refused(ecr, repository, upload, 1, b"x")
     send_part(ecr, repository, upload, 0, b"0123456789")
 
@@ -59,7 +57,7 @@ def test_a_part_that_leaves_a_gap_is_refused_with_the_last_valid_byte(ecr: Any, 
 
 
 @pytest.mark.parametrize(("part", "last"), [(b"12345", 5), (b"12345", 3), (b"", 0), (b"12345", 2**63 - 1)])
-def test_a_part_must_be_as_long_as_its_bytes_say(
+def test_a_part_must_be_as_long_as_its_byte_range(
     ecr: Any, repository: str, upload: str, part: bytes, last: int
 ) -> None:
     refused = part_refused(ecr, repository, upload, 0, part, last)
@@ -68,7 +66,7 @@ def test_a_part_must_be_as_long_as_its_bytes_say(
     send_part(ecr, repository, upload, 0, b"all is well")
 
 
-def test_a_part_that_ends_before_it_begins_is_refused(ecr: Any, repository: str, upload: str) -> None:
+def test_a_part_that_ends_before_it_begins_is_rejected(ecr: Any, repository: str, upload: str) -> None:
     send_part(ecr, repository, upload, 0, b"01234")
 
     refused = part_refused(ecr, repository, upload, 5, b"", 4)
@@ -76,7 +74,7 @@ def test_a_part_that_ends_before_it_begins_is_refused(ecr: Any, repository: str,
     assert refused == "4: The layer part ends at byte 4 before it begins at byte 5"
 
 
-def test_a_part_has_20_mib_at_most(ecr: Any, careless: Any, repository: str, upload: str) -> None:
+def test_a_part_has_at_most_20_mib(ecr: Any, careless: Any, repository: str, upload: str) -> None:
     part = bytes(MAXIMUM)
     send_part(ecr, repository, upload, 0, part)
 
@@ -106,7 +104,7 @@ def test_a_part_has_20_mib_at_most(ecr: Any, careless: Any, repository: str, upl
         (["QUJD"], (400, "SerializationException", "Start of list found where not expected")),
     ],
 )
-def test_a_part_that_is_no_base64_is_refused(
+def test_a_part_that_is_not_base64_is_rejected(
     wire: Wire, repository: str, upload: str, blob: Any, expected: Any
 ) -> None:
     request = {"repositoryName": repository, "uploadId": upload, "partFirstByte": 0, "partLastByte": 2}
@@ -126,7 +124,7 @@ def test_a_part_that_is_no_base64_is_refused(
         (True, "TRUE_VALUE cannot be converted to Long"),
     ],
 )
-def test_the_bytes_of_a_part_are_whole_numbers(
+def test_the_byte_range_of_a_part_consists_of_whole_numbers(
     wire: Wire, repository: str, upload: str, member: str, value: Any, message: str
 ) -> None:
     request = {"repositoryName": repository, "uploadId": upload, "partFirstByte": 0, "partLastByte": 0}

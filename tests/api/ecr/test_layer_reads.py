@@ -1,4 +1,4 @@
-"""BatchCheckLayerAvailability and GetDownloadUrlForLayer, with what its URLs give."""
+"""BatchCheckLayerAvailability, GetDownloadUrlForLayer, and downloads from its URLs."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ def fetch(url: str, headers: Mapping[str, str] | None = None, method: str = "GET
 
 @pytest.fixture
 def pulled(ecr: Any, repository: str) -> Blob:
-    """A layer of an image in the repository, large enough not to come in one piece."""
-    one = push(ecr, repository, image([layer(300_000, seed=7)]), "v1")
-    return one.blobs[1]
+    """A layer of an image in the repository, large enough to arrive in several pieces."""
+    pushed = push(ecr, repository, image([layer(300_000, seed=7)]), "v1")
+    return pushed.blobs[1]
 
 
 def test_a_layer_of_an_image_is_available_with_its_size_and_media_type(ecr: Any, repository: str) -> None:
@@ -66,8 +66,8 @@ def test_a_layer_of_an_image_is_available_with_its_size_and_media_type(ecr: Any,
     )
 
 
-def test_a_layer_that_is_not_there_is_unavailable_and_no_failure(ecr: Any, repository: str) -> None:
-    """Clients begin an upload only for what they are told is not AVAILABLE."""
+def test_a_missing_layer_is_unavailable_and_not_a_failure(ecr: Any, repository: str) -> None:
+    """Clients upload only layers that are not reported as AVAILABLE."""
     absent, strange = digest(b"not there"), "md5:0123"
 
     assert availability(ecr, repository, absent, strange) == (
@@ -79,7 +79,7 @@ def test_a_layer_that_is_not_there_is_unavailable_and_no_failure(ecr: Any, repos
     )
 
 
-def test_a_bad_digest_fails_alone(ecr: Any, repository: str) -> None:
+def test_only_the_bad_digest_fails(ecr: Any, repository: str) -> None:
     name = upload_layer(ecr, repository, b"well-formed")
     bad = ["no digest", "sha256:xyz", "sha256:", ":00", "a:00\n", "x" * 1000]
 
@@ -97,7 +97,7 @@ def test_a_bad_digest_fails_alone(ecr: Any, repository: str) -> None:
     ]
 
 
-def test_availability_is_asked_of_one_repository(ecr: Any, new_repository: Callable[[], str]) -> None:
+def test_availability_is_checked_in_one_repository(ecr: Any, new_repository: Callable[[], str]) -> None:
     one, other = new_repository(), new_repository()
     name = upload_layer(ecr, one, b"only here")
 
@@ -119,9 +119,7 @@ def test_availability_is_asked_of_one_repository(ecr: Any, new_repository: Calla
         ),
     ],
 )
-def test_1_to_100_digests_are_asked_for_at_a_time(
-    careless: Any, repository: str, digests: list[str], constraint: str
-) -> None:
+def test_a_request_has_1_to_100_digests(careless: Any, repository: str, digests: list[str], constraint: str) -> None:
     refused = refusal(careless.batch_check_layer_availability, repositoryName=repository, layerDigests=digests)
 
     message = f"Invalid parameter at 'layerDigests' failed to satisfy constraint: '{constraint}'"
@@ -129,7 +127,7 @@ def test_1_to_100_digests_are_asked_for_at_a_time(
 
 
 @pytest.mark.parametrize("operation", ["batch_check_layer_availability", "get_download_url_for_layer"])
-def test_layers_of_an_unknown_repository_are_refused(ecr: Any, operation: str) -> None:
+def test_a_request_for_layers_of_an_unknown_repository_is_rejected(ecr: Any, operation: str) -> None:
     named: dict[str, Any] = {"layerDigest": digest(b"x")}
     if operation == "batch_check_layer_availability":
         named = {"layerDigests": [digest(b"x")]}
@@ -142,7 +140,7 @@ def test_layers_of_an_unknown_repository_are_refused(ecr: Any, operation: str) -
 
 
 def test_a_layer_without_an_image_is_inaccessible(ecr: Any, repository: str) -> None:
-    name = upload_layer(ecr, repository, b"nobody refers to this")
+    name = upload_layer(ecr, repository, b"no image refers to this")
 
     assert refusal(ecr.get_download_url_for_layer, repositoryName=repository, layerDigest=name) == (
         400,
@@ -154,7 +152,7 @@ def test_a_layer_without_an_image_is_inaccessible(ecr: Any, repository: str) -> 
     )
 
 
-def test_a_layer_of_another_repository_s_image_is_not_found(
+def test_a_layer_of_an_image_of_another_repository_is_not_found(
     ecr: Any, pulled: Blob, new_repository: Callable[[], str]
 ) -> None:
     other = new_repository()
@@ -169,7 +167,7 @@ def test_a_layer_of_another_repository_s_image_is_not_found(
     )
 
 
-def test_a_layer_is_inaccessible_again_when_its_last_image_is_gone(ecr: Any, repository: str, pulled: Blob) -> None:
+def test_a_layer_becomes_inaccessible_when_its_last_image_is_deleted(ecr: Any, repository: str, pulled: Blob) -> None:
     ecr.batch_delete_image(repositoryName=repository, imageIds=[{"imageTag": "v1"}])
 
     refused = refusal(ecr.get_download_url_for_layer, repositoryName=repository, layerDigest=pulled.digest)
@@ -177,7 +175,7 @@ def test_a_layer_is_inaccessible_again_when_its_last_image_is_gone(ecr: Any, rep
     assert refused.code == "LayerInaccessibleException"
 
 
-def test_the_url_gives_the_layer_to_whoever_has_it(ecr: Any, repository: str, pulled: Blob, server: Server) -> None:
+def test_the_url_returns_the_layer_without_credentials(ecr: Any, repository: str, pulled: Blob, server: Server) -> None:
     url = url_of(ecr, repository, pulled)
 
     status, headers, body = fetch(url)
@@ -187,15 +185,15 @@ def test_the_url_gives_the_layer_to_whoever_has_it(ecr: Any, repository: str, pu
     assert body == pulled.content
 
 
-def test_the_url_can_be_asked_for_its_head(ecr: Any, repository: str, pulled: Blob) -> None:
+def test_the_url_accepts_head(ecr: Any, repository: str, pulled: Blob) -> None:
     status, headers, body = fetch(url_of(ecr, repository, pulled), method="HEAD")
 
     assert (status, headers["Content-Length"], body) == (200, str(len(pulled.content)), b"")
 
 
 @pytest.mark.parametrize(("first", "last"), [(0, 0), (1000, 199_999), (299_000, None)])
-def test_the_url_gives_ranges(ecr: Any, repository: str, pulled: Blob, first: int, last: int | None) -> None:
-    """Clients fetch a layer by several connections at once."""
+def test_the_url_returns_ranges(ecr: Any, repository: str, pulled: Blob, first: int, last: int | None) -> None:
+    """Clients fetch one layer over several connections."""
     end = len(pulled.content) if last is None else last + 1
 
     status, headers, body = fetch(
@@ -215,7 +213,7 @@ def denied(url: str) -> bytes:
     return body
 
 
-def test_a_url_that_was_changed_gives_nothing(ecr: Any, repository: str, pulled: Blob) -> None:
+def test_a_changed_url_is_denied(ecr: Any, repository: str, pulled: Blob) -> None:
     url = url_of(ecr, repository, pulled)
     address, _, token = url.partition("token=")
     random.seed(1)
@@ -227,14 +225,14 @@ def test_a_url_that_was_changed_gives_nothing(ecr: Any, repository: str, pulled:
         denied(address + tail)
 
 
-def test_a_url_for_one_layer_gives_no_other(ecr: Any, repository: str, pulled: Blob) -> None:
+def test_a_url_for_one_layer_does_not_open_another(ecr: Any, repository: str, pulled: Blob) -> None:
     other = push(ecr, repository, image(seed=3)).blobs[1]
     url = url_of(ecr, repository, pulled)
 
     assert b"the link was made for another layer" in denied(url.replace(pulled.digest, other.digest))
 
 
-def test_a_url_gives_nothing_when_the_repository_is_gone(ecr: Any, repository: str, pulled: Blob) -> None:
+def test_a_url_is_denied_after_the_repository_was_deleted(ecr: Any, repository: str, pulled: Blob) -> None:
     url = url_of(ecr, repository, pulled)
 
     ecr.delete_repository(repositoryName=repository, force=True)
@@ -244,7 +242,7 @@ def test_a_url_gives_nothing_when_the_repository_is_gone(ecr: Any, repository: s
     assert b"<Code>NoSuchKey</Code>" in body
 
 
-def test_a_url_with_more_parameters_than_anybody_needs_is_refused(ecr: Any, repository: str, pulled: Blob) -> None:
+def test_a_url_with_surplus_parameters_is_rejected(ecr: Any, repository: str, pulled: Blob) -> None:
     status, _, body = fetch(url_of(ecr, repository, pulled) + "&x=1" * 500)
 
     assert status == 400

@@ -39,7 +39,7 @@ def test_an_upload_begins_with_an_id_and_a_part_size(wire: Wire, repository: str
     assert re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", answer["uploadId"])
 
 
-def test_a_layer_is_there_as_soon_as_its_upload_is_complete(ecr: Any, repository: str, upload: str) -> None:
+def test_a_layer_exists_as_soon_as_its_upload_is_complete(ecr: Any, repository: str, upload: str) -> None:
     first, second, last = noise(MINIMUM, 1), noise(MINIMUM + 77, 2), b"the rest"
     name = digest(first + second + last)
 
@@ -66,12 +66,12 @@ def test_a_layer_is_there_as_soon_as_its_upload_is_complete(ecr: Any, repository
 
 
 def test_a_single_small_part_is_a_layer(ecr: Any, repository: str) -> None:
-    """Above all the two bytes `{}`, OCI's empty descriptor."""
+    """Especially the two bytes `{}`, OCI's empty descriptor."""
     assert upload_layer(ecr, repository, b"{}") == digest(b"{}")
 
 
-def test_nothing_can_be_completed_without_a_part(ecr: Any, repository: str, upload: str) -> None:
-    """Also not the empty layer with its right digest: ECR has no layer of 0 bytes."""
+def test_an_upload_without_parts_cannot_be_completed(ecr: Any, repository: str, upload: str) -> None:
+    """Not even the empty layer with its correct digest: ECR has no layer of 0 bytes."""
     with pytest.raises(ecr.exceptions.EmptyUploadException) as raised:
         complete(ecr, repository, upload, digest(b""))
 
@@ -84,8 +84,8 @@ def test_nothing_can_be_completed_without_a_part(ecr: Any, repository: str, uplo
     complete(ecr, repository, upload, digest(b"later"))
 
 
-def test_a_short_part_before_the_last_is_refused_at_the_end(ecr: Any, repository: str, upload: str) -> None:
-    """Not when it comes, since it might be the last; and before the digest is looked at."""
+def test_a_short_part_before_the_last_is_rejected_at_completion(ecr: Any, repository: str, upload: str) -> None:
+    """Not when it arrives, because it could be the last part. The check comes before that of the digest."""
     send_part(ecr, repository, upload, 0, bytes(MINIMUM - 1))
     send_part(ecr, repository, upload, MINIMUM - 1, b"x")
 
@@ -121,8 +121,8 @@ def test_a_wrong_digest_ends_the_upload(ecr: Any, repository: str, upload: str) 
     ],
     ids=["the second", "another algorithm", "after an unknown one", "unknown ones only"],
 )
-def test_any_of_the_digests_may_be_the_right_one(ecr: Any, repository: str, upload: str, digests: list[str]) -> None:
-    """One of an algorithm that ECR does not know is not compared, as in its documented example."""
+def test_one_of_the_digests_must_match(ecr: Any, repository: str, upload: str, digests: list[str]) -> None:
+    """Digests of an algorithm that ECR does not support are not compared, as in its documented example."""
     send_part(ecr, repository, upload, 0, b"any of several")
 
     answered = complete(ecr, repository, upload, *digests)["layerDigest"]
@@ -152,7 +152,7 @@ def test_an_upload_is_completed_with_1_to_100_digests(
     assert refused == invalid("layerDigests", constraint)
 
 
-def test_a_layer_that_the_repository_has_is_told_so_and_the_upload_ends(ecr: Any, repository: str) -> None:
+def test_completing_a_layer_that_the_repository_has_fails_and_ends_the_upload(ecr: Any, repository: str) -> None:
     name = upload_layer(ecr, repository, b"twice")
     again = begin(ecr, repository)
     send_part(ecr, repository, again, 0, b"twice")
@@ -169,15 +169,13 @@ def test_a_layer_that_the_repository_has_is_told_so_and_the_upload_ends(ecr: Any
     assert refusal(ecr.complete_layer_upload, **request) == no_upload(again, repository)
 
 
-def test_a_layer_that_only_another_repository_has_is_uploaded_as_new(
-    ecr: Any, new_repository: Callable[[], str]
-) -> None:
+def test_a_layer_of_another_repository_is_uploaded_as_new(ecr: Any, new_repository: Callable[[], str]) -> None:
     one, other = new_repository(), new_repository()
 
     assert upload_layer(ecr, one, b"in two places") == upload_layer(ecr, other, b"in two places")
 
 
-def test_after_completion_the_upload_is_gone(ecr: Any, repository: str, upload: str) -> None:
+def test_the_upload_does_not_exist_after_its_completion(ecr: Any, repository: str, upload: str) -> None:
     send_part(ecr, repository, upload, 0, b"complete")
     complete(ecr, repository, upload, digest(b"complete"))
     part = {"partFirstByte": 8, "partLastByte": 8, "layerPartBlob": b"x"}
@@ -187,7 +185,7 @@ def test_after_completion_the_upload_is_gone(ecr: Any, repository: str, upload: 
     assert refusal(ecr.complete_layer_upload, **request, layerDigests=[digest(b"x")]) == no_upload(upload, repository)
 
 
-def test_the_repository_is_looked_for_before_the_upload(ecr: Any, upload: str) -> None:
+def test_the_repository_is_checked_before_the_upload(ecr: Any, upload: str) -> None:
     nowhere = {"repositoryName": "tests/not-there", "uploadId": upload}
     part = {"partFirstByte": 7, "partLastByte": 7, "layerPartBlob": b"x"}
 
@@ -206,28 +204,28 @@ def upload_is_unknown(ecr: Any, repository: str, upload: str) -> bool:
     return refused == [no_upload(upload, repository)] * 2
 
 
-def test_an_unknown_upload_is_refused(ecr: Any, repository: str) -> None:
+def test_an_unknown_upload_is_rejected(ecr: Any, repository: str) -> None:
     assert upload_is_unknown(ecr, repository, str(uuid.uuid4()))
 
 
-def test_another_repository_s_upload_is_unknown(ecr: Any, new_repository: Callable[[], str]) -> None:
+def test_an_upload_of_another_repository_is_unknown(ecr: Any, new_repository: Callable[[], str]) -> None:
     one, other = new_repository(), new_repository()
     upload = begin(ecr, one)
 
     assert upload_is_unknown(ecr, other, upload)
-    send_part(ecr, one, upload, 0, b"the owner goes on")
+    send_part(ecr, one, upload, 0, b"the owner continues")
 
 
-def test_another_user_s_upload_is_unknown(ecr: Any, repository: str, upload: str, colleague: Person) -> None:
+def test_an_upload_of_another_user_is_unknown(ecr: Any, repository: str, upload: str, colleague: Person) -> None:
     theirs = begin(colleague.ecr, repository)
 
     assert upload_is_unknown(colleague.ecr, repository, upload)
     assert upload_is_unknown(ecr, repository, theirs)
-    send_part(colleague.ecr, repository, theirs, 0, b"the owner goes on")
+    send_part(colleague.ecr, repository, theirs, 0, b"the owner continues")
 
 
 @pytest.mark.parametrize("upload_id", ["", "1", "../../etc/passwd", NOWHERE + "\n"])
-def test_what_is_no_upload_id_is_refused(careless: Any, repository: str, upload_id: str) -> None:
+def test_an_invalid_upload_id_is_rejected(careless: Any, repository: str, upload_id: str) -> None:
     refused = refusal(
         careless.complete_layer_upload, repositoryName=repository, uploadId=upload_id, layerDigests=[digest(b"x")]
     )
@@ -237,14 +235,14 @@ def test_what_is_no_upload_id_is_refused(careless: Any, repository: str, upload_
 
 
 def change_upload(server: Server, upload: str, column: str, value: int) -> None:
-    """Let an upload have a past that would take too long to live through."""
+    """Give an upload a state that would take too long to create."""
     changed = engine_of(server.data).transact(
         lambda tx: tx.run(f"UPDATE upload SET {column} = :value WHERE id = :id", value=value, id=upload)
     )
     assert changed == 1
 
 
-def test_an_upload_that_was_begun_long_ago_is_unknown(ecr: Any, server: Server, repository: str, upload: str) -> None:
+def test_an_upload_that_began_long_ago_is_unknown(ecr: Any, server: Server, repository: str, upload: str) -> None:
     send_part(ecr, repository, upload, 0, b"x")
 
     change_upload(server, upload, "created_at", 0)
@@ -252,7 +250,7 @@ def test_an_upload_that_was_begun_long_ago_is_unknown(ecr: Any, server: Server, 
     assert upload_is_unknown(ecr, repository, upload)
 
 
-def test_an_upload_has_4200_parts_at_most(ecr: Any, server: Server, repository: str, upload: str) -> None:
+def test_an_upload_has_at_most_4200_parts(ecr: Any, server: Server, repository: str, upload: str) -> None:
     change_upload(server, upload, "parts", 4_199)
     send_part(ecr, repository, upload, 0, b"x")
 
@@ -269,7 +267,7 @@ def test_an_upload_has_4200_parts_at_most(ecr: Any, server: Server, repository: 
     assert refused == (400, "LimitExceededException", message)
 
 
-def test_a_layer_has_52000_mib_at_most(ecr: Any, server: Server, repository: str, upload: str) -> None:
+def test_a_layer_has_at_most_52000_mib(ecr: Any, server: Server, repository: str, upload: str) -> None:
     limit = 52_000 * 1024 * 1024
     send_part(ecr, repository, upload, 0, b"x")
     os.truncate(server.data / "uploads" / upload, limit - 3)
@@ -281,14 +279,14 @@ def test_a_layer_has_52000_mib_at_most(ecr: Any, server: Server, repository: str
     send_part(ecr, repository, upload, limit - 3, b"123")
 
 
-def test_an_upload_of_a_deleted_repository_is_gone_with_it(ecr: Any, repository: str, upload: str) -> None:
+def test_an_upload_is_deleted_with_its_repository(ecr: Any, repository: str, upload: str) -> None:
     ecr.delete_repository(repositoryName=repository)
     ecr.create_repository(repositoryName=repository)
 
     assert upload_is_unknown(ecr, repository, upload)
 
 
-def test_any_number_of_uploads_go_on_side_by_side(ecr: Any, repository: str) -> None:
+def test_uploads_of_one_repository_can_be_concurrent(ecr: Any, repository: str) -> None:
     uploads = [begin(ecr, repository) for _ in range(5)]
     for number, one in enumerate(uploads):
         send_part(ecr, repository, one, 0, b"side by side %d" % number)

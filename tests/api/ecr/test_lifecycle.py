@@ -1,6 +1,6 @@
-"""Lifecycle policies and their previews through the API, and what they do on both doors of a running server.
+"""Lifecycle policies and previews through the API, and their effect at both endpoints of a running server.
 
-ECR API reference, PutLifecyclePolicy to GetLifecyclePolicyPreview; tests/api/lifecycle has the rules.
+ECR API reference, PutLifecyclePolicy to GetLifecyclePolicyPreview. tests/api/lifecycle tests the rules.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def members(answer: Any) -> Any:
 
 
 def until(condition: Callable[[], bool], seconds: float = 20) -> None:
-    """Wait for what a worker does."""
+    """Wait for the effect of a job."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
@@ -42,7 +42,7 @@ def until(condition: Callable[[], bool], seconds: float = 20) -> None:
 
 
 def preview(ecr: Any, repository: str, text: str, **asked: Any) -> Any:
-    """The answer of GetLifecyclePolicyPreview when a preview is complete."""
+    """The response of GetLifecyclePolicyPreview for a complete preview."""
     ecr.start_lifecycle_policy_preview(repositoryName=repository, lifecyclePolicyText=text)
     until(lambda: ecr.get_lifecycle_policy_preview(repositoryName=repository)["status"] == "COMPLETE")
     return members(ecr.get_lifecycle_policy_preview(repositoryName=repository, **asked))
@@ -79,7 +79,7 @@ def test_a_policy_is_put_read_replaced_and_deleted(ecr: Any, repository: str) ->
     assert refusal(ecr.delete_lifecycle_policy, **named) == without("Lifecycle policy", repository)
 
 
-def test_a_policy_that_is_refused_leaves_the_one_before(ecr: Any, repository: str) -> None:
+def test_a_rejected_policy_does_not_replace_the_previous_one(ecr: Any, repository: str) -> None:
     put = ecr.put_lifecycle_policy(repositoryName=repository, lifecyclePolicyText=KEEP_TWO)
     bad = json.dumps({"rules": [rule(0, "any", 1)]})
 
@@ -98,7 +98,7 @@ def test_a_policy_that_is_refused_leaves_the_one_before(ecr: Any, repository: st
         (policy(rule(1, "any", 1)) + " " * 30_720, "Member must have length less than or equal to 30720"),
     ],
 )
-def test_a_policy_has_a_shortest_and_a_longest_length(
+def test_a_policy_has_a_minimum_and_a_maximum_length(
     careless: Any, repository: str, text: str, constraint: str
 ) -> None:
     for operation in (careless.put_lifecycle_policy, careless.start_lifecycle_policy_preview):
@@ -116,7 +116,7 @@ def test_a_policy_has_a_shortest_and_a_longest_length(
         ("get_lifecycle_policy_preview", {}),
     ],
 )
-def test_a_repository_that_is_not_there_has_no_policy(ecr: Any, operation: str, request_: dict[str, str]) -> None:
+def test_a_repository_that_does_not_exist_has_no_policy(ecr: Any, operation: str, request_: dict[str, str]) -> None:
     call = getattr(ecr, operation)
 
     assert refusal(call, repositoryName="no/such", **request_) == no_repository("no/such")
@@ -125,7 +125,7 @@ def test_a_repository_that_is_not_there_has_no_policy(ecr: Any, operation: str, 
 # --- Previews --------------------------------------------------------------------------------------------------------
 
 
-def test_a_preview_shows_what_would_happen_and_nothing_happens(ecr: Any, repository: str) -> None:
+def test_a_preview_shows_the_effect_and_changes_nothing(ecr: Any, repository: str) -> None:
     some = five(ecr, repository)
     stray = push(ecr, repository, image(seed=1))
     text = policy(rule(1, ["v*"], 3), rule(7, "untagged", 1, action=ARCHIVE), rule(9, "any", 100))
@@ -162,7 +162,7 @@ def test_a_preview_shows_what_would_happen_and_nothing_happens(ecr: Any, reposit
     assert len(ecr.describe_images(repositoryName=repository)["imageDetails"]) == 7
 
 
-def test_a_preview_can_be_narrowed_to_images_and_tag_status(ecr: Any, repository: str) -> None:
+def test_a_preview_can_be_filtered_by_images_and_tag_status(ecr: Any, repository: str) -> None:
     some = five(ecr, repository)
     stray = push(ecr, repository, image(seed=1))
     kept = push(ecr, repository, image(seed=2))
@@ -190,7 +190,7 @@ def test_a_preview_can_be_narrowed_to_images_and_tag_status(ecr: Any, repository
     assert shown(imageIds=named, filter={"tagStatus": "UNTAGGED"}) == [expected[4]]
 
 
-def test_a_preview_comes_in_pages_that_know_their_list(ecr: Any, repository: str) -> None:
+def test_a_preview_is_returned_in_pages_bound_to_their_list(ecr: Any, repository: str) -> None:
     some = five(ecr, repository)
     text = policy(rule(1, ["v*"], 1), rule(2, "any", 1))
     first = preview(ecr, repository, text, maxResults=3)
@@ -213,7 +213,7 @@ def test_a_preview_comes_in_pages_that_know_their_list(ecr: Any, repository: str
         assert refused == invalid(member, f"{member} cannot be used when imageIds is specified")
 
 
-def test_a_preview_without_a_text_is_one_of_the_policy_of_the_repository(ecr: Any, repository: str) -> None:
+def test_a_preview_without_a_text_uses_the_policy_of_the_repository(ecr: Any, repository: str) -> None:
     start = {"repositoryName": repository}
     assert refusal(ecr.start_lifecycle_policy_preview, **start) == without("Lifecycle policy", repository)
     put = ecr.put_lifecycle_policy(**start, lifecyclePolicyText=KEEP_TWO)
@@ -230,13 +230,13 @@ def test_a_preview_without_a_text_is_one_of_the_policy_of_the_repository(ecr: An
     assert (complete["previewResults"], complete["summary"]) == ([], {"expiringImageTotalCount": 0})
 
 
-def test_a_preview_that_was_never_started_is_not_there(ecr: Any, repository: str) -> None:
+def test_a_preview_that_was_never_started_is_not_found(ecr: Any, repository: str) -> None:
     refused = refusal(ecr.get_lifecycle_policy_preview, repositoryName=repository)
 
     assert refused == without("Lifecycle policy preview", repository)
 
 
-def test_a_preview_of_a_bad_policy_is_refused(ecr: Any, repository: str) -> None:
+def test_a_preview_of_an_invalid_policy_is_rejected(ecr: Any, repository: str) -> None:
     bad = policy(rule(1, "any", 1), rule(2, "any", 1))
 
     refused = refusal(ecr.start_lifecycle_policy_preview, repositoryName=repository, lifecyclePolicyText=bad)
@@ -252,14 +252,14 @@ def test_a_preview_of_a_bad_policy_is_refused(ecr: Any, repository: str) -> None
 
 @pytest.fixture(scope="module")
 def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server that applies policies at once."""
+    """A server that applies policies without a delay."""
     one = Server(tmp_path_factory.mktemp("quick") / "data")
     one.start(extra_args=["--lifecycle-delay", "0"])
     yield one
     one.stop()
 
 
-def test_a_run_is_seen_through_both_doors(quick: Server) -> None:
+def test_the_effect_of_a_run_is_visible_at_both_endpoints(quick: Server) -> None:
     with aws_client(quick, "ecr") as client:
         ecr = check_answers_of(client)
         docker = Docker(quick.host, quick.port, docker_password(ecr))
@@ -286,7 +286,7 @@ def test_a_run_is_seen_through_both_doors(quick: Server) -> None:
         assert before < evaluated <= time.time()
 
 
-def test_a_run_archives_what_a_rule_transitions(quick: Server) -> None:
+def test_a_run_archives_the_images_that_a_rule_transitions(quick: Server) -> None:
     with aws_client(quick, "ecr") as client:
         ecr = check_answers_of(client)
         docker = Docker(quick.host, quick.port, docker_password(ecr))

@@ -1,4 +1,4 @@
-"""PutImage: what is no manifest of an image, and what is no tag."""
+"""PutImage: manifests and tags that are rejected."""
 
 from __future__ import annotations
 
@@ -60,14 +60,14 @@ CONFIG = json.loads(image().manifest.content)["config"]
         '{"a":' * 20_000,
     ],
 )
-def test_what_is_no_manifest_of_an_image_is_refused(ecr: Any, repository: str, manifest: str) -> None:
-    """ECR has one text for all of them."""
+def test_an_invalid_manifest_is_rejected(ecr: Any, repository: str, manifest: str) -> None:
+    """ECR has one message for all of them."""
     upload_blobs(ecr, repository, image().blobs)
 
     assert put_refused(ecr, repository, manifest, "v1") == NO_JSON
 
 
-def test_the_media_type_may_be_told_beside_the_manifest(ecr: Any, repository: str) -> None:
+def test_the_media_type_may_be_given_beside_the_manifest(ecr: Any, repository: str) -> None:
     upload_blobs(ecr, repository, image().blobs)
 
     refused = put_refused(ecr, repository, changed(), "v1", imageManifestMediaType=DOCKER_MANIFEST)
@@ -86,7 +86,7 @@ def test_the_media_type_may_be_told_beside_the_manifest(ecr: Any, repository: st
 @pytest.mark.parametrize(
     "tag", ["-dash", ".dot", "a/b", "a:b", "with space", "ä", "new\nline", "end\n", "x" * 129, "\0"]
 )
-def test_a_tag_outside_docker_s_grammar_is_refused(ecr: Any, repository: str, tag: str) -> None:
+def test_a_tag_outside_docker_s_grammar_is_rejected(ecr: Any, repository: str, tag: str) -> None:
     upload_blobs(ecr, repository, image().blobs)
 
     assert put_refused(ecr, repository, image(), tag) == (
@@ -110,7 +110,7 @@ def test_a_tag_has_1_to_300_characters_by_its_shape(careless: Any, repository: s
     )
 
 
-def test_a_manifest_has_4_mib_at_most(wire: Wire, ecr: Any, repository: str) -> None:
+def test_a_manifest_has_at_most_4_mib(wire: Wire, ecr: Any, repository: str) -> None:
     upload_blobs(ecr, repository, image().blobs)
     whole = changed(annotations={"padding": ""})
     longest = changed(annotations={"padding": "x" * (4_194_304 - len(whole))})

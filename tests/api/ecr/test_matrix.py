@@ -1,4 +1,4 @@
-"""The authorization matrix of the API: every operation that is built, asked by everybody there is."""
+"""The authorization matrix of the API: every built operation, called by every kind of caller."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.api.ecr.wire import ACCOUNT, TARGET_PREFIX, Answer, Wire
 from tests.support.policies import policy
 
 REGION = "eu-north-1"
-"""A registry of its own, since its policy speaks about every request."""
+"""A registry that no other test uses, because its policy applies to every request."""
 
 OTHER = "333333333333"
 REPOSITORY = "tests/of-the-matrix"
@@ -28,7 +28,7 @@ BUILT = sorted(ECR_OPERATIONS)
 
 
 class Keys(NamedTuple):
-    """Access keys by what their owner is, each with its secret."""
+    """Access keys with their secrets, named after the kind of caller."""
 
     colleague: tuple[str, str]
     denied: Person
@@ -47,7 +47,7 @@ def keys(moorage: Callable[..., str], new_person: Callable[..., Person], colleag
 
 @pytest.fixture
 def ask(wire: Wire, keys: Keys) -> Callable[..., Answer]:
-    """Ask for an operation in a registry that invites the other account and denies everything to one user."""
+    """Calls an operation in a registry that admits the other account and denies one user everything."""
     denied = f"arn:aws:iam::{ACCOUNT}:user/{keys.denied.name}"
     text = policy(
         {"Effect": "Allow", "Principal": {"AWS": OTHER}, "Action": "ecr:*", "Resource": "*"},
@@ -83,10 +83,12 @@ def expected(who: str, operation: str, reason: str) -> str:
 
 
 @pytest.mark.parametrize("operation", BUILT)
-def test_who_may_not_is_refused_and_who_may_is_not(ask: Callable[..., Answer], keys: Keys, operation: str) -> None:
-    """Those who may come last, since some of them then change the registry's policy.
+def test_callers_without_permission_are_denied_and_callers_with_permission_are_not(
+    ask: Callable[..., Answer], keys: Keys, operation: str
+) -> None:
+    """Callers with permission come last, because some operations then change the registry's policy.
 
-    An operation that names no registry is about the stranger's own.
+    An operation that names no registry uses the stranger's own registry.
     """
     action = actions.OPERATIONS[operation].action
 
@@ -112,7 +114,7 @@ def is_denied(answer: Answer) -> bool:
 
 
 @pytest.mark.parametrize("operation", BUILT)
-def test_who_proves_nothing_is_refused_before_anything_else(wire: Wire, operation: str) -> None:
+def test_callers_that_cannot_be_authenticated_are_rejected_first(wire: Wire, operation: str) -> None:
     request = request_in(operation, {})
     longer_ago = datetime.now(UTC) - timedelta(hours=1)
 

@@ -1,4 +1,4 @@
-"""Policies of repositories and registries through the API: kept as ECR keeps them, refused as ECR refuses them."""
+"""Policies of repositories and registries through the API: stored, returned and rejected as ECR does it."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def no_policy(repository: str) -> Refusal:
     return Refusal(400, "RepositoryPolicyNotFoundException", message)
 
 
-def test_a_repository_s_policy_is_set_read_replaced_and_deleted(ecr: Any, repository: str) -> None:
-    """Terraform's order: what is read again is what was answered before."""
+def test_a_repository_policy_is_set_read_replaced_and_deleted(ecr: Any, repository: str) -> None:
+    """In Terraform's order. A read returns the same as the response before it."""
     expected = {"registryId": ACCOUNT, "repositoryName": repository, "policyText": RETURNED}
     assert refusal(ecr.get_repository_policy, repositoryName=repository) == no_policy(repository)
 
@@ -53,7 +53,7 @@ def test_a_repository_s_policy_is_set_read_replaced_and_deleted(ecr: Any, reposi
     assert refusal(ecr.delete_repository_policy, repositoryName=repository) == no_policy(repository)
 
 
-def test_a_policy_goes_with_its_repository(ecr: Any, repository: str) -> None:
+def test_a_policy_is_deleted_with_its_repository(ecr: Any, repository: str) -> None:
     ecr.set_repository_policy(repositoryName=repository, policyText=SENT)
     ecr.delete_repository(repositoryName=repository)
     assert refusal(ecr.get_repository_policy, repositoryName=repository) == no_repository(repository)
@@ -73,7 +73,7 @@ def test_a_policy_goes_with_its_repository(ecr: Any, repository: str) -> None:
         policy(PULL | {"Condition": {"StringSame": {"aws:username": "x"}}}),
     ],
 )
-def test_what_is_no_repository_policy_is_refused_and_changes_nothing(ecr: Any, repository: str, text: str) -> None:
+def test_an_invalid_repository_policy_is_rejected_and_changes_nothing(ecr: Any, repository: str, text: str) -> None:
     ecr.set_repository_policy(repositoryName=repository, policyText=SENT)
 
     refused = refusal(ecr.set_repository_policy, repositoryName=repository, policyText=text)
@@ -82,7 +82,7 @@ def test_what_is_no_repository_policy_is_refused_and_changes_nothing(ecr: Any, r
     assert ecr.get_repository_policy(repositoryName=repository)["policyText"] == RETURNED
 
 
-def test_a_policy_has_10240_characters_at_most(careless: Any, repository: str) -> None:
+def test_a_policy_has_at_most_10240_characters(careless: Any, repository: str) -> None:
     longest = policy(PULL).ljust(10_240)
 
     careless.set_repository_policy(repositoryName=repository, policyText=longest)
@@ -91,7 +91,7 @@ def test_a_policy_has_10240_characters_at_most(careless: Any, repository: str) -
     assert "less than or equal to 10240" in refused.message
 
 
-def test_a_principal_of_an_account_that_is_here_must_exist(ecr: Any, reader: Person, repository: str) -> None:
+def test_a_principal_of_an_account_on_this_server_must_exist(ecr: Any, reader: Person, repository: str) -> None:
     def naming(account: str, user: str) -> dict[str, str]:
         principal = {"AWS": [f"arn:aws:iam::{account}:user/{user}"]}
         return {"repositoryName": repository, "policyText": policy(PULL | {"Principal": principal})}
@@ -105,7 +105,7 @@ def test_a_principal_of_an_account_that_is_here_must_exist(ecr: Any, reader: Per
         assert json.loads(stored) == json.loads(known["policyText"])
 
 
-def test_who_would_lock_themselves_out_must_force_it(ecr: Any, colleague: Person, repository: str) -> None:
+def test_callers_who_would_lock_themselves_out_must_use_force(ecr: Any, colleague: Person, repository: str) -> None:
     closing = policy({"Effect": "Deny", "Principal": "*", "Action": "ecr:SetRepositoryPolicy"})
 
     refused = refusal(colleague.ecr.set_repository_policy, repositoryName=repository, policyText=closing)
@@ -119,7 +119,7 @@ def test_who_would_lock_themselves_out_must_force_it(ecr: Any, colleague: Person
     ecr.set_repository_policy(repositoryName=repository, policyText=SENT)
 
 
-def test_a_policy_decides_from_the_next_request_on(ecr: Any, nobody: Person, repository: str) -> None:
+def test_a_policy_applies_from_the_next_request_on(ecr: Any, nobody: Person, repository: str) -> None:
     arn = f"arn:aws:iam::{ACCOUNT}:user/{nobody.name}"
     allowing = policy(PULL | {"Principal": {"AWS": arn}, "Action": "ecr:ListImages"})
 
@@ -130,7 +130,7 @@ def test_a_policy_decides_from_the_next_request_on(ecr: Any, nobody: Person, rep
         ecr.delete_repository_policy(repositoryName=repository)
 
 
-def test_a_list_of_all_repositories_leaves_out_what_is_denied(
+def test_a_list_of_all_repositories_omits_the_denied_ones(
     ecr: Any, colleague: Person, new_repository: Callable[[], str]
 ) -> None:
     shown, hidden = new_repository(), new_repository()
@@ -150,8 +150,8 @@ def test_a_list_of_all_repositories_leaves_out_what_is_denied(
 
 
 @pytest.fixture
-def elsewhere(clients: Callable[..., Any]) -> Iterator[Any]:
-    """Root's client of a registry that no other test has."""
+def other_region(clients: Callable[..., Any]) -> Iterator[Any]:
+    """The root user's client of a registry that no other test uses."""
     client = clients(region="ap-southeast-4")
     yield client
     try:
@@ -160,46 +160,46 @@ def elsewhere(clients: Callable[..., Any]) -> Iterator[Any]:
         return
 
 
-def test_a_registry_s_policy_is_put_read_and_deleted(elsewhere: Any, ecr: Any) -> None:
+def test_a_registry_policy_is_put_read_and_deleted(other_region: Any, ecr: Any) -> None:
     text = policy(PULL | {"Resource": "*", "Principal": {"AWS": THEIRS}})
     none = Refusal(
         400,
         "RegistryPolicyNotFoundException",
         f"Registry policy does not exist in the registry with id '{ACCOUNT}'",
     )
-    assert refusal(elsewhere.get_registry_policy) == none
+    assert refusal(other_region.get_registry_policy) == none
 
-    put = elsewhere.put_registry_policy(policyText=text)
+    put = other_region.put_registry_policy(policyText=text)
 
     assert put["registryId"] == ACCOUNT
     assert f'"AWS" : "arn:aws:iam::{THEIRS}:root"' in put["policyText"]
-    assert elsewhere.get_registry_policy()["policyText"] == put["policyText"]
+    assert other_region.get_registry_policy()["policyText"] == put["policyText"]
     assert refusal(ecr.get_registry_policy) == none
-    assert elsewhere.delete_registry_policy()["policyText"] == put["policyText"]
-    assert refusal(elsewhere.delete_registry_policy) == none
+    assert other_region.delete_registry_policy()["policyText"] == put["policyText"]
+    assert refusal(other_region.delete_registry_policy) == none
 
 
-def test_a_registry_policy_needs_resources(elsewhere: Any) -> None:
-    refused = refusal(elsewhere.put_registry_policy, policyText=policy(PULL))
+def test_a_registry_policy_needs_resources(other_region: Any) -> None:
+    refused = refusal(other_region.put_registry_policy, policyText=policy(PULL))
 
     assert refused == invalid("PolicyText", "Invalid registry policy provided")
 
 
-def test_a_registry_policy_speaks_about_every_action_or_in_its_first_version_about_three(
-    elsewhere: Any, nobody: Person, clients: Callable[..., Any]
+def test_a_registry_policy_covers_all_actions_or_three_in_version_1(
+    other_region: Any, nobody: Person, clients: Callable[..., Any]
 ) -> None:
     theirs = clients(region="ap-southeast-4", key=nobody.key, secret=nobody.secret)
     text = policy(PULL | {"Resource": "*", "Action": "ecr:DescribeRegistry"})
-    elsewhere.put_registry_policy(policyText=text)
+    other_region.put_registry_policy(policyText=text)
     assert theirs.describe_registry()["registryId"] == ACCOUNT
 
-    elsewhere.put_account_setting(name="REGISTRY_POLICY_SCOPE", value="V1")
+    other_region.put_account_setting(name="REGISTRY_POLICY_SCOPE", value="V1")
     try:
         assert refusal(theirs.describe_registry).code == "AccessDeniedException"
-        refused = refusal(elsewhere.put_registry_policy, policyText=text)
+        refused = refusal(other_region.put_registry_policy, policyText=text)
         assert refused == invalid("PolicyText", "Invalid registry policy provided")
         creating = policy(PULL | {"Resource": "*", "Action": "ecr:CreateRepository"})
-        elsewhere.put_registry_policy(policyText=creating)
+        other_region.put_registry_policy(policyText=creating)
         assert theirs.create_repository(repositoryName="of/the-policy")["repository"]["registryId"] == ACCOUNT
     finally:
-        elsewhere.put_account_setting(name="REGISTRY_POLICY_SCOPE", value="V2")
+        other_region.put_account_setting(name="REGISTRY_POLICY_SCOPE", value="V2")

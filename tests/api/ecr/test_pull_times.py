@@ -26,7 +26,7 @@ def pull_time(ecr: Any, repository: str, tag: str = "v1") -> Any:
 
 
 def recorded_pull_time(ecr: Any, repository: str, tag: str = "v1") -> Any:
-    """The time of a pull that happened, once it is written."""
+    """The pull time, once it is written."""
     end = time.monotonic() + 10
     while (found := pull_time(ecr, repository, tag)) is None:
         assert time.monotonic() < end, "no pull was recorded"
@@ -39,7 +39,7 @@ def not_there(principal: str) -> Refusal:
     return Refusal(400, "ExclusionNotFoundException", message)
 
 
-def test_a_pull_through_either_door_is_recorded_and_looking_is_none(
+def test_a_pull_at_either_endpoint_is_recorded_and_a_look_is_not(
     ecr: Any, http: Docker, new_repository: Callable[[], str]
 ) -> None:
     api, docker, looked = (new_repository() for _ in range(3))
@@ -58,7 +58,7 @@ def test_a_pull_through_either_door_is_recorded_and_looking_is_none(
     assert pull_time(ecr, looked) is None
 
 
-def test_an_image_of_an_index_is_pulled_when_somebody_asks_for_it(ecr: Any, http: Docker, repository: str) -> None:
+def test_an_image_of_an_index_is_pulled_when_it_is_requested(ecr: Any, http: Docker, repository: str) -> None:
     used, unused = image(seed=1), image(seed=2)
     push(ecr, repository, used, "used")
     push(ecr, repository, unused, "unused")
@@ -84,7 +84,7 @@ def test_a_pull_just_before_the_server_stops_is_recorded(fresh_server: StartServ
     assert pull_time(ecr, "app") is not None
 
 
-def test_pulls_of_an_excluded_user_leave_the_time_as_it_is(
+def test_pulls_of_an_excluded_user_do_not_change_the_time(
     ecr: Any, reader: Person, server: Server, new_repository: Callable[[], str]
 ) -> None:
     excluded, counted = new_repository(), new_repository()
@@ -130,7 +130,7 @@ def test_an_exclusion_is_registered_once_and_deregistered_once(clients: Callable
     assert refusal(ecr.deregister_pull_time_update_exclusion, principalArn=ROLE) == not_there(ROLE)
 
 
-def test_a_registry_has_100_exclusions_at_most_in_pages(clients: Callable[..., Any]) -> None:
+def test_a_registry_has_at_most_100_exclusions_returned_in_pages(clients: Callable[..., Any]) -> None:
     ecr = clients(region="ap-south-2")
     principals = [f"arn:aws:iam::{ACCOUNT}:role/role-{number:03}" for number in range(101)]
     for principal in principals[:100]:

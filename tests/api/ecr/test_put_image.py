@@ -1,4 +1,4 @@
-"""PutImage: what becomes of tags and digests, what is refused, and with which words."""
+"""PutImage: how tags and digests change, what is rejected, and with which messages."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.support.images import (
 
 
 def tags_of(ecr: Any, repository: str, one: Image) -> list[str] | None:
-    """The tags of an image; None when it is not there."""
+    """The tags of an image, or None if the repository does not have it."""
     rows = ecr.describe_images(repositoryName=repository)["imageDetails"]
     found = [row for row in rows if row["imageDigest"] == one.manifest.digest]
     return found[0].get("imageTags", []) if found else None
@@ -50,20 +50,20 @@ def immutable(tag: str, repository: str) -> tuple[int, str, str]:
 
 @pytest.fixture(params=["MUTABLE", "IMMUTABLE"])
 def mutability(ecr: Any, repository: str, request: pytest.FixtureRequest) -> str:
-    """Either setting, which the test's repository then has."""
+    """Each of the two settings, applied to the test's repository."""
     ecr.put_image_tag_mutability(repositoryName=repository, imageTagMutability=request.param)
     return str(request.param)
 
 
 @pytest.fixture
 def pair(ecr: Any, repository: str, mutability: str) -> Sequence[Image]:
-    """Two images with the same blobs, the first of them pushed as `old`."""
+    """Two images with the same blobs. The first is pushed as `old`."""
     one, other = (one for one, _ in zip(variants(), range(2), strict=False))
     push(ecr, repository, one, "old")
     return one, other
 
 
-def test_a_new_image_is_answered_in_full(ecr: Any, repository: str) -> None:
+def test_a_new_image_is_returned_in_full(ecr: Any, repository: str) -> None:
     one = image()
     upload_blobs(ecr, repository, one.blobs)
 
@@ -76,7 +76,7 @@ def test_a_new_image_is_answered_in_full(ecr: Any, repository: str) -> None:
     }
 
 
-def test_an_image_without_a_tag_is_answered_without_one(ecr: Any, repository: str) -> None:
+def test_an_image_without_a_tag_is_returned_without_a_tag(ecr: Any, repository: str) -> None:
     one = image()
     upload_blobs(ecr, repository, one.blobs)
 
@@ -98,7 +98,7 @@ def test_a_new_image_takes_an_unused_tag(ecr: Any, repository: str, pair: Sequen
 def test_a_new_image_takes_a_used_tag_only_where_tags_are_mutable(
     ecr: Any, repository: str, pair: Sequence[Image], mutability: str
 ) -> None:
-    """The image that had it stays, without a tag. A refused image is not stored at all."""
+    """The previous image of the tag stays without a tag. A rejected image is not stored at all."""
     one, other = pair
 
     if mutability == "MUTABLE":
@@ -117,13 +117,13 @@ def test_a_known_image_gets_one_more_tag(ecr: Any, repository: str, pair: Sequen
     assert tags_of(ecr, repository, one) == ["more", "old"]
 
 
-def test_a_known_image_with_its_own_tag_is_there_already(ecr: Any, repository: str, pair: Sequence[Image]) -> None:
+def test_a_known_image_with_its_own_tag_already_exists(ecr: Any, repository: str, pair: Sequence[Image]) -> None:
     one, _ = pair
 
     assert put_refused(ecr, repository, one, "old") == already_there(one, "old", repository)
 
 
-def test_a_known_image_without_a_tag_is_there_already(ecr: Any, repository: str, pair: Sequence[Image]) -> None:
+def test_a_known_image_without_a_tag_already_exists(ecr: Any, repository: str, pair: Sequence[Image]) -> None:
     one, _ = pair
 
     assert put_refused(ecr, repository, one) == already_there(one, "null", repository)
@@ -144,7 +144,7 @@ def test_a_known_image_takes_a_used_tag_only_where_tags_are_mutable(
         assert (tags_of(ecr, repository, one), tags_of(ecr, repository, other)) == (["old"], ["new"])
 
 
-def test_the_time_of_the_push_stays_when_tags_are_added(ecr: Any, repository: str) -> None:
+def test_adding_a_tag_does_not_change_the_time_of_the_push(ecr: Any, repository: str) -> None:
     one = push(ecr, repository, image(), "v1")
     before = ecr.describe_images(repositoryName=repository)["imageDetails"][0]["imagePushedAt"]
 
@@ -157,7 +157,7 @@ def test_the_time_of_the_push_stays_when_tags_are_added(ecr: Any, repository: st
 
 
 def aws_sample(config: tuple[int, str], layers: Sequence[tuple[int, str]]) -> str:
-    """A manifest as docker writes it: in this order, indented by three spaces, without a final newline."""
+    """A manifest as Docker writes it: in this order, indented by three spaces, without a final newline."""
     described = [{"mediaType": DOCKER_LAYER, "size": size, "digest": f"sha256:{name}"} for size, name in layers]
     configuration = {"mediaType": DOCKER_CONFIG, "size": config[0], "digest": f"sha256:{config[1]}"}
     manifest = {"schemaVersion": 2, "mediaType": DOCKER_MANIFEST, "config": configuration, "layers": described}
@@ -197,10 +197,10 @@ CLOUDTRAIL = aws_sample(
     ],
     ids=["BatchGetImage", "CloudTrail"],
 )
-def test_the_digest_of_aws_s_own_samples_is_calculated_as_aws_did(
+def test_the_calculated_digest_of_an_aws_sample_is_the_documented_one(
     ecr: Any, repository: str, manifest: str, calculated: str
 ) -> None:
-    """Nobody has their layers; but that these are asked for tells that the digest was accepted."""
+    """Their layers are not available. A refusal that names the layers shows that the digest was accepted."""
     missing = put_refused(ecr, repository, manifest, imageDigest=calculated)
     with_newline = put_refused(ecr, repository, manifest + "\n", imageDigest=calculated)
 
@@ -226,7 +226,7 @@ def test_the_digest_of_aws_s_own_samples_is_calculated_as_aws_did(
 @pytest.mark.parametrize(
     "expected", ["sha256:" + "0" * 64, "sha512:" + "0" * 128, "sha256:0", "md5:00", "nonsense", ""]
 )
-def test_an_image_with_another_digest_than_expected_is_not_stored(ecr: Any, repository: str, expected: str) -> None:
+def test_an_image_with_another_digest_than_given_is_not_stored(ecr: Any, repository: str, expected: str) -> None:
     one = image()
     upload_blobs(ecr, repository, one.blobs)
 
@@ -241,7 +241,7 @@ def test_an_image_with_another_digest_than_expected_is_not_stored(ecr: Any, repo
     assert ecr.list_images(repositoryName=repository)["imageIds"] == []
 
 
-def test_an_image_may_come_with_its_digest(ecr: Any, repository: str) -> None:
+def test_an_image_with_its_digest_is_accepted(ecr: Any, repository: str) -> None:
     one = image()
     upload_blobs(ecr, repository, one.blobs)
 
@@ -262,7 +262,7 @@ def test_an_image_may_come_with_its_digest(ecr: Any, repository: str) -> None:
     ],
     ids=["indented", "odd spaces", "reversed", "unicode", "escapes", "unknown members"],
 )
-def test_a_manifest_comes_back_byte_for_byte(
+def test_a_manifest_is_returned_byte_for_byte(
     ecr: Any, repository: str, written: Callable[[dict[str, Any]], str]
 ) -> None:
     one = image()
@@ -280,7 +280,7 @@ def test_a_manifest_comes_back_byte_for_byte(
 
 
 def test_an_image_needs_its_layers_in_this_repository(ecr: Any, new_repository: Callable[[], str]) -> None:
-    """Those that are missing are named, in the manifest's order; that another repository has them does not help."""
+    """Missing layers are listed in the manifest's order, even if another repository has them."""
     here, elsewhere = new_repository(), new_repository()
     one = image([layer(seed=1), layer(seed=2), layer(seed=3)])
     upload_blobs(ecr, elsewhere, one.blobs)
@@ -297,7 +297,7 @@ def test_an_image_needs_its_layers_in_this_repository(ecr: Any, new_repository: 
     assert ecr.list_images(repositoryName=here)["imageIds"] == []
 
 
-def test_a_layer_that_is_kept_elsewhere_is_not_needed(ecr: Any, repository: str) -> None:
+def test_a_foreign_layer_is_not_required(ecr: Any, repository: str) -> None:
     foreign = {
         "mediaType": "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
         "digest": digest(b"windows"),
@@ -333,7 +333,7 @@ def test_an_index_needs_its_images_in_this_repository(ecr: Any, new_repository: 
     assert put(ecr, elsewhere, listed, "v1")["imageManifestMediaType"] == OCI_INDEX
 
 
-def test_an_image_of_an_unknown_repository_is_refused(ecr: Any) -> None:
+def test_an_image_for_an_unknown_repository_is_rejected(ecr: Any) -> None:
     assert put_refused(ecr, "tests/not-there", image()) == (
         400,
         "RepositoryNotFoundException",

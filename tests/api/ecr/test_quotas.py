@@ -19,13 +19,13 @@ ACCOUNTS_TEXT = "The operation did not succeed because it would have exceeded a 
 
 
 def exceeded(what: str) -> Refusal:
-    """The text is that of the API reference about LimitExceededException."""
+    """The message is from the API reference of LimitExceededException."""
     return Refusal(400, "LimitExceededException", f"{ACCOUNTS_TEXT}: {what}")
 
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server on which there is little of everything."""
+    """A server with small quotas."""
     server = Server(tmp_path_factory.mktemp("small") / "data")
     quotas = "repositories=3,images-per-repository=2,tags-per-image=2,creation-templates=1"
     server.start(extra_env={"MOORAGE_QUOTA": quotas})
@@ -35,7 +35,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture
 def ecr(small: Server) -> Any:
-    """A registry of its own, in a region that no other test has."""
+    """The client of a Region that no other test uses."""
     return client_of(small, region=f"test-region-{next(_numbers)}")
 
 
@@ -53,13 +53,13 @@ def repository(ecr: Any) -> str:
     return "team/app"
 
 
-def put_by_docker(docker: Docker, repository: str, one: Image, reference: str) -> tuple[int, str]:
+def put_by_docker(docker: Docker, repository: str, pushed: Image, reference: str) -> tuple[int, str]:
     path = f"/v2/{repository}/manifests/{reference}"
-    answer = docker.put(path, one.manifest.content, {"Content-Type": one.manifest.media_type})
+    answer = docker.put(path, pushed.manifest.content, {"Content-Type": pushed.manifest.media_type})
     return answer.status, "" if answer.status == 201 else answer.json()["errors"][0]["code"]
 
 
-def test_a_registry_has_so_many_repositories_at_most(ecr: Any) -> None:
+def test_a_registry_has_a_maximum_number_of_repositories(ecr: Any) -> None:
     for number in range(3):
         ecr.create_repository(repositoryName=f"app-{number}")
 
@@ -70,13 +70,13 @@ def test_a_registry_has_so_many_repositories_at_most(ecr: Any) -> None:
     ecr.create_repository(repositoryName="app-3")
 
 
-def test_each_registry_is_counted_by_itself(small: Server, ecr: Any) -> None:
+def test_each_registry_is_counted_separately(small: Server, ecr: Any) -> None:
     for client in (ecr, client_of(small, region="test-region-other")):
         for number in range(3):
             client.create_repository(repositoryName=f"app-{number}")
 
 
-def test_a_push_creates_no_repository_too_many(ecr: Any, docker: Docker) -> None:
+def test_a_push_does_not_create_a_repository_beyond_the_quota(ecr: Any, docker: Docker) -> None:
     ecr.create_repository_creation_template(prefix="ROOT", appliedFor=["CREATE_ON_PUSH"])
     answers = [docker.post(f"/v2/app-{number}/blobs/uploads/") for number in range(4)]
 
@@ -84,7 +84,7 @@ def test_a_push_creates_no_repository_too_many(ecr: Any, docker: Docker) -> None
     assert answers[3].json()["errors"] == [{"code": "DENIED", "message": f"{ACCOUNTS_TEXT}: 3 repositories"}]
 
 
-def test_a_repository_has_so_many_images_at_most(ecr: Any, docker: Docker, repository: str) -> None:
+def test_a_repository_has_a_maximum_number_of_images(ecr: Any, docker: Docker, repository: str) -> None:
     first, second, third, *_ = itertools.islice(variants(seed=601), 3)
     push(ecr, repository, first, "v1")
     push(ecr, repository, second)
@@ -100,7 +100,7 @@ def test_a_repository_has_so_many_images_at_most(ecr: Any, docker: Docker, repos
     assert put_refused(ecr, repository, second) == exceeded("2 images per repository")
 
 
-def test_an_image_has_so_many_tags_at_most(ecr: Any, docker: Docker, repository: str) -> None:
+def test_an_image_has_a_maximum_number_of_tags(ecr: Any, docker: Docker, repository: str) -> None:
     one, other = itertools.islice(variants(seed=602), 2)
     push(ecr, repository, one, "v1", "v2")
     push(ecr, repository, other, "other")
@@ -115,7 +115,7 @@ def test_an_image_has_so_many_tags_at_most(ecr: Any, docker: Docker, repository:
     put(ecr, repository, one, "v3")
 
 
-def test_an_image_that_comes_with_too_many_tags_is_not_there(ecr: Any, docker: Docker, repository: str) -> None:
+def test_an_image_with_too_many_tags_is_not_stored(ecr: Any, docker: Docker, repository: str) -> None:
     one = next(variants(seed=603))
     upload_blobs(ecr, repository, one.blobs)
 
@@ -125,7 +125,7 @@ def test_an_image_that_comes_with_too_many_tags_is_not_there(ecr: Any, docker: D
     assert ecr.list_images(repositoryName=repository)["imageIds"] == []
 
 
-def test_a_registry_has_so_many_templates_at_most(ecr: Any) -> None:
+def test_a_registry_has_a_maximum_number_of_templates(ecr: Any) -> None:
     create: Callable[..., Any] = ecr.create_repository_creation_template
     create(prefix="a", appliedFor=["CREATE_ON_PUSH"])
 
@@ -135,7 +135,7 @@ def test_a_registry_has_so_many_templates_at_most(ecr: Any) -> None:
 
 
 @pytest.mark.parametrize("entry", ["images", "images=2", "repositories=", "repositories=-1", "repositories=many"])
-def test_a_quota_that_does_not_exist_ends_the_server(tmp_path_factory: pytest.TempPathFactory, entry: str) -> None:
+def test_an_unknown_quota_stops_the_server(tmp_path_factory: pytest.TempPathFactory, entry: str) -> None:
     server = Server(tmp_path_factory.mktemp("wrong") / "data")
 
     with pytest.raises(AssertionError, match="exit code 2"):

@@ -65,7 +65,7 @@ def three(ecr: Any, repository: str) -> tuple[str, str, str]:
 
 
 def test_an_image_is_found_by_tag_by_digest_and_by_both(ecr: Any, repository: str, three: tuple[str, str, str]) -> None:
-    """By digest it comes once for each of its tags."""
+    """By digest it is returned once for each of its tags."""
     one, other, third = three
 
     found, failures = get(
@@ -88,7 +88,7 @@ def test_an_image_is_found_by_tag_by_digest_and_by_both(ecr: Any, repository: st
     assert get(ecr, repository, {"imageTag": "c"})[0] == [{"imageDigest": other, "imageTag": "c"}]
 
 
-def test_images_that_cannot_be_had_are_listed_beside_those_that_can(
+def test_missing_images_are_listed_beside_those_that_were_found(
     ecr: Any, repository: str, three: tuple[str, str, str]
 ) -> None:
     one, _, _ = three
@@ -114,8 +114,8 @@ def test_images_that_cannot_be_had_are_listed_beside_those_that_can(
     assert failures == [failure(image_id, code) for image_id, code in bad]
 
 
-def test_an_image_comes_with_its_manifest_whatever_types_are_accepted(ecr: Any, repository: str) -> None:
-    """Nothing is converted: what is stored is what is returned."""
+def test_an_image_is_returned_with_its_manifest_for_any_accepted_types(ecr: Any, repository: str) -> None:
+    """Manifests are not converted."""
     one = push(ecr, repository, image(), "v1")
 
     answer = ecr.batch_get_image(
@@ -139,7 +139,7 @@ def test_an_image_comes_with_its_manifest_whatever_types_are_accepted(ecr: Any, 
 @pytest.mark.parametrize(
     ("count", "constraint"), [(0, "greater than or equal to 1"), (101, "less than or equal to 100")]
 )
-def test_1_to_100_images_are_named_at_a_time(
+def test_a_request_has_1_to_100_images(
     careless: Any, repository: str, operation: str, count: int, constraint: str
 ) -> None:
     refused = refusal(getattr(careless, operation), repositoryName=repository, imageIds=[{"imageTag": "a"}] * count)
@@ -152,7 +152,7 @@ def test_1_to_100_images_are_named_at_a_time(
 
 
 @pytest.mark.parametrize("operation", ["batch_get_image", "batch_delete_image", "describe_images", "list_images"])
-def test_images_of_an_unknown_repository_are_refused(ecr: Any, operation: str) -> None:
+def test_a_request_for_images_of_an_unknown_repository_is_rejected(ecr: Any, operation: str) -> None:
     named = {} if operation == "list_images" else {"imageIds": [{"imageTag": "a"}]}
 
     assert refusal(getattr(ecr, operation), repositoryName="tests/not-there", **named) == (
@@ -187,7 +187,7 @@ def test_a_list_has_one_row_for_each_tag_and_one_for_an_untagged_image(
     [("tagStatus", "ANY, TAGGED, UNTAGGED"), ("imageStatus", "ACTIVATING, ACTIVE, ANY, ARCHIVED")],
 )
 @pytest.mark.parametrize("operation", ["list_images", "describe_images"])
-def test_a_filter_has_the_model_s_values(
+def test_a_filter_has_one_of_the_model_s_values(
     careless: Any, repository: str, operation: str, chosen: str, values: str
 ) -> None:
     refused = refusal(getattr(careless, operation), repositoryName=repository, filter={chosen: "SOME"})
@@ -200,8 +200,8 @@ def test_a_filter_has_the_model_s_values(
 
 
 @pytest.fixture(scope="module")
-def crowd(ecr: Any) -> tuple[str, list[Image]]:
-    """A repository with 60 images, of which every third is untagged and the others have three tags: 140 rows."""
+def sixty_images(ecr: Any) -> tuple[str, list[Image]]:
+    """A repository with 60 images. Every third is untagged and the others have three tags: 140 rows."""
     name = "tests/a-crowd"
     ecr.create_repository(repositoryName=name)
     images = [one for one, _ in zip(variants(seed=60), range(60), strict=False)]
@@ -219,8 +219,8 @@ def rows_of(images: list[Image]) -> list[tuple[str, str | None]]:
 
 
 @pytest.mark.parametrize("size", [1, 7, 100, 139, 140, 1000])
-def test_pages_hold_every_row_once(ecr: Any, crowd: tuple[str, list[Image]], size: int) -> None:
-    name, images = crowd
+def test_pages_return_every_row_once(ecr: Any, sixty_images: tuple[str, list[Image]], size: int) -> None:
+    name, images = sixty_images
     rows = rows_of(images)[: 20 if size == 1 else None]
 
     pages, token = 0, dict[str, Any]()
@@ -236,8 +236,8 @@ def test_pages_hold_every_row_once(ecr: Any, crowd: tuple[str, list[Image]], siz
     assert (token["nextToken"] is None) is (size > 1)
 
 
-def test_a_page_has_100_rows_unless_another_number_is_asked(ecr: Any, crowd: tuple[str, list[Image]]) -> None:
-    name, images = crowd
+def test_a_page_has_100_rows_by_default(ecr: Any, sixty_images: tuple[str, list[Image]]) -> None:
+    name, images = sixty_images
 
     assert ids(ecr.list_images(repositoryName=name)) == rows_of(images)[:100]
     tagged = ecr.list_images(repositoryName=name, filter={"tagStatus": "TAGGED"}, maxResults=1000)
@@ -245,8 +245,8 @@ def test_a_page_has_100_rows_unless_another_number_is_asked(ecr: Any, crowd: tup
     assert len(ecr.describe_images(repositoryName=name)["imageDetails"]) == 60
 
 
-def test_pages_stay_right_while_images_come_and_go(ecr: Any, repository: str) -> None:
-    """What was there all the time is seen once, whatever happens between two pages."""
+def test_pages_stay_correct_while_images_are_pushed_and_deleted(ecr: Any, repository: str) -> None:
+    """An image that exists all the time is returned once, no matter what happens between two pages."""
     images = [one for one, _ in zip(variants(), range(12), strict=False)]
     for number, one in enumerate(images[:8]):
         push(ecr, repository, one, f"t{number}")
@@ -298,8 +298,8 @@ def test_an_index_is_as_large_as_the_largest_of_its_images(ecr: Any, repository:
     assert "artifactMediaType" not in rows[0]
 
 
-def test_docker_s_images_and_artifacts_are_told_by_their_media_types(ecr: Any, repository: str) -> None:
-    """Of an artifact with the empty config it is the artifact's own type (image-spec, manifest.md)."""
+def test_docker_images_and_artifacts_are_told_apart_by_media_type(ecr: Any, repository: str) -> None:
+    """The type of an artifact with the empty config is its artifactType (image-spec, manifest.md)."""
     subject = push(ecr, repository, image(docker=True), "docker")
     empty = Blob(b"{}", "application/vnd.oci.empty.v1+json")
     manifest = {
@@ -318,7 +318,7 @@ def test_docker_s_images_and_artifacts_are_told_by_their_media_types(ecr: Any, r
     assert [row.get("subjectManifestDigest") for row in rows] == [None, subject.manifest.digest]
 
 
-def test_images_are_described_by_name_each_once(ecr: Any, repository: str, three: tuple[str, str, str]) -> None:
+def test_images_that_are_named_are_described_once_each(ecr: Any, repository: str, three: tuple[str, str, str]) -> None:
     one, other, third = three
     named = [{"imageDigest": third}, {"imageTag": "a"}, {"imageTag": "b"}, {"imageDigest": other, "imageTag": "c"}]
 
@@ -341,7 +341,7 @@ def test_images_are_described_by_name_each_once(ecr: Any, repository: str, three
         ({"imageTag": "-no-tag"}, "{imageDigest:'null', imageTag:'-no-tag'}"),
     ],
 )
-def test_one_missing_image_fails_the_whole_description(
+def test_one_missing_image_fails_the_whole_request(
     ecr: Any, repository: str, three: tuple[str, str, str], image_id: dict[str, str], printed: str
 ) -> None:
     assert refusal(ecr.describe_images, repositoryName=repository, imageIds=[{"imageTag": "a"}, image_id]) == (
@@ -371,10 +371,10 @@ def test_names_exclude_pages_and_filters(ecr: Any, repository: str, member: str,
 
 
 @pytest.mark.parametrize(("status", "count"), [("ANY", 60), ("TAGGED", 40), ("UNTAGGED", 20)])
-def test_pages_of_descriptions_hold_every_image_once(
-    ecr: Any, crowd: tuple[str, list[Image]], status: str, count: int
+def test_pages_of_descriptions_return_every_image_once(
+    ecr: Any, sixty_images: tuple[str, list[Image]], status: str, count: int
 ) -> None:
-    name, images = crowd
+    name, images = sixty_images
     pages = ecr.get_paginator("describe_images").paginate(
         repositoryName=name, filter={"tagStatus": status}, PaginationConfig={"PageSize": 9}
     )
@@ -386,7 +386,7 @@ def test_pages_of_descriptions_hold_every_image_once(
     assert [row["imageDigest"] for row in rows] == sorted((row["imageDigest"] for row in rows), key=order.index)
 
 
-def test_layers_named_twice_and_many_tags_do_not_multiply_rows(ecr: Any, new_repository: Callable[[], str]) -> None:
+def test_repeated_layers_and_many_tags_do_not_multiply_rows(ecr: Any, new_repository: Callable[[], str]) -> None:
     repository = new_repository()
     content = layer(seed=4)
     one = push(ecr, repository, image([content, content]), *(f"t{number}" for number in range(5)))

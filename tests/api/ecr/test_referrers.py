@@ -1,4 +1,4 @@
-"""ListImageReferrers: signatures, software bills and whatever else says that it belongs to an image."""
+"""ListImageReferrers: signatures, software bills of materials and other artifacts whose subject is an image."""
 
 from __future__ import annotations
 
@@ -46,7 +46,9 @@ def subject(ecr: Any, repository: str) -> Image:
     return push(ecr, repository, image(), "v1")
 
 
-def test_what_names_an_image_as_its_subject_refers_to_it(ecr: Any, repository: str, subject: Image) -> None:
+def test_an_artifact_that_names_an_image_as_its_subject_is_a_referrer(
+    ecr: Any, repository: str, subject: Image
+) -> None:
     signature = push(ecr, repository, artifact(subject, SIGNATURE, signer="me", time="now"), "signature")
     plain = push(ecr, repository, image(seed=5, extra={"subject": subject.manifest.descriptor}))
 
@@ -71,7 +73,7 @@ def test_what_names_an_image_as_its_subject_refers_to_it(ecr: Any, repository: s
     }
 
 
-def test_a_referrer_may_come_before_its_subject(ecr: Any, repository: str) -> None:
+def test_a_referrer_may_be_pushed_before_its_subject(ecr: Any, repository: str) -> None:
     subject = image(seed=9)
 
     early = push(ecr, repository, artifact(subject, BILL))
@@ -79,7 +81,7 @@ def test_a_referrer_may_come_before_its_subject(ecr: Any, repository: str) -> No
     assert digests(referrers(ecr, repository, subject)) == [early.manifest.digest]
 
 
-def test_an_index_may_refer_too(ecr: Any, repository: str, subject: Image) -> None:
+def test_an_index_may_be_a_referrer(ecr: Any, repository: str, subject: Image) -> None:
     listed = push(ecr, repository, index([subject], extra={"subject": subject.manifest.descriptor}))
 
     rows = referrers(ecr, repository, subject)["referrers"]
@@ -88,20 +90,20 @@ def test_an_index_may_refer_too(ecr: Any, repository: str, subject: Image) -> No
 
 
 def test_an_image_without_referrers_has_an_empty_list(ecr: Any, repository: str, subject: Image) -> None:
-    """So has one that is not there (distribution-spec, "Listing Referrers")."""
+    """So has an image that does not exist (distribution-spec, "Listing Referrers")."""
     assert referrers(ecr, repository, subject) == {"referrers": []}
     assert referrers(ecr, repository, image(seed=77)) == {"referrers": []}
     answer = ecr.list_image_referrers(repositoryName=repository, subjectId={"imageDigest": "no digest"})
     assert answer["referrers"] == []
 
 
-def test_a_tag_of_cosign_s_old_scheme_is_no_referrer(ecr: Any, repository: str, subject: Image) -> None:
+def test_a_tag_of_cosign_s_old_scheme_is_not_a_referrer(ecr: Any, repository: str, subject: Image) -> None:
     push(ecr, repository, image(seed=8), subject.manifest.digest.replace(":", "-") + ".sig")
 
     assert referrers(ecr, repository, subject) == {"referrers": []}
 
 
-def test_referrers_are_filtered_by_their_kind(ecr: Any, repository: str, subject: Image) -> None:
+def test_referrers_are_filtered_by_artifact_type(ecr: Any, repository: str, subject: Image) -> None:
     signature = push(ecr, repository, artifact(subject, SIGNATURE)).manifest.digest
     bill = push(ecr, repository, artifact(subject, BILL)).manifest.digest
 
@@ -116,7 +118,7 @@ def test_referrers_are_filtered_by_their_kind(ecr: Any, repository: str, subject
     assert found(SIGNATURE, artifactStatus="ARCHIVED") == []
 
 
-def test_pages_of_referrers_hold_each_once_and_20_unless_told(ecr: Any, repository: str, subject: Image) -> None:
+def test_pages_return_each_referrer_once_and_20_by_default(ecr: Any, repository: str, subject: Image) -> None:
     pushed = [
         push(ecr, repository, artifact(subject, BILL, number=str(number))).manifest.digest for number in range(23)
     ]
@@ -165,7 +167,7 @@ def test_a_deleted_referrer_is_no_longer_listed(ecr: Any, repository: str, subje
         ),
     ],
 )
-def test_the_request_has_the_model_s_bounds(
+def test_the_request_has_the_model_s_limits(
     careless: Any, repository: str, request_: dict[str, Any], parameter: str, constraint: str
 ) -> None:
     whole = request_ if "subjectId" in parameter else {"subjectId": {"imageDigest": "sha256:00"}, **request_}
@@ -177,7 +179,7 @@ def test_the_request_has_the_model_s_bounds(
     )
 
 
-def test_referrers_in_an_unknown_repository_are_refused(ecr: Any) -> None:
+def test_a_request_for_referrers_in_an_unknown_repository_is_rejected(ecr: Any) -> None:
     subject = {"imageDigest": digest(b"x")}
 
     assert refusal(ecr.list_image_referrers, repositoryName="tests/not-there", subjectId=subject) == (

@@ -1,4 +1,4 @@
-"""DescribeRegistry, GetAuthorizationToken, and the operations that are not built yet."""
+"""DescribeRegistry, GetAuthorizationToken, and the operations that are not built."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.unit.aws.samples import sample
 UNBUILT = sorted(OPERATIONS.keys() - ECR_OPERATIONS.keys())
 
 
-def test_a_registry_is_its_account_and_has_no_replication(ecr: Any) -> None:
+def test_a_registry_has_its_account_s_id_and_no_replication(ecr: Any) -> None:
     answer = ecr.describe_registry()
 
     answer.pop("ResponseMetadata")
@@ -26,7 +26,7 @@ def test_a_registry_is_its_account_and_has_no_replication(ecr: Any) -> None:
 
 
 def test_a_token_is_a_password_of_the_user_aws_for_twelve_hours(wire: Wire, server: Server) -> None:
-    """The AWS command line splits it at ":", and hands it on as one line."""
+    """The AWS command line splits it at ":" and prints the password as one line."""
     answer = wire.call("GetAuthorizationToken").json()["authorizationData"]
 
     user, *password = base64.b64decode(answer[0]["authorizationToken"], validate=True).decode().split(":")
@@ -38,7 +38,7 @@ def test_a_token_is_a_password_of_the_user_aws_for_twelve_hours(wire: Wire, serv
     assert answer[0]["proxyEndpoint"] == f"http://localhost:{server.port}"
 
 
-def test_each_registry_that_is_named_gets_a_token(ecr: Any) -> None:
+def test_each_named_registry_gets_a_token(ecr: Any) -> None:
     accounts = [ACCOUNT, "123456789012", ACCOUNT]
 
     data = ecr.get_authorization_token(registryIds=accounts)["authorizationData"]
@@ -55,7 +55,7 @@ def test_each_registry_that_is_named_gets_a_token(ecr: Any) -> None:
         (["12345"], "Member must satisfy constraint: [Member must satisfy regular expression pattern: [0-9]{12}]"),
     ],
 )
-def test_1_to_10_registries_are_named(careless: Any, accounts: list[str], constraint: str) -> None:
+def test_a_request_has_1_to_10_registries(careless: Any, accounts: list[str], constraint: str) -> None:
     assert refusal(careless.get_authorization_token, registryIds=accounts) == (
         400,
         "InvalidParameterException",
@@ -63,14 +63,14 @@ def test_1_to_10_registries_are_named(careless: Any, accounts: list[str], constr
     )
 
 
-def test_the_server_has_an_answer_for_every_operation_of_the_model() -> None:
+def test_the_server_has_a_response_for_every_operation_of_the_model() -> None:
     assert len(OPERATIONS) == 62
     assert ECR_OPERATIONS.keys() <= OPERATIONS.keys()
 
 
 @pytest.mark.parametrize("operation", UNBUILT)
-def test_an_operation_that_is_not_built_says_so_by_name(wire: Wire, operation: str) -> None:
-    """Whatever it is asked: it does not pretend to read the request."""
+def test_an_operation_that_is_not_built_fails_with_its_name(wire: Wire, operation: str) -> None:
+    """The response does not depend on the request, which is not read."""
     refused = (
         400,
         "UnsupportedOperationException",

@@ -71,7 +71,7 @@ def test_settings_of_a_new_repository_are_kept(ecr: Any) -> None:
     assert ecr.describe_repositories(repositoryNames=[created["repositoryName"]])["repositories"] == [created]
 
 
-def test_a_name_is_taken_once(ecr: Any, repository: str) -> None:
+def test_a_name_can_be_used_once(ecr: Any, repository: str) -> None:
     assert refusal(ecr.create_repository, repositoryName=repository) == (
         400,
         "RepositoryAlreadyExistsException",
@@ -101,7 +101,7 @@ def test_a_name_is_taken_once(ecr: Any, repository: str) -> None:
     ],
 )
 @pytest.mark.parametrize("operation", ["create_repository", "delete_repository", "initiate_layer_upload"])
-def test_a_name_outside_the_grammar_is_refused(careless: Any, operation: str, name: str) -> None:
+def test_a_name_outside_the_grammar_is_rejected(careless: Any, operation: str, name: str) -> None:
     assert refusal(getattr(careless, operation), repositoryName=name) == (
         400,
         "InvalidParameterException",
@@ -127,12 +127,12 @@ def test_a_name_has_2_to_256_characters(wire: Wire, name: str | None, constraint
 
 
 @pytest.mark.parametrize("name", ["00", "a" * 256, "a.b_c-d/e__f/g---h"])
-def test_the_model_s_grammar_is_accepted_to_its_edges(ecr: Any, name: str) -> None:
+def test_the_longest_and_shortest_parts_of_the_grammar_are_accepted(ecr: Any, name: str) -> None:
     assert ecr.create_repository(repositoryName=name)["repository"]["repositoryName"] == name
     assert ecr.delete_repository(repositoryName=name)["repository"]["repositoryName"] == name
 
 
-def test_a_deleted_repository_is_told_once_more_and_then_gone(ecr: Any, repository: str) -> None:
+def test_deleting_a_repository_returns_it_and_then_it_does_not_exist(ecr: Any, repository: str) -> None:
     described = ecr.describe_repositories(repositoryNames=[repository])["repositories"][0]
 
     assert ecr.delete_repository(repositoryName=repository)["repository"] == described
@@ -158,7 +158,7 @@ def test_a_repository_with_an_untagged_image_is_deleted_only_by_force(
     assert refusal(ecr.describe_repositories, repositoryNames=[repository]) == not_found(repository)
 
 
-def test_a_repository_that_comes_again_has_nothing_of_the_one_before(ecr: Any, repository: str) -> None:
+def test_a_repository_that_is_created_again_is_empty(ecr: Any, repository: str) -> None:
     one = push(ecr, repository, image(), "v1")
     arn = f"arn:aws:ecr:us-east-1:{ACCOUNT}:repository/{repository}"
     ecr.tag_resource(resourceArn=arn, tags=[{"Key": "old", "Value": "yes"}])
@@ -175,16 +175,16 @@ def test_a_repository_that_comes_again_has_nothing_of_the_one_before(ecr: Any, r
     assert [layer["layerAvailability"] for layer in layers] == ["UNAVAILABLE", "UNAVAILABLE"]
 
 
-def test_one_unknown_name_fails_the_whole_description(ecr: Any, repository: str) -> None:
+def test_one_unknown_name_fails_the_whole_request(ecr: Any, repository: str) -> None:
     refused = refusal(ecr.describe_repositories, repositoryNames=[repository, "tests/nobody-has-this"])
 
     assert refused == not_found("tests/nobody-has-this")
 
 
-def test_pages_of_repositories_hold_each_of_them_once_in_the_order_of_names(
+def test_pages_return_each_repository_once_ordered_by_name(
     clients: Callable[..., Any],
 ) -> None:
-    ecr = clients(region="ap-southeast-5")  # Nobody else has repositories there.
+    ecr = clients(region="ap-southeast-5")  # No other test has repositories in this Region.
     created = [f"page/{number:03}" for number in range(7)]
     for name in reversed(created):
         ecr.create_repository(repositoryName=name)
@@ -217,10 +217,10 @@ def test_names_and_pages_exclude_each_other(ecr: Any, repository: str) -> None:
     )
 
 
-def test_a_token_of_another_list_is_no_token_of_this_one(
+def test_a_token_is_only_accepted_for_the_list_that_it_belongs_to(
     ecr: Any, clients: Callable[..., Any], new_repository: Callable[[], str]
 ) -> None:
-    """Not of another operation's, another repository's, another filter's or another region's, and not a forged one."""
+    """Not for another operation, repository, filter or Region, and not when it is forged."""
     one, other = new_repository(), new_repository()
     for repository in (one, other):
         push(ecr, repository, image(), "a", "b")
@@ -255,7 +255,7 @@ def test_a_page_has_1_to_1000_rows(careless: Any, most: int, constraint: str) ->
     )
 
 
-def test_the_same_name_in_two_regions_is_two_repositories(clients: Callable[..., Any]) -> None:
+def test_a_name_in_two_regions_is_two_repositories(clients: Callable[..., Any]) -> None:
     here, there = clients(region="eu-west-1"), clients(region="us-gov-west-1")
     push(here, here.create_repository(repositoryName="two/regions")["repository"]["repositoryName"], image(), "v1")
 

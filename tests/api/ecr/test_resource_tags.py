@@ -40,7 +40,7 @@ def test_keys_and_values_may_be_any_text(ecr: Any, arn: str) -> None:
     assert sorted(found, key=str) == sorted(tags, key=str)
 
 
-def test_the_51st_tag_is_refused_and_none_of_its_call_stays(ecr: Any, arn: str) -> None:
+def test_the_51st_tag_is_rejected_with_its_whole_call(ecr: Any, arn: str) -> None:
     ecr.tag_resource(resourceArn=arn, tags=pairs(**{f"key-{number:02}": "" for number in range(49)}))
 
     refused = refusal(ecr.tag_resource, resourceArn=arn, tags=pairs(one="", more=""))
@@ -49,7 +49,7 @@ def test_the_51st_tag_is_refused_and_none_of_its_call_stays(ecr: Any, arn: str) 
     assert len(ecr.list_tags_for_resource(resourceArn=arn)["tags"]) == 49
 
 
-def test_a_key_of_aws_s_own_is_refused(ecr: Any, arn: str) -> None:
+def test_a_key_that_is_reserved_for_aws_is_rejected(ecr: Any, arn: str) -> None:
     refused = refusal(ecr.tag_resource, resourceArn=arn, tags=pairs(**{"AWS:owner": "me"}))
 
     assert refused == (
@@ -59,7 +59,7 @@ def test_a_key_of_aws_s_own_is_refused(ecr: Any, arn: str) -> None:
     )
 
 
-def test_a_key_that_comes_twice_is_refused(ecr: Any, arn: str) -> None:
+def test_a_repeated_key_is_rejected(ecr: Any, arn: str) -> None:
     refused = refusal(ecr.tag_resource, resourceArn=arn, tags=[*pairs(one="1"), *pairs(one="2")])
 
     assert refused == (
@@ -69,7 +69,7 @@ def test_a_key_that_comes_twice_is_refused(ecr: Any, arn: str) -> None:
     )
 
 
-def test_a_repository_with_a_bad_tag_is_not_made(ecr: Any) -> None:
+def test_a_repository_with_an_invalid_tag_is_not_created(ecr: Any) -> None:
     refused = refusal(ecr.create_repository, repositoryName="tests/bad-tag", tags=pairs(**{"aws:x": "y"}))
 
     assert refused.code == "InvalidTagParameterException"
@@ -79,8 +79,8 @@ def test_a_repository_with_a_bad_tag_is_not_made(ecr: Any) -> None:
 @pytest.mark.parametrize(
     "tag", [{"Key": "", "Value": ""}, {"Key": "x" * 129, "Value": ""}, {"Key": "x", "Value": "y" * 257}]
 )
-def test_keys_and_values_have_their_lengths(ecr: Any, arn: str, tag: dict[str, str]) -> None:
-    """The API reference names them; the service model does not."""
+def test_keys_and_values_have_a_maximum_length(ecr: Any, arn: str, tag: dict[str, str]) -> None:
+    """The API reference names them. The service model does not."""
     refused = refusal(ecr.tag_resource, resourceArn=arn, tags=[tag])
 
     message = "A tag key has 1 to 128 characters and a tag value 0 to 256."
@@ -88,7 +88,7 @@ def test_keys_and_values_have_their_lengths(ecr: Any, arn: str, tag: dict[str, s
     assert ecr.list_tags_for_resource(resourceArn=arn)["tags"] == []
 
 
-def test_a_tag_without_a_value_is_refused(careless: Any, arn: str) -> None:
+def test_a_tag_without_a_value_is_rejected(careless: Any, arn: str) -> None:
     assert refusal(careless.tag_resource, resourceArn=arn, tags=[{"Key": "x"}]) == (
         400,
         "InvalidParameterException",
@@ -108,7 +108,7 @@ def test_a_tag_without_a_value_is_refused(careless: Any, arn: str) -> None:
         "arn:aws:ecr:us-east-1:12345:repository/name",
     ],
 )
-def test_what_is_no_repository_s_arn_is_refused(ecr: Any, arn: str) -> None:
+def test_an_arn_that_is_not_of_a_repository_is_rejected(ecr: Any, arn: str) -> None:
     refused = (
         400,
         "InvalidParameterException",
@@ -120,7 +120,7 @@ def test_what_is_no_repository_s_arn_is_refused(ecr: Any, arn: str) -> None:
     assert refusal(ecr.untag_resource, resourceArn=arn, tagKeys=["a"]) == refused
 
 
-def test_an_unknown_repository_is_refused(ecr: Any) -> None:
+def test_an_unknown_repository_is_rejected(ecr: Any) -> None:
     refused = (
         400,
         "RepositoryNotFoundException",

@@ -1,4 +1,4 @@
-"""UpdateImageStorageClass, and what an archived image is on both doors.
+"""UpdateImageStorageClass, and archived images at both endpoints.
 
 ECR user guide, "Archiving an image in Amazon ECR"; API reference, UpdateImageStorageClass.
 """
@@ -25,22 +25,22 @@ def move(ecr: Any, repository: str, target: str, **image_id: str) -> Any:
     return answer
 
 
-def archive(ecr: Any, repository: str, one: Image) -> None:
-    move(ecr, repository, "ARCHIVE", imageDigest=one.manifest.digest)
+def archive(ecr: Any, repository: str, pushed: Image) -> None:
+    move(ecr, repository, "ARCHIVE", imageDigest=pushed.manifest.digest)
 
 
-def restore(ecr: Any, repository: str, one: Image) -> None:
-    move(ecr, repository, "STANDARD", imageDigest=one.manifest.digest)
+def restore(ecr: Any, repository: str, pushed: Image) -> None:
+    move(ecr, repository, "STANDARD", imageDigest=pushed.manifest.digest)
 
 
-def detail(ecr: Any, repository: str, one: Image) -> Any:
-    described = ecr.describe_images(repositoryName=repository, imageIds=[{"imageDigest": one.manifest.digest}])
+def detail(ecr: Any, repository: str, pushed: Image) -> Any:
+    described = ecr.describe_images(repositoryName=repository, imageIds=[{"imageDigest": pushed.manifest.digest}])
     return described["imageDetails"][0]
 
 
 def statuses(ecr: Any, repository: str) -> dict[str, str]:
     described = ecr.describe_images(repositoryName=repository, filter={"imageStatus": "ANY"})["imageDetails"]
-    return {one["imageDigest"]: one["imageStatus"] for one in described}
+    return {row["imageDigest"]: row["imageStatus"] for row in described}
 
 
 def listed(ecr: Any, repository: str, **chosen: str) -> tuple[list[str], list[str]]:
@@ -66,12 +66,14 @@ def unchangeable(one: Image, repository: str, reason: str) -> Refusal:
 
 @pytest.fixture
 def pair(ecr: Any, repository: str) -> tuple[Image, Image]:
-    """An image with the tags a and b, and one with the tag kept; they share their blobs."""
+    """An image with the tags a and b, and an image with the tag kept. They share their blobs."""
     one, kept = (one for one, _ in zip(variants(), range(2), strict=False))
     return push(ecr, repository, one, "a", "b"), push(ecr, repository, kept, "kept")
 
 
-def test_an_archived_image_says_so_and_a_restored_one_too(ecr: Any, repository: str, pair: tuple[Image, Image]) -> None:
+def test_the_description_of_an_image_shows_that_it_is_archived_or_restored(
+    ecr: Any, repository: str, pair: tuple[Image, Image]
+) -> None:
     one, _ = pair
     before = time.time()
 
@@ -95,7 +97,7 @@ def test_an_archived_image_says_so_and_a_restored_one_too(ecr: Any, repository: 
     assert afterwards["imageTags"] == ["a", "b"]
 
 
-def test_lists_show_archived_images_only_to_those_who_ask(ecr: Any, repository: str, pair: tuple[Image, Image]) -> None:
+def test_lists_include_archived_images_only_on_request(ecr: Any, repository: str, pair: tuple[Image, Image]) -> None:
     one, kept = pair
     archive(ecr, repository, one)
     gone, there = one.manifest.digest, kept.manifest.digest
@@ -107,7 +109,7 @@ def test_lists_show_archived_images_only_to_those_who_ask(ecr: Any, repository: 
     assert listed(ecr, repository, imageStatus="ARCHIVED", tagStatus="UNTAGGED") == ([], [])
 
 
-def test_pages_of_archived_images_end_where_the_list_does(ecr: Any, repository: str) -> None:
+def test_pages_of_archived_images_end_with_the_list(ecr: Any, repository: str) -> None:
     some = [push(ecr, repository, one) for one, _ in zip(variants(), range(5), strict=False)]
     for one in (some[0], some[2], some[4]):
         archive(ecr, repository, one)
@@ -122,7 +124,7 @@ def test_pages_of_archived_images_end_where_the_list_does(ecr: Any, repository: 
     assert pages() == [[some[n].manifest.digest] for n in (1, 3)]
 
 
-def test_an_archived_image_can_be_pulled_through_neither_door(
+def test_an_archived_image_cannot_be_pulled_at_either_endpoint(
     ecr: Any, http: Docker, repository: str, pair: tuple[Image, Image]
 ) -> None:
     one, _ = pair
@@ -188,7 +190,7 @@ def test_pushing_an_archived_image_again_restores_it(
     assert put_refused(ecr, repository, one, "a").code == "ImageAlreadyExistsException"
 
 
-def test_archived_images_can_be_deleted_and_keep_their_repository(
+def test_archived_images_can_be_deleted_and_prevent_the_deletion_of_their_repository(
     ecr: Any, repository: str, pair: tuple[Image, Image]
 ) -> None:
     for each in pair:
@@ -221,7 +223,7 @@ def test_an_image_that_an_active_index_lists_cannot_be_archived(ecr: Any, reposi
     assert statuses(ecr, repository) == {child.manifest.digest: "ARCHIVED", parent.manifest.digest: "ARCHIVED"}
 
 
-def test_a_restored_index_brings_its_images_back(ecr: Any, repository: str) -> None:
+def test_restoring_an_index_restores_its_images(ecr: Any, repository: str) -> None:
     child = push(ecr, repository, image())
     parent = push(ecr, repository, index([child]), "multi")
     for each in (parent, child):
@@ -232,7 +234,7 @@ def test_a_restored_index_brings_its_images_back(ecr: Any, repository: str) -> N
     assert set(statuses(ecr, repository).values()) == {"ACTIVE"}
 
 
-def test_an_index_that_is_pushed_brings_the_images_that_it_lists_back(ecr: Any, repository: str) -> None:
+def test_pushing_an_index_restores_the_images_that_it_lists(ecr: Any, repository: str) -> None:
     child = push(ecr, repository, image())
     archive(ecr, repository, child)
 
@@ -241,7 +243,7 @@ def test_an_index_that_is_pushed_brings_the_images_that_it_lists_back(ecr: Any, 
     assert detail(ecr, repository, child)["imageStatus"] == "ACTIVE"
 
 
-def test_referrers_follow_their_subject_both_ways(ecr: Any, http: Docker, repository: str) -> None:
+def test_referrers_are_archived_and_restored_with_their_subject(ecr: Any, http: Docker, repository: str) -> None:
     subject = push(ecr, repository, image(), "v1")
     note = push(ecr, repository, referring(subject))
     note_of_note = push(ecr, repository, referring(note))
@@ -270,7 +272,7 @@ def test_referrers_follow_their_subject_both_ways(ecr: Any, http: Docker, reposi
 
 
 @pytest.mark.parametrize("target", ["STANDARD", "ARCHIVE"])
-def test_an_image_cannot_go_where_it_is(ecr: Any, repository: str, target: str) -> None:
+def test_an_image_cannot_move_to_its_own_storage_class(ecr: Any, repository: str, target: str) -> None:
     one = push(ecr, repository, image())
     if target == "ARCHIVE":
         archive(ecr, repository, one)
@@ -288,13 +290,13 @@ def test_an_image_cannot_go_where_it_is(ecr: Any, repository: str, target: str) 
 
 
 @pytest.mark.parametrize("identifier", [{"imageTag": "unknown"}, {"imageDigest": digest(b"absent")}, {}])
-def test_an_image_that_is_not_there_is_not_moved(ecr: Any, repository: str, identifier: dict[str, str]) -> None:
+def test_an_unknown_image_cannot_move(ecr: Any, repository: str, identifier: dict[str, str]) -> None:
     request = {"repositoryName": repository, "imageId": identifier, "targetStorageClass": "ARCHIVE"}
 
     assert refusal(ecr.update_image_storage_class, **request).code == "ImageNotFoundException"
 
 
-def test_of_a_repository_that_is_not_there_nothing_is_moved(ecr: Any) -> None:
+def test_an_image_of_an_unknown_repository_cannot_move(ecr: Any) -> None:
     request = {"repositoryName": "no/such", "imageId": {"imageTag": "a"}, "targetStorageClass": "ARCHIVE"}
 
     assert refusal(ecr.update_image_storage_class, **request) == no_repository("no/such")

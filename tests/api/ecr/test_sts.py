@@ -18,7 +18,7 @@ from tests.support.server import Server
 
 @pytest.fixture
 def sts_of(server: Server) -> Callable[..., Any]:
-    """boto3's STS client with any credentials."""
+    """Makes boto3's STS client with any credentials."""
 
     def client(key: str, secret: str, token: str | None = None) -> Any:
         return client_of(
@@ -35,18 +35,18 @@ def sts_of(server: Server) -> Callable[..., Any]:
 
 @pytest.fixture
 def session(sts: Any) -> Any:
-    """Credentials of a session of root's."""
+    """Credentials of a session of the root user."""
     return sts.get_session_token()["Credentials"]
 
 
-def test_root_is_the_account(sts: Any) -> None:
+def test_the_root_user_is_identified_by_the_account(sts: Any) -> None:
     answer = sts.get_caller_identity()
 
     answer.pop("ResponseMetadata")
     assert answer == {"UserId": ACCOUNT, "Account": ACCOUNT, "Arn": f"arn:aws:iam::{ACCOUNT}:root"}
 
 
-def test_a_user_is_told_by_name(sts_of: Callable[..., Any], reader: Person) -> None:
+def test_a_user_is_identified_by_name(sts_of: Callable[..., Any], reader: Person) -> None:
     answer = sts_of(reader.key, reader.secret).get_caller_identity()
 
     assert answer["Arn"] == f"arn:aws:iam::{ACCOUNT}:user/{reader.name}"
@@ -54,7 +54,7 @@ def test_a_user_is_told_by_name(sts_of: Callable[..., Any], reader: Person) -> N
     assert answer["UserId"].startswith("AIDA")
 
 
-def test_a_session_lasts_twelve_hours_unless_told(sts: Any) -> None:
+def test_a_session_lasts_twelve_hours_by_default(sts: Any) -> None:
     for asked, seconds in (({}, 12 * 3600), ({"DurationSeconds": 900}, 900), ({"DurationSeconds": 129_600}, 129_600)):
         credentials = sts.get_session_token(**asked)["Credentials"]
         assert abs(credentials["Expiration"].timestamp() - time.time() - seconds) < 60
@@ -64,7 +64,7 @@ def test_a_session_lasts_twelve_hours_unless_told(sts: Any) -> None:
 
 
 @pytest.mark.parametrize("seconds", [899, 129_601, -1])
-def test_a_session_has_15_minutes_to_36_hours(sts_of: Callable[..., Any], server: Server, seconds: int) -> None:
+def test_a_session_lasts_15_minutes_to_36_hours(sts_of: Callable[..., Any], server: Server, seconds: int) -> None:
     sts = sts_of(server.environment["AWS_ACCESS_KEY_ID"], server.environment["AWS_SECRET_ACCESS_KEY"])
 
     refused = refusal(sts.get_session_token, DurationSeconds=seconds)
@@ -73,7 +73,7 @@ def test_a_session_has_15_minutes_to_36_hours(sts_of: Callable[..., Any], server
     assert "Member must have value between 900 and 129600" in refused.message
 
 
-def test_a_session_may_do_what_its_user_may(
+def test_a_session_has_the_permissions_of_its_user(
     session: Any, clients: Callable[..., Any], sts_of: Callable[..., Any], repository: str
 ) -> None:
     keys = (session["AccessKeyId"], session["SecretAccessKey"], session["SessionToken"])
@@ -87,7 +87,7 @@ def test_a_session_may_do_what_its_user_may(
     assert token["expiresAt"] <= session["Expiration"].replace(microsecond=999_999)
 
 
-def test_a_session_of_a_reader_may_only_read(
+def test_a_session_of_a_reader_can_only_read(
     reader: Person, sts_of: Callable[..., Any], clients: Callable[..., Any]
 ) -> None:
     session = sts_of(reader.key, reader.secret).get_session_token()["Credentials"]
@@ -97,7 +97,7 @@ def test_a_session_of_a_reader_may_only_read(
     assert refusal(ecr.create_repository, repositoryName="tests/by-session").code == "AccessDeniedException"
 
 
-def test_a_session_cannot_make_another(session: Any, sts_of: Callable[..., Any]) -> None:
+def test_a_session_cannot_create_another(session: Any, sts_of: Callable[..., Any]) -> None:
     sts = sts_of(session["AccessKeyId"], session["SecretAccessKey"], session["SessionToken"])
 
     refused = refusal(sts.get_session_token)
@@ -124,7 +124,7 @@ def test_the_parts_of_a_session_belong_together(
     assert (wrong.status, wrong.code) == (400, "InvalidSignatureException")
 
 
-def test_a_session_ends_with_the_key_behind_it(
+def test_a_session_ends_when_its_access_key_is_deleted(
     new_person: Callable[..., Person], sts_of: Callable[..., Any], clients: Callable[..., Any], server: Server
 ) -> None:
     person = new_person("AmazonEC2ContainerRegistryReadOnly")
@@ -141,14 +141,14 @@ def test_a_session_ends_with_the_key_behind_it(
     )
 
 
-def test_other_actions_of_sts_are_refused_by_name(sts: Any) -> None:
+def test_other_actions_of_sts_are_rejected_by_name(sts: Any) -> None:
     refused = refusal(sts.get_federation_token, Name="somebody")
 
     assert (refused.status, refused.code) == (400, "InvalidAction")
     assert refused.message == "Could not find operation GetFederationToken for version 2011-06-15"
 
 
-def test_a_wrong_secret_is_told_in_the_words_of_sts(sts_of: Callable[..., Any], server: Server) -> None:
+def test_a_wrong_secret_is_reported_in_the_words_of_sts(sts_of: Callable[..., Any], server: Server) -> None:
     wrong = refusal(sts_of(server.environment["AWS_ACCESS_KEY_ID"], "x" * 40).get_caller_identity)
     unknown = refusal(sts_of("AKIA" + "X" * 16, "x" * 40).get_caller_identity)
 

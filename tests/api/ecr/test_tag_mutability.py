@@ -1,4 +1,4 @@
-"""PutImageTagMutability and exclusion filters: what may be set, and what it does to a push."""
+"""PutImageTagMutability and exclusion filters: which settings are valid, and how they affect a push."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def filters(*texts: str) -> list[dict[str, str]]:
 
 
 def overwrites(ecr: Any, repository: str, tag: str) -> bool:
-    """Whether a tag that names one image can be given to another."""
+    """Whether a tag that names one image can be moved to another."""
     one, other = (image for image, _ in zip(variants(), range(2), strict=False))
     push(ecr, repository, one, tag)
     push(ecr, repository, other)
@@ -33,12 +33,12 @@ def overwrites(ecr: Any, repository: str, tag: str) -> bool:
     return refused is None
 
 
-def put_outcome(ecr: Any, repository: str, one: Image, tag: str) -> Refusal | None:
-    """The refusal of a push, or None when it went well."""
+def put_outcome(ecr: Any, repository: str, pushed: Image, tag: str) -> Refusal | None:
+    """The refusal of a push, or None if it succeeded."""
     found = ecr.batch_get_image(repositoryName=repository, imageIds=[{"imageTag": tag}])["images"][0]
-    assert found["imageId"]["imageDigest"] != one.manifest.digest
+    assert found["imageId"]["imageDigest"] != pushed.manifest.digest
     try:
-        return put_refused(ecr, repository, one, tag)
+        return put_refused(ecr, repository, pushed, tag)
     except NotRefused:
         return None
 
@@ -63,14 +63,14 @@ def put_outcome(ecr: Any, repository: str, one: Image, tag: str) -> Refusal | No
 def test_a_tag_can_be_overwritten_unless_the_setting_protects_it(
     ecr: Any, repository: str, mutability: str, excluded: str | None, tag: str, mutable: bool
 ) -> None:
-    """A filter is a glob of the whole tag: what it matches is the exception from the setting's first word."""
+    """A filter is a glob over the whole tag. Matching tags are exceptions from the setting's first word."""
     more = {} if excluded is None else {FILTERS: filters(excluded)}
     ecr.put_image_tag_mutability(repositoryName=repository, imageTagMutability=mutability, **more)
 
     assert overwrites(ecr, repository, tag) is mutable
 
 
-def test_one_of_several_filters_is_enough(ecr: Any, repository: str) -> None:
+def test_one_matching_filter_is_enough(ecr: Any, repository: str) -> None:
     excluded = filters("a-*", "b-*", "c-*", "d-*", "e-*")
     ecr.put_image_tag_mutability(
         repositoryName=repository, imageTagMutability="IMMUTABLE_WITH_EXCLUSION", **{FILTERS: excluded}
@@ -79,7 +79,7 @@ def test_one_of_several_filters_is_enough(ecr: Any, repository: str) -> None:
     assert overwrites(ecr, repository, "e-1")
 
 
-def test_the_setting_is_echoed_and_described(ecr: Any, repository: str) -> None:
+def test_the_setting_is_returned_and_described(ecr: Any, repository: str) -> None:
     excluded = filters("dev-*", "latest")
 
     answer = ecr.put_image_tag_mutability(
@@ -98,7 +98,7 @@ def test_the_setting_is_echoed_and_described(ecr: Any, repository: str) -> None:
     assert described[FILTERS] == excluded
 
 
-def test_a_plain_setting_takes_the_filters_away(ecr: Any, repository: str) -> None:
+def test_a_setting_without_exclusion_removes_the_filters(ecr: Any, repository: str) -> None:
     ecr.put_image_tag_mutability(
         repositoryName=repository, imageTagMutability="IMMUTABLE_WITH_EXCLUSION", **{FILTERS: filters("*")}
     )
@@ -112,7 +112,7 @@ def test_a_plain_setting_takes_the_filters_away(ecr: Any, repository: str) -> No
 
 @pytest.fixture(params=["create_repository", "put_image_tag_mutability"])
 def setting(ecr: Any, careless: Any, new_repository: Callable[[], str], request: pytest.FixtureRequest) -> Any:
-    """The two operations that take the setting, as a function of its members that returns the refusal."""
+    """The two operations that accept the setting, each as a function of its members that returns the refusal."""
     name = new_repository()
     if request.param == "create_repository":
         ecr.delete_repository(repositoryName=name)
@@ -127,7 +127,7 @@ def test_a_setting_with_exclusion_needs_filters(setting: Any, mutability: str) -
 
 
 @pytest.mark.parametrize("mutability", ["IMMUTABLE", "MUTABLE"])
-def test_a_plain_setting_takes_no_filters(setting: Any, mutability: str) -> None:
+def test_a_setting_without_exclusion_takes_no_filters(setting: Any, mutability: str) -> None:
     reason = f"ImageTagMutabilityExclusionFilters must be null when imageTagMutability is set as {mutability}"
 
     assert setting(imageTagMutability=mutability, **{FILTERS: filters("a*")}) == invalid(FILTERS, reason)
@@ -158,7 +158,7 @@ def test_filters_have_a_grammar(setting: Any, excluded: Any, parameter: str, con
     assert refused == invalid(parameter, constraint)
 
 
-def test_a_setting_that_does_not_exist_is_refused_with_those_that_do(setting: Any) -> None:
+def test_an_unknown_setting_is_rejected_with_the_valid_ones(setting: Any) -> None:
     known = "IMMUTABLE, IMMUTABLE_WITH_EXCLUSION, MUTABLE, MUTABLE_WITH_EXCLUSION"
 
     refused = setting(imageTagMutability="SOMETIMES")
@@ -167,7 +167,7 @@ def test_a_setting_that_does_not_exist_is_refused_with_those_that_do(setting: An
 
 
 def test_an_immutable_tag_can_be_deleted_and_then_pushed_again(ecr: Any, repository: str) -> None:
-    """Immutability is about overwriting only."""
+    """Immutability only prevents overwriting."""
     ecr.put_image_tag_mutability(repositoryName=repository, imageTagMutability="IMMUTABLE")
     one, other = (image for image, _ in zip(variants(), range(2), strict=False))
     push(ecr, repository, one, "v1")
@@ -177,7 +177,7 @@ def test_an_immutable_tag_can_be_deleted_and_then_pushed_again(ecr: Any, reposit
     assert put(ecr, repository, other, "v1")["imageId"]["imageDigest"] == other.manifest.digest
 
 
-def test_the_setting_of_an_unknown_repository_is_refused(ecr: Any) -> None:
+def test_the_setting_of_an_unknown_repository_is_rejected(ecr: Any) -> None:
     refused = refusal(
         ecr.put_image_tag_mutability, repositoryName="tests/no-such-repository", imageTagMutability="MUTABLE"
     )

@@ -1,4 +1,4 @@
-"""Which template counts for a name: what the code finds, against what the user guide says, read word by word."""
+"""Which template applies to a name: the code compared with the user guide, taken literally."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def writer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Writer]:
 
 
 def expected(listed: list[tuple[str, tuple[str, ...]]], name: str) -> str | None:
-    """The longest prefix, to which a slash is always added, of those for the occasion; ROOT if there is none such."""
+    """The longest prefix (a slash is always added) of the templates for this use; otherwise ROOT."""
     fitting = [prefix for prefix, occasions in listed if CREATE_ON_PUSH in occasions]
     longest = max(
         (prefix for prefix in fitting if prefix != ROOT and name.startswith(prefix.removesuffix("/") + "/")),
@@ -50,7 +50,7 @@ def expected(listed: list[tuple[str, tuple[str, ...]]], name: str) -> str | None
 
 @given(listed=known, name=paths)
 @settings(max_examples=150, deadline=None, derandomize=True)
-def test_the_longest_prefix_of_those_for_the_occasion_counts(
+def test_the_template_with_the_longest_prefix_of_its_use_applies(
     writer: Writer, listed: list[tuple[str, tuple[str, ...]]], name: str
 ) -> None:
     def choose(tx: Transaction) -> Template | None:

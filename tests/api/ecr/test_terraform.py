@@ -1,7 +1,7 @@
-"""What Terraform's AWS provider calls for each of its resources of ECR: create, read, update, delete, read again.
+"""The calls of Terraform's AWS provider for each of its ECR resources: create, read, update, delete, read again.
 
-`internal/service/ecr` of the provider: after each change it reads, and what it reads must be what it wrote, or it plans
-the change again for ever.
+From `internal/service/ecr` of the provider. It reads after each change, and plans the same change again if it does not
+read what it wrote.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ ROLE = f"arn:aws:iam::{ACCOUNT}:role/scanner"
 
 @pytest.fixture
 def ecr(clients: Callable[..., Any]) -> Any:
-    """A registry of its own, in a region that no other test has."""
+    """The client of a Region that no other test uses."""
     return clients(region=f"tf-region-{next(_numbers)}")
 
 
@@ -35,7 +35,7 @@ def repository(ecr: Any) -> str:
 
 
 def statement(*actions: str, **more: Any) -> str:
-    """A policy as `jsonencode` writes it, with one statement."""
+    """A policy with one statement, as `jsonencode` writes it."""
     who = {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
     one = {"Sid": "it", "Effect": "Allow", "Principal": who, "Action": list(actions)}
     return json.dumps({"Version": "2012-10-17", "Statement": [one | more]}, separators=(",", ":"))
@@ -186,7 +186,7 @@ def test_aws_ecr_repository_creation_template(ecr: Any) -> None:
     ("name", "values"), [("BASIC_SCAN_TYPE_VERSION", ["AWS_NATIVE"]), ("REGISTRY_POLICY_SCOPE", ["V1", "V2"])]
 )
 def test_aws_ecr_account_setting(ecr: Any, name: str, values: list[str]) -> None:
-    """It cannot be deleted: Terraform forgets it, and it stays as it is."""
+    """A setting cannot be deleted. Terraform forgets it, and the value stays."""
     for value in values:
         ecr.put_account_setting(name=name, value=value)
 

@@ -1,4 +1,4 @@
-"""What users may do: AWS's managed policies, other accounts' registries, and keys that are switched off."""
+"""Permissions of users: AWS managed policies, registries of other accounts, and deactivated keys."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def denied(person: Person | None, action: str, resource: str, kind: str = "ident
 
 
 @pytest.fixture(scope="module")
-def staff(new_person: Callable[..., Person]) -> dict[str, Person]:
-    """A user for each managed policy, and one without any."""
+def users(new_person: Callable[..., Person]) -> dict[str, Person]:
+    """One user for each managed policy, and one without a policy."""
     return {"none": new_person()} | {policy: new_person(policy) for policy in MANAGED_POLICIES}
 
 
@@ -46,7 +46,7 @@ def allowed_by(policy: str) -> list[str]:
 
 
 def request_for(operation: str, repository: str) -> dict[str, Any]:
-    """A request that keeps every rule of the model and names the repository where it can."""
+    """A request that keeps all rules of the model and names the repository where possible."""
     request: dict[str, Any] = sample(OPERATIONS[operation].input_shape)
     request.pop("registryId", None)
     if "resourceArn" in request:
@@ -59,17 +59,17 @@ def request_for(operation: str, repository: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("operation", BUILT)
-def test_a_user_may_do_what_the_managed_policy_allows_and_nothing_else(
-    wire: Wire, staff: dict[str, Person], operation: str
+def test_a_user_can_do_what_the_managed_policy_allows_and_nothing_else(
+    wire: Wire, users: dict[str, Person], operation: str
 ) -> None:
-    """ListImageReferrers has no permission of its own: it is part of BatchGetImage's (ECR user guide)."""
+    """ListImageReferrers has no separate permission. It is part of BatchGetImage (ECR user guide)."""
     action = "ecr:BatchGetImage" if operation == "ListImageReferrers" else f"ecr:{operation}"
     request = request_for(operation, "tests/of-the-staff")
     resource = f"arn:aws:ecr:us-east-1:{ACCOUNT}:repository/tests/of-the-staff"
     if not {"repositoryName", "repositoryNames", "resourceArn"} & request.keys():
         resource = "*"
 
-    for policy, person in staff.items():
+    for policy, person in users.items():
         allowed = allowed_by(policy)
         answer = wire.call(operation, request, key=person.key, secret=person.secret)
         if "ecr:*" in allowed or action in allowed:
@@ -78,7 +78,7 @@ def test_a_user_may_do_what_the_managed_policy_allows_and_nothing_else(
             assert answer.refusal == denied(person, action, resource), policy
 
 
-def test_a_reader_pulls_and_does_not_push(ecr: Any, reader: Person, repository: str) -> None:
+def test_a_reader_can_pull_and_cannot_push(ecr: Any, reader: Person, repository: str) -> None:
     one = push(ecr, repository, image(), "v1")
     arn = f"arn:aws:ecr:us-east-1:{ACCOUNT}:repository/{repository}"
 
@@ -95,14 +95,14 @@ def test_a_reader_pulls_and_does_not_push(ecr: Any, reader: Person, repository: 
     )
 
 
-def test_who_may_not_learns_nothing_of_what_exists(reader: Person, repository: str) -> None:
+def test_a_denied_caller_does_not_learn_what_exists(reader: Person, repository: str) -> None:
     for name in (repository, "tests/not-there"):
         arn = f"arn:aws:ecr:us-east-1:{ACCOUNT}:repository/{name}"
         refused = refusal(reader.ecr.delete_repository, repositoryName=name)
         assert refused == denied(reader, "ecr:DeleteRepository", arn)
 
 
-def test_a_policy_that_is_attached_or_detached_counts_at_once(
+def test_attaching_or_detaching_a_policy_has_an_immediate_effect(
     new_person: Callable[..., Person], moorage: Callable[..., str]
 ) -> None:
     person = new_person()
@@ -125,7 +125,7 @@ def test_a_policy_that_is_attached_or_detached_counts_at_once(
         ("batch_check_layer_availability", {"layerDigests": [digest(b"x")]}),
     ],
 )
-def test_another_account_s_registry_is_closed_even_to_root(ecr: Any, operation: str, more: dict[str, Any]) -> None:
+def test_the_registry_of_another_account_is_closed_even_to_root(ecr: Any, operation: str, more: dict[str, Any]) -> None:
     action = "ecr:" + "".join(word.title() for word in operation.split("_"))
 
     refused = refusal(getattr(ecr, operation), registryId=OTHER, repositoryName="tests/theirs", **more)
@@ -134,7 +134,7 @@ def test_another_account_s_registry_is_closed_even_to_root(ecr: Any, operation: 
     assert refused == denied(None, action, arn, "resource")
 
 
-def test_another_account_s_repository_cannot_be_named_by_arn(ecr: Any) -> None:
+def test_a_repository_of_another_account_cannot_be_named_by_arn(ecr: Any) -> None:
     arn = f"arn:aws:ecr:us-east-1:{OTHER}:repository/tests/theirs"
 
     refused = refusal(ecr.list_tags_for_resource, resourceArn=arn)
@@ -146,7 +146,7 @@ def test_the_caller_s_own_registry_may_be_named(ecr: Any, repository: str) -> No
     assert ecr.list_images(registryId=ACCOUNT, repositoryName=repository)["imageIds"] == []
 
 
-def test_a_key_that_is_deactivated_is_refused_at_once_and_may_come_back(
+def test_a_deactivated_key_is_rejected_at_once_and_can_be_reactivated(
     new_person: Callable[..., Person], moorage: Callable[..., str]
 ) -> None:
     person = new_person("AmazonEC2ContainerRegistryReadOnly")

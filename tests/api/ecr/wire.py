@@ -1,4 +1,4 @@
-"""Requests to the ECR door made by hand, and the checks that every answer of it has to pass."""
+"""Hand-made requests to the ECR endpoint, and the checks that each of its responses must pass."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from moorage.aws.signing import RequestLine, SigningKey, signed_headers
 from tests.support.server import Server
 
 ACCOUNT = "000000000000"
-"""The account of the root key of a new server."""
+"""The account of the root access key of a new server."""
 
 TARGET_PREFIX = "AmazonEC2ContainerRegistry_V20150921."
 CONTENT_TYPE = "application/x-amz-json-1.1"
@@ -42,7 +42,7 @@ FRONT_DOOR = {
     "UnsupportedOperationException",
 }
 
-# Requests and answers share this shape; in an answer the list may be empty, or as long as `maxResults` allows.
+# Requests and responses share this shape. In a response the list may be empty, or as long as `maxResults` allows.
 LISTS_OF_ANSWERS = {
     "imageIds: Member must have length greater than or equal to 1",
     "imageIds: Member must have length less than or equal to 100",
@@ -52,7 +52,7 @@ _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12
 
 
 class Refusal(NamedTuple):
-    """What a client sees of an error."""
+    """An error as a client sees it."""
 
     status: int
     code: str
@@ -60,11 +60,11 @@ class Refusal(NamedTuple):
 
 
 class NotRefused(AssertionError):
-    """A call went well that a test expects to fail."""
+    """A call that a test expects to fail succeeded."""
 
 
 def refusal(call: Callable[..., Any], **request: Any) -> Refusal:
-    """The error that a call of a boto3 client ends with. Raises NotRefused when it ends well."""
+    """The error of a boto3 call. Raises NotRefused if the call succeeds."""
     try:
         answered = call(**request)
     except ClientError as error:
@@ -74,7 +74,7 @@ def refusal(call: Callable[..., Any], **request: Any) -> Refusal:
 
 
 def check_answer(operation_name: str, status: int, headers: Mapping[str, str], body: bytes) -> None:
-    """Raise AssertionError unless the answer keeps the service model and the rules of AWS JSON 1.1."""
+    """Raise AssertionError unless the response follows the service model and the rules of AWS JSON 1.1."""
     operation = OPERATIONS[operation_name]
     assert headers["Content-Type"] == CONTENT_TYPE, headers
     assert _UUID.fullmatch(headers["x-amzn-RequestId"]), headers
@@ -93,7 +93,7 @@ def check_answer(operation_name: str, status: int, headers: Mapping[str, str], b
 
 
 def check_answers_of(client: Any) -> Any:
-    """Let every answer that this boto3 client of ECR receives pass `check_answer`; returns the client."""
+    """Make this boto3 client of ECR pass each response to `check_answer`. Returns the client."""
 
     def check(operation_model: Any, response_dict: dict[str, Any], **_: Any) -> None:
         check_answer(
@@ -106,12 +106,12 @@ def check_answers_of(client: Any) -> Any:
 
 @cache
 def _session() -> Any:
-    """One for all clients, since each would read the service model anew."""
+    """One session for all clients, because each new one reads the service model again."""
     return boto3.session.Session()
 
 
 def client_of(server: Server, service: str = "ecr", *, region: str = "us-east-1", **credentials: str | None) -> Any:
-    """A boto3 client that asks once and leaves all checks of requests to the server; root's unless told otherwise."""
+    """A boto3 client without retries and client-side checks, with the root access key by default."""
     environment = server.environment
     keys = {
         "aws_access_key_id": environment["AWS_ACCESS_KEY_ID"],
@@ -143,7 +143,7 @@ class Answer(NamedTuple):
 
 @dataclass(frozen=True)
 class Signer:
-    """Signs requests; each part can be replaced by a wrong one."""
+    """Signs requests. Each part can be replaced by a wrong one."""
 
     key: str
     secret: str
@@ -154,7 +154,7 @@ class Signer:
     when: datetime | None = None
 
     def headers(self, target: str | None, body: bytes, content_type: str = CONTENT_TYPE) -> dict[str, str]:
-        """The headers of `POST /` with this body, Authorization among them."""
+        """The headers of `POST /` with this body, including Authorization."""
         values = {"content-type": content_type, "host": self.host}
         if self.token is not None:
             values["x-amz-security-token"] = self.token
@@ -166,7 +166,7 @@ class Signer:
 
 
 class Wire:
-    """A client that sends what it is told, on one connection that it keeps; `signer` has the root key."""
+    """A client on one persistent connection that sends exactly the given requests. `signer` has the root access key."""
 
     def __init__(self, server: Server) -> None:
         host, port = server.host, server.port
@@ -175,7 +175,7 @@ class Wire:
         self._connection = http.client.HTTPConnection(host, port, timeout=30)
 
     def call(self, operation: str, request: Any = None, **changes: Any) -> Answer:
-        """Send a request of an operation, as JSON unless it is bytes; `changes` are those of the signer."""
+        """Send a request of an operation. `request` becomes JSON unless it is bytes; `changes` apply to the signer."""
         body = request if isinstance(request, bytes) else json.dumps({} if request is None else request).encode()
         headers = replace(self.signer, **changes).headers(TARGET_PREFIX + operation, body)
         answer = self.send(headers, body)
@@ -186,11 +186,11 @@ class Wire:
         """Send exactly this."""
         try:
             answer = self._exchange(headers, body, method, path)
-        except ConnectionError:  # It was kept, and the server closed it meanwhile, as it may (RFC 9112, section 9.3.1).
+        except ConnectionError:  # The server may close a kept connection at any time (RFC 9112, section 9.3.1).
             self._connection.close()
             answer = self._exchange(headers, body, method, path)
         if answer.status != 200:
-            # A request that is refused before its body was read takes its connection with it.
+            # The server closes the connection when it rejects a request before reading its body.
             self._connection.close()
         return answer
 
@@ -200,7 +200,7 @@ class Wire:
             response = self._connection.getresponse()
             return Answer(response.status, response.headers, response.read())  # type: ignore[arg-type]  # its Message maps
         except BaseException:
-            self._connection.close()  # Whatever comes next would be answered with what was left of this.
+            self._connection.close()  # The next response would follow the rest of this one.
             raise
 
     def close(self) -> None:
