@@ -13,7 +13,7 @@ from tests.support.http_client import Docker
 
 @pytest.fixture
 def prefix(ecr: Any) -> Iterator[str]:
-    """That of a template for pushes."""
+    """The prefix of a creation template for pushes."""
     ecr.create_repository_creation_template(prefix="told", appliedFor=["CREATE_ON_PUSH"])
     yield "told"
     ecr.delete_repository_creation_template(prefix="told")

@@ -1,4 +1,4 @@
-"""The file of the audit log: reads on request, several processes, rotation, and what happens when it is unwritable."""
+"""The file of the audit log: optional reads, several processes, rotation, and an unwritable path."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def read(path: Path) -> list[str]:
     return [record["requestParameters"]["repositoryName"] for record in records]
 
 
-def test_with_audit_reads_every_request_has_its_record(fresh_server: StartServer, tmp_path: Path) -> None:
+def test_with_audit_reads_every_request_is_recorded(fresh_server: StartServer, tmp_path: Path) -> None:
     path = tmp_path / "elsewhere.jsonl"
     server = fresh_server(extra_args=["--audit-reads", "--audit-log", str(path)])
     create(server, "team/app")
@@ -70,7 +70,7 @@ def test_with_audit_reads_every_request_has_its_record(fresh_server: StartServer
     assert not (server.data / "audit.jsonl").exists()
 
 
-def test_the_file_is_its_owners_only_and_goes_on_after_it_was_renamed(fresh_server: StartServer) -> None:
+def test_only_the_owner_can_read_the_file_and_a_renamed_file_is_replaced(fresh_server: StartServer) -> None:
     server = fresh_server(extra_args=["--workers", "2"])
     path = server.data / "audit.jsonl"
     create(server, *(f"before/{number}" for number in range(10)))
@@ -94,7 +94,9 @@ def test_without_an_audit_log_there_is_no_file(fresh_server: StartServer) -> Non
     assert not (server.data / "none").exists()
 
 
-def test_a_file_that_cannot_be_written_is_told_once_and_stops_nobody(fresh_server: StartServer, tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_written_is_reported_once_and_blocks_no_request(
+    fresh_server: StartServer, tmp_path: Path
+) -> None:
     path = tmp_path / "missing" / "audit.jsonl"
     server = fresh_server(extra_args=["--audit-log", str(path), "--workers", "1"])
     create(server, "one", "two")

@@ -1,4 +1,4 @@
-"""What the audit log has of each request: who, what, from where, and whether it was done."""
+"""Audit records: the caller, the action, the source and the outcome of each request."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.support.server import Server
 ROOT = "arn:aws:iam::000000000000:root"
 
 
-def test_a_change_over_the_api_is_recorded_as_cloudtrail_does(
+def test_a_change_through_the_api_is_recorded_as_cloudtrail_does(
     server: Server, ecr: Any, new_repository: Callable[[], str], trail: Trail
 ) -> None:
     name = new_repository()
@@ -60,7 +60,7 @@ def test_a_change_over_the_api_is_recorded_as_cloudtrail_does(
     }
 
 
-def test_the_request_id_is_the_one_that_the_client_got(ecr: Any, trail: Trail, repository: str) -> None:
+def test_the_request_id_is_the_one_in_the_response(ecr: Any, trail: Trail, repository: str) -> None:
     answer = ecr.put_image_tag_mutability(repositoryName=repository, imageTagMutability="IMMUTABLE")
 
     record = trail.records()[-1]
@@ -69,7 +69,7 @@ def test_the_request_id_is_the_one_that_the_client_got(ecr: Any, trail: Trail, r
     assert record["requestParameters"] == {"repositoryName": repository, "imageTagMutability": "IMMUTABLE"}
 
 
-def test_what_a_user_may_not_do_is_recorded_with_the_reason(
+def test_a_denied_action_is_recorded_with_the_reason(
     trail: Trail,
     new_person: Callable[..., Person],  # noqa: F811 - a fixture
 ) -> None:
@@ -114,7 +114,7 @@ def test_refusals_of_every_kind_are_recorded(wire: Wire, repository: str, trail:
     assert [one["requestParameters"] for one in records[1:4]] == [None, None, None]
 
 
-def test_an_arn_is_what_a_request_is_about(ecr: Any, repository: str, trail: Trail) -> None:
+def test_an_arn_is_recorded_as_the_resource(ecr: Any, repository: str, trail: Trail) -> None:
     arn = f"arn:aws:ecr:us-east-1:000000000000:repository/{repository}"
     ecr.tag_resource(resourceArn=arn, tags=[{"Key": "team", "Value": "a"}])
 
@@ -150,7 +150,7 @@ class Large:
         return name.decode() * 1000
 
 
-def test_what_is_too_large_is_left_out_or_cut() -> None:
+def test_a_value_that_is_too_large_is_omitted_or_cut() -> None:
     records: list[bytes] = []
 
     parameters = {"repositoryName": "team/app", "policyText": "x" * 100_000}
@@ -167,7 +167,7 @@ def test_what_is_too_large_is_left_out_or_cut() -> None:
     assert len(record["userAgent"]) == 1024
 
 
-def test_a_docker_push_is_recorded_as_the_calls_that_it_becomes(http: Docker, repository: str, trail: Trail) -> None:
+def test_a_docker_push_is_recorded_as_calls_of_the_api(http: Docker, repository: str, trail: Trail) -> None:
     one = artifact(b"a note")
     http.push(repository, one, "v1")
 
@@ -181,7 +181,7 @@ def test_a_docker_push_is_recorded_as_the_calls_that_it_becomes(http: Docker, re
     assert {record["userIdentity"]["arn"] for record in records} == {ROOT}
     assert {record["resources"][0]["ARN"].rpartition("repository/")[2] for record in records} == {repository}
     sent, completed = records[1], records[2]
-    assert sent["requestID"] == completed["requestID"]  # One PUT was both.
+    assert sent["requestID"] == completed["requestID"]  # One PUT did both.
     assert sent["eventID"] != completed["eventID"]
     assert completed["requestParameters"]["layerDigests"] == [one.blobs[0].digest]
     assert records[-1]["requestParameters"] == {
@@ -191,7 +191,7 @@ def test_a_docker_push_is_recorded_as_the_calls_that_it_becomes(http: Docker, re
     }
 
 
-def test_other_changes_through_the_docker_door_are_recorded(
+def test_other_changes_at_the_registry_endpoint_are_recorded(
     http: Docker, new_repository: Callable[[], str], trail: Trail
 ) -> None:
     one, first, second = image(seed=3), new_repository(), new_repository()
@@ -219,19 +219,19 @@ def test_other_changes_through_the_docker_door_are_recorded(
     assert records[5]["requestParameters"]["imageIds"] == [{"imageDigest": one.manifest.digest}]
 
 
-def test_refusals_at_the_docker_door_are_recorded_but_not_the_first_knock(
+def test_refusals_at_the_registry_endpoint_are_recorded_unless_credentials_are_missing(
     server: Server,
     repository: str,
     trail: Trail,
     new_person: Callable[..., Person],  # noqa: F811 - a fixture
 ) -> None:
-    """Clients send a request without credentials to be asked for them."""
+    """The first request of a Docker client has no credentials. The response requests them."""
     reader = new_person("AmazonEC2ContainerRegistryPullOnly")
     path, start = f"/v2/{repository}/manifests/v1", len(trail.records())
     stranger = Docker(server.host, server.port, None)
     forger = Docker(server.host, server.port, "x" * 40, user=reader.key)
-    visitor = Docker(server.host, server.port, reader.secret, user=reader.key)
-    answers = [door.put(path, b"{}").status for door in (stranger, forger, visitor)]
+    permitted = Docker(server.host, server.port, reader.secret, user=reader.key)
+    answers = [client.put(path, b"{}").status for client in (stranger, forger, permitted)]
 
     records = trail.records()[start:]
 
@@ -243,7 +243,7 @@ def test_refusals_at_the_docker_door_are_recorded_but_not_the_first_knock(
     assert "x" * 40 not in json.dumps(records)
 
 
-def test_reads_are_not_recorded_unless_asked_for(ecr: Any, http: Docker, repository: str, trail: Trail) -> None:
+def test_reads_are_not_recorded_by_default(ecr: Any, http: Docker, repository: str, trail: Trail) -> None:
     one = push(ecr, repository, image(seed=4), "v1")
     start = len(trail.records())
     ecr.describe_images(repositoryName=repository)

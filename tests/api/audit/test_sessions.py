@@ -1,4 +1,4 @@
-"""What the audit log has of roles: that one was assumed, or was not, and who acts in it."""
+"""Audit records of roles: accepted and rejected AssumeRole calls, and the calls of role sessions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.api.identity.conftest import (  # noqa: F401 - fixtures
 )
 
 
-def test_who_assumes_a_role_and_what_is_done_in_it(
+def test_assuming_a_role_and_the_calls_of_its_session_are_recorded(
     clients: Callable[..., Any],  # noqa: F811 - a fixture
     new_user: Callable[..., tuple[str, Credentials]],  # noqa: F811 - a fixture
     new_role: Callable[..., str],  # noqa: F811 - a fixture
@@ -58,7 +58,7 @@ def test_who_assumes_a_role_and_what_is_done_in_it(
     assert answer["Credentials"]["SecretAccessKey"] not in text
 
 
-def test_a_role_that_was_not_given_is_recorded_with_the_reason(
+def test_a_refused_role_is_recorded_with_the_reason(
     clients: Callable[..., Any],  # noqa: F811 - a fixture
     new_user: Callable[..., tuple[str, Credentials]],  # noqa: F811 - a fixture
     new_role: Callable[..., str],  # noqa: F811 - a fixture

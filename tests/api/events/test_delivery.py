@@ -135,7 +135,7 @@ def test_a_server_stops_in_time_while_a_receiver_is_slow_and_delivers_later(
 # --- The commands -----------------------------------------------------------------------------------------------
 
 
-def test_the_test_command_shows_the_answer(receiver: Receiver, hook: Hook, webhooks: Webhooks) -> None:
+def test_the_test_command_shows_the_response(receiver: Receiver, hook: Hook, webhooks: Webhooks) -> None:
     assert webhooks("test", hook.id) == f"{receiver.url} answered 200\n"
     (message,) = receiver.messages
     verify(message, hook.secret, message.event["id"])

@@ -1,4 +1,4 @@
-"""Rules of event targets and of delivery, without a server: the sender is a fake whose answers the tests choose."""
+"""Rules of event targets and of delivery, without a server. A fake sender returns what the tests choose."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def test_a_rejection_fails_one_event(registry: Registry) -> None:
     assert registry.failed() == {"a": "the receiver answered 422"}
 
 
-def test_a_target_that_took_something_is_tried_again_soon(registry: Registry) -> None:
+def test_a_target_that_accepted_an_event_is_retried_soon(registry: Registry) -> None:
     registry.record("a", "b", "c")
 
     registry.deliver(FakeSender(None, UNAVAILABLE), attempt=ATTEMPTS)

@@ -1,4 +1,4 @@
-"""An issuer of OpenID Connect tokens for tests: it signs what it is told, right or wrong."""
+"""An issuer of OpenID Connect tokens for tests. It signs any claims, valid or not."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ class Issuer:
         return json.dumps({"keys": [self.rsa_jwk, self.ec_jwk]})
 
     def claims(self, **changes: Any) -> dict[str, Any]:
-        """Those of a good token; a claim that is changed to None is left out."""
+        """The claims of a valid token. A claim that is changed to None is omitted."""
         now = int(time.time())
         good = {"iss": self.url, "sub": SUBJECT, "aud": AUDIENCE, "iat": now, "nbf": now, "exp": now + 600}
         return {name: value for name, value in (good | changes).items() if value is not None}
 
     def token(self, header: dict[str, Any] | None = None, **changes: Any) -> str:
-        """A token with these claims, signed as its header says: RS256 unless told otherwise."""
+        """A token with these claims, signed as its header says: RS256 by default."""
         head = {"typ": "JWT", "alg": "RS256", "kid": "r1"} if header is None else header
         parts = f"{encoded(json.dumps(head).encode())}.{encoded(json.dumps(self.claims(**changes)).encode())}"
         return f"{parts}.{encoded(self.signature(head['alg'], parts.encode()))}"
@@ -65,6 +65,6 @@ class Issuer:
         if algorithm == "ES256":
             r, s = decode_dss_signature(self.ec.sign(signed, ec.ECDSA(SHA256())))
             return r.to_bytes(32) + s.to_bytes(32)
-        if algorithm == "HS256":  # With what everybody knows as the secret: the classic confusion of algorithms.
+        if algorithm == "HS256":  # Signed with the public key as the secret: the classic algorithm confusion.
             return hmac.digest(self.key_set().encode(), signed, hashlib.sha256)
         return b""

@@ -1,4 +1,4 @@
-"""`moorage apply`: identities in a file, planned, brought about at once, and then left alone."""
+"""`moorage apply`: identities in a file, planned, applied in one transaction, and unchanged when applied again."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def folder(tmp_path: Path) -> Folder:
     return Folder(tmp_path)
 
 
-def test_a_plan_changes_nothing_and_is_then_done_as_shown(folder: Folder) -> None:
+def test_a_plan_changes_nothing_and_is_then_applied_as_shown(folder: Folder) -> None:
     assert folder.apply(YAML, "--plan").stdout == PLAN
     assert folder.apply(YAML, "--plan").stdout == PLAN
 
@@ -97,7 +97,7 @@ def test_a_plan_changes_nothing_and_is_then_done_as_shown(folder: Folder) -> Non
     assert json.loads(folder.moorage("policy", "show", "push-team").stdout)["Version"] == "2012-10-17"
 
 
-def test_nothing_is_done_unless_it_is_asked_for(folder: Folder) -> None:
+def test_nothing_is_applied_without_confirmation(folder: Folder) -> None:
     for answer in ("n\n", ""):
         asked = folder.apply(YAML, stdin=answer)
         assert asked.exit_code == 1
@@ -137,7 +137,7 @@ def test_each_difference_is_one_line_and_the_next_plan_is_empty(folder: Folder, 
     assert folder.apply(changed, "--plan").stdout == "No changes: everything matches the file.\n"
 
 
-def test_what_the_file_does_not_name_stays_or_is_pruned(folder: Folder) -> None:
+def test_identities_that_the_file_does_not_name_stay_or_are_pruned(folder: Folder) -> None:
     folder.apply(YAML, "--yes")
     assert folder.moorage("user", "create", "root").exit_code == 0
     assert folder.moorage("user", "create", "extra", "--policy", "push-team").exit_code == 0
@@ -166,7 +166,7 @@ def test_what_the_file_does_not_name_stays_or_is_pruned(folder: Folder) -> None:
         (YAML + "account: '123456789012'\n", "there is no account '123456789012'"),
     ],
 )
-def test_one_thing_wrong_and_nothing_is_done(folder: Folder, text: str, message: str) -> None:
+def test_one_error_prevents_all_changes(folder: Folder, text: str, message: str) -> None:
     ended = folder.apply(text, "--yes")
 
     assert (ended.exit_code, ended.stdout) == (1, "")
@@ -184,14 +184,14 @@ def test_one_thing_wrong_and_nothing_is_done(folder: Folder, text: str, message:
         ("oidc_providers: {'https://a.example': {audiences: [a], keys_file: none.json}}", "none.json"),
     ],
 )
-def test_a_file_that_is_none_is_refused_with_the_place(folder: Folder, text: str, message: str) -> None:
+def test_an_invalid_file_is_rejected_with_the_place(folder: Folder, text: str, message: str) -> None:
     ended = folder.apply(text, "--plan")
 
     assert (ended.exit_code, ended.stdout) == (1, "")
     assert message in ended.stderr
 
 
-def test_toml_and_json_say_the_same(folder: Folder) -> None:
+def test_toml_and_json_files_are_equivalent(folder: Folder) -> None:
     files = {
         "identities.toml": '[users.ann]\npolicies = ["AmazonEC2ContainerRegistryReadOnly"]\n',
         "identities.json": '{"users": {"ann": {"policies": ["AmazonEC2ContainerRegistryReadOnly"]}}}',

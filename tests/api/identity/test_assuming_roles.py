@@ -1,4 +1,4 @@
-"""AssumeRole: whom a role trusts, and what its sessions may do, on both doors."""
+"""AssumeRole: which callers a role trusts, and what its sessions can do at both endpoints."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def assume(clients: Clients, who: Credentials, role: str, **more: Any) -> Any:
 
 
 def denied(clients: Clients, who: Credentials, role: str, **more: Any) -> str:
-    """The message of a refusal."""
+    """The message of the refusal."""
     refused = refusal(clients("sts", who).assume_role, RoleArn=role_arn(role), RoleSessionName="build-7", **more)
     assert (refused.status, refused.code) == (403, "AccessDenied")
     return refused.message
 
 
-def test_a_session_has_the_name_and_the_rights_of_its_role(
+def test_a_session_has_the_name_and_the_permissions_of_its_role(
     clients: Clients, new_user: NewUser, new_role: NewRole, repository: str, ecr: Any
 ) -> None:
     push(ecr, repository, image(), "v1")
@@ -59,7 +59,7 @@ def test_a_session_has_the_name_and_the_rights_of_its_role(
     assert refused.message.startswith(f"User: {assumed['Arn']} is not authorized to perform: ecr:CreateRepository")
 
 
-def test_docker_has_the_rights_of_the_session_and_not_longer(
+def test_docker_clients_have_the_permissions_of_the_session_until_it_ends(
     clients: Clients, new_user: NewUser, new_role: NewRole, moorage: Moorage, server: Server, repository: str
 ) -> None:
     push(clients("ecr"), repository, image(), "v1")
@@ -78,7 +78,7 @@ def test_docker_has_the_rights_of_the_session_and_not_longer(
     assert refusal(session.list_images, repositoryName=repository).code == "UnrecognizedClientException"
 
 
-def test_within_an_account_a_trust_in_the_account_leaves_it_to_identity_policies(
+def test_trust_in_the_own_account_leaves_the_decision_to_identity_policies(
     clients: Clients, new_user: NewUser, new_role: NewRole
 ) -> None:
     role = new_role(trust({"AWS": ACCOUNT}))
@@ -89,8 +89,10 @@ def test_within_an_account_a_trust_in_the_account_leaves_it_to_identity_policies
     assert denied(clients, without, role).endswith("no identity-based policy allows the sts:AssumeRole action")
 
 
-def test_an_identity_policy_alone_assumes_nothing(clients: Clients, new_user: NewUser, new_role: NewRole) -> None:
-    """A role that does not trust, and one that does not exist, are refused in the same words."""
+def test_an_identity_policy_without_trust_assumes_nothing(
+    clients: Clients, new_user: NewUser, new_role: NewRole
+) -> None:
+    """A role that does not trust the caller and a role that does not exist give the same refusal."""
     name, user = new_user(allow("sts:*"))
     role = new_role(trust({"AWS": user_arn("somebody-else")}))
     no = "is not authorized to perform: sts:AssumeRole on resource: {} because no resource-based policy allows the"
@@ -132,7 +134,7 @@ def test_another_account_needs_both_sides(
     assert clients("sts", session).get_caller_identity()["Account"] == ACCOUNT
 
 
-def test_root_assumes_no_role(sts: Any, new_role: NewRole) -> None:
+def test_root_cannot_assume_a_role(sts: Any, new_role: NewRole) -> None:
     role = new_role(trust({"AWS": ACCOUNT}))
 
     refused = refusal(sts.assume_role, RoleArn=role_arn(role), RoleSessionName="me")
@@ -140,7 +142,7 @@ def test_root_assumes_no_role(sts: Any, new_role: NewRole) -> None:
     assert refused == (403, "AccessDenied", "Roles may not be assumed by root accounts.")
 
 
-def test_session_policies_take_away_and_never_give(
+def test_session_policies_only_remove_permissions(
     clients: Clients, new_user: NewUser, new_role: NewRole, moorage: Moorage, repository: str
 ) -> None:
     name, user = new_user()
@@ -163,7 +165,7 @@ def test_session_policies_take_away_and_never_give(
     assert refusal(session.describe_images, repositoryName=repository).code == "AccessDeniedException"
 
 
-def test_a_chain_of_roles_lasts_an_hour(clients: Clients, new_user: NewUser, new_role: NewRole) -> None:
+def test_a_chained_role_session_lasts_at_most_an_hour(clients: Clients, new_user: NewUser, new_role: NewRole) -> None:
     name, user = new_user()
     first = new_role(trust({"AWS": user_arn(name)}), allow("sts:AssumeRole"), "--max-session", "43200")
     second = new_role(trust({"AWS": role_arn(first)}), None, "--max-session", "43200")
@@ -182,7 +184,7 @@ def test_a_chain_of_roles_lasts_an_hour(clients: Clients, new_user: NewUser, new
     assert "1 hour session limit for roles assumed by role chaining" in refused.message
 
 
-def test_a_session_ends_with_the_key_it_was_made_with_and_with_the_role(
+def test_a_session_ends_with_its_access_key_and_with_its_role(
     clients: Clients, new_user: NewUser, new_role: NewRole, moorage: Moorage, repository: str
 ) -> None:
     name, user = new_user()
@@ -198,7 +200,7 @@ def test_a_session_ends_with_the_key_it_was_made_with_and_with_the_role(
     assert refusal(session.list_images, repositoryName=repository).code == "UnrecognizedClientException"
 
 
-def test_a_role_made_anew_under_the_name_of_another_has_none_of_its_sessions(
+def test_a_role_that_is_created_again_has_none_of_the_old_sessions(
     clients: Clients, new_user: NewUser, new_role: NewRole, moorage: Moorage
 ) -> None:
     name, user = new_user()
@@ -232,10 +234,10 @@ def test_a_role_made_anew_under_the_name_of_another_has_none_of_its_sessions(
         ({"SerialNumber": "123456789", "TokenCode": "123456"}, "ValidationError", "Moorage does not have it"),
     ],
 )
-def test_what_a_role_cannot_be_asked_for(
-    clients: Clients, asking: tuple[Credentials, str], changes: dict[str, Any], code: str, message: str
+def test_an_invalid_request_for_a_role_is_rejected(
+    clients: Clients, trusted: tuple[Credentials, str], changes: dict[str, Any], code: str, message: str
 ) -> None:
-    user, role = asking
+    user, role = trusted
 
     refused = refusal(
         clients("sts", user).assume_role, **{"RoleArn": role_arn(role), "RoleSessionName": "build-7"} | changes
@@ -246,13 +248,13 @@ def test_what_a_role_cannot_be_asked_for(
 
 
 @pytest.fixture(scope="module")
-def asking(new_user: NewUser, new_role: NewRole) -> tuple[Credentials, str]:
+def trusted(new_user: NewUser, new_role: NewRole) -> tuple[Credentials, str]:
     """A user, and a role that trusts it."""
     name, user = new_user()
     return user, new_role(trust({"AWS": user_arn(name)}))
 
 
-def test_pulls_of_a_session_leave_the_pull_time_where_its_role_is_excluded(
+def test_pulls_of_a_session_do_not_change_the_pull_time_if_its_role_is_excluded(
     clients: Clients, new_user: NewUser, new_role: NewRole, repository: str
 ) -> None:
     """ECR user guide, "Pull time update exclusions"."""

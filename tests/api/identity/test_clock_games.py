@@ -1,4 +1,4 @@
-"""Sessions whose time is over, presented in every way that might make them look younger."""
+"""Expired sessions stay expired, whichever date a request carries."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def wire(server: Server) -> Iterator[Wire]:
 
 
 def session_of(server: Server, *, begun_hours_ago: int) -> SessionKey:
-    """A session of root's of one hour, really made by this server's key, at another time."""
+    """A session of the root user of one hour, issued with this server's key at an earlier time."""
     vault = Vault(DataFolder(server.data).master_key())
     begun = system_clock() - begun_hours_ago * HOUR
     return Sessions(vault, lambda: begun).issue(server.environment["AWS_ACCESS_KEY_ID"], HOUR)
 
 
-def test_a_session_that_is_over_is_refused_whatever_the_request_says_of_its_time(server: Server, wire: Wire) -> None:
+def test_an_expired_session_is_rejected_for_any_date_of_the_request(server: Server, wire: Wire) -> None:
     old = session_of(server, begun_hours_ago=2)
     proof = {"key": old.key, "secret": old.secret, "token": old.token}
 
@@ -42,19 +42,19 @@ def test_a_session_that_is_over_is_refused_whatever_the_request_says_of_its_time
         assert wire.call("DescribeRegistry", when=then, **proof).refusal == EXPIRED
 
 
-def test_a_session_that_goes_on_does_not_let_old_requests_be_sent_again(server: Server, wire: Wire) -> None:
-    """Signature Version 4: a request is good for fifteen minutes, however long its session is."""
+def test_a_valid_session_does_not_make_old_requests_valid(server: Server, wire: Wire) -> None:
+    """Signature Version 4: a request is valid for fifteen minutes, however long its session is."""
     good = session_of(server, begun_hours_ago=0)
     proof = {"key": good.key, "secret": good.secret, "token": good.token}
 
     assert wire.call("DescribeRegistry", **proof).status == 200
     for minutes in (-20, 20):
-        other = datetime.now(UTC) + timedelta(minutes=minutes)
-        refused = wire.call("DescribeRegistry", when=other, **proof).refusal
+        wrong_date = datetime.now(UTC) + timedelta(minutes=minutes)
+        refused = wire.call("DescribeRegistry", when=wrong_date, **proof).refusal
         assert (refused.status, refused.code) == (400, "InvalidSignatureException")
 
 
-def test_the_token_of_one_session_does_not_lengthen_another(server: Server, wire: Wire) -> None:
+def test_a_token_does_not_extend_another_session(server: Server, wire: Wire) -> None:
     old, new = session_of(server, begun_hours_ago=2), session_of(server, begun_hours_ago=0)
 
     mixed = wire.call("DescribeRegistry", key=old.key, secret=old.secret, token=new.token).refusal

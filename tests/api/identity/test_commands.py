@@ -1,4 +1,4 @@
-"""`moorage policy`, `role` and `oidc`, and the policies of users: what they do at once, and what they refuse."""
+"""`moorage policy`, `role` and `oidc`, and policies of users: their immediate effect, and their error messages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NewUser = Callable[..., tuple[str, Credentials]]
 POLICY, TRUST = json.dumps(allow("ecr:ListImages")), json.dumps(trust({"AWS": ACCOUNT}))
 
 
-def test_a_policy_of_the_account_counts_at_once_for_everybody_who_has_it(
+def test_a_policy_of_the_account_applies_at_once_to_all_its_users(
     moorage: Moorage, refused: Callable[..., str], clients: Callable[..., Any], new_user: NewUser, repository: str
 ) -> None:
     name, user = new_user()
@@ -38,7 +38,7 @@ def test_a_policy_of_the_account_counts_at_once_for_everybody_who_has_it(
     assert "listing" not in moorage("policy", "list")
 
 
-def test_an_inline_policy_is_written_shown_and_gone_with_its_user(
+def test_an_inline_policy_is_stored_shown_and_deleted_with_its_user(
     moorage: Moorage, clients: Callable[..., Any], new_user: NewUser, repository: str
 ) -> None:
     name, user = new_user(allow("ecr:ListImages"))
@@ -55,7 +55,7 @@ def test_an_inline_policy_is_written_shown_and_gone_with_its_user(
     assert f"{name}\t-\n" in moorage("user", "list")
 
 
-def test_a_role_is_filed_under_its_path_and_can_be_changed(moorage: Moorage) -> None:
+def test_a_role_has_a_path_and_can_be_changed(moorage: Moorage) -> None:
     made = moorage("role", "create", "filed", "--path", "/ci/eu/", "--max-session", "7200", "--trust", "-", stdin=TRUST)
     moorage("role", "attach", "filed", "AmazonEC2ContainerRegistryPullOnly")
     moorage("role", "limit", "filed", "43200")
@@ -101,11 +101,13 @@ def test_a_role_is_filed_under_its_path_and_can_be_changed(moorage: Moorage) -> 
         ("oidc delete https://none.example", "", "there is no identity provider 'https://none.example'"),
     ],
 )
-def test_what_cannot_be_done_is_told(refused: Callable[..., str], words: str, stdin: str, message: str) -> None:
+def test_a_command_that_cannot_succeed_reports_why(
+    refused: Callable[..., str], words: str, stdin: str, message: str
+) -> None:
     assert message in refused(*words.split(), stdin=stdin)
 
 
-def test_an_identity_has_ten_attached_policies_at_most(
+def test_an_identity_has_at_most_ten_attached_policies(
     moorage: Moorage, refused: Callable[..., str], new_user: NewUser
 ) -> None:
     name, _ = new_user()
@@ -118,7 +120,7 @@ def test_an_identity_has_ten_attached_policies_at_most(
     assert "tenth-10" not in moorage("user", "list")
 
 
-def test_names_are_taken_once(moorage: Moorage, refused: Callable[..., str]) -> None:
+def test_names_are_unique(moorage: Moorage, refused: Callable[..., str]) -> None:
     moorage("role", "create", "taken", "--trust", "-", stdin=TRUST)
     moorage("policy", "create", "taken", "-", stdin=POLICY)
 

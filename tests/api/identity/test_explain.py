@@ -1,4 +1,4 @@
-"""`moorage explain`: the decision of a real request, with the statements that made it."""
+"""`moorage explain`: the decision about a request, with the policy statements that led to it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NewUser = Callable[..., tuple[str, Credentials]]
 
 @pytest.fixture(scope="session")
 def explain(server: Server) -> Callable[..., tuple[int, str]]:
-    """`explain("--caller", …)` gives exit status and text."""
+    """`explain("--caller", …)` returns the exit status and the text."""
 
     def command(*words: str) -> tuple[int, str]:
         ended = CliRunner().invoke(main, ["explain", *words, "--data", str(server.data)])
@@ -28,61 +28,61 @@ def explain(server: Server) -> Callable[..., tuple[int, str]]:
     return command
 
 
-def test_an_allowed_action_is_told_with_its_statement(
+def test_an_allowed_action_is_explained_by_its_statement(
     explain: Callable[..., tuple[int, str]], new_user: NewUser, clients: Callable[..., Any], repository: str
 ) -> None:
     arn = f"arn:aws:ecr:us-east-1:{ACCOUNT}:repository/{repository}"
     name, user = new_user(allow("ecr:ListImages", resource=arn, Sid="Listing"))
-    asked = ("--action", "ecr:ListImages", "--resource")
-    told = f"""\
+    question = ("--action", "ecr:ListImages", "--resource")
+    text = f"""\
 allowed: {user_arn(name)} ecr:ListImages on {arn}
   by statement 1 (Sid "Listing", Allow) of the identity-based policy own
 """
 
-    assert explain("--caller", name, *asked, repository) == (0, told)
-    assert explain("--caller", user_arn(name), *asked, arn) == (0, told)
+    assert explain("--caller", name, *question, repository) == (0, text)
+    assert explain("--caller", user_arn(name), *question, arn) == (0, text)
     assert clients("ecr", user).list_images(repositoryName=repository)["imageIds"] == []
 
 
-def test_a_denial_says_what_was_missing_as_the_server_does(
+def test_a_denial_names_what_is_missing_in_the_words_of_the_server(
     explain: Callable[..., tuple[int, str]], new_user: NewUser, clients: Callable[..., Any], repository: str
 ) -> None:
     name, user = new_user(allow("ecr:ListImages", resource="arn:aws:ecr:*:*:repository/elsewhere"))
 
-    status, told = explain("--caller", name, "--action", "ecr:ListImages", "--resource", repository)
+    status, text = explain("--caller", name, "--action", "ecr:ListImages", "--resource", repository)
     refused = refusal(clients("ecr", user).list_images, repositoryName=repository)
 
     reason = "because no identity-based policy allows the ecr:ListImages action"
     assert status == 3
-    assert told.endswith(f"\n  {reason}\n")
+    assert text.endswith(f"\n  {reason}\n")
     assert refused.message.endswith(reason)
 
 
-def test_sessions_roles_and_root_are_callers_too(
+def test_sessions_roles_and_root_can_be_callers(
     explain: Callable[..., tuple[int, str]], new_role: Callable[..., str]
 ) -> None:
     role = new_role(trust({"AWS": ACCOUNT}), allow("ecr:DescribeRegistry"))
     session = f"arn:aws:sts::{ACCOUNT}:assumed-role/{role}/build-7"
-    asked = ("--action", "ecr:DescribeRegistry")
+    question = ("--action", "ecr:DescribeRegistry")
 
-    assert explain("--caller", session, *asked)[1].startswith(f"allowed: {session} ecr:DescribeRegistry on *\n")
-    assert explain("--caller", f"arn:aws:iam::{ACCOUNT}:role/{role}", *asked)[0] == 0
-    status, told = explain("--caller", "root", *asked)
-    assert (status, told.splitlines()[1:]) == (0, ["  by being the root user of the account"])
+    assert explain("--caller", session, *question)[1].startswith(f"allowed: {session} ecr:DescribeRegistry on *\n")
+    assert explain("--caller", f"arn:aws:iam::{ACCOUNT}:role/{role}", *question)[0] == 0
+    status, text = explain("--caller", "root", *question)
+    assert (status, text.splitlines()[1:]) == (0, ["  by being the root user of the account"])
 
 
-def test_conditions_see_the_address_and_the_resource_another_account(
+def test_conditions_see_the_address_and_the_resource_names_another_account(
     explain: Callable[..., tuple[int, str]], new_user: NewUser
 ) -> None:
     inside = {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}
     name, _ = new_user(allow("ecr:PutImage", Condition=inside))
-    asked = ("--caller", name, "--action", "ecr:PutImage", "--resource")
+    question = ("--caller", name, "--action", "ecr:PutImage", "--resource")
 
-    assert explain(*asked, "aa", "--source-ip", "10.1.2.3")[0] == 0
-    assert explain(*asked, "aa", "--source-ip", "11.1.2.3")[0] == 3
-    other = explain(*asked, "arn:aws:ecr:eu-west-1:222222222222:repository/aa", "--source-ip", "10.1.2.3")
-    assert other[0] == 3
-    assert "because no resource-based policy allows the ecr:PutImage action" in other[1]
+    assert explain(*question, "aa", "--source-ip", "10.1.2.3")[0] == 0
+    assert explain(*question, "aa", "--source-ip", "11.1.2.3")[0] == 3
+    foreign = explain(*question, "arn:aws:ecr:eu-west-1:222222222222:repository/aa", "--source-ip", "10.1.2.3")
+    assert foreign[0] == 3
+    assert "because no resource-based policy allows the ecr:PutImage action" in foreign[1]
 
 
 @pytest.mark.parametrize(
@@ -96,11 +96,11 @@ def test_conditions_see_the_address_and_the_resource_another_account(
         ("--caller root --account 999999999999 --action ecr:PutImage", "there is no account '999999999999'"),
     ],
 )
-def test_what_cannot_be_asked_is_told(explain: Callable[..., tuple[int, str]], words: str, message: str) -> None:
-    status, told = explain(*words.split())
+def test_an_invalid_question_is_rejected(explain: Callable[..., tuple[int, str]], words: str, message: str) -> None:
+    status, text = explain(*words.split())
 
     assert status == 1
-    assert message in told
+    assert message in text
 
 
 def test_a_policy_of_the_account_is_named(
@@ -110,6 +110,6 @@ def test_a_policy_of_the_account_is_named(
     moorage("policy", "create", "explained", "-", stdin=json.dumps(allow("ecr:PutImage")))
     moorage("user", "attach", name, "explained")
 
-    told = explain("--caller", name, "--action", "ecr:PutImage", "--resource", "a")[1]
+    text = explain("--caller", name, "--action", "ecr:PutImage", "--resource", "a")[1]
 
-    assert told.endswith("\n  by statement 1 (Allow) of the identity-based policy explained\n")
+    assert text.endswith("\n  by statement 1 (Allow) of the identity-based policy explained\n")

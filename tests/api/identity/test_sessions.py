@@ -1,4 +1,4 @@
-"""Session tokens: they end when they say, and no clock, owner or hand makes more of them."""
+"""Session tokens: they end at their time, and neither a clock nor a forged token extends them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def sessions(vault: Vault, time: Time) -> Sessions:
     return Sessions(vault, time)
 
 
-def test_a_session_says_what_was_asked_for(sessions: Sessions) -> None:
+def test_a_session_has_the_values_of_its_request(sessions: Sessions) -> None:
     role = RoleSession("AROA1", "build-7", '{"Statement": []}', ("arn:aws:iam::aws:policy/x",))
 
     made = sessions.issue("AKIA1", HOUR, role)
@@ -50,7 +50,9 @@ def test_a_session_says_what_was_asked_for(sessions: Sessions) -> None:
     assert made.secret not in repr(made)
 
 
-def test_a_session_ends_at_its_time_and_stays_so_whatever_the_clock_does(sessions: Sessions, time: Time) -> None:
+def test_a_session_ends_at_its_time_and_does_not_become_valid_again_when_the_clock_moves(
+    sessions: Sessions, time: Time
+) -> None:
     made = sessions.issue("AKIA1", HOUR)
     time.now = START + HOUR - 1
     assert sessions.read(made.key, made.token).expires == START + HOUR
@@ -60,7 +62,7 @@ def test_a_session_ends_at_its_time_and_stays_so_whatever_the_clock_does(session
             sessions.read(made.key, made.token)
 
 
-def test_a_token_that_promises_more_is_not_ours(sessions: Sessions, vault: Vault) -> None:
+def test_a_token_with_a_longer_duration_is_rejected(sessions: Sessions, vault: Vault) -> None:
     made = sessions.issue("AKIA1", HOUR)
     session = sessions.read(made.key, made.token)
 
@@ -81,17 +83,17 @@ def test_a_token_that_promises_more_is_not_ours(sessions: Sessions, vault: Vault
 
 
 def test_key_and_token_belong_together(sessions: Sessions) -> None:
-    one, other = sessions.issue("AKIA1", HOUR), sessions.issue("AKIA1", HOUR)
+    first, second = sessions.issue("AKIA1", HOUR), sessions.issue("AKIA1", HOUR)
 
-    assert one.secret != other.secret
+    assert first.secret != second.secret
     with pytest.raises(UnrecognizedClient):
-        sessions.read(one.key, other.token)
+        sessions.read(first.key, second.token)
     with pytest.raises(UnrecognizedClient):
-        sessions.read("ASIA\xff", one.token)
+        sessions.read("ASIA\xff", first.token)
 
 
 def test_restrictions_are_part_of_the_secret(vault: Vault) -> None:
-    """Whoever could drop them from a token would still sign with another secret."""
+    """A token without its restrictions would need another secret to sign with."""
     free = Session("ASIA1", "AKIA1", START, START + HOUR, RoleSession("AROA1", "me"))
     bound = Session("ASIA1", "AKIA1", START, START + HOUR, RoleSession("AROA1", "me", "{}"))
     sessions = Sessions(vault, lambda: START)

@@ -1,4 +1,4 @@
-"""AssumeRoleWithWebIdentity: how a CI job logs in without a stored secret, and who is kept out."""
+"""AssumeRoleWithWebIdentity: CI jobs log in without a stored secret, and invalid tokens are rejected."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ NewRole = Callable[..., str]
 
 
 @pytest.fixture(scope="module")
-def anybody(server: Server) -> Any:
-    """boto3's STS client without any credentials."""
+def anonymous_sts(server: Server) -> Any:
+    """boto3's STS client without credentials."""
     return boto3.session.Session().client(
         "sts",
         region_name="us-east-1",
@@ -51,22 +51,22 @@ def role(issuer: Issuer, new_role: NewRole) -> str:
     return new_role(trust({"Federated": PROVIDER}, ACTION, Condition=ONLY_MAIN), allow("ecr:CreateRepository"))
 
 
-def assume(anybody: Any, role: str, token: str, **more: Any) -> Any:
-    return anybody.assume_role_with_web_identity(
+def assume(anonymous_sts: Any, role: str, token: str, **more: Any) -> Any:
+    return anonymous_sts.assume_role_with_web_identity(
         RoleArn=role_arn(role), RoleSessionName="job-1", WebIdentityToken=token, **more
     )
 
 
-def refused(anybody: Any, role: str, token: str, **more: Any) -> Refusal:
+def refused(anonymous_sts: Any, role: str, token: str, **more: Any) -> Refusal:
     request = {"RoleArn": role_arn(role), "RoleSessionName": "job-1", "WebIdentityToken": token, **more}
-    return refusal(anybody.assume_role_with_web_identity, **request)
+    return refusal(anonymous_sts.assume_role_with_web_identity, **request)
 
 
 @pytest.mark.parametrize("header", [{"alg": "RS256", "kid": "r1"}, {"alg": "ES256", "kid": "e1"}])
 def test_a_job_with_a_token_of_its_issuer_gets_the_role(
-    anybody: Any, clients: Callable[..., Any], issuer: Issuer, role: str, header: dict[str, str]
+    anonymous_sts: Any, clients: Callable[..., Any], issuer: Issuer, role: str, header: dict[str, str]
 ) -> None:
-    answer = assume(anybody, role, issuer.token(header), DurationSeconds=900)
+    answer = assume(anonymous_sts, role, issuer.token(header), DurationSeconds=900)
 
     assert answer["SubjectFromWebIdentityToken"] == SUBJECT
     assert (answer["Audience"], answer["Provider"]) == (AUDIENCE, issuer.url)
@@ -79,10 +79,10 @@ def test_a_job_with_a_token_of_its_issuer_gets_the_role(
     assert refusal(clients("ecr", session).describe_repositories).code == "AccessDeniedException"
 
 
-def test_the_aws_command_line_logs_in_with_nothing_but_a_token(
+def test_the_aws_command_line_logs_in_with_a_token_only(
     server: Server, issuer: Issuer, new_role: NewRole, tmp_path: Path
 ) -> None:
-    """As GitHub's and GitLab's jobs do: two variables, and `aws ecr get-login-password` works."""
+    """As jobs on GitHub and GitLab do: two variables, and `aws ecr get-login-password` works."""
     role = new_role(trust({"Federated": PROVIDER}, ACTION, Condition=ONLY_MAIN), allow("ecr:*"))
     file = tmp_path / "token"
     file.write_text(issuer.token())
@@ -95,13 +95,13 @@ def test_the_aws_command_line_logs_in_with_nothing_but_a_token(
     assert Docker(server.host, server.port, password.strip()).get("/v2/").status == 200
 
 
-def test_conditions_see_the_claims(anybody: Any, issuer: Issuer, role: str) -> None:
-    other = refused(anybody, role, issuer.token(sub="repo:octo/app:ref:refs/heads/feature"))
+def test_conditions_see_the_claims(anonymous_sts: Any, issuer: Issuer, role: str) -> None:
+    other = refused(anonymous_sts, role, issuer.token(sub="repo:octo/app:ref:refs/heads/feature"))
 
     assert other == (403, "AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity")
-    assert refused(anybody, "no-such-role", issuer.token()) == other
-    # Where a token has an authorized party, `aud` is that (IAM user guide, keys for OIDC federation).
-    assert refused(anybody, role, issuer.token(azp="someone")) == other
+    assert refused(anonymous_sts, "no-such-role", issuer.token()) == other
+    # If a token has an authorized party, that is the value of the `aud` key (IAM user guide, keys for OIDC federation).
+    assert refused(anonymous_sts, role, issuer.token(azp="someone")) == other
 
 
 @pytest.mark.parametrize(
@@ -121,23 +121,23 @@ def test_conditions_see_the_claims(anybody: Any, issuer: Issuer, role: str) -> N
         (lambda _: "no token", "InvalidIdentityToken"),
     ],
 )
-def test_a_bad_token_gets_nothing(
-    anybody: Any, issuer: Issuer, role: str, token: Callable[[Issuer], str], code: str
+def test_an_invalid_token_is_rejected(
+    anonymous_sts: Any, issuer: Issuer, role: str, token: Callable[[Issuer], str], code: str
 ) -> None:
-    answer = refused(anybody, role, token(issuer))
+    answer = refused(anonymous_sts, role, token(issuer))
 
     assert (answer.status, answer.code) == (400, code)
 
 
-def test_an_issuer_is_believed_only_in_the_account_that_knows_it(
-    anybody: Any, moorage: Moorage, issuer: Issuer, other_account: str
+def test_an_issuer_is_trusted_only_in_accounts_that_know_it(
+    anonymous_sts: Any, moorage: Moorage, issuer: Issuer, other_account: str
 ) -> None:
     arn = f"arn:aws:iam::{other_account}:role/theirs"
     believing = trust({"Federated": f"arn:aws:iam::{other_account}:oidc-provider/{NAME}"}, ACTION)
     moorage("role", "create", "theirs", "--trust", "-", "--account", other_account, stdin=json.dumps(believing))
 
     answer = refusal(
-        anybody.assume_role_with_web_identity,
+        anonymous_sts.assume_role_with_web_identity,
         RoleArn=arn,
         RoleSessionName="job-1",
         WebIdentityToken=issuer.token(),
@@ -150,31 +150,31 @@ def test_an_issuer_is_believed_only_in_the_account_that_knows_it(
     )
 
 
-def test_a_role_that_trusts_users_trusts_no_token(anybody: Any, issuer: Issuer, new_role: NewRole) -> None:
+def test_a_role_that_trusts_users_accepts_no_token(anonymous_sts: Any, issuer: Issuer, new_role: NewRole) -> None:
     for one in (
         new_role(trust({"AWS": ACCOUNT}, "sts:*")),
         new_role(trust({"Federated": PROVIDER}, "sts:AssumeRole")),
         new_role(trust({"Federated": f"{PROVIDER}/other"}, ACTION)),
     ):
-        assert refused(anybody, one, issuer.token()).code == "AccessDenied"
+        assert refused(anonymous_sts, one, issuer.token()).code == "AccessDenied"
 
 
-def test_keys_that_are_put_anew_replace_the_old_ones(anybody: Any, moorage: Moorage, new_role: NewRole) -> None:
+def test_new_keys_of_an_issuer_replace_the_old_ones(anonymous_sts: Any, moorage: Moorage, new_role: NewRole) -> None:
     before, after = Issuer("https://rotating.example.org"), Issuer("https://rotating.example.org")
     put = ("oidc", "put", before.url, "--audience", AUDIENCE, "--keys", "-")
     arn = moorage(*put, stdin=before.key_set()).strip()
     role = new_role(trust({"Federated": arn}, ACTION))
-    assert assume(anybody, role, before.token())["Credentials"]
+    assert assume(anonymous_sts, role, before.token())["Credentials"]
 
     moorage(*put, stdin=after.key_set())
-    assert refused(anybody, role, before.token()).code == "InvalidIdentityToken"
-    assert assume(anybody, role, after.token())["Credentials"]
+    assert refused(anonymous_sts, role, before.token()).code == "InvalidIdentityToken"
+    assert assume(anonymous_sts, role, after.token())["Credentials"]
 
     moorage("oidc", "delete", before.url)
-    assert refused(anybody, role, after.token()).message.startswith("No OpenIDConnect provider")
+    assert refused(anonymous_sts, role, after.token()).message.startswith("No OpenIDConnect provider")
 
 
-def test_without_a_signature_there_is_no_other_action(server: Server) -> None:
+def test_the_only_unsigned_action_is_this_one(server: Server) -> None:
     anonymous = Docker(server.host, server.port, None)
     form = {"content-type": "application/x-www-form-urlencoded"}
 
@@ -184,11 +184,11 @@ def test_without_a_signature_there_is_no_other_action(server: Server) -> None:
         assert (answer.status, b"MissingAuthenticationToken" in answer.body) == (403, True), action
 
 
-def test_no_token_is_written_down(anybody: Any, server: Server, issuer: Issuer, role: str) -> None:
-    """Neither one that a job brings, good or bad, nor one that it gets (promise P12)."""
+def test_tokens_are_never_written_to_files(anonymous_sts: Any, server: Server, issuer: Issuer, role: str) -> None:
+    """Neither the tokens of jobs, valid or not, nor the session tokens that they get (promise P12)."""
     good, bad = issuer.token(), issuer.token(aud="another")
-    answer = assume(anybody, role, good)["Credentials"]
-    refused(anybody, role, bad)
-    time.sleep(0.5)  # Longer than lines are collected before they are written.
+    answer = assume(anonymous_sts, role, good)["Credentials"]
+    refused(anonymous_sts, role, bad)
+    time.sleep(0.5)  # Longer than the buffer of the log.
 
     check_p12_secrets_stay_secret(server, [good, bad, answer["SecretAccessKey"], answer["SessionToken"]])

@@ -1,4 +1,4 @@
-"""How long a preview is worked on and shown."""
+"""How long a preview may take and is shown."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_a_preview_expires_after_a_day(world: World) -> None:
     assert (shown(world).status, shown(world).results) == (Status.EXPIRED, [])
 
 
-def test_a_preview_that_nobody_works_on_has_failed_after_an_hour_and_can_be_started_anew(world: World) -> None:
+def test_a_preview_fails_after_an_hour_without_progress_and_can_be_started_again(world: World) -> None:
     start(world)
     with pytest.raises(LifecyclePolicyPreviewInProgress):
         start(world)
@@ -56,7 +56,7 @@ def test_a_preview_that_nobody_works_on_has_failed_after_an_hour_and_can_be_star
     assert shown(world).status is Status.IN_PROGRESS
 
 
-def test_a_preview_that_is_worked_out_twice_has_its_results_once(world: World) -> None:
+def test_a_preview_that_is_computed_twice_has_its_results_once(world: World) -> None:
     world.preview(TEXT)
     world.write(lambda tx: tx.run("UPDATE lifecycle_preview SET is_complete = 0"))
 
@@ -65,7 +65,7 @@ def test_a_preview_that_is_worked_out_twice_has_its_results_once(world: World) -
     assert len(shown(world).results) == 1
 
 
-def test_a_preview_goes_with_its_repository(world: World) -> None:
+def test_a_preview_is_deleted_with_its_repository(world: World) -> None:
     start(world)
     world.write(lambda tx: tx.run("DELETE FROM repository"))
 

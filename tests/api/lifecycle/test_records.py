@@ -1,4 +1,4 @@
-"""What the audit log has of the runs of lifecycle policies: the members of CloudTrail's PolicyExecutionEvent."""
+"""Audit records of lifecycle policy runs: the members of CloudTrail's PolicyExecutionEvent."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def world(tmp_path: Path) -> Iterator[World]:
     made.database.close()
 
 
-def test_a_run_that_removes_an_image_is_recorded_with_the_rule_that_chose_it(world: World) -> None:
+def test_a_run_that_removes_an_image_is_recorded_with_its_rule(world: World) -> None:
     old = world.push(1, "v1", "v2", days=40)
     world.push(2, "v3", days=1)
     world.put_policy(policy(rule(7, ["v*"], 30, "sinceImagePushed")))
@@ -63,7 +63,7 @@ def test_ten_images_are_several_records(world: World) -> None:
     assert {one["lifecycleEventImage"]["tagStatus"] for each in actions for one in each} == {"Untagged"}
 
 
-def test_a_run_that_does_nothing_is_not_recorded(world: World) -> None:
+def test_a_run_without_an_effect_is_not_recorded(world: World) -> None:
     world.push(1, days=1)
     world.put_policy(policy(rule(1, "any", 30, "sinceImagePushed")))
 

@@ -1,4 +1,4 @@
-"""Lifecycle policies applied: what a run removes, archives and leaves, and when the next one is due."""
+"""Lifecycle policy runs: what a run removes, archives and keeps, and when the next one is due."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def world(tmp_path: Path) -> Iterator[World]:
     made.database.close()
 
 
-def test_a_run_removes_what_is_too_much_with_its_tags_and_keeps_the_rest(world: World) -> None:
+def test_a_run_removes_surplus_images_with_their_tags_and_keeps_the_rest(world: World) -> None:
     digests = [world.push(number, f"v{number}", days=10 - number) for number in range(5)]
     world.put_policy(policy(rule(1, ["v*"], 2)))
 
@@ -41,7 +41,7 @@ def test_a_run_removes_what_is_too_much_with_its_tags_and_keeps_the_rest(world: 
     assert tags == [("v3",), ("v4",)]
 
 
-def test_a_run_archives_and_a_later_one_removes_what_was_archived(world: World) -> None:
+def test_a_run_archives_images_and_a_later_run_removes_archived_ones(world: World) -> None:
     old, young = world.push(1, "old", days=40), world.push(2, "young", days=10)
     used = world.push(3, "used", days=40)
     world.pull(used, days=1)
@@ -57,7 +57,7 @@ def test_a_run_archives_and_a_later_one_removes_what_was_archived(world: World) 
     assert world.statuses() == {young: "ACTIVE", used: "ACTIVE"}
 
 
-def test_an_index_keeps_its_images_and_they_go_with_the_run_after_it(world: World) -> None:
+def test_an_index_keeps_its_images_and_the_run_after_its_removal_removes_them(world: World) -> None:
     child, other = world.push(1, days=20), world.push(2, days=20)
     index = world.push(3, "multi", days=20, children=[child])
     world.put_policy(policy(rule(1, "untagged", 1, "sinceImagePushed")))
@@ -74,7 +74,7 @@ def test_an_index_keeps_its_images_and_they_go_with_the_run_after_it(world: Worl
     assert world.there(child) == [False]
 
 
-def test_what_refers_to_an_image_is_no_rules_business(world: World) -> None:
+def test_referrers_are_not_selected_by_rules(world: World) -> None:
     subject = world.push(1, "v1", days=2)
     note = world.push(2, subject=subject, days=20)
     newest = world.push(3, "v2", days=1)
@@ -98,8 +98,8 @@ def test_an_image_that_an_index_of_either_storage_class_lists_does_not_expire(wo
     assert world.there(child, index) == [True, True]
 
 
-def test_what_happens_to_an_image_after_the_choice_is_respected(world: World) -> None:
-    """An image that was tagged, listed or archived meanwhile, or is gone, waits for the next run."""
+def test_changes_of_an_image_after_its_selection_are_respected(world: World) -> None:
+    """An image that was tagged, listed, archived or deleted after its selection waits for the next run."""
     tagged, listed, archived, deleted, other = (world.push(number, days=20) for number in range(5))
     text = policy(rule(1, "untagged", 1, "sinceImagePushed"))
     world.put_policy(text)
@@ -116,7 +116,7 @@ def test_what_happens_to_an_image_after_the_choice_is_respected(world: World) ->
 
 
 @pytest.mark.parametrize(("kind", "acts"), [("sinceImagePulled", 0), ("sinceImagePushed", 1)])
-def test_a_pull_after_the_choice_matters_to_rules_about_pulls(world: World, kind: str, acts: int) -> None:
+def test_a_pull_after_the_selection_matters_to_rules_about_pulls(world: World, kind: str, acts: int) -> None:
     one = world.push(1, days=20)
     text = policy(rule(1, "untagged", 1, kind))
     world.put_policy(text)
@@ -127,7 +127,7 @@ def test_a_pull_after_the_choice_matters_to_rules_about_pulls(world: World, kind
     assert world.act(text, choices) == acts
 
 
-def test_a_policy_that_was_replaced_or_deleted_acts_no_more(world: World) -> None:
+def test_a_replaced_or_deleted_policy_has_no_effect(world: World) -> None:
     one = world.push(1, days=20)
     old, new = (policy(rule(1, "untagged", days, "sinceImagePushed")) for days in (1, 100))
     choices = world.choose(old)
@@ -144,7 +144,7 @@ def test_a_policy_that_was_replaced_or_deleted_acts_no_more(world: World) -> Non
 # --- Orphans --------------------------------------------------------------------------------------------------------
 
 
-def test_what_refers_to_an_image_that_expired_goes_after_it(world: World) -> None:
+def test_referrers_of_an_expired_image_are_removed_after_it(world: World) -> None:
     subject = world.push(1, days=20)
     note = world.push(2, "tagged", subject=subject, days=1)
     note_of_note = world.push(3, subject=note, days=1)
@@ -163,7 +163,7 @@ def test_what_refers_to_an_image_that_expired_goes_after_it(world: World) -> Non
     assert world.there(note_of_note, listed) == [False, True]
 
 
-def test_what_refers_to_an_image_that_was_pushed_again_stays(world: World) -> None:
+def test_referrers_of_an_image_that_was_pushed_again_stay(world: World) -> None:
     subject = world.push(1)
     note = world.push(2, subject=subject)
 
@@ -174,7 +174,7 @@ def test_what_refers_to_an_image_that_was_pushed_again_stays(world: World) -> No
     assert world.there(subject, note) == [True, True]
 
 
-def test_what_is_pushed_after_its_subject_went_stays(world: World) -> None:
+def test_an_artifact_that_is_pushed_after_the_removal_of_its_subject_stays(world: World) -> None:
     subject = world.push(1)
     note = world.push(2, subject=subject)
 
@@ -185,7 +185,7 @@ def test_what_is_pushed_after_its_subject_went_stays(world: World) -> None:
     assert world.there(note, late) == [False, True]
 
 
-def test_what_was_pushed_before_its_subject_is_no_orphan(world: World) -> None:
+def test_an_artifact_that_was_pushed_before_its_subject_is_not_an_orphan(world: World) -> None:
     note = world.push(2, subject=digest(b"to come"))
     other = world.push(1)
 
@@ -195,7 +195,7 @@ def test_what_was_pushed_before_its_subject_is_no_orphan(world: World) -> None:
     assert world.due_at(orphans.JOB) == jobs.NEVER
 
 
-# --- When ------------------------------------------------------------------------------------------------------------
+# --- Due times -------------------------------------------------------------------------------------------------------
 
 
 def test_a_run_is_due_after_a_push_and_each_day(world: World) -> None:
@@ -216,7 +216,7 @@ def test_a_run_is_due_after_a_push_and_each_day(world: World) -> None:
     assert world.due_at() == world.now - 10 * SECOND + DELAY
 
 
-def test_a_push_to_a_repository_without_a_policy_asks_for_no_run(world: World) -> None:
+def test_a_push_to_a_repository_without_a_policy_schedules_no_run(world: World) -> None:
     world.push(1, "v1")
     world.put_policy(policy(rule(1, "any", 5)))
     world.write(lambda tx: lifecycle.delete(tx, world.repository))
@@ -228,7 +228,7 @@ def test_a_push_to_a_repository_without_a_policy_asks_for_no_run(world: World) -
     assert world.database.read_blocking(lambda tx: tx.all("SELECT * FROM job")) == []
 
 
-def test_a_run_says_when_it_was(world: World) -> None:
+def test_a_run_records_its_time(world: World) -> None:
     world.put_policy(policy(rule(1, "any", 5)))
     before = world.database.read_blocking(lambda tx: lifecycle.get(tx, world.repository)).evaluated_at
     world.run()
@@ -237,11 +237,11 @@ def test_a_run_says_when_it_was(world: World) -> None:
     assert world.database.read_blocking(lambda tx: lifecycle.get(tx, world.repository)).evaluated_at == world.now
 
 
-# --- A preview says what the run will do ------------------------------------------------------------------------------
+# --- A preview predicts the run ---------------------------------------------------------------------------------------
 
 
 def populate(world: World, data: st.DataObject) -> None:
-    """Some images with tags, pulls and indexes, of which some are archived and some were."""
+    """Images with tags, pulls and indexes. Some are archived and some were restored."""
     digests: list[str] = []
     for number in range(data.draw(st.integers(1, 10))):
         days = data.draw(st.integers(100, 300))
@@ -259,7 +259,7 @@ def populate(world: World, data: st.DataObject) -> None:
 
 @settings(max_examples=25, deadline=None, derandomize=True)
 @given(policies(), st.data())
-def test_a_run_does_what_its_preview_says_and_what_the_rules_name(text: str, data: st.DataObject) -> None:
+def test_a_run_does_what_its_preview_predicts_and_what_the_rules_mean(text: str, data: st.DataObject) -> None:
     with tempfile.TemporaryDirectory() as folder:
         world = World(Path(folder))
         try:
@@ -272,14 +272,14 @@ def test_a_run_does_what_its_preview_says_and_what_the_rules_name(text: str, dat
                 if priority is not None
             }
             before = world.statuses()
-            said = world.preview(text)
+            predicted = world.preview(text)
             world.put_policy(text)
             world.run()
             after = world.statuses()
         finally:
             world.database.close()
 
-    assert {one: priority for one, (_, priority) in said.items()} == named
+    assert {digest: priority for digest, (_, priority) in predicted.items()} == named
     done = dict.fromkeys(before.keys() - after.keys(), "expire")
-    done |= {one: "transition" for one, status in after.items() if status != before[one]}
-    assert done == {one: action for one, (action, _) in said.items()}
+    done |= {digest: "transition" for digest, status in after.items() if status != before[digest]}
+    assert done == {digest: action for digest, (action, _) in predicted.items()}

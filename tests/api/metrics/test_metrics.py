@@ -1,4 +1,4 @@
-"""What Prometheus is told, and by whom alone."""
+"""Metrics for Prometheus: their values, and the address that serves them."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ ROOT = Path(__file__).parents[3]
 Samples = dict[tuple[str, ...], float]
 
 
-class Counted:
-    """A server that counts, and where."""
+class Monitored:
+    """A server that exposes metrics, and the port of the metrics."""
 
     def __init__(self, server: Server, port: int) -> None:
         self.server = server
         self.url = f"http://127.0.0.1:{port}/metrics"
 
     def scrape(self) -> dict[str, Samples]:
-        """Values by name, then by the values of the labels in the order of their names."""
+        """Values by metric name, then by label values in the order of the label names."""
         with urllib.request.urlopen(self.url, timeout=10) as answer:
             text = answer.read().decode()
         found: dict[str, Samples] = {}
@@ -53,22 +53,22 @@ def wait_until(true: Callable[[], bool]) -> None:
 
 
 @pytest.fixture
-def counted(fresh_server: StartServer) -> Counted:
+def monitored(fresh_server: StartServer) -> Monitored:
     port = free_port()
-    return Counted(fresh_server(extra_args=["--metrics", f"127.0.0.1:{port}", "--workers", "2"]), port)
+    return Monitored(fresh_server(extra_args=["--metrics", f"127.0.0.1:{port}", "--workers", "2"]), port)
 
 
-def test_requests_of_all_workers_are_added_up(counted: Counted) -> None:
-    with aws_client(counted.server) as ecr:
+def test_requests_of_all_workers_are_added_up(monitored: Monitored) -> None:
+    with aws_client(monitored.server) as ecr:
         ecr.create_repository(repositoryName="team/app")
         password = docker_password(ecr)
         with pytest.raises(ecr.exceptions.RepositoryAlreadyExistsException):
             ecr.create_repository(repositoryName="team/app")
-    for _ in range(20):  # Each on a connection of its own, so that both workers get some.
-        door = Docker(counted.server.host, counted.server.port, password)
-        assert door.get("/v2/team/app/tags/list").status == 200
+    for _ in range(20):  # One connection each, so that both workers serve some.
+        docker = Docker(monitored.server.host, monitored.server.port, password)
+        assert docker.get("/v2/team/app/tags/list").status == 200
 
-    found = counted.scrape()
+    found = monitored.scrape()
 
     assert found["moorage_requests_total"]["api", "CreateRepository", "200"] == 1
     assert found["moorage_requests_total"]["api", "CreateRepository", "400"] == 1
@@ -78,37 +78,37 @@ def test_requests_of_all_workers_are_added_up(counted: Counted) -> None:
     assert found["moorage_sent_bytes_total"]["docker",] == 20 * len(b'{"name":"team/app","tags":[]}')
 
 
-def test_the_database_is_asked_at_each_scrape(counted: Counted) -> None:
-    with aws_client(counted.server) as ecr:
+def test_the_database_is_queried_at_each_scrape(monitored: Monitored) -> None:
+    with aws_client(monitored.server) as ecr:
         ecr.create_repository(repositoryName="team/app")
-        before = counted.scrape()["moorage_uploads_open"]["open",]
+        before = monitored.scrape()["moorage_uploads_open"]["open",]
         ecr.initiate_layer_upload(repositoryName="team/app")
 
-    found = counted.scrape()
+    found = monitored.scrape()
 
     assert (before, found["moorage_uploads_open"]["open",]) == (0, 1)
     assert found["moorage_jobs_waiting"]
 
 
-def test_counts_of_a_worker_that_died_stay(counted: Counted) -> None:
-    with aws_client(counted.server) as ecr:
+def test_counts_of_a_worker_that_ended_stay(monitored: Monitored) -> None:
+    with aws_client(monitored.server) as ecr:
         ecr.describe_registry()
-    before = counted.scrape()["moorage_requests_total"]["api", "DescribeRegistry", "200"]
+    before = monitored.scrape()["moorage_requests_total"]["api", "DescribeRegistry", "200"]
 
-    old = set(counted.server.workers())
-    assert counted.server.process is not None
-    counted.server.process.send_signal(signal.SIGHUP)
-    wait_until(lambda: old.isdisjoint(counted.server.workers()))
+    old = set(monitored.server.workers())
+    assert monitored.server.process is not None
+    monitored.server.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: old.isdisjoint(monitored.server.workers()))
 
-    assert counted.scrape()["moorage_requests_total"]["api", "DescribeRegistry", "200"] == before == 1
+    assert monitored.scrape()["moorage_requests_total"]["api", "DescribeRegistry", "200"] == before == 1
 
 
-def test_the_registry_itself_tells_nothing(counted: Counted) -> None:
+def test_the_registry_endpoint_does_not_expose_metrics(monitored: Monitored) -> None:
     with pytest.raises(urllib.error.HTTPError, match="404"):
-        urllib.request.urlopen(f"{counted.server.url}/metrics", timeout=10)
+        urllib.request.urlopen(f"{monitored.server.url}/metrics", timeout=10)
 
 
-def test_a_caller_cannot_make_metrics_without_end() -> None:
+def test_callers_cannot_create_unlimited_metrics() -> None:
     class Sent:
         path = "/"
 
@@ -125,7 +125,7 @@ def test_a_caller_cannot_make_metrics_without_end() -> None:
     assert "other" in names
 
 
-# --- What is said about them ------------------------------------------------------------------------------------
+# --- Documents about metrics ------------------------------------------------------------------------------------
 
 
 def named_in(text: str) -> set[str]:
@@ -139,12 +139,12 @@ KNOWN = {
 }
 
 
-def test_the_document_has_every_metric_and_no_other() -> None:
+def test_the_document_lists_exactly_the_existing_metrics() -> None:
     assert named_in((ROOT / "docs" / "metrics.md").read_text()) == KNOWN
 
 
 @pytest.mark.parametrize("path", ["deploy/prometheus/alerts.yml", "deploy/grafana/moorage.json"])
-def test_rules_and_dashboard_ask_for_what_there_is(path: str) -> None:
+def test_alerts_and_dashboard_use_existing_metrics(path: str) -> None:
     text = (ROOT / path).read_text()
 
     assert named_in(text) <= KNOWN

@@ -1,4 +1,4 @@
-"""What a collector of OpenTelemetry is sent by `moorage serve --traces`."""
+"""Spans that `moorage serve --traces` sends to an OpenTelemetry collector."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Traced(NamedTuple):
     collector: Receiver
 
     def stop(self) -> list[Span]:
-        """Stop the server, which sends what it has, and return all spans."""
+        """Stop the server, which sends its remaining spans, and return all spans."""
         self.server.stop()
         return [span for message in self.collector.messages for span in spans_of(message.body, message.headers)]
 
@@ -44,8 +44,8 @@ class Traced(NamedTuple):
 def spans_of(body: bytes, headers: dict[str, str]) -> Iterator[Span]:
     content = gzip.decompress(body) if headers.get("content-encoding") == "gzip" else body
     for resource in ExportTraceServiceRequest.FromString(content).resource_spans:
-        told = {one.key: one.value.string_value for one in resource.resource.attributes}
-        assert told["service.name"] == "moorage"
+        resource_attributes = {one.key: one.value.string_value for one in resource.resource.attributes}
+        assert resource_attributes["service.name"] == "moorage"
         for scope in resource.scope_spans:
             for span in scope.spans:
                 attributes = {
@@ -62,18 +62,18 @@ def traced(fresh_server: StartServer) -> Iterator[Callable[..., Traced]]:
         yield lambda *words: Traced(fresh_server(extra_args=["--traces", url, *words]), collector)
 
 
-def test_a_push_and_a_pull_are_spans_with_their_transactions_and_uses_of_the_store(
+def test_a_push_and_a_pull_are_spans_with_their_transactions_and_blob_store_calls(
     traced: Callable[..., Traced],
 ) -> None:
-    there, one = traced("--workers", "2"), image([layer(seed=1)])
-    with aws_client(there.server) as ecr:
+    traced_server, one = traced("--workers", "2"), image([layer(seed=1)])
+    with aws_client(traced_server.server) as ecr:
         ecr.create_repository(repositoryName="team/app")
         password = docker_password(ecr)
-    docker = Docker(there.server.host, there.server.port, password)
+    docker = Docker(traced_server.server.host, traced_server.server.port, password)
     docker.push("team/app", one, "v1")
     assert docker.get("/v2/team/app/manifests/v1").status == 200
 
-    spans = there.stop()
+    spans = traced_server.stop()
 
     of = {span.name: span for span in spans}
     put, pull = of["PutImage"], of["BatchGetImage"]
@@ -91,21 +91,21 @@ def test_a_push_and_a_pull_are_spans_with_their_transactions_and_uses_of_the_sto
     assert {span.name for span in spans if span.trace == of["CompleteLayerUpload"].trace} >= {"blobs commit"}
 
 
-def test_a_request_joins_the_trace_of_its_caller_and_no_other(traced: Callable[..., Traced]) -> None:
-    there = traced("--workers", "1")
-    with aws_client(there.server) as ecr:
+def test_a_request_joins_only_the_trace_of_its_caller(traced: Callable[..., Traced]) -> None:
+    traced_server = traced("--workers", "1")
+    with aws_client(traced_server.server) as ecr:
         ecr.create_repository(repositoryName="team/app")
         password = docker_password(ecr)
 
     def ask(number: int) -> None:
-        docker = Docker(there.server.host, there.server.port, password)
+        docker = Docker(traced_server.server.host, traced_server.server.port, password)
         context = f"00-{TRACE[:-2]}{number:02x}-{PARENT}-01"
         assert docker.get("/v2/team/app/manifests/none", headers={"traceparent": context}).status == 404
 
     with ThreadPoolExecutor(8) as clients:
         list(clients.map(ask, range(1, 33)))
 
-    spans = there.stop()
+    spans = traced_server.stop()
 
     for number in range(1, 33):
         of_caller = [span for span in spans if span.trace == f"{TRACE[:-2]}{number:02x}"]
@@ -114,36 +114,36 @@ def test_a_request_joins_the_trace_of_its_caller_and_no_other(traced: Callable[.
         assert {span.parent for span in of_caller if span is not request} <= {request.id}
 
 
-def test_only_the_share_that_was_asked_for_is_traced_and_health_checks_never(traced: Callable[..., Traced]) -> None:
-    there = traced("--workers", "1", "--traces-share", "0")
-    docker = Docker(there.server.host, there.server.port, "")
+def test_the_share_is_respected_and_health_checks_are_never_traced(traced: Callable[..., Traced]) -> None:
+    traced_server = traced("--workers", "1", "--traces-share", "0")
+    docker = Docker(traced_server.server.host, traced_server.server.port, "")
     sampled = f"00-{TRACE}-{PARENT}-01"
     assert docker.get("/v2/").status == 401
     assert docker.get("/v2/", headers={"traceparent": sampled}).status == 401
     assert docker.get("/readyz", headers={"traceparent": sampled}).status == 200
 
-    assert [(span.trace, span.attributes["url.path"]) for span in there.stop()] == [(TRACE, "/v2/")]
+    assert [(span.trace, span.attributes["url.path"]) for span in traced_server.stop()] == [(TRACE, "/v2/")]
 
 
-def test_secrets_of_a_request_are_in_no_span(traced: Callable[..., Traced]) -> None:
-    there, one = traced("--workers", "1"), image([layer(seed=1)])
-    with aws_client(there.server) as ecr:
+def test_spans_contain_no_secrets(traced: Callable[..., Traced]) -> None:
+    traced_server, one = traced("--workers", "1"), image([layer(seed=1)])
+    with aws_client(traced_server.server) as ecr:
         ecr.create_repository(repositoryName="team/app")
         password = docker_password(ecr)
-        docker = Docker(there.server.host, there.server.port, password)
+        docker = Docker(traced_server.server.host, traced_server.server.port, password)
         docker.push("team/app", one, "v1")
         link = ecr.get_download_url_for_layer(repositoryName="team/app", layerDigest=one.blobs[0].digest)
         path, _, query = link["downloadUrl"].partition("?")
         assert docker.get(f"{path[path.index('/layers') :]}?{query}").status == 200
 
-    text = repr(there.stop())
+    text = repr(traced_server.stop())
 
     assert "/layers/" in text
     assert password not in text
     assert query.partition("=")[2] not in text
 
 
-def test_a_collector_that_is_away_is_told_in_the_log_and_hurts_nobody(fresh_server: StartServer) -> None:
+def test_an_unreachable_collector_is_logged_and_causes_no_failure(fresh_server: StartServer) -> None:
     server = fresh_server(extra_args=["--traces", "http://127.0.0.1:9", "--workers", "1"])
     with aws_client(server) as ecr:
         ecr.create_repository(repositoryName="team/app")
