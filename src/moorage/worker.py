@@ -18,7 +18,7 @@ from typing import Final
 from moorage.domain.errors import Unavailable
 from moorage.domain.units import SECOND
 from moorage.metadata import jobs
-from moorage.metadata.database import Database, Transaction
+from moorage.metadata.database import Database, Lookup, Transaction
 from moorage.metadata.jobs import Job, JobFailed
 from moorage.telemetry import Log
 
@@ -135,7 +135,7 @@ class Worker:
             if busy[kind] < job_kind.at_once
         }
         next_due = partial(jobs.next_due, kinds=room)
-        if await self._database.read_cached(("job", "next", *room), next_due) > self._now():
+        if await self._database.read_cached(Lookup(("job", "next", *room), next_due)) > self._now():
             return
         for job in await self._database.write(partial(self._claim, room=room)):
             task = asyncio.create_task(self._have(job))

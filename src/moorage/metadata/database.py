@@ -13,7 +13,7 @@ import asyncio
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from enum import Enum
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
 T = TypeVar("T")
 
@@ -65,6 +65,19 @@ class CachedUntil(Enum):
     ACCESS_CHANGE = 1
 
 
+class Lookup(NamedTuple, Generic[T]):
+    """A read whose result can be cached.
+
+    `keep` decides whether a result is worth caching. `until` says which changes are relevant; use the same value for a
+    `key` every time.
+    """
+
+    key: Hashable
+    work: Work[T]
+    keep: Callable[[T], bool] = is_found
+    until: CachedUntil = CachedUntil.ANY_CHANGE
+
+
 class Snapshot(Protocol):
     """A state of the database that does not change."""
 
@@ -89,18 +102,10 @@ class Database(Protocol):
     def snapshot(self) -> AbstractAsyncContextManager[Snapshot]:
         """One state of the database for a long series of small reads, with other work in between."""
 
-    async def read_cached(
-        self,
-        key: Hashable,
-        work: Work[T],
-        *,
-        keep: Callable[[T], bool] = is_found,
-        until: CachedUntil = CachedUntil.ANY_CHANGE,
-    ) -> T:
-        """`read`, or the cached result for `key` if no process has committed a relevant change since.
+    async def read_cached(self, lookup: Lookup[T]) -> T:
+        """`read`, or the cached result for the same key if no process has committed a relevant change since.
 
-        For lookups that every request or every pull needs. `keep` decides whether a result is worth caching. `until`
-        says which changes are relevant; use the same value for a `key` every time.
+        For lookups that every request or every pull needs.
         """
 
     async def write(self, work: Work[T]) -> T:

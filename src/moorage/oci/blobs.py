@@ -11,7 +11,7 @@ from moorage.domain.identity.actions import DOCKER_ACTIONS
 from moorage.domain.names import Digest, RepositoryName
 from moorage.http.blob_response import blob_response
 from moorage.http.messages import Response
-from moorage.metadata.database import Transaction
+from moorage.metadata.database import Lookup, Transaction
 from moorage.metadata.registry import layers
 from moorage.metadata.registry.layers import Blob
 from moorage.oci.access import AccessControl, RegistryCall, RegistryRequest
@@ -53,9 +53,11 @@ class Blobs:
         name, reference = call.repository, call.reference
         account, region = call.registry.account, call.registry.region
         found = await self._database.read_cached(
-            ("layer", account, region, name, reference),
-            lambda tx: layers.find_layer_by_name(tx, account, region, name, reference) or _why_not(tx, call),
-            keep=_is_blob,
+            Lookup(
+                ("layer", account, region, name, reference),
+                lambda tx: layers.find_layer_by_name(tx, account, region, name, reference) or _why_not(tx, call),
+                keep=_is_blob,
+            )
         )
         if isinstance(found, Refusal):
             raise found

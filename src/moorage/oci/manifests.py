@@ -27,7 +27,7 @@ from moorage.domain.registry.manifests import MANIFEST_LIMIT, parse_manifest
 from moorage.http.bodies import BodyBudget
 from moorage.http.conditional import etag_of, is_unchanged
 from moorage.http.messages import Request, Response
-from moorage.metadata.database import Transaction, Work
+from moorage.metadata.database import Lookup, Transaction, Work
 from moorage.metadata.registry.images import StoredManifest
 from moorage.metadata.registry.repositories import Repository
 from moorage.oci.access import AccessControl, RegistryCall, RegistryRequest
@@ -59,9 +59,11 @@ class Manifests:
         call = await self._access_control.authorized_lookup(request, _PULL)
         registry, name, reference = call.registry, call.repository, call.reference
         manifest = await self._database.read_cached(
-            ("manifest", registry.account, registry.region, name, reference),
-            lambda tx: pull(tx, registry, name, reference),
-            keep=_is_small,
+            Lookup(
+                ("manifest", registry.account, registry.region, name, reference),
+                lambda tx: pull(tx, registry, name, reference),
+                keep=_is_small,
+            )
         )
         if manifest is None:
             raise await self._database.read(lambda tx: _why_not(tx, call))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Final, TypeVar
@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 from opentelemetry.context import get_current
 from opentelemetry.trace import SpanKind, Tracer, get_current_span
 
-from moorage.metadata.database import CachedUntil, Database, Snapshot, Transaction, Work, is_found
+from moorage.metadata.database import Database, Lookup, Snapshot, Transaction, Work
 
 T = TypeVar("T")
 
@@ -41,15 +41,8 @@ class TracedDatabase:
     def snapshot(self) -> AbstractAsyncContextManager[Snapshot]:
         return self._database.snapshot()
 
-    async def read_cached(
-        self,
-        key: Hashable,
-        work: Work[T],
-        *,
-        keep: Callable[[T], bool] = is_found,
-        until: CachedUntil = CachedUntil.ANY_CHANGE,
-    ) -> T:
-        return await self._database.read_cached(key, self._traced(work), keep=keep, until=until)
+    async def read_cached(self, lookup: Lookup[T]) -> T:
+        return await self._database.read_cached(lookup._replace(work=self._traced(lookup.work)))
 
     async def write(self, work: Work[T]) -> T:
         if not get_current_span().is_recording():

@@ -9,7 +9,7 @@ import apsw
 import pytest
 
 from moorage.domain.errors import RepositoryNotFound, Unavailable
-from moorage.metadata.database import Transaction
+from moorage.metadata.database import Lookup, Transaction
 from moorage.metadata.engines.engine import Engine
 from tests.contract.metadata.conftest import OpenDatabase
 
@@ -30,8 +30,8 @@ def test_what_one_process_commits_no_other_one_recalls_otherwise(opened: OpenDat
     async def run() -> list[int]:
         seen = []
         for number in range(50):
-            seen.append(await other.read_cached("accounts", count))
-            seen.append(await other.read_cached("accounts", count))
+            seen.append(await other.read_cached(Lookup("accounts", count)))
+            seen.append(await other.read_cached(Lookup("accounts", count)))
             await one.write(add(f"{number:012}"))
         return seen
 
@@ -47,8 +47,8 @@ def test_what_is_remembered_is_not_looked_up_again(opened: OpenDatabase) -> None
 
     async def run() -> None:
         for _ in range(10):
-            await database.read_cached("accounts", read_blocking)
-        await database.read_cached("other accounts", read_blocking)
+            await database.read_cached(Lookup("accounts", read_blocking))
+        await database.read_cached(Lookup("other accounts", read_blocking))
 
     asyncio.run(run())
 
@@ -68,8 +68,8 @@ def test_nothing_is_remembered_that_is_not_there_or_not_worth_it(opened: OpenDat
 
     async def run() -> None:
         for _ in range(3):
-            await database.read_cached("absent", read_blocking)
-            await database.read_cached("large", large, keep=lambda _: False)
+            await database.read_cached(Lookup("absent", read_blocking))
+            await database.read_cached(Lookup("large", large, keep=lambda _: False))
 
     asyncio.run(run())
 

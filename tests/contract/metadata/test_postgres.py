@@ -12,7 +12,7 @@ import pytest
 
 from moorage.domain.errors import Unavailable
 from moorage.metadata import jobs
-from moorage.metadata.database import Transaction
+from moorage.metadata.database import Lookup, Transaction
 from moorage.metadata.engines.postgres.database import PostgresDatabase
 from moorage.metadata.engines.postgres.engine import PostgresEngine
 from tests.contract.metadata.test_database import add, count
@@ -108,7 +108,7 @@ def test_each_job_is_taken_by_one_worker_of_all_nodes(nodes: list[PostgresDataba
 def test_requests_go_on_after_all_connections_were_cut(nodes: list[PostgresDatabase]) -> None:
     async def run() -> None:
         for number in range(3):
-            assert await nodes[0].read_cached("accounts", count) == await nodes[0].read(count) == number
+            assert await nodes[0].read_cached(Lookup("accounts", count)) == await nodes[0].read(count) == number
             cluster().cut_connections()
             await nodes[0].write(add(f"{number:012}"))
             cluster().cut_connections()
@@ -196,10 +196,10 @@ def test_a_server_that_is_away_is_answered_with_later_and_found_again() -> None:
 
             async def run() -> None:
                 await database.write(add("one"))
-                assert await database.read_cached("accounts", count) == 1
+                assert await database.read_cached(Lookup("accounts", count)) == 1
                 one.stop("immediate")
                 for attempt in (
-                    database.read_cached("accounts", count),
+                    database.read_cached(Lookup("accounts", count)),
                     database.read(count),
                     database.write(add("two")),
                 ):
@@ -209,6 +209,6 @@ def test_a_server_that_is_away_is_answered_with_later_and_found_again() -> None:
                 one.start()
                 assert await database.is_reachable()
                 await database.write(add("two"))
-                assert await database.read_cached("accounts", count) == await database.read(count) == 2
+                assert await database.read_cached(Lookup("accounts", count)) == await database.read(count) == 2
 
             asyncio.run(run())

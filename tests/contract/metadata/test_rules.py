@@ -15,7 +15,7 @@ from moorage.core.identity.authorization import AccessRequest
 from moorage.core.identity.sessions import RoleSession, Session
 from moorage.domain.identity.callers import Caller
 from moorage.domain.names import Registry
-from moorage.metadata.database import CachedUntil, Transaction
+from moorage.metadata.database import CachedUntil, Lookup, Transaction
 from moorage.metadata.engines.engine import Engine
 from moorage.metadata.identity.policies import AWS, PolicyName, attach
 from moorage.metadata.registry import policies, settings
@@ -86,9 +86,9 @@ def test_a_change_of_a_rule_is_known_to_every_process_before_its_answer(
     one, other = opened(), opened()
 
     async def run() -> tuple[Any, Any]:
-        before = await other.read_cached("revision", revision, until=CachedUntil.ACCESS_CHANGE)
+        before = await other.read_cached(Lookup("revision", revision, until=CachedUntil.ACCESS_CHANGE))
         await one.write(lambda tx: tx.run(change))
-        return before, await other.read_cached("revision", revision, until=CachedUntil.ACCESS_CHANGE)
+        return before, await other.read_cached(Lookup("revision", revision, until=CachedUntil.ACCESS_CHANGE))
 
     before, after = asyncio.run(run())
 
@@ -108,7 +108,7 @@ def test_what_pushes_and_uses_write_ends_no_memory_of_rules(engine: Engine, open
 
     async def run() -> None:
         for _ in range(5):
-            await database.read_cached("revision", read_blocking, until=CachedUntil.ACCESS_CHANGE)
+            await database.read_cached(Lookup("revision", read_blocking, until=CachedUntil.ACCESS_CHANGE))
             await database.write(lambda tx: tx.run(change))
 
     asyncio.run(run())

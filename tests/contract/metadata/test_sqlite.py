@@ -9,7 +9,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from moorage.metadata.database import CachedUntil, DatabaseUnusable, Transaction
+from moorage.metadata.database import CachedUntil, DatabaseUnusable, Lookup, Transaction
 from moorage.metadata.engines.sqlite.database import SqliteDatabase, open_writer
 from moorage.metadata.engines.sqlite.generation import Generation
 from moorage.metadata.engines.sqlite.schema import migrate
@@ -37,11 +37,11 @@ def test_a_writer_that_died_in_its_commit_leaves_nothing_to_remember_until_the_n
         return count(tx)
 
     async def run() -> None:
-        await database.read_cached("accounts", read_blocking, until=until)
-        await database.read_cached("accounts", read_blocking, until=until)
+        await database.read_cached(Lookup("accounts", read_blocking, until=until))
+        await database.read_cached(Lookup("accounts", read_blocking, until=until))
         await database.write(add("000000000001"))
-        assert await database.read_cached("accounts", read_blocking, until=until) == 1
-        await database.read_cached("accounts", read_blocking, until=until)
+        assert await database.read_cached(Lookup("accounts", read_blocking, until=until)) == 1
+        await database.read_cached(Lookup("accounts", read_blocking, until=until))
 
     with closing(database):
         asyncio.run(run())

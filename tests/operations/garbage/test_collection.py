@@ -141,7 +141,7 @@ def test_a_dry_run_says_what_would_go_and_why_and_removes_nothing(yard: Yard, pl
     assert f"layer {repository}@{lonely.digest}: no image of the repository needs it" in lines
     assert any(line.startswith(f"blob {lonely.digest} (") and "no repository has it" in line for line in lines)
     assert f"upload {upload}: it was begun in {repository} and never completed" in lines
-    assert lines[-1].startswith("Would go: ")
+    assert lines[-1].startswith("Would remove: ")
     assert yard.sees(repository, lonely)
     send_part(yard.ecr, repository, upload, 0, b"goes on")
 

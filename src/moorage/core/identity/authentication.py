@@ -28,7 +28,7 @@ from moorage.domain.errors import AuthorizationTokenExpired, NotAuthenticated, U
 from moorage.domain.identity.callers import Caller
 from moorage.domain.names import Registry
 from moorage.domain.units import HOUR, SECOND
-from moorage.metadata.database import CachedUntil, Database, Transaction
+from moorage.metadata.database import CachedUntil, Database, Lookup, Transaction
 from moorage.metadata.identity import accounts as identities
 from moorage.metadata.identity import roles
 
@@ -172,16 +172,14 @@ class Authenticator:
 
     async def _key(self, key: str) -> _Key | None:
         """An active key; None if it is inactive or does not exist."""
-        until = CachedUntil.ACCESS_CHANGE
-        found = await self._database.read_cached(("key", key), lambda tx: _find_key(tx, key), until=until)
+        lookup = Lookup(("key", key), lambda tx: _find_key(tx, key), until=CachedUntil.ACCESS_CHANGE)
+        found = await self._database.read_cached(lookup)
         return found if found is not None and found.active else None
 
     async def _owner_of(self, session: Session) -> Caller | None:
         """The caller of a session; None if the key, the user or the role behind it no longer exists."""
-        until = CachedUntil.ACCESS_CHANGE
-        return await self._database.read_cached(
-            ("session", session.key), lambda tx: _find_owner(tx, session), until=until
-        )
+        lookup = Lookup(("session", session.key), lambda tx: _find_owner(tx, session), until=CachedUntil.ACCESS_CHANGE)
+        return await self._database.read_cached(lookup)
 
 
 def _find_key(tx: Transaction, key: str) -> _Key | None:

@@ -16,7 +16,7 @@ from moorage.domain.identity.policies.evaluation import Decision, PolicySet, eva
 from moorage.domain.identity.policies.request import PolicyRequest, RequestContext
 from moorage.domain.identity.policies.statements import Effect
 from moorage.domain.names import Registry
-from moorage.metadata.database import CachedUntil, Database, Transaction
+from moorage.metadata.database import CachedUntil, Database, Lookup, Transaction
 from moorage.metadata.registry import policies, repositories, settings
 
 V1_ACTIONS: Final = frozenset({"ecr:ReplicateImage", "ecr:BatchImportUpstreamImage", "ecr:CreateRepository"})
@@ -121,10 +121,12 @@ class Authorizer:
     async def _policies(self, access_request: AccessRequest) -> tuple[Policy, ...]:
         registry = access_request.registry
         resource_policies = await self._database.read_cached(
-            ("protection", registry.account, registry.region, access_request.repository),
-            lambda tx: _resource_policies(tx, access_request),
-            keep=_exists,
-            until=CachedUntil.ACCESS_CHANGE,
+            Lookup(
+                ("protection", registry.account, registry.region, access_request.repository),
+                lambda tx: _resource_policies(tx, access_request),
+                keep=_exists,
+                until=CachedUntil.ACCESS_CHANGE,
+            )
         )
         return resource_policies.policies_on(access_request.action)
 
@@ -133,10 +135,12 @@ class Authorizer:
             return {}
         registry = access_request.registry
         return await self._database.read_cached(
-            ("resource tags", registry.account, registry.region, access_request.repository),
-            lambda tx: _tags(tx, access_request),
-            keep=bool,
-            until=CachedUntil.ACCESS_CHANGE,
+            Lookup(
+                ("resource tags", registry.account, registry.region, access_request.repository),
+                lambda tx: _tags(tx, access_request),
+                keep=bool,
+                until=CachedUntil.ACCESS_CHANGE,
+            )
         )
 
 

@@ -20,7 +20,7 @@ from moorage.domain.names import Registry
 from moorage.domain.registry.manifests import OCI_INDEX
 from moorage.domain.registry.referrers import REFERRERS_TAG
 from moorage.domain.units import HOUR
-from moorage.metadata.database import CachedUntil, Database, Transaction
+from moorage.metadata.database import CachedUntil, Database, Lookup, Transaction
 from moorage.metadata.registry import pulls, repositories, settings
 from moorage.metadata.registry.images import StoredManifest
 
@@ -60,9 +60,11 @@ class Pulls:
         if manifest.image_id is None or not self.is_due(manifest):
             return
         excluded = await self._database.read_cached(
-            ("pull time exclusions", registry),
-            lambda tx: settings.all_pull_time_exclusions(tx, registry),
-            until=CachedUntil.ACCESS_CHANGE,
+            Lookup(
+                ("pull time exclusions", registry),
+                lambda tx: settings.all_pull_time_exclusions(tx, registry),
+                until=CachedUntil.ACCESS_CHANGE,
+            )
         )
         if caller.principal_arn in excluded:
             return

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import psycopg
 
-from moorage.metadata.database import CachedUntil, Transaction, Work
+from moorage.metadata.database import CachedUntil, Lookup, Transaction
 from moorage.metadata.engines.postgres.connections import Connection
 from moorage.metadata.engines.postgres.versions import CURRENT_VERSION, DataVersion, VersionReader
 from moorage.metadata.engines.result_cache import ResultCache
@@ -25,15 +25,13 @@ Run = Callable[[Callable[[Connection], Any]], "asyncio.Future[Any]"]
 """Runs a function in a thread that has a connection."""
 
 
-class _Lookup:
+class _PendingLookup:
     """A pending lookup and the requests that wait for it. After it has run, `result` or `error` is set."""
 
-    __slots__ = ("error", "keep", "result", "until", "waiters", "work")
+    __slots__ = ("error", "lookup", "result", "waiters")
 
-    def __init__(self, work: Work[Any], keep: Callable[[Any], bool], until: CachedUntil) -> None:
-        self.work = work
-        self.keep = keep
-        self.until = until
+    def __init__(self, lookup: Lookup[Any]) -> None:
+        self.lookup = lookup
         self.waiters: list[asyncio.Future[Any]] = []
         self.result: Any = None
         self.error: BaseException | None = None
@@ -41,7 +39,7 @@ class _Lookup:
     def run(self, tx: Transaction) -> None:
         self.error = None
         try:
-            self.result = self.work(tx)
+            self.result = self.lookup.work(tx)
         except Exception as error:
             self.error = error
             if isinstance(error, psycopg.Error):  # the transaction has failed too
@@ -64,18 +62,18 @@ class LookupCache:
         self._versions = versions
         self._run = run
         self._cached = {until: ResultCache() for until in CachedUntil}
-        self._pending: dict[Hashable, _Lookup] = {}
+        self._pending: dict[Hashable, _PendingLookup] = {}
         self._task: asyncio.Task[None] | None = None
 
-    async def read_cached(self, key: Hashable, work: Work[T], keep: Callable[[T], bool], until: CachedUntil) -> T:
-        """The result of `work` for `key`, as of now. Raises what `work` raises, and Unavailable."""
+    async def read_cached(self, lookup: Lookup[T]) -> T:
+        """The result of a lookup, as of now. Raises what its work raises, and Unavailable."""
         self._set_version(await self._versions.current())
-        results = self._cached[until].results
-        if key in results:
-            known: T = results[key]
+        results = self._cached[lookup.until].results
+        if lookup.key in results:
+            known: T = results[lookup.key]
             return known
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._pending.setdefault(key, _Lookup(work, keep, until)).waiters.append(future)
+        self._pending.setdefault(lookup.key, _PendingLookup(lookup)).waiters.append(future)
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run_pending())
         return await future
@@ -83,20 +81,20 @@ class LookupCache:
     async def _run_pending(self) -> None:
         """Run the pending lookups until there are none."""
         while self._pending:
-            lookups, self._pending = self._pending, {}
-            run = partial(_run_all, list(lookups.values()))
+            pending, self._pending = self._pending, {}
+            run = partial(_run_all, list(pending.values()))
             try:
                 version = await self._run(lambda connection, run=run: connection.read(run))  # type: ignore[misc] # a default
                 self._set_version(version)
             except Exception as error:  # noqa: BLE001 - passed on to the requests that wait
-                self._handle_failure(lookups, error)
+                self._handle_failure(pending, error)
                 continue
-            for key, lookup in lookups.items():
-                if lookup.error is None and lookup.keep(lookup.result):
-                    self._cached[lookup.until].add(key, lookup.result)
-                lookup.resolve()
+            for key, one in pending.items():
+                if one.error is None and one.lookup.keep(one.result):
+                    self._cached[one.lookup.until].add(key, one.result)
+                one.resolve()
 
-    def _handle_failure(self, lookups: dict[Hashable, _Lookup], error: Exception) -> None:
+    def _handle_failure(self, lookups: dict[Hashable, _PendingLookup], error: Exception) -> None:
         """Fail the lookups whose statement failed; queue the others again."""
         failed = [lookup for lookup in lookups.values() if lookup.error is not None] or list(lookups.values())
         for lookup in failed:
@@ -113,7 +111,7 @@ class LookupCache:
         self._cached[CachedUntil.ACCESS_CHANGE].set_version(version.access_revision)
 
 
-def _run_all(lookups: list[_Lookup], tx: Transaction) -> DataVersion:
+def _run_all(lookups: list[_PendingLookup], tx: Transaction) -> DataVersion:
     snapshot, revision = tx.one(CURRENT_VERSION) or ("", "")
     for lookup in lookups:
         lookup.run(tx)

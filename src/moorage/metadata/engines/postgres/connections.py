@@ -23,6 +23,7 @@ from psycopg.types.string import StrDumper
 from moorage.domain.errors import Unavailable
 from moorage.metadata.database import DatabaseUnusable, Work
 from moorage.metadata.engines.dialects import SEALED, SEALED_STATE, for_postgres
+from moorage.metadata.engines.reading import ReadingTransaction
 
 T = TypeVar("T")
 
@@ -114,20 +115,13 @@ def _adapters() -> AdaptersMap:
 ADAPTERS: Final = _adapters()
 
 
-class PostgresTransaction:
+class PostgresTransaction(ReadingTransaction):
     """A `Transaction` of one connection."""
 
     __slots__ = ("_connection",)
 
     def __init__(self, connection: psycopg.Connection) -> None:
         self._connection = connection
-
-    def one(self, sql: str, **values: Any) -> tuple[Any, ...] | None:
-        """The first row, or None."""
-        return self._execute(sql, values).fetchone()
-
-    def all(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:
-        return self._execute(sql, values).fetchall()
 
     def run(self, sql: str, **values: Any) -> int:
         """The number of rows changed."""

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Hashable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any, Final, TypeVar
 
 from moorage.domain.errors import Unavailable
-from moorage.metadata.database import CachedUntil, Work, is_found
+from moorage.metadata.database import Lookup, Work
 from moorage.metadata.engines.postgres.cache import LookupCache
 from moorage.metadata.engines.postgres.connections import Connection
 from moorage.metadata.engines.postgres.versions import VersionReader
@@ -62,16 +62,9 @@ class PostgresDatabase:
         finally:
             connection.close()
 
-    async def read_cached(
-        self,
-        key: Hashable,
-        work: Work[T],
-        *,
-        keep: Callable[[T], bool] = is_found,
-        until: CachedUntil = CachedUntil.ANY_CHANGE,
-    ) -> T:
-        """`read`, or the cached result for `key` if no node has committed a relevant change since."""
-        return await self._cache.read_cached(key, work, keep, until)
+    async def read_cached(self, lookup: Lookup[T]) -> T:
+        """`read`, or the cached result for the same key if no node has committed a relevant change since."""
+        return await self._cache.read_cached(lookup)
 
     async def write(self, work: Work[T]) -> T:
         """Run `work` in a transaction; returns after its commit has reached the server's disk.

@@ -16,7 +16,7 @@ import fcntl
 import os
 import queue
 import threading
-from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -25,8 +25,9 @@ import apsw
 import msgspec
 
 from moorage.domain.errors import Unavailable
-from moorage.metadata.database import CachedUntil, DatabaseUnusable, Work, is_found
+from moorage.metadata.database import CachedUntil, DatabaseUnusable, Lookup, Work
 from moorage.metadata.engines.dialects import SEALED, for_sqlite
+from moorage.metadata.engines.reading import ReadingTransaction
 from moorage.metadata.engines.result_cache import ResultCache
 from moorage.metadata.engines.sqlite.generation import Generation
 
@@ -46,20 +47,13 @@ PRAGMA temp_store = MEMORY;
 """
 
 
-class SqliteTransaction:
+class SqliteTransaction(ReadingTransaction):
     """A `Transaction` of one connection."""
 
     __slots__ = ("_connection",)
 
     def __init__(self, connection: apsw.Connection) -> None:
         self._connection = connection
-
-    def one(self, sql: str, **values: Any) -> tuple[Any, ...] | None:
-        """The first row, or None."""
-        return self._execute(sql, values).fetchone()
-
-    def all(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:
-        return self._execute(sql, values).fetchall()
 
     def run(self, sql: str, **values: Any) -> int:
         """The number of rows changed."""
@@ -138,25 +132,18 @@ class SqliteDatabase:
         finally:
             connection.close()
 
-    async def read_cached(
-        self,
-        key: Hashable,
-        work: Work[T],
-        *,
-        keep: Callable[[T], bool] = is_found,
-        until: CachedUntil = CachedUntil.ANY_CHANGE,
-    ) -> T:
-        """`read`, or the cached result for `key` if no process has committed a relevant change since."""
-        number = self._generation.read(until)
-        cached = self._cached[until]
+    async def read_cached(self, lookup: Lookup[T]) -> T:
+        """`read`, or the cached result for the same key if no process has committed a relevant change since."""
+        number = self._generation.read(lookup.until)
+        cached = self._cached[lookup.until]
         if number != cached.version:
             cached.set_version(number)
-        elif key in cached.results:
-            known: T = cached.results[key]
+        elif lookup.key in cached.results:
+            known: T = cached.results[lookup.key]
             return known
-        result = self.read_blocking(work)
-        if keep(result) and self._generation.is_settled(number):
-            cached.add(key, result)
+        result = self.read_blocking(lookup.work)
+        if lookup.keep(result) and self._generation.is_settled(number):
+            cached.add(lookup.key, result)
         return result
 
     async def write(self, work: Work[T]) -> T:
