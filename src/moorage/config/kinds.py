@@ -155,7 +155,7 @@ def networks(names: Iterable[str]) -> tuple[str, ...]:
 
 def _text(value: object) -> str:
     if not isinstance(value, str | Path):
-        raise ValueError("must be a text")  # noqa: TRY004 - kinds have one exception
+        raise ValueError("must be text")  # noqa: TRY004 - kinds have one exception
     return str(value)
 
 

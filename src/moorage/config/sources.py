@@ -53,8 +53,8 @@ def registry_at(place: Path, environment: Mapping[str, str] = os.environ) -> Set
     named = _from_file(str(place)) if place.is_file() else {"data": _Given(place, "the data folder")}
     has_master_key = "master_key" in named or "master_key_file" in named
     given = {
-        name: one
-        for name, one in _from_environment(environment).items()
+        name: value
+        for name, value in _from_environment(environment).items()
         if name in _FROM_ENVIRONMENT_ANYWHERE and not (has_master_key and name.startswith("master_key"))
     }
     return _settings(given | named, environment)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -100,6 +101,19 @@ def states(listed: str) -> dict[str, str]:
 )
 def test_what_cannot_be_done_is_told(command: Command, data: tuple[str, str], words: list[str], message: str) -> None:
     assert command(*words, *data) == (1, "", f"Error: {message}\n")
+
+
+def test_commands_find_the_registry_by_the_configuration_file_of_the_server(
+    command: Command, server: Server, tmp_path: Path
+) -> None:
+    config = tmp_path / "moorage.toml"
+    config.write_text(f'data = "{server.data}"\n')
+
+    for words in (["user", "list"], ["role", "list"], ["key", "list"], ["webhook", "list"], ["verify"], ["env"]):
+        ended = command(*words, "--config", str(config))
+        assert (ended.code, ended.err) == (0, ""), words
+    assert "root\teverything\n" in command("user", "list", extra={"MOORAGE_CONFIG": str(config)}).out
+    assert command("ecr", "--config", str(config), "describe-repositories").code == 0
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "new\nline", "ümlaut", "x" * 65, "a b"])
