@@ -110,8 +110,8 @@ def test_giving_up_a_move_that_was_never_begun(folder: Registry, target: Registr
 @pytest.mark.parametrize(
     ("words", "text"),
     [
-        (["--from", "a"], "--from and --to go together"),
-        (["--to", "a"], "--from and --to go together"),
+        (["--from", "a"], "--from and --to must be used together."),
+        (["--to", "a"], "--from and --to must be used together."),
         (["--abandon"], "need --from and --to"),
         (["--rate", "7"], "need --from and --to"),
         (["--copy-blobs-only"], "need --from and --to"),
