@@ -18,6 +18,9 @@ PROGRAMS = (PACKAGE, ROOT / "bench" / "moorage_bench")
 GENERATED: Final = PACKAGE / "ecr" / "shapes.py"
 """Types with AWS's names and no text of ours."""
 
+EXAMPLES: Final = (Path(__file__).with_name("test_references.py"), Path(__file__).with_name("names_of_others.py"))
+"""Their strings are names that no other code has."""
+
 _WORD: Final = re.compile(r"\w+")
 _COMMENT: Final = re.compile(r"(?:^ *|  )# (.+)")
 """The formatter puts two spaces before a comment behind code."""
@@ -59,6 +62,13 @@ def tree(path: Path) -> ast.Module:
 def documents() -> tuple[Line, ...]:
     """Without the changelog, which names what existed at its time."""
     paths = [path for path in files() if path.suffix == ".md" and path.name != "CHANGELOG.md"]
+    return tuple(Line(path, *line) for path in paths for line in enumerate(path.read_text("utf-8").splitlines(), 1))
+
+
+@cache
+def settings_files() -> tuple[Line, ...]:
+    """Everything that is no program and no document: deployment, Makefile, pyproject.toml."""
+    paths = [path for path in files() if path.suffix not in {".py", ".md", ".json", ".sql", ".txt", ".gz"}]
     return tuple(Line(path, *line) for path in paths for line in enumerate(path.read_text("utf-8").splitlines(), 1))
 
 
@@ -109,14 +119,18 @@ def _strings(module: ast.Module) -> list[ast.Constant]:
 
 
 @cache
+def code_words() -> frozenset[str]:
+    """All identifiers of the code and all words of its strings, but none of its remarks."""
+    return frozenset().union(*(names_in(path) for path in files() if path.suffix == ".py" and path not in EXAMPLES))
+
+
+@cache
 def words() -> frozenset[str]:
-    """All words of the code, its strings, its configuration and its file names, but not those of its remarks."""
-    found: set[str] = set()
+    """The words of the code, of its configuration and of its file names."""
+    found = set(code_words())
     for path in files():
         found.update(_WORD.findall(path.relative_to(ROOT).as_posix()))
-        if path.suffix == ".py":
-            found.update(names_in(path))
-        elif path.suffix in {".sql", ".json", ".toml", ".yaml", ".service"} or path.name in {"Makefile", "Dockerfile"}:
+        if path.suffix in {".sql", ".json", ".toml", ".yaml", ".service"} or path.name in {"Makefile", "Dockerfile"}:
             found.update(_WORD.findall(path.read_text("utf-8")))
     return frozenset(found)
 

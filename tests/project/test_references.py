@@ -1,7 +1,7 @@
 """What documents, docstrings and comments name exists: files, symbols, options, commands, variables and decisions.
 
 Each recogniser looks for one form in which names are written, so that plain prose never fails. Names of other programs
-are in the short lists below, each with its reason.
+are in `names_of_others.py`, each with its reason.
 """
 
 from __future__ import annotations
@@ -10,75 +10,25 @@ import re
 import runpy
 from collections.abc import Iterable, Iterator
 from functools import cache
+from sys import stdlib_module_names
 
 import botocore.session
 import click
 import pytest
 from botocore import xform_name
 from tests.project import references
+from tests.project.names_of_others import (
+    DOTTED_OF_OTHERS,
+    GLOBAL_OPTIONS_OF_AWS,
+    NOT_SYMBOLS,
+    OPTIONS_OF_OTHERS,
+    PLACEHOLDERS,
+    WORDS_OF_OTHERS,
+)
 from tests.project.references import PACKAGE, ROOT, Line
 
 from moorage.cli.main import main
 from moorage.config.settings import TABLE
-
-# --- Names of other programs ------------------------------------------------------------------------------------
-
-OPTIONS_OF_OTHERS = {
-    "buildah": "--format --tls-verify",
-    "cosign": "--allow-http-registry --insecure-ignore-tlog --key --new-bundle-format --tlog-upload"
-    " --use-signing-config",
-    "crane": "--insecure",
-    "curl": "--cacert",
-    "docker": "--detach --file --name --no-deps --password-stdin --publish --read-only --rm --stop-timeout --tag"
-    " --volume",
-    "helm": "--plain-http --set",
-    "journalctl": "--output --unit",
-    "kubectl": "--from-literal",
-    "measure_lifecycle": "--images --remove",
-    "mypy": "--strict",
-    "oras": "--from-plain-http --plain-http --to-plain-http",
-    "pip": "--no-deps --require-hashes --requirement",
-    "make requirements": "--upgrade",
-    "podman": "--cert-dir --tls-verify",
-    "regctl": "--pass-stdin",
-    "skopeo": "--dest-cert-dir --dest-tls-verify --src-cert-dir --src-tls-verify --tls-verify",
-}
-"""A text with one of these options names the program, too."""
-
-PLACEHOLDERS = {"--name", "--no-name", "--no"}
-"""In the module that makes options of settings."""
-
-GLOBAL_OPTIONS_OF_AWS = {"--output", "--query", "--region"}
-
-WORDS_OF_OTHERS = {
-    "KeySet": "a class of joserfc",
-    "Link": "a header of HTTP",
-    "OTEL_EXPORTER_OTLP_HEADERS": "a variable of OpenTelemetry's SDK",
-    "OTEL_RESOURCE_ATTRIBUTES": "a variable of OpenTelemetry's SDK",
-    "PyJWTError": "an exception of PyJWT",
-    "UV_DEFAULT_INDEX": "a variable of uv",
-    "config_path": "a setting of containerd",
-    "noqa": "a comment of ruff",
-    "pg_current_snapshot": "a function of PostgreSQL",
-    "sendfile": "a system call",
-    "sqlite3": "SQLite's command line",
-    "sslmode": "a parameter of libpq",
-    "synchronous_commit": "a setting of PostgreSQL",
-    "x5u": "a header of JSON Web Signature",
-}
-
-DOTTED_OF_OTHERS = {
-    "aws.request_id": "an attribute of OpenTelemetry",
-    "client.address": "an attribute of OpenTelemetry",
-    "http.disconnect": "a message of ASGI",
-    "http.request.method": "an attribute of OpenTelemetry",
-    "http.response.pathsend": "a message of ASGI",
-    "http.response.status_code": "an attribute of OpenTelemetry",
-}
-
-NOT_SYMBOLS = {"cfg", "com", "crt", "db", "json", "jsonl", "key", "lock", "md", "pem", "py", "sql", "toml", "yaml"}
-"""How names end that have dots and are files or hosts."""
-
 
 # --- Recognisers ------------------------------------------------------------------------------------------------
 
@@ -86,6 +36,7 @@ URL = re.compile(r"https?://\S+")
 CODE = re.compile(r"`([^`]+)`")
 WORD = re.compile(r"[A-Za-z_]\w*")
 DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
+CALL = re.compile(r"\([^()]*\)$")
 CALLED = re.compile(r"(?<![\w.])([a-z_]\w*)\(\)")
 OPTION = re.compile(r"(?<![\w-])--[a-z](?:[\w-]*\w)?")
 COMMAND = re.compile(r"(?:`|^ *|\$\(|&& |bin/)moorage ((?:[a-z][\w-]*(?: |$|(?=`)))+)([^`|]*)")
@@ -109,7 +60,7 @@ IN_A_FOLDER = re.compile(rf"(?<=`)(?:{'|'.join(map(re.escape, sorted(FOLDERS)))}
 
 
 def everything() -> tuple[Line, ...]:
-    return references.documents() + references.remarks()
+    return references.documents() + references.settings_files() + references.remarks()
 
 
 def of_the_program() -> tuple[Line, ...]:
@@ -128,9 +79,10 @@ def found(lines: Iterable[Line], pattern: re.Pattern[str]) -> Iterator[tuple[Lin
 @pytest.mark.parametrize("pattern", [MODULE_FILE, DOCUMENT, IN_A_FOLDER], ids=["modules", "documents", "folders"])
 def test_files_exist(pattern: re.Pattern[str]) -> None:
     """From the root, from the package, or beside the file that names them."""
+    texts = references.documents() + references.remarks() if pattern is MODULE_FILE else everything()
     missing = [
         f"{line}: {name}"
-        for line, name in found(everything(), pattern)
+        for line, name in found(texts, pattern)
         if "TOPIC" not in name  # docs/patterns.md: the files of a topic to come
         and not any(
             (base / name).exists() for base in (ROOT, PACKAGE, PACKAGE / "metadata/migrations", line.path.parent)
@@ -158,13 +110,13 @@ def test_decisions_exist_and_hold() -> None:
 
 
 def test_words_in_backquotes_occur_in_the_code() -> None:
-    """An identifier that no code has is one that was renamed."""
+    """`name`, `name()` or `name(argument, …)`. An identifier that no code has is one that was renamed."""
     missing = [
         f"{line}: {name}"
         for line, name in found(of_the_program(), CODE)
-        if WORD.fullmatch(name.removesuffix("()"))
-        and not VARIABLE.fullmatch(name)
-        and name.removesuffix("()") not in references.words() | WORDS_OF_OTHERS.keys()
+        if WORD.fullmatch(word := CALL.sub("", name))
+        and not VARIABLE.fullmatch(word)
+        and word not in references.words() | WORDS_OF_OTHERS.keys()
     ]
 
     assert not missing, "\n".join(missing)
@@ -185,7 +137,7 @@ def test_names_with_dots_lead_to_a_member() -> None:
     missing = [
         f"{line}: {name}"
         for line, name in found(of_the_program(), CODE)
-        if DOTTED.fullmatch(symbol := name.partition("(")[0])
+        if DOTTED.fullmatch(symbol := CALL.sub("", name))
         and symbol.rpartition(".")[2] not in NOT_SYMBOLS
         and symbol not in DOTTED_OF_OTHERS
         and not is_known(symbol, line)
@@ -202,7 +154,7 @@ def is_known(symbol: str, line: Line) -> bool:
     if references.is_local(line.path, first):
         return second in references.words()
     found_in = [member in references.members_of_module(module) for module, member in splits(symbol)]
-    return any(found_in) or not found_in or is_module(symbol)
+    return any(found_in) or is_module(symbol) or (not found_in and first in references.words() | stdlib_module_names)
 
 
 def splits(symbol: str) -> Iterator[tuple[str, str]]:
@@ -320,8 +272,22 @@ def test_variables_exist() -> None:
 
 def test_targets_of_make_exist() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    missing = [f"{line}: make {name}" for line, name in found(everything(), TARGET) if name not in targets]
 
-    assert [f"{line}: make {name}" for line, name in found(everything(), TARGET) if name not in targets] == []
+    assert not missing, "\n".join(missing)
+
+
+# --- The lists --------------------------------------------------------------------------------------------------
+
+
+def test_names_of_other_programs_are_needed() -> None:
+    """A name that no text has any more leaves its list."""
+    texts = (*of_the_program(), *references.messages())
+    codes = {CALL.sub("", name) for _, name in found(texts, CODE)} | {name for _, name in found(texts, CALLED)}
+    options = {option for _, option in found(texts, OPTION)}
+
+    assert WORDS_OF_OTHERS.keys() | DOTTED_OF_OTHERS.keys() <= codes
+    assert PLACEHOLDERS.union(*(names.split() for names in OPTIONS_OF_OTHERS.values())) <= options
 
 
 # --- The recognisers themselves ---------------------------------------------------------------------------------
@@ -346,7 +312,14 @@ def test_a_name_is_seen(pattern: re.Pattern[str], text: str, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "symbol", ["core.images.put", "images.no_such_function", "Services.no_such_member", "metadata.postgres_cache"]
+    "symbol",
+    [
+        "core.images.put",
+        "images.no_such_function",
+        "Services.no_such_member",
+        "metadata.postgres_cache",
+        "postgres_cache.Cache",
+    ],
 )
 def test_a_symbol_that_moved_is_not_known(symbol: str) -> None:
     assert not is_known(symbol, Line(ROOT / "README.md", 1, symbol))
