@@ -1,4 +1,4 @@
-"""docker, podman, skopeo and crane as one person uses them, against one server."""
+"""docker, podman, skopeo and crane, used by one user with one server."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LOGIN_OPTIONS = {
     "skopeo": ("login", TAKE_PLAIN_HTTP, "--username"),
     "crane": ("auth", "login", "-u"),
 }
-"""How each program is told to log in, up to the name of the user (docs/docker.md)."""
+"""The login command of each program, up to the user name (docs/docker.md)."""
 
 
 class Credentials(NamedTuple):
@@ -29,9 +29,10 @@ class Credentials(NamedTuple):
 
 
 class Programs:
-    """`run("crane", "ls", name)`. Each program logs in before its first use, if there are credentials.
+    """`run("crane", "ls", name)`. With credentials, each program logs in before its first use.
 
-    `home` has the person's credentials and podman's images; docker's images are in the daemon, which starts at need.
+    `home` holds the user's credentials and podman's images. docker's images are in the daemon, which starts when
+    needed.
     """
 
     def __init__(
@@ -45,25 +46,25 @@ class Programs:
         self._logged_in: set[str] = set()
 
     def reference(self, repository: str, tag: str = "v1") -> str:
-        """The name that docker, podman and crane give an image of this server."""
+        """The name of an image of this server for docker, podman and crane."""
         return f"{self.host}/{repository}:{tag}"
 
     def image(self, repository: str, tag: str = "v1") -> str:
-        """The name that skopeo gives it."""
+        """The name of an image for skopeo."""
         return f"docker://{self.reference(repository, tag)}"
 
     def run(self, program: str, *words: str, stdin: str = "") -> str:
-        """Standard output of a program that must succeed."""
+        """The standard output of a program that must succeed."""
         self._ready(program)
         return run(self._command(program, words), self._environment(program), stdin=stdin)
 
     def refused(self, program: str, *words: str, stdin: str = "") -> str:
-        """What a program that must fail tells its user."""
+        """The error message of a program that must fail."""
         self._ready(program)
         return refusal(self._command(program, words), self._environment(program), stdin=stdin)
 
     def skopeo_copy(self, source: str, target: str, *options: str) -> str:
-        """`skopeo copy`, with both ends without TLS."""
+        """`skopeo copy`, with TLS off at both ends."""
         return self.run("skopeo", "copy", "--src-tls-verify=false", "--dest-tls-verify=false", *options, source, target)
 
     def _ready(self, program: str) -> None:

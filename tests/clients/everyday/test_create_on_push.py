@@ -1,4 +1,4 @@
-"""Each client pushes to a repository that does not exist, as it would to any other, and a template makes it."""
+"""Each client pushes to a repository that does not exist yet, and a creation template creates it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from tests.support.images import image
 pytestmark = pytest.mark.client
 
 CLIENTS = [pusher for pusher in PUSHERS if pusher != "api"]
-"""The API's own calls create no repository but by CreateRepository."""
+"""The ECR API creates a repository only through CreateRepository."""
 
 
 @pytest.fixture
 def template(ecr: Any) -> Iterator[str]:
-    """The prefix of a template for pushes."""
+    """The prefix of a creation template for pushes."""
     ecr.create_repository_creation_template(
         prefix="on-push", appliedFor=["CREATE_ON_PUSH"], imageTagMutability="IMMUTABLE"
     )

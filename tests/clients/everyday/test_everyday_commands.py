@@ -1,4 +1,4 @@
-"""What people do all day with docker, podman, skopeo, crane and the AWS command line, besides a first push and pull."""
+"""Everyday commands of docker, podman, skopeo, crane and the AWS command line, besides a first push and pull."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_every_client_reads_the_same_manifest_and_digest(programs: Programs, ecr
 def test_podman_inspects_an_index_where_its_configuration_allows_plain_http(
     programs: Programs, ecr: Any, repository: str
 ) -> None:
-    """It knows no --tls-verify: docs/docker.md has these three lines. It shows Docker's media type for any index."""
+    """`inspect` has no --tls-verify, so docs/docker.md has these three lines. It shows any index with Docker's type."""
     children = [push(ecr, repository, image(seed=seed)) for seed in (1, 2)]
     family = push(ecr, repository, index(children), "v1")
     listed = json.loads(family.manifest.content)["manifests"]
@@ -71,8 +71,8 @@ def test_podman_inspects_an_index_where_its_configuration_allows_plain_http(
     assert shown["manifests"] == listed
 
 
-def test_crane_finds_nothing_wrong_with_an_image(programs: Programs, ecr: Any, repository: str) -> None:
-    """It downloads every blob and compares digests, sizes and diff ids."""
+def test_crane_validates_an_image(programs: Programs, ecr: Any, repository: str) -> None:
+    """crane downloads every blob and compares digests, sizes and diff ids."""
     push(ecr, repository, image([layer(seed=1), layer(100_000, seed=2)]), "v1")
 
     assert "PASS" in programs.run("crane", "validate", "--remote", programs.reference(repository))
@@ -179,7 +179,7 @@ class TestDocker:
 
 
 class TestDeletion:
-    """What one door deletes is gone at the other."""
+    """A deletion at one endpoint takes effect at the other."""
 
     def test_skopeo_deletes_an_image_with_its_tags(self, programs: Programs, ecr: Any, repository: str) -> None:
         push(ecr, repository, image(seed=1), "v1", "v2")
@@ -199,7 +199,7 @@ class TestDeletion:
         programs.run("crane", "delete", f"{programs.host}/{repository}@{one.manifest.digest}")
         assert _tags(ecr, repository) == {}
 
-    def test_batch_delete_image_takes_the_image_from_the_docker_clients(
+    def test_batch_delete_image_deletes_the_image_for_docker_clients(
         self, programs: Programs, ecr: Any, server: Server, repository: str
     ) -> None:
         push(ecr, repository, image(seed=1), "v1")
@@ -224,9 +224,9 @@ def _tags(ecr: Any, repository: str) -> dict[str, list[str]]:
 
 
 def _uploads(server: Server, repository: str, expected: int) -> list[tuple[str, int]]:
-    """Method and status of the requests to upload a blob to a repository, as logged; 201 to POST is a mount.
+    """Method and status of the logged blob upload requests of a repository; 201 for POST is a mount.
 
-    The server collects lines before it writes them, so this waits for as many as `expected`.
+    The server writes its log in batches, so this waits for as many as `expected`.
     """
     uploads, end = f"/v2/{repository}/blobs/uploads/", time.monotonic() + 5
     while True:

@@ -28,10 +28,10 @@ def first_push() -> list[str]:
 
 
 @pytest.mark.parametrize("command", ["aws ecr", ".venv/bin/moorage ecr"])
-def test_the_first_push_works_as_the_readme_has_it(
+def test_the_first_push_of_the_readme_works(
     command: str, fresh_server: StartServer, dockerd: Dockerd, tmp_path: Path
 ) -> None:
-    """Only the port is another one; the README says itself that `moorage ecr` may stand for `aws ecr`."""
+    """Only the port differs. The README says that `moorage ecr` may replace `aws ecr`."""
     server, one = fresh_server(), image([layer(b"Hello from Docker!\n", docker=True)], docker=True)
     folder = _project_folder(tmp_path / "project", server.data)
     dockerd.docker("load", "--input", str(write_docker_archive(tmp_path / "image.tar", one, "hello-world:latest")))
@@ -66,6 +66,6 @@ def _project_folder(folder: Path, data: Path) -> Path:
 
 
 def _without_credentials(environment: dict[str, str]) -> dict[str, str]:
-    """What the README's first line is there to set must not be there before."""
+    """The variables that the README's first line sets must not be set before."""
     kept = {name: value for name, value in environment.items() if not name.startswith("AWS_")}
     return {**kept, "AWS_EC2_METADATA_DISABLED": "true"}

@@ -1,7 +1,7 @@
-"""Addresses of the form ACCOUNT.dkr.ecr.REGION.DOMAIN, which the server returns when it has a domain.
+"""Addresses of the form ACCOUNT.dkr.ecr.REGION.DOMAIN, which the server returns if it has a domain.
 
-Not every machine resolves names below `localhost`, so the programs take the server for their HTTP proxy: they ask it
-for the host as it is, and nobody looks the name up.
+Not every machine resolves names below `localhost`, so the programs use the server as their HTTP proxy: they send it the
+host name and do not resolve it.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def ecr_of_domain(domain_server: Server) -> Iterator[Any]:
 
 @pytest.fixture
 def environment(domain_server: Server, tmp_path: Path) -> dict[str, str]:
-    """In it, every host is reached through the server."""
+    """An environment in which every host is reached through the server."""
     proxy = {"HTTP_PROXY": domain_server.url, "HTTPS_PROXY": domain_server.url, "NO_PROXY": ""}
     return program_environment(tmp_path, proxy)
 
@@ -75,7 +75,7 @@ def test_crane_and_skopeo_push_and_pull_at_the_address_that_the_api_returns(
     ]
 
 
-def test_a_token_of_one_region_opens_no_host_of_another(
+def test_a_token_of_one_region_is_rejected_at_the_host_of_another(
     domain_server: Server, ecr_of_domain: Any, environment: dict[str, str]
 ) -> None:
     host = f"000000000000.dkr.ecr.eu-west-1.localhost:{domain_server.port}"

@@ -1,4 +1,4 @@
-"""Images of several architectures, and artifacts that are no images of a file system."""
+"""Images of several architectures, and artifacts that are not container images."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def push_with_the_api(desk: Desk, repository: str, one: Family) -> None:
 
 
 def push_with_podman(desk: Desk, repository: str, one: Family) -> None:
-    """podman makes an index of images that it has, and of its own it pushes them all."""
+    """podman makes an index of its local images and pushes all of them."""
     name = "localhost/family"
     desk.programs.run("podman", "manifest", "create", name)
     for number, child in enumerate(one.children):
@@ -64,7 +64,7 @@ def push_with_podman(desk: Desk, repository: str, one: Family) -> None:
 
 
 def push_with_docker(desk: Desk, repository: str, one: Family) -> None:
-    """`docker manifest` makes an index of images that the registry has."""
+    """`docker manifest` makes an index of images in the registry."""
     name = desk.programs.reference(repository)
     for child in one.children:
         push(desk.ecr, repository, child)
@@ -83,7 +83,7 @@ PUSHERS: dict[str, Callable[[Desk, str, Family], None]] = {
     "docker-docker": push_with_docker,
 }
 EXACT = ("skopeo", "crane", "api")
-"""Those that push an index as they were given it; docker and podman write one."""
+"""Clients that push an index unchanged. docker and podman write a new one."""
 
 
 @pytest.mark.parametrize("pusher", PUSHERS)

@@ -1,4 +1,4 @@
-"""Every way to log in, with each of the clients, and every way to be refused."""
+"""All ways to log in with each client, and all ways to be rejected."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ READS_PLAIN_HTTP = {
     "skopeo": ("inspect", "--raw", "--tls-verify=false"),
     "crane": ("digest",),
 }
-"""How each program is made to read an image, up to its name."""
+"""The command of each program that reads an image, up to the image's name."""
 
 
 def reading(programs: Programs, program: str, repository: str) -> tuple[str, ...]:
@@ -43,23 +43,23 @@ def reading(programs: Programs, program: str, repository: str) -> tuple[str, ...
 def test_the_password_of_the_aws_command_line_is_piped_into_a_login(
     program: str, strangers: People, server: Server, repository: str
 ) -> None:
-    somebody = strangers()
-    environment = server.client_environment(somebody.home)
+    user_programs = strangers()
+    environment = server.client_environment(user_programs.home)
     password = run([require_client("aws"), "ecr", "get-login-password"], environment)
 
-    somebody.run(*login(program, somebody, "AWS"), stdin=password)
+    user_programs.run(*login(program, user_programs, "AWS"), stdin=password)
 
-    assert "unknown" in somebody.refused(*reading(somebody, program, repository)).lower()
+    assert "unknown" in user_programs.refused(*reading(user_programs, program, repository)).lower()
 
 
 @pytest.mark.parametrize("program", LOGIN_OPTIONS)
-def test_an_access_key_is_good_as_user_name_and_password(
+def test_an_access_key_works_as_user_name_and_password(
     program: str, strangers: People, server: Server, repository: str
 ) -> None:
     key, secret = server.environment["AWS_ACCESS_KEY_ID"], server.environment["AWS_SECRET_ACCESS_KEY"]
-    somebody = strangers(Credentials(key, secret))
+    user_programs = strangers(Credentials(key, secret))
 
-    told = somebody.refused(*reading(somebody, program, repository))
+    told = user_programs.refused(*reading(user_programs, program, repository))
 
     assert "unknown" in told.lower()
     assert "Requested image not found" in told
@@ -67,77 +67,81 @@ def test_an_access_key_is_good_as_user_name_and_password(
 
 @pytest.mark.parametrize("user", ["AWS", "root-key", "nobody"])
 @pytest.mark.parametrize("program", LOGIN_OPTIONS)
-def test_a_wrong_password_is_refused(
+def test_a_wrong_password_is_rejected(
     program: str, user: str, strangers: People, server: Server, repository: str
 ) -> None:
-    somebody = strangers()
+    user_programs = strangers()
     name = server.environment["AWS_ACCESS_KEY_ID"] if user == "root-key" else user
 
-    told = log_in_in_vain(program, somebody, Credentials(name, "wrong"), repository)
+    told = rejected_login(program, user_programs, Credentials(name, "wrong"), repository)
 
     assert any(word in told for word in ("401 Unauthorized", "invalid username/password")), told
 
 
 @pytest.mark.parametrize("program", LOGIN_OPTIONS)
-def test_a_token_is_refused_when_its_twelve_hours_are_over(
+def test_a_token_is_rejected_after_twelve_hours(
     program: str, strangers: People, server: Server, repository: str
 ) -> None:
-    somebody = strangers()
+    user_programs = strangers()
 
-    told = log_in_in_vain(program, somebody, Credentials("AWS", expired_token(server)), repository)
+    told = rejected_login(program, user_programs, Credentials("AWS", expired_token(server)), repository)
 
     assert any(word in told for word in ("403 Forbidden", "403 (Forbidden)", "has expired")), told
 
 
-def test_docker_says_what_to_do_when_a_token_expired_after_the_login(
+def test_docker_reports_what_to_do_when_a_token_expired_after_the_login(
     strangers: People, programs: Programs, server: Server, repository: str, tmp_path: Path
 ) -> None:
-    """crane's login asks nobody, and writes the file that docker reads."""
+    """crane's login sends no request and writes the file that docker reads."""
     name = programs.reference(repository)
-    somebody = strangers()
-    somebody.run(*login("crane", somebody, "AWS"), stdin=expired_token(server))
-    somebody.run("docker", "load", "--input", str(write_docker_archive(tmp_path / "i.tar", image(docker=True), name)))
+    user_programs = strangers()
+    user_programs.run(*login("crane", user_programs, "AWS"), stdin=expired_token(server))
+    user_programs.run(
+        "docker", "load", "--input", str(write_docker_archive(tmp_path / "i.tar", image(docker=True), name))
+    )
 
-    told = somebody.refused("docker", "push", name)
+    told = user_programs.refused("docker", "push", name)
 
-    somebody.run("docker", "image", "rm", name)
+    user_programs.run("docker", "image", "rm", name)
     assert "denied: Your authorization token has expired. Reauthenticate and try again." in told
 
 
 @pytest.mark.parametrize("program", LOGIN_OPTIONS)
 def test_nothing_is_read_without_a_login(program: str, strangers: People, repository: str) -> None:
-    somebody = strangers()
+    user_programs = strangers()
 
-    told = somebody.refused(*reading(somebody, program, repository)).lower()
+    told = user_programs.refused(*reading(user_programs, program, repository)).lower()
 
     assert any(word in told for word in ("unauthorized", "no basic auth credentials", "authentication required")), told
 
 
 def test_a_login_ends_when_its_access_key_is_deactivated(strangers: People, server: Server, repository: str) -> None:
     credentials = new_user(server, "leaves", "AmazonEC2ContainerRegistryReadOnly")
-    somebody = strangers(credentials)
-    assert somebody.run("crane", "ls", f"{somebody.host}/{repository}") == ""
+    user_programs = strangers(credentials)
+    assert user_programs.run("crane", "ls", f"{user_programs.host}/{repository}") == ""
 
     moorage(server, "key", "deactivate", credentials.user)
 
-    assert "401 Unauthorized" in somebody.refused("crane", "ls", f"{somebody.host}/{repository}")
+    assert "401 Unauthorized" in user_programs.refused("crane", "ls", f"{user_programs.host}/{repository}")
 
 
-def login(program: str, somebody: Programs, user: str) -> tuple[str, ...]:
-    return (program, *LOGIN_OPTIONS[program], user, "--password-stdin", somebody.host)
+def login(program: str, user_programs: Programs, user: str) -> tuple[str, ...]:
+    return (program, *LOGIN_OPTIONS[program], user, "--password-stdin", user_programs.host)
 
 
-def log_in_in_vain(program: str, somebody: Programs, credentials: Credentials, repository: str) -> str:
-    """What the login says, and for crane, which only writes down what it is told, its first request."""
-    words = login(program, somebody, credentials.user)
+def rejected_login(program: str, user_programs: Programs, credentials: Credentials, repository: str) -> str:
+    """The message of the login. crane's login only stores the credentials, so for crane the message of its first
+    request.
+    """
+    words = login(program, user_programs, credentials.user)
     if program != "crane":
-        return somebody.refused(*words, stdin=credentials.password)
-    somebody.run(*words, stdin=credentials.password)
-    return somebody.refused("crane", "ls", f"{somebody.host}/{repository}")
+        return user_programs.refused(*words, stdin=credentials.password)
+    user_programs.run(*words, stdin=credentials.password)
+    return user_programs.refused("crane", "ls", f"{user_programs.host}/{repository}")
 
 
 def expired_token(server: Server) -> str:
-    """A token that GetAuthorizationToken gave the root user more than twelve hours ago."""
+    """A token that GetAuthorizationToken returned to the root user more than twelve hours ago."""
     registry = Registry("000000000000", "us-east-1")
     key = server.environment["AWS_ACCESS_KEY_ID"]
     caller = Caller(registry.account, registry.region, "", "root", key)

@@ -1,4 +1,4 @@
-"""What one client pushes, each of the others pulls: the same digests and the same bytes, in both formats of images."""
+"""Each client pulls what each other client pushed: the same digests and bytes, in both image formats."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ pytestmark = pytest.mark.client
 
 FORMATS = {"docker": DOCKER_MANIFEST, "oci": OCI_MANIFEST}
 PUSHES = [f"{pusher}-{form}" for pusher in PUSHERS for form in FORMATS if (pusher, form) != ("docker", "oci")]
-"""docker 20.10 pushes in its own format only."""
+"""docker 20.10 only pushes its own format."""
 
 EXACT = [push for push in PUSHES if not push.startswith(("docker-", "podman-"))]
-"""Those that push the manifest they were given; the others have unpacked the image and write a new one."""
+"""Clients that push the manifest unchanged. The others have unpacked the image and write a new manifest."""
 
 
 class Pushed(NamedTuple):
@@ -38,7 +38,7 @@ def pushed(
     http: Docker,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Pushed:
-    """An image of two layers that the client named in the parameter pushed."""
+    """An image of two layers, pushed by the client that the parameter names."""
     pusher, form = request.param.split("-")
     repository, seed, docker = f"matrix/{request.param}", PUSHES.index(request.param), form == "docker"
     layers = [layer(seed=1_000 + seed, docker=docker), layer(20_000, seed=2_000 + seed, docker=docker)]
@@ -54,7 +54,7 @@ def pushed(
 
 @pytest.mark.parametrize("puller", PULLERS)
 @pytest.mark.parametrize("pushed", PUSHES, indirect=True)
-def test_what_one_client_pushes_another_one_pulls(pushed: Pushed, puller: str, desk: Desk) -> None:
+def test_an_image_pushed_by_one_client_is_pulled_by_each_other_client(pushed: Pushed, puller: str, desk: Desk) -> None:
     configuration = json.loads(pushed.manifest)["config"]["digest"]
     contents = tuple(blob.diff_id for blob in pushed.source.blobs[1:])
 
@@ -79,7 +79,7 @@ def test_a_manifest_that_the_client_did_not_make_arrives_byte_for_byte(pushed: P
 
 
 @pytest.mark.parametrize("puller", PULLERS)
-def test_a_layer_that_was_uploaded_in_several_parts_is_pulled_in_one_piece(
+def test_a_layer_that_was_uploaded_in_several_parts_is_pulled_as_one_blob(
     puller: str, ecr: Any, repository: str, desk: Desk
 ) -> None:
     one = image([layer(2 * MINIMUM + 1_000, seed=4_000, docker=True)], docker=True)

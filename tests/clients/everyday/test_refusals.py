@@ -1,4 +1,4 @@
-"""What the registry refuses, and what the clients then tell their users: ECR's own sentences."""
+"""Refused requests, and the messages that the clients then show: ECR's own sentences."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ READ_ONLY = "AmazonEC2ContainerRegistryReadOnly"
 
 
 def refused_push(programs: Programs, pusher: str, one: Image, name: str, folder: Path) -> str:
-    """What a client tells who pushes `one` under `name` (with the host) in vain."""
+    """The message of a client whose push of `one` under `name` (with the host) fails."""
     match pusher:
         case "docker":
             archive = write_docker_archive(folder / "image.tar", one, name)
@@ -42,7 +42,7 @@ def refused_push(programs: Programs, pusher: str, one: Image, name: str, folder:
 
 
 @pytest.mark.parametrize("pusher", PUSHERS)
-def test_an_immutable_tag_is_not_pushed_over(
+def test_an_immutable_tag_cannot_be_overwritten(
     pusher: str, programs: Programs, ecr: Any, http: Docker, tmp_path: Path
 ) -> None:
     repository = f"immutable/{pusher}"
@@ -68,7 +68,7 @@ def test_an_immutable_tag_is_pushed_again_with_the_same_image(programs: Programs
 
 
 @pytest.mark.parametrize("pusher", PUSHERS)
-def test_a_push_to_a_repository_that_nobody_created_says_so(pusher: str, programs: Programs, tmp_path: Path) -> None:
+def test_a_push_to_a_missing_repository_names_it(pusher: str, programs: Programs, tmp_path: Path) -> None:
     one = image([layer(seed=4, docker=True)], docker=True)
 
     told = refused_push(programs, pusher, one, programs.reference("no/such"), tmp_path)
@@ -83,14 +83,14 @@ def credentials_of_reader(server: Server) -> Credentials:
 
 
 class TestAReader:
-    """Somebody whose only policy is AmazonEC2ContainerRegistryReadOnly."""
+    """A user whose only policy is AmazonEC2ContainerRegistryReadOnly."""
 
     @pytest.fixture
     def reader(self, strangers: People, credentials_of_reader: Credentials) -> Programs:
         return strangers(credentials_of_reader)
 
     @pytest.mark.parametrize("pusher", PUSHERS)
-    def test_may_pull_and_not_push(
+    def test_can_pull_and_cannot_push(
         self, pusher: str, reader: Programs, ecr: Any, repository: str, tmp_path: Path
     ) -> None:
         push(ecr, repository, image(seed=5, docker=True), "v1")
@@ -105,7 +105,7 @@ class TestAReader:
         assert "because no identity-based policy allows the ecr:InitiateLayerUpload action" in told
         assert [one["imageTags"] for one in ecr.describe_images(repositoryName=repository)["imageDetails"]] == [["v1"]]
 
-    def test_may_not_delete(self, reader: Programs, ecr: Any, repository: str) -> None:
+    def test_cannot_delete(self, reader: Programs, ecr: Any, repository: str) -> None:
         push(ecr, repository, image(seed=5, docker=True), "v1")
 
         by_skopeo = reader.refused("skopeo", "delete", TAKE_PLAIN_HTTP, reader.image(repository))

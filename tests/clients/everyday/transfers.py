@@ -1,4 +1,4 @@
-"""One image pushed with each client, and pulled with each: what a puller got is told by the bytes it has in the end."""
+"""One image, pushed and pulled with each client. The bytes that arrive show what was pulled."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.support.images import (
 
 
 class Pulled(NamedTuple):
-    """The digests of an image's manifest, of its configuration, and of its layers' content before compression."""
+    """The digests of an image's manifest, of its configuration, and of its layers before compression."""
 
     manifest: str
     configuration: str
@@ -32,7 +32,7 @@ class Pulled(NamedTuple):
 
 
 class Desk(NamedTuple):
-    """All that is needed to send an image or to fetch one; `folder` is for files on the way."""
+    """What a push or a pull needs. `folder` is for temporary files."""
 
     programs: Programs
     ecr: Any
@@ -40,7 +40,7 @@ class Desk(NamedTuple):
 
 
 def from_blobs(manifest: bytes, read: Callable[[str], bytes]) -> Pulled:
-    """An image of which each blob can be read by its digest; blobs that are not what they are called fail the test."""
+    """An image whose blobs `read` returns by digest. A blob that does not match its digest fails the test."""
     named = json.loads(manifest)
     blobs = {one["digest"]: read(one["digest"]) for one in (named["config"], *named["layers"])}
     for name, content in blobs.items():
@@ -61,7 +61,7 @@ def push_with_docker(desk: Desk, repository: str, one: Image) -> None:
 
 
 def push_with_podman(desk: Desk, repository: str, one: Image) -> None:
-    """podman makes the manifest itself, in the format asked for."""
+    """podman makes the manifest itself, in the requested format."""
     name = desk.programs.reference(repository)
     form = "v2s2" if one.manifest.media_type == DOCKER_MANIFEST else "oci"
     archive = write_docker_archive(desk.folder / "image.tar", one, name)
@@ -99,7 +99,7 @@ PUSHERS: dict[str, Callable[[Desk, str, Image], None]] = {
 def pull_with_docker(desk: Desk, repository: str) -> Pulled:
     name, archive = desk.programs.reference(repository), desk.folder / "saved.tar"
     told = desk.programs.run("docker", "pull", name)
-    assert "Already exists" not in told, "docker had the layers and did not ask for them"
+    assert "Already exists" not in told, "docker had the layers and did not request them"
     shown = json.loads(desk.programs.run("docker", "image", "inspect", name))[0]
     desk.programs.run("docker", "save", "--output", str(archive), name)
     desk.programs.run("docker", "image", "rm", name)
@@ -134,7 +134,7 @@ def pull_with_crane(desk: Desk, repository: str) -> Pulled:
 
 
 def pull_with_the_api(desk: Desk, repository: str) -> Pulled:
-    """BatchGetImage, then GetDownloadUrlForLayer for each blob, whose URL is fetched as it is."""
+    """BatchGetImage, then a GET of each blob's URL from GetDownloadUrlForLayer, without other headers."""
     answer = desk.ecr.batch_get_image(
         repositoryName=repository,
         imageIds=[{"imageTag": "v1"}],
@@ -162,7 +162,7 @@ PULLERS: dict[str, Callable[[Desk, str], Pulled]] = {
 
 
 def _layers_of_archive(path: Path) -> tuple[str, ...]:
-    """The digests of an archive's layers, which `docker save` and `podman save` write without compression."""
+    """The digests of the layers in an archive. `docker save` and `podman save` write them without compression."""
     with tarfile.open(path) as tar:
 
         def read(name: str) -> bytes:

@@ -1,6 +1,6 @@
-"""oras, regctl, cosign, helm, buildah, skopeo and crane as one person uses them, against one server.
+"""oras, regctl, cosign, helm, buildah, skopeo and crane, used by one user with one server.
 
-Tests say what plain HTTP wants; against a server with TLS those words are left out.
+The tests pass the options for plain HTTP. With a TLS server those options are left out.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ LOGINS = {
     "skopeo": ("login", "--tls-verify=false", "--username", "AWS", "--password-stdin"),
     "crane": ("auth", "login", "-u", "AWS", "--password-stdin"),
 }
-"""How each program is told to log in, up to the host; docs/clients.md has the same."""
+"""The login command of each program, up to the host. docs/clients.md shows the same commands."""
 
 
 class Programs:
@@ -43,7 +43,7 @@ class Programs:
         return run([*command, *fitting(self._server, words)], self._environment(extra))
 
     def refused(self, program: str, *words: str | Path, extra: Mapping[str, str] | None = None) -> str:
-        """What a program that must fail tells its user."""
+        """The error message of a program that must fail."""
         command = self._command(program)
         return refusal([*command, *fitting(self._server, words)], self._environment(extra))
 
@@ -61,7 +61,7 @@ class Programs:
         return command
 
     def _environment(self, extra: Mapping[str, str] | None = None) -> dict[str, str]:
-        # regctl and helm have folders of their own besides HOME.
+        # regctl and helm keep files in folders outside HOME.
         return program_environment(
             self.home, {"XDG_CACHE_HOME": str(self.home / "cache"), **trust(self._server), **(extra or {})}
         )

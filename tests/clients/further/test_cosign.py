@@ -1,4 +1,4 @@
-"""cosign with a key of one's own and without a transparency log: both places in which it keeps signatures."""
+"""cosign with a local key and without a transparency log, in both of its modes to store signatures."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PLAIN_HTTP = "--allow-http-registry"
 NO_LOG = ("--use-signing-config=false", "--tlog-upload=false")
 PASSWORD = {"COSIGN_PASSWORD": "secret"}
 MODES: dict[str, tuple[str, ...]] = {"referrers": (), "tags": ("--new-bundle-format=false",)}
-"""Since cosign 3 a signature refers to its image by `subject`; before, its tag said what it signs."""
+"""Since cosign 3 a signature names its image as `subject`. Before, the tag of the signature named the image."""
 
 
 class Keys(NamedTuple):

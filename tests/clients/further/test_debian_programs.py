@@ -1,4 +1,4 @@
-"""buildah, and what skopeo and crane do besides copying and listing."""
+"""buildah, and commands of skopeo and crane besides copying and listing."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class TestBuildah:
 
     @pytest.fixture
     def built(self, programs: Programs, tmp_path: Path) -> str:
-        """The id of an image made from nothing, with one file."""
+        """The id of an image made from scratch, with one file."""
         (tmp_path / "Containerfile").write_text('FROM scratch\nCOPY hello /hello\nCMD ["/hello"]\n')
         (tmp_path / "hello").write_text("hello\n")
         build = ("build", "--isolation", "chroot", "--file", tmp_path / "Containerfile", tmp_path)

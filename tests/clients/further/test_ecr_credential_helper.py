@@ -1,4 +1,4 @@
-"""Amazon's credential helper: it knows no host names but those of AWS, and wants HTTPS."""
+"""Amazon's credential helper, which only knows the host names of AWS and requires HTTPS."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ HOST = "000000000000.dkr.ecr.us-east-1.amazonaws.com"
 
 @pytest.fixture(scope="module")
 def look_alike(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TlsServer]:
-    """A server whose repositories have the addresses that AWS would give them."""
+    """A server that returns repository addresses of the form that AWS uses."""
     data = tmp_path_factory.mktemp("look-alike") / "data"
     one = TlsServer(data, data / "tls" / "ca.crt")
     one.start(extra_args=["--tls", "--domain", "amazonaws.com", "--workers", "1"])
@@ -42,7 +42,7 @@ def test_returns_a_token_that_the_registry_endpoint_accepts(look_alike: TlsServe
 
 
 def test_lets_a_client_push_and_pull_without_a_login(look_alike: TlsServer, tmp_path: Path) -> None:
-    """The client is told where the host is: in earnest, a name server or /etc/hosts says so, and the port is 443."""
+    """The client gets the host's address as an option. In production, DNS or /etc/hosts has it, and the port is 443."""
     require_client(HELPER)
     oras, one = require_client("oras"), image(seed=1)
     environment = look_alike.client_environment(tmp_path)
@@ -62,7 +62,7 @@ def test_lets_a_client_push_and_pull_without_a_login(look_alike: TlsServer, tmp_
 
 
 def test_rejects_plain_http(server: Server, tmp_path: Path) -> None:
-    """It compares the endpoint in the answer with the names of AWS, which begin with https."""
+    """It compares the endpoint in the response with the names of AWS, which begin with https."""
     told = refusal([require_client(HELPER), "get"], server.client_environment(tmp_path), stdin=HOST)
 
     assert "credentials not found" in told

@@ -1,4 +1,4 @@
-"""helm: charts are pushed to a repository that has the name of the chart."""
+"""helm: charts are pushed to a repository with the name of the chart."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CHART = "apiVersion: v2\nname: {name}\nversion: {version}\n"
 
 @pytest.fixture
 def package(programs: Programs, repository: str, tmp_path: Path) -> Callable[[str], Path]:
-    """Makes a chart of this version, named as the last part of the repository is."""
+    """Makes a chart of this version, named after the last part of the repository's name."""
     name = repository.rpartition("/")[2]
 
     def make(version: str) -> Path:

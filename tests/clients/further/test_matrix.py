@@ -1,4 +1,4 @@
-"""docs/clients.md says what the tests show, and with which versions."""
+"""docs/clients.md matches the tests and the versions of their programs."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_every_program_that_is_built_for_the_tests_is_in_the_matrix() -> None:
 @pytest.mark.client
 @pytest.mark.parametrize("program", VERSION_COMMANDS)
 def test_the_version_is_the_one_that_was_tested(program: str, tmp_path: Path) -> None:
-    """helm leaves out the last number when it is built by `go install`."""
+    """helm omits the last number when it is built by `go install`."""
     told = run([require_client(program), *VERSION_COMMANDS[program]], program_environment(tmp_path))
 
     wanted = {**DEBIAN, **pinned_versions()}[program].removeprefix("v")

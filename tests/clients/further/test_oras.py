@@ -1,4 +1,4 @@
-"""oras: artifacts, and what refers to them."""
+"""oras: artifacts and their referrers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NOTE = "application/vnd.example.note"
 
 @pytest.fixture
 def note(tmp_path: Path) -> Path:
-    """A file to push; oras wants names relative to its own folder, or to be told that a path is as it should be."""
+    """A file to push. oras requires names relative to its working folder, or an option that disables the check."""
     file = tmp_path / "note.txt"
     file.write_text("a note\n")
     return file
@@ -57,7 +57,7 @@ def test_attaches_to_an_image_and_discovers_it(
         programs.run("oras", "manifest", "fetch", PLAIN_HTTP, programs.name(repository, found["digest"]))
     )
     assert manifest["subject"]["digest"] == one.manifest.digest
-    # The referrers API answers, so that no tag sha256-… stands in for it.
+    # The referrers API exists, so oras does not push a referrers tag sha256-….
     assert programs.run("oras", "repo", "tags", PLAIN_HTTP, f"{programs.host}/{repository}").split() == ["v1"]
 
 
@@ -77,7 +77,7 @@ def test_fetches_manifests_and_blobs_as_they_were_pushed(programs: Programs, ecr
 
 
 def test_tags_copies_and_deletes(programs: Programs, ecr: Any, new_repository: Any) -> None:
-    """A copy with `--recursive` takes along what refers to the image."""
+    """A copy with `--recursive` includes the referrers of the image."""
     source, target = new_repository(), new_repository()
     one = push(ecr, source, image(seed=3), "v1")
     signed = image(seed=4, extra={"subject": one.manifest.descriptor})

@@ -1,4 +1,4 @@
-"""regctl: images, tags, manifests, blobs and what refers to an image."""
+"""regctl: images, tags, manifests, blobs and referrers."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_copies_an_index_with_its_images_and_referrers_between_repositories(
 
 
 def test_lists_tags_in_pages_and_deletes_one(programs: Programs, ecr: Any, repository: str) -> None:
-    """`tag delete` removes the tag alone: the image keeps its other two."""
+    """`tag delete` removes only the tag: the image keeps its other two."""
     push(ecr, repository, image(seed=1), "v1", "v2", "v3")
     listing = ("tag", "ls", "--limit", "2")
     name = f"{programs.host}/{repository}"

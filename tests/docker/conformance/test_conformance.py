@@ -1,4 +1,4 @@
-"""The conformance program of the OCI distribution specification, with everything switched on that is optional."""
+"""The conformance program of the OCI distribution specification, with all optional tests enabled."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from tests.support.server import Server
 pytestmark = pytest.mark.client
 
 PROGRAM = "oci-conformance"
-"""Upstream calls it `conformance`, as others may; `.ci/run` builds it under this name."""
+"""The upstream name is `conformance`, which other programs may have too. `.ci/run` builds it under this name."""
 
 REPORTS = "MOORAGE_REPORTS"
-"""The folder that keeps the program's reports; without it they go with the test's own folder."""
+"""The folder that keeps the program's reports. Without it they are deleted with the test's folder."""
 
 REPOSITORIES = ("conformance/repo1", "conformance/repo2")
 OFF_UNLESS_ASKED_FOR = (
@@ -31,7 +31,7 @@ OFF_UNLESS_ASKED_FOR = (
     "API_MANIFESTS_TAG_PARAM",
     "DATA_SPARSE",
 )
-"""Named as the program's variables are, without `OCI_`. All else is on; the test looks that nothing is off."""
+"""Named like the program's variables, without `OCI_`. All other options are on; the test checks that none is off."""
 
 FEWEST_TESTS = 1_000
 
@@ -42,7 +42,7 @@ FEWEST_TESTS = 1_000
 def test_nothing_fails_and_nothing_is_skipped(
     version: str, web_server: str, fresh_server: StartServer, tmp_path: Path
 ) -> None:
-    """`tests` counts the groups of test cases too, as the program's own summary does."""
+    """`tests` includes the groups of test cases, as the program's own summary does."""
     program = require_client(PROGRAM)
     server = fresh_server(extra_args=["--sparse-manifests", "--server", web_server])
     results = tmp_path / "results"
@@ -62,7 +62,7 @@ def test_nothing_fails_and_nothing_is_skipped(
 
 
 def conformance_environment(server: Server, version: str, results: Path, home: Path) -> dict[str, str]:
-    """The program's settings. ECR makes no repository at a push: they are made here."""
+    """The program's settings. ECR does not create repositories at a push, so they are created here."""
     with aws_client(server) as ecr:
         for name in REPOSITORIES:
             ecr.create_repository(repositoryName=name)
@@ -82,7 +82,7 @@ def conformance_environment(server: Server, version: str, results: Path, home: P
 
 
 def switched_off(report: Path) -> list[str]:
-    """The options below `apis` and `data` of the configuration that the program reports as used, unless they are on."""
+    """The options below `apis` and `data` in the configuration that the program reports, unless they are on."""
     found = re.search(r"^  apis:\n(.*?)^  roData:", report.read_text(), re.MULTILINE | re.DOTALL)
     assert found, report.read_text()
     options = [line.strip() for line in found[1].splitlines() if not line.endswith(":")]
@@ -91,6 +91,6 @@ def switched_off(report: Path) -> list[str]:
 
 
 def keep(results: Path, name: str) -> None:
-    """Copy the reports, which are there after a failure too, to where they are kept."""
+    """Copy the reports, which also exist after a failure, to the folder that keeps them."""
     if (folder := os.environ.get(REPORTS)) and results.is_dir():
         shutil.copytree(results, Path(folder) / name, dirs_exist_ok=True)

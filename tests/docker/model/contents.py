@@ -1,4 +1,4 @@
-"""What the clients of the model push: a few blobs and manifests that refer to one another in every way there is."""
+"""What the clients of the model push: a few blobs, and manifests with every kind of reference between them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.support.images import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST,
 
 HALF = 10
 BLOBS = [bytes([65 + number]) * HALF + bytes([97 + number]) * HALF for number in range(4)] + [b""]
-"""Contents of blobs; clients send them whole or by halves."""
+"""Contents of blobs. Clients send them whole or in halves."""
 
 CHUNKS = [BLOBS[0], BLOBS[0][:HALF], BLOBS[0][HALF:], BLOBS[1], BLOBS[1][:HALF], BLOBS[1][HALF:]]
 
@@ -19,7 +19,7 @@ SIGNATURE, BILL = "application/vnd.example.signature", "application/vnd.example.
 
 @dataclass(frozen=True)
 class Manifest:
-    """A manifest and what a registry must know of it."""
+    """A manifest and what a registry must know about it."""
 
     blob: Blob
     blobs: tuple[str, ...] = ()
@@ -37,7 +37,7 @@ class Manifest:
         return self.blob.media_type == OCI_INDEX
 
     def referrer(self) -> dict[str, Any]:
-        """How a list of referrers shows it."""
+        """The entry of the manifest in a list of referrers."""
         further: dict[str, Any] = {"artifactType": self.kind} if self.kind else {}
         if self.annotations:
             further["annotations"] = dict(self.annotations)

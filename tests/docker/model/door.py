@@ -18,7 +18,7 @@ NAMES = ["team/one", "team/two"]
 
 
 class Endpoint(RuleBasedStateMachine):
-    """Sends requests and compares the answers with the model's."""
+    """Sends requests and compares the responses with the model."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__()
@@ -40,7 +40,7 @@ class Endpoint(RuleBasedStateMachine):
     def _send(
         self, who: str, method: str, path: str, outcome: Outcome, body: bytes = b"", headers: Headers | None = None
     ) -> Answer:
-        """Send a request and compare the answer; what is refused has changed nothing."""
+        """Send a request and compare the response. A rejected request must change nothing."""
         before = self.world.trace() if outcome.code and not outcome.changes else None
         answer = self.clients[who].send(method, path, body, headers)
         code = answer.code if answer.status >= 400 and method != "HEAD" else outcome.code
@@ -49,7 +49,7 @@ class Endpoint(RuleBasedStateMachine):
         return answer
 
     def _check(self, place: Place) -> None:
-        """What the repository shows is what the model has."""
+        """Check that the repository shows what the model has."""
         repository = self.model.repositories[place]
         client = self.clients["root" if place.account == ACCOUNT else "other"]
         for reference in {*repository.tags, *repository.manifests, referrers_tag(SUBJECTS[0])}:
@@ -81,11 +81,11 @@ class Endpoint(RuleBasedStateMachine):
         return self._place(who, name) in self.model.repositories
 
     def _repository(self, who: str, name: str) -> Repository:
-        """The one that the client means; an empty one where there is none."""
+        """The repository that the client means, or an empty one if it does not exist."""
         return self.model.repositories.get(self._place(who, name), Repository())
 
     def _refused(self, who: str, name: str, *, write: bool = False) -> Outcome | None:
-        """Who may only read is not told what there is; who may write is."""
+        """A caller who can only read does not learn what exists. A caller who can write does."""
         if write and who == "reader":
             return DENIED
         return None if self._exists(who, name) else UNKNOWN_REPOSITORY
@@ -98,7 +98,7 @@ class Endpoint(RuleBasedStateMachine):
         return found.content if found else b""
 
     def _range(self, upload: str, chunk: bytes, offset: int | str | None) -> tuple[int | None, Headers]:
-        """The first byte that a chunk claims to have, and the header that says so."""
+        """The first byte that a chunk claims to have, and the header with its range."""
         if offset is None:
             return None, {}
         first = len(self._content(upload)) if isinstance(offset, str) else offset

@@ -1,4 +1,4 @@
-"""What the specification says a registry does, as dictionaries: each method answers with a status and an error code."""
+"""A registry by the specification, made of dictionaries. Each method returns a status and an error code."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FILTER = "v1*"
 
 
 class Outcome(NamedTuple):
-    """What a request is answered with; `code` when it is refused, which `changes` nothing but in one case."""
+    """The expected response. `code` is set for a refusal, which `changes` nothing except in one case."""
 
     status: int
     code: str | None = None
@@ -54,7 +54,7 @@ class Finished:
 
 @dataclass
 class Repository:
-    """What one repository holds. `manifests` are in the order in which they were pushed."""
+    """The content of one repository. `manifests` are in the order in which they were pushed."""
 
     settings: RepositorySettings = field(default_factory=RepositorySettings)
     blobs: set[str] = field(default_factory=set)
@@ -101,7 +101,7 @@ class Repository:
         return Outcome(202)
 
     def referrers(self, subject: str) -> list[Manifest]:
-        """What names the subject, and what a client lists under its tag and names none."""
+        """Manifests that name the subject, and manifests without a subject that a client lists under its tag."""
         pushed = self.manifests.get(self.tags.get(referrers_tag(subject), ""))
         listed = pushed.children if pushed and pushed.is_index and pushed.digest != subject else ()
         return [
@@ -112,7 +112,7 @@ class Repository:
         ]
 
     def get(self, reference: str) -> bytes | dict[str, Any] | None:
-        """The bytes that were pushed, the list that the registry makes of referrers, or None."""
+        """The pushed bytes, the registry's list of referrers, or None."""
         pushed = self.manifests.get(self.tags.get(reference, reference))
         subject = reference.replace("sha256-", "sha256:")
         if ":" in reference or subject == reference or (pushed and not pushed.is_index):
@@ -128,7 +128,7 @@ def listing(found: list[Manifest]) -> dict[str, Any]:
 
 
 class Model:
-    """All registries of a server. A refused request changes nothing, but for an upload that gets a wrong digest."""
+    """All registries of a server. A rejected request changes nothing, except an upload that gets a wrong digest."""
 
     def __init__(self, places: list[Place]) -> None:
         self.repositories = {place: Repository() for place in places}
@@ -136,7 +136,7 @@ class Model:
         self.finished: dict[str, Finished] = {}
 
     def upload(self, name: str, owner: str, place: Place) -> Upload | None:
-        """An upload of that user in that repository; anybody else's is not there."""
+        """The upload of that user in that repository. Other users' uploads do not exist for the caller."""
         found = self.uploads.get(name)
         return found if found and (found.owner, found.place) == (owner, place) else None
 
@@ -148,20 +148,22 @@ class Model:
         upload.content += chunk
         return Outcome(202)
 
-    def complete(self, name: str, upload: Upload | None, place: Place, wanted: str) -> Outcome:
+    def complete(self, name: str, upload: Upload | None, place: Place, expected: str) -> Outcome:
         """The end of an upload that has all its bytes."""
         if upload is None:
             return UNKNOWN_UPLOAD
         del self.uploads[name]
-        if digest(upload.content) != wanted:
+        if digest(upload.content) != expected:
             return ENDED
-        self.repositories[place].blobs.add(wanted)
-        self.finished[name] = Finished(upload.owner, place, wanted)
+        self.repositories[place].blobs.add(expected)
+        self.finished[name] = Finished(upload.owner, place, expected)
         return Outcome(201)
 
-    def is_finished(self, name: str, owner: str, place: Place, wanted: str) -> bool:
-        """Whether this is the repetition of a request whose answer was lost."""
-        return self.finished.get(name) == Finished(owner, place, wanted) and wanted in self.repositories[place].blobs
+    def is_finished(self, name: str, owner: str, place: Place, expected: str) -> bool:
+        """Whether this is a repeated request whose response was lost."""
+        return (
+            self.finished.get(name) == Finished(owner, place, expected) and expected in self.repositories[place].blobs
+        )
 
     def mountable(self, account: str, name: str, source: str | None) -> bool:
         return any(
@@ -171,7 +173,7 @@ class Model:
         )
 
     def set_mutability(self, place: Place, mutability: str) -> tuple[str, ...]:
-        """Returns the filters that go with it."""
+        """Set the mutability and return its filters."""
         filters = (FILTER,) if mutability.endswith("_WITH_EXCLUSION") else ()
         repository = self.repositories[place]
         repository.settings = replace(repository.settings, tag_mutability=mutability, exclusion_filters=filters)
@@ -179,6 +181,6 @@ class Model:
 
 
 def children_first(manifest: Manifest) -> list[Manifest]:
-    """All that must be pushed for this manifest, in an order that a registry takes; itself last."""
+    """All manifests that must be pushed for this one, in an order that a registry accepts. It comes last."""
     below = [one for child in manifest.children for one in children_first(BY_DIGEST[child])]
     return [*below, manifest]

@@ -1,4 +1,4 @@
-"""Random sequences of what several clients do at the docker door, against a model of the specification."""
+"""Random sequences of requests to the registry endpoint, compared with a model of the specification."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ T = TypeVar("T")
 Headers = dict[str, str]
 
 PAGE = 2
-"""Entries of a page in these tests, so that a few make several pages."""
+"""The entries of a page in these tests, so that a few entries make several pages."""
 
 REFERENCES = [*TAGS, "absent", *BY_DIGEST, digest(b"absent")]
 
@@ -65,7 +65,7 @@ OFFSETS = st.sampled_from([None, "right", "right", "right", 0, HALF, HALF + 1])
 
 
 class RegistryEndpoint(Endpoint):
-    """Each rule is a request: the model says what must come back, and what there is afterwards."""
+    """Each rule is a request. The model predicts the response and what exists afterwards."""
 
     uploads: Bundle[str] = Bundle("uploads")
 
@@ -79,24 +79,24 @@ class RegistryEndpoint(Endpoint):
         target=uploads, who=CLIENTS, name=REPOSITORIES, content=CONTENTS, source=st.sampled_from([None, *NAMES, "no"])
     )
     def mount(self, who: str, name: str, content: bytes, source: str | None) -> MultipleResults[str]:
-        """What cannot be mounted becomes an upload."""
-        wanted, place = digest(content), self._place(who, name)
-        path = self._path(name, f"blobs/uploads/?mount={wanted}" + (f"&from={source}" if source else ""))
-        visible = self._exists(who, name) and self.model.mountable(place.account, wanted, source)
+        """A blob that cannot be mounted becomes an upload."""
+        mounted, place = digest(content), self._place(who, name)
+        path = self._path(name, f"blobs/uploads/?mount={mounted}" + (f"&from={source}" if source else ""))
+        visible = self._exists(who, name) and self.model.mountable(place.account, mounted, source)
         if who == "reader" or not visible:
             return self._begun(who, name, path)
-        assert self._send(who, "POST", path, Outcome(201)).headers["docker-content-digest"] == wanted
-        self.model.repositories[place].blobs.add(wanted)
+        assert self._send(who, "POST", path, Outcome(201)).headers["docker-content-digest"] == mounted
+        self.model.repositories[place].blobs.add(mounted)
         self._check(place)
         return multiple()
 
-    @rule(who=CLIENTS, name=REPOSITORIES, content=CONTENTS, wanted=CONTENTS)
-    def upload_at_once(self, who: str, name: str, content: bytes, wanted: bytes) -> None:
+    @rule(who=CLIENTS, name=REPOSITORIES, content=CONTENTS, named=CONTENTS)
+    def upload_at_once(self, who: str, name: str, content: bytes, named: bytes) -> None:
         repository = self._repository(who, name)
-        outcome = self._refused(who, name, write=True) or (WRONG_DIGEST if content != wanted else Outcome(201))
-        self._send(who, "POST", self._path(name, f"blobs/uploads/?digest={digest(wanted)}"), outcome, content)
+        outcome = self._refused(who, name, write=True) or (WRONG_DIGEST if content != named else Outcome(201))
+        self._send(who, "POST", self._path(name, f"blobs/uploads/?digest={digest(named)}"), outcome, content)
         if outcome.status == 201:
-            repository.blobs.add(digest(wanted))
+            repository.blobs.add(digest(named))
             self._check(self._place(who, name))
 
     @rule(upload=uploads, who=CLIENTS, name=REPOSITORIES, chunk=st.sampled_from(CHUNKS), offset=OFFSETS)
@@ -114,33 +114,35 @@ class RegistryEndpoint(Endpoint):
         name=REPOSITORIES,
         chunk=st.sampled_from([b"", b"", *CHUNKS]),
         offset=OFFSETS,
-        wanted=st.one_of(st.none(), st.none(), CONTENTS, st.just("sha256:short")),
+        named=st.one_of(st.none(), st.none(), CONTENTS, st.just("sha256:short")),
     )
-    def complete(self, upload: str, who: str, name: str, chunk: bytes, offset: Any, wanted: Any) -> None:
-        """`wanted` is the content whose digest is sent; None sends that of what the upload then has."""
+    def complete(self, upload: str, who: str, name: str, chunk: bytes, offset: Any, named: Any) -> None:
+        """`named` is the content whose digest is sent. None sends the digest of what the upload then has."""
         place = self._place(who, name)
         first, headers = self._range(upload, chunk, offset) if chunk else (None, {})
-        asked = (
-            wanted if isinstance(wanted, str) else digest(self._content(upload) + chunk if wanted is None else wanted)
+        sent_digest = (
+            named if isinstance(named, str) else digest(self._content(upload) + chunk if named is None else named)
         )
-        outcome = self._completed(upload, who, place, asked, (chunk, first))
-        path = self._path(name, f"blobs/uploads/{upload}?digest={asked}")
+        outcome = self._completed(upload, who, place, sent_digest, (chunk, first))
+        path = self._path(name, f"blobs/uploads/{upload}?digest={sent_digest}")
         self._send(who, "PUT", path, outcome, chunk, headers)
         if outcome.status == 201:
             self._check(place)
 
-    def _completed(self, upload: str, who: str, place: Place, asked: str, sent: tuple[bytes, int | None]) -> Outcome:
+    def _completed(
+        self, upload: str, who: str, place: Place, sent_digest: str, sent: tuple[bytes, int | None]
+    ) -> Outcome:
         if who == "reader":
             return DENIED
-        if asked == "sha256:short":
+        if sent_digest == "sha256:short":
             return WRONG_DIGEST
         if refused := self._refused(who, place.name, write=True):
             return refused
-        if self.model.is_finished(upload, who, place, asked):
+        if self.model.is_finished(upload, who, place, sent_digest):
             return Outcome(201)
         found = self.model.upload(upload, who, place)
         appended = self.model.append(found, *sent)
-        return self.model.complete(upload, found, place, asked) if appended.status == 202 else appended
+        return self.model.complete(upload, found, place, sent_digest) if appended.status == 202 else appended
 
     @rule(upload=uploads, who=CLIENTS, name=REPOSITORIES)
     def ask_for_status(self, upload: str, who: str, name: str) -> None:
@@ -162,24 +164,24 @@ class RegistryEndpoint(Endpoint):
 
     @rule(who=CLIENTS, name=REPOSITORIES, content=CONTENTS, method=st.sampled_from(["GET", "HEAD"]))
     def read_blob(self, who: str, name: str, content: bytes, method: str) -> None:
-        repository, wanted = self._repository(who, name), digest(content)
-        outcome = self._refused(who, name) or (Outcome(200) if wanted in repository.blobs else UNKNOWN_BLOB)
-        answer = self._send(who, method, self._path(name, f"blobs/{wanted}"), outcome)
+        repository, blob = self._repository(who, name), digest(content)
+        outcome = self._refused(who, name) or (Outcome(200) if blob in repository.blobs else UNKNOWN_BLOB)
+        answer = self._send(who, method, self._path(name, f"blobs/{blob}"), outcome)
         if outcome.status == 200:
             assert answer.headers["content-length"] == str(len(content))
             assert answer.body == (content if method == "GET" else b"")
 
     @rule(who=CLIENTS, name=REPOSITORIES, content=CONTENTS)
     def delete_blob(self, who: str, name: str, content: bytes) -> None:
-        repository, wanted = self._repository(who, name), digest(content)
-        outcome = self._refused(who, name, write=True) or repository.delete_blob(wanted)
-        self._send(who, "DELETE", self._path(name, f"blobs/{wanted}"), outcome)
+        repository, blob = self._repository(who, name), digest(content)
+        outcome = self._refused(who, name, write=True) or repository.delete_blob(blob)
+        self._send(who, "DELETE", self._path(name, f"blobs/{blob}"), outcome)
 
     # --- Manifests ----------------------------------------------------------------------------------------------
 
     @rule(who=CLIENTS, name=REPOSITORIES, manifest=st.sampled_from(MANIFESTS), tag=st.sampled_from([None, *TAGS]))
     def push_image(self, who: str, name: str, manifest: Manifest, tag: str | None) -> None:
-        """A manifest after all that it needs, as a client does it."""
+        """Push a manifest after everything that it needs, as a client does."""
         if self._refused(who, name, write=True):
             return
         for one in children_first(manifest):
@@ -296,7 +298,7 @@ class RegistryEndpoint(Endpoint):
         assert self._send(who, "GET", "/v2/_catalog", Outcome(200)).json() == {"repositories": NAMES}
 
     def _pages(self, who: str, name: str, path: str) -> list[Any]:
-        """All pages, each where the one before says that it is."""
+        """All pages, each from the link of the previous one."""
         outcome = self._refused(who, name) or Outcome(200)
         target, pages = self._path(name, path), []
         while target:
@@ -310,13 +312,13 @@ class RegistryEndpoint(Endpoint):
 
 
 def _cut(entries: list[T], size: int) -> list[list[T]]:
-    """Pages of so many entries; one empty page where there is nothing, or nothing is asked for."""
+    """Pages of so many entries. One empty page if there are no entries or the size is 0."""
     return [entries[first : first + size] for first in range(0, len(entries), size)] or [[]] if size else [[]]
 
 
 @pytest.fixture(autouse=True)
-def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Short pages. Nothing is synced: nobody pulls the plug here, and a hundred registries are made."""
+def _fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Short pages, and no syncs: no test here cuts the power, and a hundred registries are created."""
     monkeypatch.setattr(lists, "PAGE_LIMIT", PAGE)
     monkeypatch.setattr(sqlite, "_PRAGMAS", sqlite._PRAGMAS.replace("synchronous = FULL", "synchronous = OFF"))
     monkeypatch.setattr(os, "fsync", lambda _: None)
@@ -326,12 +328,12 @@ def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 def check(folder: Path, examples: int, steps: int) -> None:
     numbers = itertools.count()
 
-    class InAFolderOfItsOwn(RegistryEndpoint):
+    class InNewFolder(RegistryEndpoint):
         def __init__(self) -> None:
             super().__init__(folder / str(next(numbers)))
 
     run_state_machine_as_test(
-        InAFolderOfItsOwn,
+        InNewFolder,
         settings=settings(
             max_examples=examples,
             stateful_step_count=steps,
@@ -342,12 +344,12 @@ def check(folder: Path, examples: int, steps: int) -> None:
     )
 
 
-@pytest.mark.timeout(300)  # inside a time limit that ends a run, a failing example could not be made smaller
-def test_the_door_does_what_the_specification_says(tmp_path: Path) -> None:
+@pytest.mark.timeout(300)  # A run that ends at the time limit could not reduce a failing example.
+def test_the_registry_endpoint_follows_the_specification(tmp_path: Path) -> None:
     check(tmp_path, examples=50, steps=40)
 
 
 @pytest.mark.long
 @pytest.mark.timeout(1800)
-def test_the_door_does_what_the_specification_says_for_a_long_time(tmp_path: Path) -> None:
+def test_the_registry_endpoint_follows_the_specification_for_a_long_time(tmp_path: Path) -> None:
     check(tmp_path, examples=3000, steps=80)

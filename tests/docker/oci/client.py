@@ -1,4 +1,4 @@
-"""The docker door in this process, over a real database and real files: a test scripts the ASGI messages."""
+"""The registry endpoint in this process, over a real database and real files. Tests script the ASGI messages."""
 
 from __future__ import annotations
 
@@ -55,12 +55,12 @@ STALL: dict[str, Any] = {}
 
 
 def piece(content: bytes, *, more: bool = True) -> dict[str, Any]:
-    """A message with some of a request's body."""
+    """A message with part of a request's body."""
     return {"type": "http.request", "body": content, "more_body": more}
 
 
 class Answer(NamedTuple):
-    """What came back; `headers` by names in lower case. `by_server` when the HTTP server sends a file by itself."""
+    """The response. `headers` have lower-case names. With `by_server` the HTTP server sends a file itself."""
 
     status: int
     headers: dict[str, str]
@@ -73,13 +73,13 @@ class Answer(NamedTuple):
 
     @property
     def code(self) -> str:
-        """The code of the one error of an error document."""
+        """The code of the only error in an error document."""
         (error,) = self.json()["errors"]
         return str(error["code"])
 
 
 class World:
-    """A registry in a folder, with an event loop to run its requests on."""
+    """A registry in a folder, with an event loop that runs its requests."""
 
     def __init__(self, folder: Path) -> None:
         self.runner = asyncio.Runner()
@@ -92,7 +92,7 @@ class World:
         self._numbers = itertools.count()
 
     def forget(self) -> None:
-        """Go on with nothing in memory of what was done so far, as another process would."""
+        """Drop everything in memory, as if another process continued."""
         vault, store = VAULT, FileBlobStore(self.folder)
         reactions = reactions_of(LIMITS)
         self.services = Services(
@@ -120,7 +120,7 @@ class World:
         self.runner.close()
 
     def now(self) -> int:
-        """The time, which a test moves on with `offset`, in microseconds."""
+        """The time in microseconds. Tests move it with `offset`."""
         return system_clock() + self.offset
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
@@ -142,12 +142,12 @@ class World:
         return name
 
     def root(self, account: str = ACCOUNT) -> Client:
-        """The root user of an account, which is made if need be."""
+        """The root user of an account, which is created if it does not exist."""
         key = self.run(self.database.write(lambda tx: root_key(tx, VAULT, account, self.now())))
         return self._client(key.id)
 
     def user(self, *policies: str, account: str = ACCOUNT) -> Client:
-        """A new user of an account that exists, with these managed policies."""
+        """A new user of an existing account, with these managed policies."""
         name = f"user-{next(self._numbers)}"
 
         def make(tx: Transaction) -> str:
@@ -168,7 +168,7 @@ class World:
         return Client(self, caller, basic("AWS", token), basic(key.id, secret))
 
     def settle(self) -> None:
-        """Let the times of the pulls so far be written, which otherwise happens a little later."""
+        """Write the pull times so far, which otherwise happens a little later."""
 
         async def flushed() -> None:
             written = self.services.pulls.flush()
@@ -178,10 +178,10 @@ class World:
         self.run(flushed())
 
     def trace(self) -> dict[str, Any]:
-        """All that a request could change: the rows of every table, and the files with their sizes.
+        """Everything that a request could change: the rows of every table, and the files with their sizes.
 
-        But for the memory of finished uploads, which nobody sees but who asks twice, and of when somebody was told of a
-        layer, which only the collector sees.
+        Except the records of finished uploads, which only repeated requests see, and the times when layers were
+        reported, which only the collector sees.
         """
         self.settle()
 
@@ -199,7 +199,7 @@ class World:
 
 
 class Client:
-    """Somebody with credentials, who sends requests with them."""
+    """A caller with credentials, who sends requests with them."""
 
     def __init__(self, world: World, caller: Caller, token: str, key: str) -> None:
         self.world = world
@@ -216,9 +216,9 @@ class Client:
         *,
         stall: bool = False,
     ) -> Answer:
-        """One request. `body` is the whole body, or the messages with which it arrives; a header of None is not sent.
+        """Send one request. `body` is the whole body, or the messages that it arrives in. A header of None is not sent.
 
-        After the last message the client is gone, or with `stall` sends nothing more.
+        After the last message the client disconnects or, with `stall`, sends nothing more.
         """
         messages = [piece(body, more=False)] if isinstance(body, bytes) else list(body)
         if stall:
@@ -235,7 +235,7 @@ class Client:
         return self.send("HEAD", target, headers=headers)
 
     def push_blob(self, repository: str, content: bytes, algorithm_digest: str | None = None) -> str:
-        """Upload a blob; returns its digest."""
+        """Upload a blob. Returns its digest."""
         digest = algorithm_digest or Blob(content, "").digest
         location = self.send("POST", f"/v2/{repository}/blobs/uploads/").headers["location"]
         answer = self.send("PUT", f"{location}?digest={digest}", content)
@@ -243,7 +243,7 @@ class Client:
         return digest
 
     def push(self, repository: str, image: Image, reference: str | None = None) -> Answer:
-        """Upload an image with its blobs, under a tag or its digest; returns the answer to the manifest."""
+        """Upload an image and its blobs, under a tag or its digest. Returns the response to the manifest's PUT."""
         for blob in image.blobs:
             self.push_blob(repository, blob.content)
         return self.push_manifest(repository, image.manifest, reference or image.manifest.digest)

@@ -1,4 +1,4 @@
-"""Every endpoint with everything that can be wrong about a request: the specification's answer, and nothing written."""
+"""Each path with each kind of invalid request: the response follows the specification, and nothing is written."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BLOB = ONE.blobs[-1]
 
 
 class Endpoint(NamedTuple):
-    """A request that would succeed; `{name}` and `{upload}` are those of the fixture."""
+    """A request that would succeed. `{name}` and `{upload}` are those of the fixture."""
 
     method: str
     target: str
@@ -64,7 +64,7 @@ class Scene(NamedTuple):
 
 @pytest.fixture(scope="module")
 def untouched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    """One for all tests here, because none of them leaves a trace."""
+    """One scene for all tests here, because none of them changes anything."""
     world = World(tmp_path_factory.mktemp("bad-input"))
     root, name = world.root(), world.new_repository()
     root.push(name, ONE, "v1")
@@ -76,16 +76,16 @@ def untouched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
 
 @pytest.fixture
 def scene(untouched: Scene) -> Iterator[Scene]:
-    """The same, with the time as it is."""
+    """The same, with the real time."""
     yield untouched
     untouched.world.offset = 0
 
 
-def refused(scene: Scene, who: Client, method: str, target: str, **headers: str | None) -> Answer:
-    """The answer to a request that must leave no trace."""
+def refused(scene: Scene, client: Client, method: str, target: str, **headers: str | None) -> Answer:
+    """The response to a request that must change nothing."""
     before = scene.world.trace()
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    answer = who.send(method, target, ONE.manifest.content if method == "PUT" else b"", named)
+    answer = client.send(method, target, ONE.manifest.content if method == "PUT" else b"", named)
     assert scene.world.trace() == before
     assert answer.status < 500
     return answer
@@ -98,7 +98,7 @@ def assert_refusal(answer: Answer, method: str, status: int, code: str) -> None:
 
 
 @every_endpoint
-def test_a_method_that_the_endpoint_has_not(scene: Scene, endpoint: Endpoint) -> None:
+def test_an_unsupported_method_is_rejected(scene: Scene, endpoint: Endpoint) -> None:
     for method in ("OPTIONS", "TRACE"):
         answer = refused(scene, scene.root, method, scene.target(endpoint))
 
@@ -110,14 +110,14 @@ def test_a_method_that_the_endpoint_has_not(scene: Scene, endpoint: Endpoint) ->
 @pytest.mark.parametrize(
     "name", ["Team/app", "team//app", "team/../app", "team/-app", "x" * 300, "team/app/", "%2e%2e/app"]
 )
-def test_a_name_that_is_none(scene: Scene, endpoint: Endpoint, name: str) -> None:
+def test_an_invalid_name_is_rejected(scene: Scene, endpoint: Endpoint, name: str) -> None:
     answer = refused(scene, scene.root, endpoint.method, scene.target(endpoint, name))
 
     assert_refusal(answer, endpoint.method, 400, "NAME_INVALID")
 
 
 @every_endpoint
-def test_a_repository_that_is_not_there(scene: Scene, endpoint: Endpoint) -> None:
+def test_an_unknown_repository_is_rejected(scene: Scene, endpoint: Endpoint) -> None:
     answer = refused(scene, scene.root, endpoint.method, scene.target(endpoint, "nowhere/app"))
 
     assert_refusal(answer, endpoint.method, 404, "NAME_UNKNOWN")
@@ -130,7 +130,7 @@ def test_a_repository_that_is_not_there(scene: Scene, endpoint: Endpoint) -> Non
 @pytest.mark.parametrize(
     "wrong", ["sha256:short", "md5:d41d8cd98f00b204e9800998ecf8427e", "sha256:" + "G" * 64, "sha512:" + "a" * 64]
 )
-def test_a_digest_that_is_none(scene: Scene, endpoint: Endpoint, wrong: str) -> None:
+def test_an_invalid_digest_is_rejected(scene: Scene, endpoint: Endpoint, wrong: str) -> None:
     target = scene.target(endpoint)
     found = next(one for one in (BLOB.digest, ONE.manifest.digest, digest(b"")) if one in target)
 
@@ -141,7 +141,7 @@ def test_a_digest_that_is_none(scene: Scene, endpoint: Endpoint, wrong: str) -> 
 
 @pytest.mark.parametrize("method", ["PATCH", "PUT"])
 @pytest.mark.parametrize("value", ["9-1", "1-0", "x-y", "-", "5-9", "0-"])
-def test_a_range_of_an_upload_that_does_not_fit(scene: Scene, method: str, value: str) -> None:
+def test_a_range_that_does_not_fit_the_upload_is_rejected(scene: Scene, method: str, value: str) -> None:
     query = f"?digest={digest(b'')}" if method == "PUT" else ""
     target = f"/v2/{scene.name}/blobs/uploads/{scene.upload}{query}"
 
@@ -150,7 +150,7 @@ def test_a_range_of_an_upload_that_does_not_fit(scene: Scene, method: str, value
     assert_refusal(answer, method, 416, "BLOB_UPLOAD_INVALID")
 
 
-def test_a_range_of_a_blob_that_it_has_not(scene: Scene) -> None:
+def test_a_range_beyond_the_blob_is_rejected(scene: Scene) -> None:
     answer = refused(scene, scene.root, "GET", f"/v2/{scene.name}/blobs/{BLOB.digest}", range="bytes=99999999-")
 
     assert answer.status == 416
@@ -159,7 +159,7 @@ def test_a_range_of_a_blob_that_it_has_not(scene: Scene) -> None:
 
 @every_endpoint
 @pytest.mark.parametrize("forged", [None, basic("AWS", "eyJwYXlsb2FkIjoiZm9yZ2VkIn0="), basic("AKIA" + "A" * 16, "s")])
-def test_no_credentials_or_forged_ones(scene: Scene, endpoint: Endpoint, forged: str | None) -> None:
+def test_missing_or_forged_credentials_are_rejected(scene: Scene, endpoint: Endpoint, forged: str | None) -> None:
     answer = refused(scene, scene.root, endpoint.method, scene.target(endpoint), authorization=forged)
 
     assert answer.status == 401
@@ -167,7 +167,7 @@ def test_no_credentials_or_forged_ones(scene: Scene, endpoint: Endpoint, forged:
 
 
 @every_endpoint
-def test_a_token_with_one_bit_changed(scene: Scene, endpoint: Endpoint) -> None:
+def test_a_token_with_one_changed_bit_is_rejected(scene: Scene, endpoint: Endpoint) -> None:
     token = scene.root.token
     changed = token[:200] + ("A" if token[200] != "A" else "B") + token[201:]
 
@@ -175,7 +175,7 @@ def test_a_token_with_one_bit_changed(scene: Scene, endpoint: Endpoint) -> None:
 
 
 @every_endpoint
-def test_an_expired_token(scene: Scene, endpoint: Endpoint) -> None:
+def test_an_expired_token_is_rejected(scene: Scene, endpoint: Endpoint) -> None:
     scene.world.offset = DOCKER_TOKEN_LIFE
 
     answer = refused(scene, scene.root, endpoint.method, scene.target(endpoint))
@@ -185,14 +185,14 @@ def test_an_expired_token(scene: Scene, endpoint: Endpoint) -> None:
 
 @every_endpoint
 @pytest.mark.parametrize("registry", ["999999999999.dkr.ecr.us-east-1", f"{ACCOUNT}.dkr.ecr.eu-west-1"])
-def test_a_token_of_another_registry(scene: Scene, endpoint: Endpoint, registry: str) -> None:
+def test_a_token_of_another_registry_is_rejected(scene: Scene, endpoint: Endpoint, registry: str) -> None:
     answer = refused(scene, scene.root, endpoint.method, scene.target(endpoint), host=f"{registry}.localhost:5000")
 
     assert_refusal(answer, endpoint.method, 403, "DENIED")
 
 
 @every_endpoint
-def test_a_caller_who_may_only_read(scene: Scene, endpoint: Endpoint) -> None:
+def test_a_caller_who_can_only_read_cannot_write(scene: Scene, endpoint: Endpoint) -> None:
     reader, target = scene.world.user(READ_ONLY), scene.target(endpoint)
 
     if endpoint.writes:

@@ -1,4 +1,4 @@
-"""A push creates a repository that does not exist, if a template says so (ECR user guide, "Create on push")."""
+"""A push creates a repository that does not exist, if there is a template (ECR user guide, "Create on push")."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_without_a_template_a_push_finds_no_repository(world: World, root: Clien
         assert found(world, name) is None
 
 
-def test_the_first_upload_makes_the_repository_as_the_template_says(world: World, root: Client) -> None:
+def test_the_first_upload_creates_the_repository_with_the_settings_of_the_template(world: World, root: Client) -> None:
     put_template(
         world,
         "made",
@@ -119,7 +119,7 @@ def test_the_template_s_lifecycle_policy_is_applied_after_the_delay_of_the_setti
 
 
 @pytest.mark.parametrize("query", ["", f"?digest={digest(CONTENT)}", f"?mount={digest(b'-')}&from=x/y", "?mount=x"])
-def test_every_way_to_begin_an_upload_makes_the_repository(world: World, root: Client, query: str) -> None:
+def test_each_way_to_begin_an_upload_creates_the_repository(world: World, root: Client, query: str) -> None:
     prefix = f"ways-{len(query)}"
     put_template(world, prefix)
 
@@ -129,7 +129,9 @@ def test_every_way_to_begin_an_upload_makes_the_repository(world: World, root: C
     assert found(world, f"{prefix}/app") is not None
 
 
-def test_a_blob_is_mounted_into_a_repository_that_is_made_for_it(world: World, root: Client, repository: str) -> None:
+def test_a_blob_is_mounted_into_a_repository_that_the_mount_creates(
+    world: World, root: Client, repository: str
+) -> None:
     put_template(world, "mounting")
     name = root.push_blob(repository, CONTENT)
 
@@ -137,7 +139,7 @@ def test_a_blob_is_mounted_into_a_repository_that_is_made_for_it(world: World, r
     assert root.get(f"/v2/mounting/app/blobs/{name}").body == CONTENT
 
 
-def test_a_manifest_that_needs_nothing_makes_the_repository_and_one_that_is_refused_does_not(
+def test_a_manifest_without_layers_creates_the_repository_and_a_rejected_manifest_does_not(
     world: World, root: Client
 ) -> None:
     put_template(world, "manifests")
@@ -151,7 +153,7 @@ def test_a_manifest_that_needs_nothing_makes_the_repository_and_one_that_is_refu
     assert found(world, "manifests/app") is not None
 
 
-def test_the_longest_prefix_counts_and_root_only_where_none_fits(world: World, root: Client) -> None:
+def test_the_longest_prefix_applies_and_root_only_if_no_prefix_matches(world: World, root: Client) -> None:
     names = {"long": "a", "long/team": "b", "ROOT": "root"}
     for prefix, value in names.items():
         put_template(world, prefix, resource_tags={"from": value})
@@ -177,7 +179,7 @@ def test_the_longest_prefix_counts_and_root_only_where_none_fits(world: World, r
     assert world.database.read_blocking(read) == expected
 
 
-def test_a_template_says_nothing_about_repositories_that_exist(world: World, root: Client) -> None:
+def test_a_template_does_not_change_existing_repositories(world: World, root: Client) -> None:
     world.new_repository(name="existing/app")
     put_template(world, "existing", tag_mutability="IMMUTABLE", resource_tags={"team": "a"})
 
@@ -188,7 +190,7 @@ def test_a_template_says_nothing_about_repositories_that_exist(world: World, roo
     assert existing.settings.tag_mutability == "MUTABLE"
 
 
-def test_who_pushes_must_be_allowed_to_create_repositories(world: World) -> None:
+def test_the_caller_must_be_allowed_to_create_repositories(world: World) -> None:
     put_template(world, "guarded")
     world.root()
     pusher = world.user("AmazonEC2ContainerRegistryPowerUser")
@@ -200,7 +202,7 @@ def test_who_pushes_must_be_allowed_to_create_repositories(world: World) -> None
     assert found(world, "guarded/app") is None
 
 
-def test_reading_makes_nothing(world: World, root: Client) -> None:
+def test_reading_does_not_create_a_repository(world: World, root: Client) -> None:
     put_template(world, "reading")
 
     for path in ("manifests/v1", f"blobs/{digest(CONTENT)}", "tags/list", "blobs/uploads/x"):
@@ -209,7 +211,7 @@ def test_reading_makes_nothing(world: World, root: Client) -> None:
     assert found(world, "reading/app") is None
 
 
-def test_pushes_that_race_all_succeed(ecr: Any, http: Docker, server: Server) -> None:
+def test_concurrent_first_pushes_all_succeed(ecr: Any, http: Docker, server: Server) -> None:
     ecr.create_repository_creation_template(
         prefix="racing", appliedFor=["CREATE_ON_PUSH"], resourceTags=[{"Key": "team", "Value": "a"}]
     )

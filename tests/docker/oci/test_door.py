@@ -1,4 +1,4 @@
-"""Who is let in, what the door says of itself, and the order in which it checks."""
+"""Authentication, authorization and errors of the registry endpoint, and the order of its checks."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def subclasses(kind: type[Refusal]) -> list[type[Refusal]]:
 
 
 @pytest.mark.parametrize("path", ["/v2/", "/v2"])
-def test_the_base_says_that_credentials_are_good(root: Client, path: str) -> None:
+def test_the_base_path_confirms_valid_credentials(root: Client, path: str) -> None:
     answer = root.get(path)
 
     assert (answer.status, answer.body) == (200, b"{}")
@@ -55,7 +55,7 @@ def test_the_base_says_that_credentials_are_good(root: Client, path: str) -> Non
     assert answer.details.caller_name == "arn:aws:iam::000000000000:root"
 
 
-def test_an_access_key_is_as_good_as_a_token(root: Client) -> None:
+def test_an_access_key_works_like_a_token(root: Client) -> None:
     assert root.get("/v2/", {"authorization": root.key}).status == 200
 
 
@@ -73,7 +73,9 @@ def test_an_access_key_is_as_good_as_a_token(root: Client) -> None:
     ],
 )
 @pytest.mark.parametrize("path", ["/v2/", "/v2/team/app/manifests/latest", "/v2/nowhere", "/v2/_catalog"])
-def test_a_stranger_gets_the_challenge_of_ecr_everywhere(root: Client, path: str, authorization: str | None) -> None:
+def test_a_caller_without_credentials_gets_ecr_s_challenge_everywhere(
+    root: Client, path: str, authorization: str | None
+) -> None:
     answer = root.get(path, {"authorization": authorization})
 
     assert (answer.status, answer.body) == (401, b"Not Authorized\n")
@@ -82,11 +84,11 @@ def test_a_stranger_gets_the_challenge_of_ecr_everywhere(root: Client, path: str
     assert answer.headers["docker-distribution-api-version"] == "registry/2.0"
 
 
-def test_a_secret_that_is_wrong_is_challenged(root: Client) -> None:
+def test_a_wrong_secret_gets_a_challenge(root: Client) -> None:
     assert root.get("/v2/", {"authorization": basic(root.caller.key, "wrong")}).status == 401
 
 
-def test_a_token_that_was_good_once_is_told_apart(world: World, root: Client) -> None:
+def test_an_expired_token_has_its_own_error(world: World, root: Client) -> None:
     world.offset = DOCKER_TOKEN_LIFE
 
     answer = root.get("/v2/")
@@ -95,27 +97,27 @@ def test_a_token_that_was_good_once_is_told_apart(world: World, root: Client) ->
     assert "authorization token has expired" in answer.json()["errors"][0]["message"]
 
 
-def test_a_key_that_is_deactivated_is_out_at_once(world: World) -> None:
+def test_a_deactivated_key_is_rejected_at_once(world: World) -> None:
     user = world.user(READ_ONLY)
     world.run(world.database.write(lambda tx: identities.set_key_active(tx, user.caller.key, False)))
 
     assert user.get("/v2/").status == 401
 
 
-def test_the_host_name_says_which_registry(world: World, root: Client, repository: str) -> None:
+def test_the_host_name_selects_the_registry(world: World, root: Client, repository: str) -> None:
     host = {"host": "000000000000.dkr.ecr.us-east-1.localhost:5000"}
 
     assert root.get(f"/v2/{repository}/tags/list", host).status == 200
 
 
-def test_another_accounts_registry_is_closed(root: Client, repository: str) -> None:
+def test_the_registry_of_another_account_is_closed(root: Client, repository: str) -> None:
     answer = root.get(f"/v2/{repository}/tags/list", {"host": "999999999999.dkr.ecr.us-east-1.localhost:5000"})
 
     assert (answer.status, answer.code) == (403, "DENIED")
     assert "arn:aws:ecr:us-east-1:999999999999:repository/" in answer.json()["errors"][0]["message"]
 
 
-def test_a_token_is_good_in_its_region_only_but_a_key_everywhere(root: Client) -> None:
+def test_a_token_is_valid_in_its_region_and_a_key_in_all_regions(root: Client) -> None:
     host = {"host": "000000000000.dkr.ecr.eu-central-1.localhost:5000"}
 
     refused_answer = root.get("/v2/", host)
@@ -130,11 +132,11 @@ def test_a_token_is_good_in_its_region_only_but_a_key_everywhere(root: Client) -
 def test_permission_is_checked_before_the_body_and_before_existence(
     world: World, repository: str, method: str, target: str, action: str
 ) -> None:
-    """A caller without permission gets the same answer whether the repository exists or not, and sends no body."""
+    """A denied caller gets the same response whether the repository exists or not, and sends no body."""
     nobody = world.user()
 
     answers = [
-        nobody.send(method, f"/v2/{name}/{target}", [], {"content-length": "10"})  # receiving would be a disconnect
+        nobody.send(method, f"/v2/{name}/{target}", [], {"content-length": "10"})  # To receive is to disconnect.
         for name in (repository, "not/there")
     ]
 
@@ -149,7 +151,7 @@ def test_permission_is_checked_before_the_body_and_before_existence(
 
 
 @pytest.mark.parametrize(("method", "target", "action"), ENDPOINTS)
-def test_a_repository_that_is_not_there_is_name_unknown(root: Client, method: str, target: str, action: str) -> None:
+def test_an_unknown_repository_is_name_unknown(root: Client, method: str, target: str, action: str) -> None:
     content = image().manifest
     body = content.content if method == "PUT" else b""
 
@@ -157,14 +159,16 @@ def test_a_repository_that_is_not_there_is_name_unknown(root: Client, method: st
 
     assert answer.status == 404
     assert method == "HEAD" or answer.code == "NAME_UNKNOWN"
-    assert answer.details.operation  # for the log
+    assert answer.details.operation  # For the log.
 
 
 @pytest.mark.parametrize(
     "name", ["../etc", "a", "Team/App", "team//app", "team/app/", "-app", "a" * 257, "team/äpp", ""]
 )
 @pytest.mark.parametrize(("method", "target", "action"), ENDPOINTS)
-def test_a_name_that_is_none_is_refused(root: Client, name: str, method: str, target: str, action: str) -> None:
+def test_an_invalid_name_is_rejected_before_permissions(
+    root: Client, name: str, method: str, target: str, action: str
+) -> None:
     answer = root.send(method, f"/v2/{name}/{target}")
 
     assert answer.status == 400
@@ -188,7 +192,7 @@ def test_an_unknown_path_is_not_found(root: Client, path: str) -> None:
         ("PUT", "tags/list", "GET, HEAD"),
     ],
 )
-def test_a_method_that_a_path_has_not_is_told_which_it_has(
+def test_an_unsupported_method_is_rejected_with_the_allowed_ones(
     root: Client, repository: str, method: str, target: str, allowed: str
 ) -> None:
     answer = root.send(method, f"/v2/{repository}/{target}")
@@ -196,35 +200,35 @@ def test_a_method_that_a_path_has_not_is_told_which_it_has(
     assert (answer.status, answer.code, answer.headers["allow"]) == (405, "UNSUPPORTED", allowed)
 
 
-def test_a_repository_may_be_called_like_a_word_of_the_paths() -> None:
+def test_a_repository_name_may_contain_words_of_the_paths() -> None:
     assert resource_of("/v2/x/blobs/uploads/manifests/latest") == ("manifests", "x/blobs/uploads", "latest")
     assert resource_of("/v2/manifests/manifests/manifests/v1") == ("manifests", "manifests/manifests", "v1")
     assert resource_of("/v2/tags/list/tags/list") == ("tags", "tags/list", "list")
     assert resource_of("/v2/a/blobs/blobs/uploads/") == ("uploads", "a/blobs", "")
 
 
-def test_every_refusal_has_its_code() -> None:
-    """A refusal without a translation would be an internal error. Docker clients meet none of the token service's."""
+def test_every_refusal_has_a_code() -> None:
+    """A refusal without a code would be an internal error. Docker clients never get those of the token service."""
     known = {*OCI_CODES, FrontDoorRefusal, ContentRefusal, TokenServiceRefusal, *subclasses(TokenServiceRefusal)}
 
     assert [kind for kind in subclasses(Refusal) if kind not in known] == []
 
 
-def test_a_refusal_without_a_row_takes_that_of_its_parent() -> None:
+def test_a_refusal_without_a_row_has_the_code_of_its_parent() -> None:
     class Fuller(Unavailable):
         pass
 
     assert code_of(Fuller) == (503, "UNAVAILABLE")
 
 
-def test_what_passes_by_waiting_says_so() -> None:
+def test_a_temporary_refusal_has_a_retry_after_header() -> None:
     answer = refused(Unavailable(reason="The disk is full"))
 
     assert answer.status == 503
     assert (b"retry-after", b"10") in answer.headers
 
 
-def test_an_internal_error_tells_nothing_but_the_requests_id(root: Client) -> None:
+def test_an_internal_error_shows_only_the_request_id(root: Client) -> None:
     async def receive() -> dict[str, Any]:
         return {}
 
@@ -237,13 +241,13 @@ def test_an_internal_error_tells_nothing_but_the_requests_id(root: Client) -> No
     assert (b"docker-distribution-api-version", b"registry/2.0") in answer.headers
 
 
-def test_too_many_parameters_are_a_fault_of_the_client(root: Client, repository: str) -> None:
+def test_too_many_parameters_are_a_client_error(root: Client, repository: str) -> None:
     answer = root.get(f"/v2/{repository}/tags/list?" + "&".join(f"a{number}=1" for number in range(200)))
 
     assert (answer.status, answer.code) == (400, "UNSUPPORTED")
 
 
-def test_reading_policies_read_and_no_more(world: World, root: Client, repository: str) -> None:
+def test_managed_policies_for_reading_only_allow_reading(world: World, root: Client, repository: str) -> None:
     one = image()
     root.push(repository, one, "v1")
     reader, pusher = world.user(PULL_ONLY), world.user(POWER_USER)

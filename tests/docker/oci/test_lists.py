@@ -1,4 +1,4 @@
-"""Tags, repositories and referrers, page by page."""
+"""Lists of tags, repositories and referrers, in pages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from moorage.oci import listings as lists
 from tests.docker.oci.client import ACCOUNT, REGION, Answer, Client, World
 from tests.support.images import OCI_INDEX, Image, digest, image, index
 
-TAGS = ["1.0", "1.0.1", "V2", "_x", "latest", "v10", "v2"]  # in the order of their bytes
+TAGS = ["1.0", "1.0.1", "V2", "_x", "latest", "v10", "v2"]  # In the order of their bytes.
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def next_page(answer: Answer) -> str:
     return target.removeprefix("<")
 
 
-def test_tags_come_in_the_order_of_their_bytes(root: Client, tagged: str, repository: str) -> None:
+def test_tags_are_ordered_by_their_bytes(root: Client, tagged: str, repository: str) -> None:
     answer = root.get(f"{tagged}/tags/list")
 
     assert answer.json() == {"name": repository, "tags": TAGS}
@@ -54,12 +54,12 @@ def test_a_link_names_the_last_tag_and_the_size(root: Client, tagged: str) -> No
     assert next_page(root.get(f"{tagged}/tags/list?n=2")) == f"{tagged}/tags/list?last=1.0.1&n=2"
 
 
-def test_last_may_be_a_tag_that_is_not_there(root: Client, tagged: str) -> None:
+def test_last_may_name_a_missing_tag(root: Client, tagged: str) -> None:
     assert root.get(f"{tagged}/tags/list?last=m").json()["tags"] == ["v10", "v2"]
     assert root.get(f"{tagged}/tags/list?last=zzz").json()["tags"] == []
 
 
-def test_no_tags_are_asked_for_and_none_come(root: Client, tagged: str) -> None:
+def test_a_size_of_0_returns_no_tags(root: Client, tagged: str) -> None:
     answer = root.get(f"{tagged}/tags/list?n=0")
 
     assert answer.json()["tags"] == []
@@ -67,12 +67,12 @@ def test_no_tags_are_asked_for_and_none_come(root: Client, tagged: str) -> None:
 
 
 @pytest.mark.parametrize("size", ["-1", "x", "", "1.5", "%C2%B2"])
-def test_a_size_that_is_no_number_is_refused(root: Client, tagged: str, size: str) -> None:
+def test_a_size_that_is_not_a_number_is_rejected(root: Client, tagged: str, size: str) -> None:
     assert root.get(f"{tagged}/tags/list?n={size}").status == 400
 
 
 @pytest.mark.parametrize("size", ["1001", "9" * 5000])
-def test_a_size_beyond_the_limit_is_cut(root: Client, tagged: str, size: str) -> None:
+def test_a_size_beyond_the_limit_is_reduced(root: Client, tagged: str, size: str) -> None:
     assert root.get(f"{tagged}/tags/list?n={size}").json()["tags"] == TAGS
 
 
@@ -80,7 +80,7 @@ def test_an_empty_repository_has_no_tags(root: Client, repository: str) -> None:
     assert root.get(f"/v2/{repository}/tags/list").json() == {"name": repository, "tags": []}
 
 
-def test_the_catalog_lists_the_callers_registry_in_pages(world: World) -> None:
+def test_the_catalogue_lists_the_caller_s_registry_in_pages(world: World) -> None:
     account = "222222222222"
     other = world.root(account)
     names = ["a/b", "abc", "team/app"]
@@ -95,7 +95,7 @@ def test_the_catalog_lists_the_callers_registry_in_pages(world: World) -> None:
     assert "link" not in second.headers
 
 
-def test_the_catalog_needs_permission(world: World) -> None:
+def test_the_catalogue_needs_permission(world: World) -> None:
     answer = world.user().get("/v2/_catalog")
 
     assert (answer.status, answer.code) == (403, "DENIED")
@@ -109,7 +109,7 @@ def referrer(subject: Image, seed: int, **extra: object) -> Image:
     return image(seed=seed, extra={"subject": subject.manifest.descriptor, **extra})
 
 
-def test_referrers_come_as_an_index_with_what_they_say_of_themselves(root: Client, repository: str) -> None:
+def test_referrers_are_an_index_with_their_own_descriptions(root: Client, repository: str) -> None:
     subject = image()
     root.push(repository, subject)
     signature = referrer(subject, 1, artifactType="application/vnd.example.sig", annotations={"a": "b"})
@@ -149,7 +149,7 @@ def test_referrers_of_one_type_are_marked_as_filtered(root: Client, repository: 
     assert answer.headers["oci-filters-applied"] == "artifactType"
 
 
-def test_many_referrers_come_in_pages(root: Client, repository: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_referrers_are_returned_in_pages(root: Client, repository: str, monkeypatch: pytest.MonkeyPatch) -> None:
     subject = image()
     pushed = [referrer(subject, seed, artifactType="a/b+c") for seed in range(1, 6)]
     for one in pushed:
@@ -165,7 +165,7 @@ def test_many_referrers_come_in_pages(root: Client, repository: str, monkeypatch
     assert seen == [one.manifest.digest for one in pushed]
 
 
-def test_a_page_of_referrers_is_not_larger_than_clients_take(
+def test_a_page_of_referrers_is_not_larger_than_clients_accept(
     root: Client, repository: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     subject = image()
@@ -179,7 +179,7 @@ def test_a_page_of_referrers_is_not_larger_than_clients_take(
     assert len(root.get(next_page(answer)).json()["manifests"]) == 1
 
 
-def test_a_page_of_another_list_is_refused(root: Client, repository: str) -> None:
+def test_a_link_of_another_list_is_rejected(root: Client, repository: str) -> None:
     token = root.world.services.pages.issue("another", (1,))
 
     answer = root.get(f"/v2/{repository}/referrers/{digest(b'')}?next={token}")
@@ -193,7 +193,7 @@ def test_an_unknown_subject_has_no_referrers(root: Client, repository: str) -> N
     assert (answer.status, answer.json()["manifests"]) == (200, [])
 
 
-def test_what_is_no_digest_has_no_referrers(root: Client, repository: str) -> None:
+def test_an_invalid_digest_has_no_referrers(root: Client, repository: str) -> None:
     answer = root.get(f"/v2/{repository}/referrers/latest")
 
     assert (answer.status, answer.code) == (400, "DIGEST_INVALID")

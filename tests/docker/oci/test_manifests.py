@@ -1,4 +1,4 @@
-"""Manifests: pushed, pulled byte for byte, refused, and taken away."""
+"""Manifests: pushed, pulled byte for byte, rejected, and deleted."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.images import DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Blob,
 
 
 @pytest.mark.parametrize("docker", [True, False])
-def test_an_image_comes_back_byte_for_byte(root: Client, repository: str, docker: bool) -> None:
+def test_an_image_is_returned_byte_for_byte(root: Client, repository: str, docker: bool) -> None:
     one = image(docker=docker)
 
     pushed = root.push(repository, one, "v1")
@@ -43,7 +43,7 @@ def test_an_image_comes_back_byte_for_byte(root: Client, repository: str, docker
     assert (pushed.details.operation, by_tag.details.operation) == ("PutImage", "BatchGetImage")
 
 
-def test_a_head_tells_the_same_without_the_bytes(root: Client, repository: str) -> None:
+def test_head_of_a_manifest_returns_the_same_headers_without_the_bytes(root: Client, repository: str) -> None:
     root.push(repository, image(), "v1")
 
     answer = root.head(f"/v2/{repository}/manifests/v1")
@@ -90,20 +90,20 @@ def test_a_manifest_may_be_pushed_by_its_digest(root: Client, repository: str, a
     assert root.get(f"/v2/{repository}/tags/list").json()["tags"] == []
 
 
-def test_a_digest_that_is_another_ones_is_refused(root: Client, repository: str) -> None:
+def test_a_digest_of_another_manifest_is_rejected(root: Client, repository: str) -> None:
     answer = root.push(repository, image(), digest(b"another"))
 
     assert (answer.status, answer.code) == (400, "DIGEST_INVALID")
 
 
-def test_whoever_lost_the_answer_pushes_again(root: Client, repository: str) -> None:
+def test_a_push_is_repeatable_after_its_response_was_lost(root: Client, repository: str) -> None:
     one = image()
     first, again = root.push(repository, one, "v1"), root.push(repository, one, "v1")
 
     assert (again.status, again.headers) == (first.status, first.headers)
 
 
-def test_a_tag_moves(root: Client, repository: str) -> None:
+def test_a_tag_can_move(root: Client, repository: str) -> None:
     one, other = image(seed=1), image(seed=2)
     root.push(repository, one, "latest")
     root.push(repository, other, "latest")
@@ -120,7 +120,7 @@ def test_a_tag_moves(root: Client, repository: str) -> None:
         ("MUTABLE_WITH_EXCLUSION", ("v*",), ["latest", "dev"], ["v1", "v2"]),
     ],
 )
-def test_a_tag_that_is_immutable_does_not_move(
+def test_an_immutable_tag_cannot_move(
     world: World, root: Client, mutability: str, filters: tuple[str, ...], moves: list[str], stays: list[str]
 ) -> None:
     settings = RepositorySettings(tag_mutability=mutability, exclusion_filters=filters)
@@ -139,10 +139,10 @@ def test_a_tag_that_is_immutable_does_not_move(
     for tag in stays:
         assert "cannot be overwritten because the tag is immutable" in answers[tag].body.decode()
         assert root.get(f"/v2/{name}/manifests/{tag}").body == one.manifest.content
-        assert root.push_manifest(name, one.manifest, tag).status == 201  # the same again changes nothing
+        assert root.push_manifest(name, one.manifest, tag).status == 201  # The same push again changes nothing.
 
 
-def test_a_setting_holds_from_the_next_push_on(world: World, root: Client, repository: str) -> None:
+def test_a_setting_applies_from_the_next_push_on(world: World, root: Client, repository: str) -> None:
     root.push(repository, image(seed=1), "v1")
 
     def freeze(tx: Transaction) -> None:
@@ -174,7 +174,7 @@ DESCRIPTOR = Blob(b"{}", "application/vnd.oci.image.config.v1+json").descriptor
         (b"[" * 100_000, OCI_MANIFEST, ""),
     ],
 )
-def test_what_is_no_manifest_is_refused_with_the_reason(
+def test_an_invalid_manifest_is_rejected_with_the_reason(
     root: Client, repository: str, body: bytes, media_type: str, reason: str
 ) -> None:
     before = root.world.trace()
@@ -186,7 +186,7 @@ def test_what_is_no_manifest_is_refused_with_the_reason(
     assert root.world.trace() == before
 
 
-def test_the_media_type_may_stand_in_the_header_alone(root: Client, repository: str) -> None:
+def test_the_media_type_may_be_given_in_the_header_alone(root: Client, repository: str) -> None:
     """Parameters of the header are ignored (distribution-spec, "Pushing Manifests")."""
     root.push_blob(repository, b"{}")
     body = json.dumps({"schemaVersion": 2, "layers": [], "config": DESCRIPTOR}).encode()
@@ -199,7 +199,7 @@ def test_the_media_type_may_stand_in_the_header_alone(root: Client, repository: 
     assert root.get(f"/v2/{repository}/manifests/v1").headers["content-type"] == DOCKER_MANIFEST
 
 
-def test_a_manifest_whose_layers_are_missing_leaves_no_trace(root: Client, repository: str) -> None:
+def test_a_manifest_whose_layers_are_missing_changes_nothing(root: Client, repository: str) -> None:
     one = image()
     before = root.world.trace()
 
@@ -220,7 +220,7 @@ def test_a_manifest_beyond_the_limit_is_too_large(root: Client, repository: str,
     assert (answer.status, answer.code) == (413, "SIZE_INVALID")
 
 
-def test_a_manifest_of_just_the_limit_is_taken(root: Client, repository: str) -> None:
+def test_a_manifest_of_exactly_the_limit_is_accepted(root: Client, repository: str) -> None:
     one = image()
     root.push(repository, one)
     body = one.manifest.content.ljust(MANIFEST_LIMIT)
@@ -231,7 +231,7 @@ def test_a_manifest_of_just_the_limit_is_taken(root: Client, repository: str) ->
     assert root.get(f"/v2/{repository}/manifests/v1").body == body
 
 
-def test_a_manifest_that_breaks_off_is_not_taken_for_a_whole_one(root: Client, repository: str) -> None:
+def test_a_truncated_manifest_is_not_accepted_as_complete(root: Client, repository: str) -> None:
     one = image()
     root.push(repository, one)
     before = root.world.trace()
@@ -243,19 +243,21 @@ def test_a_manifest_that_breaks_off_is_not_taken_for_a_whole_one(root: Client, r
 
 
 @pytest.mark.parametrize("tag", ["-v1", "v 1", "v" * 129, "é"])
-def test_what_is_no_tag_names_nothing_and_is_not_pushed(root: Client, repository: str, tag: str) -> None:
-    asked = root.get(f"/v2/{repository}/manifests/{tag}")
+def test_an_invalid_tag_is_not_found_and_cannot_be_pushed(root: Client, repository: str, tag: str) -> None:
+    reference = root.get(f"/v2/{repository}/manifests/{tag}")
     pushed = root.push(repository, image(), tag)
     removed = root.send("DELETE", f"/v2/{repository}/manifests/{tag}")
 
-    assert (asked.status, asked.code) == (404, "MANIFEST_UNKNOWN")
+    assert (reference.status, reference.code) == (404, "MANIFEST_UNKNOWN")
     assert (pushed.status, pushed.code) == (400, "TAG_INVALID")
     assert (removed.status, removed.code) == (404, "MANIFEST_UNKNOWN")
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
 @pytest.mark.parametrize("reference", ["sha256:abc", "md5:" + "0" * 32, "v1:v2"])
-def test_what_is_no_digest_is_refused(root: Client, repository: str, method: str, reference: str) -> None:
+def test_a_reference_with_an_invalid_digest_is_rejected(
+    root: Client, repository: str, method: str, reference: str
+) -> None:
     answer = root.send(method, f"/v2/{repository}/manifests/{reference}")
 
     assert (answer.status, answer.code) == (400, "DIGEST_INVALID")
@@ -263,14 +265,14 @@ def test_what_is_no_digest_is_refused(root: Client, repository: str, method: str
 
 @pytest.mark.parametrize("reference", ["absent", digest(b"absent")])
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
-def test_what_is_not_there_is_unknown(root: Client, repository: str, method: str, reference: str) -> None:
+def test_a_missing_manifest_is_unknown(root: Client, repository: str, method: str, reference: str) -> None:
     answer = root.send(method, f"/v2/{repository}/manifests/{reference}")
 
     assert (answer.status, answer.code) == (404, "MANIFEST_UNKNOWN")
     assert root.head(f"/v2/{repository}/manifests/{reference}").status == 404
 
 
-def test_a_tag_goes_and_the_image_stays(root: Client, repository: str) -> None:
+def test_deleting_a_tag_keeps_the_image(root: Client, repository: str) -> None:
     one = image()
     root.push(repository, one, "v1")
     root.push(repository, one, "v2")
@@ -283,7 +285,7 @@ def test_a_tag_goes_and_the_image_stays(root: Client, repository: str) -> None:
     assert root.get(f"/v2/{repository}/manifests/{one.manifest.digest}").status == 200
 
 
-def test_an_image_goes_with_all_its_tags(root: Client, repository: str) -> None:
+def test_deleting_an_image_deletes_all_its_tags(root: Client, repository: str) -> None:
     one = image()
     root.push(repository, one, "v1")
     root.push(repository, one, "v2")
@@ -295,7 +297,7 @@ def test_an_image_goes_with_all_its_tags(root: Client, repository: str) -> None:
     assert root.get(f"/v2/{repository}/tags/list").json()["tags"] == []
 
 
-def test_an_image_that_an_index_lists_stays(root: Client, repository: str) -> None:
+def test_an_image_that_an_index_lists_cannot_be_deleted(root: Client, repository: str) -> None:
     one = image()
     listing = index([one])
     root.push(repository, one)
@@ -309,7 +311,7 @@ def test_an_image_that_an_index_lists_stays(root: Client, repository: str) -> No
     assert root.world.trace() == before
 
 
-def test_another_accounts_repository_of_the_same_name_is_another_one(world: World, root: Client) -> None:
+def test_repositories_of_two_accounts_may_have_the_same_name(world: World, root: Client) -> None:
     stranger = world.root("333333333333")
     world.new_repository(ACCOUNT, "shared/name")
     world.new_repository("333333333333", "shared/name")
@@ -319,7 +321,7 @@ def test_another_accounts_repository_of_the_same_name_is_another_one(world: Worl
 
 
 @pytest.mark.parametrize("algorithm", ["sha256", "sha512"])
-def test_a_push_by_digest_may_give_several_tags(root: Client, repository: str, algorithm: str) -> None:
+def test_a_push_by_digest_may_set_several_tags(root: Client, repository: str, algorithm: str) -> None:
     one = image()
     root.push(repository, one)
     content = one.manifest.content
@@ -337,7 +339,7 @@ def test_a_push_by_digest_may_give_several_tags(root: Client, repository: str, a
         assert root.head(f"/v2/{repository}/manifests/{tag}").headers["docker-content-digest"] == name
 
 
-def test_of_several_tags_all_are_given_or_none(world: World, root: Client) -> None:
+def test_several_tags_are_set_together_or_not_at_all(world: World, root: Client) -> None:
     repository = world.new_repository(settings=RepositorySettings("IMMUTABLE_WITH_EXCLUSION", ("free*",)))
     first, second = image(seed=1), image(seed=2)
     root.push(repository, first, "fixed")
@@ -355,7 +357,7 @@ def test_of_several_tags_all_are_given_or_none(world: World, root: Client) -> No
     assert world.trace() == before
 
 
-def test_a_sparse_manifest_is_taken_where_the_registry_is_told_to(world: World, root: Client, repository: str) -> None:
+def test_a_sparse_manifest_is_accepted_if_the_registry_allows_it(world: World, root: Client, repository: str) -> None:
     one = image()
     path = f"/v2/{repository}/manifests/v1"
     headers = {"content-type": one.manifest.media_type}

@@ -1,4 +1,4 @@
-"""The authorization matrix of the docker door: every request of the table of permissions, by everybody there is."""
+"""The authorization matrix of the registry endpoint: each row of the table of permissions, for each kind of caller."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ OTHER = "333333333333"
 FULL = "AmazonEC2ContainerRegistryFullAccess"
 HOST = {"host": f"{ACCOUNT}.dkr.ecr.{REGION}.localhost:5000"}
 MOUNT = ("uploads", "POST?mount")
-"""Its permission is about another repository, and who lacks it sends the bytes: `test_mounts.py`."""
+"""Its permission is for another repository, and a caller without it uploads the bytes: `test_mounts.py`."""
 
 IMAGE = image()
 LAYER = f"blobs/{IMAGE.blobs[0].digest}"
@@ -47,7 +47,7 @@ ROWS = sorted(PATHS)
 
 
 class Scene:
-    """A repository with an image, a registry with a policy, and those who ask."""
+    """A repository with an image, a registry with a policy, and the callers."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -71,10 +71,10 @@ class Scene:
         registry = Registry(ACCOUNT, REGION)
         self.world.run(self.world.database.write(lambda tx: policies.put_registry_policy(tx, registry, text)))
 
-    def ask(self, row: tuple[str, str], who: Client, **headers: str | None) -> Answer:
+    def send(self, row: tuple[str, str], client: Client, **headers: str | None) -> Answer:
         method, path, body = PATHS[row]
         target = f"/v2/{self.repository}/{path}" if path else "/v2/_catalog"
-        return who.send(method, target, body, HOST | headers)
+        return client.send(method, target, body, HOST | headers)
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +86,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
 
 @pytest.fixture
 def user_with(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Client]:
-    """A user whose one policy allows these actions."""
+    """A user with one policy, which allows these actions."""
 
     def make(*actions: str) -> Client:
         name = f"Allowing-{'-'.join(actions).replace('ecr:', '')}"
@@ -96,7 +96,7 @@ def user_with(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Cl
     return make
 
 
-def test_every_row_of_the_table_is_asked() -> None:
+def test_the_matrix_has_every_row_of_the_table() -> None:
     assert PATHS.keys() == DOCKER_ACTIONS.keys() - {MOUNT}
 
 
@@ -109,37 +109,39 @@ def refused(answer: Answer, row: tuple[str, str], *words: str) -> None:
 
 
 def admitted(answer: Answer) -> None:
-    """Whatever else was wrong with it."""
+    """The request passed authorization, whatever else was wrong with it."""
     assert answer.status not in {401, 403}, answer.body
     assert answer.status < 500
 
 
 @pytest.mark.parametrize("row", ROWS, ids="-".join)
-def test_who_may_is_admitted(scene: Scene, user_with: Callable[..., Client], row: tuple[str, str]) -> None:
-    admitted(scene.ask(row, scene.root))
-    admitted(scene.ask(row, user_with(*DOCKER_ACTIONS[row])))
-    admitted(scene.ask(row, scene.stranger))
+def test_a_caller_with_permission_is_admitted(
+    scene: Scene, user_with: Callable[..., Client], row: tuple[str, str]
+) -> None:
+    admitted(scene.send(row, scene.root))
+    admitted(scene.send(row, user_with(*DOCKER_ACTIONS[row])))
+    admitted(scene.send(row, scene.stranger))
 
 
 @pytest.mark.parametrize("row", ROWS, ids="-".join)
-def test_who_may_not_is_refused_in_aws_s_words(scene: Scene, row: tuple[str, str]) -> None:
+def test_a_caller_without_permission_is_denied_in_aws_s_words(scene: Scene, row: tuple[str, str]) -> None:
     name = "*" if row[0] == "catalog" else scene.repository
     resource = f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/{name}"
     missing = "because no identity-based policy allows the ecr:"
 
-    refused(scene.ask(row, scene.nobody), row, scene.nobody.caller.arn, resource, missing)
-    refused(scene.ask(row, scene.uninvited), row, scene.uninvited.caller.arn, resource, missing)
-    refused(scene.ask(row, scene.denied), row, resource, "with an explicit deny in a resource-based policy")
+    refused(scene.send(row, scene.nobody), row, scene.nobody.caller.arn, resource, missing)
+    refused(scene.send(row, scene.uninvited), row, scene.uninvited.caller.arn, resource, missing)
+    refused(scene.send(row, scene.denied), row, resource, "with an explicit deny in a resource-based policy")
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if len(DOCKER_ACTIONS[row]) > 1], ids="-".join)
-def test_each_permission_of_several_counts(
+def test_each_of_several_permissions_is_needed(
     scene: Scene, user_with: Callable[..., Client], row: tuple[str, str]
 ) -> None:
-    """All are needed; of those of a blob's HEAD one is enough."""
+    """All are needed, except for HEAD of a blob, where one is enough."""
     for action in DOCKER_ACTIONS[row]:
         others = [other for other in DOCKER_ACTIONS[row] if other != action]
-        answer = scene.ask(row, user_with(*others))
+        answer = scene.send(row, user_with(*others))
         if row == ("blobs", "HEAD"):
             admitted(answer)
         else:
@@ -147,25 +149,25 @@ def test_each_permission_of_several_counts(
 
 
 @pytest.mark.parametrize("row", ROWS, ids="-".join)
-def test_who_proves_nothing_is_asked_for_credentials(scene: Scene, row: tuple[str, str]) -> None:
+def test_a_caller_who_cannot_be_authenticated_gets_a_challenge(scene: Scene, row: tuple[str, str]) -> None:
     forged = scene.root.token[:-8] + "AAAAAAA="
 
     for authorization in (None, "Basic", "Bearer x", forged, "Basic QVdTOmZvcmdlZA=="):
-        answer = scene.ask(row, scene.root, authorization=authorization)
+        answer = scene.send(row, scene.root, authorization=authorization)
         assert answer.status == 401
         assert answer.headers["www-authenticate"].startswith("Basic realm=")
 
 
 @pytest.mark.parametrize("row", ROWS, ids="-".join)
-def test_a_token_that_has_expired_is_refused(scene: Scene, row: tuple[str, str]) -> None:
+def test_an_expired_token_is_rejected(scene: Scene, row: tuple[str, str]) -> None:
     scene.world.offset = DOCKER_TOKEN_LIFE
     try:
-        refused(scene.ask(row, scene.root), row, "Your authorization token has expired")
+        refused(scene.send(row, scene.root), row, "Your authorization token has expired")
     finally:
         scene.world.offset = 0
 
 
-def test_a_name_that_is_none_is_told_before_policies_are_asked(scene: Scene) -> None:
+def test_an_invalid_name_is_rejected_before_policies_are_evaluated(scene: Scene) -> None:
     answer = scene.nobody.send("GET", f"/v2/{'a' * 60_000}/manifests/v1")
 
     assert (answer.status, answer.code) == (400, "NAME_INVALID")

@@ -1,4 +1,4 @@
-"""Mounts: a repository sees a blob that another one has, without receiving it; or an upload begins."""
+"""Mounts: a repository gets a blob of another repository without an upload; otherwise an upload begins."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_a_blob_is_mounted_without_sending_it(world: World, root: Client, reposi
     assert answer.details.operation == "InitiateLayerUpload"
 
 
-def test_a_mount_that_names_no_source_finds_one(world: World, root: Client, repository: str) -> None:
+def test_a_mount_without_a_source_finds_one(world: World, root: Client, repository: str) -> None:
     name = root.push_blob(repository, CONTENT)
     target = world.new_repository()
 
@@ -40,7 +40,7 @@ def test_a_mount_that_names_no_source_finds_one(world: World, root: Client, repo
 
 
 @pytest.mark.parametrize("source", ["", "not/there", "NO NAME"])
-def test_a_blob_that_cannot_be_mounted_is_to_be_uploaded(
+def test_a_blob_that_cannot_be_mounted_starts_an_upload(
     world: World, root: Client, repository: str, source: str | None
 ) -> None:
     name = root.push_blob(repository, CONTENT)
@@ -54,7 +54,7 @@ def test_a_blob_that_cannot_be_mounted_is_to_be_uploaded(
 
 
 @pytest.mark.parametrize("name", [digest(b"absent"), "sha256:abc", ""])
-def test_a_blob_that_the_source_has_not_is_to_be_uploaded(
+def test_a_blob_that_the_source_does_not_have_starts_an_upload(
     world: World, root: Client, repository: str, name: str
 ) -> None:
     root.push_blob(world.new_repository(), b"absent")
@@ -62,10 +62,10 @@ def test_a_blob_that_the_source_has_not_is_to_be_uploaded(
     assert mount(root, world.new_repository(), name, repository).status == 202
 
 
-def test_whoever_may_not_read_the_source_cannot_mount_from_it(
+def test_a_caller_who_cannot_read_the_source_cannot_mount_from_it(
     world: World, root: Client, repository: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A caller who may push but not read gets the answer for a blob that is not there."""
+    """A caller who can push but not read gets the response for a missing blob."""
     name = root.push_blob(repository, CONTENT)
     target = world.new_repository()
     monkeypatch.setitem(MANAGED_POLICIES, "WriteOnly", allowing("ecr:InitiateLayerUpload"))
@@ -77,7 +77,7 @@ def test_whoever_may_not_read_the_source_cannot_mount_from_it(
     assert root.get(f"/v2/{target}/blobs/{name}").status == 404
 
 
-def test_a_mount_into_a_repository_that_is_not_there_is_refused(root: Client, repository: str) -> None:
+def test_a_mount_into_an_unknown_repository_is_rejected(root: Client, repository: str) -> None:
     name = root.push_blob(repository, CONTENT)
 
     answer = mount(root, "not/there", name, repository)

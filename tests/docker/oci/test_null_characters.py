@@ -1,4 +1,4 @@
-"""Requests with the character NUL, which PostgreSQL's texts cannot have: nothing has such a name, nothing breaks."""
+"""Requests with the character NUL, which PostgreSQL's texts cannot contain: no such name exists, and nothing fails."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.support.images import image
 @pytest.mark.parametrize(
     "query", ["tags/list?last=%00", "tags/list?last=v%001", "referrers/{digest}?artifactType=a%00b"]
 )
-def test_a_list_takes_it_for_a_name_that_is_none(root: Client, repository: str, query: str) -> None:
+def test_a_list_treats_it_as_an_unknown_name(root: Client, repository: str, query: str) -> None:
     one = image(seed=7)
     root.push(repository, one, "v1")
 
@@ -20,11 +20,11 @@ def test_a_list_takes_it_for_a_name_that_is_none(root: Client, repository: str, 
     assert answer.status == 200, answer
 
 
-def test_the_catalogue_takes_it_for_a_name_that_is_none(root: Client, repository: str) -> None:
+def test_the_catalogue_treats_it_as_an_unknown_name(root: Client, repository: str) -> None:
     assert root.get("/v2/_catalog?last=a%00").status == 200
 
 
-def test_no_key_has_such_an_id(root: Client, repository: str) -> None:
+def test_an_access_key_id_cannot_contain_it(root: Client, repository: str) -> None:
     authorization = basic("AKIA\0", "secret")
 
     assert root.get(f"/v2/{repository}/tags/list", {"authorization": authorization}).status == 401

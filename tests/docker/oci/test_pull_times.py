@@ -1,4 +1,4 @@
-"""What a pull writes, and when it does not: with a clock that the tests move."""
+"""When the time of a pull is written, with a clock that the tests set."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.images import image
 
 
 def times(world: World) -> dict[str, int]:
-    """When images were pulled last by what the database says, after all that waits is written."""
+    """The pull times of images in the database, after all pending writes."""
 
     def read(tx: Transaction) -> dict[str, int]:
         return dict(tx.all("SELECT digest, last_pulled_at FROM image WHERE last_pulled_at IS NOT NULL"))
@@ -21,7 +21,7 @@ def times(world: World) -> dict[str, int]:
     return world.database.read_blocking(read)
 
 
-def test_a_recorded_time_moves_only_when_it_is_an_hour_old(world: World, root: Client, repository: str) -> None:
+def test_a_recorded_time_changes_at_most_once_an_hour(world: World, root: Client, repository: str) -> None:
     one = image(seed=401)
     root.push(repository, one, "v1")
     path = f"/v2/{repository}/manifests/v1"
@@ -53,7 +53,7 @@ def test_many_pulls_are_one_write(world: World, root: Client, repository: str) -
     assert {one.manifest.digest for one in pushed} <= times(world).keys()
 
 
-def test_a_pull_of_an_image_that_is_gone_by_then_is_forgotten(world: World, root: Client, repository: str) -> None:
+def test_a_pull_of_an_image_that_was_deleted_meanwhile_is_dropped(world: World, root: Client, repository: str) -> None:
     """SQLite may give the next image the same id."""
     gone, after = image(seed=420), image(seed=421)
     root.push(repository, gone, "v1")

@@ -1,4 +1,4 @@
-"""Who maintains referrers tags and who asks the API see the same (distribution-spec, "Referrers Tag Schema")."""
+"""Clients with and without the referrers API see the same referrers (distribution-spec, "Referrers Tag Schema")."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def referrer(subject: Image, seed: int, **extra: object) -> Image:
 
 
 def listed_by_client(*images: Image) -> Blob:
-    """The index that a client without the API puts under the tag."""
+    """The index that a client without the API pushes under the referrers tag."""
     entries = [one.manifest.descriptor for one in images]
     return Blob(
         json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}).encode(),
@@ -34,8 +34,8 @@ def tag_of(subject: Image) -> str:
     return subject.manifest.digest.replace(":", "-")
 
 
-class Doors:
-    """The list of referrers by both ways of the docker door."""
+class ReferrerLists:
+    """The list of referrers from the referrers API and from the referrers tag."""
 
     def __init__(self, client: Client, repository: str) -> None:
         self.client = client
@@ -57,15 +57,17 @@ class Doors:
 
 
 @pytest.fixture
-def doors(root: Client, repository: str) -> Doors:
-    return Doors(root, repository)
+def lists(root: Client, repository: str) -> ReferrerLists:
+    return ReferrerLists(root, repository)
 
 
 def names(*images: Image) -> list[str]:
     return [one.manifest.digest for one in images]
 
 
-def test_a_client_without_the_api_finds_what_others_pushed(root: Client, repository: str, doors: Doors) -> None:
+def test_a_client_without_the_api_finds_referrers_that_others_pushed(
+    root: Client, repository: str, lists: ReferrerLists
+) -> None:
     subject = image()
     signature = referrer(subject, 1, artifactType=SIGNATURE, annotations={"a": "b"})
     root.push(repository, signature)
@@ -74,7 +76,7 @@ def test_a_client_without_the_api_finds_what_others_pushed(root: Client, reposit
     head = root.head(f"/v2/{repository}/manifests/{tag_of(subject)}")
 
     assert answer.body == root.get(f"/v2/{repository}/referrers/{subject.manifest.digest}").body
-    assert doors.whole(tag_of(subject))["manifests"] == [
+    assert lists.whole(tag_of(subject))["manifests"] == [
         {**signature.manifest.descriptor, "artifactType": SIGNATURE, "annotations": {"a": "b"}}
     ]
     assert head.headers == answer.headers
@@ -83,7 +85,7 @@ def test_a_client_without_the_api_finds_what_others_pushed(root: Client, reposit
     )
 
 
-def test_a_tag_that_nobody_pushed_is_in_no_list(root: Client, repository: str) -> None:
+def test_the_referrers_tag_is_not_in_lists_unless_it_was_pushed(root: Client, repository: str) -> None:
     subject = image()
     root.push(repository, referrer(subject, 1))
 
@@ -91,8 +93,8 @@ def test_a_tag_that_nobody_pushed_is_in_no_list(root: Client, repository: str) -
     assert root.send("DELETE", f"/v2/{repository}/manifests/{tag_of(subject)}").status == 404
 
 
-def test_where_nothing_refers_the_tag_is_not_there(root: Client, repository: str) -> None:
-    """The client then begins with an empty list (distribution-spec, "Pushing Manifests with Subject")."""
+def test_a_subject_without_referrers_has_no_referrers_tag(root: Client, repository: str) -> None:
+    """The client then starts with an empty list (distribution-spec, "Pushing Manifests with Subject")."""
     subject = image()
     root.push(repository, subject)
 
@@ -101,47 +103,53 @@ def test_where_nothing_refers_the_tag_is_not_there(root: Client, repository: str
     assert (answer.status, answer.code) == (404, "MANIFEST_UNKNOWN")
 
 
-def test_what_a_client_lists_under_the_tag_refers(root: Client, repository: str, doors: Doors) -> None:
-    """Also what does not say so itself: manifests from before OCI 1.1 cannot."""
+def test_an_image_that_a_client_lists_under_the_tag_is_a_referrer(
+    root: Client, repository: str, lists: ReferrerLists
+) -> None:
+    """Even without a subject in its manifest: manifests from before OCI 1.1 cannot have one."""
     subject, old = image(), image(seed=1)
     root.push(repository, old)
     pushed = listed_by_client(old)
 
     assert root.push_manifest(repository, pushed, tag_of(subject)).status == 201
 
-    assert doors.api(subject.manifest.digest) == names(old)
+    assert lists.api(subject.manifest.digest) == names(old)
     assert root.get(f"/v2/{repository}/manifests/{tag_of(subject)}").body == pushed.content
     entry = root.get(f"/v2/{repository}/referrers/{subject.manifest.digest}").json()["manifests"][0]
     assert entry == {**old.manifest.descriptor, "artifactType": old.blobs[0].media_type}
 
 
-def test_both_ways_of_pushing_meet_in_one_list_without_repetition(root: Client, repository: str, doors: Doors) -> None:
+def test_both_ways_of_pushing_result_in_one_list_without_repetition(
+    root: Client, repository: str, lists: ReferrerLists
+) -> None:
     subject, old, both, new = image(), image(seed=1), referrer(image(), 2), referrer(image(), 3)
     for one in (old, both):
         root.push(repository, one)
     root.push_manifest(repository, listed_by_client(old, both), tag_of(subject))
     root.push(repository, new)
 
-    assert doors.api(subject.manifest.digest) == doors.tag(tag_of(subject)) == names(old, both, new)
-    assert doors.api(subject.manifest.digest, f"?artifactType={SIGNATURE}") == []
+    assert lists.api(subject.manifest.digest) == lists.tag(tag_of(subject)) == names(old, both, new)
+    assert lists.api(subject.manifest.digest, f"?artifactType={SIGNATURE}") == []
 
 
-def test_a_client_that_adds_to_the_list_it_read_loses_nothing(root: Client, repository: str, doors: Doors) -> None:
+def test_a_client_that_extends_the_list_that_it_read_loses_nothing(
+    root: Client, repository: str, lists: ReferrerLists
+) -> None:
     subject, first, second = image(), referrer(image(), 1), image(seed=2)
     for one in (first, second):
         root.push(repository, one)
-    known = doors.whole(tag_of(subject))
+    known = lists.whole(tag_of(subject))
     known["manifests"].append(second.manifest.descriptor)
     content = json.dumps(known).encode()
 
     root.push_manifest(repository, Blob(content, OCI_INDEX), tag_of(subject))
 
-    assert doors.api(subject.manifest.digest) == names(first, second)
+    assert lists.api(subject.manifest.digest) == names(first, second)
     assert root.get(f"/v2/{repository}/manifests/{tag_of(subject)}").body == content
 
 
-def test_what_a_client_takes_off_its_list_refers_no_more_but_for_what_says_so_itself(
-    root: Client, repository: str, doors: Doors
+def test_an_image_that_a_client_removes_from_its_list_is_a_referrer_only_if_it_names_the_subject(
+    root: Client, repository: str, lists: ReferrerLists
 ) -> None:
     subject, old, new = image(), image(seed=1), referrer(image(), 2)
     for one in (old, new):
@@ -150,14 +158,14 @@ def test_what_a_client_takes_off_its_list_refers_no_more_but_for_what_says_so_it
 
     root.push_manifest(repository, listed_by_client(), tag_of(subject))
 
-    assert doors.api(subject.manifest.digest) == doors.tag(tag_of(subject)) == names(new)
+    assert lists.api(subject.manifest.digest) == lists.tag(tag_of(subject)) == names(new)
 
     root.send("DELETE", f"/v2/{repository}/manifests/{tag_of(subject)}")
 
-    assert doors.api(subject.manifest.digest) == doors.tag(tag_of(subject)) == names(new)
+    assert lists.api(subject.manifest.digest) == lists.tag(tag_of(subject)) == names(new)
 
 
-def test_a_manifest_is_believed_about_its_subject(root: Client, repository: str, doors: Doors) -> None:
+def test_a_manifest_that_names_its_subject_is_a_referrer(root: Client, repository: str, lists: ReferrerLists) -> None:
     subject, another = image(), image(seed=7)
     elsewhere = referrer(another, 1)
     root.push(repository, elsewhere)
@@ -165,26 +173,26 @@ def test_a_manifest_is_believed_about_its_subject(root: Client, repository: str,
 
     root.push_manifest(repository, listed_by_client(elsewhere, subject), tag_of(subject))
 
-    assert doors.api(subject.manifest.digest) == doors.tag(tag_of(subject)) == []
-    assert doors.api(another.manifest.digest) == names(elsewhere)
+    assert lists.api(subject.manifest.digest) == lists.tag(tag_of(subject)) == []
+    assert lists.api(another.manifest.digest) == names(elsewhere)
 
 
-def test_an_index_that_is_tagged_with_its_own_digest_lists_platforms(
-    root: Client, repository: str, doors: Doors
+def test_an_index_tagged_with_its_own_digest_is_a_list_of_platforms(
+    root: Client, repository: str, lists: ReferrerLists
 ) -> None:
-    """Mirrors name what they copy in that way."""
+    """Mirrors use such tags for their copies."""
     part = image()
     whole = index([part])
     root.push(repository, part)
     root.push(repository, whole, tag_of(whole))
 
-    assert doors.api(whole.manifest.digest) == []
+    assert lists.api(whole.manifest.digest) == []
     assert root.get(f"/v2/{repository}/manifests/{tag_of(whole)}").body == whole.manifest.content
 
 
 @pytest.mark.parametrize("docker", [True, False])
-def test_what_is_no_oci_index_is_an_image_under_any_tag(
-    root: Client, repository: str, doors: Doors, docker: bool
+def test_a_manifest_that_is_not_an_oci_index_is_an_image_under_any_tag(
+    root: Client, repository: str, lists: ReferrerLists, docker: bool
 ) -> None:
     subject, part = image(), image(seed=1, docker=docker)
     root.push(repository, part)
@@ -193,11 +201,11 @@ def test_what_is_no_oci_index_is_an_image_under_any_tag(
     root.push(repository, other, tag_of(subject))
 
     assert root.get(f"/v2/{repository}/manifests/{tag_of(subject)}").body == other.manifest.content
-    assert doors.api(subject.manifest.digest) == names(referrer(subject, 2))
+    assert lists.api(subject.manifest.digest) == names(referrer(subject, 2))
 
 
 @pytest.mark.parametrize("suffix", [".sig", "0", "-x"])
-def test_other_tags_with_a_digest_in_them_are_tags(root: Client, repository: str, suffix: str) -> None:
+def test_other_tags_that_contain_a_digest_are_tags(root: Client, repository: str, suffix: str) -> None:
     subject, one = image(), image(seed=1)
     root.push(repository, referrer(subject, 2))
     root.push(repository, one)
@@ -211,7 +219,7 @@ def test_other_tags_with_a_digest_in_them_are_tags(root: Client, repository: str
     assert root.get(path).body == listed.content
 
 
-def test_the_tag_of_a_long_digest_has_its_first_half(root: Client, repository: str, doors: Doors) -> None:
+def test_the_tag_of_a_long_digest_has_its_first_half(root: Client, repository: str, lists: ReferrerLists) -> None:
     subject = digest(b"subject", "sha512")
     old = image(seed=1)
     new = image(seed=2, extra={"subject": {**old.manifest.descriptor, "digest": subject}})
@@ -223,12 +231,12 @@ def test_the_tag_of_a_long_digest_has_its_first_half(root: Client, repository: s
     assert root.get(f"/v2/{repository}/manifests/{tag}").body == listed.content
     root.push(repository, new)
 
-    assert doors.api(subject) == doors.tag(tag) == names(old, new)
+    assert lists.api(subject) == lists.tag(tag) == names(old, new)
     assert root.get(f"/v2/{repository}/manifests/sha512-{'0' * 64}").status == 404
 
 
-def test_referrers_of_a_deleted_subject_stay(root: Client, repository: str, doors: Doors) -> None:
-    """ECR's lifecycle takes them away later; until then they dangle (user guide, "Deleting an image")."""
+def test_referrers_of_a_deleted_subject_stay(root: Client, repository: str, lists: ReferrerLists) -> None:
+    """ECR's lifecycle removes them later. Until then they dangle (user guide, "Deleting an image")."""
     subject, old, new = image(), image(seed=1), referrer(image(), 2)
     for one in (subject, old, new):
         root.push(repository, one)
@@ -236,20 +244,20 @@ def test_referrers_of_a_deleted_subject_stay(root: Client, repository: str, door
 
     assert root.send("DELETE", f"/v2/{repository}/manifests/{subject.manifest.digest}").status == 202
 
-    assert doors.api(subject.manifest.digest) == doors.tag(tag_of(subject)) == names(old, new)
+    assert lists.api(subject.manifest.digest) == lists.tag(tag_of(subject)) == names(old, new)
 
 
-def test_a_deleted_referrer_is_on_no_list(root: Client, repository: str, doors: Doors) -> None:
+def test_a_deleted_referrer_is_in_no_list(root: Client, repository: str, lists: ReferrerLists) -> None:
     subject, one, two = image(), referrer(image(), 1), referrer(image(), 2)
     for each in (one, two):
         root.push(repository, each)
 
     root.send("DELETE", f"/v2/{repository}/manifests/{one.manifest.digest}")
 
-    assert doors.api(subject.manifest.digest) == doors.tag(tag_of(subject)) == names(two)
+    assert lists.api(subject.manifest.digest) == lists.tag(tag_of(subject)) == names(two)
 
 
-def test_a_list_belongs_to_its_repository_and_its_readers(world: World, root: Client, repository: str) -> None:
+def test_a_list_is_visible_only_to_readers_of_its_repository(world: World, root: Client, repository: str) -> None:
     subject = image()
     root.push(repository, referrer(subject, 1))
     tag = tag_of(subject)
@@ -259,9 +267,9 @@ def test_a_list_belongs_to_its_repository_and_its_readers(world: World, root: Cl
     assert world.user().get(f"/v2/{repository}/manifests/{tag}").status == 403
 
 
-def test_an_immutable_tag_keeps_its_list_while_the_api_goes_on(world: World, root: Client) -> None:
+def test_an_immutable_tag_keeps_its_list_while_the_api_changes(world: World, root: Client) -> None:
     repository = world.new_repository(settings=RepositorySettings(tag_mutability="IMMUTABLE"))
-    doors = Doors(root, repository)
+    lists = ReferrerLists(root, repository)
     subject, old, new = image(), image(seed=1), referrer(image(), 2)
     root.push(repository, old)
     root.push_manifest(repository, listed_by_client(old), tag_of(subject))
@@ -270,11 +278,11 @@ def test_an_immutable_tag_keeps_its_list_while_the_api_goes_on(world: World, roo
     root.push(repository, new)
 
     assert (refused.status, refused.code) == (400, "TAG_INVALID")
-    assert doors.api(subject.manifest.digest) == doors.tag(tag_of(subject)) == names(old, new)
+    assert lists.api(subject.manifest.digest) == lists.tag(tag_of(subject)) == names(old, new)
 
 
-def test_pages_of_a_type_go_across_both_ways_of_pushing(
-    root: Client, repository: str, doors: Doors, monkeypatch: pytest.MonkeyPatch
+def test_pages_of_a_type_combine_both_ways_of_pushing(
+    root: Client, repository: str, lists: ReferrerLists, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("moorage.oci.listings.PAGE_LIMIT", 2)
     subject = image()
@@ -295,7 +303,7 @@ def test_pages_of_a_type_go_across_both_ways_of_pushing(
     assert pages == [names(old[0], new[0]), names(old[1], new[1]), names(old[2])]
 
 
-def test_an_index_with_an_empty_type_has_none(root: Client, repository: str) -> None:
+def test_an_index_with_an_empty_type_has_no_artifact_type(root: Client, repository: str) -> None:
     subject = image()
     root.push(repository, subject)
     root.push(repository, index([subject], extra={"subject": subject.manifest.descriptor, "artifactType": ""}))
@@ -305,7 +313,7 @@ def test_an_index_with_an_empty_type_has_none(root: Client, repository: str) -> 
     assert "artifactType" not in entry
 
 
-def test_a_list_is_never_larger_than_clients_take(root: Client, repository: str) -> None:
+def test_a_list_is_never_larger_than_clients_accept(root: Client, repository: str) -> None:
     subject = image()
     large = [referrer(subject, seed, annotations={"a": "x" * 1_500_000}) for seed in (1, 2, 3)]
     for one in large:
@@ -320,8 +328,8 @@ def test_a_list_is_never_larger_than_clients_take(root: Client, repository: str)
 
 
 @pytest.mark.skipif(ON_POSTGRESQL, reason="the plan is SQLite's")
-def test_reading_a_page_of_referrers_sorts_nothing(world: World) -> None:
-    """Each page costs what is on it, wherever in the list it is."""
+def test_reading_a_page_of_referrers_needs_no_sort(world: World) -> None:
+    """The cost of a page depends on its size, not on its position in the list."""
     values = dict.fromkeys(("repository", "subject", "tag", "typed", "types", "status", "after", "limit"), 1)
     plan = world.database.read_blocking(lambda tx: tx.all("EXPLAIN QUERY PLAN " + pulls._REFERRERS, **values))
 

@@ -1,4 +1,4 @@
-"""Uploads: at once, streamed, in chunks, by a mount; broken off, out of order, cancelled."""
+"""Uploads: at once, streamed, in chunks, by a mount; truncated, out of order, cancelled."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def chunk(client: Client, location: str, first: int, content: bytes) -> Answer:
     return client.send("PATCH", location, content, headers)
 
 
-def test_an_upload_begins_with_a_place_to_send_to(root: Client, repository: str) -> None:
+def test_an_upload_begins_with_a_location(root: Client, repository: str) -> None:
     answer = root.send("POST", f"/v2/{repository}/blobs/uploads/")
 
     found = LOCATION.fullmatch(answer.headers["location"])
@@ -39,7 +39,7 @@ def test_an_upload_begins_with_a_place_to_send_to(root: Client, repository: str)
     assert answer.headers["content-length"] == "0"
 
 
-def test_post_then_put_makes_a_blob(root: Client, repository: str) -> None:
+def test_post_and_put_upload_a_blob(root: Client, repository: str) -> None:
     answer = root.send("PUT", f"{begin(root, repository)}?digest={digest(CONTENT)}", CONTENT)
 
     target = f"/v2/{repository}/blobs/{digest(CONTENT)}"
@@ -49,14 +49,14 @@ def test_post_then_put_makes_a_blob(root: Client, repository: str) -> None:
     assert root.get(target).body == CONTENT
 
 
-def test_one_post_makes_a_blob(root: Client, repository: str) -> None:
+def test_one_post_uploads_a_blob(root: Client, repository: str) -> None:
     answer = root.send("POST", f"/v2/{repository}/blobs/uploads/?digest={digest(CONTENT)}", CONTENT)
 
     assert answer.status == 201
     assert root.get(answer.headers["location"]).body == CONTENT
 
 
-def test_one_post_without_a_body_makes_the_empty_blob(root: Client, repository: str) -> None:
+def test_one_post_without_a_body_uploads_the_empty_blob(root: Client, repository: str) -> None:
     answer = root.send("POST", f"/v2/{repository}/blobs/uploads/?digest={digest(b'')}")
 
     assert answer.status == 201
@@ -64,7 +64,7 @@ def test_one_post_without_a_body_makes_the_empty_blob(root: Client, repository: 
 
 
 @pytest.mark.parametrize("algorithm", ["sha256", "sha512"])
-def test_a_stream_without_ranges_or_length_makes_a_blob(root: Client, repository: str, algorithm: str) -> None:
+def test_a_stream_without_ranges_or_length_uploads_a_blob(root: Client, repository: str, algorithm: str) -> None:
     name = digest(CONTENT * 2, algorithm)
     location = root.send("POST", f"/v2/{repository}/blobs/uploads/?digest-algorithm={algorithm}").headers["location"]
 
@@ -79,7 +79,7 @@ def test_a_stream_without_ranges_or_length_makes_a_blob(root: Client, repository
     assert root.get(f"/v2/{repository}/blobs/{name}").body == CONTENT * 2
 
 
-def test_chunks_in_order_make_a_blob_and_the_last_may_come_with_the_put(root: Client, repository: str) -> None:
+def test_chunks_in_order_upload_a_blob_and_the_put_may_have_the_last_one(root: Client, repository: str) -> None:
     location = begin(root, repository)
 
     for first in (0, 4000):
@@ -95,8 +95,10 @@ def test_chunks_in_order_make_a_blob_and_the_last_may_come_with_the_put(root: Cl
 
 @pytest.mark.parametrize("first", [0, 99, 101, 10**15])
 @pytest.mark.parametrize("method", ["PATCH", "PUT"])
-def test_a_chunk_out_of_order_is_told_where_to_go_on(root: Client, repository: str, method: str, first: int) -> None:
-    """A chunk that was received before its answer was lost is one of them. The body is not asked for."""
+def test_a_chunk_out_of_order_is_rejected_with_the_next_position(
+    root: Client, repository: str, method: str, first: int
+) -> None:
+    """For example a chunk that is sent again after its response was lost. Its body is not read."""
     location = begin(root, repository)
     chunk(root, location, 0, CONTENT[:100])
     before = root.world.trace()
@@ -111,20 +113,20 @@ def test_a_chunk_out_of_order_is_told_where_to_go_on(root: Client, repository: s
 
 
 @pytest.mark.parametrize("value", ["bytes 0-9/10", "0", "-", "9-0", "a-b", "0-9/10", "", "0-" + "9" * 5000])
-def test_a_content_range_that_is_none_is_refused(root: Client, repository: str, value: str) -> None:
+def test_an_invalid_content_range_is_rejected(root: Client, repository: str, value: str) -> None:
     answer = root.send("PATCH", begin(root, repository), CONTENT[:10], {"content-range": value})
 
     assert (answer.status, answer.code, answer.headers["range"]) == (416, "BLOB_UPLOAD_INVALID", "0-0")
 
 
-def test_a_length_that_differs_from_the_range_is_refused(root: Client, repository: str) -> None:
+def test_a_length_that_differs_from_the_range_is_rejected(root: Client, repository: str) -> None:
     answer = root.send("PATCH", begin(root, repository), CONTENT[:10], {"content-range": "0-10"})
 
     assert (answer.status, answer.code) == (400, "SIZE_INVALID")
 
 
 @pytest.mark.parametrize("sent", [b"", CONTENT[:9], CONTENT[:11]])
-def test_a_stream_that_differs_from_its_range_leaves_the_upload_as_it_was(
+def test_a_stream_that_differs_from_its_range_does_not_change_the_upload(
     root: Client, repository: str, sent: bytes
 ) -> None:
     location = begin(root, repository)
@@ -151,9 +153,7 @@ def test_an_empty_patch_changes_nothing(root: Client, repository: str) -> None:
 
 @pytest.mark.parametrize("size", [100, 300_000])
 @pytest.mark.parametrize("method", ["PATCH", "PUT"])
-def test_a_body_that_breaks_off_leaves_the_upload_as_it_was(
-    root: Client, repository: str, method: str, size: int
-) -> None:
+def test_a_truncated_body_does_not_change_the_upload(root: Client, repository: str, method: str, size: int) -> None:
     location = begin(root, repository)
     chunk(root, location, 0, CONTENT)
     before = root.world.trace()
@@ -165,8 +165,8 @@ def test_a_body_that_breaks_off_leaves_the_upload_as_it_was(
     assert root.send("PUT", f"{location}?digest={digest(CONTENT)}").status == 201
 
 
-def test_a_post_that_breaks_off_leaves_nothing(root: Client, repository: str) -> None:
-    """The client was never told where it could go on."""
+def test_a_truncated_post_leaves_nothing(root: Client, repository: str) -> None:
+    """The client does not know where it could continue."""
     before = root.world.trace()
 
     with pytest.raises(ClientGone):
@@ -175,7 +175,7 @@ def test_a_post_that_breaks_off_leaves_nothing(root: Client, repository: str) ->
     assert root.world.trace() == before
 
 
-def test_a_body_that_stalls_is_cut(root: Client, repository: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stalled_body_ends_the_request(root: Client, repository: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bodies, "BODY_TIMEOUTS", bodies.BodyTimeouts(idle_seconds=0.05, check_seconds=0.01))
     location = begin(root, repository)
     before = root.world.trace()
@@ -201,7 +201,7 @@ def test_bytes_of_another_digest_end_the_upload(root: Client, repository: str) -
 @pytest.mark.parametrize(
     "query", ["", "?digest=", "?digest=sha256:abc", f"?digest=md5:{'0' * 32}", f"?digest=sha256:{'A' * 64}"]
 )
-def test_a_put_needs_a_digest_and_without_one_the_upload_goes_on(root: Client, repository: str, query: str) -> None:
+def test_a_put_without_a_digest_fails_and_does_not_end_the_upload(root: Client, repository: str, query: str) -> None:
     location = begin(root, repository)
 
     answer = root.send("PUT", f"{location}{query}", CONTENT)
@@ -211,7 +211,7 @@ def test_a_put_needs_a_digest_and_without_one_the_upload_goes_on(root: Client, r
 
 
 @pytest.mark.parametrize("query", ["digest=sha256:abc", "digest=", "digest-algorithm=md5"])
-def test_a_post_with_what_is_no_digest_is_refused(root: Client, repository: str, query: str) -> None:
+def test_a_post_with_an_invalid_digest_is_rejected(root: Client, repository: str, query: str) -> None:
     before = root.world.trace()
 
     answer = root.send("POST", f"/v2/{repository}/blobs/uploads/?{query}", CONTENT)
@@ -220,7 +220,7 @@ def test_a_post_with_what_is_no_digest_is_refused(root: Client, repository: str,
     assert root.world.trace() == before
 
 
-def test_a_blob_that_is_there_already_is_uploaded_all_the_same(root: Client, repository: str) -> None:
+def test_an_existing_blob_can_be_uploaded_again(root: Client, repository: str) -> None:
     root.push_blob(repository, CONTENT)
     before = root.world.trace()
 
@@ -228,7 +228,7 @@ def test_a_blob_that_is_there_already_is_uploaded_all_the_same(root: Client, rep
     assert root.world.trace() == before
 
 
-def test_who_lost_the_answer_to_the_last_request_gets_it_again(root: Client, repository: str) -> None:
+def test_a_repeated_last_request_gets_the_same_response(root: Client, repository: str) -> None:
     location = begin(root, repository)
     first = root.send("PUT", f"{location}?digest={digest(CONTENT)}", CONTENT)
 
@@ -238,7 +238,7 @@ def test_who_lost_the_answer_to_the_last_request_gets_it_again(root: Client, rep
     assert again.status == 201
 
 
-def test_a_completed_upload_is_over_for_everything_else(world: World, root: Client, repository: str) -> None:
+def test_a_completed_upload_accepts_no_other_request(world: World, root: Client, repository: str) -> None:
     location = begin(root, repository)
     root.send("PUT", f"{location}?digest={digest(CONTENT)}", CONTENT)
     stranger = world.user("AmazonEC2ContainerRegistryPowerUser")
@@ -270,7 +270,7 @@ def test_a_cancelled_upload_leaves_nothing(root: Client, repository: str) -> Non
 
 @pytest.mark.parametrize("method", ["GET", "PATCH", "PUT", "DELETE"])
 @pytest.mark.parametrize("upload", ["00000000-0000-4000-8000-000000000000", "..", "x" * 300])
-def test_an_upload_that_is_not_there_is_unknown(root: Client, repository: str, method: str, upload: str) -> None:
+def test_a_missing_upload_is_unknown(root: Client, repository: str, method: str, upload: str) -> None:
     answer = root.send(method, f"/v2/{repository}/blobs/uploads/{upload}?digest={digest(CONTENT)}", CONTENT)
 
     assert (answer.status, answer.code) == (404, "BLOB_UPLOAD_UNKNOWN")
@@ -292,7 +292,7 @@ def test_an_upload_belongs_to_its_repository_and_its_user(world: World, root: Cl
 # --- Mounting ---------------------------------------------------------------------------------------------------
 
 
-def test_who_may_only_begin_cannot_upload_in_one_request(
+def test_a_caller_who_can_only_begin_uploads_cannot_upload_in_one_request(
     world: World, repository: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One request with all steps needs the permissions of all steps."""
@@ -305,8 +305,8 @@ def test_who_may_only_begin_cannot_upload_in_one_request(
     assert "ecr:UploadLayerPart" in answer.body.decode()
 
 
-def test_an_upload_goes_on_after_a_restart(world: World, root: Client, repository: str) -> None:
-    """What an upload is stands in the database and the files: nothing of it is in a process."""
+def test_an_upload_of_chunks_continues_after_a_restart(world: World, root: Client, repository: str) -> None:
+    """The state of an upload is in the database and the files, not in a process."""
     location = begin(root, repository)
     chunk(root, location, 0, CONTENT[:5000])
     world.forget()
@@ -318,8 +318,8 @@ def test_an_upload_goes_on_after_a_restart(world: World, root: Client, repositor
     assert root.get(f"/v2/{repository}/blobs/{digest(CONTENT)}").body == CONTENT
 
 
-def test_layers_of_the_docker_door_may_be_small(root: Client, repository: str) -> None:
-    """The API's rule for the size of parts is not one of the distribution protocol."""
+def test_layers_at_the_registry_endpoint_may_be_small(root: Client, repository: str) -> None:
+    """The API's minimum size of parts is not part of the distribution protocol."""
     location = begin(root, repository)
     for first in range(0, 50, 10):
         chunk(root, location, first, CONTENT[first : first + 10])
