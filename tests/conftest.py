@@ -12,8 +12,10 @@ import pytest
 
 from tests.support.aws import aws_client, docker_password
 from tests.support.dockerd import Dockerd, running_dockerd
+from tests.support.failures import ImmediateFailures
 from tests.support.http_client import Docker
 from tests.support.object_store import ObjectStore, shared_object_store
+from tests.support.run_guard import Run
 from tests.support.server import Server
 
 
@@ -21,6 +23,24 @@ class StartServer(Protocol):
     """Starts one more server, which is stopped after the test."""
 
     def __call__(self, *, extra_env: Mapping[str, str] | None = None, extra_args: Sequence[str] = ()) -> Server: ...
+
+
+_run = pytest.StashKey[Run]()
+
+
+@pytest.hookimpl(trylast=True)  # after the terminal reporter is there
+def pytest_configure(config: pytest.Config) -> None:
+    """Start the run's guard, and print failures at once; both only in the main process of pytest-xdist."""
+    if not hasattr(config, "workerinput"):
+        config.stash[_run] = Run()
+        terminal = config.pluginmanager.get_plugin("terminalreporter")
+        if terminal is not None:
+            config.pluginmanager.register(ImmediateFailures(terminal))
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if _run in config.stash:
+        config.stash[_run].end()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -83,11 +103,9 @@ def dockerd() -> Iterator[Dockerd]:
 
 
 @pytest.fixture(scope="session")
-def object_store(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[ObjectStore]:
-    """A real S3 server, which all test processes share: use a prefix of your own."""
-    base = tmp_path_factory.getbasetemp()
-    with shared_object_store(base if worker_id == "master" else base.parent) as store:
-        yield store
+def object_store() -> ObjectStore:
+    """A real S3 server that all test processes share: use a prefix of your own."""
+    return shared_object_store()
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from tests.support.server import Server
 def aws_client(server: Server, service: str = "ecr", *, region: str | None = None, **options: Any) -> Iterator[Any]:
     """A client that asks once, and gives up soon. `options` are botocore's (`parameter_validation=False`)."""
     environment = server.environment
-    settings: dict[str, Any] = {"connect_timeout": 2, "read_timeout": 30, "retries": {"total_max_attempts": 1}}
+    settings: dict[str, Any] = {"connect_timeout": 60, "read_timeout": 60, "retries": {"total_max_attempts": 1}}
     client = boto3.session.Session().client(
         service,
         region_name=region or environment["AWS_REGION"],

@@ -56,7 +56,7 @@ class _Ceph:
     def do(self, program: str, *words: str) -> None:
         """Run a program that ends."""
         command: list[str | Path] = [require_client(program), "-c", self._configuration, *words]
-        run(command, self._environment, timeout=120)
+        run(command, self._environment)
 
     def keep(self, program: str, *words: str) -> None:
         """Run a program until the end of the tests."""

@@ -6,11 +6,15 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
+
+from tests.support.waiting import PATIENCE_SECONDS
 
 REQUIRE_CLIENTS = "MOORAGE_REQUIRE_CLIENTS"
 """Set to 1 where every client must be there: a test then fails for want of one instead of being skipped."""
@@ -52,13 +56,20 @@ def program_environment(home: Path, extra: Mapping[str, str] | None = None) -> d
     }
 
 
+@contextmanager
+def temporary_home() -> Iterator[Path]:
+    """A home folder with a short path: podman allows 50 characters for the path of its folder in there."""
+    with tempfile.TemporaryDirectory(prefix="h-", ignore_cleanup_errors=True) as name:
+        yield Path(name)
+
+
 def run(
     command: Sequence[str | Path],
     environment: Mapping[str, str],
     *,
     stdin: str = "",
     code: int = 0,
-    timeout: float = 60,
+    timeout: float = PATIENCE_SECONDS,
 ) -> str:
     """Standard output of a program that must end with this exit code; all it wrote is in the failure otherwise."""
     ended = _ended(command, environment, stdin, timeout)
@@ -68,7 +79,7 @@ def run(
 
 
 def refusal(
-    command: Sequence[str | Path], environment: Mapping[str, str], *, stdin: str = "", timeout: float = 60
+    command: Sequence[str | Path], environment: Mapping[str, str], *, stdin: str = "", timeout: float = PATIENCE_SECONDS
 ) -> str:
     """What a program that must fail tells its user: standard output and standard error."""
     ended = _ended(command, environment, stdin, timeout)

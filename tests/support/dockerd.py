@@ -12,8 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.support.clients import program_environment, require_client, run, unavailable
-
-_START_SECONDS = 30
+from tests.support.waiting import PATIENCE_SECONDS
 
 
 class Dockerd:
@@ -28,7 +27,7 @@ class Dockerd:
     ) -> str:
         """Standard output of the docker command, which must end with the exit code given."""
         environment = program_environment(self.folder, {"DOCKER_HOST": self.address, **(extra_env or {})})
-        return run([require_client("docker"), *arguments], environment, stdin=stdin, code=code, timeout=90)
+        return run([require_client("docker"), *arguments], environment, stdin=stdin, code=code, timeout=280)
 
 
 @contextmanager
@@ -75,7 +74,7 @@ def _launch(program: str, daemon: Dockerd) -> subprocess.Popen[bytes]:
 
 
 def _wait_until_listening(process: subprocess.Popen[bytes], folder: Path) -> None:
-    end = time.monotonic() + _START_SECONDS
+    end = time.monotonic() + PATIENCE_SECONDS
     while not _answers(folder / "docker.sock"):
         if process.poll() is not None or time.monotonic() > end:
             raise AssertionError(f"dockerd does not serve\n{(folder / 'log').read_text()}")

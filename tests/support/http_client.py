@@ -48,7 +48,7 @@ class Docker:
         """Send one request. A body in pieces goes out chunked; a header `Authorization` replaces the credentials."""
         sent = {"Authorization": self.authorization} if self.authorization else {}
         sent |= headers or {}
-        connection = http.client.HTTPConnection(self.host, self.port, timeout=30)
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=60)
         try:
             connection.request(method, path.removeprefix(f"http://{self.host}:{self.port}"), body, sent)
             response = connection.getresponse()

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
-import shutil
-import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,12 +17,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from tests.support.clients import require_client
 from tests.support.ports import free_port
+from tests.support.services import started_once
+from tests.support.waiting import PATIENCE_SECONDS
 
 KEY_ID, SECRET = "testkey", "testsecret"
 BUCKET = "moorage"
 
-_START_SECONDS = 60
 _processes: list[subprocess.Popen[bytes]] = []
+"""Kept, because Python warns of a process that still runs when its object goes."""
 _HOST = "127.0.0.1"
 
 
@@ -59,7 +56,7 @@ class ObjectStore:
             region_name="us-east-1",
             aws_access_key_id=KEY_ID,
             aws_secret_access_key=SECRET,
-            config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 1}, connect_timeout=2),
+            config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 1}, connect_timeout=60),
         )
 
     def keys(self, prefix: str) -> list[str]:
@@ -73,39 +70,14 @@ class ObjectStore:
         return sorted(entry["Key"] for entry in listed.get("Uploads", []))
 
 
-@contextmanager
-def shared_object_store(folder: Path) -> Iterator[ObjectStore]:
-    """The server that all who name the same folder share; the first one starts it and the last one ends it."""
+def shared_object_store() -> ObjectStore:
+    """The server that all processes of this test run share."""
+    return ObjectStore(started_once("object-store", _start)["port"])
+
+
+def _start() -> dict[str, Any]:
     program = require_client("weed")
-    with _registered(folder) as users:
-        if not users:
-            users |= {"count": 0, **_started(program, Path(tempfile.mkdtemp(prefix="moorage-s3-")))}
-        users["count"] += 1
-        store = ObjectStore(users["port"])
-    try:
-        yield store
-    finally:
-        with _registered(folder) as users:
-            users["count"] -= 1
-            if users["count"] == 0:
-                _end(users["pid"], Path(users["data"]))
-                users.clear()
-
-
-@contextmanager
-def _registered(folder: Path) -> Iterator[dict[str, Any]]:
-    """What is known of the server and its users, for one process at a time."""
-    path = folder / "object-store.json"
-    with path.open("a+") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        file.seek(0)
-        users = json.loads(file.read() or "{}")
-        yield users
-        file.truncate(0)
-        file.write(json.dumps(users))
-
-
-def _started(program: str, data: Path) -> dict[str, Any]:
+    data = Path(tempfile.mkdtemp(prefix="s3-"))
     keys = data / "keys.json"
     credentials = [{"accessKey": KEY_ID, "secretKey": SECRET}]
     identity = {"name": "tests", "credentials": credentials, "actions": ["Admin", "Read", "Write", "List", "Tagging"]}
@@ -122,16 +94,16 @@ def _started(program: str, data: Path) -> dict[str, Any]:
             stdout=log,
             stderr=subprocess.STDOUT,
             cwd=data,
-            start_new_session=True,
+            start_new_session=True,  # Ctrl-C must not end it before the servers that use it
         )
-    _processes.append(process)  # kept to the end of this process: another one may be the last to use it
+    _processes.append(process)
     wait_for(ObjectStore(port), data / "log")
-    return {"port": port, "pid": process.pid, "data": str(data)}
+    return {"port": port}
 
 
 def wait_for(store: ObjectStore, log: Path) -> None:
     """Until an object can be put, which is later than the port is open."""
-    end = time.monotonic() + _START_SECONDS
+    end = time.monotonic() + PATIENCE_SECONDS
     client = store.client()
     while True:
         try:
@@ -144,13 +116,3 @@ def wait_for(store: ObjectStore, log: Path) -> None:
             time.sleep(0.1)
         else:
             return
-
-
-def _end(pid: int, data: Path) -> None:
-    """At once: an orderly end takes 25 s, and its data is not needed."""
-    with suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
-    for process in _processes:
-        if process.pid == pid:
-            process.wait()
-    shutil.rmtree(data, ignore_errors=True)

@@ -1,8 +1,7 @@
-"""A PostgreSQL of the tests' own: one cluster a test process, on a loopback port, gone with the process."""
+"""PostgreSQL for tests: one cluster that all processes of a test run share, and clusters that a test may stop."""
 
 from __future__ import annotations
 
-import atexit
 import functools
 import itertools
 import os
@@ -12,18 +11,21 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
 from moorage.metadata.engines.postgres.engine import PostgresEngine
 from tests.support.clients import unavailable
 from tests.support.ports import free_port
+from tests.support.services import started_once
+from tests.support.waiting import PATIENCE_SECONDS
 
-# Nobody pulls the plug: what is tested is what the program does, not the disk of a test machine.
+# No test crashes the machine, so nothing has to survive that.
 _SETTINGS = {
     "fsync": "off",
     "full_page_writes": "off",
-    "max_connections": "200",
+    "max_connections": "400",
     "shared_buffers": "64MB",
     "listen_addresses": "127.0.0.1",
     "log_min_messages": "warning",
@@ -35,42 +37,31 @@ _numbers = itertools.count(1)
 class Cluster:
     """A server of databases, which can be stopped in several ways and started again."""
 
-    def __init__(self, programs: Path) -> None:
-        self._programs = programs
-        self._folder = Path(tempfile.mkdtemp(prefix="moorage-postgresql-"))
-        self.port = free_port()
-        if os.geteuid() == 0:  # which PostgreSQL refuses to run as
-            shutil.chown(self._folder, "postgres", "postgres")
+    def __init__(self, folder: Path, port: int) -> None:
+        self.folder = folder
+        self.port = port
+
+    def create(self) -> None:
+        if os.geteuid() == 0:  # PostgreSQL refuses to run as root
+            shutil.chown(self.folder, "postgres", "postgres")
         self._run("initdb", "--no-sync", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--username=postgres")
         configuration = "".join(f"{name} = '{value}'\n" for name, value in _SETTINGS.items())
-        with (self._folder / "data" / "postgresql.conf").open("a") as file:
-            file.write(f"{configuration}port = {self.port}\nunix_socket_directories = '{self._folder}'\n")
+        with (self.folder / "data" / "postgresql.conf").open("a") as file:
+            file.write(f"{configuration}port = {self.port}\nunix_socket_directories = '{self.folder}'\n")
 
     def start(self) -> None:
-        self._run("pg_ctl", "--wait", f"--log={self._folder / 'log'}", "start")
+        self._run("pg_ctl", "--wait", f"--log={self.folder / 'log'}", "start")
 
     def stop(self, mode: str = "fast") -> None:
         """`immediate` is what a crash is like."""
         self._run("pg_ctl", "--wait", f"--mode={mode}", "stop")
-
-    def remove(self) -> None:
-        if (self._folder / "data" / "postmaster.pid").exists():
-            self.stop("immediate")
-        shutil.rmtree(self._folder, ignore_errors=True)
-
-    def leave(self) -> None:
-        """Stop, and let the files go by themselves: there may be more than the end of a test process waits for."""
-        if (self._folder / "data" / "postmaster.pid").exists():
-            self.stop("immediate")
-        if self._folder.exists():
-            subprocess.Popen(["rm", "-rf", self._folder], start_new_session=True)
 
     def url(self, database: str) -> str:
         return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
 
     def new_database(self, template: str = _TEMPLATE) -> str:
         """The address of one more database, migrated unless it is made from another template."""
-        name = f"test_{next(_numbers)}"
+        name = f"test_{os.getpid()}_{next(_numbers)}"
         self.do(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
         return self.url(name)
 
@@ -78,50 +69,62 @@ class Cluster:
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             connection.execute(statement.encode())
 
-    def cut_connections(self, names: str = "test_%") -> None:
-        """End all connections to databases of such a name, as an administrator or a failing network would."""
-        self.do(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname LIKE '{names}'")
+    def cut_connections(self, url: str) -> None:
+        """End all connections to a database, as an administrator or a failing network would."""
+        name = url.rpartition("/")[2]
+        self.do(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
 
     def _run(self, program: str, *arguments: str) -> None:
         become = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.geteuid() == 0 else []
-        command: list[str | Path] = [*become, self._programs / program, f"--pgdata={self._folder / 'data'}", *arguments]
+        command: list[str | Path] = [*become, _programs() / program, f"--pgdata={self.folder / 'data'}", *arguments]
         done = subprocess.run(
-            command, check=False, cwd=self._folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60
+            command,
+            check=False,
+            cwd=self.folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=PATIENCE_SECONDS,
         )
         assert done.returncode == 0, done.stdout.decode()
 
 
 @functools.cache
 def cluster() -> Cluster:
-    """The cluster that all tests of this process share: each has a database of its own."""
-    one = _new_cluster()
-    one.do(f"CREATE DATABASE {_TEMPLATE}")
-    PostgresEngine(one.url(_TEMPLATE), 2).migrate()
-    return one
+    """The cluster that all processes of this test run share. Use a database of your own."""
+    known = started_once("postgresql", _start_shared)
+    return Cluster(Path(known["folder"]), known["port"])
 
 
 @contextmanager
 def cluster_of_its_own() -> Iterator[Cluster]:
-    """A cluster to stop and start."""
+    """A cluster that the caller may stop and start."""
     one = _new_cluster()
     yield one
-    one.remove()
+    if (one.folder / "data" / "postmaster.pid").exists():
+        one.stop("immediate")
+
+
+def _start_shared() -> dict[str, Any]:
+    one = _new_cluster()
+    one.do(f"CREATE DATABASE {_TEMPLATE}")
+    PostgresEngine(one.url(_TEMPLATE), 2).migrate()
+    return {"folder": str(one.folder), "port": one.port}
 
 
 def _new_cluster() -> Cluster:
-    programs = _programs()
-    if programs is None:
-        unavailable("PostgreSQL is not installed")
-    one = Cluster(programs)
+    one = Cluster(Path(tempfile.mkdtemp(prefix="postgresql-")), free_port())
+    one.create()
     one.start()
-    atexit.register(one.leave)
     return one
 
 
-def _programs() -> Path | None:
-    """The newest that Debian has installed, else the one on the path."""
+@functools.cache
+def _programs() -> Path:
+    """The newest version that Debian has installed, else the one on the path. Skips the test without either."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
     if found:
         return found[-1]
     on_path = shutil.which("initdb")
-    return Path(on_path).parent if on_path else None
+    if on_path is None:
+        unavailable("PostgreSQL is not installed")
+    return Path(on_path).parent

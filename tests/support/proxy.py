@@ -43,7 +43,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def forwarded(self) -> tuple[int, list[tuple[str, str]], bytes]:
         """The store's answer to this request."""
-        connection = http.client.HTTPConnection(_HOST, self.server.upstream, timeout=30)
+        connection = http.client.HTTPConnection(_HOST, self.server.upstream, timeout=60)
         try:
             connection.request(self.command, self.path, self.body(), dict(self.headers.items()))
             response = connection.getresponse()

@@ -6,10 +6,12 @@ import json
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
+
+from tests.support.waiting import wait_until
 
 
 class Message(NamedTuple):
@@ -74,9 +76,9 @@ class Receiver:
     def accepted(self) -> list[Message]:
         return [message for message in self.messages if message.status == 200]
 
-    def wait_for(self, number: int, seconds: float = 60) -> list[Message]:
-        """Come back with the accepted messages when there are so many. Raises AssertionError when there never are."""
-        wait_until(lambda: len(self.accepted()) >= number, seconds)
+    def wait_for(self, number: int) -> list[Message]:
+        """Return the accepted messages when there are this many. Raises AssertionError when there never are."""
+        wait_until(lambda: len(self.accepted()) >= number)
         return self.accepted()
 
     def start(self) -> None:
@@ -95,11 +97,3 @@ def receiving(port: int = 0) -> Iterator[Receiver]:
         yield one
     finally:
         one.stop()
-
-
-def wait_until(is_so: Callable[[], object], seconds: float = 60) -> None:
-    """Come back when it is so. Raises AssertionError when it never is."""
-    end = time.monotonic() + seconds
-    while not is_so():
-        assert time.monotonic() < end, f"not within {seconds} s"
-        time.sleep(0.02)

@@ -16,10 +16,9 @@ from pathlib import Path
 from tests.support.clients import program_environment, run
 from tests.support.databases import database_settings
 from tests.support.ports import free_port
+from tests.support.waiting import PATIENCE_SECONDS
 
 _HOST = "127.0.0.1"
-_START_SECONDS = 10
-_STOP_SECONDS = 10
 _POLL_SECONDS = 0.01
 
 
@@ -56,10 +55,10 @@ class Server:
         process = self._running()
         process.send_signal(signal.SIGTERM)
         try:
-            code = process.wait(_STOP_SECONDS)
+            code = process.wait(PATIENCE_SECONDS)
         except subprocess.TimeoutExpired:
             self.kill()
-            raise AssertionError(f"still there {_STOP_SECONDS} s after SIGTERM\n{self.output()}") from None
+            raise AssertionError(f"still there {PATIENCE_SECONDS} s after SIGTERM\n{self.output()}") from None
         self.process = None
         assert code == 0, f"exit code {code} after SIGTERM\n{self.output()}"
         assert "Traceback" not in self.output(), self.output()
@@ -70,7 +69,7 @@ class Server:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        end = time.monotonic() + _STOP_SECONDS
+        end = time.monotonic() + PATIENCE_SECONDS
         while _processes_of(process.pid) and time.monotonic() < end:  # A killed worker holds its files a moment longer.
             time.sleep(_POLL_SECONDS)
         self.process = None
@@ -117,7 +116,7 @@ class Server:
     def wait_until_ready(self, path: str = "/readyz") -> None:
         """Come back when a worker process says so; with `/healthz`, when one answers. Raises AssertionError."""
         process = self._running()
-        end = time.monotonic() + _START_SECONDS
+        end = time.monotonic() + PATIENCE_SECONDS
         while not self.says_yes(path):
             code = process.poll()
             if code is not None:
@@ -125,7 +124,7 @@ class Server:
                 raise AssertionError(f"the server ended with exit code {code} instead of serving\n{self.output()}")
             if time.monotonic() > end:
                 self.kill()
-                raise AssertionError(f"not ready after {_START_SECONDS} s\n{self.output()}")
+                raise AssertionError(f"not ready after {PATIENCE_SECONDS} s\n{self.output()}")
             time.sleep(_POLL_SECONDS)
         if not self.environment:
             self.environment = self._read_environment()
@@ -140,7 +139,7 @@ class Server:
             return False
 
     def connection(self) -> http.client.HTTPConnection:
-        return http.client.HTTPConnection(self.host, self.port, timeout=2)
+        return http.client.HTTPConnection(self.host, self.port, timeout=10)
 
     def _read_environment(self) -> dict[str, str]:
         printed = run(

@@ -303,7 +303,7 @@ def test_a_body_larger_than_any_request_is_rejected(server: Server, wire: Wire, 
 def raw_response(server: Server, headers: dict[str, str], body: bytes) -> tuple[int, Any]:
     """Status and JSON of the response to a request that is sent as it is, complete or not."""
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    with socket.create_connection((server.host, server.port), timeout=10) as connection:
+    with socket.create_connection((server.host, server.port), timeout=60) as connection:
         connection.sendall(f"POST / HTTP/1.1\r\n{lines}\r\n".encode() + body)
         received = b""
         while b"}" not in received.partition(b"\r\n\r\n")[2]:
@@ -319,7 +319,7 @@ def test_a_truncated_body_is_never_accepted_as_complete(server: Server, wire: Wi
     headers = wire.signer.headers(TARGET_PREFIX + "CreateRepository", body) | {"content-length": str(len(body) + 1)}
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
 
-    with socket.create_connection((server.host, server.port), timeout=10) as connection:
+    with socket.create_connection((server.host, server.port), timeout=60) as connection:
         connection.sendall(f"POST / HTTP/1.1\r\n{lines}\r\n".encode() + body)
 
     refused = wire.call("DescribeRepositories", {"repositoryNames": ["tests/broken-off"]}).refusal
@@ -344,7 +344,7 @@ def test_a_repeated_header_that_decides_is_rejected(server: Server, wire: Wire) 
     headers = wire.signer.headers(TARGET, b"{}") | {"content-length": "2"}
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
 
-    with socket.create_connection((server.host, server.port), timeout=10) as connection:
+    with socket.create_connection((server.host, server.port), timeout=60) as connection:
         connection.sendall(f"POST / HTTP/1.1\r\n{lines}X-Amz-Target: {TARGET}\r\n\r\n{{}}".encode())
         answer = connection.recv(65536)
 

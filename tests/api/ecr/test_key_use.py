@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -16,6 +15,7 @@ from moorage.metadata.engines.sqlite.schema import migrate
 from moorage.metadata.identity import accounts as identities
 from moorage.metadata.identity.accounts import KeySummary, User
 from tests.api.ecr.conftest import Person
+from tests.support.waiting import wait_until
 
 KEY, USER = "AKIATEST", User("AIDATEST", "000000000000", "ann", 0)
 
@@ -32,9 +32,7 @@ def test_the_first_use_is_listed_soon(new_person: Callable[..., Person], moorage
 
     assert listed() == "never"
     person.ecr.describe_repositories()
-    until = time.monotonic() + 10
-    while listed() == "never" and time.monotonic() < until:
-        time.sleep(0.05)
+    wait_until(lambda: listed() != "never")
     assert listed().startswith("20")
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -19,6 +19,7 @@ from tests.support.aws import aws_client, docker_password
 from tests.support.http_client import Docker
 from tests.support.images import Image, image, index
 from tests.support.server import Server
+from tests.support.waiting import wait_until
 from tests.unit.lifecycle.policies import ARCHIVE, policy, rule
 
 KEEP_TWO = policy(rule(1, ["v*"], 2), rule(2, "untagged", 7, "sinceImagePushed"))
@@ -33,18 +34,10 @@ def members(answer: Any) -> Any:
     return {name: value for name, value in answer.items() if name != "ResponseMetadata"}
 
 
-def until(condition: Callable[[], bool], seconds: float = 20) -> None:
-    """Wait for the effect of a job."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def preview(ecr: Any, repository: str, text: str, **asked: Any) -> Any:
     """The response of GetLifecyclePolicyPreview for a complete preview."""
     ecr.start_lifecycle_policy_preview(repositoryName=repository, lifecyclePolicyText=text)
-    until(lambda: ecr.get_lifecycle_policy_preview(repositoryName=repository)["status"] == "COMPLETE")
+    wait_until(lambda: ecr.get_lifecycle_policy_preview(repositoryName=repository)["status"] == "COMPLETE")
     return members(ecr.get_lifecycle_policy_preview(repositoryName=repository, **asked))
 
 
@@ -225,7 +218,7 @@ def test_a_preview_without_a_text_uses_the_policy_of_the_repository(ecr: Any, re
     assert members(started) == members(put) | {"status": "IN_PROGRESS"}
     assert again.code == "LifecyclePolicyPreviewInProgressException"
     assert (while_working["status"], while_working["previewResults"]) == ("IN_PROGRESS", [])
-    until(lambda: ecr.get_lifecycle_policy_preview(**start)["status"] == "COMPLETE")
+    wait_until(lambda: ecr.get_lifecycle_policy_preview(**start)["status"] == "COMPLETE")
     complete = ecr.get_lifecycle_policy_preview(**start)
     assert (complete["previewResults"], complete["summary"]) == ([], {"expiringImageTotalCount": 0})
 
@@ -274,14 +267,14 @@ def test_the_effect_of_a_run_is_visible_at_both_endpoints(quick: Server) -> None
         def tags() -> list[str]:
             return sorted(docker.get("/v2/team/app/tags/list").json()["tags"])
 
-        until(lambda: tags() == ["multi", "v0", "v3", "v4"])
+        wait_until(lambda: tags() == ["multi", "v0", "v3", "v4"])
         assert docker.get("/v2/team/app/manifests/v1").status == 404
         assert docker.get(f"/v2/team/app/manifests/{some[1].manifest.digest}").status == 404
         assert docker.get("/v2/team/app/manifests/v4").body == some[4].manifest.content
         assert docker.get("/v2/team/app/manifests/multi").body == multi.manifest.content
 
         docker.push("team/app", image(seed=3), "v5")
-        until(lambda: tags() == ["multi", "v0", "v4", "v5"])
+        wait_until(lambda: tags() == ["multi", "v0", "v4", "v5"])
         evaluated = ecr.get_lifecycle_policy(repositoryName="team/app")["lastEvaluatedAt"].timestamp()
         assert before < evaluated <= time.time()
 
@@ -297,7 +290,7 @@ def test_a_run_archives_the_images_that_a_rule_transitions(quick: Server) -> Non
         ecr.put_lifecycle_policy(repositoryName="team/archive", lifecyclePolicyText=text)
 
         chosen = {"repositoryName": "team/archive", "filter": {"imageStatus": "ARCHIVED"}}
-        until(lambda: len(ecr.list_images(**chosen)["imageIds"]) == 3)
+        wait_until(lambda: len(ecr.list_images(**chosen)["imageIds"]) == 3)
         assert {one["imageTag"] for one in ecr.list_images(**chosen)["imageIds"]} == {"v0", "v1", "v2"}
         assert docker.get("/v2/team/archive/manifests/v0").status == 404
         assert docker.get("/v2/team/archive/manifests/v3").body == some[3].manifest.content

@@ -16,6 +16,7 @@ from tests.support.aws import docker_password
 from tests.support.http_client import Docker
 from tests.support.images import image, index
 from tests.support.server import Server
+from tests.support.waiting import wait_until
 
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/scanners/nightly"
 
@@ -27,11 +28,8 @@ def pull_time(ecr: Any, repository: str, tag: str = "v1") -> Any:
 
 def recorded_pull_time(ecr: Any, repository: str, tag: str = "v1") -> Any:
     """The pull time, once it is written."""
-    end = time.monotonic() + 10
-    while (found := pull_time(ecr, repository, tag)) is None:
-        assert time.monotonic() < end, "no pull was recorded"
-        time.sleep(0.05)
-    return found.timestamp()
+    wait_until(lambda: pull_time(ecr, repository, tag) is not None)
+    return pull_time(ecr, repository, tag).timestamp()
 
 
 def not_there(principal: str) -> Refusal:

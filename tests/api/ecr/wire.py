@@ -172,7 +172,7 @@ class Wire:
         host, port = server.host, server.port
         environment = server.environment
         self.signer = Signer(environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"], f"{host}:{port}")
-        self._connection = http.client.HTTPConnection(host, port, timeout=30)
+        self._connection = http.client.HTTPConnection(host, port, timeout=60)
 
     def call(self, operation: str, request: Any = None, **changes: Any) -> Answer:
         """Send a request of an operation. `request` becomes JSON unless it is bytes; `changes` apply to the signer."""

@@ -19,7 +19,8 @@ from tests.api.ecr.pushing import push, put
 from tests.api.events.conftest import Hook, Webhooks, verify
 from tests.support.http_client import Docker
 from tests.support.images import OCI_CONFIG, OCI_MANIFEST, artifact, image
-from tests.support.receiver import Message, Receiver, wait_until
+from tests.support.receiver import Message, Receiver
+from tests.support.waiting import wait_until
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "events.md"
 ARN = "arn:aws:ecr:us-east-1:000000000000:repository/"

@@ -13,8 +13,9 @@ from tests.faults.durability.promises import check_p12_secrets_stay_secret
 from tests.support.aws import aws_client
 from tests.support.images import image
 from tests.support.ports import free_port
-from tests.support.receiver import Message, Receiver, receiving, wait_until
+from tests.support.receiver import Message, Receiver, receiving
 from tests.support.server import Server
+from tests.support.waiting import wait_until
 
 
 def tags(messages: list[Message]) -> list[str]:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import re
 import signal
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,6 +19,7 @@ from tests.support.aws import aws_client, docker_password
 from tests.support.http_client import Docker
 from tests.support.ports import free_port
 from tests.support.server import Server
+from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
 Samples = dict[tuple[str, ...], float]
@@ -35,7 +34,7 @@ class Monitored:
 
     def scrape(self) -> dict[str, Samples]:
         """Values by metric name, then by label values in the order of the label names."""
-        with urllib.request.urlopen(self.url, timeout=10) as answer:
+        with urllib.request.urlopen(self.url, timeout=60) as answer:
             text = answer.read().decode()
         found: dict[str, Samples] = {}
         for family in text_string_to_metric_families(text):
@@ -43,13 +42,6 @@ class Monitored:
                 labels = tuple(value for _, value in sorted(sample.labels.items()))
                 found.setdefault(sample.name, {})[labels] = sample.value
         return found
-
-
-def wait_until(true: Callable[[], bool]) -> None:
-    end = time.monotonic() + 30
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.1)
 
 
 @pytest.fixture
@@ -105,7 +97,7 @@ def test_counts_of_a_worker_that_ended_stay(monitored: Monitored) -> None:
 
 def test_the_registry_endpoint_does_not_expose_metrics(monitored: Monitored) -> None:
     with pytest.raises(urllib.error.HTTPError, match="404"):
-        urllib.request.urlopen(f"{monitored.server.url}/metrics", timeout=10)
+        urllib.request.urlopen(f"{monitored.server.url}/metrics", timeout=60)
 
 
 def test_callers_cannot_create_unlimited_metrics() -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import pytest
 from tests.clients.everyday.programs import Credentials, Programs
 from tests.clients.everyday.transfers import Desk
 from tests.support.aws import docker_password
+from tests.support.clients import temporary_home
 from tests.support.dockerd import Dockerd
 from tests.support.server import Server
 
@@ -27,7 +27,7 @@ def daemon(request: pytest.FixtureRequest) -> Callable[[], Dockerd]:
 @pytest.fixture(scope="session")
 def programs(server: Server, ecr: Any, daemon: Callable[[], Dockerd]) -> Iterator[Programs]:
     """The programs of somebody who logged in with a token of the root key."""
-    with _home() as home:
+    with temporary_home() as home:
         yield Programs(home, server, daemon, Credentials("AWS", docker_password(ecr)))
 
 
@@ -35,17 +35,10 @@ def programs(server: Server, ecr: Any, daemon: Callable[[], Dockerd]) -> Iterato
 def strangers(server: Server, daemon: Callable[[], Dockerd]) -> Iterator[Callable[..., Programs]]:
     """`strangers(credentials)` gives the programs of somebody with a new home; without credentials, not logged in."""
     with ExitStack() as homes:
-        yield lambda credentials=None: Programs(homes.enter_context(_home()), server, daemon, credentials)
+        yield lambda credentials=None: Programs(homes.enter_context(temporary_home()), server, daemon, credentials)
 
 
 @pytest.fixture
 def desk(programs: Programs, ecr: Any, tmp_path: Path) -> Desk:
     """For pushing and pulling."""
     return Desk(programs, ecr, tmp_path)
-
-
-@contextmanager
-def _home() -> Iterator[Path]:
-    # Not in pytest's folder: podman wants the path of its runroot to have no more than 50 characters.
-    with tempfile.TemporaryDirectory(prefix="home-", ignore_cleanup_errors=True) as name:
-        yield Path(name)

@@ -15,6 +15,7 @@ from tests.clients.everyday.programs import TAKE_PLAIN_HTTP, Programs
 from tests.support.clients import require_client, run
 from tests.support.images import Image, image, index, layer, write_docker_archive
 from tests.support.server import Server
+from tests.support.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.client
 
@@ -228,7 +229,7 @@ def _uploads(server: Server, repository: str, expected: int) -> list[tuple[str, 
 
     The server writes its log in batches, so this waits for as many as `expected`.
     """
-    uploads, end = f"/v2/{repository}/blobs/uploads/", time.monotonic() + 5
+    uploads, end = f"/v2/{repository}/blobs/uploads/", time.monotonic() + PATIENCE_SECONDS
     while True:
         lines = [json.loads(line) for line in server.output().splitlines() if line.startswith("{")]
         found = [(line["method"], line["status"]) for line in lines if line.get("path", "").startswith(uploads)]

@@ -144,7 +144,7 @@ def pull_with_the_api(desk: Desk, repository: str) -> Pulled:
 
     def read(name: str) -> bytes:
         url = desk.ecr.get_download_url_for_layer(repositoryName=repository, layerDigest=name)["downloadUrl"]
-        with urllib.request.urlopen(url, timeout=30) as response:
+        with urllib.request.urlopen(url, timeout=60) as response:
             return bytes(response.read())
 
     pulled = from_blobs(found["imageManifest"].encode(), read)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +10,7 @@ import pytest
 from tests.clients.further.programs import Programs
 from tests.operations.tls.conftest import TlsServer
 from tests.support.aws import aws_client, docker_password
+from tests.support.clients import temporary_home
 from tests.support.server import Server
 
 
@@ -36,6 +35,5 @@ def ecr(served: Server) -> Iterator[Any]:
 @pytest.fixture(scope="session")
 def programs(served: Server, ecr: Any) -> Iterator[Programs]:
     """The programs of somebody who has a token of the root key."""
-    # Not in pytest's folder: buildah's paths are to be short.
-    with tempfile.TemporaryDirectory(prefix="home-", ignore_cleanup_errors=True) as name:
-        yield Programs(Path(name), served, docker_password(ecr))
+    with temporary_home() as home:
+        yield Programs(home, served, docker_password(ecr))

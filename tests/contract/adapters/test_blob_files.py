@@ -9,7 +9,6 @@ import hashlib
 import multiprocessing
 import os
 import signal
-import subprocess
 import sys
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -22,6 +21,7 @@ from moorage.adapters.files import durable
 from moorage.adapters.files.blob_store import FileBlobStore
 from moorage.adapters.files.running_digests import DigestRecord, RunningDigest, RunningDigests, read_record
 from moorage.domain.ports import BlobMissing, FileLink, StoreFull, UploadMissing
+from tests.support.disks import small_disk
 
 MIB = 1 << 20
 UPLOAD = "11111111-2222-4333-8444-555555555555"
@@ -168,27 +168,21 @@ def test_a_file_that_became_a_blob_before_it_was_locked_is_not_written_to(
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 4 MiB."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(place)]
-    if sys.platform != "linux" or subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("mounting a small tmpfs needs Linux and the right to mount")
-    yield place
-    subprocess.run(["umount", str(place)], check=True)
+def disk() -> Iterator[Path]:
+    with small_disk(4) as place:
+        yield place
 
 
 @pytest.mark.parametrize("chunks", [[b"x" * MIB] * 8, [b"x" * (200 << 10)]])
-def test_a_full_disk_refuses_the_bytes_and_keeps_what_there_is(small_disk: Path, chunks: list[bytes]) -> None:
-    for store in opened(small_disk):
+def test_a_full_disk_refuses_the_bytes_and_keeps_what_there_is(disk: Path, chunks: list[bytes]) -> None:
+    for store in opened(disk):
         key = asyncio.run(store_blob(store, b"y" * 2 * MIB))
         append(store, 0, b"x" * (1900 << 10))
 
         with pytest.raises(StoreFull):
             append(store, 1900 << 10, *chunks)
 
-        assert (small_disk / "uploads" / UPLOAD).stat().st_size == 1900 << 10
+        assert (disk / "uploads" / UPLOAD).stat().st_size == 1900 << 10
         assert digest(store, 1900 << 10) == sha256(b"x" * (1900 << 10))
         assert asyncio.run(store.content(key)) == b"y" * 2 * MIB
         asyncio.run(store.delete(key))

@@ -105,13 +105,13 @@ def test_each_job_is_taken_by_one_worker_of_all_nodes(nodes: list[PostgresDataba
     assert len(taken) == len(set(taken)) > 0
 
 
-def test_requests_go_on_after_all_connections_were_cut(nodes: list[PostgresDatabase]) -> None:
+def test_requests_go_on_after_all_connections_were_cut(nodes: list[PostgresDatabase], url: str) -> None:
     async def run() -> None:
         for number in range(3):
             assert await nodes[0].read_cached(Lookup("accounts", count)) == await nodes[0].read(count) == number
-            cluster().cut_connections()
+            cluster().cut_connections(url)
             await nodes[0].write(add(f"{number:012}"))
-            cluster().cut_connections()
+            cluster().cut_connections(url)
 
     asyncio.run(run())
 

@@ -48,7 +48,7 @@ def test_nothing_fails_and_nothing_is_skipped(
     results = tmp_path / "results"
 
     try:
-        run([program], conformance_environment(server, version, results, tmp_path), timeout=100)
+        run([program], conformance_environment(server, version, results, tmp_path), timeout=280)
     finally:
         keep(results, f"conformance-{version}-{web_server}")
 

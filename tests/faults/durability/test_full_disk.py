@@ -10,7 +10,6 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.api.ecr.pushing import begin, push, send_part
-from tests.faults.durability.disks import small_disk
 from tests.faults.durability.doors import Doors, Journal, doors_of
 from tests.faults.durability.promises import (
     check_all,
@@ -19,6 +18,7 @@ from tests.faults.durability.promises import (
     check_p10_bounded,
     check_p11_restarts_at_once,
 )
+from tests.support.disks import small_disk
 from tests.support.images import OCI_LAYER, Blob, image
 from tests.support.server import Server
 
@@ -28,7 +28,7 @@ MIB = 1 << 20
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
     """A server whose data folder is on a disk of 32 MiB; its log is elsewhere."""
-    with small_disk(tmp_path / "disk", 32) as disk:
+    with small_disk(32) as disk:
         one = Server(disk / "data", log=tmp_path / "server.log")
         one.start(extra_args=["--workers", "2"])
         yield one

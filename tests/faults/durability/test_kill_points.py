@@ -30,6 +30,7 @@ from tests.nodes.moving import test_interruptions
 from tests.operations.garbage import test_crashes
 from tests.support.images import OCI_LAYER, Blob, Image, image
 from tests.support.server import Server
+from tests.support.waiting import PATIENCE_SECONDS
 
 WRONG = "sha256:" + 64 * "0"
 
@@ -204,7 +205,7 @@ def die(server: Server, step: Callable[[], None]) -> None:
     """
     with crash_of_the_server():
         step()
-    end = time.monotonic() + 10
+    end = time.monotonic() + PATIENCE_SECONDS
     while server.process is not None and time.monotonic() < end:
         if server.process.poll() is not None:
             return

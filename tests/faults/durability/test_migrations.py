@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tests.support.clients import program_environment
 from tests.support.postgres import cluster
+from tests.support.waiting import PATIENCE_SECONDS
 
 KILL = {"MOORAGE_FAILPOINTS": "S1=kill:5"}
 
@@ -21,7 +22,7 @@ def migrated(settings: Mapping[str, str], folder: Path) -> tuple[int, str]:
         env=program_environment(folder.parent, settings),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_SECONDS,
         check=False,
     )
     return done.returncode, done.stdout

@@ -18,9 +18,9 @@ from pathlib import Path
 import pytest
 
 from tests.api.ecr.pushing import begin, complete, put, send_part
-from tests.faults.durability.disks import LoopDisk, loop_disk
 from tests.faults.durability.doors import Crashed, Doors, Journal, doors_of, unanswered_as_crash
 from tests.faults.durability.promises import check_all, check_p8_repeating_converges, check_p11_restarts_at_once
+from tests.support.disks import LoopDisk, loop_disk
 from tests.support.images import OCI_LAYER, Blob, Image, image
 from tests.support.server import Server
 
@@ -104,8 +104,8 @@ def push_until_the_power_goes(doors: Doors, disk: LoopDisk, seed: int) -> list[C
 
 
 @pytest.fixture(params=["ext4", "xfs"])
-def disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[LoopDisk]:
-    with loop_disk(tmp_path, request.param, 1536) as one:
+def disk(request: pytest.FixtureRequest) -> Iterator[LoopDisk]:
+    with loop_disk(request.param, 1536) as one:
         yield one
 
 

@@ -10,9 +10,9 @@ import pytest
 
 from tests.api.ecr.pushing import push
 from tests.conftest import StartServer
-from tests.faults.durability.disks import small_disk
 from tests.faults.durability.doors import doors_of
 from tests.faults.durability.test_full_disk import layer_of, refused_on_both_doors
+from tests.support.disks import small_disk
 from tests.support.images import image
 from tests.support.server import Server
 
@@ -20,8 +20,8 @@ MIB = 1 << 20
 
 
 @pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Path]:
-    with small_disk(tmp_path / "disk", 32) as place:
+def disk() -> Iterator[Path]:
+    with small_disk(32) as place:
         yield place
 
 

@@ -12,11 +12,12 @@ from tests.conftest import StartServer
 from tests.faults.durability.doors import Crashed, Journal, doors_of, unanswered_as_crash
 from tests.faults.durability.promises import check_all, check_p10_bounded
 from tests.support.server import Server
+from tests.support.waiting import PATIENCE_SECONDS
 
 
 def other_workers_than(server: Server, before: list[int]) -> list[int]:
     """Wait until the server has its number of workers again, one of them new."""
-    end = time.monotonic() + 10
+    end = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < end:
         now = server.workers()
         if len(now) == len(before) and set(now) != set(before):

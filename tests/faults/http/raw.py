@@ -25,7 +25,7 @@ class Connection:
     """One connection to a server, which is closed at the end of the block."""
 
     def __init__(self, server: Server) -> None:
-        self.socket = socket.create_connection((server.host, server.port), timeout=10)
+        self.socket = socket.create_connection((server.host, server.port), timeout=60)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def __enter__(self) -> Self:
@@ -51,13 +51,14 @@ class Connection:
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.socket.close()
 
-    def reply(self, seconds: float = 0.5) -> Reply:
+    def reply(self, seconds: float = 0.5, first_seconds: float = 60) -> Reply:
         """What comes until the server closes, or until nothing more has come for `seconds`."""
         pieces, closed = [], False
-        self.socket.settimeout(seconds)
+        self.socket.settimeout(first_seconds)
         try:
             while piece := self.socket.recv(1 << 16):
                 pieces.append(piece)
+                self.socket.settimeout(seconds)
             closed = True
         except TimeoutError:
             pass
@@ -67,7 +68,7 @@ class Connection:
         statuses = [int(code) for code in re.findall(rb"HTTP/1\.[01] (\d{3})", content)]
         return Reply(statuses, content, closed)
 
-    def first_line(self, seconds: float = 10) -> bytes:
+    def first_line(self, seconds: float = 60) -> bytes:
         """The status line of an answer; empty when the connection ends without one."""
         self.socket.settimeout(seconds)
         line = b""
@@ -97,11 +98,11 @@ def head(method: str, path: str, headers: Mapping[str, str | int]) -> bytes:
     return "\r\n".join(lines).encode("latin-1")
 
 
-def exchange(server: Server, content: bytes, seconds: float = 0.5) -> Reply:
-    """Send this on a connection of its own, and read what comes back."""
+def exchange(server: Server, content: bytes, first_seconds: float = 60) -> Reply:
+    """Send this on a connection of its own, and read what comes back. An answer may take `first_seconds` to begin."""
     with Connection(server) as connection:
         try:
             connection.send(content)
         except ConnectionError:
             return Reply([], b"", closed=True)
-        return connection.reply(seconds)
+        return connection.reply(first_seconds=first_seconds)

@@ -130,7 +130,7 @@ def test_a_request_that_does_not_say_clearly_what_it_asks_is_refused(web: Server
 
 @pytest.mark.parametrize("content", ODD.values(), ids=ODD)
 def test_an_odd_request_is_answered_without_a_fault(web: Server, content: bytes) -> None:
-    reply = exchange(web, content, seconds=0.15)
+    reply = exchange(web, content, first_seconds=0.15)
 
     assert all(status >= 400 for status in reply.statuses), reply
     check_unharmed(web, reply)

@@ -17,6 +17,7 @@ from tests.faults.durability.promises import check_p2_never_wrong_bytes, upload_
 from tests.faults.http.raw import Connection, exchange, head
 from tests.support.images import digest
 from tests.support.server import Server
+from tests.support.waiting import PATIENCE_SECONDS
 
 FIRST = b"acknowledged " * 10_000
 REST = b"sent again whole " * 20_000
@@ -64,7 +65,7 @@ def started(doors: Doors, repository: str) -> str:
 
 def finish(doors: Doors, location: str) -> None:
     """Send the rest as if nothing had happened. Whoever still reads the broken body holds the upload for a moment."""
-    end = time.monotonic() + 5
+    end = time.monotonic() + PATIENCE_SECONDS
     while True:
         answer = doors.docker.patch(location, REST)
         if answer.status == 202 or time.monotonic() > end:

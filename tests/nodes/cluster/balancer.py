@@ -15,6 +15,7 @@ from typing import Any
 
 from tests.support.http_client import Docker
 from tests.support.server import Server
+from tests.support.waiting import PATIENCE_SECONDS
 
 _LOOK_SECONDS = 0.1
 
@@ -89,7 +90,7 @@ class Balancer(ThreadingHTTPServer):
 
     def wait_for(self, number: int) -> None:
         """Until so many nodes take requests."""
-        end = time.monotonic() + 20
+        end = time.monotonic() + PATIENCE_SECONDS
         while len(self.ready) != number:
             assert time.monotonic() < end, f"{self.ready} take requests, not {number}"
             time.sleep(0.02)

@@ -21,6 +21,7 @@ from tests.support.object_store import ObjectStore
 from tests.support.ports import free_port
 from tests.support.postgres import Cluster, cluster_of_its_own
 from tests.support.server import Server
+from tests.support.waiting import PATIENCE_SECONDS
 
 Settings = dict[str, str]
 _prefixes = itertools.count(1)
@@ -99,7 +100,7 @@ def command(settings: Settings, home: Path, *words: str, code: int = 0) -> str:
         env=program_environment(home, settings),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_SECONDS,
         check=False,
     )
     assert done.returncode == code, done.stderr

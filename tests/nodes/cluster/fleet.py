@@ -19,8 +19,8 @@ from tests.nodes.cluster.conftest import Node, Settings
 from tests.support.aws import aws_client, docker_password
 from tests.support.http_client import Answer, Docker
 from tests.support.images import Blob, Image
+from tests.support.waiting import PATIENCE_SECONDS
 
-_PATIENCE_SECONDS = 30
 _CHUNK = 2_000_000
 _PART = 5_242_880
 
@@ -69,11 +69,11 @@ class Fleet:
     def wait_for_requests(self, number: int) -> None:
         """Until so many were asked."""
         with self._asked:
-            assert self._asked.wait_for(lambda: self.requests >= number, timeout=_PATIENCE_SECONDS)
+            assert self._asked.wait_for(lambda: self.requests >= number, timeout=PATIENCE_SECONDS)
 
     def attempts(self) -> Iterator[Member]:
         """Whom to ask, one after the other. Raises AssertionError when it takes too long."""
-        end = time.monotonic() + _PATIENCE_SECONDS
+        end = time.monotonic() + PATIENCE_SECONDS
         for number in itertools.count():
             assert time.monotonic() < end, "nobody answers"
             with self._asked:

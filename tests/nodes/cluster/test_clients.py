@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,6 +12,7 @@ from tests.clients.everyday.programs import Credentials, Programs
 from tests.clients.everyday.transfers import PULLERS, PUSHERS, Desk, Pulled
 from tests.nodes.cluster.conftest import Node
 from tests.support.aws import aws_client, docker_password
+from tests.support.clients import temporary_home
 from tests.support.dockerd import Dockerd
 from tests.support.images import image, layer
 
@@ -32,7 +32,7 @@ def desks(nodes: list[Node], tmp_path_factory: pytest.TempPathFactory) -> Iterat
     with ExitStack() as stack:
         made = []
         for node in nodes:
-            home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="home-")))
+            home = stack.enter_context(temporary_home())
             ecr = stack.enter_context(aws_client(node.server))
             programs = Programs(home, node.server, no_daemon, Credentials("AWS", docker_password(ecr)))
             made.append(Desk(programs, ecr, tmp_path_factory.mktemp("desk")))

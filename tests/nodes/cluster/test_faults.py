@@ -52,7 +52,7 @@ def test_clients_do_not_notice_that_connections_were_cut(ecr: Any, nodes: list[N
     doors = [node.docker() for node in nodes]
     for number in range(5):
         doors[number % 2].push("team/cut", image(seed=number), "latest")
-        database.cut_connections("moorage")
+        database.cut_connections(database.url("moorage"))
         assert doors[1 - number % 2].get("/v2/team/cut/manifests/latest").body == image(seed=number).manifest.content
 
 
@@ -76,4 +76,4 @@ def test_a_node_is_not_started_on_a_database_that_is_not_ready_for_it(
 def test_an_address_that_is_none_is_refused_by_its_name(settings: Settings, tmp_path: Path) -> None:
     text = command({**settings, "MOORAGE_DATABASE": "mysql://db"}, tmp_path, "migrate", code=2)
 
-    assert "database: postgresql://USER@HOST:PORT/NAME" in text
+    assert "MOORAGE_DATABASE must be postgresql://USER@HOST:PORT/NAME" in text

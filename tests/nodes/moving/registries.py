@@ -23,6 +23,7 @@ from tests.support.images import Image, image, layer
 from tests.support.object_store import KEY_ID, SECRET, ObjectStore
 from tests.support.postgres import cluster
 from tests.support.server import Server
+from tests.support.waiting import PATIENCE_SECONDS
 
 _accounts = itertools.count(1)
 
@@ -119,7 +120,7 @@ def program(*words: str | Path, **extra: str) -> Ended:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_SECONDS,
         check=False,
     )
     return Ended(done.returncode, done.stdout, done.stderr)

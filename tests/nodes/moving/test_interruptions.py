@@ -13,6 +13,7 @@ from tests.nodes.moving.conftest import Filled
 from tests.nodes.moving.registries import Pusher, Registry, killed, migrate, moved, on_postgres_and_s3, program, run
 from tests.support.clients import program_environment
 from tests.support.object_store import ObjectStore
+from tests.support.waiting import PATIENCE_SECONDS
 
 # docs/promises.md: where the command is killed.
 POINTS = ["T1:2", "T2:3", "T3:1", "T4:2", "T5:1", "T6:1"]
@@ -95,7 +96,7 @@ def test_a_move_that_is_told_to_end_takes_the_seal_off(folder: Registry, tmp_pat
 
     moving.terminate()
 
-    assert moving.communicate(timeout=20)[1] == "Aborted!\n"
+    assert moving.communicate(timeout=PATIENCE_SECONDS)[1] == "Aborted!\n"
     assert moving.returncode == 1
     assert folder.accepts_changes()
 

@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.clients import program_environment
 from tests.support.server import Server
+from tests.support.waiting import PATIENCE_SECONDS
 
 
 class Ended(NamedTuple):
@@ -38,7 +39,7 @@ def command(tmp_path: Path) -> Command:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE_SECONDS,
             check=False,
         )
         return Ended(done.returncode, done.stdout, done.stderr)

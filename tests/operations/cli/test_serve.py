@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import re
-import time
 from pathlib import Path
 
 import pytest
@@ -14,10 +13,11 @@ from tests.conftest import StartServer
 from tests.operations.cli.conftest import Command
 from tests.support.ports import free_port
 from tests.support.server import Server
+from tests.support.waiting import wait_until
 
 
 def get(server: Server, path: str) -> tuple[int, bytes]:
-    connection = http.client.HTTPConnection(server.host, server.port, timeout=10)
+    connection = http.client.HTTPConnection(server.host, server.port, timeout=60)
     try:
         connection.request("GET", path)
         response = connection.getresponse()
@@ -28,9 +28,7 @@ def get(server: Server, path: str) -> tuple[int, bytes]:
 
 def wait_for(server: Server, text: str) -> str:
     """The server's output as soon as it has this text."""
-    end = time.monotonic() + 10
-    while text not in server.output() and time.monotonic() < end:
-        time.sleep(0.01)
+    wait_until(lambda: text in server.output())
     return server.output()
 
 

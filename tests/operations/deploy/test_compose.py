@@ -30,6 +30,7 @@ from tests.support.dockerd import Dockerd
 from tests.support.images import image as new_image
 from tests.support.images import layer, write_layout
 from tests.support.ports import free_port
+from tests.support.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.client
 
@@ -64,7 +65,7 @@ class Stack:
         basic = base64.b64encode(f"AWS:{password}".encode()).decode()
         headers = {"Authorization": f"Basic {basic}", "X-Forwarded-For": PRETENDED}
         try:
-            with urlopen(Request(f"{self.url}{path}", headers=headers), timeout=20) as answer:
+            with urlopen(Request(f"{self.url}{path}", headers=headers), timeout=60) as answer:
                 return int(answer.status)
         except HTTPError as error:
             return error.code
@@ -72,14 +73,14 @@ class Stack:
             return 0
 
     def wait_until_ready(self) -> None:
-        end = time.monotonic() + 60
+        end = time.monotonic() + PATIENCE_SECONDS
         while self.status("/readyz") != 200:
             assert time.monotonic() < end, self.compose("logs", "--no-color", "--tail=50")
             time.sleep(0.1)
 
     def wait_until_asked(self, node: str) -> None:
         """Until the balancer has sent requests of the docker door to a node."""
-        end = time.monotonic() + 60
+        end = time.monotonic() + PATIENCE_SECONDS
         while '"path":"/v2/' not in self.compose("logs", "--no-color", "--no-log-prefix", node):
             assert time.monotonic() < end, node
             time.sleep(0.2)

@@ -13,6 +13,7 @@ import pytest
 
 from tests.support.clients import program_environment, require_client, run
 from tests.support.ports import free_port
+from tests.support.waiting import PATIENCE_SECONDS
 
 UNIT = Path(__file__).parents[3] / "deploy" / "systemd" / "moorage.service"
 INSTALLED = "/opt/moorage/bin/moorage"
@@ -66,7 +67,7 @@ def test_what_it_runs_is_a_server_that_becomes_ready(tmp_path: Path) -> None:
     try:
         run(wait.replace(INSTALLED, program()).split(), environment)
         os.kill(server.pid, signal.SIGTERM)
-        assert server.wait(10) == 0
+        assert server.wait(PATIENCE_SECONDS) == 0
     finally:
         if server.poll() is None:
             os.killpg(server.pid, signal.SIGKILL)

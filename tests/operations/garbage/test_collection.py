@@ -14,6 +14,7 @@ from tests.faults.durability.doors import doors_of
 from tests.operations.garbage.yard import Yard
 from tests.support.databases import engine_of
 from tests.support.images import Blob, Image, image, layer
+from tests.support.waiting import PATIENCE_SECONDS
 
 Place = Callable[[str], str]
 
@@ -205,7 +206,7 @@ def test_the_server_collects_by_itself_and_says_so_in_its_log(fresh_server: Star
         yard.ecr.create_repository(repositoryName="self")
         upload_layer(yard.ecr, "self", blob.content)
         due = "UPDATE job SET due_at = 0 WHERE kind = 'collect-garbage' AND lease IS NULL AND due_at > 0"
-        end = time.monotonic() + 10
+        end = time.monotonic() + PATIENCE_SECONDS
         while '"kind":"bytes"' not in server.output() and time.monotonic() < end:
             engine_of(server.data).transact(lambda tx: tx.run(due))
             time.sleep(0.1)

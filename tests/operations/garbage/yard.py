@@ -23,6 +23,7 @@ from tests.support.databases import engine_of
 from tests.support.http_client import Docker
 from tests.support.images import Blob
 from tests.support.server import Server
+from tests.support.waiting import PATIENCE_SECONDS
 
 AFTER_GRACE = 28 * HOUR
 """The grace period of 24 hours, the eighth by which it is made longer, and an hour more."""
@@ -51,7 +52,7 @@ class Yard:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE_SECONDS,
             check=False,
         )
         return Ended(done.returncode, done.stdout, done.stderr)

@@ -26,7 +26,7 @@ class TlsServer(Server):
 
     def connection(self, name: str = "localhost") -> http.client.HTTPSConnection:
         """A connection by this host name, whose certificate is verified."""
-        connection = http.client.HTTPSConnection(name, self.port, timeout=20, context=self.trust())
+        connection = http.client.HTTPSConnection(name, self.port, timeout=60, context=self.trust())
         connection.sock = self.handshake(name)
         return connection
 
@@ -35,7 +35,7 @@ class TlsServer(Server):
         context = self.trust()
         if version is not None:
             context.minimum_version = context.maximum_version = version
-        plain = socket.create_connection((self.host, self.port), timeout=20)
+        plain = socket.create_connection((self.host, self.port), timeout=60)
         return context.wrap_socket(plain, server_hostname=name)
 
     def serial_number(self) -> int:

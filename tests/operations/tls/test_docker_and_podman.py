@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -16,7 +15,7 @@ from tests.clients.everyday.programs import Credentials, Programs
 from tests.clients.everyday.transfers import PULLERS, PUSHERS, Desk
 from tests.operations.tls.conftest import TlsServer
 from tests.support.aws import aws_client
-from tests.support.clients import require_client, run
+from tests.support.clients import require_client, run, temporary_home
 from tests.support.dockerd import Dockerd
 from tests.support.images import image, index
 
@@ -33,8 +32,7 @@ def ecr(tls_server: TlsServer) -> Iterator[Any]:
 def programs(tls_server: TlsServer, request: pytest.FixtureRequest) -> Iterator[Programs]:
     """Somebody who logs in with the word that the AWS command line gives."""
     daemon: Callable[[], Dockerd] = partial(request.getfixturevalue, "dockerd")
-    with tempfile.TemporaryDirectory(prefix="home-", ignore_cleanup_errors=True) as name:
-        home = Path(name)
+    with temporary_home() as home:
         aws = [require_client("aws"), "ecr", "get-login-password"]
         password = run(aws, tls_server.client_environment(home)).strip()
         yield Programs(home, tls_server, daemon, Credentials("AWS", password))

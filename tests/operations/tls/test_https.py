@@ -7,7 +7,6 @@ import json
 import ssl
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from tests.support.aws import docker_password
 from tests.support.clients import program_environment, require_client, run
 from tests.support.images import image, write_layout
 from tests.support.server import Server
+from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,12 @@ def ecr(tls_server: TlsServer) -> Iterator[Any]:
 def moorage(tmp_path: Path, *words: str) -> subprocess.CompletedProcess[str]:
     program = [sys.executable, "-m", "moorage", *words]
     return subprocess.run(
-        program, env=program_environment(tmp_path), capture_output=True, text=True, timeout=60, check=False
+        program,
+        env=program_environment(tmp_path),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+        check=False,
     )
 
 
@@ -102,9 +107,7 @@ def test_the_challenge_names_the_host_that_was_asked(tls_server: TlsServer) -> N
 
 
 def test_the_server_says_https_and_what_to_trust(tls_server: TlsServer) -> None:
-    end = time.monotonic() + 10
-    while "docker push" not in tls_server.output() and time.monotonic() < end:
-        time.sleep(0.01)
+    wait_until(lambda: "docker push" in tls_server.output())
 
     assert f"on https://localhost:{tls_server.port}\n" in tls_server.output()
     assert f"must trust {tls_server.authority} first" in tls_server.output()

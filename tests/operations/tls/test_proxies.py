@@ -20,6 +20,7 @@ from moorage.http.messages import REACHED_AT, Scope
 from tests.conftest import StartServer
 from tests.support.aws import aws_client
 from tests.support.server import Server
+from tests.support.waiting import PATIENCE_SECONDS
 
 REGISTRY = Registry("000000000000", "us-east-1")
 
@@ -194,7 +195,7 @@ def test_a_mirror_is_told_by_containerd_which_registry_is_meant(
 
 
 def asked(server: Server, path: str, headers: dict[str, str]) -> http.client.HTTPResponse:
-    connection = http.client.HTTPConnection(server.host, server.port, timeout=10)
+    connection = http.client.HTTPConnection(server.host, server.port, timeout=60)
     connection.request("GET", path, headers=headers)
     answer = connection.getresponse()
     answer.read()
@@ -204,7 +205,7 @@ def asked(server: Server, path: str, headers: dict[str, str]) -> http.client.HTT
 
 def logged(server: Server, operation: str) -> str:
     """The log line of an operation, which may come a moment later."""
-    end = time.monotonic() + 10
+    end = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < end:
         for line in server.output().splitlines():
             if line.startswith("{") and json.loads(line).get("operation") == operation:

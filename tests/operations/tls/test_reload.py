@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import http.client
 import signal
-import time
 
 import boto3
 import pytest
 
 from tests.operations.tls.conftest import Operator, StartTls, TlsServer
-
-SECONDS = 20
+from tests.support.waiting import wait_until
 
 
 def wait_for_serial(server: TlsServer, serial: int) -> None:
     """Until new connections are shown this certificate, and no other any more."""
-    end = time.monotonic() + SECONDS
-    while shown_serials(server) != {serial}:
-        assert time.monotonic() < end, server.output()
-        time.sleep(0.1)
+    wait_until(lambda: shown_serials(server) == {serial})
 
 
 def shown_serials(server: TlsServer) -> set[int]:
@@ -56,10 +51,7 @@ def test_files_that_do_not_fit_together_are_told_and_change_nothing(start_tls: S
 
     operator.key.write_text("nonsense")
 
-    end = time.monotonic() + SECONDS
-    while '"event":"certificate-unusable"' not in server.output():
-        assert time.monotonic() < end, server.output()
-        time.sleep(0.05)
+    wait_until(lambda: '"event":"certificate-unusable"' in server.output())
     assert server.serial_number() == first
 
 
@@ -93,10 +85,7 @@ def test_a_signal_to_reload_replaces_the_workers(start_tls: StartTls, operator: 
 
     server.process.send_signal(signal.SIGHUP)
 
-    end = time.monotonic() + SECONDS
-    while set(before) & set(server.workers()):
-        assert time.monotonic() < end, server.output()
-        time.sleep(0.05)
+    wait_until(lambda: not set(before) & set(server.workers()))
     assert server.serial_number()
 
 

@@ -1,4 +1,7 @@
-"""File systems of a test's own: a small one that can be filled, and one whose power can be cut."""
+"""File systems for one test: a small one that a test can fill, and one whose power a test can cut.
+
+They are mounted in the folder of the test run, where the run's guard unmounts what an interrupted test leaves.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import shutil
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,15 +19,17 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.waiting import PATIENCE_SECONDS
+
 _FS_IOC_SHUTDOWN = 0x8004587D  # _IOR('X', 125, __u32) of <linux/fs.h>; what `godown` of xfstests calls
 _NO_LOG_FLUSH = 2  # FS_SHUTDOWN_FLAGS_NOLOGFLUSH: nothing that is still in memory reaches the disk
 _MAKE = {"ext4": ["mkfs.ext4", "-q", "-F"], "xfs": ["mkfs.xfs", "-q", "-f"]}
 
 
 @contextmanager
-def small_disk(place: Path, megabytes: int) -> Iterator[Path]:
-    """A file system in memory with so much room. Skips the test without the right to mount."""
-    place.mkdir()
+def small_disk(megabytes: int) -> Iterator[Path]:
+    """A file system in memory of this size. Skips the test without the right to mount."""
+    place = Path(tempfile.mkdtemp(prefix="disk-"))
     mount = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(place)]
     if sys.platform != "linux" or subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("mounting a small tmpfs needs Linux and the right to mount")
@@ -34,14 +40,14 @@ def small_disk(place: Path, megabytes: int) -> Iterator[Path]:
 
 
 class LoopDisk:
-    """A file system in a file. `cut` takes its power away; `revive` is what the next boot does: replay the journal."""
+    """A file system in a file. `cut` takes its power away. `revive` replays the journal, as the next boot does."""
 
     def __init__(self, image: Path, place: Path) -> None:
         self._image = image
         self.place = place
 
     def cut(self) -> None:
-        """From now on nothing reaches the disk, and every call fails."""
+        """After this, nothing reaches the disk, and every call fails."""
         descriptor = os.open(self.place, os.O_RDONLY)
         try:
             fcntl.ioctl(descriptor, _FS_IOC_SHUTDOWN, struct.pack("I", _NO_LOG_FLUSH))
@@ -49,8 +55,8 @@ class LoopDisk:
             os.close(descriptor)
 
     def revive(self) -> None:
-        """Mount again; no process may have a file open there, which the kernel may see a little later."""
-        end = time.monotonic() + 10
+        """Mount again. No process may have a file open there; the kernel may need a moment to notice that."""
+        end = time.monotonic() + PATIENCE_SECONDS
         while subprocess.run(["umount", self.place], capture_output=True, check=False).returncode:
             assert time.monotonic() < end, f"{self.place} is still in use"
             time.sleep(0.05)
@@ -58,12 +64,13 @@ class LoopDisk:
 
 
 @contextmanager
-def loop_disk(folder: Path, kind: str, megabytes: int) -> Iterator[LoopDisk]:
-    """Skips the test without the right to mount loop devices, or without the program that makes the file system."""
+def loop_disk(kind: str, megabytes: int) -> Iterator[LoopDisk]:
+    """A disk of this kind (`ext4` or `xfs`). Skips the test without the right to mount it or the program to make it."""
     if sys.platform != "linux" or os.geteuid() != 0:
         pytest.skip("cutting the power of a loop-mounted file system needs Linux and root")
     if shutil.which(_MAKE[kind][0], path=os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin") is None:
         pytest.skip(f"{_MAKE[kind][0]} is not installed")
+    folder = Path(tempfile.mkdtemp(prefix="disk-"))
     image, place = folder / f"{kind}.img", folder / kind
     with image.open("wb") as file:
         file.truncate(megabytes << 20)
