@@ -155,7 +155,7 @@ def run(folder: Path, repository: Repository, keep: int) -> tuple[float, float]:
     """Put a policy that is due at once; returns when its run began and when it had ended."""
     database = SqliteDatabase(folder / "moorage.db")
     with open_writer(folder / "moorage.db") as writer:
-        writer.transact(lambda tx: jobs.discard(tx, lifecycle.JOB, str(repository.id)))
+        writer.transact(lambda tx: jobs.delete(tx, lifecycle.JOB, str(repository.id)))
         writer.transact(lambda tx: lifecycle.put(tx, repository, policy(keep), system_clock()))
     while database.read_blocking(lambda tx: jobs.next_due(tx, [lifecycle.JOB])) <= system_clock():
         time.sleep(0.02)  # A worker looks once a second.

@@ -25,6 +25,7 @@ _COMMANDS: Final = {
     "oidc": "moorage.cli.oidc:oidc",
     "apply": "moorage.cli.apply:apply",
     "explain": "moorage.cli.explain:explain",
+    "jobs": "moorage.cli.jobs:jobs",
     "collect": "moorage.cli.collect:collect",
     "verify": "moorage.cli.verify:verify",
     "why": "moorage.cli.undelete:why",

@@ -17,6 +17,7 @@ from moorage.core.events.targets import EventTargetError
 from moorage.core.identity import master_key
 from moorage.core.identity.accounts import AccountError
 from moorage.core.identity.master_key import MasterKeyWrong
+from moorage.core.jobs import JobError
 from moorage.core.vault import Vault
 from moorage.domain.errors import Unavailable
 from moorage.domain.units import SECOND
@@ -31,7 +32,7 @@ def change(settings: Settings, work: Callable[[Transaction], T]) -> T:
     """Run `work` in a transaction. If it is refused, the command ends with the reason."""
     try:
         return stores.engine_of(settings, existing_folder(settings)).transact(work)
-    except (AccountError, EventTargetError, MasterKeyWrong, DatabaseUnusable, Unavailable) as error:
+    except (AccountError, EventTargetError, JobError, MasterKeyWrong, DatabaseUnusable, Unavailable) as error:
         raise click.ClickException(str(error)) from None
 
 

@@ -1,7 +1,7 @@
-"""Rows of jobs: work that one transaction leaves for later, taken under a lease by one worker at a time.
+"""Rows of jobs: work that one transaction leaves for later. A worker process takes a job under a lease.
 
-A worker that dies does not give its job back; the lease ends, and another worker does it again. So a job is done at
-least once, and whatever does it must bear being done twice.
+If the worker process dies, the lease ends and another worker process takes the job. Every job is therefore done at
+least once, and doing it twice must be harmless.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ import msgspec
 from moorage.metadata.database import Transaction
 
 NEVER: Final = 2**62
-"""A time that does not come."""
+"""A time that is never reached."""
 
 
 class JobFailed(Exception):
-    """A job could not be done for a reason that is no fault of the program; the text says which."""
+    """A job could not be done, for a reason outside the program. The text is the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job that this worker has. `attempts` counts this one, too."""
+    """A job that this worker process has taken. `attempts` includes the current one."""
 
     kind: str
     key: str
@@ -35,21 +35,24 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class DeadJob:
-    """A job that was given up, and why."""
+class JobState:
+    """A job as it is stored. `due_at` is when it may be taken next: for a job that is running, the end of its lease."""
 
     kind: str
     key: str
-    payload: Mapping[str, Any]
+    is_dead: bool
+    is_leased: bool
+    due_at: int
     attempts: int
-    last_error: str
+    last_error: str | None
 
 
 def enqueue(tx: Transaction, kind: str, key: str, payload: Mapping[str, Any], due_at: int) -> None:
-    """Ask for a job in the caller's transaction.
+    """Add a job in the caller's transaction, or update the one of this kind and key.
 
-    One that waits already is only ever moved forward, and gets the newer payload; one that failed keeps the time of its
-    next try. One that is being done is done again afterwards. One that is dead waits again, as if it were new.
+    - A waiting job gets the newer payload and the earlier due time. After a failed attempt it keeps its due time.
+    - A running job runs again afterwards.
+    - A dead job becomes a new one.
     """
     tx.run(
         "INSERT INTO job (kind, key, payload, state, due_at, attempts)"
@@ -68,7 +71,7 @@ def enqueue(tx: Transaction, kind: str, key: str, payload: Mapping[str, Any], du
 
 
 def ensure(tx: Transaction, kind: str, key: str, due_at: int) -> None:
-    """Ask for a job without payload unless there is one of that kind and key already, waiting, running or dead."""
+    """Add a job without payload, unless one of this kind and key exists in any state."""
     tx.run(
         "INSERT INTO job (kind, key, payload, state, due_at, attempts) VALUES (:kind, :key, '{}', 'waiting', :due, 0)"
         " ON CONFLICT (kind, key) DO NOTHING",
@@ -82,14 +85,17 @@ def exists(tx: Transaction, kind: str, key: str) -> bool:
     return tx.one("SELECT 1 FROM job WHERE kind = :kind AND key = :key", kind=kind, key=key) is not None
 
 
+# --- What a worker does with jobs -------------------------------------------------------------------------------
+
+
 def next_due(tx: Transaction, kinds: Iterable[str]) -> int:
-    """When the first job of these kinds may be taken; NEVER when there is none."""
+    """When the first job of these kinds is due; NEVER if there is none."""
     rows = [tx.one("SELECT min(due_at) FROM job WHERE kind = :kind AND state = 'waiting'", kind=kind) for kind in kinds]
     return min((row[0] for row in rows if row is not None and row[0] is not None), default=NEVER)
 
 
 def claim(tx: Transaction, kinds: Iterable[str], now: int, lease_end: int, limit: int) -> list[Job]:
-    """Take at most `limit` jobs that are due; nobody else gets them before `lease_end`."""
+    """Take at most `limit` due jobs, the oldest first. No other worker process gets them before `lease_end`."""
     found: list[tuple[Any, ...]] = []
     for kind in kinds:
         found += tx.all(
@@ -120,12 +126,12 @@ def _take(tx: Transaction, row: tuple[Any, ...], lease_end: int) -> Job:
 
 
 def extend(tx: Transaction, job: Job, lease_end: int) -> bool:
-    """Keep a job for longer; False when it is another worker's by now."""
+    """Extend the lease; False if another worker process has taken the job, or it was dropped."""
     return bool(_update(tx, job, "due_at = :at", at=lease_end))
 
 
 def finish(tx: Transaction, job: Job, again_at: int = NEVER) -> None:
-    """The job is done: it goes, unless it was asked for again meanwhile, or is to be done again at `again_at`."""
+    """Remove a job that is done. If it was enqueued again meanwhile, or with `again_at`, it waits again instead."""
     if again_at == NEVER:
         tx.run(
             "DELETE FROM job WHERE kind = :kind AND key = :key AND lease = :lease AND again_at IS NULL",
@@ -141,15 +147,12 @@ def finish(tx: Transaction, job: Job, again_at: int = NEVER) -> None:
 
 
 def retry(tx: Transaction, job: Job, error: str, due_at: int) -> None:
-    """The job failed: it is due again at `due_at`."""
+    """Let a job that failed wait until `due_at`."""
     _update(tx, job, "lease = NULL, again_at = NULL, last_error = :error, due_at = :at", error=error, at=due_at)
 
 
 def bury(tx: Transaction, job: Job, error: str) -> None:
-    """The job failed too often: it is kept, to be looked at and revived, and tried no more.
-
-    Unless it was asked for again meanwhile: then it is as good as new.
-    """
+    """Mark a job that failed too often as dead. If it was enqueued again meanwhile, it waits as a new job instead."""
     changes = (
         "lease = NULL, last_error = :error, again_at = NULL, due_at = coalesce(again_at, due_at),"
         " attempts = CASE WHEN again_at IS NULL THEN attempts ELSE 0 END,"
@@ -159,48 +162,8 @@ def bury(tx: Transaction, job: Job, error: str) -> None:
 
 
 def release(tx: Transaction, job: Job, now: int) -> None:
-    """Give a job back that was begun and not finished; whoever takes it next begins anew."""
+    """Give an unfinished job back. The attempt does not count; the next worker process starts from the beginning."""
     _update(tx, job, "lease = NULL, again_at = NULL, due_at = :at, attempts = attempts - 1", at=now)
-
-
-def dead(tx: Transaction, kind: str, after: str = "", limit: int = 1000) -> list[DeadJob]:
-    """Jobs of a kind that were given up, in the order of their keys."""
-    rows = tx.all(
-        "SELECT kind, key, payload, attempts, last_error FROM job"
-        " WHERE kind = :kind AND state = 'dead' AND key > :after ORDER BY key LIMIT :limit",
-        kind=kind,
-        after=after,
-        limit=limit,
-    )
-    return [DeadJob(row[0], row[1], msgspec.json.decode(row[2]), row[3], row[4] or "") for row in rows]
-
-
-def revive(tx: Transaction, kind: str, key: str, now: int) -> bool:
-    """Let a dead job wait again, as if it were new; False when there is none."""
-    changed = tx.run(
-        "UPDATE job SET state = 'waiting', attempts = 0, due_at = :now"
-        " WHERE kind = :kind AND key = :key AND state = 'dead'",
-        kind=kind,
-        key=key,
-        now=now,
-    )
-    return bool(changed)
-
-
-def hurry(tx: Transaction, kind: str, key: str, now: int) -> None:
-    """Let a job that waits, for its next try perhaps, be done at once."""
-    tx.run(
-        "UPDATE job SET due_at = :now"
-        " WHERE kind = :kind AND key = :key AND state = 'waiting' AND lease IS NULL AND due_at > :now",
-        kind=kind,
-        key=key,
-        now=now,
-    )
-
-
-def discard(tx: Transaction, kind: str, key: str) -> None:
-    """Forget a job; a worker that has it notices nothing."""
-    tx.run("DELETE FROM job WHERE kind = :kind AND key = :key", kind=kind, key=key)
 
 
 def _update(tx: Transaction, job: Job, changes: str, **values: Any) -> int:
@@ -211,3 +174,62 @@ def _update(tx: Transaction, job: Job, changes: str, **values: Any) -> int:
         lease=job.lease,
         **values,
     )
+
+
+# --- What an operator does with jobs ----------------------------------------------------------------------------
+
+_STATE: Final = "kind, key, state = 'dead', lease IS NOT NULL, due_at, attempts, last_error"
+
+
+def page(tx: Transaction, after: tuple[str, str], limit: int, *, dead_only: bool) -> list[JobState]:
+    """At most `limit` jobs behind the kind and key `after`, in the order of kind and key."""
+    condition = "AND state = 'dead'" if dead_only else ""
+    rows = tx.all(
+        f"SELECT {_STATE} FROM job WHERE (kind, key) > (:kind, :key) {condition} ORDER BY kind, key LIMIT :limit",
+        kind=after[0],
+        key=after[1],
+        limit=limit,
+    )
+    return [_state(row) for row in rows]
+
+
+def find(tx: Transaction, kind: str, key: str) -> JobState | None:
+    row = tx.one(f"SELECT {_STATE} FROM job WHERE kind = :kind AND key = :key FOR UPDATE", kind=kind, key=key)
+    return _state(row) if row else None
+
+
+def dead_keys(tx: Transaction, kind: str) -> list[str]:
+    """The keys of the dead jobs of a kind."""
+    rows = tx.all("SELECT key FROM job WHERE kind = :kind AND state = 'dead' ORDER BY key", kind=kind)
+    return [row[0] for row in rows]
+
+
+def revive(tx: Transaction, kind: str, key: str, now: int) -> None:
+    """Let a dead job wait again as a new one."""
+    tx.run(
+        "UPDATE job SET state = 'waiting', attempts = 0, due_at = :now"
+        " WHERE kind = :kind AND key = :key AND state = 'dead'",
+        kind=kind,
+        key=key,
+        now=now,
+    )
+
+
+def hurry(tx: Transaction, kind: str, key: str, now: int) -> None:
+    """Make a waiting job due now."""
+    tx.run(
+        "UPDATE job SET due_at = :now"
+        " WHERE kind = :kind AND key = :key AND state = 'waiting' AND lease IS NULL AND due_at > :now",
+        kind=kind,
+        key=key,
+        now=now,
+    )
+
+
+def delete(tx: Transaction, kind: str, key: str) -> None:
+    tx.run("DELETE FROM job WHERE kind = :kind AND key = :key", kind=kind, key=key)
+
+
+def _state(row: tuple[Any, ...]) -> JobState:
+    kind, key, is_dead, is_leased, due_at, attempts, last_error = row
+    return JobState(kind, key, bool(is_dead), bool(is_leased), due_at, attempts, last_error)

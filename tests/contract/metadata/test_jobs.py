@@ -9,7 +9,7 @@ import pytest
 
 from moorage.metadata import jobs
 from moorage.metadata.engines.engine import Engine
-from moorage.metadata.jobs import NEVER, Job
+from moorage.metadata.jobs import NEVER, Job, JobState
 
 KIND = "lifecycle"
 
@@ -20,7 +20,7 @@ class Queue:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
 
-    def read_one(self, key: str, due_at: int, **payload: Any) -> None:
+    def enqueue(self, key: str, due_at: int, **payload: Any) -> None:
         self.engine.transact(lambda tx: jobs.enqueue(tx, KIND, key, payload, due_at))
 
     def claim(self, now: int, *, lease: int = 60, limit: int = 10) -> list[Job]:
@@ -29,6 +29,10 @@ class Queue:
     def take(self, now: int, *, lease: int = 60) -> Job:
         (job,) = self.claim(now, lease=lease)
         return job
+
+    def page(self, after: tuple[str, str] = ("", ""), *, dead_only: bool = False) -> list[JobState]:
+        """Two jobs."""
+        return self.engine.transact(lambda tx: jobs.page(tx, after, 2, dead_only=dead_only))
 
     def next_due(self) -> int:
         return self.engine.transact(lambda tx: jobs.next_due(tx, [KIND, "other"]))
@@ -45,7 +49,7 @@ def keys(claimed: list[Job]) -> list[str]:
 
 def test_jobs_are_taken_when_they_are_due_the_oldest_first_and_by_one_worker_only(queue: Queue) -> None:
     for key, due_at in (("c", 30), ("a", 10), ("b", 20)):
-        queue.read_one(key, due_at)
+        queue.enqueue(key, due_at)
 
     assert queue.next_due() == 10
     assert queue.claim(9) == []
@@ -56,16 +60,16 @@ def test_jobs_are_taken_when_they_are_due_the_oldest_first_and_by_one_worker_onl
 
 def test_a_worker_takes_no_more_than_it_has_room_for(queue: Queue) -> None:
     for number in range(5):
-        queue.read_one(str(number), number)
+        queue.enqueue(str(number), number)
 
     assert keys(queue.claim(10, limit=2)) == ["0", "1"]
     assert keys(queue.claim(10, limit=2)) == ["2", "3"]
 
 
 def test_a_job_that_is_asked_for_twice_is_one_job_with_the_newer_payload_and_the_earlier_time(queue: Queue) -> None:
-    queue.read_one("a", 20, number=1)
-    queue.read_one("a", 10, number=2)
-    queue.read_one("a", 30, number=3)
+    queue.enqueue("a", 20, number=1)
+    queue.enqueue("a", 10, number=2)
+    queue.enqueue("a", 30, number=3)
 
     job = queue.take(10)
 
@@ -74,7 +78,7 @@ def test_a_job_that_is_asked_for_twice_is_one_job_with_the_newer_payload_and_the
 
 
 def test_a_job_that_is_done_goes(queue: Queue) -> None:
-    queue.read_one("a", 10)
+    queue.enqueue("a", 10)
     job = queue.take(10)
 
     queue.engine.transact(lambda tx: jobs.finish(tx, job))
@@ -83,9 +87,9 @@ def test_a_job_that_is_done_goes(queue: Queue) -> None:
 
 
 def test_a_job_that_is_asked_for_while_it_is_done_is_done_again(queue: Queue) -> None:
-    queue.read_one("a", 10, number=1)
+    queue.enqueue("a", 10, number=1)
     job = queue.take(10)
-    queue.read_one("a", 15, number=2)
+    queue.enqueue("a", 15, number=2)
     assert queue.claim(20) == []
 
     queue.engine.transact(lambda tx: jobs.finish(tx, job))
@@ -95,7 +99,7 @@ def test_a_job_that_is_asked_for_while_it_is_done_is_done_again(queue: Queue) ->
 
 
 def test_a_job_of_a_worker_that_died_is_done_by_another_one_and_the_late_one_changes_nothing(queue: Queue) -> None:
-    queue.read_one("a", 10)
+    queue.enqueue("a", 10)
     late = queue.take(10, lease=60)
     assert queue.claim(69) == []
 
@@ -112,7 +116,7 @@ def test_a_job_of_a_worker_that_died_is_done_by_another_one_and_the_late_one_cha
 
 
 def test_a_job_that_failed_waits_and_counts_its_attempts(queue: Queue) -> None:
-    queue.read_one("a", 10)
+    queue.enqueue("a", 10)
     for attempt in range(1, 4):
         job = queue.take(10 * attempt)
         assert job.attempts == attempt
@@ -120,18 +124,18 @@ def test_a_job_that_failed_waits_and_counts_its_attempts(queue: Queue) -> None:
 
 
 def test_a_job_that_failed_is_not_tried_sooner_because_it_is_asked_for_again(queue: Queue) -> None:
-    queue.read_one("a", 10)
+    queue.enqueue("a", 10)
     job = queue.take(10)
     queue.engine.transact(lambda tx: jobs.retry(tx, job, "no route", 100))
 
-    queue.read_one("a", 20, number=2)
+    queue.enqueue("a", 20, number=2)
 
     assert queue.claim(99) == []
     assert queue.take(100).payload == {"number": 2}
 
 
 def test_a_job_that_was_given_back_counts_no_attempt(queue: Queue) -> None:
-    queue.read_one("a", 10)
+    queue.enqueue("a", 10)
     job = queue.take(10)
 
     queue.engine.transact(lambda tx: jobs.release(tx, job, 11))
@@ -140,35 +144,36 @@ def test_a_job_that_was_given_back_counts_no_attempt(queue: Queue) -> None:
 
 
 def test_a_dead_job_is_kept_with_its_reason_until_it_is_revived(queue: Queue) -> None:
-    queue.read_one("a", 10, number=1)
+    queue.enqueue("a", 10, number=1)
     job = queue.take(10)
 
     queue.engine.transact(lambda tx: jobs.bury(tx, job, "no route"))
 
     assert queue.next_due() == NEVER
     assert queue.claim(NEVER) == []
-    (dead,) = queue.engine.transact(lambda tx: jobs.dead(tx, KIND))
-    assert (dead.key, dead.payload, dead.attempts, dead.last_error) == ("a", {"number": 1}, 1, "no route")
-    assert queue.engine.transact(lambda tx: jobs.revive(tx, KIND, "b", 20)) is False
-    assert queue.engine.transact(lambda tx: jobs.revive(tx, KIND, "a", 20)) is True
-    assert queue.take(20).attempts == 1
+    assert queue.engine.transact(lambda tx: jobs.find(tx, KIND, "a")) == JobState(
+        KIND, "a", is_dead=True, is_leased=False, due_at=70, attempts=1, last_error="no route"
+    )
+    queue.engine.transact(lambda tx: jobs.revive(tx, KIND, "a", 20))
+    again = queue.take(20)
+    assert (again.attempts, again.payload) == (1, {"number": 1})
 
 
 def test_a_dead_job_that_is_asked_for_again_is_as_good_as_new(queue: Queue) -> None:
-    queue.read_one("a", 10)
+    queue.enqueue("a", 10)
     job = queue.take(10)
     queue.engine.transact(lambda tx: jobs.bury(tx, job, "no route"))
 
-    queue.read_one("a", 500)
+    queue.enqueue("a", 500)
 
     assert queue.claim(499) == []
     assert queue.take(500).attempts == 1
 
 
 def test_a_job_that_was_asked_for_meanwhile_is_not_given_up(queue: Queue) -> None:
-    queue.read_one("a", 10)
+    queue.enqueue("a", 10)
     job = queue.take(10)
-    queue.read_one("a", 20)
+    queue.enqueue("a", 20)
 
     queue.engine.transact(lambda tx: jobs.bury(tx, job, "no route"))
 
@@ -179,7 +184,7 @@ def test_a_job_that_comes_again_keeps_its_earlier_time(queue: Queue) -> None:
     queue.engine.transact(lambda tx: jobs.ensure(tx, KIND, "", 10))
     queue.engine.transact(lambda tx: jobs.ensure(tx, KIND, "", 5))
     job = queue.take(10)
-    queue.read_one("", 30)
+    queue.enqueue("", 30)
 
     queue.engine.transact(lambda tx: jobs.finish(tx, job, 1000))
 
@@ -187,3 +192,36 @@ def test_a_job_that_comes_again_keeps_its_earlier_time(queue: Queue) -> None:
     job = queue.take(30)
     queue.engine.transact(lambda tx: jobs.finish(tx, job, 1000))
     assert queue.next_due() == 1000
+
+
+def test_jobs_are_listed_in_pages_by_kind_and_key(queue: Queue) -> None:
+    for key in ("c", "a", "b"):
+        queue.enqueue(key, 10)
+    queue.engine.transact(lambda tx: jobs.enqueue(tx, "other", "a", {}, 10))
+    queue.engine.transact(lambda tx: jobs.bury(tx, jobs.claim(tx, ["other"], 10, 70, 1)[0], "no route"))
+
+    first = queue.page()
+    second = queue.page((first[-1].kind, first[-1].key))
+
+    assert [(job.kind, job.key) for job in first + second] == [(KIND, "a"), (KIND, "b"), (KIND, "c"), ("other", "a")]
+    assert [job.key for job in queue.page(dead_only=True)] == ["a"]
+    assert queue.engine.transact(lambda tx: jobs.dead_keys(tx, "other")) == ["a"]
+
+
+def test_a_job_that_waits_can_be_made_due_and_one_that_runs_cannot(queue: Queue) -> None:
+    queue.enqueue("a", 500)
+    queue.engine.transact(lambda tx: jobs.hurry(tx, KIND, "a", 20))
+    queue.take(20, lease=60)
+    queue.engine.transact(lambda tx: jobs.hurry(tx, KIND, "a", 30))
+
+    assert queue.claim(79) == []
+
+
+def test_a_job_that_is_deleted_while_it_runs_stays_deleted(queue: Queue) -> None:
+    queue.enqueue("a", 10)
+    job = queue.take(10)
+
+    queue.engine.transact(lambda tx: jobs.delete(tx, KIND, "a"))
+    queue.engine.transact(lambda tx: jobs.retry(tx, job, "late", 20))
+
+    assert queue.next_due() == NEVER

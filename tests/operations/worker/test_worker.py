@@ -16,7 +16,7 @@ import pytest
 from moorage.core.clock import system_clock
 from moorage.domain.units import SECOND
 from moorage.metadata import jobs
-from moorage.metadata.jobs import Job, JobFailed
+from moorage.metadata.jobs import Job, JobFailed, JobState
 from moorage.telemetry import Log
 from moorage.worker import JobKind, Worker
 from tests.support.databases import engine_of
@@ -42,6 +42,9 @@ class Bench:
 
     def waiting(self) -> int:
         return self.database.read_blocking(lambda tx: len(tx.all("SELECT 1 FROM job WHERE state = 'waiting'")))
+
+    def dead(self) -> list[JobState]:
+        return self.database.read_blocking(lambda tx: jobs.page(tx, ("", ""), 10, dead_only=True))
 
     def events(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self._log_file.read_text().splitlines()]
@@ -159,7 +162,7 @@ def test_a_job_is_given_up_after_its_attempts_and_kept(tmp_path: Path) -> None:
         async with bench(tmp_path, JobKind(do, attempts=3, first_delay=1)) as one:
             await one.ask("a")
             await until(lambda: one.waiting() == 0)
-            (dead,) = one.database.read_blocking(lambda tx: jobs.dead(tx, KIND))
+            (dead,) = one.dead()
             assert (dead.key, dead.attempts, dead.last_error) == ("a", 3, "no route to host")
 
     run(test)
@@ -180,7 +183,7 @@ def test_a_job_that_ended_the_process_every_time_is_not_begun_again(tmp_path: Pa
             worker.start()
             await until(lambda: one.waiting() == 0)
             await worker.stop()
-            assert [dead.key for dead in one.database.read_blocking(lambda tx: jobs.dead(tx, KIND))] == ["a"]
+            assert [dead.key for dead in one.dead()] == ["a"]
 
     run(test)
 
