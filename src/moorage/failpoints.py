@@ -1,11 +1,10 @@
-"""Failpoints: named points at which a test stops the program, to show what a crash leaves behind.
+"""Failpoints: named places where a test stops the program or makes it fail.
 
     U1 to U11   an upload                           V1 to V2   a verification
     M1 to M3    a manifest                          T1 to T6   a migration to another database or store
     G1 to G3    the garbage collector               S1         a step of the schema
 
-`docs/promises.md` lists each with the state at that point. A point that is not armed costs one lookup in an empty
-dictionary.
+`docs/promises.md` describes the state at each point. A point that is not armed costs one lookup in an empty dictionary.
 """
 
 from __future__ import annotations
@@ -18,9 +17,9 @@ _armed: dict[str, Callable[[], None]] = {}
 
 
 def arm(text: str) -> None:
-    """Arm the points of a text like `U7=kill` or `U7=kill:2,M2=error` (the number: at which passing, default 1).
+    """Arm points, such as `U7=kill` or `U7=kill:2,M2=error`. They act at the passing of that number, by default 1.
 
-    Raises ValueError when the text has another form.
+    Raises ValueError for a text of another form.
     """
     for item in filter(None, text.split(",")):
         name, _, rest = item.partition("=")
@@ -31,7 +30,7 @@ def arm(text: str) -> None:
 
 
 def hit(name: str) -> None:
-    """Pass the point `name`; does nothing unless it was armed."""
+    """Pass the point `name`. Nothing happens unless the point is armed."""
     action = _armed.get(name)
     if action is not None:
         action()

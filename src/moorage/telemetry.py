@@ -1,7 +1,7 @@
-"""What the program tells its operator: one JSON line a request, one for each fault of ours, never a secret.
+"""The log: one JSON line per request and per internal error, without secrets.
 
-Lines hold the path, not the query: tokens travel there. They are collected and written a few times a second, since a
-system call for each would cost as much as the look-ups of a pull; a fault is written at once.
+A line has the path of a request but not its query, which can contain tokens. Lines are written several times per
+second, because a system call for each would cost as much as the lookups of a pull. Internal errors are written at once.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _FLUSH_BYTES: Final = 1 << 16
 
 
 class LoggedRequest(Protocol):
-    """What a log line has of a request."""
+    """A request, as far as a log line shows it."""
 
     id: str
     method: str
@@ -30,14 +30,14 @@ class LoggedRequest(Protocol):
 
 
 class LoggedDetails(Protocol):
-    """What a log line has of the call that the request was."""
+    """The outcome of a request, as far as a log line shows it."""
 
     operation: str
     caller_name: str
 
 
 class RequestIds:
-    """Ids of the form that AWS gives requests, unique over processes: a random part each, then a count."""
+    """Request ids in the form of AWS, unique across processes: a random part per process, then a counter."""
 
     def __init__(self) -> None:
         text = secrets.token_hex(10)
@@ -50,7 +50,7 @@ class RequestIds:
 
 
 class Log:
-    """Structured lines on standard error. Requests are logged on the event loop, which also flushes them."""
+    """Writes log lines to standard error. Requests are logged, and their lines flushed, on the event loop."""
 
     def __init__(self, *, requests: bool = True, descriptor: int | None = None) -> None:
         self._requests = requests
@@ -60,7 +60,7 @@ class Log:
         self._flush_at: asyncio.TimerHandle | None = None
 
     def request(self, request: LoggedRequest, details: LoggedDetails, status: int, seconds: float) -> None:
-        """One line a request, unless switched off."""
+        """Log a request, unless request lines are turned off. `seconds` is the time until the response was sent."""
         if not self._requests:
             return
         line = {
@@ -77,16 +77,16 @@ class Log:
         self._add(msgspec.json.encode(line))
 
     def fault(self, request_id: str, operation: str) -> None:
-        """The exception that is being handled, which is an internal error, with the id of its request."""
+        """Log the exception that is being handled as an internal error of a request."""
         self.event("fault", request=request_id, operation=operation, trace=traceback.format_exc())
 
     def event(self, name: str, **facts: str | float | bool) -> None:
-        """Something that an operator wants to know, at once."""
+        """Log an event at once."""
         self._lines.append(msgspec.json.encode({"time": round(time.time(), 3), "event": name, **facts}))
         self.flush()
 
     def flush(self) -> None:
-        """Write what is collected."""
+        """Write the lines that wait."""
         if self._flush_at is not None:
             self._flush_at.cancel()
             self._flush_at = None

@@ -1,4 +1,4 @@
-"""Traces in the form of OpenTelemetry, when `moorage serve` is asked for them; without, none of this is imported.
+"""OpenTelemetry traces, for `moorage serve --traces`; otherwise not imported.
 
-What is traced is wrapped: the application, the database and the blob store each stay as they are.
+Tracing wraps the application, the database and the blob store, which know nothing of it.
 """

@@ -46,7 +46,7 @@ class TracedBlobStore:
             async for chunk in self._blobs.read(key, start, stop):
                 yield chunk
             return
-        # Never the current span: between two chunks, other code of the request runs.
+        # Not the current span, because other code of the request runs between two chunks.
         span = self._tracer.start_span("blobs read", kind=SpanKind.CLIENT)
         try:
             async for chunk in self._blobs.read(key, start, stop):
@@ -65,9 +65,9 @@ class TracedBlobStore:
             await self._blobs.delete(*keys)
 
     @contextmanager
-    def _span(self, what: str) -> Iterator[None]:
+    def _span(self, operation: str) -> Iterator[None]:
         if not get_current_span().is_recording():
             yield
             return
-        with self._tracer.start_as_current_span(f"blobs {what}", kind=SpanKind.CLIENT):
+        with self._tracer.start_as_current_span(f"blobs {operation}", kind=SpanKind.CLIENT):
             yield

@@ -1,4 +1,4 @@
-"""A span for each transaction of a request, named after the use case that ran in it."""
+"""A span for each transaction of a request, named after its use case."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _ATTEMPT: Final = "moorage.attempt"
 class TracedDatabase:
     """A `Database` that traces another one.
 
-    A look-up that is remembered makes no span, and neither does what happens outside of a traced request. A use case
-    that is run again, after a conflict with another one, has a span for each time.
+    There is no span for a lookup that is answered from the cache, or for work outside of a traced request. A use case
+    that runs again, after a conflict with another transaction, has a span for each attempt.
     """
 
     def __init__(self, database: Database, tracer: Tracer) -> None:
@@ -63,7 +63,7 @@ class TracedDatabase:
         self._database.close()
 
     def _traced(self, work: Work[T]) -> Work[T]:
-        """`work` with a span of its own, in whichever thread it runs."""
+        """`work` with a span of its own, also if it runs in another thread."""
         if not get_current_span().is_recording():
             return work
         parent, name = get_current(), name_of(work)
@@ -79,7 +79,7 @@ class TracedDatabase:
 
 
 def name_of(work: Callable[..., object]) -> str:
-    """The module and the function that somebody looks for who wants to know what took so long."""
+    """The module and the name of the function behind `work`, for the name of a span."""
     while isinstance(work, partial):
         work = work.func
     function = getattr(work, "__func__", work)

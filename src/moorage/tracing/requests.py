@@ -1,4 +1,4 @@
-"""A span for each request, as a part of the trace that its caller began, if it did (W3C Trace Context)."""
+"""A span for each request. It joins the trace of the caller, if there is one (W3C Trace Context)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _propagator = TraceContextTextMapPropagator()
 
 
 class TracedApplication:
-    """The application with a span around each request, which `RequestSpans` tells what became of it."""
+    """The application with a span around each request. `RequestSpans` adds the outcome."""
 
     def __init__(self, application: Application, tracer: Tracer) -> None:
         self._application = application
@@ -43,10 +43,10 @@ class TracedApplication:
 
 
 class RequestSpans:
-    """Completes the span of a request that was answered: a `RequestMeter`.
+    """A `RequestMeter` that adds the outcome of a request to its span.
 
-    Names of attributes are those of OpenTelemetry's semantic conventions, where they have one. The query is left out:
-    tokens travel there.
+    Attributes have the names of OpenTelemetry's semantic conventions, where there is one. The query is left out: it can
+    contain tokens.
     """
 
     def count(self, request: Request, details: CallDetails, status: int, seconds: float, sent: int) -> None:  # noqa: ARG002 - the span has its own clock

@@ -1,4 +1,4 @@
-"""Where spans come from and where they go: to a collector, over OTLP/HTTP, by a thread that no request waits for."""
+"""The source of spans and their way to a collector: over OTLP/HTTP, in a thread that no request waits for."""
 
 from __future__ import annotations
 
@@ -22,14 +22,15 @@ from moorage.tracing.database import TracedDatabase
 from moorage.tracing.requests import RequestSpans, TracedApplication
 
 _EXPORT_SECONDS: Final = 5.0
-"""How long a collector may take; what it did not take by then is dropped, and a stop waits no longer."""
+"""Time-out of an export. Spans that the collector has not accepted by then are dropped; a stop waits no longer."""
 
 
 class Tracing:
     """The spans of one worker process.
 
-    `url` is the collector's, without `/v1/traces`. `share` of the requests (0 to 1) is traced, beside those that belong
-    to a trace of their caller's. The SDK's own variables hold, such as OTEL_EXPORTER_OTLP_HEADERS.
+    `url` is the address of the collector, without `/v1/traces`. `share` (0 to 1) of the requests is traced; a request
+    that joins a trace of its caller follows the caller's choice. The SDK's own environment variables apply, such as
+    OTEL_EXPORTER_OTLP_HEADERS.
     """
 
     def __init__(self, url: str, share: float, log: Log) -> None:
@@ -40,10 +41,10 @@ class Tracing:
         exporter = OTLPSpanExporter(f"{url.rstrip('/')}/v1/traces", timeout=_EXPORT_SECONDS)
         self._provider.add_span_processor(BatchSpanProcessor(exporter))
         self._tracer = self._provider.get_tracer("moorage", __version__)
-        _tell(log)
+        _send_warnings_to(log)
 
     def application(self, application: Application) -> TracedApplication:
-        """What the server is to call, where `requests` is among the application's meters."""
+        """The application to serve. `requests` must be one of its meters."""
         return TracedApplication(application, self._tracer)
 
     def requests(self) -> RequestMeter:
@@ -56,12 +57,12 @@ class Tracing:
         return TracedBlobStore(blobs, self._tracer)
 
     async def close(self) -> None:
-        """Send what is not sent yet."""
+        """Send the spans that wait."""
         await asyncio.to_thread(self._provider.shutdown)
 
 
-class _ToLog(logging.Handler):
-    """The library's complaints, such as of a collector that does not answer, become lines of our log."""
+class _LogHandler(logging.Handler):
+    """Writes the library's warnings to the log, for example that a collector does not answer."""
 
     def __init__(self, log: Log) -> None:
         super().__init__(logging.WARNING)
@@ -71,7 +72,7 @@ class _ToLog(logging.Handler):
         self._log.event("traces", message=record.getMessage())
 
 
-def _tell(log: Log) -> None:
+def _send_warnings_to(log: Log) -> None:
     library = logging.getLogger("opentelemetry")
-    library.handlers = [_ToLog(log)]
+    library.handlers = [_LogHandler(log)]
     library.propagate = False

@@ -232,7 +232,7 @@ def test_a_worker_that_stops_gives_back_what_it_cannot_finish(tmp_path: Path, mo
 def test_a_database_that_accepts_no_changes_is_logged_once_while_it_lasts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("moorage.worker._REST_SECONDS", 0.01)
+    monkeypatch.setattr("moorage.worker._PAUSE_SECONDS", 0.01)
     done: list[str] = []
 
     async def do(job: Job) -> None:
@@ -257,7 +257,7 @@ def test_a_database_that_accepts_no_changes_is_logged_once_while_it_lasts(
 
 
 def test_a_job_whose_lease_was_lost_is_not_gone_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("moorage.worker._KEEP_SECONDS", 0.02)
+    monkeypatch.setattr("moorage.worker._EXTEND_SECONDS", 0.02)
     ended = asyncio.Event()
 
     async def do(_: Job) -> None:
