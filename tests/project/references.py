@@ -55,6 +55,12 @@ def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text("utf-8"))
 
 
+@cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    """Of the whole module, which is walked once for all tests."""
+    return tuple(ast.walk(tree(path)))
+
+
 # --- Texts ------------------------------------------------------------------------------------------------------
 
 
@@ -87,12 +93,12 @@ def messages() -> Iterator[Line]:
     """The strings of the program: its help, its errors and its log lines."""
     for path in python_files():
         if any(map(path.is_relative_to, PROGRAMS)):
-            for node in _strings(tree(path)):
+            for node in _strings(path):
                 yield Line(path, node.lineno, str(node.value))
 
 
 def _docstrings(path: Path) -> Iterator[Line]:
-    for docstring in _docstrings_in(tree(path)):
+    for docstring in _docstrings_in(path):
         for number, text in enumerate(str(docstring.value).splitlines(), docstring.lineno):
             yield Line(path, number, text)
 
@@ -103,15 +109,15 @@ def _comments(path: Path) -> Iterator[Line]:
             yield Line(path, number, comment[1])
 
 
-def _docstrings_in(module: ast.Module) -> list[ast.Constant]:
+def _docstrings_in(path: Path) -> list[ast.Constant]:
     """Those of modules, classes and functions, and the strings below a constant or a member."""
-    values = [node.value for node in ast.walk(module) if isinstance(node, ast.Expr)]
+    values = [node.value for node in nodes(path) if isinstance(node, ast.Expr)]
     return [value for value in values if isinstance(value, ast.Constant) and isinstance(value.value, str)]
 
 
-def _strings(module: ast.Module) -> list[ast.Constant]:
-    documentation = set(map(id, _docstrings_in(module)))
-    constants = [node for node in ast.walk(module) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+def _strings(path: Path) -> list[ast.Constant]:
+    documentation = set(map(id, _docstrings_in(path)))
+    constants = [node for node in nodes(path) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
     return [constant for constant in constants if id(constant) not in documentation]
 
 
@@ -139,7 +145,7 @@ def words() -> frozenset[str]:
 def names_in(path: Path) -> frozenset[str]:
     """The identifiers of a module, and the words of its strings."""
     found: set[str] = set()
-    for node in ast.walk(tree(path)):
+    for node in nodes(path):
         match node:
             case ast.Name(id=name) | ast.Attribute(attr=name) | ast.arg(arg=name) | ast.keyword(arg=str(name)):
                 found.add(name)
@@ -147,7 +153,7 @@ def names_in(path: Path) -> frozenset[str]:
                 found.add(name)
             case ast.alias(name=name, asname=other):
                 found.update(_WORD.findall(f"{name} {other}"))
-    for constant in _strings(tree(path)):
+    for constant in _strings(path):
         found.update(_WORD.findall(str(constant.value)))
     return frozenset(found)
 
@@ -156,7 +162,7 @@ def is_local(path: Path, name: str) -> bool:
     """Whether a module calls an object by this name, and no other module."""
     if path.suffix != ".py" or name not in names_in(path):
         return False
-    imports = [node for node in ast.walk(tree(path)) if isinstance(node, ast.Import | ast.ImportFrom)]
+    imports = [node for node in nodes(path) if isinstance(node, ast.Import | ast.ImportFrom)]
     return name not in {alias.asname or alias.name for node in imports for alias in node.names}
 
 
@@ -197,7 +203,7 @@ def classes() -> dict[str, frozenset[str]]:
     own: defaultdict[str, set[str]] = defaultdict(set)
     bases: defaultdict[str, set[str]] = defaultdict(set)
     for path in python_files():
-        for node in ast.walk(tree(path)):
+        for node in nodes(path):
             if isinstance(node, ast.ClassDef):
                 own[node.name].update(_members(node))
                 bases[node.name].update(_WORD.findall(" ".join(map(ast.unparse, node.bases))))
