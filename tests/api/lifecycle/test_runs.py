@@ -15,7 +15,7 @@ from moorage.core.lifecycle import policies as lifecycle
 from moorage.domain.lifecycle.policy import parse
 from moorage.domain.units import DAY, SECOND
 from moorage.metadata import jobs
-from moorage.metadata.lifecycle import policies as rows
+from moorage.metadata.lifecycle import facts
 from tests.api.lifecycle.world import DELAY, World
 from tests.support.images import digest
 from tests.unit.lifecycle.policies import policy, rule
@@ -264,7 +264,7 @@ def test_a_run_does_what_its_preview_predicts_and_what_the_rules_mean(text: str,
         world = World(Path(folder))
         try:
             populate(world, data)
-            found = world.database.read_blocking(lambda tx: rows.page_of_facts(tx, world.repository.id, 0, 100))
+            found = world.database.read_blocking(lambda tx: facts.page(tx, world.repository.id, 0, 100))
             named = {
                 image.digest: priority
                 for image in found
