@@ -70,8 +70,6 @@ if TYPE_CHECKING:
     from moorage.tracing.requests import TracedApplication
     from moorage.tracing.spans import Tracing
 
-ACCOUNT = "000000000000"
-"""The account that the first start makes."""
 
 ECR_OPERATIONS: Final[Mapping[str, Handler]] = {
     **ecr_repositories.OPERATIONS,
@@ -100,7 +98,7 @@ def prepare(settings: Settings, folder: DataFolder) -> None:
     FileBlobStore(settings.blob_folder).prepare()
     engine.transact(lambda tx: master_key.confirm(tx, vault))
     if folder.credentials() is None:
-        key = engine.transact(lambda tx: accounts.root_key(tx, vault, ACCOUNT, system_clock()))
+        key = engine.transact(lambda tx: accounts.root_key(tx, vault, accounts.FIRST_ACCOUNT, system_clock()))
         folder.write_credentials(key.id, key.secret)
 
 

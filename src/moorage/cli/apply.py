@@ -9,12 +9,11 @@ from pathlib import Path
 import click
 import msgspec
 
-from moorage.app import ACCOUNT
 from moorage.cli.options import with_registry
 from moorage.cli.transactions import change
 from moorage.config.settings import Settings
 from moorage.core.clock import system_clock
-from moorage.core.identity.accounts import AccountError
+from moorage.core.identity.accounts import FIRST_ACCOUNT, AccountError
 from moorage.core.identity.apply import DesiredState, apply_state
 from moorage.metadata.database import Transaction
 
@@ -62,7 +61,7 @@ class _ChangeSet:
     prune: bool
 
     def make(self, tx: Transaction) -> list[str]:
-        return apply_state(tx, self.desired.account or ACCOUNT, self.desired, system_clock(), prune=self.prune)
+        return apply_state(tx, self.desired.account or FIRST_ACCOUNT, self.desired, system_clock(), prune=self.prune)
 
     def plan(self, tx: Transaction) -> None:
         raise _Planned(self.make(tx))

@@ -16,7 +16,8 @@ from typing import Any
 import click
 
 from moorage.adapters.data_folder import DataFolder
-from moorage.cli.options import existing_folder, with_registry
+from moorage.cli.folders import existing_folder
+from moorage.cli.options import with_registry
 from moorage.config.settings import Settings
 from moorage.config.sources import inherited
 

@@ -8,8 +8,9 @@ from dataclasses import replace
 import click
 
 from moorage import app, stores
+from moorage.cli.folders import existing_folder
 from moorage.cli.formatting import size_text
-from moorage.cli.options import duration, existing_folder, with_registry
+from moorage.cli.options import duration, with_registry
 from moorage.config.settings import Settings
 from moorage.core.garbage.collect import CollectionRules, Collector, Garbage, Report, Totals
 from moorage.core.garbage.sweep import Sweeper

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import click
 
-from moorage.app import ACCOUNT
-from moorage.cli.options import existing_folder, with_registry
+from moorage.cli.folders import existing_folder
+from moorage.cli.options import with_registry
 from moorage.cli.transactions import account_option, change, change_with_secrets, time_text
 from moorage.config.settings import Settings
 from moorage.core.clock import system_clock
 from moorage.core.identity import accounts
-from moorage.core.identity.accounts import NewKey
+from moorage.core.identity.accounts import FIRST_ACCOUNT, NewKey
 from moorage.domain.identity.callers import ROOT
 from moorage.metadata.identity import accounts as identities
 
@@ -52,7 +52,7 @@ def rotate(name: str, at_once: bool, account: str, settings: Settings) -> None:
             tx, vault, accounts.get_user(tx, account, name), system_clock(), at_once=at_once
         ),
     )
-    if (account, name) == (ACCOUNT, ROOT):
+    if (account, name) == (FIRST_ACCOUNT, ROOT):
         existing_folder(settings).write_credentials(made.id, made.secret)
     show(made)
     if old is not None and not at_once:

@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 
 import click
 
-from moorage.adapters.data_folder import DataFolder
 from moorage.config.kinds import Form, seconds_of
 from moorage.config.settings import TABLE, Settings
 from moorage.config.sources import load
@@ -61,17 +60,6 @@ def settings_of(options: Mapping[str, Any]) -> Settings:
         return load(options)
     except InvalidSetting as error:
         raise click.UsageError(str(error)) from None
-
-
-def existing_folder(settings: Settings) -> DataFolder:
-    """The data folder of a command that needs one; with `database`, a server need not have created it."""
-    folder = DataFolder(settings.data, settings.given_master_key())
-    if settings.database is None and not folder.database.exists():
-        raise click.ClickException(
-            f"{folder.path} is not a data folder. Start a server there once (moorage serve --data {folder.path}),"
-            " or name another folder with --data or MOORAGE_DATA."
-        )
-    return folder
 
 
 def duration(_context: click.Context, _option: click.Parameter, text: str | None) -> float | None:

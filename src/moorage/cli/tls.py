@@ -12,7 +12,8 @@ import click
 from moorage.adapters.data_folder import DataFolder
 from moorage.adapters.tls.authority import CertificateUnusable
 from moorage.adapters.tls.certificates import BuiltInAuthority, Certificates, OperatorFiles, names_to_serve
-from moorage.cli.options import existing_folder, with_registry
+from moorage.cli.folders import existing_folder
+from moorage.cli.options import with_registry
 from moorage.config.settings import Settings
 from moorage.http.server import Certificate
 from moorage.telemetry import Log

@@ -10,12 +10,11 @@ import click
 
 from moorage import stores
 from moorage.adapters.data_folder import MasterKeyMissing
-from moorage.app import ACCOUNT
-from moorage.cli.options import existing_folder
+from moorage.cli.folders import existing_folder
 from moorage.config.settings import Settings
 from moorage.core.events.targets import EventTargetError
 from moorage.core.identity import master_key
-from moorage.core.identity.accounts import AccountError
+from moorage.core.identity.accounts import FIRST_ACCOUNT, AccountError
 from moorage.core.identity.master_key import MasterKeyWrong
 from moorage.core.jobs import JobError
 from moorage.core.vault import Vault
@@ -25,7 +24,7 @@ from moorage.metadata.database import DatabaseUnusable, Transaction
 
 T = TypeVar("T")
 
-account_option = click.option("--account", default=ACCOUNT, show_default=True, metavar="ID", help="Account ID.")
+account_option = click.option("--account", default=FIRST_ACCOUNT, show_default=True, metavar="ID", help="Account ID.")
 
 
 def change(settings: Settings, work: Callable[[Transaction], T]) -> T:

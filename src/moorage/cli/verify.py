@@ -9,7 +9,8 @@ from pathlib import Path
 import click
 
 from moorage import stores
-from moorage.cli.options import existing_folder, with_registry
+from moorage.cli.folders import existing_folder
+from moorage.cli.options import with_registry
 from moorage.config.settings import Settings
 from moorage.core.clock import system_clock
 from moorage.core.garbage.verify import Finding, Reports, Verifier

@@ -8,7 +8,6 @@ from contextlib import closing
 import click
 
 from moorage.adapters.event_senders import EventSenders
-from moorage.app import ACCOUNT
 from moorage.cli.options import with_registry
 from moorage.cli.transactions import change, change_with_secrets
 from moorage.config.settings import Settings
@@ -17,6 +16,7 @@ from moorage.core.events import delivery, targets
 from moorage.core.events import record as events
 from moorage.core.events.formats import EVENTBRIDGE, FORMATS
 from moorage.core.events.targets import TargetRequest
+from moorage.core.identity.accounts import FIRST_ACCOUNT
 from moorage.core.vault import Vault
 from moorage.domain.names import Registry
 from moorage.domain.ports import MessageRejected, TargetUnavailable
@@ -139,6 +139,6 @@ def _line(tx: Transaction, target: EventTarget) -> str:
 
 async def _send_test(target: EventTarget, secret: str) -> str:
     now = system_clock()
-    event = delivery.test_delivery(target, Registry(ACCOUNT, "us-east-1"), now)
+    event = delivery.test_delivery(target, Registry(FIRST_ACCOUNT, "us-east-1"), now)
     with closing(EventSenders().connect(target.url)) as connection:
         return await delivery.send(connection, target, secret, event, now)

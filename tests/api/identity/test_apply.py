@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from moorage.app import ACCOUNT
 from moorage.cli.main import main
+from moorage.core.identity.accounts import FIRST_ACCOUNT
 from moorage.metadata.engines.sqlite.database import open_writer
 from moorage.metadata.engines.sqlite.schema import migrate
 from moorage.metadata.identity import accounts as identities
@@ -67,7 +67,7 @@ class Folder:
         (path / "ci.jwks.json").write_text(Issuer("https://ci.example.org").key_set())
         migrate(path / "moorage.db")
         with open_writer(path / "moorage.db") as writer:
-            writer.transact(lambda tx: identities.insert_account(tx, ACCOUNT, 0))
+            writer.transact(lambda tx: identities.insert_account(tx, FIRST_ACCOUNT, 0))
 
     def moorage(self, *words: str, stdin: str = "") -> Result:
         return CliRunner().invoke(main, [*words, "--data", str(self.path)], input=stdin)
@@ -92,7 +92,7 @@ def test_a_plan_changes_nothing_and_is_then_applied_as_shown(folder: Folder) -> 
     assert folder.apply(YAML, "--yes").stdout == "No changes: everything matches the file.\n"
     assert "ci\tpush-team, AmazonEC2ContainerRegistryReadOnly, own (inline)\n" in folder.moorage("user", "list").stdout
     assert folder.moorage("role", "list").stdout == "deploy\t7200\tpush-team\n"
-    assert folder.moorage("role", "show", "deploy").stderr == f"arn:aws:iam::{ACCOUNT}:role/ci/deploy\n"
+    assert folder.moorage("role", "show", "deploy").stderr == f"arn:aws:iam::{FIRST_ACCOUNT}:role/ci/deploy\n"
     assert folder.moorage("oidc", "list").stdout == "https://ci.example.org\tsts.amazonaws.com\n"
     assert json.loads(folder.moorage("policy", "show", "push-team").stdout)["Version"] == "2012-10-17"
 

@@ -124,7 +124,7 @@ def test_layers_can_be_copied_beforehand(folder: Registry, tmp_path: Path) -> No
     ended = migrate(folder, target, "--copy-blobs-only")
 
     assert ended.code == 0, ended
-    assert ended.out.endswith("run the command without --copy-blobs-only to move.\n")
+    assert ended.out.endswith("To move it, run the command without --copy-blobs-only.\n")
     copied = blob_files(target)
     with folder.serving() as doors:
         Pusher(doors, number=50).push()

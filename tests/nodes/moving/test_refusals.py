@@ -53,7 +53,7 @@ def test_a_target_with_another_master_key(folder: Registry, target: Registry) ->
 def test_a_source_whose_key_is_not_the_one_that_is_given(folder: Registry, target: Registry) -> None:
     wrong = base64.b64encode(os.urandom(32)).decode()
 
-    assert "this is not the master key" in error(folder, target, MOORAGE_MASTER_KEY=wrong)
+    assert "are encrypted with another master key" in error(folder, target, MOORAGE_MASTER_KEY=wrong)
     assert not target.place.exists()
 
 

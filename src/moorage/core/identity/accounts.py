@@ -13,6 +13,9 @@ from moorage.metadata.database import Transaction
 from moorage.metadata.identity import accounts as identities
 from moorage.metadata.identity.accounts import KeySummary, User
 
+FIRST_ACCOUNT = "000000000000"
+"""The account that the first start of a server creates."""
+
 KEY_LIMIT = 2
 """IAM quotas: access keys of a user."""
 
