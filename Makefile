@@ -12,9 +12,11 @@ UV := $(BIN)/uv --quiet pip
 INSTALL_PROJECT := $(UV) install --python $(BIN)/python --no-deps --no-build-isolation --editable . --editable bench
 COMPILE := $(UV) compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command "make requirements" $(UPGRADE)
+# Each process starts with a half of the tests and takes over from the other one, so most fixtures are made once.
+PYTEST := $(BIN)/pytest --numprocesses $(JOBS) --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test soak lint format bench requirements clean
+.PHONY: help serve check test soak lint format bench requirements clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,8 +24,11 @@ help: ## list the targets
 serve: .venv/.serve ## serve on 127.0.0.1:5000 with the data in ./moorage-data (DATA=..., ARGS="--listen ...")
 	@$(BIN)/moorage serve --data $(DATA) $(ARGS)
 
+check: lint ## lint, and run the tests that need no server: before each commit (ARGS="-k name", JOBS=4)
+	$(PYTEST) -m "not (client or long or server)" tests/unit tests/project $(ARGS)
+
 test: .venv/.dev ## run the tests, two at a time (ARGS="-k name", JOBS=4)
-	$(BIN)/pytest --numprocesses $(JOBS) -m "not long" $(ARGS)
+	$(PYTEST) -m "not long" $(ARGS)
 
 soak: .venv/.dev ## run the tests that take minutes
 	$(BIN)/pytest -m long $(ARGS)

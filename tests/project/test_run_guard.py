@@ -15,6 +15,8 @@ import pytest
 from tests.support.run_guard import clear_dead_runs, mounts_below, processes_of, run_folder
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.server
+
 ROOT = Path(__file__).parents[2]
 
 INNER = """

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from moorage.cli.main import main
 from tests.api.ecr.wire import ACCOUNT, client_of
-from tests.api.identity.issuer import Issuer
+from tests.support.issuer import Issuer
 from tests.support.server import Server
 
 Credentials = Mapping[str, str]

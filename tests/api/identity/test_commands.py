@@ -10,7 +10,7 @@ import pytest
 
 from tests.api.ecr.wire import ACCOUNT, refusal
 from tests.api.identity.conftest import Credentials, Moorage, allow, trust
-from tests.api.identity.issuer import Issuer
+from tests.support.issuer import Issuer
 
 NewUser = Callable[..., tuple[str, Credentials]]
 POLICY, TRUST = json.dumps(allow("ecr:ListImages")), json.dumps(trust({"AWS": ACCOUNT}))

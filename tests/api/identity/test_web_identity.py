@@ -17,10 +17,10 @@ from botocore.config import Config
 
 from tests.api.ecr.wire import ACCOUNT, Refusal, refusal
 from tests.api.identity.conftest import Moorage, allow, of_session, role_arn, trust
-from tests.api.identity.issuer import AUDIENCE, SUBJECT, Issuer
 from tests.faults.durability.promises import check_p12_secrets_stay_secret
 from tests.support.clients import program_environment, run
 from tests.support.http_client import Docker
+from tests.support.issuer import AUDIENCE, SUBJECT, Issuer
 from tests.support.server import Server
 
 NAME = "ci.example.org/tenant"

@@ -16,8 +16,8 @@ from moorage.core.vault import Vault
 from moorage.domain.identity.callers import Caller
 from moorage.domain.names import Registry
 from moorage.metadata.engines.sqlite.database import SqliteDatabase
-from tests.clients.everyday.people import moorage, new_user
 from tests.clients.everyday.programs import LOGIN_OPTIONS, Credentials, Programs
+from tests.clients.everyday.users import moorage, new_user
 from tests.support.clients import require_client, run
 from tests.support.images import image, write_docker_archive
 from tests.support.server import Server

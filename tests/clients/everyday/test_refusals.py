@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from tests.api.ecr.pushing import push
-from tests.clients.everyday.people import new_user
 from tests.clients.everyday.programs import TAKE_PLAIN_HTTP, Credentials, Programs
+from tests.clients.everyday.users import new_user
 from tests.support.http_client import Docker
 from tests.support.images import Image, image, layer, write_directory, write_docker_archive, write_layout
 from tests.support.server import Server

@@ -1,4 +1,4 @@
-"""A server of the garbage tests' own: what they collect is everybody's."""
+"""The server of the garbage tests. They have their own, because they collect the garbage of all repositories."""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.operations.garbage.yard import Yard
+from tests.operations.garbage.registry import GarbageRegistry
 from tests.support.aws import aws_client, docker_password
 from tests.support.http_client import Docker
 from tests.support.server import Server
 
 
 @pytest.fixture(scope="session")
-def yard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Yard]:
-    server = Server(tmp_path_factory.mktemp("yard") / "data")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GarbageRegistry]:
+    server = Server(tmp_path_factory.mktemp("garbage") / "data")
     server.start(extra_args=["--workers", "1"])
     with aws_client(server, "ecr") as ecr:
-        yield Yard(server, ecr, Docker(server.host, server.port, docker_password(ecr)))
+        yield GarbageRegistry(server, ecr, Docker(server.host, server.port, docker_password(ecr)))
     server.stop()
 
 
 @pytest.fixture
-def place(yard: Yard, request: pytest.FixtureRequest) -> Callable[[str], str]:
-    """Makes a repository of this test with a name that ends so."""
+def new_repository(registry: GarbageRegistry, request: pytest.FixtureRequest) -> Callable[[str], str]:
+    """Creates a repository for this test, with a name that ends with the given one."""
 
-    def make(name: str) -> str:
-        whole = f"garbage/{request.node.name.partition('[')[0].replace('_', '-')[5:90]}-{id(request)}/{name}"
-        yard.ecr.create_repository(repositoryName=whole)
-        return whole
+    def create(name: str) -> str:
+        full_name = f"garbage/{request.node.name.partition('[')[0].replace('_', '-')[5:90]}-{id(request)}/{name}"
+        registry.ecr.create_repository(repositoryName=full_name)
+        return full_name
 
-    return make
+    return create

@@ -8,7 +8,7 @@ from tests.api.ecr.pushing import push
 from tests.conftest import StartServer
 from tests.faults.durability.doors import Journal, doors_of
 from tests.faults.durability.promises import check_all, check_p6_garbage_goes
-from tests.operations.garbage.yard import Yard
+from tests.operations.garbage.registry import GarbageRegistry
 from tests.support.images import image, layer
 
 # docs/promises.md: where it is killed. The numbers are its batches: removed images, layers, blobs.
@@ -24,22 +24,22 @@ def test_a_collection_that_is_killed_loses_nothing_and_the_next_one_leaves_nothi
 ) -> None:
     server, journal = fresh_server(extra_args=["--workers", "1"]), Journal()
     with doors_of(server) as doors:
-        yard = Yard(server, doors.ecr, doors.docker)
-        yard.ecr.create_repository(repositoryName="team/a")
+        registry = GarbageRegistry(server, doors.ecr, doors.docker)
+        registry.ecr.create_repository(repositoryName="team/a")
         for one in (KEPT, GONE):
-            push(yard.ecr, "team/a", one)
+            push(registry.ecr, "team/a", one)
         with journal.tagging("team/a", "v1", KEPT.manifest):
-            yard.docker.push("team/a", KEPT, "v1")
+            registry.docker.push("team/a", KEPT, "v1")
         for blob in KEPT.blobs:
             journal.layer("team/a", blob)
-        yard.ecr.batch_delete_image(repositoryName="team/a", imageIds=[{"imageDigest": GONE.manifest.digest}])
+        registry.ecr.batch_delete_image(repositoryName="team/a", imageIds=[{"imageDigest": GONE.manifest.digest}])
 
         name, _, passing = point.partition(":")
-        killed = yard.run("collect", "--grace", "0", extra={"MOORAGE_FAILPOINTS": f"{name}=kill:{passing}"})
+        killed = registry.run("collect", "--grace", "0", extra={"MOORAGE_FAILPOINTS": f"{name}=kill:{passing}"})
 
         assert killed.code == -9, killed
         check_all(doors, journal)
-        yard.collect(grace=0)
+        registry.collect(grace=0)
         check_all(doors, journal)
         check_p6_garbage_goes(server)
-        assert not yard.has_file(GONE.blobs[-1])
+        assert not registry.has_file(GONE.blobs[-1])

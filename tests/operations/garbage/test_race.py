@@ -29,7 +29,7 @@ from tests.faults.durability.promises import (
     check_p3_no_dangling_image,
     check_p6_garbage_goes,
 )
-from tests.operations.garbage.yard import Yard
+from tests.operations.garbage.registry import GarbageRegistry
 from tests.support.databases import engine_of
 from tests.support.images import Blob, Image, image, layer
 
@@ -226,7 +226,7 @@ def test_no_image_that_is_served_lacks_a_layer_whatever_is_collected_meanwhile(
         assert race.done["pushed by docker"] > 5, race.done
         assert race.done["pushed by the API"] > 5, race.done
 
-        Yard(server, doors.ecr, doors.docker).collect(grace=0)
+        GarbageRegistry(server, doors.ecr, doors.docker).collect(grace=0)
         check_p2_never_wrong_bytes(doors)
         check_p3_no_dangling_image(doors)
         check_database_is_whole(server)

@@ -6,150 +6,160 @@ from collections.abc import Callable
 
 from moorage.domain.units import HOUR
 from tests.api.ecr.pushing import push, put, upload_layer
-from tests.operations.garbage.yard import Yard
+from tests.operations.garbage.registry import GarbageRegistry
 from tests.support.images import Image, image, index, layer
 
-Place = Callable[[str], str]
+NewRepository = Callable[[str], str]
 
 
-def delete(yard: Yard, repository: str, *images: Image) -> None:
+def delete(registry: GarbageRegistry, repository: str, *images: Image) -> None:
     ids = [{"imageDigest": one.manifest.digest} for one in images]
-    assert yard.ecr.batch_delete_image(repositoryName=repository, imageIds=ids)["failures"] == []
+    assert registry.ecr.batch_delete_image(repositoryName=repository, imageIds=ids)["failures"] == []
 
 
-def pulled(yard: Yard, repository: str, reference: str) -> str:
+def pulled(registry: GarbageRegistry, repository: str, reference: str) -> str:
     """The digest of the image that a pull gets, with all its layers; empty when there is none."""
-    answer = yard.docker.get(f"/v2/{repository}/manifests/{reference}")
+    answer = registry.docker.get(f"/v2/{repository}/manifests/{reference}")
     if answer.status != 200:
         return ""
     manifest = answer.json()
     for named in [*manifest.get("layers", []), *filter(None, [manifest.get("config")])]:
-        assert yard.docker.get(f"/v2/{repository}/blobs/{named['digest']}").status == 200
+        assert registry.docker.get(f"/v2/{repository}/blobs/{named['digest']}").status == 200
     return str(answer.headers["Docker-Content-Digest"])
 
 
-def test_an_image_comes_back_by_digest_or_by_tag_with_all_its_tags_and_its_layers(yard: Yard, place: Place) -> None:
-    repository, one = place("a"), image([layer(seed=101)])
-    push(yard.ecr, repository, one, "v1", "v2")
+def test_an_image_comes_back_by_digest_or_by_tag_with_all_its_tags_and_its_layers(
+    registry: GarbageRegistry, new_repository: NewRepository
+) -> None:
+    repository, one = new_repository("a"), image([layer(seed=101)])
+    push(registry.ecr, repository, one, "v1", "v2")
     for reference in (one.manifest.digest, "v2"):
-        delete(yard, repository, one)
-        yard.later(23 * HOUR)
-        yard.collect()
-        assert pulled(yard, repository, "v1") == ""
+        delete(registry, repository, one)
+        registry.later(23 * HOUR)
+        registry.collect()
+        assert pulled(registry, repository, "v1") == ""
 
-        back = yard.run("undelete", repository, reference)
+        back = registry.run("undelete", repository, reference)
 
         assert (back.code, back.out) == (0, f"Undeleted {one.manifest.digest}, tagged v1, v2\n"), back
-        assert [pulled(yard, repository, name) for name in ("v1", "v2")] == [one.manifest.digest] * 2
-        yard.later()
-        yard.collect()
-        assert pulled(yard, repository, "v1") == one.manifest.digest
+        assert [pulled(registry, repository, name) for name in ("v1", "v2")] == [one.manifest.digest] * 2
+        registry.later()
+        registry.collect()
+        assert pulled(registry, repository, "v1") == one.manifest.digest
 
 
-def test_after_the_grace_period_nothing_comes_back(yard: Yard, place: Place) -> None:
-    repository, one = place("a"), image([layer(seed=102)])
-    push(yard.ecr, repository, one, "v1")
-    delete(yard, repository, one)
-    yard.collect(grace=0)
+def test_after_the_grace_period_nothing_comes_back(registry: GarbageRegistry, new_repository: NewRepository) -> None:
+    repository, one = new_repository("a"), image([layer(seed=102)])
+    push(registry.ecr, repository, one, "v1")
+    delete(registry, repository, one)
+    registry.collect(grace=0)
 
-    refused = yard.run("undelete", repository, "v1")
+    refused = registry.run("undelete", repository, "v1")
 
     assert refused.code == 1
     assert refused.err == f"Error: {repository} has no deleted image v1 that could be brought back\n"
 
 
-def test_an_index_comes_back_with_the_images_that_it_lists(yard: Yard, place: Place) -> None:
-    repository, children = place("a"), [image([layer(seed=103)]), image([layer(seed=104)])]
+def test_an_index_comes_back_with_the_images_that_it_lists(
+    registry: GarbageRegistry, new_repository: NewRepository
+) -> None:
+    repository, children = new_repository("a"), [image([layer(seed=103)]), image([layer(seed=104)])]
     for child in children:
-        push(yard.ecr, repository, child)
+        push(registry.ecr, repository, child)
     listing = index(children)
-    put(yard.ecr, repository, listing, "multi")
-    delete(yard, repository, listing, *children)
+    put(registry.ecr, repository, listing, "multi")
+    delete(registry, repository, listing, *children)
 
-    assert yard.run("undelete", repository, "multi").code == 0
+    assert registry.run("undelete", repository, "multi").code == 0
 
-    assert pulled(yard, repository, "multi") == listing.manifest.digest
-    assert [pulled(yard, repository, one.manifest.digest) for one in children] == [
+    assert pulled(registry, repository, "multi") == listing.manifest.digest
+    assert [pulled(registry, repository, one.manifest.digest) for one in children] == [
         one.manifest.digest for one in children
     ]
 
 
-def test_a_tag_that_names_another_image_by_now_stays_with_it(yard: Yard, place: Place) -> None:
-    repository, old, new = place("a"), image([layer(seed=105)]), image([layer(seed=106)])
-    push(yard.ecr, repository, old, "latest", "old")
-    delete(yard, repository, old)
-    push(yard.ecr, repository, new, "latest")
+def test_a_tag_that_names_another_image_by_now_stays_with_it(
+    registry: GarbageRegistry, new_repository: NewRepository
+) -> None:
+    repository, old, new = new_repository("a"), image([layer(seed=105)]), image([layer(seed=106)])
+    push(registry.ecr, repository, old, "latest", "old")
+    delete(registry, repository, old)
+    push(registry.ecr, repository, new, "latest")
 
-    said = yard.run("undelete", repository, "old").out
+    said = registry.run("undelete", repository, "old").out
 
     assert said == f"Undeleted {old.manifest.digest}, tagged old; tags of other images now: latest\n"
-    assert pulled(yard, repository, "latest") == new.manifest.digest
+    assert pulled(registry, repository, "latest") == new.manifest.digest
 
 
-def test_images_of_a_deleted_repository_come_back_once_it_is_there_again(yard: Yard, place: Place) -> None:
-    repository, one = place("a"), image([layer(seed=107)])
-    push(yard.ecr, repository, one, "v1")
-    yard.ecr.delete_repository(repositoryName=repository, force=True)
-    yard.collect()
+def test_images_of_a_deleted_repository_come_back_once_it_is_there_again(
+    registry: GarbageRegistry, new_repository: NewRepository
+) -> None:
+    repository, one = new_repository("a"), image([layer(seed=107)])
+    push(registry.ecr, repository, one, "v1")
+    registry.ecr.delete_repository(repositoryName=repository, force=True)
+    registry.collect()
 
-    assert "does not exist in the registry" in yard.run("undelete", repository, "v1").err
-    assert one.manifest.digest in yard.run("undelete", "--list").out
-    yard.ecr.create_repository(repositoryName=repository)
-    listed = yard.run("undelete", repository, "--list").out
+    assert "does not exist in the registry" in registry.run("undelete", repository, "v1").err
+    assert one.manifest.digest in registry.run("undelete", "--list").out
+    registry.ecr.create_repository(repositoryName=repository)
+    listed = registry.run("undelete", repository, "--list").out
     assert listed.startswith(f"{repository}\t{one.manifest.digest}\tv1\tdeleted 20")
-    yard.run("undelete", repository, "v1")
+    registry.run("undelete", repository, "v1")
 
-    assert pulled(yard, repository, "v1") == one.manifest.digest
-    assert yard.run("undelete", repository, "--list").out == ""
+    assert pulled(registry, repository, "v1") == one.manifest.digest
+    assert registry.run("undelete", repository, "--list").out == ""
 
 
-def why(yard: Yard, name: str) -> list[str]:
-    said = yard.run("why", name)
+def why(registry: GarbageRegistry, name: str) -> list[str]:
+    said = registry.run("why", name)
     assert said.code == 0, said
     return [line.partition(", until ")[0] for line in said.out.splitlines()]
 
 
-def test_why_names_all_that_holds_a_blob_and_an_image(yard: Yard, place: Place) -> None:
-    repository, other, shared = place("a"), place("b"), layer(seed=108)
+def test_why_names_all_that_holds_a_blob_and_an_image(registry: GarbageRegistry, new_repository: NewRepository) -> None:
+    repository, other, shared = new_repository("a"), new_repository("b"), layer(seed=108)
     kept, gone = image([shared]), image([shared, layer(seed=109)])
-    push(yard.ecr, repository, kept, "v1")
-    push(yard.ecr, repository, gone)
-    upload_layer(yard.ecr, other, shared.content)
-    delete(yard, repository, gone)
+    push(registry.ecr, repository, kept, "v1")
+    push(registry.ecr, repository, gone)
+    upload_layer(registry.ecr, other, shared.content)
+    delete(registry, repository, gone)
     listing = index([kept])
-    put(yard.ecr, repository, listing, "multi")
+    put(registry.ecr, repository, listing, "multi")
     place_a, place_b = f"000000000000/us-east-1/{repository}", f"000000000000/us-east-1/{other}"
 
-    held = why(yard, shared.digest)
+    held = why(registry, shared.digest)
     assert held[:3] == [
         f"{place_a}\timage {kept.manifest.digest} needs it, tagged v1",
         f"{place_b}\tno image needs it, and a client may have been told of it",
         f"{place_a}\tdeleted image {gone.manifest.digest} needs it",
     ]
     assert held[3].startswith("store\tits bytes are blobs/sha256/")
-    assert why(yard, kept.manifest.digest) == [
+    assert why(registry, kept.manifest.digest) == [
         f"{place_a}\tan image, tagged v1; images stay until they are deleted",
         f"{place_a}\tindex {listing.manifest.digest} lists it: it cannot be deleted",
     ]
-    assert why(yard, gone.manifest.digest) == [f"{place_a}\ta deleted image: `moorage undelete` brings it back"]
-    yard.later()
-    yard.collect()
-    assert why(yard, gone.blobs[-1].digest)[0].startswith("store\tnothing needs blobs/sha256/")
-    assert yard.run("why", "sha256:" + 64 * "0").code == 1
+    assert why(registry, gone.manifest.digest) == [f"{place_a}\ta deleted image: `moorage undelete` brings it back"]
+    registry.later()
+    registry.collect()
+    assert why(registry, gone.blobs[-1].digest)[0].startswith("store\tnothing needs blobs/sha256/")
+    assert registry.run("why", "sha256:" + 64 * "0").code == 1
 
 
-def test_an_image_more_than_the_quota_allows_does_not_come_back(yard: Yard, place: Place) -> None:
-    repository, first, second = place("a"), image([layer(seed=120)]), image([layer(seed=121)])
-    push(yard.ecr, repository, first, "v1")
-    push(yard.ecr, repository, second, "v2")
-    delete(yard, repository, first)
+def test_an_image_more_than_the_quota_allows_does_not_come_back(
+    registry: GarbageRegistry, new_repository: NewRepository
+) -> None:
+    repository, first, second = new_repository("a"), image([layer(seed=120)]), image([layer(seed=121)])
+    push(registry.ecr, repository, first, "v1")
+    push(registry.ecr, repository, second, "v2")
+    delete(registry, repository, first)
     quota = {"MOORAGE_QUOTA": "images-per-repository=1"}
 
-    refused = yard.run("undelete", repository, "v1", extra=quota)
+    refused = registry.run("undelete", repository, "v1", extra=quota)
 
     assert refused.code == 1
     assert "exceeded a service limit for your account: 1 images per repository" in refused.err
-    assert pulled(yard, repository, "v1") == ""
-    delete(yard, repository, second)
-    assert yard.run("undelete", repository, "v1", extra=quota).code == 0
-    assert pulled(yard, repository, "v1") == first.manifest.digest
+    assert pulled(registry, repository, "v1") == ""
+    delete(registry, repository, second)
+    assert registry.run("undelete", repository, "v1", extra=quota).code == 0
+    assert pulled(registry, repository, "v1") == first.manifest.digest

@@ -16,7 +16,7 @@ from moorage.domain.units import DAY
 from moorage.metadata.garbage import verification
 from tests.api.ecr.pushing import push
 from tests.faults.durability.promises import check_database_is_whole
-from tests.operations.garbage.yard import Yard
+from tests.operations.garbage.registry import GarbageRegistry
 from tests.support.databases import engine_of
 from tests.support.images import Blob, Image, image, layer
 
@@ -38,22 +38,22 @@ class Pushed:
 
 
 @pytest.fixture
-def pushed(yard: Yard, place: Callable[[str], str], request: pytest.FixtureRequest) -> Pushed:
+def pushed(registry: GarbageRegistry, new_repository: Callable[[str], str], request: pytest.FixtureRequest) -> Pushed:
     seed = zlib.crc32(request.node.name.encode())
-    one = Pushed(place("a"), image([layer(30_000, seed=seed), layer(10, seed=seed + 1)]))
-    push(yard.ecr, one.repository, one.image, "v1")
+    one = Pushed(new_repository("a"), image([layer(30_000, seed=seed), layer(10, seed=seed + 1)]))
+    push(registry.ecr, one.repository, one.image, "v1")
     return one
 
 
-def check_whole(yard: Yard, one: Pushed) -> None:
+def check_whole(registry: GarbageRegistry, one: Pushed) -> None:
     """The store is whole, and so is the image as clients see it."""
-    assert yard.run("verify") == (0, "Verified: 0 findings, 0 of them not repaired.\n", "")
-    assert all(yard.sees(one.repository, blob) for blob in one.image.blobs)
-    check_database_is_whole(yard.server)
+    assert registry.run("verify") == (0, "Verified: 0 findings, 0 of them not repaired.\n", "")
+    assert all(registry.sees(one.repository, blob) for blob in one.image.blobs)
+    check_database_is_whole(registry.server)
 
 
-def file_of(yard: Yard, blob: Blob) -> Path:
-    (found,) = yard.blob_files(blob)
+def file_of(registry: GarbageRegistry, blob: Blob) -> Path:
+    (found,) = registry.blob_files(blob)
     return found
 
 
@@ -71,72 +71,74 @@ def lengthen(path: Path) -> None:
     path.write_bytes(path.read_bytes() + b"x")
 
 
-def test_a_store_that_is_whole_is_said_to_be(yard: Yard, pushed: Pushed) -> None:
-    check_whole(yard, pushed)
+def test_a_store_that_is_whole_is_said_to_be(registry: GarbageRegistry, pushed: Pushed) -> None:
+    check_whole(registry, pushed)
 
 
 @pytest.mark.parametrize("harm", [flip, cut, lengthen, Path.unlink])
 def test_harm_is_found_moved_aside_and_healed_by_whoever_pushes_again(
-    yard: Yard, pushed: Pushed, harm: Callable[[Path], None]
+    registry: GarbageRegistry, pushed: Pushed, harm: Callable[[Path], None]
 ) -> None:
-    path, big = file_of(yard, pushed.big), pushed.big
+    path, big = file_of(registry, pushed.big), pushed.big
     harm(path)
 
-    found = yard.run("verify")
+    found = registry.run("verify")
 
     assert found.code == 1
     kind = "missing" if harm is Path.unlink else "damaged"
     assert found.out.startswith(f"{kind} blob {big.digest}: ")
     assert found.out.endswith("Verified: 1 findings, 1 of them not repaired.\n")
-    assert (yard.server.data / "quarantine" / path.name).exists() is (harm is not Path.unlink)
-    assert not yard.sees(pushed.repository, big)
-    assert yard.sees(pushed.repository, pushed.small)
-    assert "was found damaged or missing on 20" in yard.run("why", big.digest).out
+    assert (registry.server.data / "quarantine" / path.name).exists() is (harm is not Path.unlink)
+    assert not registry.sees(pushed.repository, big)
+    assert registry.sees(pushed.repository, pushed.small)
+    assert "was found damaged or missing on 20" in registry.run("why", big.digest).out
 
-    yard.docker.push(pushed.repository, pushed.image, "v1")
-    check_whole(yard, pushed)
+    registry.docker.push(pushed.repository, pushed.image, "v1")
+    check_whole(registry, pushed)
 
 
-def test_harm_is_repaired_from_another_data_folder(yard: Yard, pushed: Pushed, tmp_path: Path) -> None:
-    shutil.copytree(yard.server.data / "blobs", tmp_path / "copy" / "blobs")
+def test_harm_is_repaired_from_another_data_folder(registry: GarbageRegistry, pushed: Pushed, tmp_path: Path) -> None:
+    shutil.copytree(registry.server.data / "blobs", tmp_path / "copy" / "blobs")
     name = pushed.big.digest.removeprefix("sha256:")
     (tmp_path / "copy" / "blobs" / "sha256" / name[:2] / f"{name}-{uuid.uuid4()}").write_bytes(b"not it")
-    flip(file_of(yard, pushed.big))
-    file_of(yard, pushed.small).unlink()
+    flip(file_of(registry, pushed.big))
+    file_of(registry, pushed.small).unlink()
 
-    repaired = yard.run("verify", "--repair-from", str(tmp_path / "copy"))
+    repaired = registry.run("verify", "--repair-from", str(tmp_path / "copy"))
 
     assert repaired.code == 0, repaired
     assert repaired.out.count("; repaired from ") == 2
     assert repaired.out.endswith("Verified: 2 findings, 0 of them not repaired.\n")
-    check_whole(yard, pushed)
+    check_whole(registry, pushed)
 
 
-def test_what_no_row_names_is_moved_aside_and_uploads_under_way_are_not(yard: Yard, pushed: Pushed) -> None:
-    known, name = file_of(yard, pushed.big), pushed.big.digest.removeprefix("sha256:")
-    upload = yard.ecr.initiate_layer_upload(repositoryName=pushed.repository)["uploadId"]
+def test_what_no_row_names_is_moved_aside_and_uploads_under_way_are_not(
+    registry: GarbageRegistry, pushed: Pushed
+) -> None:
+    known, name = file_of(registry, pushed.big), pushed.big.digest.removeprefix("sha256:")
+    upload = registry.ecr.initiate_layer_upload(repositoryName=pushed.repository)["uploadId"]
     stray, under_way = known.with_name(f"{name}-{uuid.uuid4()}"), known.with_name(f"{name}-{upload}")
     stray.write_bytes(b"who am I")
     under_way.write_bytes(b"committed, and not yet recorded")
 
-    found = yard.run("verify")
+    found = registry.run("verify")
 
     assert found.code == 0
     assert found.out.startswith(f"unknown object blobs/sha256/{name[:2]}/{stray.name}: no row names it")
-    assert (yard.server.data / "quarantine" / stray.name).read_bytes() == b"who am I"
+    assert (registry.server.data / "quarantine" / stray.name).read_bytes() == b"who am I"
     assert under_way.exists()
     under_way.unlink()
 
 
-def test_a_manifest_with_other_bytes_is_found(yard: Yard, pushed: Pushed) -> None:
+def test_a_manifest_with_other_bytes_is_found(registry: GarbageRegistry, pushed: Pushed) -> None:
     def replace(body: bytes) -> None:
         where = "image_id = (SELECT id FROM image WHERE digest = :digest)"
         statement = f"UPDATE manifest SET body = :body WHERE {where}"
         digest = pushed.image.manifest.digest
-        engine_of(yard.server.data).transact(lambda tx: tx.run(statement, body=body, digest=digest))
+        engine_of(registry.server.data).transact(lambda tx: tx.run(statement, body=body, digest=digest))
 
     replace(b"{}")
-    found = yard.run("verify")
+    found = registry.run("verify")
     replace(pushed.image.manifest.content)
 
     assert found.code == 1
@@ -144,40 +146,40 @@ def test_a_manifest_with_other_bytes_is_found(yard: Yard, pushed: Pushed) -> Non
     assert found.out.startswith(f"damaged manifest {name}: has 2 bytes, not ")
 
 
-def test_a_verification_goes_on_where_it_was_interrupted(yard: Yard, pushed: Pushed) -> None:
-    [(blob_id,)] = yard.rows("SELECT id FROM blob WHERE digest = :digest", digest=pushed.big.digest)
-    engine_of(yard.server.data).transact(lambda tx: verification.save_position(tx, blob_id))
-    flip(file_of(yard, pushed.big))
+def test_a_verification_goes_on_where_it_was_interrupted(registry: GarbageRegistry, pushed: Pushed) -> None:
+    [(blob_id,)] = registry.rows("SELECT id FROM blob WHERE digest = :digest", digest=pushed.big.digest)
+    engine_of(registry.server.data).transact(lambda tx: verification.save_position(tx, blob_id))
+    flip(file_of(registry, pushed.big))
 
-    assert yard.run("verify", "--resume").code == 0
-    assert yard.run("verify", "--resume").code == 1
+    assert registry.run("verify", "--resume").code == 0
+    assert registry.run("verify", "--resume").code == 1
 
-    yard.docker.push(pushed.repository, pushed.image, "v1")
-    check_whole(yard, pushed)
+    registry.docker.push(pushed.repository, pushed.image, "v1")
+    check_whole(registry, pushed)
 
 
-def test_a_rate_is_kept(yard: Yard, pushed: Pushed) -> None:
-    [(size,)] = yard.rows("SELECT sum(size) FROM blob")
+def test_a_rate_is_kept(registry: GarbageRegistry, pushed: Pushed) -> None:
+    [(size,)] = registry.rows("SELECT sum(size) FROM blob")
     started = time.monotonic()
 
-    assert yard.run("verify", "--rate", str(size / 0.5 / (1 << 20))).code == 0
+    assert registry.run("verify", "--rate", str(size / 0.5 / (1 << 20))).code == 0
 
     assert time.monotonic() - started > 0.5
 
 
 @pytest.mark.parametrize("point", ["V1", "V2"])
 def test_a_verification_that_is_killed_loses_nothing_and_can_be_repeated(
-    yard: Yard, pushed: Pushed, tmp_path: Path, point: str
+    registry: GarbageRegistry, pushed: Pushed, tmp_path: Path, point: str
 ) -> None:
-    shutil.copytree(yard.server.data / "blobs", tmp_path / "copy" / "blobs")
-    flip(file_of(yard, pushed.big))
+    shutil.copytree(registry.server.data / "blobs", tmp_path / "copy" / "blobs")
+    flip(file_of(registry, pushed.big))
     source = ("--repair-from", str(tmp_path / "copy")) if point == "V1" else ()
 
-    killed = yard.run("verify", *source, extra={"MOORAGE_FAILPOINTS": f"{point}=kill"})
+    killed = registry.run("verify", *source, extra={"MOORAGE_FAILPOINTS": f"{point}=kill"})
     assert killed.code == -9, killed
-    assert point == "V1" or not yard.sees(pushed.repository, pushed.big)
-    assert yard.run("verify", "--repair-from", str(tmp_path / "copy")).code == 0
+    assert point == "V1" or not registry.sees(pushed.repository, pushed.big)
+    assert registry.run("verify", "--repair-from", str(tmp_path / "copy")).code == 0
 
-    check_whole(yard, pushed)
-    yard.later(8 * DAY)
-    yard.collect()
+    check_whole(registry, pushed)
+    registry.later(8 * DAY)
+    registry.collect()

@@ -13,7 +13,7 @@ from moorage.core.identity.accounts import FIRST_ACCOUNT
 from moorage.metadata.engines.sqlite.database import open_writer
 from moorage.metadata.engines.sqlite.schema import migrate
 from moorage.metadata.identity import accounts as identities
-from tests.api.identity.issuer import Issuer
+from tests.support.issuer import Issuer
 
 YAML = """
 policies:

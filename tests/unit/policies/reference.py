@@ -1,7 +1,7 @@
 """A second evaluator of policies, as slow and plain as IAM's documentation, that shares nothing with the first.
 
 It works on the JSON documents themselves, with regular expressions, for what the strategies of
-`test_against_naive.py` make. A request is a mapping of facts: principal, account, action, resource, owner, context.
+`test_against_reference.py` make. A request is a mapping of facts: principal, account, action, resource, owner, context.
 """
 
 from __future__ import annotations

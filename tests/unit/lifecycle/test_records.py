@@ -9,25 +9,25 @@ from pathlib import Path
 import pytest
 
 from moorage.domain.units import DAY
-from tests.api.lifecycle.world import World
 from tests.unit.lifecycle.policies import policy, rule
+from tests.unit.lifecycle.registry import LifecycleRegistry
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path)
+def registry(tmp_path: Path) -> Iterator[LifecycleRegistry]:
+    made = LifecycleRegistry(tmp_path)
     yield made
     made.database.close()
 
 
-def test_a_run_that_removes_an_image_is_recorded_with_its_rule(world: World) -> None:
-    old = world.push(1, "v1", "v2", days=40)
-    world.push(2, "v3", days=1)
-    world.put_policy(policy(rule(7, ["v*"], 30, "sinceImagePushed")))
+def test_a_run_that_removes_an_image_is_recorded_with_its_rule(registry: LifecycleRegistry) -> None:
+    old = registry.push(1, "v1", "v2", days=40)
+    registry.push(2, "v3", days=1)
+    registry.put_policy(policy(rule(7, ["v*"], 30, "sinceImagePushed")))
 
-    world.run()
+    registry.run()
 
-    (record,) = map(json.loads, world.records)
+    (record,) = map(json.loads, registry.records)
     assert (record["eventName"], record["eventType"]) == ("PolicyExecutionEvent", "AwsServiceEvent")
     assert record["userIdentity"] == {"accountId": "000000000000", "invokedBy": "ecr.amazonaws.com"}
     assert record["resources"][0]["ARN"].endswith("repository/team/app")
@@ -44,31 +44,31 @@ def test_a_run_that_removes_an_image_is_recorded_with_its_rule(world: World) -> 
                 "digest": old,
                 "tagStatus": "Tagged",
                 "tagList": ["v1", "v2"],
-                "pushedAt": world.ago(40) // 1000,
+                "pushedAt": registry.ago(40) // 1000,
             },
             "rulePriority": 7,
         }
     ]
 
 
-def test_ten_images_are_several_records(world: World) -> None:
-    digests = {world.push(number, days=40) for number in range(20)}
-    world.put_policy(policy(rule(1, "untagged", 30, "sinceImagePushed")))
+def test_ten_images_are_several_records(registry: LifecycleRegistry) -> None:
+    digests = {registry.push(number, days=40) for number in range(20)}
+    registry.put_policy(policy(rule(1, "untagged", 30, "sinceImagePushed")))
 
-    world.run()
+    registry.run()
 
-    actions = [json.loads(record)["serviceEventDetails"]["lifecycleEventImageActions"] for record in world.records]
+    actions = [json.loads(record)["serviceEventDetails"]["lifecycleEventImageActions"] for record in registry.records]
     assert [len(each) for each in actions] == [9, 9, 2]
     assert {one["lifecycleEventImage"]["digest"] for each in actions for one in each} == digests
     assert {one["lifecycleEventImage"]["tagStatus"] for each in actions for one in each} == {"Untagged"}
 
 
-def test_a_run_without_an_effect_is_not_recorded(world: World) -> None:
-    world.push(1, days=1)
-    world.put_policy(policy(rule(1, "any", 30, "sinceImagePushed")))
+def test_a_run_without_an_effect_is_not_recorded(registry: LifecycleRegistry) -> None:
+    registry.push(1, days=1)
+    registry.put_policy(policy(rule(1, "any", 30, "sinceImagePushed")))
 
-    world.run()
-    world.now += DAY
-    world.run()
+    registry.run()
+    registry.now += DAY
+    registry.run()
 
-    assert world.records == []
+    assert registry.records == []

@@ -1,4 +1,4 @@
-"""Decisions on thousands of random policies, compared with an evaluator that only shares the manual with ours."""
+"""Decisions on thousands of random policies, against an evaluator that shares nothing with ours but the manual."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from moorage.domain.identity.policies.document import Policy, PolicyKind, parse_
 from moorage.domain.identity.policies.evaluation import PolicySet, Reason, evaluate
 from moorage.domain.identity.policies.request import PolicyRequest, RequestContext
 from tests.support.policies import VERSION
-from tests.unit.policies import naive
+from tests.unit.policies import reference
 from tests.unit.policies.requests import ALICE, OURS, REGION, STRANGER, THEIRS
 
 ARN = f"arn:aws:ecr:{REGION}:{OURS}:repository"
@@ -84,7 +84,7 @@ KEYS = [
 
 
 class Draw(random.Random):
-    """Makes random requests and policies, the same for the same seed."""
+    """Makes requests and policies by chance; the same ones of the same seed."""
 
     def request(self) -> PolicyRequest:
         caller = self.choice([ALICE, replace(ALICE, user_name="bob", user_id="AIDABOB"), STRANGER])
@@ -150,8 +150,8 @@ def base(operator: str) -> str:
     return operator.rpartition(":")[2].removesuffix("IfExists")
 
 
-def facts_of(request: PolicyRequest) -> naive.Facts:
-    """The request in the terms of the other evaluator."""
+def facts_of(request: PolicyRequest) -> reference.Facts:
+    """What the request is, in the words of the other evaluator."""
     caller, came = request.principal, request.request_context
     assert isinstance(caller, Caller)
     context = {
@@ -185,7 +185,7 @@ def tagged(tags: Any, key: str) -> list[str]:
 
 @settings(max_examples=100, deadline=None, derandomize=True)
 @given(st.integers(0, 2**64))
-def test_two_evaluators_agree(seed: int) -> None:
+def test_two_evaluators_decide_alike(seed: int) -> None:
     draw = Draw(seed)
     for _ in range(50):
         request = draw.request()
@@ -195,7 +195,7 @@ def test_two_evaluators_agree(seed: int) -> None:
         session = draw.choice([None, None, draw.policies(2, principal=False, resource=True)])
 
         ours = evaluate(request, policies_of(identity, repository, registry, session))
-        theirs = naive.decision(facts_of(request), identity, repository + registry, session)
+        theirs = reference.decision(facts_of(request), identity, repository + registry, session)
 
         assert ours.allowed == theirs, (request, identity, repository, registry, session)
 
@@ -203,7 +203,7 @@ def test_two_evaluators_agree(seed: int) -> None:
 def policies_of(
     identity: list[Any], repository: list[Any], registry: list[Any], session: list[Any] | None
 ) -> PolicySet:
-    """The same documents, parsed by the code under test."""
+    """The same documents, read by ours."""
 
     def read(kind: PolicyKind, documents: list[Any]) -> tuple[Policy, ...]:
         return tuple(parse_policy(json.dumps(one), kind) for one in documents)
@@ -214,8 +214,8 @@ def policies_of(
     )
 
 
-def test_the_random_policies_both_allow_and_deny() -> None:
-    """Otherwise the comparison would show nothing."""
+def test_the_random_policies_allow_and_deny() -> None:
+    """Else the comparison would show nothing."""
     draw = Draw(1)
     found = []
     for _ in range(500):

@@ -1,4 +1,4 @@
-"""Generate the table of docs/clients.md from the names of the tests: `python -m tests.clients.further.matrix`."""
+"""Generate the table of docs/clients.md from the names of the tests: `python -m tests.clients.per_program.matrix`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.support.go_clients import pinned_versions
 
 ROOT = Path(__file__).parents[3]
 DOCUMENT = ROOT / "docs" / "clients.md"
-BEGIN, END = "<!-- matrix: written by tests/clients/further/matrix.py -->\n", "<!-- end of matrix -->\n"
+BEGIN, END = "<!-- matrix: written by tests/clients/per_program/matrix.py -->\n", "<!-- end of matrix -->\n"
 HELPER = "docker-credential-ecr-login"
 
 DEBIAN = {"buildah": "1.28.2", "skopeo": "1.9.3"}

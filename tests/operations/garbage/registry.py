@@ -1,4 +1,4 @@
-"""A registry with garbage: its two doors, the command that collects, and time that passes when it is told to."""
+"""A registry to collect garbage in: its endpoints, the collecting command, and a way to let time pass."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.support.server import Server
 from tests.support.waiting import PATIENCE_SECONDS
 
 AFTER_GRACE = 28 * HOUR
-"""The grace period of 24 hours, the eighth by which it is made longer, and an hour more."""
+"""A moment after the grace period of 24 hours and its extension by an eighth."""
 
 
 class Ended(NamedTuple):
@@ -36,13 +36,13 @@ class Ended(NamedTuple):
 
 
 @dataclass
-class Yard:
+class GarbageRegistry:
     server: Server
     ecr: Any
     docker: Docker
 
     def run(self, *words: str, extra: Mapping[str, str] | None = None) -> Ended:
-        """`moorage` with these words on the server's data folder: in this process, unless it is told to crash."""
+        """Run `moorage` on the server's data folder; with `extra` variables, in a process of its own."""
         if extra is None:
             ended = CliRunner().invoke(main, [*words, "--data", str(self.server.data)], env=self.server.settings)
             return Ended(ended.exit_code, ended.stdout, ended.stderr)
@@ -58,25 +58,25 @@ class Yard:
         return Ended(done.returncode, done.stdout, done.stderr)
 
     def collect(self, grace: int = DAY) -> list[Garbage]:
-        """Collect beside the server, as the command does, and return what went."""
-        gone: list[Garbage] = []
+        """Collect while the server runs, as the command does, and return what was collected."""
+        collected: list[Garbage] = []
 
         async def run() -> None:
             database, blobs = engine_of(self.server.data).open(), FileBlobStore(self.server.data)
             database.start()
             try:
                 rules = CollectionRules(grace=grace, share=1)
-                await Collector(database, blobs, system_clock).collect(rules, gone.append)
-                await Sweeper(database, blobs, blobs).sweep(gone.append, share=1, dry_run=False)
+                await Collector(database, blobs, system_clock).collect(rules, collected.append)
+                await Sweeper(database, blobs, blobs).sweep(collected.append, share=1, dry_run=False)
             finally:
                 database.close()
                 blobs.close()
 
         asyncio.run(run())
-        return gone
+        return collected
 
     def later(self, time: int = AFTER_GRACE) -> None:
-        """Let so much time pass for everything that waits for a period to end."""
+        """Let time pass for everything that waits for the end of a period."""
         for table, column in (
             ("repository_layer", "told_at"),
             ("removed_image", "removed_at"),
@@ -91,7 +91,7 @@ class Yard:
         return engine_of(self.server.data).transact(lambda tx: tx.all(sql, **values))
 
     def sees(self, repository: str, blob: Blob) -> bool:
-        """Whether a repository sees a blob; a GET, which does not begin its grace period again."""
+        """Whether a repository has a layer. A GET, unlike a HEAD, does not restart the grace period."""
         answer = self.docker.get(f"/v2/{repository}/blobs/{blob.digest}")
         assert (answer.status, answer.body) == (200, blob.content) or answer.status == 404, answer
         return bool(answer.status == 200)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.api.ecr.pushing import push
-from tests.clients.further.programs import Programs
+from tests.clients.per_program.programs import Programs
 from tests.support.images import image
 
 pytestmark = pytest.mark.client

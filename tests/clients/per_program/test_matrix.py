@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.clients.everyday.programs import LOGIN_OPTIONS
-from tests.clients.further.matrix import CLIENTS, DEBIAN, DOCUMENT, with_table
-from tests.clients.further.programs import LOGINS
+from tests.clients.per_program.matrix import CLIENTS, DEBIAN, DOCUMENT, with_table
+from tests.clients.per_program.programs import LOGINS
 from tests.support.clients import program_environment, require_client, run
 from tests.support.go_clients import pinned_versions
 
@@ -26,7 +26,7 @@ VERSION_COMMANDS = {
 
 
 def test_the_matrix_is_what_the_tests_show() -> None:
-    """If not, run python -m tests.clients.further.matrix."""
+    """If not, run python -m tests.clients.per_program.matrix."""
     text = DOCUMENT.read_text("utf-8")
 
     assert with_table(text) == text

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.api.ecr.pushing import push
-from tests.clients.further.programs import Programs
+from tests.clients.per_program.programs import Programs
 from tests.support.images import digest, image
 
 pytestmark = pytest.mark.client

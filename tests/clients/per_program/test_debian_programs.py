@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.api.ecr.pushing import push
-from tests.clients.further.programs import Programs
+from tests.clients.per_program.programs import Programs
 from tests.support.clients import unavailable
 from tests.support.images import DOCKER_LIST, OCI_MANIFEST, image, index, layer
 

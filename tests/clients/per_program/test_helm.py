@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.clients.further.programs import Programs
+from tests.clients.per_program.programs import Programs
 
 pytestmark = pytest.mark.client
 

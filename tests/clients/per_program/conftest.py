@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.clients.further.programs import Programs
+from tests.clients.per_program.programs import Programs
 from tests.operations.tls.conftest import TlsServer
 from tests.support.aws import aws_client, docker_password
 from tests.support.clients import temporary_home
