@@ -1,4 +1,4 @@
-"""Both doors of one server, and the journal of what they acknowledged."""
+"""Both endpoints of one server, and the journal of what they acknowledged."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.server import Server
 
 
 class Crashed(Exception):
-    """The server went away before it answered."""
+    """The server disconnected before it responded."""
 
 
 class Named(NamedTuple):
@@ -32,12 +32,12 @@ class Named(NamedTuple):
 
 @dataclass
 class Journal:
-    """What a client was told, which a crash must not take back. Written only after the whole answer was there."""
+    """What a client was told, and what a crash must not undo. Written only after the complete response arrived."""
 
     layers: dict[Named, bytes] = field(default_factory=dict)
     manifests: dict[Named, Blob] = field(default_factory=dict)
     tags: dict[Named, set[str]] = field(default_factory=dict)
-    """The digests that a tag may name: the acknowledged one, and those of pushes that were never answered."""
+    """The digests that a tag may name: the acknowledged one, and those of pushes without a response."""
     uploads: dict[Named, set[int]] = field(default_factory=dict)
     """The sizes that an upload may have, in the same way."""
 
@@ -46,7 +46,7 @@ class Journal:
 
     @contextmanager
     def tagging(self, repository: str, tag: str, manifest: Blob) -> Iterator[None]:
-        """Around a push of a manifest by tag: until it is answered, the tag may name the old or the new one."""
+        """Around a push of a manifest by tag: until the response, the tag may name the old or the new manifest."""
         allowed = self.tags.setdefault(Named(repository, tag), {""})
         allowed.add(manifest.digest)
         yield
@@ -62,14 +62,14 @@ class Journal:
 
     @contextmanager
     def finishing(self, repository: str, upload: str, blob: Blob) -> Iterator[None]:
-        """Around the completion of an upload: until it is answered, the upload may be there or not."""
+        """Around the completion of an upload: until the response, the upload may exist or not."""
         self.uploads.pop(Named(repository, upload), None)
         yield
         self.layer(repository, blob)
 
 
 class Doors:
-    """A server's two entrances, for its root user. They stay usable when the server is killed and started again."""
+    """The ECR endpoint and the registry endpoint of a server, for its root user. They work again after a restart."""
 
     def __init__(self, server: Server, ecr: Any) -> None:
         self.server = server
@@ -82,7 +82,7 @@ class Doors:
         return [one["repositoryName"] for page in found for one in page["repositories"]]
 
     def image_ids(self, repository: str) -> list[dict[str, str]]:
-        """What ListImages tells: a digest each, with the tag if there is one."""
+        """The rows of ListImages: a digest each, with the tag if there is one."""
         found = self.ecr.get_paginator("list_images").paginate(repositoryName=repository)
         return [one for page in found for one in page["imageIds"]]
 
@@ -107,7 +107,7 @@ class Doors:
         return answer.body
 
     def visible_state(self) -> dict[str, Any]:
-        """All that a client can see: repositories, images and tags, through both doors. Uploads are not part of it."""
+        """What a client can see through both endpoints: repositories, images and tags. Uploads are not included."""
         return {
             name: (
                 sorted(json.dumps(one, sort_keys=True) for one in self.image_ids(name)),
@@ -129,7 +129,7 @@ def doors_of(server: Server) -> Iterator[Doors]:
 
 @contextmanager
 def crash_of_the_server() -> Iterator[None]:
-    """What is in the block must end without an answer. Raises AssertionError when the server answers."""
+    """The block must end without a response. Raises AssertionError if the server responds."""
     try:
         with unanswered_as_crash():
             yield
@@ -140,7 +140,7 @@ def crash_of_the_server() -> Iterator[None]:
 
 @contextmanager
 def unanswered_as_crash() -> Iterator[None]:
-    """Turn every way in which a connection ends without an answer into Crashed."""
+    """Turn every way in which a connection ends without a response into Crashed."""
     try:
         yield
     except (OSError, http.client.HTTPException, HTTPClientError) as error:

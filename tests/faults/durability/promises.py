@@ -1,8 +1,8 @@
 """One checker for each promise of docs/promises.md that this version can keep.
 
-Each reads a server through both of its doors and raises AssertionError where the promise is broken, whatever was done
-to the server before: all tests of crashes, power cuts, full disks and races end here.
-P9 (isolation) is shown by each door's own tests.
+Each checker reads a server through both endpoints and raises AssertionError if the promise is broken, no matter what
+happened to the server before. All tests of crashes, power cuts, full disks and races end here. The tests of each
+endpoint show P9 (isolation).
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ RESTART_SECONDS = 2.0
 _PROCESS_BYTES = 400 << 20
 _PROCESS_FILES = 512
 _PROCESS_THREADS = 64
-_OLD = 1_000_000_000_000_000_000  # in 2001: an access time that reading a folder moves on, even with `relatime`
+_OLD = 1_000_000_000_000_000_000  # In 2001. Otherwise reading a folder changes its access time, even with `relatime`.
 
 
 def check_p1_acknowledged_is_durable(doors: Doors, journal: Journal) -> None:
-    """Every layer, manifest, tag and part that was acknowledged is there, through either door."""
+    """Every layer, manifest, tag and part that was acknowledged exists at both endpoints."""
     for (repository, name), content in journal.layers.items():
         _check_layer(doors, repository, name, content)
     for (repository, name), manifest in journal.manifests.items():
@@ -50,7 +50,7 @@ def check_p1_acknowledged_is_durable(doors: Doors, journal: Journal) -> None:
 
 
 def check_p2_never_wrong_bytes(doors: Doors, journal: Journal | None = None) -> None:
-    """Every manifest and layer that can be pulled has the digest it is called by."""
+    """Every manifest and layer that can be pulled has its digest."""
     for repository in doors.repositories():
         for name in {one["imageDigest"] for one in doors.image_ids(repository)}:
             pulled = doors.manifest(repository, name)
@@ -63,7 +63,7 @@ def check_p2_never_wrong_bytes(doors: Doors, journal: Journal | None = None) -> 
 
 
 def check_p3_no_dangling_image(doors: Doors) -> None:
-    """Whatever a manifest that can be pulled names, can be pulled."""
+    """Everything that a manifest names can be pulled, if the manifest can."""
     for repository in doors.repositories():
         for name in {one["imageDigest"] for one in doors.image_ids(repository)}:
             pulled = doors.manifest(repository, name)
@@ -75,7 +75,7 @@ def check_p3_no_dangling_image(doors: Doors) -> None:
 
 
 def check_p4_a_tag_names_one_manifest(doors: Doors) -> None:
-    """Both doors list the same tags, and each of them names one manifest, which is there."""
+    """Both endpoints list the same tags, and each tag names one manifest, which exists."""
     for repository in doors.repositories():
         listed: dict[str, list[str]] = {}
         for one in doors.image_ids(repository):
@@ -90,7 +90,7 @@ def check_p4_a_tag_names_one_manifest(doors: Doors) -> None:
 
 
 def check_p5_immutable_means_once(doors: Doors, tag: Named, outcomes: Mapping[str, bool]) -> None:
-    """Of those who raced to bind an immutable tag one won, and the tag names that manifest.
+    """One of several concurrent pushes to an immutable tag succeeded, and the tag names its manifest.
 
     `outcomes`: for each manifest's digest, whether its push succeeded.
     """
@@ -107,8 +107,8 @@ def check_p6_garbage_goes(server: Server) -> None:
     uploads = {str(row[0]) for row in _rows(server, "SELECT id FROM upload")}
     seen = {int(row[0]) for row in _rows(server, "SELECT DISTINCT blob_id FROM repository_layer")}
     blobs = {int(row[0]) for row in _rows(server, "SELECT id FROM blob")}
-    left = _rows(server, "SELECT count(*) FROM removed_bytes UNION ALL SELECT count(*) FROM removed_image")
-    assert left == [(0,), (0,)]
+    pending = _rows(server, "SELECT count(*) FROM removed_bytes UNION ALL SELECT count(*) FROM removed_image")
+    assert pending == [(0,), (0,)]
     assert sorted(layers) == sorted(needed)
     assert blobs == seen
     files = {path.relative_to(server.data).as_posix() for path in (server.data / "blobs").rglob("*") if path.is_file()}
@@ -118,20 +118,20 @@ def check_p6_garbage_goes(server: Server) -> None:
 
 @contextmanager
 def check_p7_refused_leaves_no_trace(doors: Doors) -> Iterator[None]:
-    """What happens in the block is refused: afterwards clients see what they saw before."""
+    """The block is refused. Afterwards clients see the same as before."""
     before = doors.visible_state()
     yield
     assert doors.visible_state() == before
 
 
-def check_p8_repeating_converges(doors: Doors, repository: str, one: Image, tag: str) -> None:
-    """Whatever became of a push, pushing again through either door ends well, and twice is no other than once."""
+def check_p8_repeating_converges(doors: Doors, repository: str, pushed: Image, tag: str) -> None:
+    """Whatever happened to a push, repeating it at either endpoint succeeds, also twice."""
     for _ in range(2):
-        upload_blobs(doors.ecr, repository, one.blobs)
-        doors.docker.push(repository, one, tag)
+        upload_blobs(doors.ecr, repository, pushed.blobs)
+        doors.docker.push(repository, pushed, tag)
     pulled = doors.manifest(repository, tag)
-    assert (pulled.status, pulled.body) == (200, one.manifest.content), pulled
-    for blob in one.blobs:
+    assert (pulled.status, pulled.body) == (200, pushed.manifest.content), pulled
+    for blob in pushed.blobs:
         _check_layer(doors, repository, blob.digest, blob.content)
 
 
@@ -145,10 +145,10 @@ def check_p10_bounded(server: Server) -> None:
 
 
 def check_p11_restarts_at_once(server: Server, **options: Any) -> None:
-    """After a kill the server is ready in 2 seconds, without a look into the folders of blobs.
+    """After a kill the server is ready in 2 seconds and does not read the folders of blobs.
 
-    The best of three starts counts, and on a machine with more to do than processors, it may take as much longer.
-    `options` are those of `Server.start`.
+    The best of three starts counts. A machine with more work than processors may take proportionally longer. `options`
+    are those of `Server.start`.
     """
     seconds: list[float] = []
     limit = RESTART_SECONDS * max(1, os.getloadavg()[0] / (os.cpu_count() or 1))
@@ -166,15 +166,15 @@ def check_p11_restarts_at_once(server: Server, **options: Any) -> None:
 
 
 _HOLLOW = 1 << 30
-"""Bytes from which on a file is read around its holes."""
+"""Files of at least this size are read without their holes."""
 
 
 def check_p12_secrets_stay_secret(server: Server, secrets: Collection[str]) -> None:
-    """None of the secrets is in the log, in the database, in any other file, or where `ps` shows it.
+    """The log, the database, other files and the output of `ps` contain none of the secrets.
 
-    The file `credentials` holds the root key on purpose: for its owner only.
+    Except `credentials`, which holds the root access key for its owner.
     """
-    wanted = [form for secret in secrets for form in (secret.encode(), base64.b64encode(secret.encode()))]
+    expected = [form for secret in secrets for form in (secret.encode(), base64.b64encode(secret.encode()))]
     places = [server.log, *(path for path in server.data.rglob("*") if path.is_file())]
     places += [Path(f"/proc/{pid}/{name}") for pid in server.processes() for name in ("cmdline", "environ")]
     for place in places:
@@ -182,11 +182,11 @@ def check_p12_secrets_stay_secret(server: Server, secrets: Collection[str]) -> N
             assert place.stat().st_mode & 0o077 == 0
             continue
         content = _written(place)
-        assert [form for form in wanted if form in content] == [], place
+        assert [form for form in expected if form in content] == [], place
 
 
 def _written(place: Path) -> bytes:
-    """The bytes of a file without its holes: a test of the largest layer leaves one of 52,000 MiB."""
+    """The bytes of a file without its holes. A test of the largest layer leaves a file of 52,000 MiB."""
     size = place.stat().st_size
     if size < _HOLLOW:
         return place.read_bytes()
@@ -195,7 +195,7 @@ def _written(place: Path) -> bytes:
         while end < size:
             try:
                 start = os.lseek(file.fileno(), end, os.SEEK_DATA)
-            except OSError:  # ENXIO: nothing but a hole from here on
+            except OSError:  # ENXIO: only a hole from here on.
                 break
             end = os.lseek(file.fileno(), start, os.SEEK_HOLE)
             file.seek(start)
@@ -204,7 +204,7 @@ def _written(place: Path) -> bytes:
 
 
 def check_database_is_whole(server: Server) -> None:
-    """SQLite finds nothing wrong, every row refers to rows that are there, and every blob's file has its bytes."""
+    """SQLite's integrity check passes, every reference has its row, and the file of every blob has the right bytes."""
     if not ON_POSTGRESQL:
         assert _rows(server, "PRAGMA integrity_check") == [("ok",)]
         assert _rows(server, "PRAGMA foreign_key_check") == []
@@ -215,7 +215,7 @@ def check_database_is_whole(server: Server) -> None:
 
 
 def _rows(server: Server, sql: str) -> list[tuple[Any, ...]]:
-    """What the database says, whether the server runs or not; on SQLite past everything that is ours."""
+    """Rows of the database, whether the server runs or not. On SQLite without Moorage's own code."""
     if ON_POSTGRESQL:
         return engine_of(server.data).transact(lambda tx: tx.all(sql))
     with closing(apsw.Connection(str(server.data / "moorage.db"), flags=apsw.SQLITE_OPEN_READWRITE)) as connection:
@@ -223,7 +223,7 @@ def _rows(server: Server, sql: str) -> list[tuple[Any, ...]]:
 
 
 def check_all(doors: Doors, journal: Journal) -> None:
-    """The promises that hold at any moment."""
+    """The promises that hold at any time."""
     check_p1_acknowledged_is_durable(doors, journal)
     check_p2_never_wrong_bytes(doors, journal)
     check_p3_no_dangling_image(doors)
@@ -232,14 +232,14 @@ def check_all(doors: Doors, journal: Journal) -> None:
 
 
 def check_tag_names_one_of(doors: Doors, tag: Named, digests: Collection[str]) -> None:
-    """The tag names one of the manifests; "" among them stands for no tag at all."""
+    """The tag names one of the manifests. "" among them stands for no tag."""
     pulled = doors.manifest(tag.repository, tag.name)
     named = pulled.headers.get("Docker-Content-Digest", "") if pulled.status == 200 else ""
     assert named in digests, (tag, named, digests, pulled.status)
 
 
 def upload_size(doors: Doors, repository: str, upload: str) -> int:
-    """How many bytes of an upload the server has recorded."""
+    """The recorded size of an upload."""
     answer = doors.docker.get(f"/v2/{repository}/blobs/uploads/{upload}")
     assert answer.status == 204, (repository, upload, answer)
     last = int(answer.headers["Range"].removeprefix("0-"))
@@ -247,7 +247,7 @@ def upload_size(doors: Doors, repository: str, upload: str) -> int:
 
 
 def digest_by(name: str, content: bytes) -> str:
-    """The digest of some bytes, by the algorithm of the digest `name`."""
+    """The digest of some bytes, with the algorithm of the digest `name`."""
     return digest(content, name.partition(":")[0])
 
 

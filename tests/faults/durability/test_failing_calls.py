@@ -1,4 +1,4 @@
-"""Every system call of the blob store fails once, one after the other: what was acknowledged stays, nothing leaks."""
+"""Each system call of the blob store fails once: acknowledged bytes stay, and nothing leaks."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="open files are 
 SMALL, LARGE = noise(50_000, b"small"), noise(1_500_000, b"large")
 CONTENT = SMALL + LARGE
 
-# What the store calls: a failure of each is made at each of its uses.
+# The store's system calls. Each use of each of them fails once.
 CALLS = [
     (os, "open"),
     (os, "pwritev"),
@@ -40,7 +40,7 @@ CALLS = [
 
 
 class Failing:
-    """Lets the call with a certain number fail, counted over all functions in CALLS."""
+    """Makes the call with a certain number fail, counted over all functions in CALLS."""
 
     def __init__(self, number: int, error: int) -> None:
         self.number = number
@@ -88,9 +88,9 @@ async def life_of_a_blob(store: FileBlobStore, upload: str, progress: Progress) 
 
 
 async def check_what_was_acknowledged(store: FileBlobStore, upload: str, progress: Progress) -> None:
-    """Either it is there, or the store says that it is missing; other bytes it never has."""
+    """The bytes exist, or the store reports them as missing. They are never different."""
     if progress.key is not None:
-        with suppress(BlobMissing):  # The deletion failed before or after the file was gone.
+        with suppress(BlobMissing):  # The deletion failed before or after the file was removed.
             assert await store.content(progress.key) == CONTENT
             assert not progress.deleted
         return
@@ -98,11 +98,11 @@ async def check_what_was_acknowledged(store: FileBlobStore, upload: str, progres
         return
     try:
         assert await store.digest(upload, progress.size, "sha256") == digest_of(CONTENT[: progress.size])
-    except UploadMissing:  # After an input/output error the file is not trusted any more, or it has been renamed.
+    except UploadMissing:  # After an input/output error the file is not trusted, or it was renamed.
         return
 
 
-async def check_that_it_can_go_on(store: FileBlobStore, upload: str, progress: Progress) -> None:
+async def check_that_it_can_continue(store: FileBlobStore, upload: str, progress: Progress) -> None:
     """The rest of the same upload, or a new one if it is missing, becomes the right blob."""
     try:
         size = await store.append(upload, progress.size, pieces(CONTENT[progress.size :]))
@@ -114,7 +114,7 @@ async def check_that_it_can_go_on(store: FileBlobStore, upload: str, progress: P
 
 
 def check_failure(surfaced: Exception, error: int) -> None:
-    """A full disk is told by the port's own exception, and other errors as they are."""
+    """A full disk raises the port's own exception. Other errors are raised unchanged."""
     if isinstance(surfaced, StoreFull):
         assert error == errno.ENOSPC
     if isinstance(surfaced, OSError):
@@ -126,16 +126,14 @@ def open_files() -> int:
 
 
 @pytest.mark.parametrize("error", [errno.EIO, errno.ENOSPC, errno.EMFILE])
-def test_whichever_system_call_fails_nothing_acknowledged_is_wrong_and_nothing_leaks(
-    tmp_path: Path, error: int
-) -> None:
-    """A failed call may surface as an error or, where it was a hint only, not at all."""
+def test_a_failed_system_call_loses_nothing_acknowledged_and_leaks_nothing(tmp_path: Path, error: int) -> None:
+    """A failed call may raise an error. If the call was only a hint, it may be ignored."""
     store = FileBlobStore(tmp_path)
     store.prepare()
     failed: list[str] = []
 
     async def scenario() -> None:
-        await life_of_a_blob(store, new_upload(), Progress())  # starts the pool's threads and the loop's own files
+        await life_of_a_blob(store, new_upload(), Progress())  # Starts the pool's threads and opens the loop's files.
         before = open_files()
         while True:
             upload, progress = new_upload(), Progress()
@@ -149,7 +147,7 @@ def test_whichever_system_call_fails_nothing_acknowledged_is_wrong_and_nothing_l
             failed.append(faults.failed)
             assert open_files() == before, faults.failed
             await check_what_was_acknowledged(store, upload, progress)
-            await check_that_it_can_go_on(store, upload, progress)
+            await check_that_it_can_continue(store, upload, progress)
             assert open_files() == before, faults.failed
 
     asyncio.run(scenario())

@@ -1,4 +1,4 @@
-"""The disk refuses what SQLite writes: whoever asked is told so, nobody else is, and the next request is served."""
+"""The disk rejects SQLite's writes: the affected request fails, no other request does, and the next one succeeds."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from moorage.metadata.engines.sqlite.schema import migrate
 
 
 class Faults:
-    """Which of the writes and syncs to come fails, and how."""
+    """Which of the next writes and syncs fails, and how."""
 
     def __init__(self) -> None:
-        self.left = 0
+        self.remaining = 0
         self.error: type[apsw.Error] = apsw.IOError
 
     def fail_at(self, number: int, error: type[apsw.Error]) -> None:
-        self.left, self.error = number, error
+        self.remaining, self.error = number, error
 
     @property
     def happened(self) -> bool:
-        return self.left <= 0
+        return self.remaining <= 0
 
     def pass_one(self) -> None:
-        self.left -= 1
-        if self.left == 0:
+        self.remaining -= 1
+        if self.remaining == 0:
             raise self.error("injected")
 
 
@@ -52,7 +52,7 @@ class FaultyFile(apsw.VFSFile):
 
 
 class FaultyDisk(apsw.VFS):
-    """SQLite's own files, with faults; the default for connections opened while it is there."""
+    """SQLite's own files, with faults. The default VFS for connections that are opened while it is registered."""
 
     def __init__(self, faults: Faults) -> None:
         self._faults = faults
@@ -86,10 +86,10 @@ def accounts(database: SqliteDatabase) -> set[int]:
     ("error", "answer"),
     [(apsw.FullError, Unavailable), (apsw.IOError, apsw.IOError), (apsw.CorruptError, apsw.CorruptError)],
 )
-def test_after_a_write_or_sync_that_fails_the_next_transaction_is_served(
+def test_after_a_failed_write_or_sync_the_next_transaction_succeeds(
     tmp_path: Path, faults: Faults, error: type[apsw.Error], answer: type[Exception]
 ) -> None:
-    """Every write and sync of a commit fails once. What was acknowledged is there, what was refused is not."""
+    """Each write and sync of a commit fails once. Acknowledged rows exist, and rejected rows do not."""
     path = tmp_path / "moorage.db"
     migrate(path)
     numbers = itertools.count(1)
@@ -126,10 +126,8 @@ def test_after_a_write_or_sync_that_fails_the_next_transaction_is_served(
     reopened.close()
 
 
-def test_a_full_disk_in_the_middle_of_a_large_transaction_is_told_as_unavailable(
-    tmp_path: Path, faults: Faults
-) -> None:
-    """More than the page cache holds is written before the commit: SQLite then rolls back by itself."""
+def test_a_full_disk_in_the_middle_of_a_large_transaction_is_unavailable(tmp_path: Path, faults: Faults) -> None:
+    """The transaction writes more than the page cache holds before its commit. SQLite then rolls back by itself."""
     path = tmp_path / "moorage.db"
     migrate(path)
 
@@ -151,14 +149,14 @@ def test_a_full_disk_in_the_middle_of_a_large_transaction_is_told_as_unavailable
     database.close()
 
 
-def test_what_another_request_of_the_same_batch_did_wrong_is_its_own_affair(tmp_path: Path) -> None:
+def test_an_error_in_one_request_does_not_affect_others_of_its_batch(tmp_path: Path) -> None:
     path = tmp_path / "moorage.db"
     migrate(path)
 
     async def scenario(database: SqliteDatabase) -> list[Any]:
         jobs = [database.write(add(number)) for number in (1, 2, 2, 3)]
         gathered = asyncio.gather(*jobs, return_exceptions=True)
-        await asyncio.sleep(0)  # all are in the queue
+        await asyncio.sleep(0)  # All are in the queue.
         database.start()
         return list(await gathered)
 
@@ -170,19 +168,19 @@ def test_what_another_request_of_the_same_batch_did_wrong_is_its_own_affair(tmp_
     database.close()
 
 
-def test_every_connection_syncs_its_commits_and_holds_foreign_keys(tmp_path: Path) -> None:
-    """What P1 and P3 rest on: `synchronous=FULL` (2) in a write-ahead log, and references that are checked."""
+def test_every_connection_syncs_its_commits_and_checks_foreign_keys(tmp_path: Path) -> None:
+    """P1 and P3 rely on `synchronous=FULL` (2) in a write-ahead log, and on foreign key checks."""
     path = tmp_path / "moorage.db"
     migrate(path)
-    wanted = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "trusted_schema": 0, "cell_size_check": 1}
+    expected = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "trusted_schema": 0, "cell_size_check": 1}
 
     def settings(tx: Transaction) -> dict[str, Any]:
-        return {name: (tx.one(f"PRAGMA {name}") or [None])[0] for name in wanted}
+        return {name: (tx.one(f"PRAGMA {name}") or [None])[0] for name in expected}
 
     async def scenario(database: SqliteDatabase) -> None:
         database.start()
-        assert await database.write(settings) == wanted
-        assert await database.read(settings) == wanted
+        assert await database.write(settings) == expected
+        assert await database.read(settings) == expected
 
     database = SqliteDatabase(path)
     asyncio.run(scenario(database))

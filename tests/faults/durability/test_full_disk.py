@@ -1,4 +1,4 @@
-"""A data folder without any room left: pushes are refused, pulls go on, and with room again so do pushes."""
+"""A data folder on a full disk: pushes are rejected and pulls work. With free space, pushes work again."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MIB = 1 << 20
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    """A server whose data folder is on a disk of 32 MiB; its log is elsewhere."""
+    """A server whose data folder is on a disk of 32 MiB. Its log is on another disk."""
     with small_disk(32) as disk:
         one = Server(disk / "data", log=tmp_path / "server.log")
         one.start(extra_args=["--workers", "2"])
@@ -36,7 +36,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 
 def fill(disk: Path) -> Path:
-    """A file that takes all the room there is."""
+    """A file that takes all free space."""
     filler = disk / "filler"
     with filler.open("wb", buffering=0) as file:
         for size in (MIB, 4096, 1):
@@ -52,8 +52,8 @@ def layer_of(size: int, seed: int) -> Blob:
     return Blob(random.Random(seed).randbytes(size), OCI_LAYER)
 
 
-def refused_on_both_doors(doors: Doors, repository: str) -> None:
-    """Neither door takes a layer; docker's clients are told to come again later."""
+def check_refused_at_both_endpoints(doors: Doors, repository: str) -> None:
+    """Neither endpoint accepts a layer. Docker clients are told to retry later."""
     blob = layer_of(2 * MIB, 9)
     started = doors.docker.post(f"/v2/{repository}/blobs/uploads/")
     answer = started
@@ -66,7 +66,7 @@ def refused_on_both_doors(doors: Doors, repository: str) -> None:
     assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] in {500, 503}, refused.value
 
 
-def test_a_full_disk_refuses_pushes_serves_pulls_and_heals_with_room(server: Server) -> None:
+def test_a_full_disk_rejects_pushes_serves_pulls_and_recovers_with_free_space(server: Server) -> None:
     journal = Journal()
     with doors_of(server) as doors:
         doors.ecr.create_repository(repositoryName="team/app")
@@ -77,7 +77,7 @@ def test_a_full_disk_refuses_pushes_serves_pulls_and_heals_with_room(server: Ser
         filler = fill(server.data.parent)
         for _ in range(3):
             with check_p7_refused_leaves_no_trace(doors):
-                refused_on_both_doors(doors, "team/app")
+                check_refused_at_both_endpoints(doors, "team/app")
         check_all(doors, journal)
         check_p10_bounded(server)
 
@@ -86,8 +86,8 @@ def test_a_full_disk_refuses_pushes_serves_pulls_and_heals_with_room(server: Ser
         check_all(doors, journal)
 
 
-def test_a_start_without_any_room_says_so_and_needs_nothing_but_room(server: Server) -> None:
-    """SQLite's log and index of it are gone after a stop in good order, and cannot be made again."""
+def test_a_start_without_free_space_reports_it_and_needs_only_space(server: Server) -> None:
+    """A clean stop removes SQLite's write-ahead log and its index, which then cannot be created again."""
     server.stop()
     filler = fill(server.data.parent)
     with pytest.raises(AssertionError, match="exit code 1") as refused:
@@ -100,7 +100,7 @@ def test_a_start_without_any_room_says_so_and_needs_nothing_but_room(server: Ser
     server.start()
 
 
-def test_a_crash_without_any_room_needs_no_room_to_start_again(server: Server) -> None:
+def test_a_crash_without_free_space_needs_no_space_to_start_again(server: Server) -> None:
     journal = Journal()
     with doors_of(server) as doors:
         doors.ecr.create_repository(repositoryName="team/app")
@@ -115,7 +115,7 @@ def test_a_crash_without_any_room_needs_no_room_to_start_again(server: Server) -
         filler.unlink()
 
 
-def test_an_upload_that_found_no_room_goes_on_where_it_was(server: Server) -> None:
+def test_an_upload_that_found_no_space_continues_at_its_position(server: Server) -> None:
     blob = layer_of(3 * MIB, 2)
     with doors_of(server) as doors:
         doors.ecr.create_repository(repositoryName="team/app")

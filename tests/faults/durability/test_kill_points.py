@@ -1,7 +1,7 @@
-"""kill -9 at every named point, through both doors: what was acknowledged is there, and what a client does next works.
+"""kill -9 at every failpoint, through both endpoints: acknowledged changes exist, and the client's next step succeeds.
 
-One server is killed twice in each test: its worker dies while the API is used, is replaced, and dies again while
-docker's door is used. Then the whole tree is killed and started again.
+Each test kills one server twice. Its worker dies while the API is used, is replaced, and dies again while the registry
+endpoint is used. Then the whole process tree is killed and started again.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Push:
 
 
 class ApiPush(Push):
-    """Through the ECR API. `send` and the others do what a client does, and write down what was answered."""
+    """A push through the ECR API. Its methods do what a client does and record what was acknowledged."""
 
     def begin(self) -> None:
         self.upload = begin(self.doors.ecr, self.repository)
@@ -83,14 +83,14 @@ class ApiPush(Push):
     def push_config(self) -> None:
         upload_layer(self.doors.ecr, self.repository, self.image.blobs[0].content)
 
-    def told_where_to_go_on(self) -> int:
-        """The offset at which a repeated part is refused."""
+    def next_offset(self) -> int:
+        """The offset in the refusal of a repeated part."""
         with pytest.raises(self.doors.ecr.exceptions.InvalidLayerPartException) as refused:
             self.send(1)
         return int(refused.value.response["lastValidByteReceived"]) + 1
 
     def completes(self) -> bool:
-        """Whether the upload can be completed; else it is unknown, which is the only other answer."""
+        """Whether the upload can be completed. Otherwise it is unknown."""
         try:
             self.complete()
         except self.doors.ecr.exceptions.UploadNotFoundException:
@@ -107,7 +107,7 @@ class ApiPush(Push):
         return refused.code == "InvalidLayerException"
 
     def put_again(self) -> None:
-        """ECR's own answer to what it has already."""
+        """ECR's own response to an image that exists."""
         refused = refusal(
             self.doors.ecr.put_image,
             repositoryName=self.repository,
@@ -118,7 +118,7 @@ class ApiPush(Push):
 
 
 class DockerPush(Push):
-    """Through docker's door, in chunks."""
+    """A push to the registry endpoint, in chunks."""
 
     @property
     def location(self) -> str:
@@ -159,13 +159,13 @@ class DockerPush(Push):
     def push_config(self) -> None:
         self.doors.docker.push_blob(self.repository, self.image.blobs[0])
 
-    def told_where_to_go_on(self) -> int:
+    def next_offset(self) -> int:
         answer = self._send(1)
         assert (answer.status, answer.error_codes()) == (416, ["BLOB_UPLOAD_INVALID"]), answer
         return int(answer.headers["Range"].removeprefix("0-")) + 1
 
     def completes(self) -> bool:
-        """Whether the upload can be completed; else it is unknown, which is the only other answer."""
+        """Whether the upload can be completed. Otherwise it is unknown."""
         answer = self._complete(self.layer.digest)
         assert answer.status == 201 or answer.error_codes() == ["BLOB_UPLOAD_UNKNOWN"], answer
         return bool(answer.status == 201)
@@ -175,7 +175,7 @@ class DockerPush(Push):
         return (answer.status, answer.error_codes()) == (400, ["DIGEST_INVALID"])
 
     def put_again(self) -> None:
-        """Better than an error: whoever lost the answer gets it."""
+        """Repeating a push returns the response that was lost, which is better than an error."""
         self.put()
 
 
@@ -188,7 +188,7 @@ def layer_of(size: int, seed: int) -> Blob:
 
 @contextmanager
 def two_pushes(server: Server) -> Iterator[tuple[Doors, Journal, list[AnyPush]]]:
-    """A push through each door, into repositories that have nothing else."""
+    """A push at each endpoint, into repositories that are otherwise empty."""
     journal = Journal()
     with doors_of(server) as doors:
         for name in ("crash/api", "crash/docker"):
@@ -201,7 +201,7 @@ def two_pushes(server: Server) -> Iterator[tuple[Doors, Journal, list[AnyPush]]]
 def die(server: Server, step: Callable[[], None]) -> None:
     """Take the step at which the only worker dies, and wait for another worker.
 
-    A second worker that dies within seconds takes the server with it; both is what a crash looks like.
+    A second worker that dies within seconds ends the server. Both are valid crashes.
     """
     with crash_of_the_server():
         step()
@@ -216,7 +216,7 @@ def die(server: Server, step: Callable[[], None]) -> None:
 
 
 def crash_at(server: Server, doors: Doors, pushes: list[AnyPush], until: Callable[[AnyPush], None]) -> None:
-    """Bring each push to its crash, then kill what is left and start the server without any armed point."""
+    """Bring each push to its crash, then kill the rest and start the server without failpoints."""
     for push in pushes:
         die(server, lambda push=push: until(push))  # type: ignore[misc]  # a default binds the loop's value
     check_p11_restarts_at_once(server)
@@ -263,8 +263,8 @@ def sends_the_part_again(push: AnyPush) -> None:
     push.complete()
 
 
-def goes_on_where_it_is_told(push: AnyPush) -> None:
-    assert push.told_where_to_go_on() == push.size
+def continues_at_the_reported_offset(push: AnyPush) -> None:
+    assert push.next_offset() == push.size
     assert upload_size(push.doors, push.repository, push.upload) == push.size
     push.complete()
 
@@ -280,7 +280,9 @@ def is_refused_again(push: AnyPush) -> None:
 
 
 def finds_the_layer(push: AnyPush) -> None:
-    """docker's door remembers what the upload became and answers as before; the API calls it unknown, as ECR does."""
+    """The registry endpoint remembers completed uploads and repeats its response. For the API the upload is unknown, as
+    in ECR.
+    """
     assert push.completes() is isinstance(push, DockerPush)
     push.journal.layer(push.repository, push.layer)
 
@@ -289,17 +291,17 @@ def sends_the_manifest_again(push: AnyPush) -> None:
     push.put()
 
 
-def is_told_that_it_is_there(push: AnyPush) -> None:
+def finds_that_it_exists(push: AnyPush) -> None:
     push.put_again()
     push.journal.manifests[push.repository, push.image.manifest.digest] = push.image.manifest  # type: ignore[index]
 
 
-# docs/promises.md: where it is killed, and what the client does then.
+# docs/promises.md: where the server is killed, and what the client does next.
 TABLE: list[tuple[str, Callable[[AnyPush], None], Callable[[AnyPush], None]]] = [
     ("U1", in_the_beginning, begins_again),
     ("U2:2", in_the_second_part, sends_the_part_again),
     ("U3:2", in_the_second_part, sends_the_part_again),
-    ("U4:2", in_the_second_part, goes_on_where_it_is_told),
+    ("U4:2", in_the_second_part, continues_at_the_reported_offset),
     ("U5", in_the_completion, completes_again),
     ("U6", in_the_completion_with_a_wrong_digest, is_refused_again),
     ("U7", in_the_completion, completes_again),
@@ -309,12 +311,12 @@ TABLE: list[tuple[str, Callable[[AnyPush], None], Callable[[AnyPush], None]]] = 
     ("U11", in_the_completion, finds_the_layer),
     ("M1", in_the_manifest, sends_the_manifest_again),
     ("M2", in_the_manifest, sends_the_manifest_again),
-    ("M3", in_the_manifest, is_told_that_it_is_there),
+    ("M3", in_the_manifest, finds_that_it_exists),
 ]
 
 
 @pytest.mark.parametrize(("point", "until", "retry"), TABLE, ids=[point.partition(":")[0] for point, _, _ in TABLE])
-def test_a_crash_loses_nothing_that_was_acknowledged_and_the_documented_retry_converges(
+def test_a_crash_loses_nothing_acknowledged_and_the_documented_retry_converges(
     fresh_server: StartServer, point: str, until: Callable[[AnyPush], None], retry: Callable[[AnyPush], None]
 ) -> None:
     name, _, passing = point.partition(":")
@@ -332,7 +334,7 @@ def test_a_crash_loses_nothing_that_was_acknowledged_and_the_documented_retry_co
         check_all(doors, journal)
 
 
-def test_every_point_is_killed_here_or_in_the_tests_of_garbage(
+def test_every_failpoint_is_killed_here_or_in_the_tests_of_garbage(
     pytestconfig: pytest.Config,
 ) -> None:
     source = pytestconfig.rootpath / "src" / "moorage"

@@ -1,4 +1,4 @@
-"""kill -9 in the middle of a migration: the next one finds the schema of before, and takes all steps."""
+"""kill -9 in the middle of a migration of the schema: the next one finds the old schema and applies all steps."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ KILL = {"MOORAGE_FAILPOINTS": "S1=kill:5"}
 
 
 def migrated(settings: Mapping[str, str], folder: Path) -> tuple[int, str]:
-    """How `moorage migrate` ends, and what it prints."""
+    """The exit status of `moorage migrate`, and its output."""
     done = subprocess.run(
         [sys.executable, "-m", "moorage", "migrate", "--data", folder],
         env=program_environment(folder.parent, settings),

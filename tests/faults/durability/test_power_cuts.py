@@ -1,7 +1,6 @@
-"""The power goes while clients push through both doors: after the next boot everything acknowledged is there.
+"""The power fails while clients push at both endpoints: after the next boot everything acknowledged exists.
 
-The data folder is on a file system in a file; `FS_IOC_SHUTDOWN` stops it as a power cut does: what was not
-synced is lost.
+The data folder is on a file system in a file. `FS_IOC_SHUTDOWN` stops it like a power cut: what was not synced is lost.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ _log = logging.getLogger(__name__)
 
 
 class Client:
-    """Pushes one image after the other until the power goes, each with layers of its own, and keeps a journal."""
+    """Pushes one image after the other, each with new layers, until the power fails, and keeps a journal."""
 
     def __init__(self, doors: Doors, seed: int) -> None:
         self.doors = doors
@@ -47,7 +46,7 @@ class Client:
         return image([Blob(content, OCI_LAYER) for content in layers])
 
     def run(self, push: Callable[[Client, Image], None]) -> None:
-        """Until something fails: on a disk without power, anything may."""
+        """Push until an error. On a disk without power any error may occur."""
         while True:
             try:
                 with unanswered_as_crash():
@@ -57,10 +56,10 @@ class Client:
             self.pushed += 1
 
 
-def push_by_docker(client: Client, one: Image) -> None:
-    """Layers in two chunks, the second one with the completion."""
+def push_by_docker(client: Client, pushed: Image) -> None:
+    """Push layers in two chunks, the second one with the completion."""
     docker, journal = client.doors.docker, client.journal
-    for blob in one.blobs:
+    for blob in pushed.blobs:
         half = len(blob.content) // 2
         started = docker.post(f"/v2/{REPOSITORY}/blobs/uploads/")
         assert started.status == 202, started
@@ -69,26 +68,26 @@ def push_by_docker(client: Client, one: Image) -> None:
             assert docker.patch(location, blob.content[:half]).status == 202
         with journal.finishing(REPOSITORY, upload, blob):
             assert docker.put(f"{location}?digest={blob.digest}", blob.content[half:]).status == 201
-    with journal.tagging(REPOSITORY, client.tag, one.manifest):
+    with journal.tagging(REPOSITORY, client.tag, pushed.manifest):
         path = f"/v2/{REPOSITORY}/manifests/{client.tag}"
-        answer = docker.put(path, one.manifest.content, {"Content-Type": one.manifest.media_type})
+        answer = docker.put(path, pushed.manifest.content, {"Content-Type": pushed.manifest.media_type})
         assert answer.status == 201, answer
 
 
-def push_by_api(client: Client, one: Image) -> None:
+def push_by_api(client: Client, pushed: Image) -> None:
     ecr, journal = client.doors.ecr, client.journal
-    for blob in one.blobs:
+    for blob in pushed.blobs:
         upload = begin(ecr, REPOSITORY)
         with journal.growing(REPOSITORY, upload, len(blob.content)):
             send_part(ecr, REPOSITORY, upload, 0, blob.content)
         with journal.finishing(REPOSITORY, upload, blob):
             complete(ecr, REPOSITORY, upload, blob.digest)
-    with journal.tagging(REPOSITORY, client.tag, one.manifest):
-        put(ecr, REPOSITORY, one, client.tag)
+    with journal.tagging(REPOSITORY, client.tag, pushed.manifest):
+        put(ecr, REPOSITORY, pushed, client.tag)
 
 
-def push_until_the_power_goes(doors: Doors, disk: LoopDisk, seed: int) -> list[Client]:
-    """Four clients, two at each door; the cut comes at a moment that `seed` determines."""
+def push_until_the_power_fails(doors: Doors, disk: LoopDisk, seed: int) -> list[Client]:
+    """Four clients, two at each endpoint. The cut comes at a random time that `seed` determines."""
     clients = [Client(doors, 4 * seed + number) for number in range(4)]
     cut = threading.Timer(random.Random(seed).uniform(0.1, LONGEST_SECONDS), disk.cut)
     with ThreadPoolExecutor(len(clients)) as pool:
@@ -119,7 +118,7 @@ def test_power_cuts_lose_nothing_that_was_acknowledged(disk: LoopDisk, tmp_path:
         with doors_of(server) as doors:
             doors.ecr.create_repository(repositoryName=REPOSITORY)
             for seed in range(ROUNDS):
-                clients = push_until_the_power_goes(doors, disk, seed)
+                clients = push_until_the_power_fails(doors, disk, seed)
                 server.kill()
                 disk.revive()
                 check_p11_restarts_at_once(server)
@@ -135,7 +134,7 @@ def test_power_cuts_lose_nothing_that_was_acknowledged(disk: LoopDisk, tmp_path:
     finally:
         if server.process is not None:
             server.kill()
-        time.sleep(0.1)  # the kernel closes the files of what was killed
+        time.sleep(0.1)  # The kernel closes the files of the killed processes.
     _log.info(
         "%s: %d cuts, %d images, %d things acknowledged, none lost", disk.place.name, ROUNDS, pushed, acknowledged
     )
@@ -143,7 +142,7 @@ def test_power_cuts_lose_nothing_that_was_acknowledged(disk: LoopDisk, tmp_path:
 
 
 def _forget_images(doors: Doors) -> None:
-    """Keep the checks of the next round short: they read all that is there."""
+    """Keep the checks of the next round short: they read everything that exists."""
     digests = {one["imageDigest"] for one in doors.image_ids(REPOSITORY)}
     for digest in digests:
         assert doors.docker.delete(f"/v2/{REPOSITORY}/manifests/{digest}").status == 202

@@ -1,4 +1,4 @@
-"""A folder that cannot be written: a start says so, and a server that runs refuses pushes, serves pulls, and heals."""
+"""A read-only folder: a start reports it. A running server rejects pushes, serves pulls, and recovers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from tests.api.ecr.pushing import push
 from tests.conftest import StartServer
 from tests.faults.durability.doors import doors_of
-from tests.faults.durability.test_full_disk import layer_of, refused_on_both_doors
+from tests.faults.durability.test_full_disk import check_refused_at_both_endpoints, layer_of
 from tests.support.disks import small_disk
 from tests.support.images import image
 from tests.support.server import Server
@@ -26,11 +26,11 @@ def disk() -> Iterator[Path]:
 
 
 def remount(disk: Path, how: str) -> None:
-    """`ro` or `rw`."""
+    """Remount the disk with `ro` or `rw`."""
     subprocess.run(["mount", "-o", f"remount,{how}", disk], check=True)
 
 
-def test_a_start_on_a_folder_that_cannot_be_written_says_so(disk: Path, tmp_path: Path) -> None:
+def test_a_start_on_a_read_only_folder_reports_it(disk: Path, tmp_path: Path) -> None:
     server = Server(disk / "data", log=tmp_path / "server.log")
     server.start()
     server.stop()
@@ -45,7 +45,7 @@ def test_a_start_on_a_folder_that_cannot_be_written_says_so(disk: Path, tmp_path
     server.stop()
 
 
-def test_while_layers_cannot_be_written_pushes_are_refused_and_pulls_go_on(
+def test_while_layers_cannot_be_written_pushes_are_rejected_and_pulls_work(
     fresh_server: StartServer, disk: Path
 ) -> None:
     server = fresh_server(extra_args=["--blobs", str(disk)])
@@ -54,7 +54,7 @@ def test_while_layers_cannot_be_written_pushes_are_refused_and_pulls_go_on(
         one = push(doors.ecr, "team/app", image([layer_of(MIB, 1)]), "v1")
         remount(disk, "ro")
 
-        refused_on_both_doors(doors, "team/app")
+        check_refused_at_both_endpoints(doors, "team/app")
         assert doors.manifest("team/app", "v1").body == one.manifest.content
         assert doors.layer("team/app", one.blobs[1].digest).body == one.blobs[1].content
 

@@ -1,4 +1,4 @@
-"""P12: what is secret is in no log, no file and no process list, whatever was sent where."""
+"""P12: secrets are in no log, no file and no process list, wherever they were sent."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def doors(fresh_server: StartServer) -> Iterator[Doors]:
 
 
 def remember_signatures(ecr: Any) -> list[str]:
-    """The signatures of all requests that this client will send, as they are sent."""
+    """The signatures of all requests of this client, as they are sent."""
     sent: list[str] = []
 
     def look(request: Any, **_: Any) -> None:
@@ -66,8 +66,8 @@ def test_no_secret_is_written_where_it_does_not_belong(doors: Doors) -> None:
     check_p12_secrets_stay_secret(server, secrets)
 
 
-def test_no_secret_is_written_when_it_is_wrong(doors: Doors) -> None:
-    """Typing errors are the secrets of tomorrow: passwords, keys, tokens and queries that are refused leave nothing."""
+def test_no_wrong_secret_is_written(doors: Doors) -> None:
+    """A typing error may be the next secret. Rejected passwords, keys, tokens and queries leave no trace."""
     server = doors.server
     wrong = [f"{CANARY}{number:02}" for number in range(8)]
     assert Docker(server.host, server.port, wrong[0]).get("/v2/").status == 401
@@ -89,7 +89,7 @@ def test_no_secret_is_written_when_it_is_wrong(doors: Doors) -> None:
     check_p12_secrets_stay_secret(server, wrong)
 
 
-def test_the_files_that_hold_secrets_are_their_owners_only(doors: Doors) -> None:
+def test_only_the_owner_can_read_the_files_with_secrets(doors: Doors) -> None:
     data = doors.server.data
 
     assert data.stat().st_mode & 0o077 == 0

@@ -1,4 +1,4 @@
-"""One of several worker processes dies: the others go on, and it is replaced."""
+"""One of several worker processes dies: the others continue, and it is replaced."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.waiting import PATIENCE_SECONDS
 
 
 def other_workers_than(server: Server, before: list[int]) -> list[int]:
-    """Wait until the server has its number of workers again, one of them new."""
+    """Wait until the server has all its workers again, one of them new."""
     end = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < end:
         now = server.workers()
@@ -26,7 +26,7 @@ def other_workers_than(server: Server, before: list[int]) -> list[int]:
     raise AssertionError(f"still {server.workers()} instead of {before}")
 
 
-def test_a_worker_that_is_killed_is_replaced_and_the_others_go_on(fresh_server: StartServer) -> None:
+def test_a_killed_worker_is_replaced_and_the_others_continue(fresh_server: StartServer) -> None:
     server = fresh_server(extra_args=["--workers", "2"])
     before = server.workers()
     journal, images = Journal(), variants()
@@ -40,7 +40,7 @@ def test_a_worker_that_is_killed_is_replaced_and_the_others_go_on(fresh_server: 
             try:
                 with unanswered_as_crash(), journal.tagging("team/app", "v1", one.manifest):
                     doors.docker.push("team/app", one, "v1")
-            except Crashed:  # The connection was in the dead worker's queue; those after it go to a worker that lives.
+            except Crashed:  # The connection was in the queue of the dead worker. The next ones go to a living worker.
                 lost += 1
         after = other_workers_than(server, before)
 
@@ -51,7 +51,7 @@ def test_a_worker_that_is_killed_is_replaced_and_the_others_go_on(fresh_server: 
         check_p10_bounded(server)
 
 
-def test_a_server_without_work_has_the_workers_it_was_told(fresh_server: StartServer) -> None:
+def test_an_idle_server_has_the_configured_number_of_workers(fresh_server: StartServer) -> None:
     server = fresh_server(extra_args=["--workers", "3"])
 
     assert len(server.workers()) == 3

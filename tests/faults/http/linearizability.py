@@ -1,7 +1,7 @@
-"""Whether a history of operations on one tag could have happened one at a time, in an order that fits the clock.
+"""Check whether a history of operations on one tag is linearizable.
 
-The search of Wing and Gong with Lowe's memory of what was tried (https://doi.org/10.1145/78969.78972): exponential in
-the worst case, quick for histories of a few hundred operations with few at a time.
+The algorithm of Wing and Gong with Lowe's cache of visited states (https://doi.org/10.1145/78969.78972). It is
+exponential in the worst case and fast for a few hundred operations with few at the same time.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 
 class Operation(NamedTuple):
-    """What a client asked of a tag, and when. `end` is infinite for a request whose answer never came.
+    """One operation on a tag, with its times. `end` is infinite for a request without a response.
 
-    "put": `value` is the digest. "put once": the same on an immutable tag, `answer` is "ok" or "exists".
-    "get": `answer` is the digest, or None for no such tag. "delete": `answer` is "ok" or "missing".
+    "put": `value` is the digest. "put once": the same on an immutable tag; `answer` is "ok" or "exists". "get":
+    `answer` is the digest, or None if there is no such tag. "delete": `answer` is "ok" or "missing".
     """
 
     start: float
@@ -26,7 +26,7 @@ class Operation(NamedTuple):
 
 
 def is_linearizable(history: Sequence[Operation]) -> bool:
-    """Whether some order of the operations explains every answer; a tag names nothing in the beginning."""
+    """Whether some order of the operations explains every answer. The tag names nothing at first."""
     answered = sum(1 << number for number, one in enumerate(history) if one.end < math.inf)
     seen: set[tuple[int, str | None]] = set()
     open_ends: list[tuple[int, str | None]] = [(0, None)]
@@ -37,9 +37,9 @@ def is_linearizable(history: Sequence[Operation]) -> bool:
         if (done, state) in seen:
             continue
         seen.add((done, state))
-        left = [number for number in range(len(history)) if not done >> number & 1]
-        first_end = min(history[number].end for number in left)
-        for number in left:
+        remaining = [number for number in range(len(history)) if not done >> number & 1]
+        first_end = min(history[number].end for number in remaining)
+        for number in remaining:
             if history[number].start <= first_end:
                 fits, after = _apply(history[number], state)
                 if fits:
@@ -47,16 +47,16 @@ def is_linearizable(history: Sequence[Operation]) -> bool:
     return False
 
 
-def _apply(one: Operation, state: str | None) -> tuple[bool, str | None]:
-    """Whether the answer fits when the tag names `state`, and what it names then."""
-    unknown = one.end == math.inf
-    match one.kind:
+def _apply(operation: Operation, state: str | None) -> tuple[bool, str | None]:
+    """Whether the answer is possible if the tag names `state`, and what the tag names afterwards."""
+    unknown = operation.end == math.inf
+    match operation.kind:
         case "put":
-            return True, one.value
+            return True, operation.value
         case "put once":
-            fits = unknown or (one.answer == "ok") is (state is None)
-            return fits, state or one.value
+            fits = unknown or (operation.answer == "ok") is (state is None)
+            return fits, state or operation.value
         case "delete":
-            return unknown or (one.answer == "ok") is (state is not None), None
+            return unknown or (operation.answer == "ok") is (state is not None), None
         case _:
-            return unknown or one.answer == state, state
+            return unknown or operation.answer == state, state

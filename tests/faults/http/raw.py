@@ -1,4 +1,4 @@
-"""HTTP by hand, on a socket: heads that are wrong, bodies that stop in the middle, connections that end in any way."""
+"""HTTP by hand on a socket: invalid heads, truncated bodies, and connections that end in any way."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.server import Server
 
 
 class Reply(NamedTuple):
-    """All that came back: the statuses of the answers, the bytes, and how the connection was then."""
+    """Everything that was received: the statuses of the responses, the bytes, and the state of the connection."""
 
     statuses: list[int]
     content: bytes
@@ -22,7 +22,7 @@ class Reply(NamedTuple):
 
 
 class Connection:
-    """One connection to a server, which is closed at the end of the block."""
+    """One connection to a server, closed at the end of the block."""
 
     def __init__(self, server: Server) -> None:
         self.socket = socket.create_connection((server.host, server.port), timeout=60)
@@ -40,19 +40,19 @@ class Connection:
         self.socket.sendall(content)
 
     def half_close(self) -> None:
-        """Nothing more is sent; answers can still be read."""
+        """Send nothing more. Responses can still be read."""
         self.socket.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:
         self.socket.close()
 
     def reset(self) -> None:
-        """End the connection with a reset instead of a goodbye."""
+        """End the connection with a reset."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.socket.close()
 
     def reply(self, seconds: float = 0.5, first_seconds: float = 60) -> Reply:
-        """What comes until the server closes, or until nothing more has come for `seconds`."""
+        """What arrives until the server closes the connection, or until nothing has arrived for `seconds`."""
         pieces, closed = [], False
         self.socket.settimeout(first_seconds)
         try:
@@ -69,7 +69,7 @@ class Connection:
         return Reply(statuses, content, closed)
 
     def first_line(self, seconds: float = 60) -> bytes:
-        """The status line of an answer; empty when the connection ends without one."""
+        """The status line of a response, or nothing if the connection ends without one."""
         self.socket.settimeout(seconds)
         line = b""
         while not line.endswith(b"\r\n"):
@@ -80,7 +80,7 @@ class Connection:
         return line.strip()
 
     def seconds_until_closed(self, most: float) -> float:
-        """How long the server keeps the connection. Raises AssertionError after `most` seconds."""
+        """How long the server keeps the connection open. Raises AssertionError after `most` seconds."""
         started = time.monotonic()
         self.socket.settimeout(most)
         try:
@@ -99,7 +99,7 @@ def head(method: str, path: str, headers: Mapping[str, str | int]) -> bytes:
 
 
 def exchange(server: Server, content: bytes, first_seconds: float = 60) -> Reply:
-    """Send this on a connection of its own, and read what comes back. An answer may take `first_seconds` to begin."""
+    """Send this on a new connection, and read the response, which may take `first_seconds` to begin."""
     with Connection(server) as connection:
         try:
             connection.send(content)

@@ -1,4 +1,4 @@
-"""Heads and frames that no honest client sends: no fault of ours, no second request out of one, no worker lost."""
+"""Heads and frames that no honest client sends: no internal error, no request smuggling, no lost worker."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def length(*values: bytes) -> bytes:
     return b"".join(b"Content-Length: " + value + b"\r\n" for value in values)
 
 
-# Two readers could see two bodies here: what follows must never be answered as a request, and the connection ends.
+# Two parsers could see two bodies here. The rest must not be handled as a request, and the connection ends.
 AMBIGUOUS = {
     "a length and chunks": post(length(b"6"), CHUNKED, body=b"0\r\n\r\n" + SECOND),
     "chunks and a length": post(CHUNKED, length(b"5"), body=b"0\r\n\r\n" + SECOND),
@@ -52,7 +52,7 @@ AMBIGUOUS = {
     "a chunk size that ends with LF": post(CHUNKED, body=b"3\nabc\r\n0\r\n\r\n" + SECOND),
 }
 
-# Whose request is it, and what does it ask for?
+# The target or the host of the request is ambiguous.
 CONFUSED = {
     "no host": b"GET /v2/ HTTP/1.1\r\n\r\n",
     "two hosts": b"GET /v2/ HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
@@ -62,7 +62,7 @@ CONFUSED = {
     "no slash before the path": b"GET v2/ HTTP/1.1\r\n" + HOST + b"\r\n",
 }
 
-# Odd, but plain: answered as an unknown path, an unknown method or a stranger.
+# Unusual but clear: handled as an unknown path, an unknown method or a missing login.
 ODD = {
     "an absolute target": b"GET http://evil.example/v2/ HTTP/1.1\r\n" + HOST + b"\r\n",
     "a path that climbs": get(b"/v2/../../etc/passwd"),
@@ -72,10 +72,10 @@ ODD = {
     "a download path that climbs": get(b"/layers/../../master.key"),
     "an upload path that climbs": get(b"/v2/app/blobs/uploads/..%2f..%2fmaster.key"),
     "many slashes": get(b"//v2//app//tags//list"),
-    "a path that is no UTF-8": get(b"/v2/a%ffb/tags/list"),
+    "a path that is not UTF-8": get(b"/v2/a%ffb/tags/list"),
     "a path with a bad escape": get(b"/v2/a%zz/tags/list"),
     "a host with a path": b"GET /v2/ HTTP/1.1\r\nHost: a/b?c\r\n\r\n",
-    "a host that is no text": b"GET /v2/ HTTP/1.1\r\nHost: \xff\xfe\r\n\r\n",
+    "a host that is not text": b"GET /v2/ HTTP/1.1\r\nHost: \xff\xfe\r\n\r\n",
     "a method in lower case": b"get /v2/ HTTP/1.1\r\n" + HOST + b"\r\n",
     "an unknown method": b"FOO /v2/ HTTP/1.1\r\n" + HOST + b"\r\n",
     "TRACE": b"TRACE / HTTP/1.1\r\n" + HOST + b"\r\n",
@@ -110,8 +110,8 @@ def check_unharmed(server: Server, reply: Reply) -> None:
 
 
 @pytest.mark.parametrize("content", AMBIGUOUS.values(), ids=AMBIGUOUS)
-def test_of_two_readings_of_a_request_none_smuggles_another(web: Server, content: bytes) -> None:
-    """Granian lets a broken chunk through to us as a body that breaks off, and then answers 500 by itself."""
+def test_an_ambiguous_body_does_not_smuggle_a_request(web: Server, content: bytes) -> None:
+    """Granian passes a broken chunk on as a truncated body and then answers 500 by itself."""
     reply = exchange(web, content)
 
     assert reply.closed, reply
@@ -121,7 +121,7 @@ def test_of_two_readings_of_a_request_none_smuggles_another(web: Server, content
 
 
 @pytest.mark.parametrize("content", CONFUSED.values(), ids=CONFUSED)
-def test_a_request_that_does_not_say_clearly_what_it_asks_is_refused(web: Server, content: bytes) -> None:
+def test_an_ambiguous_request_is_rejected(web: Server, content: bytes) -> None:
     reply = exchange(web, content)
 
     assert reply.statuses == [400], reply
@@ -129,29 +129,29 @@ def test_a_request_that_does_not_say_clearly_what_it_asks_is_refused(web: Server
 
 
 @pytest.mark.parametrize("content", ODD.values(), ids=ODD)
-def test_an_odd_request_is_answered_without_a_fault(web: Server, content: bytes) -> None:
+def test_an_unusual_request_causes_no_internal_error(web: Server, content: bytes) -> None:
     reply = exchange(web, content, first_seconds=0.15)
 
     assert all(status >= 400 for status in reply.statuses), reply
     check_unharmed(web, reply)
 
 
-def test_two_equal_lengths_are_one_or_none(web: Server) -> None:
-    """RFC 9112, section 6.3: refuse, or take them as one."""
+def test_two_equal_lengths_count_as_one_or_are_rejected(web: Server) -> None:
+    """RFC 9112, section 6.3, allows both."""
     reply = exchange(web, post(length(b"3", b"3"), body=b"abc" + SECOND))
 
     assert reply.statuses[0] == 400, reply
     assert reply.statuses[1:] in ([], [200]), reply
 
 
-def test_two_requests_in_a_row_are_answered_in_order(web: Server) -> None:
+def test_two_pipelined_requests_are_answered_in_order(web: Server) -> None:
     reply = exchange(web, get(b"/healthz") + get(b"/nothing") + get(b"/healthz"))
 
     assert reply.statuses == [200, 404, 200]
 
 
-def test_a_body_is_asked_for_only_after_its_sender_is_known(web: Server, doors: Doors, repository: str) -> None:
-    """`Expect: 100-continue`: a stranger's ten gigabytes are refused before the first of them is sent."""
+def test_a_body_is_requested_only_after_authentication(web: Server, doors: Doors, repository: str) -> None:
+    """`Expect: 100-continue`: an unauthenticated client is rejected before it sends any of its ten gigabytes."""
     head = b"PUT /v2/" + repository.encode() + b"/blobs/uploads/x?digest=y HTTP/1.1\r\n" + HOST
     expecting = length(b"10000000000") + b"Expect: 100-continue\r\n\r\n"
 
@@ -162,7 +162,7 @@ def test_a_body_is_asked_for_only_after_its_sender_is_known(web: Server, doors: 
     assert exchange(web, known + expecting).statuses == [100]
 
 
-def test_an_api_call_that_is_too_large_is_refused_by_its_announced_length(web: Server) -> None:
+def test_an_api_call_that_is_too_large_is_rejected_by_its_announced_length(web: Server) -> None:
     signed = Wire(web).signer.headers("AmazonEC2ContainerRegistry_V20150921.DescribeRegistry", b"")
     lines = b"".join(f"{name}: {value}\r\n".encode() for name, value in signed.items() if name != "host")
 
@@ -171,8 +171,8 @@ def test_an_api_call_that_is_too_large_is_refused_by_its_announced_length(web: S
     assert reply.statuses == [413], reply
 
 
-def test_none_of_this_was_a_fault_or_cost_a_worker(web: Server) -> None:
-    """Runs last in this file: the log has all that was done to the server above."""
+def test_none_of_these_requests_caused_an_internal_error_or_ended_a_worker(web: Server) -> None:
+    """Runs last in this file. The log has everything that the tests above did to the server."""
     assert "Traceback" not in web.output()
     assert "Unexpected exit" not in web.output()
     assert '"event":"fault"' not in web.output()

@@ -1,4 +1,4 @@
-"""A client that vanishes in the middle of a body, or lies about its length: nothing of it counts."""
+"""A client that disconnects in the middle of a body, or announces a wrong length: nothing of the body counts."""
 
 from __future__ import annotations
 
@@ -31,24 +31,24 @@ ENDINGS: dict[str, Ending] = {
 
 
 def with_length(body: bytes, sent: int) -> tuple[dict[str, str], bytes]:
-    """A body with its length announced, of which only so much is sent."""
+    """A body with its announced length, of which only `sent` bytes are sent."""
     return {"Content-Length": str(len(body))}, body[:sent]
 
 
 def in_chunks(body: bytes, sent: int) -> tuple[dict[str, str], bytes]:
-    """Chunks of 32 KiB, as docker sends them; the last of those that are sent breaks off in its middle."""
+    """Chunks of 32 KiB, as docker sends them. The last one is truncated."""
     pieces = [body[start : start + 32_768] for start in range(0, len(body), 32_768)]
     wire = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces)
     return {"Transfer-Encoding": "chunked"}, wire[:sent]
 
 
 def without_an_end(body: bytes, sent: int) -> tuple[dict[str, str], bytes]:
-    """Whole chunks, but not the empty one that ends a body."""
+    """Complete chunks without the empty chunk that ends a body."""
     return {"Transfer-Encoding": "chunked"}, b"%x\r\n%b\r\n" % (sent, body[:sent])
 
 
 def with_a_broken_chunk(body: bytes, sent: int) -> tuple[dict[str, str], bytes]:
-    """A chunk that is not as long as it says."""
+    """A chunk that is shorter than its announced length."""
     return {"Transfer-Encoding": "chunked"}, b"%x\r\n%bXX0\r\n\r\n" % (sent, body[:sent])
 
 
@@ -57,14 +57,14 @@ SENT = [0, 1_000, 200_000]
 
 
 def started(doors: Doors, repository: str) -> str:
-    """The path of an upload of which the first part is acknowledged."""
+    """The path of an upload whose first part was acknowledged."""
     location = doors.docker.post(f"/v2/{repository}/blobs/uploads/").headers["Location"]
     assert doors.docker.patch(location, FIRST).status == 202
     return str(location)
 
 
 def finish(doors: Doors, location: str) -> None:
-    """Send the rest as if nothing had happened. Whoever still reads the broken body holds the upload for a moment."""
+    """Send the rest as if nothing had happened. The request with the broken body may hold the upload for a moment."""
     end = time.monotonic() + PATIENCE_SECONDS
     while True:
         answer = doors.docker.patch(location, REST)
@@ -80,7 +80,7 @@ def finish(doors: Doors, location: str) -> None:
 
 @pytest.mark.parametrize("ending", ENDINGS.values(), ids=ENDINGS)
 @pytest.mark.parametrize("frame", FRAMES, ids=[frame.__name__ for frame in FRAMES])
-def test_a_patch_that_breaks_off_leaves_the_upload_as_it_was(
+def test_a_truncated_patch_does_not_change_the_upload(
     doors: Doors, repository: str, frame: Callable[[bytes, int], tuple[dict[str, str], bytes]], ending: Ending
 ) -> None:
     location = started(doors, repository)
@@ -99,8 +99,8 @@ def test_a_patch_that_breaks_off_leaves_the_upload_as_it_was(
 
 
 @pytest.mark.parametrize("ending", ENDINGS.values(), ids=ENDINGS)
-def test_a_put_that_breaks_off_does_not_complete_the_upload(doors: Doors, repository: str, ending: Ending) -> None:
-    """Not even when the digest is that of the bytes which did arrive."""
+def test_a_truncated_put_does_not_complete_the_upload(doors: Doors, repository: str, ending: Ending) -> None:
+    """Not even if the digest is that of the received bytes."""
     location = started(doors, repository)
     known = {"Host": "r", "Authorization": doors.docker.authorization or ""}
     for frame, sent in itertools.product([with_length, without_an_end], [1_000, 200_000]):
@@ -116,7 +116,7 @@ def test_a_put_that_breaks_off_does_not_complete_the_upload(doors: Doors, reposi
 
 
 @pytest.mark.parametrize("ending", ENDINGS.values(), ids=ENDINGS)
-def test_a_layer_part_that_breaks_off_is_not_received(doors: Doors, repository: str, ending: Ending) -> None:
+def test_a_truncated_layer_part_is_not_received(doors: Doors, repository: str, ending: Ending) -> None:
     upload = begin(doors.ecr, repository)
     request = {
         "repositoryName": repository,
@@ -137,8 +137,8 @@ def test_a_layer_part_that_breaks_off_is_not_received(doors: Doors, repository: 
     assert complete(doors.ecr, repository, upload, digest(REST))["layerDigest"] == digest(REST)
 
 
-def test_more_bytes_than_announced_are_not_part_of_the_body(doors: Doors, repository: str) -> None:
-    """They look like a second request, and are none. A server may give up such a connection before it answers."""
+def test_surplus_bytes_are_not_part_of_the_body(doors: Doors, repository: str) -> None:
+    """They look like a second request. A server may close such a connection without a response."""
     location = started(doors, repository)
     authorization = doors.docker.authorization or ""
     known: dict[str, str | int] = {"Host": "r", "Authorization": authorization, "Content-Length": 1_000}
@@ -152,7 +152,7 @@ def test_more_bytes_than_announced_are_not_part_of_the_body(doors: Doors, reposi
 
 
 @pytest.mark.parametrize(("first", "last", "sent"), [(0, 99, 50), (0, 99, 150), (1, 100, 100), (50, 99, 50)])
-def test_a_content_range_that_lies_leaves_the_upload_as_it_was(
+def test_a_wrong_content_range_does_not_change_the_upload(
     doors: Doors, repository: str, first: int, last: int, sent: int
 ) -> None:
     location = doors.docker.post(f"/v2/{repository}/blobs/uploads/").headers["Location"]
@@ -163,8 +163,8 @@ def test_a_content_range_that_lies_leaves_the_upload_as_it_was(
     assert upload_size(doors, repository, location.rpartition("/")[2]) == 0
 
 
-def test_a_manifest_that_breaks_off_is_not_stored(doors: Doors, repository: str) -> None:
-    """What did arrive is a manifest, too: only the announced length tells that more was to come."""
+def test_a_truncated_manifest_is_not_stored(doors: Doors, repository: str) -> None:
+    """The received bytes are a valid manifest. Only the announced length shows that more was expected."""
     config = b"{}"
     location = doors.docker.post(f"/v2/{repository}/blobs/uploads/").headers["Location"]
     assert doors.docker.put(f"{location}?digest={digest(config)}", config).status == 201
@@ -184,7 +184,7 @@ def test_a_manifest_that_breaks_off_is_not_stored(doors: Doors, repository: str)
     assert doors.image_ids(repository) == []
 
 
-def test_a_reader_that_vanishes_in_the_middle_of_a_pull_takes_nothing_with_it(
+def test_a_client_that_disconnects_during_a_pull_affects_nothing_else(
     web: Server, doors: Doors, repository: str
 ) -> None:
     content = bytes(range(256)) * 32_768

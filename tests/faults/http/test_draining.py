@@ -1,4 +1,4 @@
-"""SIGTERM with `--drain`: the server says that it will stop, serves for a while, and lets go of its connections."""
+"""SIGTERM with `--drain`: the server reports that it will stop, serves for a while, and closes its connections."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HEALTH = b"GET /healthz HTTP/1.1\r\nHost: r\r\n\r\n"
 
 
 def draining(server: Server) -> subprocess.Popen[bytes]:
-    """The process of a server that was told to stop, once it says so."""
+    """The process of a server that received SIGTERM, once the server reports it."""
     process, server.process = server.process, None
     assert process is not None
     process.send_signal(signal.SIGTERM)
@@ -36,7 +36,7 @@ def status(server: Server, path: str) -> int:
 
 
 @pytest.mark.parametrize("kind", SERVERS)
-def test_it_is_not_ready_serves_on_and_closes_each_connection_after_its_answer(
+def test_a_draining_server_is_not_ready_and_closes_each_connection_after_its_response(
     fresh_server: StartServer, kind: str
 ) -> None:
     server = fresh_server(extra_args=["--server", kind, "--drain", "2s"])
@@ -63,7 +63,7 @@ def test_it_is_not_ready_serves_on_and_closes_each_connection_after_its_answer(
 
 
 @pytest.mark.parametrize("kind", SERVERS)
-def test_a_second_signal_does_not_wait(fresh_server: StartServer, kind: str) -> None:
+def test_a_second_signal_ends_the_drain_time(fresh_server: StartServer, kind: str) -> None:
     server = fresh_server(extra_args=["--server", kind, "--drain", "1m"])
     process = draining(server)
     try:

@@ -1,4 +1,4 @@
-"""The checker of histories knows a good one from a bad one."""
+"""The checker accepts valid histories and rejects invalid ones."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def get(start: float, end: float, answer: str | None) -> Operation:
         ([Operation(0, 2, "put once", "a", "ok"), Operation(1, 3, "put once", "b", "exists"), get(4, 5, "a")], True),
     ],
 )
-def test_a_history_is_judged(history: list[Operation], good: bool) -> None:
+def test_a_history_is_checked(history: list[Operation], good: bool) -> None:
     assert is_linearizable(history) is good
 
 

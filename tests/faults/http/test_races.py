@@ -1,4 +1,4 @@
-"""Many clients at once, through both doors: one blob, one winner, and a history that makes sense."""
+"""Many concurrent clients at both endpoints: one blob, one winner, and a linearizable history."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ ROUNDS = 30
 T = TypeVar("T")
 
 
-def at_once(calls: Iterable[Callable[[], T]]) -> list[T]:
-    """Let each call begin at the same moment, in a thread of its own."""
+def concurrently(calls: Iterable[Callable[[], T]]) -> list[T]:
+    """Start all calls at the same time, each in its own thread."""
     waiting = list(calls)
     barrier = threading.Barrier(len(waiting))
 
@@ -46,12 +46,12 @@ def files_of(doors: Doors, digest: str) -> int:
 
 
 @pytest.mark.parametrize("size", [10_000, 600_000])
-def test_64_clients_that_push_the_same_layer_at_once_make_one_blob(doors: Doors, repository: str, size: int) -> None:
+def test_sixty_four_concurrent_pushes_of_one_layer_store_one_blob(doors: Doors, repository: str, size: int) -> None:
     blob = Blob(random.Random(f"{repository}{size}").randbytes(size), OCI_LAYER)
 
     before = set((doors.server.data / "uploads").iterdir())
 
-    at_once([lambda: doors.docker.push_blob(repository, blob)] * CLIENTS)
+    concurrently([lambda: doors.docker.push_blob(repository, blob)] * CLIENTS)
 
     assert files_of(doors, blob.digest) == 1
     assert set((doors.server.data / "uploads").iterdir()) <= before
@@ -59,23 +59,21 @@ def test_64_clients_that_push_the_same_layer_at_once_make_one_blob(doors: Doors,
     check_p10_bounded(doors.server)
 
 
-def test_clients_that_push_the_same_layer_to_different_repositories_make_one_blob(
-    doors: Doors, repository: str
-) -> None:
+def test_concurrent_pushes_of_one_layer_to_different_repositories_store_one_blob(doors: Doors, repository: str) -> None:
     blob = Blob(random.Random(repository).randbytes(300_000), OCI_LAYER)
     names = [f"{repository}/{number}" for number in range(16)]
     for name in names:
         doors.ecr.create_repository(repositoryName=name)
 
-    at_once([partial(doors.docker.push_blob, name, blob) for name in names])
+    concurrently([partial(doors.docker.push_blob, name, blob) for name in names])
 
     assert files_of(doors, blob.digest) == 1
     assert {doors.layer(name, blob.digest).body for name in names} == {blob.content}
 
 
-def pushed(doors: Doors, door: int, tag: Named, one: Image) -> bool:
-    """Whether a push of a manifest under a tag succeeded, rather than being refused for the tag's sake."""
-    if door % 2:
+def pushed(doors: Doors, client_number: int, tag: Named, one: Image) -> bool:
+    """Whether a push of a manifest under a tag succeeded. Otherwise the tag was immutable."""
+    if client_number % 2:
         path = f"/v2/{tag.repository}/manifests/{tag.name}"
         answer = doors.docker.put(path, one.manifest.content, {"Content-Type": one.manifest.media_type})
         assert answer.status == 201 or answer.error_codes() == ["TAG_INVALID"], answer
@@ -89,8 +87,8 @@ def pushed(doors: Doors, door: int, tag: Named, one: Image) -> bool:
     return True
 
 
-def test_of_those_who_race_for_an_immutable_tag_one_wins(doors: Doors, repository: str) -> None:
-    """Eight at a time, half of them through each door, each with another manifest."""
+def test_one_of_several_concurrent_pushes_gets_an_immutable_tag(doors: Doors, repository: str) -> None:
+    """Eight at a time, half of them at each endpoint, each with another manifest."""
     doors.ecr.put_image_tag_mutability(repositoryName=repository, imageTagMutability="IMMUTABLE")
     images = list(itertools.islice(variants(seed=7), 8))
     upload_blobs(doors.ecr, repository, images[0].blobs)
@@ -98,7 +96,9 @@ def test_of_those_who_race_for_an_immutable_tag_one_wins(doors: Doors, repositor
     for number in range(ROUNDS):
         tag = Named(repository, f"round-{number}")
 
-        won = at_once([partial(pushed, doors, door, tag, one) for door, one in enumerate(images)])
+        won = concurrently(
+            [partial(pushed, doors, client_number, tag, one) for client_number, one in enumerate(images)]
+        )
 
         outcomes = {one.manifest.digest: success for one, success in zip(images, won, strict=True)}
         check_p5_immutable_means_once(doors, tag, outcomes)
@@ -106,19 +106,19 @@ def test_of_those_who_race_for_an_immutable_tag_one_wins(doors: Doors, repositor
     assert len(winners) > 1, "no race at all: the same one won every time"
 
 
-def test_an_immutable_tag_is_bound_once_while_mutability_changes(doors: Doors, repository: str) -> None:
-    """From the moment at which the change is acknowledged, nobody moves a tag any more."""
+def test_an_immutable_tag_is_set_once_while_mutability_changes(doors: Doors, repository: str) -> None:
+    """After the change is acknowledged, no push moves a tag."""
     images = list(itertools.islice(variants(seed=8), 6))
     upload_blobs(doors.ecr, repository, images[0].blobs)
     tag = Named(repository, "v1")
     made_immutable = threading.Event()
     moved_later: list[str] = []
 
-    def push_on(door: int) -> None:
+    def push_on(client_number: int) -> None:
         for one in images * 3:
             late = made_immutable.is_set()
             with suppress(doors.ecr.exceptions.ImageAlreadyExistsException):
-                if pushed(doors, door, tag, one) and late:
+                if pushed(doors, client_number, tag, one) and late:
                     moved_later.append(one.manifest.digest)
 
     def change() -> None:
@@ -126,23 +126,23 @@ def test_an_immutable_tag_is_bound_once_while_mutability_changes(doors: Doors, r
         doors.ecr.put_image_tag_mutability(repositoryName=repository, imageTagMutability="IMMUTABLE")
         made_immutable.set()
 
-    calls: list[Callable[[], None]] = [change, *(partial(push_on, door) for door in range(4))]
-    at_once(calls)
+    calls: list[Callable[[], None]] = [change, *(partial(push_on, client_number) for client_number in range(4))]
+    concurrently(calls)
 
     bound = doors.manifest(repository, "v1").headers["Docker-Content-Digest"]
     assert set(moved_later) <= {bound}, "a push of the manifest that the tag names already is no move"
 
 
 class TagClient:
-    """Does this and that with one tag through one of the doors, and writes down what happened when."""
+    """Performs random operations on one tag at one endpoint, and records results and times."""
 
-    def __init__(self, doors: Doors, door: int, tag: Named, images: list[Image]) -> None:
+    def __init__(self, doors: Doors, client_number: int, tag: Named, images: list[Image]) -> None:
         self.doors = doors
-        self.door = door
+        self.client_number = client_number
         self.path = f"/v2/{tag.repository}/manifests/{tag.name}"
         self.tag = tag
         self.images = images
-        self.random = random.Random(door)
+        self.random = random.Random(client_number)
         self.history: list[Operation] = []
 
     def run(self) -> list[Operation]:
@@ -156,13 +156,13 @@ class TagClient:
     def put(self) -> tuple[str, str | None, str | None]:
         one = self.random.choice(self.images)
         try:
-            assert pushed(self.doors, self.door, self.tag, one)
+            assert pushed(self.doors, self.client_number, self.tag, one)
         except self.doors.ecr.exceptions.ImageAlreadyExistsException:
-            return "get", None, one.manifest.digest  # The tag names it already: an observation, like a read.
+            return "get", None, one.manifest.digest  # The tag already names it: this counts as a read.
         return "put", one.manifest.digest, None
 
     def get(self) -> tuple[str, str | None, str | None]:
-        if self.door % 2:
+        if self.client_number % 2:
             answer = self.doors.docker.get(self.path)
             assert answer.status in {200, 404}, answer
             return "get", None, answer.headers["Docker-Content-Digest"] if answer.status == 200 else None
@@ -177,25 +177,25 @@ class TagClient:
         return "delete", None, "ok" if answer.status == 202 else "missing"
 
 
-def test_what_happens_to_a_tag_through_both_doors_is_linearizable(doors: Doors, repository: str) -> None:
+def test_operations_on_a_tag_at_both_endpoints_are_linearizable(doors: Doors, repository: str) -> None:
     images = list(itertools.islice(variants(seed=9), 4))
     upload_blobs(doors.ecr, repository, images[0].blobs)
-    clients = [TagClient(doors, door, Named(repository, "moving"), images) for door in range(6)]
+    clients = [TagClient(doors, client_number, Named(repository, "moving"), images) for client_number in range(6)]
 
-    history = sorted(itertools.chain.from_iterable(at_once([client.run for client in clients])))
+    history = sorted(itertools.chain.from_iterable(concurrently([client.run for client in clients])))
 
     assert len(history) == 240
     assert is_linearizable(history)
     check_all(doors, Journal())
 
 
-def test_images_pushed_at_once_by_many_are_all_there(doors: Doors, repository: str) -> None:
+def test_images_of_many_concurrent_pushes_all_exist(doors: Doors, repository: str) -> None:
     images = [image(seed=number) for number in range(24)]
     journal = Journal()
     for number, one in enumerate(images):
         journal.manifests[Named(repository, one.manifest.digest)] = one.manifest
         journal.tags[Named(repository, f"v{number}")] = {one.manifest.digest}
 
-    at_once([partial(doors.docker.push, repository, images[number], f"v{number}") for number in range(24)])
+    concurrently([partial(doors.docker.push, repository, images[number], f"v{number}") for number in range(24)])
 
     check_all(doors, journal)

@@ -1,4 +1,4 @@
-"""Clients that send a byte now and then, or stop: they are cut off in time, and others do not notice."""
+"""Clients that send a byte now and then, or stop: they are cut off in time, and other clients are not affected."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def begun(doors: Doors, repository: str) -> str:
     return str(doors.docker.post(f"/v2/{repository}/blobs/uploads/").headers["Location"])
 
 
-def test_many_stalled_bodies_hold_up_nobody(doors: Doors, repository: str) -> None:
-    """Each has sent its head and a byte; the server answers others as before, from as many workers as it had."""
+def test_many_stalled_bodies_do_not_block_other_clients(doors: Doors, repository: str) -> None:
+    """Each client sent its head and one byte. The server answers others as before, with as many workers as before."""
     workers = doors.server.workers()
     with ExitStack() as connections:
         for _ in range(200):
@@ -44,7 +44,7 @@ def test_many_stalled_bodies_hold_up_nobody(doors: Doors, repository: str) -> No
     assert doors.server.workers() == workers
 
 
-def test_heads_that_never_end_hold_up_nobody(doors: Doors, repository: str) -> None:
+def test_endless_heads_do_not_block_other_clients(doors: Doors, repository: str) -> None:
     with ExitStack() as connections:
         for _ in range(200):
             connections.enter_context(Connection(doors.server)).send(b"GET /v2/ HTTP/1.1\r\nHost: r\r\nX-A: ")
@@ -53,8 +53,8 @@ def test_heads_that_never_end_hold_up_nobody(doors: Doors, repository: str) -> N
 
 @pytest.mark.long
 @pytest.mark.timeout(180)
-def test_a_body_that_stalls_is_cut_after_30_seconds(doors: Doors, repository: str) -> None:
-    """At both doors; the upload stays as it was and goes on."""
+def test_a_stalled_body_is_cut_off_after_30_seconds(doors: Doors, repository: str) -> None:
+    """At both endpoints. The upload does not change and can continue."""
     location = begun(doors, repository)
     signed = Wire(doors.server).signer.headers(f"{TARGET_PREFIX}PutImage", b"x")
     with Connection(doors.server) as docker, Connection(doors.server) as api:
@@ -75,7 +75,7 @@ def test_a_body_that_stalls_is_cut_after_30_seconds(doors: Doors, repository: st
 
 @contextmanager
 def dripping(connection: Connection) -> Iterator[None]:
-    """A byte a second, until the block ends or the connection does."""
+    """Send one byte a second until the block or the connection ends."""
     stop = threading.Event()
 
     def drip() -> None:
@@ -96,7 +96,7 @@ def dripping(connection: Connection) -> Iterator[None]:
 
 @pytest.mark.long
 @pytest.mark.timeout(180)
-def test_a_byte_a_second_is_cut_after_a_minute(doors: Doors, repository: str) -> None:
+def test_a_byte_a_second_is_cut_off_after_a_minute(doors: Doors, repository: str) -> None:
     location = begun(doors, repository)
     with Connection(doors.server) as connection:
         connection.send(patch(doors, location))
@@ -110,8 +110,8 @@ def test_a_byte_a_second_is_cut_after_a_minute(doors: Doors, repository: str) ->
 
 @pytest.mark.long
 @pytest.mark.timeout(120)
-def test_a_head_that_drips_is_cut(web: Server) -> None:
-    """Granian gives a head 30 seconds; uvicorn has no such limit."""
+def test_a_slow_head_is_cut_off(web: Server) -> None:
+    """Granian allows 30 seconds for a head. uvicorn has no such limit."""
     if not web.workers():
         pytest.skip("uvicorn waits for a head as long as the client likes")
     with Connection(web) as connection:

@@ -1,4 +1,4 @@
-"""SIGTERM: what is under way is finished, nothing new is begun, and the server ends with exit code 0."""
+"""SIGTERM: requests in progress are finished, no new one is accepted, and the server ends with exit code 0."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def doors(request: pytest.FixtureRequest, fresh_server: StartServer) -> Iterator
         yield both
 
 
-def ask_to_stop(server: Server) -> subprocess.Popen[bytes]:
-    """Tell the server to stop, and come back when it has begun to: no new connection is taken any more."""
+def begin_stop(server: Server) -> subprocess.Popen[bytes]:
+    """Tell the server to stop, and return when it has begun to: it accepts no new connections."""
     process = server.process
     assert process is not None
     server.process = None
@@ -41,7 +41,7 @@ def ask_to_stop(server: Server) -> subprocess.Popen[bytes]:
 
 
 def takes_connections(server: Server) -> bool:
-    """Whether a new connection is served: one may still be queued by the kernel, and then ended without an answer."""
+    """Whether a new connection is served. The kernel may still queue one, which then ends without a response."""
     try:
         with socket.create_connection((server.host, server.port), timeout=0.5) as connection:
             connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: r\r\nConnection: close\r\n\r\n")
@@ -62,13 +62,13 @@ def known(doors: Doors) -> dict[str, str | int]:
     return {"Host": "r", "Authorization": doors.docker.authorization or ""}
 
 
-def test_an_upload_that_is_under_way_is_finished(doors: Doors) -> None:
+def test_an_upload_in_progress_is_finished(doors: Doors) -> None:
     server, body = doors.server, random.Random(1).randbytes(600_000)
     location = doors.docker.post(f"/v2/{REPOSITORY}/blobs/uploads/").headers["Location"]
     with Connection(server) as connection:
         connection.send(head("PATCH", location, known(doors) | {"Content-Length": len(body)}) + body[:200_000])
         time.sleep(0.2)
-        process = ask_to_stop(server)
+        process = begin_stop(server)
         for start in range(200_000, len(body), 100_000):
             connection.send(body[start : start + 100_000])
             time.sleep(0.05)
@@ -80,13 +80,13 @@ def test_an_upload_that_is_under_way_is_finished(doors: Doors) -> None:
     assert upload_size(doors, REPOSITORY, location.rpartition("/")[2]) == len(body)
 
 
-def test_a_pull_that_is_under_way_is_finished(doors: Doors) -> None:
+def test_a_pull_in_progress_is_finished(doors: Doors) -> None:
     server, blob = doors.server, Blob(random.Random(2).randbytes(LARGE), OCI_LAYER)
     doors.docker.push_blob(REPOSITORY, blob)
     with Connection(server) as connection:
         connection.send(head("GET", f"/v2/{REPOSITORY}/blobs/{blob.digest}", known(doors) | {"Connection": "close"}))
         assert connection.first_line().split()[1] == b"200"
-        process = ask_to_stop(server)
+        process = begin_stop(server)
         time.sleep(0.3)
 
         content = connection.reply(seconds=5).content.partition(b"\r\n\r\n")[2]
@@ -94,7 +94,7 @@ def test_a_pull_that_is_under_way_is_finished(doors: Doors) -> None:
     assert (len(content), digest(content)) == (LARGE, blob.digest)
 
 
-def test_a_server_that_is_stopped_again_and_again_keeps_what_it_acknowledged(doors: Doors) -> None:
+def test_a_server_that_is_stopped_repeatedly_keeps_what_it_acknowledged(doors: Doors) -> None:
     journal = Journal()
     for number in range(3):
         blob = Blob(random.Random(number).randbytes(300_000), OCI_LAYER)
@@ -105,7 +105,7 @@ def test_a_server_that_is_stopped_again_and_again_keeps_what_it_acknowledged(doo
 
 
 @pytest.mark.parametrize("kind", ["granian", "uvicorn"])
-def test_ctrl_c_ends_the_server_well(fresh_server: StartServer, kind: str) -> None:
+def test_ctrl_c_stops_the_server_cleanly(fresh_server: StartServer, kind: str) -> None:
     """A terminal sends SIGINT to the main process and to its workers."""
     server = fresh_server(extra_args=["--server", kind])
     process, server.process = server.process, None

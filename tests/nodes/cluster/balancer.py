@@ -1,6 +1,6 @@
-"""A balancer as simple as they come: requests go round among the nodes that are ready, and none is repeated.
+"""A simple load balancer: requests go round-robin to the nodes that are ready, and none is retried.
 
-It keeps connections to nodes open, as real ones do, so a node that ends one while it is in use is found out.
+It keeps connections to nodes open, as real ones do, so tests notice a node that closes a connection in use.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _LOOK_SECONDS = 0.1
 
 
 class Handler(BaseHTTPRequestHandler):
-    """One client's connection, with connections of its own to each node."""
+    """One client's connection, with its own connections to each node."""
 
     protocol_version = "HTTP/1.1"
     server: Balancer
@@ -59,11 +59,13 @@ class Handler(BaseHTTPRequestHandler):
     do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = do_PATCH = handle_any  # noqa: N815 - names that http.server calls
 
     def log_message(self, *_: Any) -> None:
-        """Nothing: the output is the tests'."""
+        """Nothing: the output belongs to the tests."""
 
 
 class Balancer(ThreadingHTTPServer):
-    """`ready` are the ports of nodes that said so at the last look; `failures` what clients got no node's answer to."""
+    """`ready` has the ports of nodes that were ready at the last check. `failures` lists requests without a node's
+    response.
+    """
 
     daemon_threads = True
     request_queue_size = 64
@@ -83,13 +85,13 @@ class Balancer(ThreadingHTTPServer):
             return self.ready[self._turn % len(self.ready)]
 
     def look(self) -> None:
-        """See which nodes are ready."""
+        """Check which nodes are ready."""
         ready = [node.port for node in self.nodes if _is_ready(node)]
         with self._lock:
             self.ready = ready
 
     def wait_for(self, number: int) -> None:
-        """Until so many nodes take requests."""
+        """Wait until so many nodes are ready."""
         end = time.monotonic() + PATIENCE_SECONDS
         while len(self.ready) != number:
             assert time.monotonic() < end, f"{self.ready} take requests, not {number}"

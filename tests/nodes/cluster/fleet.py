@@ -1,4 +1,4 @@
-"""Nodes that come and go, and clients that ask another node when one does not answer, as they do behind a balancer."""
+"""Nodes that start and stop, and clients that retry at another node, as they do behind a load balancer."""
 
 from __future__ import annotations
 
@@ -26,38 +26,40 @@ _PART = 5_242_880
 
 
 class Member:
-    """A node of a fleet with its clients."""
+    """A node of a fleet, with its clients."""
 
     def __init__(self, folder: Path, settings: Settings, *options: str) -> None:
         self.node = Node(folder, settings, *options)
         self._stack = ExitStack()
         self.ecr = self._stack.enter_context(aws_client(self.node.server))
-        self.door = Docker(self.node.server.host, self.node.server.port, docker_password(self.ecr))
+        self.docker = Docker(self.node.server.host, self.node.server.port, docker_password(self.ecr))
 
     def close(self) -> None:
         self._stack.close()
 
 
 class Fleet:
-    """`members` are those that are asked, the first one first. `requests` counts what was asked, `lost` what failed."""
+    """`members` in the order in which they are used. `requests` counts all requests, and `lost` those without a
+    response.
+    """
 
     def __init__(self, folder: Path, settings: Settings) -> None:
         self._folder = folder
         self._numbers = itertools.count()
-        self._asked = threading.Condition()
+        self._new_request = threading.Condition()
         self.settings = settings
         self.members: list[Member] = []
         self.requests = 0
         self.lost = 0
 
-    def start_one(self, *options: str) -> Member:
-        """One more node, with a data folder of its own."""
+    def start_member(self, *options: str) -> Member:
+        """Start another node, with its own data folder."""
         member = Member(self._folder / str(next(self._numbers)), self.settings, *options)
         self.members.append(member)
         return member
 
     def kill(self, member: Member) -> None:
-        """kill -9; it is asked no more a moment later, when somebody has noticed."""
+        """kill -9. Clients use the other nodes as soon as one of them notices."""
         member.node.server.kill()
         self.members.remove(member)
 
@@ -67,27 +69,27 @@ class Fleet:
             member.node.server.stop()
 
     def wait_for_requests(self, number: int) -> None:
-        """Until so many were asked."""
-        with self._asked:
-            assert self._asked.wait_for(lambda: self.requests >= number, timeout=PATIENCE_SECONDS)
+        """Wait until so many requests were sent."""
+        with self._new_request:
+            assert self._new_request.wait_for(lambda: self.requests >= number, timeout=PATIENCE_SECONDS)
 
     def attempts(self) -> Iterator[Member]:
-        """Whom to ask, one after the other. Raises AssertionError when it takes too long."""
+        """The members to try, one after the other. Raises AssertionError after PATIENCE_SECONDS."""
         end = time.monotonic() + PATIENCE_SECONDS
         for number in itertools.count():
-            assert time.monotonic() < end, "nobody answers"
-            with self._asked:
+            assert time.monotonic() < end, "no node responds"
+            with self._new_request:
                 self.requests += 1
-                self._asked.notify_all()
+                self._new_request.notify_all()
             yield self.members[number % len(self.members)]
             self.lost += 1
             time.sleep(0.01 * number)
 
-    def ask(self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None) -> Answer:
-        """The docker door's answer, of the first node that gives one."""
+    def request(self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None) -> Answer:
+        """The response of the registry endpoint, from the first node that responds."""
         for member in self.attempts():
             try:
-                answer = member.door.request(method, path, body, headers)
+                answer = member.docker.request(method, path, body, headers)
             except (OSError, http.client.HTTPException):
                 continue
             if answer.status != 503:
@@ -95,7 +97,7 @@ class Fleet:
         raise AssertionError("unreachable: there is no end of attempts")
 
     def call(self, operation: str, **members: Any) -> Any:
-        """The API's answer, of the first node that gives one; its refusals are raised."""
+        """The response of the API, from the first node that responds. Refusals are raised."""
         for member in self.attempts():
             try:
                 return getattr(member.ecr, operation)(**members)
@@ -107,39 +109,39 @@ class Fleet:
         raise AssertionError("unreachable: there is no end of attempts")
 
 
-# --- A push in which every request may be repeated ---------------------------------------------------------------
+# --- A push whose requests may all be repeated -------------------------------------------------------------------
 
 
 def push_by_docker(fleet: Fleet, repository: str, one: Image, tag: str) -> None:
-    """In chunks; where an answer was lost, the client asks how far the upload is and goes on there."""
+    """Push in chunks. After a lost response the client asks for the state of the upload and continues there."""
     for blob in one.blobs:
         _send_by_docker(fleet, repository, blob)
     headers = {"Content-Type": one.manifest.media_type}
-    answer = fleet.ask("PUT", f"/v2/{repository}/manifests/{tag}", one.manifest.content, headers)
+    answer = fleet.request("PUT", f"/v2/{repository}/manifests/{tag}", one.manifest.content, headers)
     assert answer.status == 201, answer
 
 
 def _send_by_docker(fleet: Fleet, repository: str, blob: Blob) -> None:
-    if fleet.ask("HEAD", f"/v2/{repository}/blobs/{blob.digest}").status == 200:
+    if fleet.request("HEAD", f"/v2/{repository}/blobs/{blob.digest}").status == 200:
         return
-    location, offset = path_of(fleet.ask("POST", f"/v2/{repository}/blobs/uploads/")), 0
+    location, offset = path_of(fleet.request("POST", f"/v2/{repository}/blobs/uploads/")), 0
     while offset < len(blob.content):
         chunk = blob.content[offset : offset + _CHUNK]
-        answer = fleet.ask("PATCH", location, chunk, {"Content-Range": f"{offset}-{offset + len(chunk) - 1}"})
+        answer = fleet.request("PATCH", location, chunk, {"Content-Range": f"{offset}-{offset + len(chunk) - 1}"})
         assert answer.status in {202, 416}, answer
-        told = answer if answer.status == 202 else fleet.ask("GET", location)
-        location, offset = path_of(told), int(told.headers["Range"].partition("-")[2] or -1) + 1
+        reported = answer if answer.status == 202 else fleet.request("GET", location)
+        location, offset = path_of(reported), int(reported.headers["Range"].partition("-")[2] or -1) + 1
     joint = "&" if "?" in location else "?"
-    answer = fleet.ask("PUT", f"{location}{joint}digest={blob.digest}")
+    answer = fleet.request("PUT", f"{location}{joint}digest={blob.digest}")
     assert answer.status == 201, answer
 
 
 def push_by_api(fleet: Fleet, repository: str, one: Image, tag: str) -> None:
-    """A refusal that says that something is done already is what a repeated request may get."""
+    """Push in parts. A repeated request may get the refusal that the change was made already."""
     for blob in one.blobs:
         _send_by_api(fleet, repository, blob)
     manifest = one.manifest.content.decode()
-    with bearing("ImageAlreadyExistsException"):
+    with ignoring("ImageAlreadyExistsException"):
         fleet.call("put_image", repositoryName=repository, imageManifest=manifest, imageTag=tag)
 
 
@@ -150,13 +152,13 @@ def _send_by_api(fleet: Fleet, repository: str, blob: Blob) -> None:
     offset = 0
     while offset < len(blob.content):
         offset = _send_part(fleet, repository, upload, offset, blob.content[offset : offset + _PART])
-    with bearing("LayerAlreadyExistsException", "UploadNotFoundException"):
+    with ignoring("LayerAlreadyExistsException", "UploadNotFoundException"):
         fleet.call("complete_layer_upload", repositoryName=repository, uploadId=upload, layerDigests=[blob.digest])
     assert _is_available(fleet, repository, blob)
 
 
 def _send_part(fleet: Fleet, repository: str, upload: str, first: int, part: bytes) -> int:
-    """Where the next part begins."""
+    """The offset of the next part."""
     members = {"partFirstByte": first, "partLastByte": first + len(part) - 1, "layerPartBlob": part}
     try:
         answer = fleet.call("upload_layer_part", repositoryName=repository, uploadId=upload, **members)
@@ -173,8 +175,8 @@ def _is_available(fleet: Fleet, repository: str, blob: Blob) -> bool:
 
 
 @contextmanager
-def bearing(*codes: str) -> Iterator[None]:
-    """Let the API refuse what is in the block with one of these codes."""
+def ignoring(*codes: str) -> Iterator[None]:
+    """Ignore these error codes of the API in the block."""
     try:
         yield
     except ClientError as refused:
@@ -183,7 +185,7 @@ def bearing(*codes: str) -> Iterator[None]:
 
 
 def path_of(answer: Answer) -> str:
-    """Where an upload goes on, whichever node said so."""
+    """The path at which an upload continues, on any node."""
     assert answer.status in {202, 204}, answer
     parts = urlsplit(re.sub(r"^/", "//host/", answer.headers["Location"]))
     return f"{parts.path}?{parts.query}" if parts.query else parts.path

@@ -1,4 +1,4 @@
-"""What one client pushes to one node, each of the others pulls from the other node at once."""
+"""An image that one client pushes to one node is pulled by each other client from the other node at once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.images import image, layer
 pytestmark = pytest.mark.client
 
 CLIENTS = ["crane", "skopeo", "api"]
-"""Those that need no daemon; tests/clients/everyday has the others, on one server."""
+"""Clients without a daemon. tests/clients/everyday has the others, with one server."""
 
 
 def no_daemon() -> Dockerd:
@@ -28,7 +28,7 @@ def no_daemon() -> Dockerd:
 
 @pytest.fixture(scope="module")
 def desks(nodes: list[Node], tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Desk]]:
-    """For each node one person who is logged in to it."""
+    """One user per node, who is logged in."""
     with ExitStack() as stack:
         made = []
         for node in nodes:
@@ -40,7 +40,7 @@ def desks(nodes: list[Node], tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 @pytest.mark.parametrize("pusher", CLIENTS)
-def test_what_a_client_pushes_to_one_node_every_client_pulls_from_the_other(
+def test_an_image_pushed_to_one_node_is_pulled_by_every_client_from_the_other(
     pusher: str, desks: list[Desk], tmp_path: Path
 ) -> None:
     for here, there in ((0, 1), (1, 0)):
@@ -57,6 +57,6 @@ def test_what_a_client_pushes_to_one_node_every_client_pulls_from_the_other(
 
 
 def at(desk: Desk, folder: Path) -> Desk:
-    """The desk with a new folder for files on the way."""
+    """The desk with a new folder for temporary files."""
     folder.mkdir()
     return desk._replace(folder=folder)

@@ -1,4 +1,4 @@
-"""Nodes whose machines' clocks are days wrong, in both directions: the database's time is everybody's."""
+"""Nodes whose clocks are days wrong, in both directions: all nodes use the database's time."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DAY = 86_400
 
 
 def wrong_clock(shift: str) -> Settings:
-    """What lets a program have another time than the machine."""
+    """The environment of a program with another time than the machine."""
     library = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
     if library is None:
         unavailable("libfaketime is not installed")
@@ -29,27 +29,29 @@ def wrong_clock(shift: str) -> Settings:
 
 
 @pytest.fixture(scope="module")
-def wrong(nodes: list[Node], settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Node]]:
-    """A node that is three days ahead, and one that is three days behind; two others are right."""
+def wrong_nodes(
+    nodes: list[Node], settings: Settings, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[list[Node]]:
+    """A node that is three days ahead, and one that is three days behind. Two others are right."""
     assert len(nodes) == 2
     folder = tmp_path_factory.mktemp("wrong")
     started = [Node(folder / shift, {**settings, **wrong_clock(shift)}) for shift in ("+3d", "-3d")]
     yield started
     for node in started:
-        node.server.kill()  # the library makes a mess of some sleeps, which an orderly end would be blamed for
+        node.server.kill()  # The library breaks some sleeps, and a clean stop would be blamed for it.
 
 
-def test_what_one_node_gives_out_the_others_take(nodes: list[Node], wrong: list[Node]) -> None:
-    """Tokens, signed requests, uploads, and links to the store, whose own clock is right."""
+def test_each_node_accepts_what_the_others_issue(nodes: list[Node], wrong_nodes: list[Node]) -> None:
+    """Tokens, signed requests, uploads, and links to the blob store, whose clock is right."""
     with aws_client(nodes[0].server) as ecr:
         ecr.create_repository(repositoryName="team/clocks")
-    everybody = [nodes[0], *wrong]
-    for number, node in enumerate(everybody):
+    all_nodes = [nodes[0], *wrong_nodes]
+    for number, node in enumerate(all_nodes):
         with aws_client(node.server) as ecr:
             push(ecr, "team/clocks", image([layer(50_000, seed=number)]), f"{number}")
             (token,) = ecr.get_authorization_token()["authorizationData"]
         assert abs(token["expiresAt"].timestamp() - time.time() - DAY / 2) < 60
-        door, other = node.docker(), everybody[number - 1].docker()
+        door, other = node.docker(), all_nodes[number - 1].docker()
         other.authorization = door.authorization
         other.push_blob("team/clocks", Blob(f"of node {number}".encode(), "text/plain"))
         for tag in range(number + 1):
@@ -58,13 +60,13 @@ def test_what_one_node_gives_out_the_others_take(nodes: list[Node], wrong: list[
             assert layer_of(door, "team/clocks", blob.digest) == blob.content
 
 
-def test_every_time_that_is_written_is_the_database_s(
-    nodes: list[Node], wrong: list[Node], database: Cluster, settings: Settings, tmp_path: Path
+def test_every_written_time_is_the_database_s(
+    nodes: list[Node], wrong_nodes: list[Node], database: Cluster, settings: Settings, tmp_path: Path
 ) -> None:
-    """So a lease of a node that dies ends in time, and nothing goes before its time, or long after it."""
+    """So the lease of a dead node ends in time, and nothing is collected too early or much too late."""
     with aws_client(nodes[0].server) as ecr:
         ecr.create_repository(repositoryName="team/times")
-    for number, node in enumerate(wrong):
+    for number, node in enumerate(wrong_nodes):
         door = node.docker()
         door.push("team/times", image(seed=number), f"{number}")
         assert door.post("/v2/team/times/blobs/uploads/").status == 202

@@ -1,4 +1,4 @@
-"""Nodes whose database is away, cut off, not migrated, or another one's."""
+"""Nodes whose database is unreachable, disconnected, not migrated, or of another registry."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.ports import free_port
 from tests.support.postgres import Cluster
 
 
-def test_a_node_answers_later_while_the_database_is_away_and_goes_on_by_itself(
+def test_a_node_is_unavailable_while_the_database_is_down_and_recovers_by_itself(
     ecr: Any, nodes: list[Node], database: Cluster
 ) -> None:
     ecr.create_repository(repositoryName="team/away")
@@ -56,7 +56,7 @@ def test_clients_do_not_notice_that_connections_were_cut(ecr: Any, nodes: list[N
         assert doors[1 - number % 2].get("/v2/team/cut/manifests/latest").body == image(seed=number).manifest.content
 
 
-def test_a_node_is_not_started_on_a_database_that_is_not_ready_for_it(
+def test_a_node_does_not_start_on_a_database_that_is_not_ready_for_it(
     nodes: list[Node], settings: Settings, database: Cluster, tmp_path: Path
 ) -> None:
     def serve(**other: str) -> str:
@@ -73,7 +73,7 @@ def test_a_node_is_not_started_on_a_database_that_is_not_ready_for_it(
     assert "not the master key" in serve(MOORAGE_MASTER_KEY=other_key)
 
 
-def test_an_address_that_is_none_is_refused_by_its_name(settings: Settings, tmp_path: Path) -> None:
+def test_an_invalid_address_is_rejected_by_its_name(settings: Settings, tmp_path: Path) -> None:
     text = command({**settings, "MOORAGE_DATABASE": "mysql://db"}, tmp_path, "migrate", code=2)
 
     assert "MOORAGE_DATABASE must be postgresql://USER@HOST:PORT/NAME" in text

@@ -1,4 +1,4 @@
-"""kill -9 of a node in the middle of eight pushes, again and again; a new node takes its place each time."""
+"""kill -9 of a node in the middle of eight pushes, repeatedly. A new node replaces it each time."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from tests.support.postgres import Cluster
 REPOSITORY = "team/kills"
 CLIENTS = 8
 LARGE = 5_600_000
-"""Of two layers in each round: more than S3 wants of a part."""
+"""Two layers per round, larger than the minimum size of a part in S3."""
 
 REQUESTS = range(8, 80)
-"""After how many requests of a round the node is killed; a round has about a hundred."""
+"""After how many requests of a round the node is killed. A round has about a hundred."""
 
 Pushed = dict[str, Image]
 
@@ -32,14 +32,14 @@ Pushed = dict[str, Image]
 def fleet(
     settings: Settings, database: Cluster, object_store: ObjectStore, prefix: str, tmp_path: Path
 ) -> Iterator[Fleet]:
-    """Two nodes whose rows and objects belong to nobody else."""
+    """Two nodes with rows and objects that no other test uses."""
     database.do("DROP DATABASE IF EXISTS kills")
     database.do("CREATE DATABASE kills")
     where = {"MOORAGE_DATABASE": database.url("kills"), "MOORAGE_BLOBS": object_store.setting(f"{prefix}-kills")}
     one = Fleet(tmp_path, {**settings, **where})
     command(one.settings, tmp_path, "migrate")
-    one.start_one()
-    one.start_one()
+    one.start_member()
+    one.start_member()
     one.call("create_repository", repositoryName=REPOSITORY)
     yield one
     one.stop()
@@ -50,7 +50,7 @@ def fleet(
     [3, pytest.param(100, marks=[pytest.mark.long, pytest.mark.timeout(3600)])],
     ids=lambda rounds: f"{rounds}",
 )
-def test_what_was_acknowledged_is_there_and_nothing_else_stays(
+def test_acknowledged_images_exist_and_nothing_else_remains(
     fleet: Fleet, object_store: ObjectStore, prefix: str, tmp_path: Path, rounds: int
 ) -> None:
     chance, kept = random.Random(rounds), Pushed()
@@ -63,13 +63,13 @@ def test_what_was_acknowledged_is_there_and_nothing_else_stays(
             kept |= pushed
         if number % 10 == 9 or number == rounds - 1:
             command(fleet.settings, tmp_path, "collect", "--grace", "0", "--upload-life", "0")
-            check_nothing_else_is_there(fleet.settings, object_store, f"{prefix}-kills")
+            check_that_nothing_else_remains(fleet.settings, object_store, f"{prefix}-kills")
     assert fleet.lost >= rounds, "no client noticed a kill"
     check_whole(fleet.members[-1], kept)
 
 
 def pushes_with_a_kill(fleet: Fleet, number: int, chance: random.Random) -> Pushed:
-    """What was pushed under which tag, while the node that all clients asked first was killed and replaced."""
+    """The pushed images by tag. Meanwhile the node that all clients used first was killed and replaced."""
     shared = layer(20_000, seed=number)
     sizes = [LARGE, LARGE, *[3_000] * (CLIENTS - 2)]
     images = [image([shared, layer(size, seed=1_000 + number * CLIENTS + at)]) for at, size in enumerate(sizes)]
@@ -82,17 +82,17 @@ def pushes_with_a_kill(fleet: Fleet, number: int, chance: random.Random) -> Push
         ]
         fleet.wait_for_requests(limit)
         fleet.kill(fleet.members[0])
-        fleet.start_one()
+        fleet.start_member()
     assert [done.exception() for done in pushing] == [None] * CLIENTS
     return {f"{number}-{at}": one for at, one in enumerate(images)}
 
 
 def check_whole(member: Member, pushed: Pushed) -> None:
-    """Every manifest, and all that it names, byte for byte."""
+    """Check every manifest and all that it names, byte for byte."""
     for tag, one in pushed.items():
-        assert member.door.get(f"/v2/{REPOSITORY}/manifests/{tag}").body == one.manifest.content, tag
+        assert member.docker.get(f"/v2/{REPOSITORY}/manifests/{tag}").body == one.manifest.content, tag
         for blob in one.blobs:
-            assert layer_of(member.door, REPOSITORY, blob.digest) == blob.content, (tag, blob.digest)
+            assert layer_of(member.docker, REPOSITORY, blob.digest) == blob.content, (tag, blob.digest)
 
 
 def delete(fleet: Fleet, pushed: Pushed) -> None:
@@ -101,8 +101,8 @@ def delete(fleet: Fleet, pushed: Pushed) -> None:
     assert answer["failures"] == []
 
 
-def check_nothing_else_is_there(settings: Settings, store: ObjectStore, prefix: str) -> None:
-    """Every object has its row, and every row is needed."""
+def check_that_nothing_else_remains(settings: Settings, store: ObjectStore, prefix: str) -> None:
+    """Check that every object has its row, and that every row is needed."""
     with psycopg.connect(settings["MOORAGE_DATABASE"]) as connection:
 
         def rows(statement: str) -> list[tuple[Any, ...]]:

@@ -1,4 +1,4 @@
-"""Node after node is stopped and replaced while clients push, pull and call: not one request fails."""
+"""Each node is stopped and replaced while clients push, pull and call: not one request fails."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from tests.support.server import Server
 REPOSITORY = "team/rolling"
 DRAIN = ("--drain", "1s")
 _REST_SECONDS = 0.05
-"""Between what one client does and what it does next: others need the processors, too, and nodes to start soon."""
+"""The pause between a client's operations, so that other processes get time and nodes start quickly."""
 
 
 class ServerContext(Server):
-    """The balancer as clients know it: a server that somebody else started."""
+    """The balancer in the role of a server that another process started."""
 
     def __init__(self, port: int, like: Server) -> None:
         self.host, self.port = like.host, port
@@ -35,7 +35,7 @@ class ServerContext(Server):
 
 
 class Load:
-    """Clients that go on until they are told to end. `done` counts what each of them did."""
+    """Clients that work until the block ends. `done` counts the operations of each."""
 
     def __init__(self, context: ServerContext, password: str) -> None:
         self._front = context
@@ -88,9 +88,7 @@ class Load:
         return "called"
 
 
-def test_no_request_fails_while_one_node_after_the_other_is_replaced(
-    nodes: list[Node], settings: Settings, tmp_path: Path
-) -> None:
+def test_no_request_fails_while_each_node_is_replaced(nodes: list[Node], settings: Settings, tmp_path: Path) -> None:
     folders = (tmp_path / str(number) for number in itertools.count())
     running = [Node(next(folders), settings, *DRAIN) for _ in range(2)]
     with aws_client(nodes[0].server) as ecr:
@@ -114,10 +112,10 @@ def test_no_request_fails_while_one_node_after_the_other_is_replaced(
     assert min(load.done.values()) > 2, load.done
 
 
-def test_a_node_goes_on_and_starts_again_while_a_newer_version_has_added_to_the_schema(
+def test_a_node_works_and_restarts_after_a_newer_version_has_extended_the_schema(
     nodes: list[Node], database: Cluster
 ) -> None:
-    """The statements that its connections have prepared go on, too."""
+    """The prepared statements of its connections continue to work."""
     node, door = nodes[0], nodes[0].docker()
     with aws_client(node.server) as ecr:
         ecr.create_repository(repositoryName="team/older")

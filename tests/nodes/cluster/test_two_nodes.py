@@ -1,4 +1,4 @@
-"""What one node has answered, the other one knows at once, and rules hold among both."""
+"""Changes at one node are visible at the other at once, and rules hold across both."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.images import Blob, digest, image, layer
 from tests.support.postgres import Cluster
 
 
-def test_what_is_pushed_to_one_node_is_pulled_from_the_other_at_once(ecr: Any, nodes: list[Node]) -> None:
+def test_an_image_pushed_to_one_node_is_pulled_from_the_other_at_once(ecr: Any, nodes: list[Node]) -> None:
     ecr.create_repository(repositoryName="team/shared")
     here, there = (node.docker() for node in nodes)
 
@@ -30,7 +30,7 @@ def test_what_is_pushed_to_one_node_is_pulled_from_the_other_at_once(ecr: Any, n
         here, there = there, here
 
 
-def test_each_request_of_an_upload_may_come_to_another_node(ecr: Any, nodes: list[Node]) -> None:
+def test_each_request_of_an_upload_may_go_to_another_node(ecr: Any, nodes: list[Node]) -> None:
     ecr.create_repository(repositoryName="team/upload")
     here, there = (node.docker() for node in nodes)
     blob = Blob(bytes(range(256)) * 100, "application/octet-stream")
@@ -47,7 +47,7 @@ def test_each_request_of_an_upload_may_come_to_another_node(ecr: Any, nodes: lis
     assert layer_of(here, "team/upload", blob.digest) == blob.content
 
 
-def test_each_part_of_an_upload_of_the_api_may_come_to_another_node(nodes: list[Node]) -> None:
+def test_each_part_of_an_upload_through_the_api_may_go_to_another_node(nodes: list[Node]) -> None:
     content = layer(3 * MINIMUM + 1_000, seed=1).content
     with aws_client(nodes[0].server) as here, aws_client(nodes[1].server) as there:
         here.create_repository(repositoryName="team/parts")
@@ -60,10 +60,10 @@ def test_each_part_of_an_upload_of_the_api_may_come_to_another_node(nodes: list[
     assert [layer_of(node.docker(), "team/parts", digest(content)) for node in nodes] == [content, content]
 
 
-def test_nodes_may_have_a_folder_together_instead_of_a_bucket(
+def test_nodes_may_share_a_folder_instead_of_a_bucket(
     nodes: list[Node], settings: Settings, database: Cluster, tmp_path: Path
 ) -> None:
-    """Which costs a database of its own: a row names a key of one store."""
+    """With a new database, because a row names a key of one store."""
     database.do("CREATE DATABASE folder")
     (tmp_path / "blobs").mkdir()
     other = {"MOORAGE_DATABASE": database.url("folder"), "MOORAGE_BLOBS": str(tmp_path / "blobs")}
@@ -86,7 +86,7 @@ def test_nodes_may_have_a_folder_together_instead_of_a_bucket(
             node.server.stop()
 
 
-def test_of_images_that_race_for_an_immutable_tag_on_both_nodes_one_gets_it(ecr: Any, nodes: list[Node]) -> None:
+def test_one_of_several_concurrent_pushes_to_both_nodes_gets_an_immutable_tag(ecr: Any, nodes: list[Node]) -> None:
     ecr.create_repository(repositoryName="team/immutable", imageTagMutability="IMMUTABLE")
     doors = [node.docker() for node in nodes]
     racing = [image(seed=number) for number in range(12)]
@@ -105,8 +105,8 @@ def test_of_images_that_race_for_an_immutable_tag_on_both_nodes_one_gets_it(ecr:
     assert there == racing[statuses.index(201)].manifest.content
 
 
-def test_indexes_and_deletions_of_their_images_never_leave_an_index_without_one(ecr: Any, nodes: list[Node]) -> None:
-    """Either the index comes first and its image stays, or the image goes first and the index is refused."""
+def test_concurrent_indexes_and_deletions_never_leave_an_index_without_an_image(ecr: Any, nodes: list[Node]) -> None:
+    """Either the index is pushed first and its image stays, or the image is deleted first and the index is refused."""
     ecr.create_repository(repositoryName="team/index")
     doors = [node.docker() for node in nodes]
 
@@ -129,7 +129,7 @@ def test_indexes_and_deletions_of_their_images_never_leave_an_index_without_one(
         }
 
 
-def test_a_key_works_on_both_nodes_from_its_making_to_its_end(
+def test_a_key_works_on_both_nodes_from_its_creation_to_its_deletion(
     ecr: Any, nodes: list[Node], settings: Settings, tmp_path: Path
 ) -> None:
     elsewhere = {name: value for name, value in settings.items() if name != "MOORAGE_DATABASE"}
@@ -144,7 +144,7 @@ def test_a_key_works_on_both_nodes_from_its_making_to_its_end(
     assert [door.get("/v2/").status for door in doors] == [401, 401]
 
 
-def test_a_repository_is_made_once(nodes: list[Node]) -> None:
+def test_a_repository_is_created_once_by_two_nodes(nodes: list[Node]) -> None:
     with aws_client(nodes[0].server) as one, aws_client(nodes[1].server) as other, ThreadPoolExecutor(2) as threads:
         for number in range(5):
             name = f"team/once-{number}"

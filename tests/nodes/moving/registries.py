@@ -1,4 +1,4 @@
-"""Registries that move: embedded ones, and such with rows in PostgreSQL and layers in a bucket; and the command."""
+"""Registries to migrate: embedded ones, and registries with PostgreSQL and a bucket; and the command."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Registry:
             given = {"data": str(self.server.data), **settings}
             self.place.write_text("".join(f"{name} = {json.dumps(value)}\n" for name, value in given.items()))
             self.arguments = ("--config", str(self.place))
-            self.server.settings = {"MOORAGE_DATABASE": str(settings["database"])}  # for `moorage env`
+            self.server.settings = {"MOORAGE_DATABASE": str(settings["database"])}  # For `moorage env`.
 
     @contextmanager
     def serving(self) -> Iterator[Doors]:
@@ -61,23 +61,23 @@ class Registry:
                 self.server.stop()
 
     def accepts_changes(self) -> bool:
-        """Whether a command may change something in this data folder, beside a server or without one."""
+        """Whether a command can change something in this data folder, with or without a running server."""
         return run("account", "create", f"{next(_accounts):012}", "--data", self.place).code == 0
 
     def state(self) -> dict[str, Any]:
-        """All that a client can see."""
+        """Everything that a client can see."""
         with self.serving() as doors:
             return doors.visible_state()
 
     def refuses_to_serve(self) -> str:
-        """What the server says instead of serving."""
+        """The error of a server that refuses to start."""
         ended = program("serve", "--data", self.server.data, "--listen", "127.0.0.1:0", *self.arguments)
         assert ended.code == 1, ended
         return ended.err
 
 
 def on_postgres_and_s3(home: Path, store: ObjectStore) -> Registry:
-    """One with nothing in it, not even tables."""
+    """An empty registry, without tables."""
     return Registry(
         home,
         {
@@ -92,12 +92,12 @@ def on_postgres_and_s3(home: Path, store: ObjectStore) -> Registry:
 
 
 def migrate(source: Registry, target: Registry, *more: str, **extra: str) -> Ended:
-    """`moorage migrate --from … --to …`; `extra` are variables of its environment."""
+    """`moorage migrate --from … --to …`. `extra` are variables of its environment."""
     return run("migrate", "--from", source.place, "--to", target.place, *more, **extra)
 
 
 def moved(source: Registry, target: Registry) -> str:
-    """What the command says that has moved a registry."""
+    """The output of a successful migration."""
     ended = migrate(source, target)
     assert (ended.code, ended.err) == (0, ""), ended
     assert ended.out.startswith("Moved: "), ended
@@ -105,7 +105,7 @@ def moved(source: Registry, target: Registry) -> str:
 
 
 def killed(source: Registry, target: Registry, point: str) -> None:
-    """A move that is killed at a named point."""
+    """Migrate, and kill the command at a failpoint."""
     name, _, passing = point.partition(":")
     failpoints = f"{name}=kill:{passing}"
     ended = program("migrate", "--from", source.place, "--to", target.place, MOORAGE_FAILPOINTS=failpoints)
@@ -113,7 +113,7 @@ def killed(source: Registry, target: Registry, point: str) -> None:
 
 
 def program(*words: str | Path, **extra: str) -> Ended:
-    """A command of ours, in a process of its own."""
+    """Run `moorage` in a new process."""
     done = subprocess.run(
         [sys.executable, "-m", "moorage", *words],
         env=program_environment(Path("/nowhere"), extra),
@@ -127,7 +127,7 @@ def program(*words: str | Path, **extra: str) -> Ended:
 
 
 def run(*words: str | Path, **extra: str) -> Ended:
-    """`program` in this process."""
+    """Run `moorage` in this process."""
     ended = CliRunner().invoke(main, [str(word) for word in words], env=extra)
     return Ended(ended.exit_code, ended.stdout, ended.stderr)
 
@@ -141,19 +141,19 @@ class Pusher:
     journal: Journal = field(default_factory=Journal)
     number: int = 0
 
-    def push(self, one: Image | None = None) -> Image:
-        """Push an image that nobody has seen before. Raises AssertionError when a part of it is refused."""
+    def push(self, pushed: Image | None = None) -> Image:
+        """Push a new image. Raises AssertionError if a part of it is refused."""
         self.number += 1
-        one = one or image([layer(20_000, seed=self.number), layer(10, seed=-self.number)])
-        for blob in one.blobs:
+        pushed = pushed or image([layer(20_000, seed=self.number), layer(10, seed=-self.number)])
+        for blob in pushed.blobs:
             self.doors.docker.push_blob(self.repository, blob)
             self.journal.layer(self.repository, blob)
-        with self.journal.tagging(self.repository, f"v{self.number}", one.manifest):
-            self.doors.docker.push(self.repository, Image(one.manifest, ()), f"v{self.number}")
-        return one
+        with self.journal.tagging(self.repository, f"v{self.number}", pushed.manifest):
+            self.doors.docker.push(self.repository, Image(pushed.manifest, ()), f"v{self.number}")
+        return pushed
 
     def push_until_refused(self) -> None:
-        """Ten images a second at most, until the registry says that it moves."""
+        """At most ten images a second, until the registry is sealed."""
         try:
             while True:
                 self.push()

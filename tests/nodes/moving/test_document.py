@@ -1,4 +1,4 @@
-"""What docs/moving.md shows is what the tests run."""
+"""The examples of docs/moving.md work."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def block(name: str) -> str:
     return found[1]
 
 
-def test_the_example_moves_a_registry(filled: Filled, tmp_path: Path, object_store: ObjectStore) -> None:
+def test_the_example_migrates_a_registry(filled: Filled, tmp_path: Path, object_store: ObjectStore) -> None:
     target = on_postgres_and_s3(tmp_path / "nodes", object_store)
     here = target.place.parent
     shutil.copytree(filled.place, here / "moorage-data")
@@ -41,7 +41,7 @@ def test_the_example_moves_a_registry(filled: Filled, tmp_path: Path, object_sto
     assert target.state() == filled.state
 
 
-def test_a_place_is_what_its_file_says_and_secrets_may_be_in_the_environment(tmp_path: Path) -> None:
+def test_a_place_is_described_by_its_file_and_secrets_by_the_environment(tmp_path: Path) -> None:
     file = tmp_path / "node.toml"
     file.write_text(
         'data = "here"\ndatabase = "postgresql://me:hidden@db/rows?password=hidden"\nblobs = "s3://bucket/all"\n'
@@ -62,7 +62,7 @@ def test_a_place_is_what_its_file_says_and_secrets_may_be_in_the_environment(tmp
     assert (folder.database, folder.bucket, folder.place) == (None, None, str(tmp_path / "data"))
 
 
-def test_a_key_in_the_file_is_the_key(tmp_path: Path) -> None:
+def test_a_key_in_the_file_is_used(tmp_path: Path) -> None:
     file, key = tmp_path / "node.toml", "A" * 43 + "="
     file.write_text(f'master_key = "{key}"\n')
 

@@ -1,4 +1,4 @@
-"""Moves that are killed, fail or are given up: the same command goes on, and nothing half-done is ever served."""
+"""Migrations that are killed, fail or are cancelled: the same command continues, and nothing incomplete is served."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ def blob_files(registry: Registry) -> list[str]:
 
 
 def copies(registry: Registry) -> set[tuple[str, int]]:
-    """The files of blobs, of which one that was written again is another one."""
+    """The files of blobs. A file that was written again counts as another one."""
     return {(path.name, path.stat().st_ino) for path in (registry.server.data / "blobs").rglob("*-*")}
 
 
-def test_a_move_that_is_killed_at_every_point_goes_on_and_copies_nothing_twice(
+def test_a_migration_that_is_killed_at_each_failpoint_continues_and_copies_nothing_twice(
     folder: Registry, filled: Filled, tmp_path: Path
 ) -> None:
     target, seen = Registry(tmp_path / "target"), set[tuple[str, int]]()
@@ -52,7 +52,7 @@ def test_a_move_that_is_killed_at_every_point_goes_on_and_copies_nothing_twice(
     assert run("verify", "--data", target.place).out == "Verified: 0 findings, 0 of them not repaired.\n"
 
 
-def test_a_move_to_a_bucket_that_is_killed_goes_on(
+def test_a_migration_to_a_bucket_that_is_killed_continues(
     folder: Registry, filled: Filled, tmp_path: Path, object_store: ObjectStore
 ) -> None:
     target = on_postgres_and_s3(tmp_path / "nodes", object_store)
@@ -64,7 +64,7 @@ def test_a_move_to_a_bucket_that_is_killed_goes_on(
     assert target.state() == filled.state
 
 
-def test_a_move_that_fails_in_its_last_step_takes_the_seal_off(folder: Registry, tmp_path: Path) -> None:
+def test_a_migration_that_fails_in_its_last_step_removes_the_seal(folder: Registry, tmp_path: Path) -> None:
     target = Registry(tmp_path / "target")
 
     words = ("migrate", "--from", folder.place, "--to", target.place)
@@ -77,7 +77,7 @@ def test_a_move_that_fails_in_its_last_step_takes_the_seal_off(folder: Registry,
     assert target.accepts_changes()
 
 
-def test_a_move_that_is_told_to_end_takes_the_seal_off(folder: Registry, tmp_path: Path) -> None:
+def test_a_migration_that_is_terminated_removes_the_seal(folder: Registry, tmp_path: Path) -> None:
     target = Registry(tmp_path / "target")
     killed(folder, target, "T3:1")
     max((target.place / "blobs").rglob("*-*"), key=lambda path: path.stat().st_size).unlink()
@@ -101,9 +101,7 @@ def test_a_move_that_is_told_to_end_takes_the_seal_off(folder: Registry, tmp_pat
     assert folder.accepts_changes()
 
 
-def test_a_move_that_was_given_up_leaves_a_registry_that_goes_on_and_nothing_else(
-    folder: Registry, tmp_path: Path
-) -> None:
+def test_a_cancelled_migration_leaves_a_working_registry_and_nothing_else(folder: Registry, tmp_path: Path) -> None:
     target = Registry(tmp_path / "target")
     killed(folder, target, "T5:1")
 
@@ -133,7 +131,7 @@ def test_layers_can_be_copied_beforehand(folder: Registry, tmp_path: Path) -> No
     assert len(blob_files(target)) == len(copied) + 3
 
 
-def test_what_was_copied_is_looked_at_again_by_the_run_that_relies_on_it(folder: Registry, tmp_path: Path) -> None:
+def test_copied_layers_are_checked_again_by_the_final_run(folder: Registry, tmp_path: Path) -> None:
     target = Registry(tmp_path / "target")
     assert migrate(folder, target, "--copy-blobs-only").code == 0
     lost, cut = sorted((target.server.data / "blobs").rglob("*-*"))[:2]
@@ -146,7 +144,7 @@ def test_what_was_copied_is_looked_at_again_by_the_run_that_relies_on_it(folder:
 
 
 @pytest.mark.parametrize("harm", ["flipped", "gone"])
-def test_a_damaged_layer_stops_the_move_and_moves_as_absent_once_it_was_found(
+def test_a_damaged_layer_stops_the_migration_and_is_skipped_once_it_was_found(
     folder: Registry, tmp_path: Path, harm: str
 ) -> None:
     target = Registry(tmp_path / "target")

@@ -1,4 +1,4 @@
-"""A registry moves, while it serves, to PostgreSQL and an object store and back: nothing acknowledged is lost."""
+"""A serving registry is migrated to PostgreSQL and an object store, and back: nothing acknowledged is lost."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.support.images import digest
 from tests.support.object_store import ObjectStore
 
 
-def test_a_registry_moves_to_postgresql_and_a_bucket_and_back_while_images_are_pushed(
+def test_a_registry_is_migrated_to_postgresql_and_a_bucket_and_back_while_images_are_pushed(
     folder: Registry, tmp_path: Path, object_store: ObjectStore
 ) -> None:
     nodes, other = on_postgres_and_s3(tmp_path / "nodes", object_store), Registry(tmp_path / "other")
@@ -41,14 +41,14 @@ def test_a_registry_moves_to_postgresql_and_a_bucket_and_back_while_images_are_p
             before = doors.visible_state()
         with target.serving() as doors:
             assert doors.visible_state() == before
-            pusher.journal.uploads.clear()  # those under way do not move
+            pusher.journal.uploads.clear()  # Unfinished pushes do not move.
             check_p1_acknowledged_is_durable(doors, pusher.journal)
             check_p2_never_wrong_bytes(doors)
             check_p3_no_dangling_image(doors)
             Pusher(doors, number=number + 90).push()
 
 
-def test_a_registry_that_has_moved_is_pulled_from_refuses_changes_and_says_where_it_is(
+def test_a_migrated_registry_serves_pulls_refuses_changes_and_names_its_new_place(
     folder: Registry, tmp_path: Path
 ) -> None:
     target = Registry(tmp_path / "target")
@@ -73,10 +73,10 @@ def test_a_registry_that_has_moved_is_pulled_from_refuses_changes_and_says_where
     assert (again.code, again.err) == (1, f"Error: {folder.place} has moved to {target.place} already\n")
 
 
-def test_rows_move_away_from_a_bucket_that_layers_stay_in(
+def test_rows_are_migrated_while_layers_stay_in_their_bucket(
     folder: Registry, tmp_path: Path, object_store: ObjectStore
 ) -> None:
-    """As from one database to another one: nothing is copied, and uploads under way go on."""
+    """As in a migration from one database to another: no layer is copied, and uploads continue."""
     first, second = (on_postgres_and_s3(tmp_path / name, object_store) for name in ("first", "second"))
     text = first.place.read_text()
     bucket = next(line for line in text.splitlines() if line.startswith("blobs = "))
@@ -99,12 +99,12 @@ def test_rows_move_away_from_a_bucket_that_layers_stay_in(
 
 
 def swept(registry: Registry) -> list[Garbage]:
-    """What a sweep removes, even if it was begun before the registry was sealed."""
-    gone: list[Garbage] = []
+    """What a sweep removes, even if it began before the registry was sealed."""
+    removed: list[Garbage] = []
 
     async def sweep() -> None:
         async with stores.side_of(registry_at(registry.place)) as side:
-            await Sweeper(side.database, side.blobs, side.listing).sweep(gone.append, share=1, dry_run=False)
+            await Sweeper(side.database, side.blobs, side.listing).sweep(removed.append, share=1, dry_run=False)
 
     asyncio.run(sweep())
-    return gone
+    return removed

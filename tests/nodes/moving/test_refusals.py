@@ -1,4 +1,4 @@
-"""Moves that are refused before anything is changed, each with what to do."""
+"""Migrations that are refused before any change, each with what to do."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def target(tmp_path: Path) -> Registry:
     return Registry(tmp_path / "target")
 
 
-def test_a_target_that_is_a_registry_already(folder: Registry, target: Registry) -> None:
+def test_a_target_with_a_registry_is_refused(folder: Registry, target: Registry) -> None:
     shutil.copytree(folder.place, target.place)
     served = DataFolder(target.place)
     served.lock()
@@ -40,7 +40,7 @@ def test_a_target_that_is_a_registry_already(folder: Registry, target: Registry)
     assert target.accepts_changes()
 
 
-def test_a_target_with_another_master_key(folder: Registry, target: Registry) -> None:
+def test_a_target_with_another_master_key_is_refused(folder: Registry, target: Registry) -> None:
     target.place.mkdir()
     (target.place / "master.key").write_bytes(os.urandom(32))
 
@@ -50,14 +50,14 @@ def test_a_target_with_another_master_key(folder: Registry, target: Registry) ->
     assert (target.place / "master.key").read_bytes() == (folder.place / "master.key").read_bytes()
 
 
-def test_a_source_whose_key_is_not_the_one_that_is_given(folder: Registry, target: Registry) -> None:
+def test_a_source_with_another_master_key_than_given_is_refused(folder: Registry, target: Registry) -> None:
     wrong = base64.b64encode(os.urandom(32)).decode()
 
     assert "are encrypted with another master key" in error(folder, target, MOORAGE_MASTER_KEY=wrong)
     assert not target.place.exists()
 
 
-def test_a_source_that_is_none(tmp_path: Path, target: Registry) -> None:
+def test_a_source_that_does_not_exist_is_refused(tmp_path: Path, target: Registry) -> None:
     nothing = Registry(tmp_path / "nothing")
 
     assert error(nothing, target) == f"{nothing.place} is not a data folder: there is nothing to move"
@@ -65,25 +65,25 @@ def test_a_source_that_is_none(tmp_path: Path, target: Registry) -> None:
     assert error(nothing, target) == f"{nothing.place} does not exist."
 
 
-def test_a_target_with_layers_of_somebody_else(folder: Registry, target: Registry) -> None:
+def test_a_target_with_layers_of_another_registry_is_refused(folder: Registry, target: Registry) -> None:
     shutil.copytree(folder.place / "blobs", target.place / "blobs")
 
     assert "has layers of a registry whose rows are elsewhere: name an empty folder or prefix" in error(folder, target)
     assert len(list((target.place / "blobs").rglob("*-*"))) == len(list((folder.place / "blobs").rglob("*-*")))
 
 
-def test_the_same_place_twice(folder: Registry) -> None:
+def test_the_same_place_twice_is_refused(folder: Registry) -> None:
     assert f"both sides keep their layers in {folder.place}" in error(folder, folder)
 
 
-def test_a_source_that_is_on_its_way_elsewhere(folder: Registry, target: Registry, tmp_path: Path) -> None:
+def test_a_source_that_is_migrated_elsewhere_is_refused(folder: Registry, target: Registry, tmp_path: Path) -> None:
     killed(folder, target, "T3:1")
 
     assert f"is on its way to {target.place}: finish that move" in error(folder, Registry(tmp_path / "other"))
     assert "this is the unfinished target of a migration" in error(target, Registry(tmp_path / "third"))
 
 
-def test_a_target_that_is_lost_is_given_up_by_the_name_of_an_empty_one(
+def test_a_migration_to_a_lost_target_is_cancelled_with_an_empty_one(
     folder: Registry, target: Registry, tmp_path: Path
 ) -> None:
     killed(folder, target, "T5:1")
@@ -93,7 +93,7 @@ def test_a_target_that_is_lost_is_given_up_by_the_name_of_an_empty_one(
     assert folder.accepts_changes()
 
 
-def test_the_target_of_another_move(folder: Registry, target: Registry, tmp_path: Path) -> None:
+def test_the_target_of_another_migration_is_refused(folder: Registry, target: Registry, tmp_path: Path) -> None:
     other = Registry(tmp_path / "other")
     shutil.copytree(folder.place, other.place)
     killed(folder, target, "T3:1")
@@ -103,7 +103,7 @@ def test_the_target_of_another_move(folder: Registry, target: Registry, tmp_path
     assert error(other, target, "--abandon") == refused
 
 
-def test_giving_up_a_move_that_was_never_begun(folder: Registry, target: Registry) -> None:
+def test_cancelling_a_migration_that_never_began_is_refused(folder: Registry, target: Registry) -> None:
     assert error(folder, target, "--abandon") == f"there is no move from {folder.place} to {target.place}"
 
 
@@ -117,7 +117,7 @@ def test_giving_up_a_move_that_was_never_begun(folder: Registry, target: Registr
         (["--copy-blobs-only"], "need --from and --to"),
     ],
 )
-def test_options_that_make_no_sense(words: list[str], text: str) -> None:
+def test_contradicting_options_are_refused(words: list[str], text: str) -> None:
     ended = run("migrate", *words)
 
     assert ended.code == 2

@@ -1,4 +1,4 @@
-"""Rows of every table move, whichever tables there are: a table that a migration adds moves without anybody's help."""
+"""Rows of every table are migrated, including tables that later schema steps add."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.support.postgres import cluster
 OF_THE_STORE = {"upload", "upload_state", "removed_bytes"}
 STAYING = {"move", "moved_blob", "rules", "verification", *OF_THE_STORE}
 MADE = {"rules"}
-"""Tables that have a row from the first moment on."""
+"""Tables that have a row from the start."""
 
 
 def engines(folder: Path) -> dict[str, Engine]:
@@ -39,7 +39,7 @@ def engines(folder: Path) -> dict[str, Engine]:
 
 
 def rows_for(table: Table, schema: apsw.Connection, made: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """Two rows for a table, the second one with NULL where there may be one; they refer to rows that are `made`."""
+    """Two rows for a table, the second with NULL where possible. They refer to rows that are `made`."""
     references = {
         column: (other, there or column)
         for _, _, other, column, there, *_ in schema.execute(f"PRAGMA foreign_key_list({table.name})")
@@ -61,7 +61,7 @@ def rows_for(table: Table, schema: apsw.Connection, made: dict[str, list[dict[st
 
 
 def fill(tx: Transaction) -> None:
-    """Rows in all tables, by what the schema says of them."""
+    """Rows in all tables, derived from the schema."""
     schema, made = apsw.Connection(":memory:"), dict[str, list[dict[str, Any]]]()
     for step in schema_steps():
         schema.execute(step)
@@ -76,7 +76,7 @@ def content(tx: Transaction) -> dict[str, list[Row]]:
 
 
 def copy(source: Engine, target: Engine, folder: Path) -> list[str]:
-    """Copy all rows; returns the tables in which both sides differ."""
+    """Copy all rows. Returns the tables that differ."""
 
     async def run() -> list[str]:
         store = FileBlobStore(folder)
@@ -97,7 +97,9 @@ def copy(source: Engine, target: Engine, folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize(("first", "second"), [("sqlite", "postgresql"), ("postgresql", "sqlite")])
-def test_every_table_moves_whole_but_those_that_have_a_reason_to_stay(first: str, second: str, tmp_path: Path) -> None:
+def test_every_table_is_migrated_completely_unless_it_has_a_reason_to_stay(
+    first: str, second: str, tmp_path: Path
+) -> None:
     found = engines(tmp_path)
     source, target = found[first], found[second]
     source.transact(fill)
@@ -125,7 +127,7 @@ def test_every_table_moves_whole_but_those_that_have_a_reason_to_stay(first: str
     assert new == 3
 
 
-def test_a_blob_that_is_not_at_the_target_stops_the_rows(tmp_path: Path) -> None:
+def test_a_blob_that_is_missing_at_the_target_stops_the_rows(tmp_path: Path) -> None:
     found = engines(tmp_path)
     found["sqlite"].transact(fill)
 
@@ -133,8 +135,8 @@ def test_a_blob_that_is_not_at_the_target_stops_the_rows(tmp_path: Path) -> None
         copy(found["sqlite"], found["postgresql"], tmp_path)
 
 
-def test_rows_that_are_others_at_the_target_are_found(tmp_path: Path) -> None:
-    """As if somebody had written there meanwhile."""
+def test_rows_that_differ_at_the_target_are_found(tmp_path: Path) -> None:
+    """As if another program had written there meanwhile."""
     found = engines(tmp_path)
     source, target = found["sqlite"], found["postgresql"]
     source.transact(fill)
@@ -144,7 +146,7 @@ def test_rows_that_are_others_at_the_target_are_found(tmp_path: Path) -> None:
     assert copy(source, target, tmp_path) == ["account"]
 
 
-def test_what_stays_is_a_part_of_the_schema_and_what_moves_is_all_the_rest() -> None:
+def test_the_tables_that_stay_are_part_of_the_schema() -> None:
     every = {table.name for table in tables()}
 
     assert every >= STAYING

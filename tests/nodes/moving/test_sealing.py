@@ -1,4 +1,4 @@
-"""A sealed database refuses every change with a text and goes on being read; a database that is not is as it was."""
+"""A sealed database rejects every change with a message and can be read. An unsealed database is not affected."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def count(tx: Transaction) -> int:
     return len(tx.all("SELECT id FROM account"))
 
 
-def test_changes_are_refused_by_those_who_had_it_open_and_by_commands_until_the_seal_is_off(engine: Engine) -> None:
+def test_open_connections_and_commands_cannot_change_a_sealed_database(engine: Engine) -> None:
     async def run() -> None:
         database = engine.open()
         database.start()
@@ -62,7 +62,7 @@ def test_changes_are_refused_by_those_who_had_it_open_and_by_commands_until_the_
     asyncio.run(run())
 
 
-def test_no_table_is_left_open(engine: Engine) -> None:
+def test_every_table_is_sealed(engine: Engine) -> None:
     engine.seal(lambda tx: None)
 
     for table in tables():
@@ -75,7 +75,7 @@ def test_no_table_is_left_open(engine: Engine) -> None:
         assert ("accepts no changes" in str(refused.value)) is (table.name != "move")
 
 
-def test_an_unfinished_target_is_for_nobody_but_its_move(engine: Engine) -> None:
+def test_an_unfinished_target_is_only_usable_by_its_migration(engine: Engine) -> None:
     begun = Move(moves.TARGET, "m", moves.UNFINISHED, "the folder over there", 1)
     engine.transact(lambda tx: moves.begin(tx, begun))
 

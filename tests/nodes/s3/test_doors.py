@@ -1,4 +1,4 @@
-"""Pushing and pulling through both doors when the layers are in an object store."""
+"""Pushes and pulls at both endpoints with layers in an object store."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ OCTETS = {"Content-Type": "application/octet-stream"}
 
 
 def fetched(url: str, headers: dict[str, str] | None = None) -> tuple[int, bytes]:
-    """What anybody gets who has the URL, over however many redirects."""
+    """The response to an anonymous GET of a URL, after all redirects."""
     with urllib.request.urlopen(urllib.request.Request(url, headers=headers or {})) as answer:
         return answer.status, answer.read()
 
@@ -39,7 +39,7 @@ def rows(server: S3Server, statement: str) -> list[Any]:
         database.close()
 
 
-def test_an_image_of_the_api_is_pulled_by_docker_from_the_store_itself(
+def test_an_image_pushed_through_the_api_is_pulled_by_docker_from_the_store(
     s3_server: S3Server, ecr: Any, http: Docker, new_repository: Any
 ) -> None:
     repository = new_repository()
@@ -63,7 +63,7 @@ def test_an_image_of_the_api_is_pulled_by_docker_from_the_store_itself(
     assert (small.status, small.body) == (200, one.blobs[0].content)
 
 
-def test_an_image_of_docker_is_read_over_the_api(ecr: Any, http: Docker, new_repository: Any) -> None:
+def test_an_image_pushed_by_docker_is_read_through_the_api(ecr: Any, http: Docker, new_repository: Any) -> None:
     repository = new_repository()
     one = image([layer(6 * MIB, seed=3)])
     http.push(repository, one, "v1")
@@ -75,7 +75,7 @@ def test_an_image_of_docker_is_read_over_the_api(ecr: Any, http: Docker, new_rep
     assert fetched(link) == (200, one.blobs[1].content)
 
 
-def test_a_link_that_was_changed_opens_nothing(http: Docker, new_repository: Any) -> None:
+def test_a_changed_link_is_rejected(http: Docker, new_repository: Any) -> None:
     repository, blobs = new_repository(), [layer(100_000, seed=seed) for seed in (4, 5)]
     locations = []
     for blob in blobs:
@@ -99,7 +99,7 @@ def test_a_push_leaves_one_object_for_each_blob_and_nothing_else(
         assert sent.status == 202, sent
         location = sent.headers["Location"]
     assert http.put(f"{location}{'&' if '?' in location else '?'}digest={blob.digest}").status == 201
-    http.push_blob(repository, blob)  # once more: the layer is there by then
+    http.push_blob(repository, blob)  # Again. This time the layer exists.
 
     keys = {f"{s3_server.prefix}/{key}" for (key,) in rows(s3_server, "SELECT storage_key FROM blob")}
     assert set(s3_server.store.keys(s3_server.prefix)) == keys
@@ -124,7 +124,7 @@ def test_a_cancelled_or_wrong_upload_leaves_nothing(s3_server: S3Server, http: D
 
 @pytest.fixture
 def own_server(tmp_path: Path, object_store: ObjectStore) -> Iterator[S3Server]:
-    """A server that sends the bytes of pulls by itself, to do anything to."""
+    """A separate server without redirects."""
     server = S3Server(tmp_path / "data", object_store, redirect=False)
     try:
         server.serve()
@@ -152,8 +152,8 @@ def test_without_redirects_the_server_sends_the_bytes(own_server: S3Server, own_
     assert docker.head(path).headers["Content-Length"] == str(len(blob.content))
 
 
-def test_an_upload_goes_on_after_the_server_was_killed(own_server: S3Server, own_ecr: Any) -> None:
-    """Its parts, and the hash of what was received, are not in the memory of the process that had it."""
+def test_an_upload_continues_after_the_server_was_killed(own_server: S3Server, own_ecr: Any) -> None:
+    """Its parts and hash state are not in the memory of the killed process."""
     docker = Docker(own_server.host, own_server.port, docker_password(own_ecr))
     blob = layer(18 * MIB, seed=9)
     location = docker.post("/v2/app/blobs/uploads/").headers["Location"]
@@ -170,7 +170,7 @@ def test_an_upload_goes_on_after_the_server_was_killed(own_server: S3Server, own
     assert len(own_server.store.keys(own_server.prefix)) == 1
 
 
-def test_a_blob_that_the_store_lost_is_an_error_and_never_a_short_answer(own_server: S3Server, own_ecr: Any) -> None:
+def test_a_blob_that_the_store_lost_is_an_error_and_never_a_short_response(own_server: S3Server, own_ecr: Any) -> None:
     docker = Docker(own_server.host, own_server.port, docker_password(own_ecr))
     blob = layer(100_000, seed=10)
     docker.push_blob("app", blob)
@@ -182,13 +182,13 @@ def test_a_blob_that_the_store_lost_is_an_error_and_never_a_short_answer(own_ser
         docker.get(path)
     own_server.store.client().delete_object(Bucket=own_server.store.bucket, Key=key)
     assert docker.get(path).status == 500
-    own_server.kill()  # an orderly end would find the fault in its log
+    own_server.kill()  # A clean stop would find the error in the log.
 
 
-def test_a_store_that_refuses_the_key_is_an_unavailable_registry_on_both_doors(
+def test_a_store_that_rejects_the_key_is_an_unavailable_registry_at_both_endpoints(
     own_server: S3Server, own_ecr: Any
 ) -> None:
-    """What was signed with the wrong secret is in no answer."""
+    """No response contains what was signed with the wrong secret."""
     docker = Docker(own_server.host, own_server.port, docker_password(own_ecr))
     own_server.stop()
     own_server.serve_unready({"MOORAGE_S3_SECRET_ACCESS_KEY": "not the secret"})

@@ -1,4 +1,4 @@
-"""An object store that fails: every fault ends in success after another attempt, or in a clear refusal."""
+"""An object store that fails: each fault ends with success after a retry, or with a clear refusal."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ SIZE = len(LARGE)
 
 PATIENT = Timeouts(read_seconds=2.0, total_seconds=15.0, min_bytes_per_second=10 * MIB)
 HASTY = Timeouts(0.5, 0.3, 0.8, 0.05, min_bytes_per_second=100 * MIB)
-"""So that what stays wrong is refused within a second, not after those that docs/storage.md says."""
+"""So permanent faults are reported within a second, not after the time in docs/storage.md."""
 
 PASSING: dict[str, Fault] = {
     "slow down": proxy.answer(503, "SlowDown"),
@@ -71,9 +71,9 @@ STAYING = [
 
 
 @pytest.fixture
-def gate(object_store: ObjectStore) -> Iterator[Proxy]:
-    with proxy_before(object_store.port) as one:
-        yield one
+def store_proxy(object_store: ObjectStore) -> Iterator[Proxy]:
+    with proxy_before(object_store.port) as started:
+        yield started
 
 
 @pytest.fixture
@@ -87,14 +87,14 @@ def database(tmp_path: Path) -> Iterator[SqliteDatabase]:
 
 
 @pytest.fixture
-def store(object_store: ObjectStore, gate: Proxy, tmp_path: Path, database: SqliteDatabase) -> S3BlobStore:
-    return store_in(object_store, tmp_path, database, port=gate.port, timeouts=PATIENT)
+def store(object_store: ObjectStore, store_proxy: Proxy, tmp_path: Path, database: SqliteDatabase) -> S3BlobStore:
+    return store_in(object_store, tmp_path, database, port=store_proxy.port, timeouts=PATIENT)
 
 
 @pytest.fixture
-def hasty(object_store: ObjectStore, gate: Proxy, tmp_path: Path, database: SqliteDatabase) -> S3BlobStore:
-    """Another process on the same store, which gives up soon."""
-    return store_in(object_store, tmp_path, database, port=gate.port, timeouts=HASTY)
+def hasty(object_store: ObjectStore, store_proxy: Proxy, tmp_path: Path, database: SqliteDatabase) -> S3BlobStore:
+    """Another process on the same store, with short timeouts."""
+    return store_in(object_store, tmp_path, database, port=store_proxy.port, timeouts=HASTY)
 
 
 @pytest.fixture
@@ -109,42 +109,42 @@ async def pushed(store: S3BlobStore, upload: str) -> str:
 
 @pytest.mark.parametrize(("request_kind", "fault"), [*(("part", fault) for fault in PASSING), *AT_OTHER_REQUESTS])
 @asynchronous
-async def test_a_fault_that_passes_is_not_noticed(
-    store: S3BlobStore, gate: Proxy, upload: str, request_kind: str, fault: str
+async def test_a_temporary_fault_is_not_noticed(
+    store: S3BlobStore, store_proxy: Proxy, upload: str, request_kind: str, fault: str
 ) -> None:
-    gate.fail(*REQUESTS[request_kind], PASSING[fault], times=1)
+    store_proxy.fail(*REQUESTS[request_kind], PASSING[fault], times=1)
 
     key = await pushed(store, upload)
 
-    assert gate.hits == 1
+    assert store_proxy.hits == 1
     assert await bytes_of(store, key, 0, SIZE) == LARGE
 
 
 @pytest.mark.parametrize("request_kind", ["begin", "complete"])
 @asynchronous
-async def test_an_error_under_status_200_is_an_error(
-    store: S3BlobStore, gate: Proxy, upload: str, request_kind: str
+async def test_an_error_with_status_200_is_an_error(
+    store: S3BlobStore, store_proxy: Proxy, upload: str, request_kind: str
 ) -> None:
-    """S3 begins to answer before it has completed an upload (API reference, CompleteMultipartUpload)."""
-    gate.fail(*REQUESTS[request_kind], proxy.answer(200, "InternalError"), times=1)
+    """S3 begins to respond before it has completed an upload (API reference, CompleteMultipartUpload)."""
+    store_proxy.fail(*REQUESTS[request_kind], proxy.answer(200, "InternalError"), times=1)
 
     key = await pushed(store, upload)
 
-    assert gate.hits == 1
+    assert store_proxy.hits == 1
     assert await bytes_of(store, key, 0, SIZE) == LARGE
 
 
 @pytest.mark.parametrize(("request_kind", "fault"), STAYING)
 @asynchronous
-async def test_a_fault_that_stays_is_a_refusal_and_the_upload_goes_on_later(
-    store: S3BlobStore, hasty: S3BlobStore, gate: Proxy, upload: str, request_kind: str, fault: str
+async def test_a_permanent_fault_is_a_refusal_and_the_upload_continues_later(
+    store: S3BlobStore, hasty: S3BlobStore, store_proxy: Proxy, upload: str, request_kind: str, fault: str
 ) -> None:
     await store.append(upload, 0, body(LARGE[:MIB]))
-    gate.fail(*REQUESTS[request_kind], PASSING[fault])
+    store_proxy.fail(*REQUESTS[request_kind], PASSING[fault])
 
     with pytest.raises(Unavailable, match="object store is not available"):
         await rest(hasty, upload)
-    gate.heal()
+    store_proxy.heal()
 
     key = await rest(store, upload)
     assert await bytes_of(store, key, 0, SIZE) == LARGE
@@ -158,18 +158,20 @@ async def rest(store: S3BlobStore, upload: str) -> str:
 @pytest.mark.parametrize("status", [400, 200])
 @asynchronous
 async def test_a_part_that_the_store_lost_ends_the_upload(
-    store: S3BlobStore, gate: Proxy, upload: str, status: int
+    store: S3BlobStore, store_proxy: Proxy, upload: str, status: int
 ) -> None:
-    gate.fail("POST", "uploadId=", proxy.answer(status, "InvalidPart"))
+    store_proxy.fail("POST", "uploadId=", proxy.answer(status, "InvalidPart"))
 
     with pytest.raises(UploadMissing):
         await pushed(store, upload)
 
 
 @asynchronous
-async def test_an_object_of_another_size_never_becomes_a_blob(store: S3BlobStore, gate: Proxy, upload: str) -> None:
-    """The store says yes to completing, and has made nothing."""
-    gate.fail("POST", "uploadId=", proxy.answer(200))
+async def test_an_object_of_another_size_never_becomes_a_blob(
+    store: S3BlobStore, store_proxy: Proxy, upload: str
+) -> None:
+    """The store confirms the completion and has created nothing."""
+    store_proxy.fail("POST", "uploadId=", proxy.answer(200))
 
     with pytest.raises(UploadMissing):
         await pushed(store, upload)
@@ -179,27 +181,29 @@ async def test_an_object_of_another_size_never_becomes_a_blob(store: S3BlobStore
     ("code", "status"), [("AccessDenied", 403), ("NoSuchBucket", 404), ("InvalidAccessKeyId", 403)]
 )
 @asynchronous
-async def test_a_store_that_refuses_is_told_at_once_with_its_code(
-    store: S3BlobStore, gate: Proxy, upload: str, code: str, status: int
+async def test_an_error_of_the_store_is_reported_at_once_with_its_code(
+    store: S3BlobStore, store_proxy: Proxy, upload: str, code: str, status: int
 ) -> None:
-    gate.fail("PUT", "", proxy.answer(status, code))
+    store_proxy.fail("PUT", "", proxy.answer(status, code))
 
     with pytest.raises(Unavailable, match=code):
         await store.append(upload, 0, body(b"content"))
-    assert gate.hits == 1
+    assert store_proxy.hits == 1
 
 
 @pytest.mark.parametrize(("code", "status"), [("QuotaExceeded", 403), ("", 507)])
 @asynchronous
-async def test_a_full_store_is_full(store: S3BlobStore, gate: Proxy, upload: str, code: str, status: int) -> None:
-    gate.fail("PUT", "", proxy.answer(status, code))
+async def test_a_full_store_is_reported_as_full(
+    store: S3BlobStore, store_proxy: Proxy, upload: str, code: str, status: int
+) -> None:
+    store_proxy.fail("PUT", "", proxy.answer(status, code))
 
     with pytest.raises(StoreFull):
         await store.append(upload, 0, body(b"content"))
 
 
 @asynchronous
-async def test_nobody_there_is_a_refusal(
+async def test_an_unreachable_store_is_a_refusal(
     object_store: ObjectStore, tmp_path: Path, database: SqliteDatabase, upload: str
 ) -> None:
     nowhere = store_in(object_store, tmp_path, database, port=free_port(), timeouts=HASTY)
@@ -214,16 +218,16 @@ async def test_nobody_there_is_a_refusal(
 
 @pytest.mark.parametrize("fault", ["slow down", "reset"])
 @asynchronous
-async def test_a_read_is_tried_again_and_refused_in_the_end(
-    store: S3BlobStore, hasty: S3BlobStore, gate: Proxy, fault: str
+async def test_a_read_is_retried_and_fails_in_the_end(
+    store: S3BlobStore, hasty: S3BlobStore, store_proxy: Proxy, fault: str
 ) -> None:
     key = await committed(store, LARGE)
-    gate.fail("GET", "", PASSING[fault], times=1)
+    store_proxy.fail("GET", "", PASSING[fault], times=1)
     assert await bytes_of(store, key, 5, SIZE) == LARGE[5:]
-    gate.fail("GET", "", PASSING[fault], times=1)
+    store_proxy.fail("GET", "", PASSING[fault], times=1)
     assert await store.content(key) == LARGE
 
-    gate.fail("GET", "", PASSING[fault])
+    store_proxy.fail("GET", "", PASSING[fault])
     with pytest.raises(Unavailable):
         await bytes_of(hasty, key, 0, SIZE)
     with pytest.raises(Unavailable):
@@ -231,48 +235,48 @@ async def test_a_read_is_tried_again_and_refused_in_the_end(
 
 
 @asynchronous
-async def test_a_read_that_breaks_goes_on_where_it_was(store: S3BlobStore, gate: Proxy) -> None:
+async def test_a_broken_read_continues_at_its_position(store: S3BlobStore, store_proxy: Proxy) -> None:
     key = await committed(store, LARGE)
-    gate.fail("GET", "", proxy.cut_answer, times=5)
+    store_proxy.fail("GET", "", proxy.cut_answer, times=5)
 
     assert await bytes_of(store, key, 0, SIZE) == LARGE
-    assert gate.hits == 5
+    assert store_proxy.hits == 5
 
 
 @asynchronous
-async def test_a_blob_that_is_gone_is_missing_and_nothing_is_tried_again(store: S3BlobStore, gate: Proxy) -> None:
+async def test_a_missing_blob_is_missing_and_not_retried(store: S3BlobStore, store_proxy: Proxy) -> None:
     key = await committed(store, LARGE)
-    gate.fail("GET", "", proxy.answer(404, "NoSuchKey"))
+    store_proxy.fail("GET", "", proxy.answer(404, "NoSuchKey"))
 
     with pytest.raises(BlobMissing):
         await bytes_of(store, key, 0, SIZE)
     with pytest.raises(BlobMissing):
         await store.content(key)
-    assert gate.hits == 2
+    assert store_proxy.hits == 2
 
 
 @asynchronous
 async def test_a_store_that_ignores_ranges_gives_no_wrong_bytes(
-    store: S3BlobStore, hasty: S3BlobStore, gate: Proxy
+    store: S3BlobStore, hasty: S3BlobStore, store_proxy: Proxy
 ) -> None:
     key = await committed(store, LARGE)
-    gate.fail("GET", "", proxy.answer(200))
+    store_proxy.fail("GET", "", proxy.answer(200))
 
     with pytest.raises(Unavailable):
         await bytes_of(hasty, key, 5, SIZE)
 
 
 @asynchronous
-async def test_what_could_not_be_removed_is_removed_at_the_next_attempt(
-    store: S3BlobStore, hasty: S3BlobStore, gate: Proxy, upload: str, object_store: ObjectStore, tmp_path: Path
+async def test_objects_that_could_not_be_removed_are_removed_at_the_next_attempt(
+    store: S3BlobStore, hasty: S3BlobStore, store_proxy: Proxy, upload: str, object_store: ObjectStore, tmp_path: Path
 ) -> None:
-    """The notes go last, so that nothing is left that nobody knows of."""
+    """The rows are deleted last, so no object remains without a row."""
     await store.append(upload, 0, pieces(LARGE, MIB))
-    gate.fail("POST", "delete=", proxy.answer(503, "SlowDown"))
-    gate.fail("DELETE", "", proxy.answer(503, "SlowDown"))
+    store_proxy.fail("POST", "delete=", proxy.answer(503, "SlowDown"))
+    store_proxy.fail("DELETE", "", proxy.answer(503, "SlowDown"))
     with pytest.raises(Unavailable):
         await hasty.abandon(upload)
-    gate.heal()
+    store_proxy.heal()
 
     await store.abandon(upload)
 
@@ -280,24 +284,24 @@ async def test_what_could_not_be_removed_is_removed_at_the_next_attempt(
 
 
 @asynchronous
-async def test_a_batch_that_was_deleted_in_part_is_an_error(store: S3BlobStore, gate: Proxy) -> None:
+async def test_a_partially_deleted_batch_is_an_error(store: S3BlobStore, store_proxy: Proxy) -> None:
     key = await committed(store, b"content")
-    gate.fail("POST", "delete=", proxy.answer(200, "AccessDenied"))
+    store_proxy.fail("POST", "delete=", proxy.answer(200, "AccessDenied"))
 
     with pytest.raises(Unavailable, match="AccessDenied"):
         await store.delete(key)
 
 
 @asynchronous
-async def test_a_client_that_goes_away_while_the_store_fails_leaves_an_upload_that_can_go_on(
-    store: S3BlobStore, gate: Proxy, upload: str
+async def test_an_upload_continues_after_its_client_disconnected_while_the_store_failed(
+    store: S3BlobStore, store_proxy: Proxy, upload: str
 ) -> None:
     async def broken() -> AsyncIterator[bytes]:
         async for chunk in pieces(LARGE, MIB):
             yield chunk
         raise ConnectionResetError
 
-    gate.fail("PUT", "partNumber=", proxy.be_silent, times=1)
+    store_proxy.fail("PUT", "partNumber=", proxy.be_silent, times=1)
     with pytest.raises(ConnectionResetError):
         await store.append(upload, 0, broken())
 

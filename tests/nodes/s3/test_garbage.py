@@ -1,4 +1,4 @@
-"""Garbage and verification where layers are objects: what goes leaves nothing, parts of uploads included."""
+"""Garbage collection and verification of objects: removal leaves nothing, including parts of uploads."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.images import image, layer
 
 
 def run(server: S3Server, *words: str) -> Result:
-    """`moorage` on this server's data folder and bucket, in this process."""
+    """Run `moorage` on this server's data folder and bucket, in this process."""
     environment = {
         **server.settings,
         **server.store.environment,
@@ -24,7 +24,7 @@ def run(server: S3Server, *words: str) -> Result:
     return CliRunner().invoke(main, [*words, "--data", str(server.data)], env=environment)
 
 
-def test_what_nothing_needs_leaves_no_object_and_no_part(s3_server: S3Server, ecr: Any) -> None:
+def test_garbage_leaves_no_object_and_no_part(s3_server: S3Server, ecr: Any) -> None:
     kept, gone = image([layer(seed=1), layer(seed=2)]), image([layer(seed=2), layer(seed=3)])
     for name in ("garbage/a", "garbage/doomed"):
         ecr.create_repository(repositoryName=name)
@@ -44,14 +44,14 @@ def test_what_nothing_needs_leaves_no_object_and_no_part(s3_server: S3Server, ec
     assert s3_server.store.uploads(s3_server.prefix) == []
 
 
-def test_what_a_crash_left_without_a_row_goes_and_what_an_upload_may_still_need_stays(
+def test_objects_without_a_row_are_removed_and_those_that_an_upload_may_need_stay(
     s3_server: S3Server, ecr: Any
 ) -> None:
     ecr.create_repository(repositoryName="garbage/left")
     store, bucket, prefix = s3_server.store, s3_server.store.client(), f"{s3_server.prefix}/blobs"
     under_way = begin(ecr, "garbage/left")
-    left = [f"{prefix}/{upload[:2]}/{upload}-{16 * 'a'}" for upload in (str(uuid.uuid4()), under_way)]
-    for key in left:
+    remaining = [f"{prefix}/{upload[:2]}/{upload}-{16 * 'a'}" for upload in (str(uuid.uuid4()), under_way)]
+    for key in remaining:
         bucket.put_object(Bucket=store.bucket, Key=key, Body=b"of nobody")
         bucket.create_multipart_upload(Bucket=store.bucket, Key=key)
     foreign = f"{prefix}/README"
@@ -60,17 +60,15 @@ def test_what_a_crash_left_without_a_row_goes_and_what_an_upload_may_still_need_
     collected = run(s3_server, "collect", "--grace", "0")
 
     assert "unknown upload 1, unknown blob 1 (9 bytes)" in collected.output
-    assert {left[1], foreign} <= set(store.keys(s3_server.prefix))
-    assert store.uploads(s3_server.prefix) == left[1:]
-    assert left[0] not in store.keys(s3_server.prefix)
+    assert {remaining[1], foreign} <= set(store.keys(s3_server.prefix))
+    assert store.uploads(s3_server.prefix) == remaining[1:]
+    assert remaining[0] not in store.keys(s3_server.prefix)
     run(s3_server, "collect", "--grace", "0", "--upload-life", "0")
     assert store.uploads(s3_server.prefix) == []
-    assert left[1] not in store.keys(s3_server.prefix)
+    assert remaining[1] not in store.keys(s3_server.prefix)
 
 
-def test_a_damaged_object_is_found_and_healed_by_whoever_pushes_again(
-    s3_server: S3Server, ecr: Any, http: Docker
-) -> None:
+def test_a_damaged_object_is_found_and_repaired_by_the_next_push(s3_server: S3Server, ecr: Any, http: Docker) -> None:
     ecr.create_repository(repositoryName="garbage/b")
     one = push(ecr, "garbage/b", image([layer(seed=4)]), "v1")
     path = f"/v2/garbage/b/blobs/{one.blobs[1].digest}"
@@ -91,7 +89,7 @@ def test_a_damaged_object_is_found_and_healed_by_whoever_pushes_again(
     assert http.head(path).status == 200
 
 
-def test_a_damaged_object_is_repaired_from_a_copy_of_the_bucket_and_unknown_ones_are_told(
+def test_a_damaged_object_is_repaired_from_a_copy_of_the_bucket_and_unknown_objects_are_reported(
     s3_server: S3Server, ecr: Any, http: Docker
 ) -> None:
     ecr.create_repository(repositoryName="garbage/c")
@@ -117,7 +115,7 @@ def test_a_damaged_object_is_repaired_from_a_copy_of_the_bucket_and_unknown_ones
     assert run(s3_server, "verify").output == "Verified: 0 findings, 0 of them not repaired.\n"
 
 
-def test_a_copy_that_cannot_be_is_refused_before_anything_is_read(s3_server: S3Server) -> None:
+def test_an_unreadable_copy_is_rejected_before_anything_is_read(s3_server: S3Server) -> None:
     for wrong in ("s3://B?x=1", "/no/such/folder"):
         refused = run(s3_server, "verify", "--repair-from", wrong)
         assert refused.exit_code == 2

@@ -1,4 +1,6 @@
-"""`/readyz` where layers are in an object store: a node waits for it at first, and does not go when it fails later."""
+"""`/readyz` with layers in an object store: a node waits for the store at its start, and stays ready when it fails
+later.
+"""
 
 from __future__ import annotations
 
@@ -20,39 +22,39 @@ METHODS = ("GET", "HEAD", "PUT", "POST")
 
 
 @pytest.fixture
-def gate(object_store: ObjectStore) -> Iterator[Proxy]:
+def store_proxy(object_store: ObjectStore) -> Iterator[Proxy]:
     with proxy_before(object_store.port) as one:
         yield one
 
 
 @pytest.fixture
-def server(tmp_path: Path, object_store: ObjectStore, gate: Proxy) -> Iterator[S3Server]:
-    """A server that asks the store through the gate, and is not started yet."""
-    one = S3Server(tmp_path / "data", object_store, port=gate.port)
+def server(tmp_path: Path, object_store: ObjectStore, store_proxy: Proxy) -> Iterator[S3Server]:
+    """A server that reaches the store through a proxy, and is not started yet."""
+    one = S3Server(tmp_path / "data", object_store, port=store_proxy.port)
     yield one
     if one.process is not None:
         one.kill()
 
 
 def readiness(server: S3Server) -> int:
-    """What `/readyz` answers."""
+    """The response of `/readyz`."""
     return Docker(server.host, server.port, None).get("/readyz").status
 
 
 def reasons(server: S3Server) -> list[str]:
-    """Why the server was not ready, as its log has it."""
+    """The logged reasons why the server was not ready."""
     lines = [json.loads(line) for line in server.output().splitlines() if line.startswith("{")]
     return [line["reason"] for line in lines if line.get("event") == "not-ready"]
 
 
-def test_a_node_is_ready_once_it_has_reached_its_store_and_stays_so_while_the_store_is_away(
-    server: S3Server, gate: Proxy
+def test_a_node_is_ready_once_it_has_reached_its_store_and_stays_ready_while_the_store_is_down(
+    server: S3Server, store_proxy: Proxy
 ) -> None:
-    gate.fail("GET", "no-such-object", proxy.answer(503, "SlowDown"))
+    store_proxy.fail("GET", "no-such-object", proxy.answer(503, "SlowDown"))
     server.serve_unready()
     assert [readiness(server), readiness(server)] == [503, 503]
     assert reasons(server) == ["The blob store does not answer"]
-    gate.heal()
+    store_proxy.heal()
     server.wait_until_ready()
 
     with aws_client(server) as ecr:
@@ -61,7 +63,7 @@ def test_a_node_is_ready_once_it_has_reached_its_store_and_stays_so_while_the_st
     one = image(seed=1)
     door.push("team/a", one, "v1")
     for method in METHODS:
-        gate.fail(method, "", proxy.answer(403, "AccessDenied"))
+        store_proxy.fail(method, "", proxy.answer(403, "AccessDenied"))
 
     assert readiness(server) == 200
     assert door.get("/v2/team/a/manifests/v1").body == one.manifest.content
@@ -71,10 +73,10 @@ def test_a_node_is_ready_once_it_has_reached_its_store_and_stays_so_while_the_st
 
 
 @pytest.mark.parametrize(("code", "status"), [("InvalidAccessKeyId", 403), ("NoSuchBucket", 404)])
-def test_a_node_that_its_store_refuses_is_never_ready_and_says_why(
-    server: S3Server, gate: Proxy, code: str, status: int
+def test_a_node_that_its_store_rejects_is_never_ready_and_reports_why(
+    server: S3Server, store_proxy: Proxy, code: str, status: int
 ) -> None:
-    gate.fail("GET", "no-such-object", proxy.answer(status, code))
+    store_proxy.fail("GET", "no-such-object", proxy.answer(status, code))
     server.serve_unready()
 
     assert [readiness(server) for _ in range(3)] == [503, 503, 503]

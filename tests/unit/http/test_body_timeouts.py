@@ -1,4 +1,6 @@
-"""The watchdog over bodies: who sends nothing, or too little, is cut off; who waits for us is not."""
+"""Timeouts of request bodies: clients that send nothing or too little are cut off; time that the server needs is not
+counted.
+"""
 
 from __future__ import annotations
 
@@ -21,12 +23,12 @@ BODY_TIMEOUTS = BodyTimeouts(idle_seconds=0.2, window_seconds=0.4, window_bytes=
 
 
 @pytest.fixture(autouse=True)
-def little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+def short_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bodies, "BODY_TIMEOUTS", BODY_TIMEOUTS)
 
 
 def request(body: Body, **headers: str) -> Request:
-    """A request whose body arrives as the generator has it."""
+    """A request whose body arrives as the generator yields it."""
     pieces = body()
 
     async def receive() -> Message:
@@ -54,11 +56,11 @@ def seconds_until_cut(body: Body) -> float:
     return time.monotonic() - started
 
 
-def test_a_body_that_never_begins_is_cut_after_the_idle_time() -> None:
+def test_a_body_that_never_begins_is_cut_off_after_the_idle_time() -> None:
     assert 0.2 <= seconds_until_cut(pausing(60, 1)) < 1
 
 
-def test_a_body_that_stalls_in_its_middle_is_cut_after_the_idle_time() -> None:
+def test_a_body_that_stalls_in_the_middle_is_cut_off_after_the_idle_time() -> None:
     async def body() -> AsyncIterator[bytes]:
         yield b"x" * 1_000
         await asyncio.sleep(60)
@@ -66,13 +68,13 @@ def test_a_body_that_stalls_in_its_middle_is_cut_after_the_idle_time() -> None:
     assert 0.2 <= seconds_until_cut(body) < 1
 
 
-def test_a_body_that_drips_is_cut_after_the_time_of_the_floor() -> None:
-    """One byte at a time, never idle for long: 20 bytes in 0.4 s, where 40 are asked for."""
+def test_a_body_below_the_minimum_rate_is_cut_off() -> None:
+    """One byte at a time, never idle for long: 20 bytes in 0.4 s, where 40 are required."""
     assert 0.4 <= seconds_until_cut(pausing(0.02, 10_000)) < 2
 
 
-def test_a_body_that_drips_later_is_cut_too() -> None:
-    """What came fast in the beginning does not count for later."""
+def test_a_body_that_becomes_too_slow_is_cut_off() -> None:
+    """Fast bytes at the beginning do not make up for slow ones later."""
 
     async def body() -> AsyncIterator[bytes]:
         yield b"x" * 10_000
@@ -82,24 +84,24 @@ def test_a_body_that_drips_later_is_cut_too() -> None:
     assert 0.4 <= seconds_until_cut(body) < 2
 
 
-def test_a_slow_body_above_the_floor_arrives() -> None:
+def test_a_slow_body_above_the_minimum_rate_arrives() -> None:
     assert len(asyncio.run(request(pausing(0.05, 20, b"x" * 20)).body.whole(1 << 20))) == 400
 
 
 @pytest.mark.parametrize("piece", [b"x", b"x" * (1 << 20)])
-def test_time_in_which_we_are_busy_is_not_held_against_the_client(piece: bytes) -> None:
+def test_time_that_the_server_needs_is_not_counted(piece: bytes) -> None:
     async def scenario() -> int:
         received = 0
         async for chunk in request(pausing(0, 3, piece)).body.chunks():
             received += len(chunk)
-            await asyncio.sleep(0.5)  # a disk that is slow
+            await asyncio.sleep(0.5)  # A slow disk.
         return received
 
     assert asyncio.run(scenario()) == 3 * len(piece)
 
 
-def test_a_task_that_is_cancelled_by_somebody_else_stays_cancelled() -> None:
-    """The server is stopping, for instance: that is no fault of the client's."""
+def test_a_task_that_is_cancelled_from_elsewhere_stays_cancelled() -> None:
+    """For example because the server stops, which is not the client's fault."""
 
     async def scenario() -> None:
         task = asyncio.create_task(request(pausing(60, 1)).body.whole(100))
@@ -111,7 +113,7 @@ def test_a_task_that_is_cancelled_by_somebody_else_stays_cancelled() -> None:
         asyncio.run(scenario())
 
 
-def test_after_a_body_its_watchdog_is_gone() -> None:
+def test_the_watchdog_ends_with_its_body() -> None:
     async def scenario() -> None:
         assert await request(pausing(0, 2)).body.whole(100) == b"xx"
         await asyncio.sleep(3 * BODY_TIMEOUTS.idle_seconds)
@@ -119,5 +121,5 @@ def test_after_a_body_its_watchdog_is_gone() -> None:
     asyncio.run(scenario())
 
 
-def test_the_bounds_are_those_that_are_documented() -> None:
+def test_the_limits_are_the_documented_ones() -> None:
     assert BodyTimeouts() == BodyTimeouts(idle_seconds=30, window_seconds=60, window_bytes=60 * 1024, check_seconds=5)
