@@ -1,0 +1,273 @@
+"""Each row of `OCI_CODES` is met by a request. `tests/project/test_refusals.py` looks for rows that are missing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Final
+
+import pytest
+
+from moorage.adapters.files.blob_store import FileBlobStore
+from moorage.core.identity.authentication import DOCKER_TOKEN_LIFE
+from moorage.core.registry import layers, templates
+from moorage.domain import errors
+from moorage.domain.errors import Refusal
+from moorage.domain.names import Registry
+from moorage.domain.ports import StoreFull
+from moorage.domain.registry.manifests import MANIFEST_LIMIT
+from moorage.domain.registry.quotas import Quotas
+from moorage.http import bodies
+from moorage.http.messages import Response
+from moorage.metadata.registry import templates as template_rows
+from moorage.metadata.registry.repositories import RepositorySettings
+from moorage.metadata.registry.templates import Template
+from moorage.oci import routes
+from moorage.oci.errors import OCI_CODES, refused
+from moorage.oci.routes import RegistryEndpoint
+from moorage.telemetry import Log
+from tests.docker.oci.client import ACCOUNT, REGION, Answer, Client, World, piece
+from tests.docker.oci.test_uploads import CONTENT, begin, chunk
+from tests.support.images import digest, image, index
+from tests.support.limits import LIMITS
+
+ABSENT = digest(b"absent")
+HERE = Registry(ACCOUNT, REGION)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A registry, its root user, an empty repository, and `monkeypatch`."""
+
+    world: World
+    root: Client
+    repository: str
+    patch: pytest.MonkeyPatch
+
+    def get(self, path: str) -> Answer:
+        return self.root.get(f"/v2/{self.repository}/{path}")
+
+    def push_manifest(self, content: bytes, reference: str = "v1") -> Answer:
+        media_type = image().manifest.media_type
+        path = f"/v2/{self.repository}/manifests/{reference}"
+        return self.root.send("PUT", path, content, {"content-type": media_type})
+
+    def upload(self, target: str, content: bytes = CONTENT) -> Answer:
+        return self.root.send("PUT", f"{begin(self.root, self.repository)}?digest={target}", content)
+
+    def add_template(self, prefix: str, kms_key: str | None = None) -> None:
+        kind = "KMS" if kms_key else "AES256"
+        template = Template(prefix, (templates.CREATE_ON_PUSH,), encryption_type=kind, kms_key=kms_key)
+        self.world.run(self.world.database.write(lambda tx: template_rows.insert(tx, HERE, template)))
+
+
+Meet = Callable[[Scene], Answer]
+"""Sends a request, after what it needs, and returns the response."""
+
+REQUESTS: Final[dict[type[Refusal], Meet]] = {}
+"""A request for each refusal."""
+
+
+def meets(refusal: type[Refusal]) -> Callable[[Meet], Meet]:
+    def note(meet: Meet) -> Meet:
+        REQUESTS[refusal] = meet
+        return meet
+
+    return note
+
+
+@meets(errors.InvalidParameter)
+def _(scene: Scene) -> Answer:
+    return scene.get("tags/list?n=many")
+
+
+@meets(errors.ManifestInvalid)
+def _(scene: Scene) -> Answer:
+    return scene.push_manifest(b"{}")
+
+
+@meets(errors.NotAuthenticated)
+def _(scene: Scene) -> Answer:
+    return scene.root.get("/v2/", {"authorization": None})
+
+
+@meets(errors.AuthorizationTokenExpired)
+def _(scene: Scene) -> Answer:
+    scene.world.offset = DOCKER_TOKEN_LIFE
+    return scene.root.get("/v2/")
+
+
+@meets(errors.AccessDenied)
+def _(scene: Scene) -> Answer:
+    return scene.world.user().get(f"/v2/{scene.repository}/tags/list")
+
+
+@meets(errors.RepositoryNotFound)
+def _(scene: Scene) -> Answer:
+    return scene.root.get("/v2/nowhere/tags/list")
+
+
+@meets(errors.RepositoryNameInvalid)
+def _(scene: Scene) -> Answer:
+    return scene.root.get("/v2/NOT_A_NAME/tags/list")
+
+
+@meets(errors.LimitExceeded)
+def _(scene: Scene) -> Answer:
+    limits = replace(LIMITS, quotas=Quotas(repositories=0))
+    scene.patch.setattr(
+        scene.world, "door", RegistryEndpoint(replace(scene.world.services, limits=limits), Log(requests=False))
+    )
+    scene.add_template("beyond-the-quota")
+    return scene.root.send("POST", "/v2/beyond-the-quota/app/blobs/uploads/")
+
+
+@meets(errors.Kms)
+def _(scene: Scene) -> Answer:
+    """The template is older than the settings, which no longer have its key."""
+    scene.add_template("key-is-gone", kms_key="alias/gone")
+    return scene.root.send("POST", "/v2/key-is-gone/app/blobs/uploads/")
+
+
+@meets(errors.UploadNotFound)
+def _(scene: Scene) -> Answer:
+    return scene.get("blobs/uploads/00000000-0000-4000-8000-000000000000")
+
+
+@meets(errors.InvalidLayerPart)
+def _(scene: Scene) -> Answer:
+    return chunk(scene.root, begin(scene.root, scene.repository), 7, b"out of order")
+
+
+@meets(errors.RangeNotSatisfiable)
+def _(scene: Scene) -> Answer:
+    return scene.root.send("PATCH", begin(scene.root, scene.repository), b"x", {"content-range": "from here on"})
+
+
+@meets(errors.LayerTooLarge)
+def _(scene: Scene) -> Answer:
+    scene.patch.setattr(layers, "LAYER_LIMIT", len(CONTENT) - 1)
+    return scene.upload(digest(CONTENT))
+
+
+@meets(errors.InvalidLayer)
+def _(scene: Scene) -> Answer:
+    return scene.upload(ABSENT)
+
+
+@meets(errors.DigestInvalid)
+def _(scene: Scene) -> Answer:
+    return scene.get("blobs/sha256:short")
+
+
+@meets(errors.BlobNotFound)
+def _(scene: Scene) -> Answer:
+    return scene.get(f"blobs/{ABSENT}")
+
+
+@meets(errors.LayerInUse)
+def _(scene: Scene) -> Answer:
+    one = image()
+    scene.root.push(scene.repository, one)
+    return scene.root.send("DELETE", f"/v2/{scene.repository}/blobs/{one.blobs[0].digest}")
+
+
+@meets(errors.LayersNotFound)
+def _(scene: Scene) -> Answer:
+    return scene.push_manifest(image().manifest.content)
+
+
+@meets(errors.ReferencedImagesNotFound)
+def _(scene: Scene) -> Answer:
+    return scene.root.push_manifest(scene.repository, index([image()]).manifest, "v1")
+
+
+@meets(errors.ManifestNotFound)
+def _(scene: Scene) -> Answer:
+    return scene.get("manifests/absent")
+
+
+@meets(errors.ManifestTooLarge)
+def _(scene: Scene) -> Answer:
+    return scene.push_manifest(b" " * (MANIFEST_LIMIT + 1))
+
+
+@meets(errors.ImageDigestDoesNotMatch)
+def _(scene: Scene) -> Answer:
+    return scene.root.push(scene.repository, image(), ABSENT)
+
+
+@meets(errors.ImageTagAlreadyExists)
+def _(scene: Scene) -> Answer:
+    name = scene.world.new_repository(settings=RepositorySettings(tag_mutability="IMMUTABLE"))
+    scene.root.push(name, image(seed=1), "v1")
+    return scene.root.push(name, image(seed=2), "v1")
+
+
+@meets(errors.TagInvalid)
+def _(scene: Scene) -> Answer:
+    return scene.push_manifest(image().manifest.content, "-not-a-tag")
+
+
+@meets(errors.ImageReferencedByIndex)
+def _(scene: Scene) -> Answer:
+    one = image()
+    scene.root.push(scene.repository, one)
+    scene.root.push(scene.repository, index([one]))
+    return scene.root.send("DELETE", f"/v2/{scene.repository}/manifests/{one.manifest.digest}")
+
+
+@meets(errors.Unsupported)
+def _(scene: Scene) -> Answer:
+    return scene.root.send("POST", f"/v2/{scene.repository}/tags/list")
+
+
+@meets(errors.BodyTimeout)
+def _(scene: Scene) -> Answer:
+    scene.patch.setattr(bodies, "BODY_TIMEOUTS", bodies.BodyTimeouts(idle_seconds=0.05, check_seconds=0.01))
+    return scene.root.send("PATCH", begin(scene.root, scene.repository), [piece(b"x")], stall=True)
+
+
+@meets(errors.BodyLengthDiffers)
+def _(scene: Scene) -> Answer:
+    return scene.root.send("PATCH", begin(scene.root, scene.repository), b"xyz", {"content-range": "0-1"})
+
+
+@meets(errors.Unavailable)
+def _(scene: Scene) -> Answer:
+    async def full(*_: object) -> int:
+        raise StoreFull("no space left on device")
+
+    scene.patch.setattr(FileBlobStore, "append", full)
+    return scene.upload(digest(CONTENT))
+
+
+@pytest.fixture
+def met(monkeypatch: pytest.MonkeyPatch) -> list[type[Refusal]]:
+    """The refusals that the endpoint has answered."""
+    seen: list[type[Refusal]] = []
+
+    def noted(refusal: Refusal) -> Response:
+        seen.append(type(refusal))
+        return refused(refusal)
+
+    monkeypatch.setattr(routes, "refused", noted)
+    return seen
+
+
+@pytest.fixture
+def scene(world: World, root: Client, repository: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
+    yield Scene(world, root, repository, monkeypatch)
+    for prefix in ("beyond-the-quota", "key-is-gone"):
+        world.run(world.database.write(lambda tx: template_rows.delete(tx, HERE, prefix)))  # noqa: B023 - run at once
+
+
+@pytest.mark.parametrize("refusal", OCI_CODES, ids=lambda refusal: refusal.__name__)
+def test_each_row_is_met_by_a_request(scene: Scene, met: list[type[Refusal]], refusal: type[Refusal]) -> None:
+    answer = REQUESTS[refusal](scene)
+
+    assert met[-1] is refusal
+    status, code = OCI_CODES[refusal]
+    assert answer.status == status
+    if status != 401:  # A challenge, which has no error document.
+        assert answer.code == code
