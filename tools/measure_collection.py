@@ -1,11 +1,11 @@
-"""Measure the collector: how long it looks for garbage among a million blobs, and what pushes lose meanwhile.
+"""Measure the collector: the time to search for garbage among a million blobs, and the effect on pushes.
 
-    .venv/bin/python tools/measure_collection.py [--database URL] [--blobs 1000000] [--seconds 3]
+.venv/bin/python tools/measure_collection.py [--database URL] [--blobs 1000000] [--seconds 3]
 
-Fills a new data folder, or an empty database of PostgreSQL, with that many rows (and no bytes), serves it, pushes
-small layers from four clients, and lets the search go on all the time beside them, first at the pace of the server's
-own collection and then at that of `moorage collect --dry-run`: pushes with and without it take turns, many short
-ones, since the machine has other work.
+Fills a new data folder, or an empty PostgreSQL database, with that many rows (and no bytes), serves it, and pushes
+small layers from four clients. Meanwhile it searches without a pause, first at the pace of the server's own collection
+and then at that of `moorage collect --dry-run`. Short measurements with and without the search alternate, because the
+machine has other work.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ PORT = 18_901
 
 
 ROWS = 10_000
-"""Rows of one trip to the database."""
+"""Rows of one round trip to the database."""
 
 REPOSITORY = """
 INSERT INTO repository (account, region, name, created_at, tag_mutability, exclusion_filters, scan_on_push,
@@ -63,9 +63,9 @@ INSERT INTO image_layer (image_id, blob_id, repository_id, media_type) VALUES (:
 
 
 def fill(tx: Transaction, blobs: int) -> None:
-    """Rows of blobs in 100 repositories: nine tenths needed by images, one tenth unneeded for years.
+    """Rows of blobs in 100 repositories: nine tenths are needed by images, one tenth has been unneeded for years.
 
-    The ids are those that an empty database gives: 1, 2, 3 and so on.
+    The ids are those that an empty database assigns: 1, 2, 3 and so on.
     """
     needed = blobs * 9 // 10
     insert(tx, REPOSITORY, 100, lambda n: {"name": f"filled/{n}"})
@@ -86,7 +86,7 @@ def digest_of(number: int) -> str:
 
 
 def measure_search(engine: Engine, share: float) -> tuple[float, float, Totals]:
-    """Seconds, and processor seconds of this process, of a dry run at that share of the time, and what it found."""
+    """The duration, the processor time of this process, and the findings of a dry run at that share of the time."""
     totals = Totals()
 
     async def run() -> None:
@@ -102,7 +102,7 @@ def measure_search(engine: Engine, share: float) -> tuple[float, float, Totals]:
 
 
 def pushes(seconds: float, authorization: str) -> float:
-    """Layers a second that the clients push."""
+    """Layers per second that the clients push."""
     counts = [0] * CLIENTS
     end = time.monotonic() + seconds
 
@@ -127,7 +127,7 @@ def pushes(seconds: float, authorization: str) -> float:
 
 
 def measure_pushes(folder: DataFolder, database: str | None, share: float, seconds: float) -> None:
-    """Print rates of pushes alone, and beside a search that goes on all the time at that share."""
+    """Print the rates of pushes alone, and beside a search without a pause at that share."""
     environment = {
         **os.environ,
         "MOORAGE_DATA": str(folder.path),
@@ -141,7 +141,7 @@ def measure_pushes(folder: DataFolder, database: str | None, share: float, secon
         wait_until_ready()
         key, secret = folder.credentials() or ("", "")
         authorization = "Basic " + base64.b64encode(f"{key}:{secret}".encode()).decode()
-        pushes(5, authorization)  # Everything has started by then.
+        pushes(5, authorization)  # By then everything has started.
         alone: list[float] = []
         beside: list[float] = []
         for _ in range(ROUNDS):

@@ -1,8 +1,8 @@
-"""Measure authorization decisions: 20 identity policies of 10 statements each, read beforehand.
+"""Measure authorization decisions: 20 identity policies with 10 statements each, parsed beforehand.
 
-    python tools/measure_decisions.py
+python tools/measure_decisions.py
 
-The statements all name the action that is asked for, so that none of them is passed over.
+All statements name the requested action, so that none is skipped.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ MIXED = "mixed"
 
 
 def statement(number: int, case: str) -> dict[str, Any]:
-    """One that does not apply, for a reason of its own kind."""
+    """A statement that does not apply. Each case has another reason."""
     if case == MIXED:
         return statement(number, CASES[number % len(CASES)])
     resources: dict[str, Any] = {
@@ -46,7 +46,7 @@ def statement(number: int, case: str) -> dict[str, Any]:
 
 
 def microseconds(case: str) -> float:
-    """What one decision takes, the median of some rounds."""
+    """The median duration of one decision."""
     texts = [
         json.dumps(
             {

@@ -1,10 +1,10 @@
-"""Measure runs of a lifecycle policy over a large repository, and what they cost the pushes beside them.
+"""Measure runs of a lifecycle policy over a large repository, and their effect on concurrent pushes.
 
-    .venv/bin/python tools/measure_lifecycle.py [--images 100000] [--remove 1000] [--rounds 5] [--seconds 8]
+.venv/bin/python tools/measure_lifecycle.py [--images 100000] [--remove 1000] [--rounds 5] [--seconds 8]
 
-Rows are written straight into the database of a new data folder; then a server of its own is started on it, which
-clients push small manifests to without a pause. Each round pushes for some seconds without a run, and then as long as
-a run takes. Prints each round, and the medians.
+Writes rows directly into the database of a new data folder and starts a server on it. Clients push small manifests to
+the server without a pause. Each round pushes for some seconds without a run, and then as long as a run takes. Prints
+each round, and the medians.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ MEDIA_TYPE = "application/vnd.oci.image.manifest.v1+json"
 
 
 def fill(tx: Transaction, count: int) -> Repository:
-    """A repository of so many images, of which every second one has two tags and the others none."""
+    """A repository of so many images. Every second image has two tags, and the others have none."""
     now = system_clock()
     new_repository = repositories.NewRepository(HERE, NAME, RepositorySettings(), {})
     repository = repositories.create(tx, new_repository, app.limits_of(Settings()), now)
@@ -65,7 +65,7 @@ def fill(tx: Transaction, count: int) -> Repository:
 
 
 def policy(keep: int) -> str:
-    """One that looks at every image with three rules, and removes those untagged ones that are too many."""
+    """A policy that checks every image with three rules and removes the surplus untagged ones."""
     rules = [
         _rule(1, {"tagStatus": "tagged", "tagPatternList": ["build-*"]}, 10_000_000),
         _rule(2, {"tagStatus": "untagged"}, keep),
@@ -80,7 +80,7 @@ def _rule(priority: int, selection: dict[str, object], count: int) -> dict[str, 
 
 
 class Pushers:
-    """Clients that push one small manifest after the other, each over a connection of its own."""
+    """Clients that push one small manifest after the other, each on its own connection."""
 
     def __init__(self, port: int, key: tuple[str, str]) -> None:
         self._port = port
@@ -103,7 +103,7 @@ class Pushers:
             thread.join()
 
     def rate(self, began: float, ended: float) -> float:
-        """Pushes a second between two times."""
+        """Pushes per second between two times."""
         return sum(began <= at < ended for at in self.times) / (ended - began)
 
     def _push_all(self) -> None:
@@ -153,13 +153,13 @@ def _is_ready(port: int) -> bool:
 
 
 def run(folder: Path, repository: Repository, keep: int) -> tuple[float, float]:
-    """Put a policy that is due at once; returns when its run began and when it had ended."""
+    """Put a policy that is due at once. Returns the begin and the end of its run."""
     database = SqliteDatabase(folder / "moorage.db")
     with open_writer(folder / "moorage.db") as writer:
         writer.transact(lambda tx: jobs.delete(tx, lifecycle.JOB, str(repository.id)))
         writer.transact(lambda tx: lifecycle.put(tx, repository, policy(keep), system_clock()))
     while database.read_blocking(lambda tx: jobs.next_due(tx, [lifecycle.JOB])) <= system_clock():
-        time.sleep(0.02)  # A worker looks once a second.
+        time.sleep(0.02)  # A worker checks once a second.
     began = time.monotonic()
     while database.read_blocking(lambda tx: rows.find_policy(tx, repository.id)).evaluated_at == 0:  # type: ignore[union-attr]
         time.sleep(0.02)

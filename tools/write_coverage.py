@@ -50,7 +50,7 @@ def _line(name: str) -> str:
 
 
 def readme_text() -> str:
-    """The README with the number of built operations. Raises ValueError when it does not name it exactly once."""
+    """The README with the number of built operations. Raises ValueError unless the README names it exactly once."""
     number = f"{len(app.ECR_OPERATIONS)} of the {len(service_model.OPERATIONS)} operations of ECR"
     text, found = re.subn(r"\d+ of the \d+ operations of ECR", number, README.read_text("utf-8"))
     if found != 1:

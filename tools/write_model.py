@@ -1,8 +1,8 @@
 """Write `src/moorage/aws/ecr_model.json`: the part of botocore's ECR model that validation and encoding need.
 
-    python tools/write_model.py
+python tools/write_model.py
 
-botocore is needed here and in tests only; the program itself reads the written file.
+Only this tool and tests need botocore. The program reads the written file.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ KEPT = ("type", "required", "min", "max", "pattern", "enum", "exception", "fault
 
 
 def model_text() -> str:
-    """The file's text: one line for each operation and shape, sorted, so that a change of the model reads as a diff."""
+    """The file's text: one line for each operation and shape, sorted, so that diffs are readable."""
     model = msgspec.json.decode(gzip.decompress(files("botocore").joinpath(MODEL).read_bytes()))
     operations = {name: _operation(operation) for name, operation in model["operations"].items()}
     shapes = {name: _shape(shape) for name, shape in model["shapes"].items()}
@@ -43,7 +43,7 @@ def _operation(operation: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _shape(shape: Mapping[str, Any]) -> dict[str, Any]:
-    """Members keep the order of the model: it is the order in which violations are looked for."""
+    """Members keep the order of the model, in which violations are searched."""
     return dict(_parts(shape))
 
 

@@ -1,8 +1,8 @@
 """Write the generated parts of documents: modules, settings and commands.
 
-    .venv/bin/python tools/write_reference.py
+.venv/bin/python tools/write_reference.py
 
-Each table stands between two markers, `<!-- NAME -->` and `<!-- /NAME -->`; all other text is written by hand.
+Each table is between two markers, `<!-- NAME -->` and `<!-- /NAME -->`. All other text is written by hand.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def modules_text() -> str:
 
 
 def _modules() -> list[Path]:
-    """Modules of the package itself first, then those of its parts; packages stand before what is in them."""
+    """Modules of the package itself first, then those of its parts. Packages come before their modules."""
     found = [path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py"]
     return sorted(found, key=lambda path: (path.parent != PACKAGE, path.parent, path.name != "__init__.py", path.name))
 
@@ -57,7 +57,7 @@ def _setting_row(entry: Entry) -> str:
 
 
 def _default(entry: Entry) -> str:
-    """The default, as a TOML file would have it."""
+    """The default, as in a TOML file."""
     value = getattr(Settings(), entry.name)
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
@@ -65,7 +65,7 @@ def _default(entry: Entry) -> str:
 
 
 def commands_text() -> str:
-    """A section for each command, with its usage, its help and its options, as `--help` shows them."""
+    """A section for each command, with its usage, its help and its options, as in `--help`."""
     found = list(commands(main, "moorage"))
     registry = next(command for path, command in found if path == "moorage verify")
     rows = _rows(registry, lambda option: option.name in REGISTRY_OPTIONS)
@@ -74,7 +74,7 @@ def commands_text() -> str:
 
 
 def commands(command: click.Command, path: str) -> Iterator[tuple[str, click.Command]]:
-    """The command and all below it, each with the words that call it."""
+    """The command and all commands below it, each with its words."""
     yield path, command
     if isinstance(command, click.Group):
         context = click.Context(command, info_name=path)
@@ -125,7 +125,7 @@ def _cell(text: str) -> str:
 
 
 def with_part(text: str, name: str, part: str) -> str:
-    """A document with the text between its markers replaced. Raises ValueError when it has no such markers."""
+    """A document with the text between its markers replaced. Raises ValueError if it has no such markers."""
     before, start, rest = text.partition(f"<!-- {name} -->\n")
     _, end, after = rest.partition(f"<!-- /{name} -->\n")
     if not start or not end:
@@ -134,7 +134,7 @@ def with_part(text: str, name: str, part: str) -> str:
 
 
 def documents() -> dict[Path, str]:
-    """The documents with generated parts, as they should be."""
+    """The documents with up-to-date generated parts."""
     parts = {
         "architecture.md": ("modules", modules_text()),
         "configuration.md": ("settings", settings_text()),

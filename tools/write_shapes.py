@@ -1,8 +1,8 @@
 """Write `src/moorage/ecr/shapes.py`: a TypedDict for each structure of the ECR model.
 
-    python tools/write_shapes.py
+python tools/write_shapes.py
 
-Reads the model that `tools/write_model.py` wrote. Blobs are bytes and timestamps are seconds, as the codec has them.
+Reads the output of `tools/write_model.py`. Blobs are bytes and timestamps are seconds, as in the codec.
 """
 
 from __future__ import annotations

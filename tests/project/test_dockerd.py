@@ -1,4 +1,4 @@
-"""The docker daemon that tests of docker push from."""
+"""The docker daemon that the docker tests push from."""
 
 from __future__ import annotations
 

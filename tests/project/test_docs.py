@@ -1,4 +1,4 @@
-"""The documents say what the code does, as far as a program can compare the two."""
+"""The documents match the code, as far as a program can compare the two."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def code(cell: str) -> str:
 # --- Generated parts --------------------------------------------------------------------------------------------
 
 
-def test_the_coverage_table_is_what_the_code_says() -> None:
+def test_the_coverage_table_matches_the_code() -> None:
     """If not, run tools/write_coverage.py."""
     assert text_of("docs/coverage.md") == runpy.run_path(str(ROOT / "tools/write_coverage.py"))["coverage_text"]()
 
@@ -58,7 +58,7 @@ def test_the_coverage_table_has_all_operations_of_ecr() -> None:
     assert set(states) <= {"built", "not yet"}
 
 
-def test_the_readme_counts_the_operations_as_the_table_does() -> None:
+def test_the_readme_counts_the_operations_like_the_table() -> None:
     """If not, run tools/write_coverage.py."""
     assert text_of("README.md") == runpy.run_path(str(ROOT / "tools/write_coverage.py"))["readme_text"]()
 
@@ -75,7 +75,7 @@ def test_the_readme_names_the_oldest_python_and_the_defaults_of_settings() -> No
         assert rows[option] == defaults[option]
 
 
-def test_modules_settings_and_commands_are_listed_as_they_are() -> None:
+def test_modules_settings_and_commands_are_listed_completely() -> None:
     """If not, run tools/write_reference.py."""
     documents: dict[Path, str] = runpy.run_path(str(ROOT / "tools/write_reference.py"))["documents"]()
 
@@ -83,7 +83,7 @@ def test_modules_settings_and_commands_are_listed_as_they_are() -> None:
         assert path.read_text("utf-8") == text, path.name
 
 
-def test_parts_import_what_the_table_of_the_architecture_allows() -> None:
+def test_parts_import_only_what_the_table_of_the_architecture_allows() -> None:
     everywhere = {"telemetry", "metrics", "failpoints"}
     for parts, _, allowed in (row for row in table_rows(text_of("docs/architecture.md")) if len(row) == 3):
         for part in re.findall(r"`(\w+)(?:\.py)?`", parts) if "everything" not in allowed else ():
@@ -102,21 +102,21 @@ def imports_of(part: str) -> set[str]:
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_links_lead_somewhere(path: Path) -> None:
+def test_links_have_a_target(path: Path) -> None:
     targets = LINK.findall(FENCED.sub("", path.read_text("utf-8")))
     inside = [target for target in targets if not target.startswith(("http://", "https://", "mailto:"))]
 
-    assert [target for target in inside if not leads_somewhere(path, target)] == []
+    assert [target for target in inside if not has_target(path, target)] == []
 
 
-def leads_somewhere(document: Path, target: str) -> bool:
+def has_target(document: Path, target: str) -> bool:
     name, _, anchor = target.partition("#")
     found = (document.parent / name).resolve() if name else document
     return found.exists() and (not anchor or anchor in anchors(found))
 
 
 def anchors(path: Path) -> set[str]:
-    """The names that a heading has for links: lower case, words joined by hyphens."""
+    """The anchor of each heading: lower case, words joined by hyphens."""
     headings = re.findall(r"^#+ (.+)$", FENCED.sub("", path.read_text("utf-8")), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
@@ -135,7 +135,7 @@ def test_decisions_are_numbered_without_a_gap_and_have_three_parts() -> None:
 
 @pytest.mark.parametrize("path", DECISIONS, ids=lambda path: path.name[:4])
 def test_the_status_of_a_decision_names_the_later_ones_that_changed_it(path: Path) -> None:
-    """Where a part of a decision no longer holds, its text links to the decision that changed it."""
+    """If a part of a decision does not apply any more, its text links to the decision that changed it."""
     _, _, status, *_ = path.read_text("utf-8").splitlines()
     found = STATUS.fullmatch(status)
     assert found, status
@@ -152,7 +152,7 @@ def test_the_status_of_a_decision_names_the_later_ones_that_changed_it(path: Pat
 
 
 def leaf_commands() -> dict[str, click.Command]:
-    """All commands that are not groups, by the words that call them."""
+    """All commands that are not groups, by their words."""
     found = runpy.run_path(str(ROOT / "tools/write_reference.py"))["commands"](main, "moorage")
     return {path: command for path, command in found if not isinstance(command, click.Group)}
 
@@ -185,12 +185,12 @@ def test_all_commands_that_open_a_registry_take_the_same_options() -> None:
     assert without == {"moorage ready", "moorage bench"}
 
 
-def test_the_default_data_folder_is_where_the_documents_say(tmp_path: Path) -> None:
+def test_the_default_data_folder_is_the_documented_one(tmp_path: Path) -> None:
     assert load({}, {"XDG_DATA_HOME": str(tmp_path)}).data == tmp_path / "moorage"
     assert load({}, {"HOME": str(tmp_path)}).data == tmp_path / ".local/share/moorage"
 
 
-def test_the_settings_file_of_the_documents_is_one(tmp_path: Path) -> None:
+def test_the_settings_file_of_the_documents_is_valid(tmp_path: Path) -> None:
     example = re.search(r"```toml\n(.*?)```", text_of("docs/configuration.md"), re.DOTALL)
     assert example
     file = tmp_path / "moorage.toml"
@@ -222,7 +222,7 @@ def first_push() -> list[str]:
     return found[1].splitlines()
 
 
-def test_the_first_push_is_five_lines() -> None:
+def test_the_first_push_has_five_lines_in_the_readme() -> None:
     lines = first_push()
 
     assert [re.split(r" -|(?<=push) |(?<=tag) ", line)[0] for line in lines] == [
@@ -251,7 +251,7 @@ def test_the_first_push_uses_the_address_folder_and_repository_of_make_serve() -
 # --- Promises and logs ------------------------------------------------------------------------------------------
 
 
-def test_all_twelve_promises_are_there_with_what_keeps_and_shows_each() -> None:
+def test_each_of_the_twelve_promises_names_what_keeps_and_shows_it() -> None:
     text = text_of("docs/promises.md")
     states = [row for row in table_rows(text) if re.match(r"P\d+ ", row[0])]
     sections = re.findall(r"^## (P\d+): (.+)\n\n((?:.+\n+?)+\n(?:.+\n)+)", text, re.MULTILINE)
@@ -263,7 +263,7 @@ def test_all_twelve_promises_are_there_with_what_keeps_and_shows_each() -> None:
         assert re.findall(r"^- (Kept|Shown) by: ", body, re.MULTILINE) == ["Kept", "Shown"], number
 
 
-def test_the_points_of_the_table_are_those_of_the_code() -> None:
+def test_the_failpoints_of_the_table_are_those_of_the_code() -> None:
     rows = [row for row in table_rows(text_of("docs/promises.md")) if re.fullmatch(r"[UMGVTS]\d+", row[0])]
     documented = {row[0]: set(MODULE.findall(row[1])) for row in rows}
     passed: dict[str, set[str]] = {}
@@ -276,7 +276,7 @@ def test_the_points_of_the_table_are_those_of_the_code() -> None:
     assert {f"{group}{number}" for group, last in groups for number in range(1, int(last or 1) + 1)} == set(passed)
 
 
-def test_a_log_line_has_the_members_that_are_documented() -> None:
+def test_a_log_line_has_the_documented_members() -> None:
     class Sent:
         id, method, path, client = "id", "GET", "/v2/", "127.0.0.1"
 

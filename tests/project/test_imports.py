@@ -1,4 +1,4 @@
-"""Imports point one way, and few modules speak to the world outside."""
+"""Imports point in one direction, and few modules reach the outside world."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ENVIRONMENT = {"environ", "environb", "getenv", "getenvb", "putenv", "unsetenv"}
 
 
 def test_the_import_contracts_are_kept() -> None:
-    """`.importlinter` states them, docs/architecture.md draws them."""
+    """`.importlinter` defines them, docs/architecture.md draws them."""
     program = Path(sys.executable).with_name("lint-imports")
 
     ended = subprocess.run([program, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False)
@@ -38,16 +38,16 @@ def test_only_the_sources_of_settings_read_the_environment() -> None:
         "import os\n{**os.environ}",
     ],
 )
-def test_each_way_to_read_the_environment_is_seen(text: str) -> None:
+def test_each_way_to_read_the_environment_is_detected(text: str) -> None:
     assert reads_environment(text)
 
 
-def test_a_name_that_only_sounds_like_the_environment_is_not_taken_for_it() -> None:
+def test_a_name_that_looks_like_the_environment_is_not_detected() -> None:
     assert not reads_environment("import os\nos.path.join('environ')\nsettings.environ")
 
 
-def test_no_module_imports_inside_a_function_what_it_could_not_import_at_its_top() -> None:
-    """A late import may make a command start sooner, in `cli`; elsewhere it hides a dependency that points upwards."""
+def test_late_imports_are_only_used_where_they_are_needed() -> None:
+    """A late import may make a command start faster, in `cli`. Elsewhere it hides a dependency that points upwards."""
     late = {
         f"{name}:{node.lineno}"
         for name in modules()
@@ -66,7 +66,7 @@ def modules() -> list[str]:
 
 
 def reads_environment(text: str) -> bool:
-    """Whether a module reads or sets environment variables through `os`, under whatever name it imported it."""
+    """Whether a module reads or sets environment variables through `os`, under any imported name."""
     tree = ast.parse(text)
     imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import)]
     names = {alias.asname or alias.name for node in imports for alias in node.names if alias.name == "os"}

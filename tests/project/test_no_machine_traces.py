@@ -1,4 +1,4 @@
-"""Nothing in the project depends on, or tells of, the machine on which it was written."""
+"""The project does not depend on the machine on which it was written, and does not reveal it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
-# Put together here, so that this file itself does not contain what it looks for.
+# Assembled here, so that this file does not contain the texts that it searches for.
 INDEX_HOSTS = "|".join(
     re.escape(".".join(parts))
     for parts in [
@@ -31,7 +31,7 @@ TRACES = {
 
 
 def tracked_files() -> list[Path]:
-    """The files of the repository, and those that would be added to it; in a source archive, all files."""
+    """The files of the repository, and new ones that are not ignored. In a source archive, all files."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -55,7 +55,7 @@ def traces(pattern: re.Pattern[str], path: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("what", TRACES)
-def test_no_file_of_the_project_names(what: str) -> None:
+def test_no_file_of_the_project_contains(what: str) -> None:
     found = [trace for path in tracked_files() for trace in traces(TRACES[what], path)]
 
     assert found == []
@@ -71,5 +71,5 @@ def test_no_file_of_the_project_names(what: str) -> None:
         ("the data folder's /wo" + "rk-like neighbour", False),
     ],
 )
-def test_a_path_of_one_machine_is_told_from_other_paths(line: str, found: bool) -> None:
+def test_a_path_of_one_machine_is_distinguished_from_other_paths(line: str, found: bool) -> None:
     assert bool(TRACES["a path of one machine"].search(line)) is found

@@ -1,4 +1,4 @@
-"""What is installed is pinned by hash, fits what the project asks for, and comes from where the user says."""
+"""Installed packages are pinned by hash, match the project's requirements, and come from the user's package index."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def test_every_requirement_is_one_version_with_its_hashes(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_no_file_says_where_packages_come_from(name: str) -> None:
-    """The address of a package index is the user's own configuration, so that a mirror or a closed network works."""
+def test_no_file_names_a_package_index(name: str) -> None:
+    """The user configures the address of a package index, so a mirror or a closed network works."""
     assert re.findall(r"^.*(?:://|--(?:extra-)?index|--find-links|--trusted-host).*$", text(name), re.MULTILINE) == []
 
 
@@ -54,11 +54,13 @@ def test_no_file_says_where_packages_come_from(name: str) -> None:
         ("build", ["build"]),
     ],
 )
-def test_the_pins_satisfy_the_project(name: str, sets: list[str]) -> None:
+def test_the_pins_satisfy_the_requirements_of_the_project(name: str, sets: list[str]) -> None:
     pinned = pins(name)
-    wanted = [Requirement(line) for key in sets for line in WANTED[key]]
+    requirements = [Requirement(line) for key in sets for line in WANTED[key]]
 
-    unsatisfied = [str(one) for one in wanted if one.name not in pinned or not one.specifier.contains(pinned[one.name])]
+    unsatisfied = [
+        str(one) for one in requirements if one.name not in pinned or not one.specifier.contains(pinned[one.name])
+    ]
 
     assert unsatisfied == [], "run `make requirements`"
 
@@ -68,7 +70,7 @@ def test_one_package_has_the_same_version_in_every_file(name: str) -> None:
     assert pins(name).items() <= pins("dev").items()
 
 
-def test_every_run_time_dependency_has_its_reason_written_down() -> None:
+def test_every_run_time_dependency_has_a_documented_reason() -> None:
     page = (ROOT / "docs" / "dependencies.md").read_text()
     reasons = set(re.findall(r"^- `([a-z0-9-]+)`: ", page, re.MULTILINE))
 

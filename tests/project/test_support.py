@@ -1,4 +1,4 @@
-"""The images that tests push are well formed and the same at every run."""
+"""The images that tests push are well formed and the same in every run."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.support.images import (
 from tests.support.ports import free_port
 
 
-def test_a_layer_is_a_gzipped_tar_whose_name_never_changes() -> None:
+def test_a_layer_is_a_gzipped_tar_with_a_constant_digest() -> None:
     blob = layer(b"content", seed=1)
 
     with tarfile.open(fileobj=io.BytesIO(gzip.decompress(blob.content))) as tar:
@@ -85,7 +85,7 @@ def test_a_missing_client_is_named_and_fails_where_clients_are_required(monkeypa
         require_client("no-such-program")
 
 
-def test_a_program_does_not_see_the_settings_of_who_runs_the_tests(
+def test_a_program_does_not_see_the_settings_of_the_user_who_runs_the_tests(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("AWS_PROFILE", "mine")
@@ -98,5 +98,5 @@ def test_a_program_does_not_see_the_settings_of_who_runs_the_tests(
     assert environment["HOME"] == str(tmp_path) != os.environ.get("HOME")
 
 
-def test_every_server_gets_a_port_of_its_own() -> None:
+def test_every_server_gets_its_own_port() -> None:
     assert len({free_port() for _ in range(20)}) == 20

@@ -1,4 +1,4 @@
-"""A registry of a few lines, for tests of the load program: docker's requests and six ECR operations, all in memory."""
+"""A registry of a few lines for tests of the load generator: Docker's requests and six ECR operations, in memory."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import pybase64
 
 @dataclass
 class StubRequest:
-    """A request as received."""
+    """A received request."""
 
     method: str
     path: str
@@ -41,7 +41,7 @@ async def _body(reader: asyncio.StreamReader, headers: dict[str, str]) -> bytes:
     return b"".join(pieces)
 
 
-async def _ask(reader: asyncio.StreamReader) -> StubRequest:
+async def _read_request(reader: asyncio.StreamReader) -> StubRequest:
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
     method, path, _ = head[0].split(" ")
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:-2])}
@@ -49,7 +49,7 @@ async def _ask(reader: asyncio.StreamReader) -> StubRequest:
 
 
 def _wire(answer: Answer | bytes, method: str) -> bytes:
-    """The answer as bytes; a handler that gives bytes decides on every one of them."""
+    """The response as bytes. A handler that returns bytes decides about each of them."""
     if isinstance(answer, bytes):
         return answer
     status, headers, body = answer
@@ -59,14 +59,14 @@ def _wire(answer: Answer | bytes, method: str) -> bytes:
 
 @contextmanager
 def serving(handler: Handler) -> Iterator[tuple[str, int]]:
-    """Serve the handler on a free port of the loopback address, in a thread of its own. b"" closes the connection."""
+    """Serve the handler on a free loopback port, in its own thread. b"" closes the connection."""
     loop = asyncio.new_event_loop()
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while True:
-                asked = await _ask(reader)
-                wire = _wire(handler(asked), asked.method)
+                request = await _read_request(reader)
+                wire = _wire(handler(request), request.method)
                 if not wire:
                     break
                 writer.write(wire)
@@ -99,61 +99,63 @@ async def _stop(server: asyncio.Server) -> None:
     await asyncio.gather(*others, return_exceptions=True)
 
 
-def _whole_or_range(stored: bytes, asked: str | None) -> Answer:
-    if asked is None:
+def _whole_or_range(stored: bytes, range_header: str | None) -> Answer:
+    if range_header is None:
         return 200, {}, stored
-    first, last = map(int, asked.removeprefix("bytes=").split("-"))
+    first, last = map(int, range_header.removeprefix("bytes=").split("-"))
     return 206, {}, stored[first : last + 1]
 
 
 @dataclass
 class RegistryStub:
-    """Stores what it is given and refuses what does not add up, so that requests are really tested."""
+    """Stores what it receives and rejects what is inconsistent, so that requests are really tested."""
 
     authorization: str | None = None
     blobs: dict[tuple[str, str], bytes] = field(default_factory=dict)
     manifests: dict[tuple[str, str], bytes] = field(default_factory=dict)
     uploads: dict[str, bytes] = field(default_factory=dict)
     repositories: set[str] = field(default_factory=set)
-    asked: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
 
-    def __call__(self, asked: StubRequest) -> Answer:
-        target = asked.headers.get("x-amz-target")
-        self.asked.append(target.partition(".")[2] if target else f"{asked.method} {asked.path.partition('?')[0]}")
+    def __call__(self, request: StubRequest) -> Answer:
+        target = request.headers.get("x-amz-target")
+        self.requests.append(
+            target.partition(".")[2] if target else f"{request.method} {request.path.partition('?')[0]}"
+        )
         if target:
-            return self._operation(self.asked[-1], asked)
-        if self.authorization is not None and asked.headers.get("authorization") != self.authorization:
+            return self._operation(self.requests[-1], request)
+        if self.authorization is not None and request.headers.get("authorization") != self.authorization:
             return 401, {}, b'{"errors":[{"code":"UNAUTHORIZED"}]}'
-        path, _, query = asked.path.removeprefix("/v2/").partition("?")
+        path, _, query = request.path.removeprefix("/v2/").partition("?")
         if not path:
             return 200, {"Server": "stub"}, b"{}"
         repository, _, rest = path.partition("/blobs/uploads/")
         if rest or path.endswith("/blobs/uploads/"):
-            return self._upload(repository, rest, query, asked)
+            return self._upload(repository, rest, query, request)
         table, kind = (self.blobs, "/blobs/") if "/blobs/" in path else (self.manifests, "/manifests/")
         repository, _, name = path.partition(kind)
-        if asked.method == "PUT":
+        if request.method == "PUT":
             for each in [name, *re.findall(r"\btag=([^&]+)", query)]:
-                table[repository, each] = asked.body
+                table[repository, each] = request.body
             return 201, {}, b""
         if path.endswith("/tags/list"):
             return self._tags(path.removesuffix("/tags/list"), query)
         stored = table.get((repository, name))
-        return (404, {}, b"{}") if stored is None else _whole_or_range(stored, asked.headers.get("range"))
+        return (404, {}, b"{}") if stored is None else _whole_or_range(stored, request.headers.get("range"))
 
     def _tags(self, repository: str, query: str) -> Answer:
         size, last = re.findall(r"\bn=(\d+)&last=([^&]+)", query)[0]
         held = sorted(name for place, name in self.manifests if place == repository and ":" not in name and name > last)
         return 200, {}, msgspec.json.encode({"name": repository, "tags": held[: int(size)]})
 
-    def _upload(self, repository: str, upload: str, query: str, asked: StubRequest) -> Answer:
-        if asked.method == "POST":
+    def _upload(self, repository: str, upload: str, query: str, request: StubRequest) -> Answer:
+        if request.method == "POST":
             upload = str(uuid.uuid4())
-        self.uploads[upload] = self.uploads.get(upload, b"") + asked.body
-        if asked.method == "PUT":
+        self.uploads[upload] = self.uploads.get(upload, b"") + request.body
+        if request.method == "PUT":
             digest = query.rpartition("digest=")[2]
             return self._finish(repository, upload, digest, 201)
-        location = f"http://{asked.headers['host']}/v2/{repository}/blobs/uploads/{upload}?state=1"
+        location = f"http://{request.headers['host']}/v2/{repository}/blobs/uploads/{upload}?state=1"
         return 202, {"Location": location}, b""
 
     def _finish(self, repository: str, upload: str, digest: str, status: int) -> Answer:
@@ -163,9 +165,9 @@ class RegistryStub:
         self.blobs[repository, digest] = data
         return status, {}, msgspec.json.encode({"layerDigest": digest})
 
-    def _operation(self, name: str, asked: StubRequest) -> Answer:
-        assert "Signature=" in asked.headers["authorization"]
-        parameters: dict[str, Any] = msgspec.json.decode(asked.body)
+    def _operation(self, name: str, request: StubRequest) -> Answer:
+        assert "Signature=" in request.headers["authorization"]
+        parameters: dict[str, Any] = msgspec.json.decode(request.body)
         repository = parameters.get("repositoryName", "")
         answer: dict[str, Any] = {}
         if name == "GetAuthorizationToken":

@@ -1,4 +1,4 @@
-"""The epoll loop: framing, order, refusals."""
+"""The epoll loop: framing, order, errors."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from tests.operations.bench.registry_stub import Answer, StubRequest, serving
 GET = Request(b"GET /thing HTTP/1.1\r\nHost: stub\r\n\r\n")
 
 
-def echo(asked: StubRequest) -> Answer:
-    return 200, {"X-Path": asked.path}, asked.body or asked.path.encode()
+def echo(request: StubRequest) -> Answer:
+    return 200, {"X-Path": request.path}, request.body or request.path.encode()
 
 
 def test_a_response_has_status_headers_and_body() -> None:
@@ -32,7 +32,7 @@ def test_the_response_to_a_head_request_has_a_length_and_no_body() -> None:
     assert outcome.responses == 3
 
 
-def test_a_conversation_receives_each_response_before_it_sends_the_next_request() -> None:
+def test_a_conversation_receives_each_response_before_the_next_request() -> None:
     received: list[bytes] = []
 
     def talk(name: str) -> Conversation:
@@ -48,7 +48,7 @@ def test_a_conversation_receives_each_response_before_it_sends_the_next_request(
 
 
 def test_a_large_body_and_a_large_response_arrive_whole() -> None:
-    """Larger than the sockets' buffers in both directions, so that both have to wait for each other."""
+    """Larger than the sockets' buffers in both directions, so both ends must wait for each other."""
     block = bytes(range(256)) * 4096
     head = f"PUT / HTTP/1.1\r\nContent-Length: {16 * len(block)}\r\n\r\n".encode()
 
@@ -58,7 +58,7 @@ def test_a_large_body_and_a_large_response_arrive_whole() -> None:
     assert response.body == block * 16
 
 
-def test_a_sink_receives_the_bytes_and_nothing_is_kept() -> None:
+def test_a_sink_receives_the_bytes_without_keeping_them() -> None:
     taken: list[int] = []
     with serving(lambda _: (200, {}, b"x" * 3_000_000)) as address:
         request = Request(GET.head, sink=lambda data: taken.append(len(data)))
@@ -115,7 +115,7 @@ def test_a_silent_server_ends_the_measurement(monkeypatch: pytest.MonkeyPatch) -
         exchange(address, GET)
 
 
-def test_repeating_ends_with_the_time_given() -> None:
+def test_repeating_ends_at_the_given_time() -> None:
     started = time.perf_counter()
     with serving(echo) as address:
         outcome = drive(address, [repeat(GET, 0.1), repeat(GET, 0.1)])
@@ -140,5 +140,5 @@ def test_the_tick_is_called_during_a_slow_response(monkeypatch: pytest.MonkeyPat
     assert len(ticks) >= 3
 
 
-def test_a_header_is_found_whatever_its_case() -> None:
+def test_a_header_is_found_in_any_case() -> None:
     assert Response(200, b"HTTP/1.1 200 OK\r\nLOCATION:  /a \r\n\r\n", b"", 0).header("location") == "/a"

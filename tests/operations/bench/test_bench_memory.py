@@ -1,4 +1,4 @@
-"""Which processes are the server's, and how much memory they hold."""
+"""The processes of a server, and the memory that they use."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_the_supervisor_above_the_listening_workers_is_the_root(proc: Path) -> N
     assert listeners(5000, proc) == {20}
 
 
-def test_nobody_listens_on_another_port(proc: Path) -> None:
+def test_a_port_without_a_listener_has_no_root(proc: Path) -> None:
     assert listeners(5001, proc) == frozenset()
 
 
@@ -87,13 +87,13 @@ def test_a_real_listener_is_found_by_its_port() -> None:
         server.communicate()
 
 
-def test_the_load_generator_is_never_taken_for_the_server() -> None:
+def test_the_load_generator_is_never_mistaken_for_the_server() -> None:
     with socket.create_server(("127.0.0.1", 0)) as own:
         assert os.getpid() not in listeners(own.getsockname()[1])
 
 
-def test_warming_takes_no_more_than_half_of_what_is_free(tmp_path: Path) -> None:
-    """It would fail for want of memory if it took the petabyte it is asked for."""
+def test_warming_uses_at_most_half_of_the_free_memory(tmp_path: Path) -> None:
+    """It would run out of memory if it allocated the petabyte that is requested."""
     (tmp_path / "meminfo").write_text("MemTotal: 4096 kB\nMemAvailable: 2048 kB\n")
 
     warm_memory(1 << 50, tmp_path)

@@ -1,4 +1,4 @@
-"""The benchmark is a package of its own: a registry works without it."""
+"""The benchmark is a separate package. A registry works without it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[3]
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["http://127.0.0.1:1", "--only", "blob-head"]])
-def test_without_the_package_the_command_says_how_to_get_it(
+def test_without_the_package_the_command_names_how_to_install_it(
     arguments: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delitem(sys.modules, "moorage.cli.bench", raising=False)

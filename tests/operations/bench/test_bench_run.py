@@ -1,4 +1,4 @@
-"""Whole runs against a small registry: every workload's requests, the method, the command."""
+"""Complete runs against a small registry: the requests of each workload, the method, the command."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def silent(_: str) -> None:
 
 @pytest.mark.parametrize("framing", ["chunked", "length"])
 def test_every_workload_runs_on_a_target_with_an_access_key(framing: Framing) -> None:
-    """The stub refuses wrong digests, gaps between parts and missing tokens, so a run that ends was right."""
+    """The stub rejects wrong digests, gaps between parts and missing tokens, so a run that ends was correct."""
     stub = RegistryStub(authorization=TOKEN)
     with serving(stub) as (host, port):
         target = Target(f"http://{host}:{port}", KEY, os.getpid())
@@ -53,7 +53,7 @@ def test_a_small_image_takes_the_twenty_five_requests_of_docker() -> None:
         report = runner.run(Plan([Target(f"{host}:{port}", Credentials())], small_images, 1, TINY), silent)
 
     assert report.rows[0].series[0].requests == [9 * 25]
-    methods = [line.split()[0] for line in stub.asked[1:]]
+    methods = [line.split()[0] for line in stub.requests[1:]]
     assert {method: methods.count(method) for method in set(methods)} == {
         "HEAD": 108,
         "POST": 108,
@@ -62,7 +62,7 @@ def test_a_small_image_takes_the_twenty_five_requests_of_docker() -> None:
     }
 
 
-def test_targets_take_turns_and_every_other_round_goes_backwards() -> None:
+def test_targets_take_turns_and_every_other_round_is_reversed() -> None:
     lines: list[str] = []
     heads = [workload for workload in WORKLOADS if workload.name == "blob-head"]
     with serving(RegistryStub()) as one, serving(RegistryStub()) as other:
@@ -91,12 +91,12 @@ def test_a_missing_password_ends_the_run_at_once() -> None:
         runner.run(Plan([Target(f"{host}:{port}", Credentials("user", "wrong"))], WORKLOADS, 1, TINY), silent)
 
 
-def test_a_plan_knows_how_much_it_will_store() -> None:
+def test_a_plan_predicts_how_much_it_stores() -> None:
     assert Plan([], WORKLOADS, 2, TINY).stored() == (3 * 3 + 3 * 10 + 16 + 3 * 3) * MIB
 
 
 @pytest.mark.parametrize("url", ["https://registry:5000", "http://registry/path", "http://"])
-def test_a_target_that_cannot_be_measured_is_refused(url: str) -> None:
+def test_a_target_that_cannot_be_measured_is_rejected(url: str) -> None:
     with pytest.raises(BenchmarkError, match="a target must be http://HOST:PORT"):
         Target(url, Credentials())
 
@@ -128,14 +128,14 @@ def test_the_command_prints_a_table_and_writes_json(tmp_path: Path) -> None:
     assert list(document["rows"][0]["ratios"]) == [f"127.0.0.1:{theirs}"]
 
 
-def test_a_user_name_on_the_command_line_counts_more_than_a_key_in_the_environment() -> None:
+def test_a_user_name_on_the_command_line_overrides_a_key_in_the_environment() -> None:
     stub = RegistryStub(authorization="Basic dTpw")
     with serving(stub) as (_, port):
         arguments = [f"127.0.0.1:{port}", "--username", "u", "--password", "p", "--only", "ecr-initiate"]
         result = CliRunner().invoke(bench, arguments, env={"AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "s"})
 
     assert result.exit_code == 0, result.output
-    assert "GetAuthorizationToken" not in stub.asked
+    assert "GetAuthorizationToken" not in stub.requests
     assert "has no access key; not measured: ecr-initiate" in result.stdout
 
 
@@ -165,7 +165,7 @@ def test_the_document_names_every_workload_and_every_option() -> None:
 
 
 def test_a_registry_without_the_ecr_api_has_its_own_message() -> None:
-    """CNCF Distribution answers 200 with nothing to every request for `/`."""
+    """CNCF Distribution answers every request for `/` with 200 and no body."""
     with serving(lambda _: (200, {}, b"")) as (_, port):
         arguments = [f"127.0.0.1:{port}", "--access-key", "AKID", "--secret-key", "s"]
         result = CliRunner().invoke(bench, arguments)

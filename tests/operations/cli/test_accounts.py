@@ -1,4 +1,6 @@
-"""`moorage account`: further accounts, each with a root key and a registry of its own; and the root key's rotation."""
+"""`moorage account`: more accounts, each with a root access key and its own registry; and rotation of the root access
+key.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ from tests.support.server import Server
 OTHER = "210987654321"
 
 
-def test_a_new_account_has_a_root_user_and_a_registry_of_its_own(
+def test_a_new_account_has_a_root_user_and_its_own_registry(
     command: Command, data: tuple[str, str], server: Server
 ) -> None:
     made = KEY.fullmatch(command("account", "create", OTHER, *data).out)
@@ -26,7 +28,7 @@ def test_a_new_account_has_a_root_user_and_a_registry_of_its_own(
     assert refused.code == "AccessDeniedException"
 
 
-def test_users_of_different_accounts_may_have_one_name(command: Command, data: tuple[str, str]) -> None:
+def test_users_of_different_accounts_may_have_the_same_name(command: Command, data: tuple[str, str]) -> None:
     other = "310987654321"
     command("account", "create", other, *data)
     command("user", "create", "ann", *data)
@@ -37,7 +39,7 @@ def test_users_of_different_accounts_may_have_one_name(command: Command, data: t
     assert "ann\t-\n" in command("user", "list", "--account", other, *data).out
 
 
-def test_the_first_account_s_new_root_key_is_written_where_env_reads_it(
+def test_the_first_account_s_new_root_access_key_is_written_where_env_reads_it(
     command: Command, fresh_server: StartServer
 ) -> None:
     server = fresh_server()

@@ -1,4 +1,4 @@
-"""`moorage env` and `moorage ecr`, and the AWS command line with the environment of the first."""
+"""`moorage env` and `moorage ecr`, and the AWS command line with the environment of `moorage env`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def layer_test(ecr: Any) -> None:
 
 
 def assert_begun(ended: Ended) -> None:
-    """An upload began, and it was printed as the AWS command line prints it."""
+    """An upload began, and it was printed as the AWS command line does."""
     assert ended.code == 0, ended.err
     printed = json.loads(ended.out)
     assert printed.keys() == {"partSize", "uploadId"}
@@ -55,7 +55,7 @@ def test_an_upload_begins(command: Command, data: tuple[str, str], words: list[s
     assert_begun(command("ecr", *data, INITIATE, *words))
 
 
-def test_input_may_come_from_a_file(command: Command, data: tuple[str, str], tmp_path: Path) -> None:
+def test_input_may_be_read_from_a_file(command: Command, data: tuple[str, str], tmp_path: Path) -> None:
     (tmp_path / "input.json").write_text('{"repositoryName": "layer-test"}')
 
     assert_begun(command("ecr", *data, INITIATE, "--cli-input-json", f"file://{tmp_path / 'input.json'}"))
@@ -75,7 +75,7 @@ def test_plain_aws_works_with_the_environment(command: Command, server: Server) 
     assert who.out == "000000000000\tarn:aws:iam::000000000000:root\t000000000000\n"
 
 
-def test_the_environment_is_shell_that_can_be_evaluated(
+def test_the_environment_can_be_evaluated_by_a_shell(
     command: Command, data: tuple[str, str], server: Server, tmp_path: Path
 ) -> None:
     printed = command("env", *data)
@@ -98,7 +98,7 @@ def test_the_environment_is_shell_that_can_be_evaluated(
     "words", [["--generate-cli-skeleton"], ["--generate-cli-skeleton", "input", "--repository-name", "x"]]
 )
 def test_the_skeleton_of_the_input_needs_no_server(command: Command, words: list[str]) -> None:
-    """Nor a data folder, credentials, a region, or what is required."""
+    """Nor a data folder, credentials, a Region, or required options."""
     assert command("ecr", INITIATE, *words) == (0, INPUT_SKELETON, "")
 
 
@@ -109,7 +109,7 @@ def test_the_skeleton_of_the_output_needs_no_server(command: Command) -> None:
 
 
 def test_the_skeleton_of_the_output_sends_no_request(command: Command, server: Server) -> None:
-    """Not where there is a server either: the name is one that it would refuse."""
+    """Also if there is a server: it would reject the name."""
     extra = {"MOORAGE_DATA": str(server.data)}
     words = ["--generate-cli-skeleton", "output", "--repository-name", "NO SUCH NAME"]
 
@@ -163,7 +163,7 @@ def test_help_needs_no_server(command: Command) -> None:
         (["--generate-cli-skeleton", "other"], 2, "Invalid choice, valid choices are:"),
     ],
 )
-def test_what_is_wrong_is_told(
+def test_errors_are_reported_with_their_exit_code(
     command: Command, data: tuple[str, str], words: list[str], code: int, message: str
 ) -> None:
     ended = command("ecr", *data, INITIATE, *words)
@@ -172,7 +172,7 @@ def test_what_is_wrong_is_told(
     assert message in ended.err
 
 
-def test_the_newest_operations_are_known(command: Command, data: tuple[str, str]) -> None:
+def test_the_newest_operations_are_available(command: Command, data: tuple[str, str]) -> None:
     """The AWS command line's own model lacks them."""
     ended = command("ecr", *data, "list-replication-backfills")
 
@@ -203,7 +203,7 @@ def test_a_layer_is_pushed_by_commands_alone(command: Command, data: tuple[str, 
 
 
 @pytest.mark.parametrize("words", [["env"], ["user", "list"], ["key", "list"], ["key", "create"]])
-def test_a_folder_without_data_is_told_with_what_to_do(command: Command, tmp_path: Path, words: list[str]) -> None:
+def test_a_folder_without_data_is_reported_with_what_to_do(command: Command, tmp_path: Path, words: list[str]) -> None:
     ended = command(*words, "--data", str(tmp_path / "nothing"))
 
     assert (ended.code, ended.out) == (1, "")

@@ -1,4 +1,4 @@
-"""`moorage jobs` beside a running server: what it lists, and that the server does what it retries."""
+"""`moorage jobs` beside a running server: the list of jobs, and jobs that the server runs after a retry."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.waiting import wait_until
 KIND = "kind-of-no-worker"
 PREVIEW = "lifecycle-preview"
 NO_REPOSITORY = "999999999"
-"""The key of a preview that has nothing to do: the server removes the job when it has run."""
+"""The key of a preview without work. The server removes the job after its run."""
 
 
 class Jobs:
@@ -80,7 +80,7 @@ def test_jobs_are_listed_with_state_due_time_attempts_and_error(moorage_jobs: Jo
     assert moorage_jobs.lines("--dead") == [dead]
 
 
-def test_the_list_has_no_end_at_a_page(moorage_jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_list_continues_after_a_page(moorage_jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(operations, "_PAGE", 2)
     for key in "abcde":
         moorage_jobs.add(key)
@@ -88,7 +88,7 @@ def test_the_list_has_no_end_at_a_page(moorage_jobs: Jobs, monkeypatch: pytest.M
     assert [line[1] for line in moorage_jobs.lines()] == list("abcde")
 
 
-def test_a_running_server_does_a_dead_job_that_is_retried(moorage_jobs: Jobs) -> None:
+def test_a_running_server_runs_a_dead_job_after_its_retry(moorage_jobs: Jobs) -> None:
     moorage_jobs.engine.transact(lambda tx: jobs.enqueue(tx, PREVIEW, NO_REPOSITORY, {}, system_clock() + DAY))
     moorage_jobs.engine.transact(lambda tx: tx.run("UPDATE job SET state = 'dead' WHERE key = :key", key=NO_REPOSITORY))
     assert moorage_jobs.lines("--dead", kind=PREVIEW)
@@ -99,7 +99,7 @@ def test_a_running_server_does_a_dead_job_that_is_retried(moorage_jobs: Jobs) ->
     wait_until(lambda: not moorage_jobs.lines(kind=PREVIEW))
 
 
-def test_a_running_server_does_a_waiting_job_before_its_time(moorage_jobs: Jobs) -> None:
+def test_a_running_server_runs_a_waiting_job_early_after_its_retry(moorage_jobs: Jobs) -> None:
     moorage_jobs.add(NO_REPOSITORY, kind=PREVIEW)
 
     result = moorage_jobs("retry", PREVIEW, NO_REPOSITORY)
@@ -129,7 +129,7 @@ def test_a_job_is_dropped_after_confirmation(moorage_jobs: Jobs) -> None:
     assert (dropped.exit_code, moorage_jobs.lines()) == (0, [])
 
 
-def test_all_dead_jobs_of_a_kind_are_dropped_and_no_other(moorage_jobs: Jobs) -> None:
+def test_only_the_dead_jobs_of_a_kind_are_dropped(moorage_jobs: Jobs) -> None:
     for key in ("a", "b"):
         moorage_jobs.bury(key, "no route")
     moorage_jobs.add("c")
@@ -141,7 +141,7 @@ def test_all_dead_jobs_of_a_kind_are_dropped_and_no_other(moorage_jobs: Jobs) ->
 
 
 @pytest.mark.parametrize("command", [("retry",), ("drop", "--yes")])
-def test_a_job_that_is_not_there_or_runs_is_refused(moorage_jobs: Jobs, command: tuple[str, ...]) -> None:
+def test_a_missing_or_running_job_is_rejected(moorage_jobs: Jobs, command: tuple[str, ...]) -> None:
     moorage_jobs.take("c")
 
     absent, running = (moorage_jobs(*command, KIND, key) for key in ("x", "c"))

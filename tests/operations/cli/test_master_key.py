@@ -1,4 +1,4 @@
-"""The master key: made in the data folder, or given; never a wrong one."""
+"""The master key: created in the data folder, or given. A wrong key is never accepted."""
 
 from __future__ import annotations
 
@@ -21,9 +21,7 @@ def new_key() -> str:
     return base64.b64encode(os.urandom(32)).decode()
 
 
-def test_a_server_with_a_given_key_writes_none_and_needs_it_ever_after(
-    fresh_server: StartServer, command: Command
-) -> None:
+def test_a_server_with_a_given_key_writes_none_and_always_needs_it(fresh_server: StartServer, command: Command) -> None:
     given = {"MOORAGE_MASTER_KEY": new_key()}
     server = fresh_server(extra_env=given)
     folder = ("--data", str(server.data))
@@ -43,7 +41,7 @@ def test_a_server_with_a_given_key_writes_none_and_needs_it_ever_after(
     assert client_of(server).describe_registry()["registryId"] == "000000000000"
 
 
-def test_a_wrong_or_lost_key_keeps_the_server_from_starting(fresh_server: StartServer, command: Command) -> None:
+def test_a_server_does_not_start_with_a_wrong_or_lost_key(fresh_server: StartServer, command: Command) -> None:
     server = fresh_server()
     server.stop()
     serve = ("serve", "--listen", f"127.0.0.1:{server.port}", "--data", str(server.data))
@@ -62,7 +60,7 @@ def test_a_wrong_or_lost_key_keeps_the_server_from_starting(fresh_server: StartS
     assert client_of(server).describe_registry()["registryId"] == "000000000000"
 
 
-def test_a_given_key_stays_out_of_texts() -> None:
+def test_a_given_key_does_not_appear_in_texts() -> None:
     key = new_key()
 
     settings = load({}, {"MOORAGE_MASTER_KEY": key})
@@ -72,7 +70,7 @@ def test_a_given_key_stays_out_of_texts() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "short", "not base64!", base64.b64encode(b"x" * 31).decode()])
-def test_what_is_no_key_is_refused_without_being_repeated(text: str, tmp_path: Path) -> None:
+def test_an_invalid_key_is_rejected_without_being_repeated(text: str, tmp_path: Path) -> None:
     file = tmp_path / "key"
     file.write_text(text)
     for variables in ({"MOORAGE_MASTER_KEY": text}, {"MOORAGE_MASTER_KEY_FILE": str(file)}):
@@ -82,7 +80,7 @@ def test_what_is_no_key_is_refused_without_being_repeated(text: str, tmp_path: P
         assert not text or text not in str(refused.value)
 
 
-def test_two_keys_and_no_readable_file_are_refused(tmp_path: Path) -> None:
+def test_two_keys_or_an_unreadable_file_are_rejected(tmp_path: Path) -> None:
     with pytest.raises(InvalidSetting, match="set only one of them"):
         load({}, {"MOORAGE_MASTER_KEY": new_key(), "MOORAGE_MASTER_KEY_FILE": str(tmp_path)})
     with pytest.raises(InvalidSetting, match=r"MOORAGE_MASTER_KEY_FILE: .*No such file"):

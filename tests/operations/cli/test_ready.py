@@ -1,4 +1,4 @@
-"""`moorage ready`: the exit code says whether the server is."""
+"""`moorage ready`: the exit status shows whether the server is ready."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_a_server_that_serves_is_ready(server: Server, command: Command) -> None
     assert command("ready", extra={"MOORAGE_LISTEN": f"0.0.0.0:{server.port}"}).code == 0
 
 
-def test_where_nobody_serves_nothing_is_ready(command: Command) -> None:
+def test_an_address_without_a_server_is_not_ready(command: Command) -> None:
     address = f"127.0.0.1:{free_port()}"
 
     ended = command("ready", "--listen", address)
@@ -28,7 +28,7 @@ def test_where_nobody_serves_nothing_is_ready(command: Command) -> None:
     assert ended.err == f"Error: The server on {address} is not ready.\n"
 
 
-def test_it_waits_for_a_server_that_is_about_to_start(tmp_path: Path, command: Command) -> None:
+def test_it_waits_for_a_server_that_is_starting(tmp_path: Path, command: Command) -> None:
     server = Server(tmp_path / "data")
     later = threading.Timer(0.5, server.start)
     later.start()
@@ -40,7 +40,7 @@ def test_it_waits_for_a_server_that_is_about_to_start(tmp_path: Path, command: C
     assert ended.code == 0
 
 
-def test_it_waits_no_longer_than_it_is_told(command: Command) -> None:
+def test_it_waits_at_most_the_given_time(command: Command) -> None:
     began = time.monotonic()
 
     assert command("ready", "--listen", f"127.0.0.1:{free_port()}", "--wait", "500ms").code == 2

@@ -1,4 +1,4 @@
-"""`moorage serve`: what it says, what it refuses, and what is there without credentials."""
+"""`moorage serve`: its output, its errors, and what works without credentials."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def get(server: Server, path: str) -> tuple[int, bytes]:
 
 
 def wait_for(server: Server, text: str) -> str:
-    """The server's output as soon as it has this text."""
+    """The server's output as soon as it contains this text."""
     wait_until(lambda: text in server.output())
     return server.output()
 
 
-def test_the_server_says_how_to_log_in_and_push(server: Server) -> None:
+def test_the_server_prints_how_to_log_in_and_push(server: Server) -> None:
     said = wait_for(server, "docker push")
 
     host = f"localhost:{server.port}"
@@ -44,7 +44,7 @@ def test_the_server_says_how_to_log_in_and_push(server: Server) -> None:
     assert server.environment["AWS_SECRET_ACCESS_KEY"] not in said
 
 
-def test_health_needs_no_credentials_and_tells_nothing_else(server: Server) -> None:
+def test_health_needs_no_credentials_and_shows_nothing_else(server: Server) -> None:
     assert get(server, "/healthz") == (200, b"ok\n")
     assert get(server, "/readyz") == (200, b"ok\n")
     for path in ("/nothing", "/healthz/", "/metrics", "/moorage.db", "/../../etc/passwd"):
@@ -61,13 +61,13 @@ def test_each_request_is_one_line_without_its_query(server: Server) -> None:
     assert "secret-word" not in said
 
 
-def test_a_port_in_use_is_told(command: Command, server: Server, tmp_path: Path) -> None:
+def test_a_port_in_use_is_reported(command: Command, server: Server, tmp_path: Path) -> None:
     ended = command("serve", "--listen", f"127.0.0.1:{server.port}", "--data", str(tmp_path / "data"))
 
     assert ended == (1, "", f"Error: 127.0.0.1:{server.port} is in use: choose another --listen HOST:PORT\n")
 
 
-def test_a_folder_in_use_is_told(command: Command, server: Server) -> None:
+def test_a_folder_in_use_is_reported(command: Command, server: Server) -> None:
     ended = command("serve", "--listen", f"127.0.0.1:{free_port()}", "--data", str(server.data))
 
     message = f"another server runs on {server.data}: stop it, or choose another --data"
@@ -114,7 +114,7 @@ def test_a_folder_in_use_is_told(command: Command, server: Server) -> None:
         ),
     ],
 )
-def test_a_wrong_setting_is_named(
+def test_an_invalid_setting_is_named(
     command: Command, tmp_path: Path, words: list[str], extra: dict[str, str], message: str
 ) -> None:
     ended = command("serve", "--data", str(tmp_path / "data"), *words, extra=extra)
@@ -133,7 +133,7 @@ def test_an_unknown_setting_in_a_file_is_named(command: Command, tmp_path: Path)
     assert "unknown settings: colour." in ended.err
 
 
-def test_a_folder_that_cannot_be_made_is_told(command: Command, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_reported(command: Command, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
 
     ended = command("serve", "--listen", f"127.0.0.1:{free_port()}", "--data", str(tmp_path / "file" / "data"))
@@ -142,7 +142,7 @@ def test_a_folder_that_cannot_be_made_is_told(command: Command, tmp_path: Path) 
     assert re.fullmatch(r"Error: .*file.*: Not a directory\n", ended.err)
 
 
-def test_settings_come_from_the_command_line_then_the_environment_then_a_file(
+def test_the_command_line_overrides_the_environment_which_overrides_a_file(
     fresh_server: StartServer, tmp_path: Path, command: Command
 ) -> None:
     (tmp_path / "moorage.toml").write_text('region = "eu-west-1"\nworkers = 1\ndomain = "file.example"\n')
@@ -157,7 +157,7 @@ def test_settings_come_from_the_command_line_then_the_environment_then_a_file(
     assert "eu-west-1" in command("env", "--data", str(server.data), extra=extra).out
 
 
-def test_uvicorn_serves_as_granian_does(fresh_server: StartServer, command: Command) -> None:
+def test_uvicorn_serves_like_granian(fresh_server: StartServer, command: Command) -> None:
     server = fresh_server(extra_args=["--server", "uvicorn"])
 
     created = command(

@@ -16,7 +16,7 @@ NO_ACCOUNT = "there is no account '999999999999': see `moorage account list`"
 KEY = re.compile(r"export AWS_ACCESS_KEY_ID=(AKIA[A-Z2-7]{16})\nexport AWS_SECRET_ACCESS_KEY=([A-Za-z0-9+/]{40})\n")
 
 
-def test_users_come_get_policies_and_go(command: Command, data: tuple[str, str]) -> None:
+def test_users_are_created_given_policies_and_deleted(command: Command, data: tuple[str, str]) -> None:
     made = command("user", "create", "ann@example.org", "--policy", READ_ONLY, "--policy", FULL, *data)
     assert (made.code, made.err) == (0, "")
     assert "ann@example.org" in made.out
@@ -33,7 +33,7 @@ def test_users_come_get_policies_and_go(command: Command, data: tuple[str, str])
     assert "ann@example.org" not in command("user", "list", *data).out
 
 
-def test_a_key_is_shown_once_and_a_user_has_two_at_most(command: Command, data: tuple[str, str]) -> None:
+def test_a_key_is_shown_once_and_a_user_has_at_most_two(command: Command, data: tuple[str, str]) -> None:
     command("user", "create", "two-keys", *data)
 
     first = KEY.fullmatch(command("key", "create", "--user", "two-keys", *data).out)
@@ -99,11 +99,13 @@ def states(listed: str) -> dict[str, str]:
         (["account", "create", "12345"], "'12345' is not an account id: use 12 digits"),
     ],
 )
-def test_what_cannot_be_done_is_told(command: Command, data: tuple[str, str], words: list[str], message: str) -> None:
+def test_a_command_about_something_missing_reports_it(
+    command: Command, data: tuple[str, str], words: list[str], message: str
+) -> None:
     assert command(*words, *data) == (1, "", f"Error: {message}\n")
 
 
-def test_commands_find_the_registry_by_the_configuration_file_of_the_server(
+def test_commands_find_the_registry_by_the_server_s_configuration_file(
     command: Command, server: Server, tmp_path: Path
 ) -> None:
     config = tmp_path / "moorage.toml"
@@ -117,15 +119,15 @@ def test_commands_find_the_registry_by_the_configuration_file_of_the_server(
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "new\nline", "ümlaut", "x" * 65, "a b"])
-def test_a_name_that_iam_does_not_have_is_refused(command: Command, data: tuple[str, str], name: str) -> None:
-    """It becomes a part of ARNs, of messages and of lines."""
+def test_a_name_that_iam_does_not_allow_is_rejected(command: Command, data: tuple[str, str], name: str) -> None:
+    """It becomes part of ARNs, messages and lines."""
     ended = command("user", "create", name, *data)
 
     assert (ended.code, ended.out) == (1, "")
     assert "is not a user name: use 1 to 64 letters, digits and +=,.@_-" in ended.err
 
 
-def test_a_policy_that_does_not_exist_makes_no_user(command: Command, data: tuple[str, str]) -> None:
+def test_a_missing_policy_prevents_the_creation_of_a_user(command: Command, data: tuple[str, str]) -> None:
     ended = command("user", "create", "nobody-yet", "--policy", "Administrator", *data)
 
     assert ended == (1, "", "Error: there is no policy 'Administrator': see `moorage policy list`\n")

@@ -1,4 +1,4 @@
-"""Images that stand in for PostgreSQL's, SeaweedFS's and HAProxy's own: programs of this machine, told the same."""
+"""Replacements for the images of PostgreSQL, SeaweedFS and HAProxy: programs of this machine with the same options."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.support.dockerd import Dockerd
 
 _BASE = ("base-files", "coreutils", "dash", "libc-bin")
 _UNUSED = ("libllvm", "libperl", "libz3", "locales", "perl-modules")
-"""What Debian's PostgreSQL has for compiled queries, for procedures in Perl and for its own scripts: 200 MB."""
+"""Files of Debian's PostgreSQL for compiled queries, for procedures in Perl and for its own scripts: 200 MB."""
 
 _USERS = "root:x:0:0:root:/root:/bin/sh\npostgres:x:999:999::/var/lib/postgresql:/bin/sh\nhaproxy:x:99:99::/:/bin/sh\n"
 _GROUPS = "root:x:0:\npostgres:x:999:\nhaproxy:x:99:\n"

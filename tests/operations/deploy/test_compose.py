@@ -1,4 +1,4 @@
-"""The Compose file: its containers come up as written, share one registry, and are replaced without a failure."""
+"""The Compose file: its containers start, share one registry, and are replaced without a failed request."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ pytestmark = pytest.mark.client
 
 FOLDER = Path(__file__).parents[3] / "deploy" / "compose"
 PRETENDED = "203.0.113.9"
-"""The address that a client claims to have."""
+"""The client's address, according to its own header."""
 
 SERVICES = {"balancer", "bucket", "database", "migrate", "node-1", "node-2", "objects"}
 
@@ -55,13 +55,13 @@ class Stack:
         return run([*command, *words], self._environment, timeout=240)
 
     def ecr(self) -> Any:
-        """boto3 with the root key, which all nodes share, through the balancer."""
+        """boto3 through the balancer, with the root access key that all nodes share."""
         keys = configparser.RawConfigParser()
         keys.read_string(self.compose("exec", "-T", "node-2", "cat", "/data/credentials"))
         return boto3.client("ecr", endpoint_url=self.url, region_name="us-east-1", **keys["default"])
 
     def status(self, path: str, password: str = "") -> int:
-        """On a connection of its own; 0 when there was no answer."""
+        """The status of a request on a new connection, or 0 without a response."""
         basic = base64.b64encode(f"AWS:{password}".encode()).decode()
         headers = {"Authorization": f"Basic {basic}", "X-Forwarded-For": PRETENDED}
         try:
@@ -78,8 +78,8 @@ class Stack:
             assert time.monotonic() < end, self.compose("logs", "--no-color", "--tail=50")
             time.sleep(0.1)
 
-    def wait_until_asked(self, node: str) -> None:
-        """Until the balancer has sent requests of the docker door to a node."""
+    def wait_for_requests(self, node: str) -> None:
+        """Wait until the balancer has sent requests of the registry endpoint to a node."""
         end = time.monotonic() + PATIENCE_SECONDS
         while '"path":"/v2/' not in self.compose("logs", "--no-color", "--no-log-prefix", node):
             assert time.monotonic() < end, node
@@ -88,7 +88,7 @@ class Stack:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A copy of the folder with secrets of its own."""
+    """A copy of the folder with new secrets."""
     copy = shutil.copytree(FOLDER, tmp_path / "compose", ignore=shutil.ignore_patterns("secrets"))
     run([copy / "new-secrets"], program_environment(tmp_path))
     return copy
@@ -104,11 +104,11 @@ def stack(folder: Path, dockerd: Dockerd, image: str, tmp_path: Path) -> Iterato
         one.wait_until_ready()
         yield one
     finally:
-        one.compose("kill")  # SeaweedFS takes 25 s to stop in good order.
+        one.compose("kill")  # SeaweedFS takes 25 s for a clean stop.
         one.compose("down", "--volumes")
 
 
-def test_secrets_are_random_and_never_written_over(folder: Path) -> None:
+def test_secrets_are_random_and_never_overwritten(folder: Path) -> None:
     secrets = folder / "secrets"
     settings = tomllib.loads((secrets / "moorage.toml").read_text())
     [identity] = json.loads((secrets / "objects.json").read_text())["identities"]
@@ -123,7 +123,7 @@ def test_secrets_are_random_and_never_written_over(folder: Path) -> None:
     assert {path: path.read_bytes() for path in secrets.iterdir()} == before
 
 
-def test_docker_compose_reads_the_file_as_it_is_meant(folder: Path, tmp_path: Path) -> None:
+def test_docker_compose_reads_the_file_as_intended(folder: Path, tmp_path: Path) -> None:
     command = [require_client("docker-compose"), f"--file={folder / 'compose.yaml'}", "config"]
 
     services = msgspec.yaml.decode(run(command, program_environment(tmp_path)))["services"]
@@ -148,7 +148,7 @@ def test_two_nodes_serve_one_registry_and_are_replaced_without_a_failed_request(
     run([crane, "push", write_layout(tmp_path / "layout", pushed), f"{stack.host}/team/app:v1"], environment)
     run([crane, "validate", "--remote", f"{stack.host}/team/app:v1"], environment)
     for node in ("node-1", "node-2"):
-        stack.wait_until_asked(node)
+        stack.wait_for_requests(node)
 
     statuses, over = [], threading.Event()
     with ThreadPoolExecutor(1) as threads:
@@ -160,7 +160,7 @@ def test_two_nodes_serve_one_registry_and_are_replaced_without_a_failed_request(
         asking = threads.submit(ask)
         for node in ("node-1", "node-2"):
             stack.compose("up", "--detach", "--no-deps", "--no-build", "--force-recreate", node)
-            stack.wait_until_asked(node)
+            stack.wait_for_requests(node)
         over.set()
         asking.result()
 
@@ -168,10 +168,10 @@ def test_two_nodes_serve_one_registry_and_are_replaced_without_a_failed_request(
     assert set(statuses) == {200}
     run([crane, "validate", "--remote", f"{stack.host}/team/app:v1"], environment)
     assert PRETENDED not in stack.compose("logs", "--no-color", "node-1", "node-2")
-    assert_no_secret_is_told(dockerd, stack.folder / "secrets")
+    check_no_secret_is_shown(dockerd, stack.folder / "secrets")
 
 
-def assert_no_secret_is_told(dockerd: Dockerd, secrets: Path) -> None:
+def check_no_secret_is_shown(dockerd: Dockerd, secrets: Path) -> None:
     settings = tomllib.loads((secrets / "moorage.toml").read_text())
     told = dockerd.docker("inspect", *dockerd.docker("ps", "--all", "--quiet").split())
 

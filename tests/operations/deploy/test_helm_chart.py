@@ -1,4 +1,4 @@
-"""The Helm chart: what it renders is complete, safe by default, and settings that the server takes."""
+"""The Helm chart: its documents are complete and safe by default, and use settings that the server has."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ Helm = Callable[..., str]
 
 @pytest.fixture
 def helm(tmp_path: Path) -> Helm:
-    """Runs helm with these values; `refused` gives what it says when it must fail."""
+    """Runs helm with these values. With `refused` it must fail, and its error message is returned."""
     environment = program_environment(tmp_path)
 
     def command(*words: str | Path, values: dict[str, Any] | None = None, refused: bool = False) -> str:
@@ -90,7 +90,7 @@ def render(helm: Helm) -> Callable[[dict[str, Any]], Documents]:
 
 
 def pods(documents: Documents) -> dict[str, Any]:
-    """The templates of pods, by the kind of what makes them."""
+    """The pod templates, by the kind of their owner."""
     return {kind: each["spec"]["template"] for (kind, _), each in documents.items() if kind in ("Deployment", "Job")}
 
 
@@ -101,7 +101,7 @@ def variables(pod: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("values", [NEEDED, EVERYTHING, LITTLE], ids=["needed", "everything", "little"])
-def test_the_chart_is_without_reproach(helm: Helm, values: dict[str, Any]) -> None:
+def test_helm_lint_finds_nothing(helm: Helm, values: dict[str, Any]) -> None:
     assert "0 chart(s) failed" in helm("lint", "--strict", CHART, values=values)
 
 
@@ -114,7 +114,7 @@ def test_the_chart_is_without_reproach(helm: Helm, values: dict[str, Any]) -> No
     ],
     ids=["needed", "everything", "little"],
 )
-def test_each_value_makes_its_documents(
+def test_each_value_adds_its_documents(
     render: Callable[[dict[str, Any]], Documents], values: dict[str, Any], kinds: list[str]
 ) -> None:
     documents = render(values)
@@ -127,7 +127,7 @@ def test_each_value_makes_its_documents(
 
 
 @pytest.mark.parametrize("values", [NEEDED, EVERYTHING], ids=["needed", "everything"])
-def test_pods_have_no_privileges_and_secrets_are_named_only(
+def test_pods_have_no_privileges_and_only_name_secrets(
     render: Callable[[dict[str, Any]], Documents], values: dict[str, Any]
 ) -> None:
     for pod in pods(render(values)).values():
@@ -146,7 +146,7 @@ def test_pods_have_no_privileges_and_secrets_are_named_only(
 
 
 @pytest.mark.parametrize("values", [NEEDED, EVERYTHING, LITTLE], ids=["needed", "everything", "little"])
-def test_the_variables_are_settings_that_the_server_takes(
+def test_the_variables_are_settings_of_the_server(
     render: Callable[[dict[str, Any]], Documents], values: dict[str, Any]
 ) -> None:
     known = {entry.variable for entry in TABLE}
@@ -163,7 +163,7 @@ def test_the_variables_are_settings_that_the_server_takes(
             assert settings.metrics == (None if values is LITTLE else ("0.0.0.0", 9100))
 
 
-def test_nodes_are_replaced_one_by_one_and_only_ready_ones_get_requests(
+def test_nodes_are_replaced_one_by_one_and_only_ready_nodes_get_requests(
     render: Callable[[dict[str, Any]], Documents],
 ) -> None:
     node = render(NEEDED)["Deployment", "demo-moorage"]["spec"]
@@ -178,14 +178,14 @@ def test_nodes_are_replaced_one_by_one_and_only_ready_ones_get_requests(
     assert node["template"]["spec"]["terminationGracePeriodSeconds"] > drained + _STOP_SECONDS
 
 
-def test_the_migration_comes_before_the_nodes_of_a_version(render: Callable[[dict[str, Any]], Documents]) -> None:
+def test_the_migration_runs_before_the_nodes_of_a_version(render: Callable[[dict[str, Any]], Documents]) -> None:
     job = render(NEEDED)["Job", "demo-moorage-migrate"]
 
     assert job["metadata"]["annotations"]["helm.sh/hook"] == "pre-install,pre-upgrade"
     assert job["spec"]["template"]["spec"]["containers"][0]["args"] == ["migrate"]
 
 
-def test_everything_that_selects_nodes_selects_nodes_alone(render: Callable[[dict[str, Any]], Documents]) -> None:
+def test_everything_that_selects_nodes_selects_only_nodes(render: Callable[[dict[str, Any]], Documents]) -> None:
     documents = render(EVERYTHING)
     labels = {kind: pod["metadata"]["labels"].items() for kind, pod in pods(documents).items()}
     deployment = documents["Deployment", "demo-moorage"]["spec"]
@@ -202,7 +202,7 @@ def test_everything_that_selects_nodes_selects_nodes_alone(render: Callable[[dic
         assert not selector.items() <= labels["Job"]
 
 
-def test_prometheus_is_led_to_the_metrics_alone(render: Callable[[dict[str, Any]], Documents]) -> None:
+def test_prometheus_only_reaches_the_metrics(render: Callable[[dict[str, Any]], Documents]) -> None:
     documents = render(EVERYTHING)
     selector = documents["ServiceMonitor", "demo-moorage"]["spec"]["selector"]["matchLabels"].items()
     services = {
@@ -225,7 +225,7 @@ def test_prometheus_is_led_to_the_metrics_alone(render: Callable[[dict[str, Any]
         ({**NEEDED, "settings": {"MOORAGE_WORKERS": "3"}}, "MOORAGE_WORKERS"),
     ],
 )
-def test_values_that_would_not_do_are_refused_by_name(helm: Helm, values: dict[str, Any], named: str) -> None:
+def test_invalid_values_are_rejected_by_name(helm: Helm, values: dict[str, Any], named: str) -> None:
     assert named in helm("template", "demo", CHART, values=values, refused=True)
 
 
@@ -235,7 +235,7 @@ def test_the_chart_has_the_version_of_the_program(helm: Helm) -> None:
     assert chart["appVersion"] == moorage.__version__
 
 
-def test_the_chart_is_pushed_to_a_registry_of_ours_and_installed_from_there(
+def test_the_chart_is_pushed_to_moorage_and_installed_from_there(
     helm: Helm, server: Server, ecr: Any, tmp_path: Path
 ) -> None:
     ecr.create_repository(repositoryName="charts/moorage")

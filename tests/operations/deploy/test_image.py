@@ -1,4 +1,4 @@
-"""The image is built from its Dockerfile, pushed to a registry of ours, pulled from there, and is one itself."""
+"""The image is built from its Dockerfile, pushed to Moorage, pulled from there, and serves a registry."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Container:
         return self.dockerd.docker("inspect", "--format", form, self.id).strip()
 
     def ecr(self) -> Any:
-        """boto3 with what `moorage env` says in the container."""
+        """boto3 with the output of `moorage env` in the container."""
         lines = [shlex.split(line) for line in self.exec("moorage", "env").splitlines()]
         variables = dict(words[1].split("=", 1) for words in lines if words[0] == "export")
         return boto3.client(
@@ -65,7 +65,7 @@ def crane(tmp_path: Path) -> Callable[..., str]:
     return lambda *words, stdin="": run([require_client("crane"), *map(str, words)], environment, stdin=stdin)
 
 
-def test_the_image_is_pushed_to_a_registry_of_ours_and_serves_when_pulled(
+def test_the_image_is_pushed_to_moorage_and_serves_after_its_pull(
     dockerd: Dockerd, image: str, server: Server, ecr: Any, repository: str
 ) -> None:
     host = f"localhost:{server.port}"
@@ -79,7 +79,7 @@ def test_the_image_is_pushed_to_a_registry_of_ours_and_serves_when_pulled(
     dockerd.docker("pull", f"{host}/{repository}@{detail['imageDigest']}")
     other = Container(dockerd, f"{host}/{repository}@{detail['imageDigest']}")
 
-    # And it takes itself: docker pushes the image to the registry that runs in it.
+    # And it stores itself: docker pushes the image to the registry that runs in it.
     other.ecr().create_repository(repositoryName="team/moorage")
     dockerd.docker("login", "--username=AWS", "--password-stdin", other.host, stdin=docker_password(other.ecr()))
     dockerd.docker("tag", image, f"{other.host}/team/moorage:v1")
@@ -89,7 +89,7 @@ def test_the_image_is_pushed_to_a_registry_of_ours_and_serves_when_pulled(
     dockerd.docker("rmi", f"{other.host}/team/moorage:v1")
 
 
-def test_it_runs_without_privileges_on_a_file_system_that_is_read_only(container: Container) -> None:
+def test_the_container_runs_without_privileges_on_a_read_only_file_system(container: Container) -> None:
     assert container.exec("id", "-u").strip() == "10001"
     assert container.exec("stat", "--format=%a %u", "/data").strip() == "700 10001"
     container.exec("touch", "/opt/moorage/file", code=1)
@@ -97,7 +97,7 @@ def test_it_runs_without_privileges_on_a_file_system_that_is_read_only(container
     container.exec("python3", "-c", "import pip", code=1)
 
 
-def test_what_is_pushed_survives_another_container_on_the_same_volume(
+def test_pushed_images_survive_a_new_container_on_the_same_volume(
     dockerd: Dockerd, image: str, crane: Callable[..., str], tmp_path: Path
 ) -> None:
     pushed = new_image(seed=1)
@@ -115,7 +115,7 @@ def test_what_is_pushed_survives_another_container_on_the_same_volume(
     crane("validate", "--remote", f"{second.host}/team/app:v1")
 
 
-def test_docker_is_told_by_the_command_that_scripts_use_whether_it_is_healthy(dockerd: Dockerd, image: str) -> None:
+def test_the_health_check_of_docker_uses_the_command_for_scripts(dockerd: Dockerd, image: str) -> None:
     container = Container(dockerd, image, "--health-interval=200ms")
 
     for _ in range(100):
@@ -127,7 +127,7 @@ def test_docker_is_told_by_the_command_that_scripts_use_whether_it_is_healthy(do
     assert json.loads(container.inspect("{{json .Config.Healthcheck.Test}}")) == ["CMD", "moorage", "ready"]
 
 
-def test_records_of_the_audit_log_may_go_to_the_log_of_the_container(dockerd: Dockerd, image: str) -> None:
+def test_audit_records_can_go_to_the_log_of_the_container(dockerd: Dockerd, image: str) -> None:
     container = Container(dockerd, image, "--env=MOORAGE_AUDIT_LOG=/dev/stdout")
 
     container.ecr().create_repository(repositoryName="team/heard")

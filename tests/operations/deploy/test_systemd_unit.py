@@ -1,4 +1,4 @@
-"""The systemd unit: systemd finds no fault with it, and what it runs is a server that becomes ready."""
+"""The systemd unit: systemd finds no error in it, and its command starts a server that becomes ready."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.waiting import PATIENCE_SECONDS
 UNIT = Path(__file__).parents[3] / "deploy" / "systemd" / "moorage.service"
 INSTALLED = "/opt/moorage/bin/moorage"
 EXPOSURE = 2.0
-"""Of 10, by `systemd-analyze security`; below 5 it speaks of low exposure."""
+"""Out of 10, by `systemd-analyze security`. Below 5 it reports low exposure."""
 
 
 def lines_of(name: str) -> list[str]:
@@ -30,7 +30,7 @@ def program() -> str:
 
 
 @pytest.mark.client
-def test_systemd_finds_no_fault_with_it(tmp_path: Path) -> None:
+def test_systemd_finds_no_error_in_it(tmp_path: Path) -> None:
     here = tmp_path / UNIT.name
     here.write_text(UNIT.read_text().replace(INSTALLED, program()))
 
@@ -42,7 +42,7 @@ def test_systemd_finds_no_fault_with_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.client
-def test_a_server_that_was_taken_over_could_do_little(tmp_path: Path) -> None:
+def test_a_compromised_server_has_little_access(tmp_path: Path) -> None:
     told = run(
         [require_client("systemd-analyze"), "security", "--offline=yes", "--no-pager", UNIT],
         program_environment(tmp_path),
@@ -53,13 +53,13 @@ def test_a_server_that_was_taken_over_could_do_little(tmp_path: Path) -> None:
     assert float(level[1]) <= EXPOSURE
 
 
-def test_what_it_runs_is_a_server_that_becomes_ready(tmp_path: Path) -> None:
+def test_its_command_starts_a_server_that_becomes_ready(tmp_path: Path) -> None:
     [start], [wait] = lines_of("ExecStart"), lines_of("ExecStartPost")
     variables = dict(line.split("=", 1) for line in lines_of("Environment"))
     assert variables == {"MOORAGE_DATA": "/var/lib/moorage"}
     assert lines_of("StateDirectory") == ["moorage"]
     environment = program_environment(tmp_path, {"MOORAGE_DATA": str(tmp_path / "data")})
-    environment["MOORAGE_LISTEN"] = f"127.0.0.1:{free_port()}"  # as /etc/moorage.env may say
+    environment["MOORAGE_LISTEN"] = f"127.0.0.1:{free_port()}"  # As /etc/moorage.env may set it.
 
     server = subprocess.Popen(
         start.replace(INSTALLED, program()).split(), env=environment, stderr=subprocess.DEVNULL, start_new_session=True
@@ -73,7 +73,7 @@ def test_what_it_runs_is_a_server_that_becomes_ready(tmp_path: Path) -> None:
             os.killpg(server.pid, signal.SIGKILL)
 
 
-def test_it_waits_longer_for_the_server_to_stop_than_requests_in_flight_may_take() -> None:
+def test_it_waits_longer_for_the_server_to_stop_than_requests_may_take() -> None:
     [stop] = lines_of("TimeoutStopSec")
 
     assert int(stop) > 60

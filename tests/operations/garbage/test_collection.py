@@ -1,4 +1,4 @@
-"""What the collector removes, when, and what it leaves alone."""
+"""What the collector removes and when, and what it keeps."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def delete(registry: GarbageRegistry, repository: str, one: Image) -> None:
     registry.ecr.batch_delete_image(repositoryName=repository, imageIds=[{"imageDigest": one.manifest.digest}])
 
 
-def test_the_layers_of_a_deleted_image_go_after_the_grace_period_and_their_bytes_an_hour_later(
+def test_layers_of_a_deleted_image_are_removed_after_the_grace_period_and_their_bytes_an_hour_later(
     registry: GarbageRegistry, new_repository: NewRepository
 ) -> None:
     repository, one = new_repository("a"), image([layer(seed=1)])
@@ -47,7 +47,7 @@ def test_the_layers_of_a_deleted_image_go_after_the_grace_period_and_their_bytes
     assert registry.rows("SELECT 1 FROM removed_bytes") == []
 
 
-def test_what_an_image_needs_stays_however_old_it_is(registry: GarbageRegistry, new_repository: NewRepository) -> None:
+def test_what_an_image_needs_stays_at_any_age(registry: GarbageRegistry, new_repository: NewRepository) -> None:
     repository, shared = new_repository("a"), layer(seed=2)
     kept, gone = image([shared]), image([shared, layer(seed=3)])
     for one in (kept, gone):
@@ -61,7 +61,7 @@ def test_what_an_image_needs_stays_however_old_it_is(registry: GarbageRegistry, 
     assert not registry.has_file(gone.blobs[-1])
 
 
-def test_a_layer_goes_from_one_repository_and_stays_in_the_one_whose_image_needs_it(
+def test_a_layer_is_removed_from_one_repository_and_stays_where_an_image_needs_it(
     registry: GarbageRegistry, new_repository: NewRepository
 ) -> None:
     needed, visible, one = new_repository("needed"), new_repository("visible"), image([layer(seed=4)])
@@ -98,7 +98,7 @@ def push_again(registry: GarbageRegistry, repository: str, blob: Blob) -> None:
 
 
 @pytest.mark.parametrize("ask", [head, check, mount, upload_again, push_again])
-def test_the_grace_period_begins_again_when_a_client_is_told_of_a_layer(
+def test_the_grace_period_restarts_when_a_layer_is_reported_to_a_client(
     registry: GarbageRegistry, new_repository: NewRepository, ask: Callable[[GarbageRegistry, str, Blob], None]
 ) -> None:
     repository, blob, other = new_repository("a"), layer(seed=5), layer(seed=6)
@@ -116,7 +116,7 @@ def test_the_grace_period_begins_again_when_a_client_is_told_of_a_layer(
     assert not registry.sees(repository, blob)
 
 
-def test_a_client_that_is_told_once_more_in_an_eighth_of_the_period_costs_no_write(
+def test_reporting_a_layer_again_within_an_eighth_of_the_period_writes_nothing(
     registry: GarbageRegistry, new_repository: NewRepository
 ) -> None:
     repository, blob = new_repository("a"), layer(seed=7)
@@ -133,7 +133,7 @@ def test_a_client_that_is_told_once_more_in_an_eighth_of_the_period_costs_no_wri
     assert registry.rows(told, digest=blob.digest) > first
 
 
-def test_a_dry_run_says_what_would_go_and_why_and_removes_nothing(
+def test_a_dry_run_lists_garbage_with_its_reasons_and_removes_nothing(
     registry: GarbageRegistry, new_repository: NewRepository
 ) -> None:
     repository, one, lonely = new_repository("a"), image([layer(seed=8)]), layer(seed=9)
@@ -159,7 +159,7 @@ def test_a_dry_run_says_what_would_go_and_why_and_removes_nothing(
     assert registry.run("collect", "--grace", "0").out == "Nothing to remove.\n"
 
 
-def test_an_upload_that_nobody_completes_goes_after_a_week_with_its_file(
+def test_an_unfinished_upload_is_removed_after_a_week_with_its_file(
     registry: GarbageRegistry, new_repository: NewRepository
 ) -> None:
     repository = new_repository("a")
@@ -176,7 +176,7 @@ def test_an_upload_that_nobody_completes_goes_after_a_week_with_its_file(
     assert registry.rows("SELECT 1 FROM upload WHERE id = :id", id=upload) == []
 
 
-def test_the_layers_of_a_deleted_repository_go_and_those_that_another_one_has_stay(
+def test_layers_of_a_deleted_repository_are_removed_unless_another_one_has_them(
     registry: GarbageRegistry, new_repository: NewRepository
 ) -> None:
     doomed, other, one, shared = (
@@ -197,7 +197,7 @@ def test_the_layers_of_a_deleted_repository_go_and_those_that_another_one_has_st
     assert all(registry.sees(other, blob) for blob in shared.blobs)
 
 
-def test_a_layer_that_comes_after_the_manifest_that_names_it_is_needed_by_it(fresh_server: StartServer) -> None:
+def test_a_layer_that_is_uploaded_after_its_manifest_is_needed_by_it(fresh_server: StartServer) -> None:
     server = fresh_server(extra_args=["--workers", "1", "--sparse-manifests"])
     with doors_of(server) as doors:
         registry, late = GarbageRegistry(server, doors.ecr, doors.docker), layer(seed=12)
@@ -214,7 +214,7 @@ def test_a_layer_that_comes_after_the_manifest_that_names_it_is_needed_by_it(fre
         assert all(registry.sees("sparse", blob) for blob in one.blobs)
 
 
-def test_the_server_collects_by_itself_and_says_so_in_its_log(fresh_server: StartServer) -> None:
+def test_the_server_collects_by_itself_and_logs_it(fresh_server: StartServer) -> None:
     server = fresh_server(extra_args=["--workers", "1", "--grace-period", "0"])
     with doors_of(server) as doors:
         registry, blob = GarbageRegistry(server, doors.ecr, doors.docker), layer(seed=13)
@@ -231,7 +231,7 @@ def test_the_server_collects_by_itself_and_says_so_in_its_log(fresh_server: Star
     assert f'"event":"collected","kind":"blob","count":1,"bytes":{len(blob.content)}' in server.output()
 
 
-def test_a_time_that_is_none_is_refused_by_name(registry: GarbageRegistry) -> None:
+def test_an_invalid_time_is_rejected_by_name(registry: GarbageRegistry) -> None:
     wrong = registry.run("collect", "--grace", "a while")
     assert wrong.code == 2
     assert "must be a duration such as 90s, 30m, 24h or 7d, not 'a while'" in wrong.err

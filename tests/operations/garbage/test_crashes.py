@@ -1,4 +1,4 @@
-"""kill -9 of the collector at its named points: all or nothing, and the next run ends what was begun."""
+"""kill -9 of the collector at its failpoints: all or nothing, and the next run finishes the work."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ GONE = image([layer(seed=2), layer(seed=3)])
 
 
 @pytest.mark.parametrize("point", POINTS)
-def test_a_collection_that_is_killed_loses_nothing_and_the_next_one_leaves_nothing(
+def test_a_killed_collection_loses_nothing_and_the_next_one_leaves_nothing(
     fresh_server: StartServer, point: str
 ) -> None:
     server, journal = fresh_server(extra_args=["--workers", "1"]), Journal()

@@ -1,7 +1,7 @@
-"""Clients that push, pull, untag and delete images of the same layers, and a collector that gives no grace at all.
+"""Clients push, pull, untag and delete images of the same layers while a collector runs without a grace period.
 
-Each image is pushed once in its life, under a digest of its own, so what went never comes back: a layer that is missing
-while the manifest is served before *and* after is a hole, and nothing else is.
+Each image is pushed once, under a digest that no other image has, so a deleted image never returns. A missing layer of
+a manifest that is served before *and* after the look is therefore an error.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ LAYERS = [layer(20_000, seed=seed) for seed in range(6)]
 TAGS = ("v1", "v2", "latest")
 FEW = 40
 LONGEST_REST = 0.3
-"""Seconds for which the collector rests at most between two rounds: some pushes end within one rest, others do not."""
+"""The longest pause of the collector in seconds. Some pushes end within one pause, others do not."""
 
 
 @dataclass
 class Race:
-    """What all clients share: when it ends, which images there may be, and what each of them did."""
+    """Shared by all clients: when the test ends, which images may exist, and what each client did."""
 
     doors: Doors
     end: float
@@ -59,7 +59,7 @@ class Race:
 
 
 def new_image(chance: random.Random, numbers: Iterator[int], who: str) -> Image:
-    """An image of shared layers that nobody pushed before."""
+    """An image of shared layers that was never pushed before."""
     layers = chance.sample(LAYERS, 3)
     return image(layers, extra={"annotations": {"number": f"{who}-{next(numbers)}"}})
 
@@ -78,7 +78,9 @@ def push_by_docker(race: Race, chance: random.Random) -> None:
 
 
 def is_pushed_by_docker(race: Race, chance: random.Random, repository: str, one: Image, reference: str) -> bool:
-    """Ask for each layer, send or mount what is not there, then send the manifest; False if a layer went before it."""
+    """HEAD each layer, send or mount the missing ones, then send the manifest. False if a layer was removed before
+    that.
+    """
     for blob in one.blobs:
         send_by_docker(race, repository, blob, mount=chance.random() < 0.5)
     path, media_type = f"/v2/{repository}/manifests/{reference}", {"Content-Type": one.manifest.media_type}
@@ -112,7 +114,7 @@ def push_by_api(race: Race, chance: random.Random) -> None:
 
 
 def is_pushed_by_api(race: Race, chance: random.Random, repository: str, one: Image) -> bool:
-    """False if a layer went before the manifest came, or somebody else sent one first."""
+    """False if a layer was removed before the manifest arrived, or if another client sent a layer first."""
     ecr = race.doors.ecr
     try:
         upload_blobs(ecr, repository, one.blobs)
@@ -125,7 +127,7 @@ def is_pushed_by_api(race: Race, chance: random.Random, repository: str, one: Im
 
 
 def pull(race: Race, chance: random.Random) -> None:
-    """Every layer of a manifest that is served is served, or the manifest is not served any more."""
+    """If a manifest is served, all its layers are served, unless the manifest is gone by then."""
     docker = race.doors.docker
     while race.runs():
         if not race.known:
@@ -145,7 +147,7 @@ def pull(race: Race, chance: random.Random) -> None:
 
 
 def delete(race: Race, chance: random.Random) -> None:
-    """Some at once, and without a pause whatever is more than a few."""
+    """Delete images while there are more than four, with a pause if there are few."""
     while race.runs():
         if len(race.known) < FEW:
             time.sleep(0.02)
@@ -165,7 +167,7 @@ def untag(race: Race, chance: random.Random) -> None:
 
 
 def collect(race: Race, chance: random.Random) -> None:
-    """Again and again, after rests of any length."""
+    """Collect repeatedly, with random pauses."""
     totals = Totals()
 
     async def run() -> None:
@@ -188,7 +190,7 @@ ACTORS = [push_by_docker, push_by_docker, push_by_api, pull, pull, delete, untag
 
 
 def run_all(race: Race, actors: Sequence[Callable[[Race, random.Random], None]]) -> list[BaseException]:
-    """Run the actors at the same time, and return what they raised, which ends the race."""
+    """Run the actors at the same time, and return their exceptions. An exception ends the race."""
     failures: list[BaseException] = []
 
     def run(number: int, actor: Callable[[Race, random.Random], None]) -> None:
@@ -210,9 +212,7 @@ def run_all(race: Race, actors: Sequence[Callable[[Race, random.Random], None]])
     "seconds",
     [pytest.param(60, id="minute"), pytest.param(3600, id="hour", marks=[pytest.mark.long, pytest.mark.timeout(4200)])],
 )
-def test_no_image_that_is_served_lacks_a_layer_whatever_is_collected_meanwhile(
-    fresh_server: StartServer, seconds: int
-) -> None:
+def test_no_served_image_ever_lacks_a_layer(fresh_server: StartServer, seconds: int) -> None:
     server = fresh_server(extra_args=["--workers", "2", "--no-access-log"])
     with doors_of(server) as doors:
         for name in REPOSITORIES:

@@ -1,4 +1,4 @@
-"""What crashes and deletions leave in the store without a row, and what only looks like it."""
+"""Bytes without a row that crashes and deletions leave in the store, and files that only look like it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NewRepository = Callable[[str], str]
 WEEK = 7 * 24 * HOUR
 
 
-def test_a_file_that_no_row_names_goes_and_one_of_an_upload_under_way_stays(
+def test_a_file_without_a_row_is_removed_and_a_file_of_an_upload_stays(
     registry: GarbageRegistry, new_repository: NewRepository
 ) -> None:
     repository, one = new_repository("a"), image([layer(seed=301)])
@@ -42,7 +42,7 @@ def test_a_file_that_no_row_names_goes_and_one_of_an_upload_under_way_stays(
         path.unlink()
 
 
-def test_the_uploads_of_a_deleted_repository_leave_nothing(
+def test_uploads_of_a_deleted_repository_leave_nothing(
     registry: GarbageRegistry, new_repository: NewRepository
 ) -> None:
     repository = new_repository("a")
@@ -56,7 +56,7 @@ def test_the_uploads_of_a_deleted_repository_leave_nothing(
 
 
 @pytest.mark.parametrize("point", ["U3", "U8", "U10"])
-def test_nothing_stays_of_a_push_that_a_crash_ended_and_nobody_repeats(fresh_server: StartServer, point: str) -> None:
+def test_a_push_that_a_crash_ended_leaves_nothing(fresh_server: StartServer, point: str) -> None:
     armed = {"MOORAGE_FAILPOINTS": f"{point}=kill"}
     server = fresh_server(extra_args=["--workers", "1"], extra_env=armed)
     with doors_of(server) as doors:

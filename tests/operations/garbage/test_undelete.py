@@ -1,4 +1,4 @@
-"""Deleted images that come back, and what `moorage why` says of all that is there."""
+"""Undeleted images, and the explanations of `moorage why`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def delete(registry: GarbageRegistry, repository: str, *images: Image) -> None:
 
 
 def pulled(registry: GarbageRegistry, repository: str, reference: str) -> str:
-    """The digest of the image that a pull gets, with all its layers; empty when there is none."""
+    """The digest of the image that a pull returns, with all its layers. Empty if there is no image."""
     answer = registry.docker.get(f"/v2/{repository}/manifests/{reference}")
     if answer.status != 200:
         return ""
@@ -28,7 +28,7 @@ def pulled(registry: GarbageRegistry, repository: str, reference: str) -> str:
     return str(answer.headers["Docker-Content-Digest"])
 
 
-def test_an_image_comes_back_by_digest_or_by_tag_with_all_its_tags_and_its_layers(
+def test_an_image_is_undeleted_by_digest_or_tag_with_its_tags_and_layers(
     registry: GarbageRegistry, new_repository: NewRepository
 ) -> None:
     repository, one = new_repository("a"), image([layer(seed=101)])
@@ -48,7 +48,9 @@ def test_an_image_comes_back_by_digest_or_by_tag_with_all_its_tags_and_its_layer
         assert pulled(registry, repository, "v1") == one.manifest.digest
 
 
-def test_after_the_grace_period_nothing_comes_back(registry: GarbageRegistry, new_repository: NewRepository) -> None:
+def test_after_the_grace_period_nothing_can_be_undeleted(
+    registry: GarbageRegistry, new_repository: NewRepository
+) -> None:
     repository, one = new_repository("a"), image([layer(seed=102)])
     push(registry.ecr, repository, one, "v1")
     delete(registry, repository, one)
@@ -60,7 +62,7 @@ def test_after_the_grace_period_nothing_comes_back(registry: GarbageRegistry, ne
     assert refused.err == f"Error: {repository} has no deleted image v1 that could be brought back\n"
 
 
-def test_an_index_comes_back_with_the_images_that_it_lists(
+def test_an_index_is_undeleted_with_the_images_that_it_lists(
     registry: GarbageRegistry, new_repository: NewRepository
 ) -> None:
     repository, children = new_repository("a"), [image([layer(seed=103)]), image([layer(seed=104)])]
@@ -78,9 +80,7 @@ def test_an_index_comes_back_with_the_images_that_it_lists(
     ]
 
 
-def test_a_tag_that_names_another_image_by_now_stays_with_it(
-    registry: GarbageRegistry, new_repository: NewRepository
-) -> None:
+def test_a_tag_that_names_another_image_by_now_stays(registry: GarbageRegistry, new_repository: NewRepository) -> None:
     repository, old, new = new_repository("a"), image([layer(seed=105)]), image([layer(seed=106)])
     push(registry.ecr, repository, old, "latest", "old")
     delete(registry, repository, old)
@@ -92,7 +92,7 @@ def test_a_tag_that_names_another_image_by_now_stays_with_it(
     assert pulled(registry, repository, "latest") == new.manifest.digest
 
 
-def test_images_of_a_deleted_repository_come_back_once_it_is_there_again(
+def test_images_of_a_deleted_repository_are_undeleted_once_it_exists_again(
     registry: GarbageRegistry, new_repository: NewRepository
 ) -> None:
     repository, one = new_repository("a"), image([layer(seed=107)])
@@ -117,7 +117,9 @@ def why(registry: GarbageRegistry, name: str) -> list[str]:
     return [line.partition(", until ")[0] for line in said.out.splitlines()]
 
 
-def test_why_names_all_that_holds_a_blob_and_an_image(registry: GarbageRegistry, new_repository: NewRepository) -> None:
+def test_why_lists_everything_that_needs_a_blob_or_an_image(
+    registry: GarbageRegistry, new_repository: NewRepository
+) -> None:
     repository, other, shared = new_repository("a"), new_repository("b"), layer(seed=108)
     kept, gone = image([shared]), image([shared, layer(seed=109)])
     push(registry.ecr, repository, kept, "v1")
@@ -146,9 +148,7 @@ def test_why_names_all_that_holds_a_blob_and_an_image(registry: GarbageRegistry,
     assert registry.run("why", "sha256:" + 64 * "0").code == 1
 
 
-def test_an_image_more_than_the_quota_allows_does_not_come_back(
-    registry: GarbageRegistry, new_repository: NewRepository
-) -> None:
+def test_an_image_beyond_the_quota_is_not_undeleted(registry: GarbageRegistry, new_repository: NewRepository) -> None:
     repository, first, second = new_repository("a"), image([layer(seed=120)]), image([layer(seed=121)])
     push(registry.ecr, repository, first, "v1")
     push(registry.ecr, repository, second, "v2")

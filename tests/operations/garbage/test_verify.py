@@ -1,4 +1,4 @@
-"""`moorage verify`: what is damaged, missing or unknown is found, repaired or moved aside, and never deleted."""
+"""`moorage verify`: finds damaged, missing and unknown bytes, repairs or moves them, and never deletes them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.support.images import Blob, Image, image, layer
 
 @dataclass(frozen=True)
 class Pushed:
-    """An image that is in a repository of the test's own, and nowhere else."""
+    """An image in a repository that no other test uses."""
 
     repository: str
     image: Image
@@ -46,7 +46,7 @@ def pushed(registry: GarbageRegistry, new_repository: Callable[[str], str], requ
 
 
 def check_whole(registry: GarbageRegistry, one: Pushed) -> None:
-    """The store is whole, and so is the image as clients see it."""
+    """The store is intact, and clients can pull the image."""
     assert registry.run("verify") == (0, "Verified: 0 findings, 0 of them not repaired.\n", "")
     assert all(registry.sees(one.repository, blob) for blob in one.image.blobs)
     check_database_is_whole(registry.server)
@@ -71,12 +71,12 @@ def lengthen(path: Path) -> None:
     path.write_bytes(path.read_bytes() + b"x")
 
 
-def test_a_store_that_is_whole_is_said_to_be(registry: GarbageRegistry, pushed: Pushed) -> None:
+def test_an_intact_store_is_reported_as_intact(registry: GarbageRegistry, pushed: Pushed) -> None:
     check_whole(registry, pushed)
 
 
 @pytest.mark.parametrize("harm", [flip, cut, lengthen, Path.unlink])
-def test_harm_is_found_moved_aside_and_healed_by_whoever_pushes_again(
+def test_damage_is_found_quarantined_and_repaired_by_the_next_push(
     registry: GarbageRegistry, pushed: Pushed, harm: Callable[[Path], None]
 ) -> None:
     path, big = file_of(registry, pushed.big), pushed.big
@@ -97,7 +97,7 @@ def test_harm_is_found_moved_aside_and_healed_by_whoever_pushes_again(
     check_whole(registry, pushed)
 
 
-def test_harm_is_repaired_from_another_data_folder(registry: GarbageRegistry, pushed: Pushed, tmp_path: Path) -> None:
+def test_damage_is_repaired_from_another_data_folder(registry: GarbageRegistry, pushed: Pushed, tmp_path: Path) -> None:
     shutil.copytree(registry.server.data / "blobs", tmp_path / "copy" / "blobs")
     name = pushed.big.digest.removeprefix("sha256:")
     (tmp_path / "copy" / "blobs" / "sha256" / name[:2] / f"{name}-{uuid.uuid4()}").write_bytes(b"not it")
@@ -112,7 +112,7 @@ def test_harm_is_repaired_from_another_data_folder(registry: GarbageRegistry, pu
     check_whole(registry, pushed)
 
 
-def test_what_no_row_names_is_moved_aside_and_uploads_under_way_are_not(
+def test_files_without_a_row_are_quarantined_unless_an_upload_needs_them(
     registry: GarbageRegistry, pushed: Pushed
 ) -> None:
     known, name = file_of(registry, pushed.big), pushed.big.digest.removeprefix("sha256:")
@@ -146,7 +146,7 @@ def test_a_manifest_with_other_bytes_is_found(registry: GarbageRegistry, pushed:
     assert found.out.startswith(f"damaged manifest {name}: has 2 bytes, not ")
 
 
-def test_a_verification_goes_on_where_it_was_interrupted(registry: GarbageRegistry, pushed: Pushed) -> None:
+def test_a_verification_continues_where_it_was_interrupted(registry: GarbageRegistry, pushed: Pushed) -> None:
     [(blob_id,)] = registry.rows("SELECT id FROM blob WHERE digest = :digest", digest=pushed.big.digest)
     engine_of(registry.server.data).transact(lambda tx: verification.save_position(tx, blob_id))
     flip(file_of(registry, pushed.big))
@@ -158,7 +158,7 @@ def test_a_verification_goes_on_where_it_was_interrupted(registry: GarbageRegist
     check_whole(registry, pushed)
 
 
-def test_a_rate_is_kept(registry: GarbageRegistry, pushed: Pushed) -> None:
+def test_a_rate_is_respected(registry: GarbageRegistry, pushed: Pushed) -> None:
     [(size,)] = registry.rows("SELECT sum(size) FROM blob")
     started = time.monotonic()
 
@@ -168,7 +168,7 @@ def test_a_rate_is_kept(registry: GarbageRegistry, pushed: Pushed) -> None:
 
 
 @pytest.mark.parametrize("point", ["V1", "V2"])
-def test_a_verification_that_is_killed_loses_nothing_and_can_be_repeated(
+def test_a_killed_verification_loses_nothing_and_can_be_repeated(
     registry: GarbageRegistry, pushed: Pushed, tmp_path: Path, point: str
 ) -> None:
     shutil.copytree(registry.server.data / "blobs", tmp_path / "copy" / "blobs")

@@ -1,4 +1,4 @@
-"""What the certificates say, and when new ones are made. The time is given to them here."""
+"""The contents of the certificates, and when new ones are issued, with a clock that the tests set."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def prepared(folder: Path, clock: Clock, names: list[str] = NAMES) -> tuple[x509
     return x509.load_pem_x509_certificate((folder / "ca.crt").read_bytes()), pair_in(folder / "server.pem").certificate
 
 
-def test_the_certificate_names_localhost_the_registries_and_what_was_asked_for() -> None:
+def test_the_certificate_names_localhost_the_registries_and_the_requested_names() -> None:
     names = names_to_serve(["[::1]", "0:0::2", "BOX", "192.0.2.7"], "eu-west-1", "registry.example:8443")
 
     assert names == [
@@ -64,7 +64,7 @@ def test_the_certificate_names_localhost_the_registries_and_what_was_asked_for()
     ]
 
 
-def test_the_authority_signs_servers_only_and_lives_ten_years(tmp_path: Path, clock: Clock) -> None:
+def test_the_authority_only_signs_servers_and_lasts_ten_years(tmp_path: Path, clock: Clock) -> None:
     authority, _ = prepared(tmp_path / "tls", clock)
 
     constraints = authority.extensions.get_extension_for_class(x509.BasicConstraints)
@@ -76,7 +76,9 @@ def test_the_authority_signs_servers_only_and_lives_ten_years(tmp_path: Path, cl
     assert isinstance(authority.public_key(), ec.EllipticCurvePublicKey)
 
 
-def test_the_server_certificate_is_for_servers_and_no_longer_than_clients_take(tmp_path: Path, clock: Clock) -> None:
+def test_the_server_certificate_is_for_servers_and_lasts_no_longer_than_clients_accept(
+    tmp_path: Path, clock: Clock
+) -> None:
     authority, served = prepared(tmp_path / "tls", clock)
 
     served.verify_directly_issued_by(authority)
@@ -88,7 +90,7 @@ def test_the_server_certificate_is_for_servers_and_no_longer_than_clients_take(t
     assert names_in(served) == NAMES
 
 
-def test_only_the_owner_reads_keys_and_everybody_the_certificate(tmp_path: Path, clock: Clock) -> None:
+def test_only_the_owner_can_read_keys_and_everyone_the_certificate(tmp_path: Path, clock: Clock) -> None:
     folder = tmp_path / "tls"
     prepared(folder, clock)
 
@@ -105,7 +107,7 @@ def test_a_second_start_keeps_both(tmp_path: Path, clock: Clock) -> None:
     assert prepared(tmp_path / "tls", clock) == first
 
 
-def test_a_start_within_thirty_days_of_the_end_renews_under_the_same_authority(tmp_path: Path, clock: Clock) -> None:
+def test_a_start_within_thirty_days_of_the_end_renews_with_the_same_authority(tmp_path: Path, clock: Clock) -> None:
     authority, served = prepared(tmp_path / "tls", clock)
     clock.after(days=368)
 
@@ -117,7 +119,7 @@ def test_a_start_within_thirty_days_of_the_end_renews_under_the_same_authority(t
     assert renewed.not_valid_after_utc > clock() + timedelta(days=396)
 
 
-def test_other_names_make_another_certificate(tmp_path: Path, clock: Clock) -> None:
+def test_other_names_cause_another_certificate(tmp_path: Path, clock: Clock) -> None:
     authority, _ = prepared(tmp_path / "tls", clock)
 
     same, renewed = prepared(tmp_path / "tls", clock, [*NAMES, "registry.example"])
@@ -135,7 +137,7 @@ def test_a_server_certificate_never_outlives_its_authority(tmp_path: Path, clock
     assert served.not_valid_after_utc == authority.not_valid_after_utc
 
 
-def test_an_authority_at_its_end_is_followed_by_another(tmp_path: Path, clock: Clock) -> None:
+def test_an_expiring_authority_is_replaced(tmp_path: Path, clock: Clock) -> None:
     authority, _ = prepared(tmp_path / "tls", clock)
     clock.after(days=3630)
 
@@ -145,7 +147,7 @@ def test_an_authority_at_its_end_is_followed_by_another(tmp_path: Path, clock: C
     served.verify_directly_issued_by(other)
 
 
-def test_a_running_server_looks_once_a_day(tmp_path: Path, clock: Clock) -> None:
+def test_a_running_server_checks_once_a_day(tmp_path: Path, clock: Clock) -> None:
     own = BuiltInAuthority(tmp_path / "tls", NAMES, clock)
     own.prepare()
     before = own.file.read_bytes()
@@ -158,7 +160,7 @@ def test_a_running_server_looks_once_a_day(tmp_path: Path, clock: Clock) -> None
     assert not own.refresh()
 
 
-def test_a_damaged_server_certificate_is_made_again_and_a_damaged_authority_is_told(
+def test_a_damaged_server_certificate_is_issued_again_and_a_damaged_authority_is_reported(
     tmp_path: Path, clock: Clock
 ) -> None:
     authority, _ = prepared(tmp_path / "tls", clock)
@@ -170,7 +172,7 @@ def test_a_damaged_server_certificate_is_made_again_and_a_damaged_authority_is_t
         prepared(tmp_path / "tls", clock)
 
 
-def test_the_bundle_has_the_authority_and_whom_this_machine_trusts(tmp_path: Path, clock: Clock) -> None:
+def test_the_bundle_has_the_authority_and_the_roots_that_this_machine_trusts(tmp_path: Path, clock: Clock) -> None:
     authority, _ = prepared(tmp_path / "tls", clock)
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -179,7 +181,7 @@ def test_the_bundle_has_the_authority_and_whom_this_machine_trusts(tmp_path: Pat
     assert (tmp_path / "tls" / "bundle.crt").read_bytes().startswith((tmp_path / "tls" / "ca.crt").read_bytes())
 
 
-def test_given_files_are_taken_over_when_both_are_new(tmp_path: Path, operator: Operator) -> None:
+def test_given_files_are_used_when_both_are_new(tmp_path: Path, operator: Operator) -> None:
     operator.install(operator.issue("one.example"))
     given = OperatorFiles(operator.certificate, operator.key, tmp_path / "tls")
     given.prepare()
@@ -200,7 +202,7 @@ def test_given_files_are_taken_over_when_both_are_new(tmp_path: Path, operator: 
     assert stat.S_IMODE(given.file.stat().st_mode) == 0o600
 
 
-def test_a_key_with_a_password_is_refused(tmp_path: Path, operator: Operator) -> None:
+def test_a_key_with_a_password_is_rejected(tmp_path: Path, operator: Operator) -> None:
     pair = operator.issue("one.example")
     operator.install(pair)
     sealed = serialization.BestAvailableEncryption(b"secret")

@@ -1,4 +1,4 @@
-"""docker with its daemon, and podman, against a server with TLS: log in, build, push, pull, and lists of images."""
+"""docker with its daemon, and podman, with a TLS server: log in, build, push, pull, and manifest lists."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def ecr(tls_server: TlsServer) -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def programs(tls_server: TlsServer, request: pytest.FixtureRequest) -> Iterator[Programs]:
-    """Somebody who logs in with the word that the AWS command line gives."""
+    """Programs that log in with the password of the AWS command line."""
     daemon: Callable[[], Dockerd] = partial(request.getfixturevalue, "dockerd")
     with temporary_home() as home:
         aws = [require_client("aws"), "ecr", "get-login-password"]
@@ -39,7 +39,9 @@ def programs(tls_server: TlsServer, request: pytest.FixtureRequest) -> Iterator[
 
 
 @pytest.mark.parametrize("program", ["docker", "podman", "skopeo", "crane"])
-def test_what_is_pushed_over_tls_is_pulled_over_tls(program: str, programs: Programs, ecr: Any, tmp_path: Path) -> None:
+def test_an_image_pushed_over_tls_is_pulled_over_tls(
+    program: str, programs: Programs, ecr: Any, tmp_path: Path
+) -> None:
     repository = f"over-tls/{program}"
     ecr.create_repository(repositoryName=repository)
     desk, one = Desk(programs, ecr, tmp_path), image(seed=11, docker=True)
@@ -68,7 +70,7 @@ def test_docker_builds_pushes_and_pulls(programs: Programs, ecr: Any, tmp_path: 
 
 
 def test_podman_makes_a_manifest_list_and_docker_pulls_from_it(programs: Programs, ecr: Any) -> None:
-    """`docker manifest push` speaks plain HTTP to localhost, whatever it is told; tests/clients/everyday drives it."""
+    """`docker manifest push` uses plain HTTP for localhost, whatever its options. tests/clients/everyday tests it."""
     repository = "over-tls/list"
     ecr.create_repository(repositoryName=repository)
     child = push(ecr, repository, image(seed=1, docker=True), "v1")

@@ -1,4 +1,4 @@
-"""A server with a certificate of its own authority, as the AWS clients, curl and skopeo see it."""
+"""A server with a certificate of its own authority, used by AWS clients, curl and skopeo."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
 @pytest.fixture(scope="module")
 def ecr(tls_server: TlsServer) -> Iterator[Any]:
-    """boto3 with what `moorage env` prints, and nothing else."""
+    """boto3 with only the output of `moorage env`."""
     given = tls_server.environment
     client = boto3.client(
         "ecr",
@@ -52,22 +52,22 @@ def moorage(tmp_path: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-def test_both_present_versions_of_tls_are_spoken(tls_server: TlsServer, version: ssl.TLSVersion) -> None:
+def test_both_current_versions_of_tls_are_supported(tls_server: TlsServer, version: ssl.TLSVersion) -> None:
     with tls_server.handshake(version=version) as connection:
         assert connection.version() == version.name.replace("_", ".")
 
 
-def test_older_versions_of_tls_are_not(tls_server: TlsServer) -> None:
+def test_older_versions_of_tls_are_rejected(tls_server: TlsServer) -> None:
     with pytest.warns(DeprecationWarning, match="TLSv1_1"), pytest.raises(ssl.SSLError):
         tls_server.handshake(version=ssl.TLSVersion.TLSv1_1)
 
 
 @pytest.mark.parametrize("name", ["localhost", "127.0.0.1", "::1", "000000000000.dkr.ecr.us-east-1.localhost"])
-def test_the_certificate_is_good_for_every_name_of_the_server(tls_server: TlsServer, name: str) -> None:
+def test_the_certificate_is_valid_for_every_name_of_the_server(tls_server: TlsServer, name: str) -> None:
     tls_server.handshake(name).close()
 
 
-def test_a_name_that_is_not_the_servers_is_refused_by_clients(tls_server: TlsServer) -> None:
+def test_clients_reject_a_name_that_is_not_the_server_s(tls_server: TlsServer) -> None:
     with pytest.raises(ssl.SSLCertVerificationError):
         tls_server.handshake("registry.example")
 
@@ -94,7 +94,7 @@ def test_every_address_that_the_api_returns_is_https(tls_server: TlsServer, ecr:
         assert response.read() == layer.content
 
 
-def test_the_challenge_names_the_host_that_was_asked(tls_server: TlsServer) -> None:
+def test_the_challenge_names_the_requested_host(tls_server: TlsServer) -> None:
     name = "000000000000.dkr.ecr.us-east-1.localhost"
     connection = tls_server.connection(name)
     connection.request("GET", "/v2/")
@@ -106,7 +106,7 @@ def test_the_challenge_names_the_host_that_was_asked(tls_server: TlsServer) -> N
     assert answer.headers["www-authenticate"] == f'Basic realm="{realm}",service="ecr.amazonaws.com"'
 
 
-def test_the_server_says_https_and_what_to_trust(tls_server: TlsServer) -> None:
+def test_the_server_prints_https_and_what_to_trust(tls_server: TlsServer) -> None:
     wait_until(lambda: "docker push" in tls_server.output())
 
     assert f"on https://localhost:{tls_server.port}\n" in tls_server.output()
@@ -121,7 +121,7 @@ def test_the_authority_is_printed_without_its_key(tls_server: TlsServer, tmp_pat
     assert "PRIVATE" not in told.stdout
 
 
-def test_a_folder_without_an_authority_is_told(tmp_path: Path) -> None:
+def test_a_folder_without_an_authority_is_reported(tmp_path: Path) -> None:
     (tmp_path / "moorage.db").touch()
 
     told = moorage(tmp_path, "tls", "ca", "--data", str(tmp_path))
@@ -141,14 +141,14 @@ def test_a_folder_without_an_authority_is_told(tmp_path: Path) -> None:
         (["--trusted-proxy", "10.0.0.1/8"], "--trusted-proxy is invalid: 10.0.0.1/8 has host bits set."),
     ],
 )
-def test_settings_that_do_not_fit_are_named(tmp_path: Path, words: list[str], message: str) -> None:
+def test_contradicting_settings_are_named(tmp_path: Path, words: list[str], message: str) -> None:
     told = moorage(tmp_path, "serve", "--data", str(tmp_path / "data"), *words)
 
     assert told.returncode == 2
     assert message in told.stderr
 
 
-def test_a_certificate_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_missing_certificate_is_reported(tmp_path: Path) -> None:
     words = ["--listen", "127.0.0.1:0", "--tls-cert", "no.pem", "--tls-key", "no.key"]
 
     told = moorage(tmp_path, "serve", "--data", str(tmp_path / "data"), *words)
@@ -156,7 +156,7 @@ def test_a_certificate_that_is_not_there_is_told(tmp_path: Path) -> None:
     assert (told.returncode, told.stderr) == (1, "Error: no.pem: No such file or directory\n")
 
 
-def test_a_restart_keeps_the_authority_and_more_names_make_a_new_certificate(start_tls: StartTls) -> None:
+def test_a_restart_keeps_the_authority_and_more_names_issue_a_new_certificate(start_tls: StartTls) -> None:
     server = start_tls(["--tls", "--tls-name", "one.example", "--tls-name", "192.0.2.7"])
     authority, first = server.authority.read_bytes(), server.serial_number()
     server.handshake("one.example").close()
@@ -171,7 +171,7 @@ def test_a_restart_keeps_the_authority_and_more_names_make_a_new_certificate(sta
         server.handshake("one.example")
 
 
-def test_without_tls_again_the_environment_forgets_the_authority(start_tls: StartTls) -> None:
+def test_without_tls_the_environment_has_no_authority(start_tls: StartTls) -> None:
     server = start_tls(["--tls"])
     assert "AWS_CA_BUNDLE" in server.environment
     server.stop()
@@ -193,7 +193,7 @@ def test_curl_verifies_the_server_by_the_printed_authority(tls_server: TlsServer
 
 
 @pytest.mark.client
-def test_the_aws_command_line_needs_nothing_but_the_environment(tls_server: TlsServer, tmp_path: Path) -> None:
+def test_the_aws_command_line_only_needs_the_environment(tls_server: TlsServer, tmp_path: Path) -> None:
     aws = require_client("aws")
 
     out = run([aws, "ecr", "describe-registry"], program_environment(tmp_path, tls_server.environment))
@@ -202,7 +202,7 @@ def test_the_aws_command_line_needs_nothing_but_the_environment(tls_server: TlsS
 
 
 @pytest.mark.client
-def test_skopeo_pushes_and_pulls_by_an_authority_in_a_folder(tls_server: TlsServer, ecr: Any, tmp_path: Path) -> None:
+def test_skopeo_pushes_and_pulls_with_an_authority_in_a_folder(tls_server: TlsServer, ecr: Any, tmp_path: Path) -> None:
     skopeo, one = require_client("skopeo"), image(seed=7)
     ecr.create_repository(repositoryName="by/skopeo")
     certificates = tmp_path / "certificates"
@@ -231,7 +231,7 @@ def test_uvicorn_serves_the_same_certificate(start_tls: StartTls) -> None:
     connection.close()
 
 
-def test_the_command_for_health_checks_asks_over_tls(tls_server: TlsServer, tmp_path: Path) -> None:
+def test_the_command_for_health_checks_uses_tls(tls_server: TlsServer, tmp_path: Path) -> None:
     address = ("--listen", f"{tls_server.host}:{tls_server.port}")
 
     assert moorage(tmp_path, "ready", "--tls", *address).returncode == 0

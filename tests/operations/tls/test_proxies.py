@@ -1,4 +1,4 @@
-"""Reverse proxies, whose headers count only when the server was told to trust them; and mirrors with `?ns=`."""
+"""Reverse proxies, whose headers count only if the server trusts them; and mirrors with `?ns=`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ REGISTRY = Registry("000000000000", "us-east-1")
 
 
 def applied(networks: list[str], peer: str, *headers: tuple[str, str]) -> Scope:
-    """The scope of a request that came from `peer` by plain HTTP, after the proxies' word was taken or not."""
+    """The scope of a plain HTTP request from `peer`, after the headers of trusted proxies were applied."""
     pairs = [(b"host", b"inside:5000"), *((name.encode(), value.encode()) for name, value in headers)]
     scope: Scope = {"scheme": "http", "client": (peer, 4711), "headers": pairs}
     TrustedProxies(networks).apply(scope)
@@ -49,7 +49,7 @@ SAID = (
     ("networks", "peer"),
     [(["10.0.0.0/8"], "10.1.2.3"), (["10.1.2.3"], "10.1.2.3"), (["::1"], "::1"), (["10.0.0.0/8"], "::ffff:10.1.2.3")],
 )
-def test_a_trusted_proxy_is_believed(networks: list[str], peer: str) -> None:
+def test_headers_of_a_trusted_proxy_are_used(networks: list[str], peer: str) -> None:
     scope = applied(networks, peer, *SAID)
 
     assert scope["client"][0] == "203.0.113.9"
@@ -59,7 +59,7 @@ def test_a_trusted_proxy_is_believed(networks: list[str], peer: str) -> None:
 
 
 @pytest.mark.parametrize(("networks", "peer"), [([], "10.1.2.3"), (["10.0.0.0/8"], "11.1.2.3"), (["::1"], "unix")])
-def test_anybody_else_is_not(networks: list[str], peer: str) -> None:
+def test_headers_of_other_clients_are_ignored(networks: list[str], peer: str) -> None:
     scope = applied(networks, peer, *SAID)
 
     assert (scope["client"][0], scope["scheme"], host_of(scope)) == (peer, "http", b"inside:5000")
@@ -76,24 +76,24 @@ def test_anybody_else_is_not(networks: list[str], peer: str) -> None:
         ("[2001:db8::1]:1234", "2001:db8::1"),
     ],
 )
-def test_the_client_is_the_last_address_that_is_no_proxy_of_ours(told: str, client: str) -> None:
-    """What stands before it is what the client itself may have written."""
+def test_the_client_is_the_last_address_that_is_not_a_trusted_proxy(told: str, client: str) -> None:
+    """The client itself may have written the addresses before that one."""
     assert applied(["10.0.0.0/8"], "10.0.0.1", ("x-forwarded-for", told))["client"][0] == client
 
 
-def test_a_scheme_alone_goes_with_the_host_that_the_proxy_kept() -> None:
+def test_a_scheme_without_a_host_uses_the_host_header() -> None:
     scope = applied(["10.0.0.0/8"], "10.0.0.1", ("x-forwarded-proto", "https"))
 
     assert scope[REACHED_AT] == ("https", "inside:5000")
 
 
 @pytest.mark.parametrize("host", ['a"b', "a b", "http://a", "a/b", "a:123456", "\xe9"])
-def test_a_host_that_is_none_is_not_taken(host: str) -> None:
+def test_an_invalid_host_is_ignored(host: str) -> None:
     assert host_of(applied(["10.0.0.0/8"], "10.0.0.1", ("x-forwarded-host", host))) == b"inside:5000"
 
 
 @pytest.mark.parametrize("scheme", ["ftp", "javascript", ""])
-def test_a_scheme_that_is_none_is_not_taken(scheme: str) -> None:
+def test_an_invalid_scheme_is_ignored(scheme: str) -> None:
     assert applied(["10.0.0.0/8"], "10.0.0.1", ("x-forwarded-proto", scheme))["scheme"] == "http"
 
 
@@ -105,7 +105,7 @@ def test_a_scheme_that_is_none_is_not_taken(scheme: str) -> None:
         ("registry.example", "set.example", "https://000000000000.dkr.ecr.us-east-1.set.example"),
     ],
 )
-def test_addresses_are_those_by_which_the_proxy_was_called(host: str, domain: str | None, address: str) -> None:
+def test_addresses_use_the_host_of_the_proxy(host: str, domain: str | None, address: str) -> None:
     listening = Addresses("http", "localhost:5000", domain)
 
     assert listening.reached_at("https", host).proxy_endpoint(REGISTRY) == address
@@ -115,7 +115,7 @@ def test_addresses_are_those_by_which_the_proxy_was_called(host: str, domain: st
 
 
 def forwarding_client(server: Server, host: str) -> Any:
-    """boto3 that signs for `https://host`, behind a proxy that calls the server by its own address."""
+    """boto3 that signs for `https://host`, behind a proxy that uses the server's own address."""
     given = server.environment
     client = boto3.client(
         "ecr",
@@ -130,7 +130,7 @@ def forwarding_client(server: Server, host: str) -> Any:
 
 
 def proxied(server: Server, host: str) -> Callable[..., None]:
-    """Does with a request what a proxy does that ends TLS."""
+    """Changes requests like a proxy that ends TLS."""
 
     def send(request: AWSPreparedRequest, **_: Any) -> None:
         request.url = request.url.replace(f"https://{host}", server.url)
@@ -141,7 +141,7 @@ def proxied(server: Server, host: str) -> Callable[..., None]:
     return send
 
 
-def test_behind_a_trusted_proxy_signatures_hold_and_addresses_are_its_own(fresh_server: StartServer) -> None:
+def test_behind_a_trusted_proxy_signatures_are_valid_and_addresses_are_the_proxy_s(fresh_server: StartServer) -> None:
     server = fresh_server(extra_args=["--trusted-proxy", "127.0.0.0/8", "--trusted-proxy", "::1"])
     client = forwarding_client(server, "registry.example")
 
@@ -158,17 +158,17 @@ def test_behind_a_trusted_proxy_signatures_hold_and_addresses_are_its_own(fresh_
         )
 
 
-def test_a_stranger_cannot_pretend_to_be_one(server: Server) -> None:
-    told = {"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "https", "X-Forwarded-Host": "evil.example"}
+def test_a_client_cannot_pretend_to_be_a_proxy(server: Server) -> None:
+    headers = {"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "https", "X-Forwarded-Host": "evil.example"}
 
-    answer = asked(server, "/v2/", told | {"Host": "registry.example"})
+    answer = requested(server, "/v2/", headers | {"Host": "registry.example"})
 
     assert answer.headers["www-authenticate"] == 'Basic realm="http://registry.example/",service="ecr.amazonaws.com"'
     assert '"client":"203.0.113.9"' not in server.output()
 
 
-def test_a_host_that_is_none_does_not_get_into_the_challenge(server: Server) -> None:
-    answer = asked(server, "/v2/", {"Host": 'a",x="'})
+def test_an_invalid_host_does_not_appear_in_the_challenge(server: Server) -> None:
+    answer = requested(server, "/v2/", {"Host": 'a",x="'})
 
     realm = f'Basic realm="http://localhost:{server.port}/",service="ecr.amazonaws.com"'
     assert answer.headers["www-authenticate"] == realm
@@ -180,21 +180,21 @@ def test_a_host_that_is_none_does_not_get_into_the_challenge(server: Server) -> 
         ("docker.io", 200),
         ("localhost:5000", 200),
         ("000000000000.dkr.ecr.us-east-1.amazonaws.com", 200),
-        ("000000000000.dkr.ecr.eu-west-1.amazonaws.com", 403),  # the token is of another region
-        ("999999999999.dkr.ecr.us-east-1.amazonaws.com", 403),  # a registry of somebody else
+        ("000000000000.dkr.ecr.eu-west-1.amazonaws.com", 403),  # The token is of another Region.
+        ("999999999999.dkr.ecr.us-east-1.amazonaws.com", 403),  # A registry of another account.
     ],
 )
-def test_a_mirror_is_told_by_containerd_which_registry_is_meant(
+def test_containerd_names_the_registry_of_a_mirror(
     server: Server, ecr: Any, repository: str, ns: str, status: int
 ) -> None:
     token = ecr.get_authorization_token()["authorizationData"][0]["authorizationToken"]
 
-    answer = asked(server, f"/v2/{repository}/tags/list?ns={ns}", {"Authorization": f"Basic {token}"})
+    answer = requested(server, f"/v2/{repository}/tags/list?ns={ns}", {"Authorization": f"Basic {token}"})
 
     assert answer.status == status
 
 
-def asked(server: Server, path: str, headers: dict[str, str]) -> http.client.HTTPResponse:
+def requested(server: Server, path: str, headers: dict[str, str]) -> http.client.HTTPResponse:
     connection = http.client.HTTPConnection(server.host, server.port, timeout=60)
     connection.request("GET", path, headers=headers)
     answer = connection.getresponse()
@@ -204,7 +204,7 @@ def asked(server: Server, path: str, headers: dict[str, str]) -> http.client.HTT
 
 
 def logged(server: Server, operation: str) -> str:
-    """The log line of an operation, which may come a moment later."""
+    """The log line of an operation, which may be written a little later."""
     end = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < end:
         for line in server.output().splitlines():

@@ -1,4 +1,4 @@
-"""Another certificate is shown without a restart, and what was under way goes on."""
+"""A new certificate is used without a restart, and requests in progress continue."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from tests.support.waiting import wait_until
 
 
 def wait_for_serial(server: TlsServer, serial: int) -> None:
-    """Until new connections are shown this certificate, and no other any more."""
+    """Wait until all new connections get this certificate."""
     wait_until(lambda: shown_serials(server) == {serial})
 
 
 def shown_serials(server: TlsServer) -> set[int]:
-    """What five new connections are shown; nothing when one meets a worker that is just stopping."""
+    """The certificates of five new connections. Nothing if a connection reaches a worker that is stopping."""
     try:
         return {server.serial_number() for _ in range(5)}
     except OSError:
         return set()
 
 
-def test_a_given_certificate_says_how_the_server_is_called(start_tls: StartTls, operator: Operator) -> None:
+def test_a_given_certificate_determines_the_server_s_name(start_tls: StartTls, operator: Operator) -> None:
     operator.install(operator.issue("*.example", "registry.example", "localhost"))
 
     server = start_tls(operator.words)
@@ -35,7 +35,7 @@ def test_a_given_certificate_says_how_the_server_is_called(start_tls: StartTls, 
 
 
 @pytest.mark.parametrize("kind", ["granian", "uvicorn"])
-def test_changed_files_are_served_without_a_restart(start_tls: StartTls, operator: Operator, kind: str) -> None:
+def test_changed_files_are_used_without_a_restart(start_tls: StartTls, operator: Operator, kind: str) -> None:
     first = operator.install(operator.issue("localhost"))
     server = start_tls([*operator.words, "--server", kind])
     assert server.serial_number() == first
@@ -45,7 +45,7 @@ def test_changed_files_are_served_without_a_restart(start_tls: StartTls, operato
     wait_for_serial(server, second)
 
 
-def test_files_that_do_not_fit_together_are_told_and_change_nothing(start_tls: StartTls, operator: Operator) -> None:
+def test_mismatched_files_are_reported_and_change_nothing(start_tls: StartTls, operator: Operator) -> None:
     first = operator.install(operator.issue("localhost"))
     server = start_tls(operator.words)
 
@@ -55,7 +55,7 @@ def test_files_that_do_not_fit_together_are_told_and_change_nothing(start_tls: S
     assert server.serial_number() == first
 
 
-def test_an_upload_that_is_under_way_survives_the_change(start_tls: StartTls, operator: Operator) -> None:
+def test_an_upload_in_progress_survives_the_change(start_tls: StartTls, operator: Operator) -> None:
     operator.install(operator.issue("localhost"))
     server = start_tls(operator.words)
     authorization = with_repository(server, "team/app")
@@ -90,7 +90,7 @@ def test_a_signal_to_reload_replaces_the_workers(start_tls: StartTls, operator: 
 
 
 def with_repository(server: TlsServer, name: str) -> dict[str, str]:
-    """Make a repository; the header with which docker's users push to it."""
+    """Create a repository. Returns the Authorization header of Docker clients."""
     given = server.environment
     client = boto3.client(
         "ecr",
@@ -107,7 +107,7 @@ def with_repository(server: TlsServer, name: str) -> dict[str, str]:
 
 
 def begun(connection: http.client.HTTPSConnection) -> str:
-    """Where the upload is that was just begun on this connection."""
+    """The location of the upload that began on this connection."""
     answer = connection.getresponse()
     answer.read()
     assert answer.status == 202

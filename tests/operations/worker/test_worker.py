@@ -1,4 +1,4 @@
-"""The loop that does jobs, on a real database: what it does, when it fails, and how it stops."""
+"""The worker's loop on a real database: which jobs it runs, what happens after a failure, and how it stops."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ KIND = "work"
 
 
 class Bench:
-    """A database, and as many workers on it as a test wants; what they log is in `events`."""
+    """A database with any number of workers. `events` has what they logged."""
 
     def __init__(self, folder: Path) -> None:
         self.database = engine_of(folder).open()
@@ -36,7 +36,7 @@ class Bench:
         log = Log(descriptor=self._descriptor)
         return Worker(self.database, {KIND: job_kind}, system_clock, log, poll_seconds=0.01)
 
-    async def ask(self, *keys: str) -> None:
+    async def request(self, *keys: str) -> None:
         for key in keys:
             await self.database.write(partial(jobs.enqueue, kind=KIND, key=key, payload={}, due_at=system_clock()))
 
@@ -82,7 +82,7 @@ def run(test: Callable[[], Awaitable[None]]) -> None:
     asyncio.run(main())
 
 
-def test_two_workers_do_each_job_once(tmp_path: Path) -> None:
+def test_two_workers_run_each_job_once(tmp_path: Path) -> None:
     done: list[str] = []
 
     async def do(job: Job) -> None:
@@ -91,7 +91,7 @@ def test_two_workers_do_each_job_once(tmp_path: Path) -> None:
 
     async def test() -> None:
         async with bench(tmp_path, JobKind(do), JobKind(do)) as one:
-            await one.ask(*(str(number) for number in range(50)))
+            await one.request(*(str(number) for number in range(50)))
             await until(lambda: one.waiting() == 0)
 
     run(test)
@@ -99,7 +99,7 @@ def test_two_workers_do_each_job_once(tmp_path: Path) -> None:
     assert sorted(done, key=int) == [str(number) for number in range(50)]
 
 
-def test_a_kind_that_takes_long_does_not_hold_up_another(tmp_path: Path) -> None:
+def test_a_slow_kind_does_not_delay_another(tmp_path: Path) -> None:
     busy: list[str] = []
     most: list[int] = []
     done: list[str] = []
@@ -118,7 +118,7 @@ def test_a_kind_that_takes_long_does_not_hold_up_another(tmp_path: Path) -> None
             job_kinds = {KIND: JobKind(slow, at_once=2), "quick": JobKind(quick)}
             worker = Worker(one.database, job_kinds, system_clock, Log(), poll_seconds=0.01)
             worker.start()
-            await one.ask("a", "b", "c")
+            await one.request("a", "b", "c")
             await until(lambda: len(busy) == 2)
             await one.database.write(partial(jobs.enqueue, kind="quick", key="q", payload={}, due_at=1))
             await until(lambda: one.waiting() == 0)
@@ -129,7 +129,7 @@ def test_a_kind_that_takes_long_does_not_hold_up_another(tmp_path: Path) -> None
     assert max(most) == 2
 
 
-def test_a_job_that_fails_is_logged_once_a_try_and_tried_again(tmp_path: Path) -> None:
+def test_a_failed_job_is_logged_at_each_attempt_and_retried(tmp_path: Path) -> None:
     tries: list[int] = []
 
     async def do(job: Job) -> None:
@@ -141,7 +141,7 @@ def test_a_job_that_fails_is_logged_once_a_try_and_tried_again(tmp_path: Path) -
 
     async def test() -> None:
         async with bench(tmp_path, JobKind(do, first_delay=1)) as one:
-            await one.ask("a")
+            await one.request("a")
             await until(lambda: one.waiting() == 0)
             fault, failure = one.events()
             assert "ValueError: a fault of the program" in fault["trace"]
@@ -154,13 +154,13 @@ def test_a_job_that_fails_is_logged_once_a_try_and_tried_again(tmp_path: Path) -
     assert tries == [1, 2, 3]
 
 
-def test_a_job_is_given_up_after_its_attempts_and_kept(tmp_path: Path) -> None:
+def test_a_job_becomes_dead_after_its_last_attempt(tmp_path: Path) -> None:
     async def do(_: Job) -> None:
         raise JobFailed("no route to host")
 
     async def test() -> None:
         async with bench(tmp_path, JobKind(do, attempts=3, first_delay=1)) as one:
-            await one.ask("a")
+            await one.request("a")
             await until(lambda: one.waiting() == 0)
             (dead,) = one.dead()
             assert (dead.key, dead.attempts, dead.last_error) == ("a", 3, "no route to host")
@@ -168,7 +168,7 @@ def test_a_job_is_given_up_after_its_attempts_and_kept(tmp_path: Path) -> None:
     run(test)
 
 
-def test_a_job_that_ended_the_process_every_time_is_not_begun_again(tmp_path: Path) -> None:
+def test_a_job_that_ended_the_process_every_time_is_not_started_again(tmp_path: Path) -> None:
     begun: list[str] = []
 
     async def do(job: Job) -> None:
@@ -176,7 +176,7 @@ def test_a_job_that_ended_the_process_every_time_is_not_begun_again(tmp_path: Pa
 
     async def test() -> None:
         async with bench(tmp_path) as one:
-            await one.ask("a")
+            await one.request("a")
             for _ in range(2):
                 await one.database.write(lambda tx: jobs.claim(tx, [KIND], system_clock(), system_clock(), 1))
             worker = one.worker(JobKind(do, attempts=2))
@@ -190,7 +190,7 @@ def test_a_job_that_ended_the_process_every_time_is_not_begun_again(tmp_path: Pa
     assert begun == []
 
 
-def test_a_duty_that_comes_again_is_done_again_and_again_even_when_it_fails(tmp_path: Path) -> None:
+def test_a_recurring_job_runs_again_even_after_a_failure(tmp_path: Path) -> None:
     times: list[int] = []
 
     async def do(job: Job) -> None:
@@ -208,7 +208,9 @@ def test_a_duty_that_comes_again_is_done_again_and_again_even_when_it_fails(tmp_
     assert times[:5] == [1, 2, 1, 2, 1]
 
 
-def test_a_worker_that_stops_gives_back_what_it_cannot_finish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stopping_worker_returns_the_jobs_that_it_cannot_finish(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("moorage.worker._STOP_SECONDS", 0.05)
     begun: list[str] = []
 
@@ -220,7 +222,7 @@ def test_a_worker_that_stops_gives_back_what_it_cannot_finish(tmp_path: Path, mo
         async with bench(tmp_path) as one:
             worker = one.worker(JobKind(do))
             worker.start()
-            await one.ask("a")
+            await one.request("a")
             await until(lambda: begun)
             await worker.stop()
             due = one.database.read_blocking(lambda tx: jobs.next_due(tx, [KIND]))
@@ -229,7 +231,7 @@ def test_a_worker_that_stops_gives_back_what_it_cannot_finish(tmp_path: Path, mo
     run(test)
 
 
-def test_a_database_that_accepts_no_changes_is_logged_once_while_it_lasts(
+def test_a_database_that_rejects_changes_is_logged_once_while_it_lasts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("moorage.worker._PAUSE_SECONDS", 0.01)
@@ -241,7 +243,7 @@ def test_a_database_that_accepts_no_changes_is_logged_once_while_it_lasts(
     async def test() -> None:
         async with bench(tmp_path) as one:
             engine = engine_of(tmp_path)
-            await one.ask("a")
+            await one.request("a")
             engine.seal(lambda _: None)
             worker = one.worker(JobKind(do))
             worker.start()
@@ -256,7 +258,7 @@ def test_a_database_that_accepts_no_changes_is_logged_once_while_it_lasts(
     run(test)
 
 
-def test_a_job_whose_lease_was_lost_is_not_gone_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_is_abandoned_when_its_lease_was_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("moorage.worker._EXTEND_SECONDS", 0.02)
     ended = asyncio.Event()
 
@@ -268,7 +270,7 @@ def test_a_job_whose_lease_was_lost_is_not_gone_on_with(tmp_path: Path, monkeypa
 
     async def test() -> None:
         async with bench(tmp_path, JobKind(do)) as one:
-            await one.ask("a")
+            await one.request("a")
             await asyncio.sleep(0.1)
             assert not ended.is_set()
             await one.database.write(lambda tx: tx.run("UPDATE job SET lease = 'another', due_at = :at", at=jobs.NEVER))
@@ -277,7 +279,7 @@ def test_a_job_whose_lease_was_lost_is_not_gone_on_with(tmp_path: Path, monkeypa
     run(test)
 
 
-def test_a_job_waits_longer_after_each_try_up_to_an_hour() -> None:
+def test_the_wait_between_attempts_grows_up_to_an_hour() -> None:
     async def do(_: Job) -> None: ...
 
     delays = [JobKind(do).delay(attempts) // SECOND for attempts in range(1, 13)]
