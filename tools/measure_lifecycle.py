@@ -161,7 +161,7 @@ def run(folder: Path, repository: Repository, keep: int) -> tuple[float, float]:
     while database.read_blocking(lambda tx: jobs.next_due(tx, [lifecycle.JOB])) <= system_clock():
         time.sleep(0.02)  # A worker checks once a second.
     began = time.monotonic()
-    while database.read_blocking(lambda tx: rows.find_policy(tx, repository.id)).evaluated_at == 0:  # type: ignore[union-attr]
+    while database.read_blocking(lambda tx: rows.find(tx, repository.id)).evaluated_at == 0:  # type: ignore[union-attr]
         time.sleep(0.02)
     ended = time.monotonic()
     database.close()

@@ -14,7 +14,8 @@ from moorage.ecr import shapes, views
 from moorage.ecr.call import Call, Handler, seconds
 from moorage.ecr.pages import cut, page_of, refuse_paging_with
 from moorage.metadata.database import Transaction
-from moorage.metadata.lifecycle.policies import PreviewResult, StoredPolicy
+from moorage.metadata.lifecycle.policies import StoredPolicy
+from moorage.metadata.lifecycle.previews import PreviewResult
 
 _STATUSES: Final[Mapping[shapes.TargetStorageClass, shapes.ImageStatus]] = {
     "ARCHIVE": "ARCHIVED",

@@ -88,7 +88,7 @@ def test_the_first_upload_creates_the_repository_with_the_settings_of_the_templa
     assert root.push("made/app", other, "v1").code == "TAG_INVALID"
 
     def read(tx: Transaction) -> Any:
-        kept = policies.find_repository_policy(tx, made.id), lifecycle.find_policy(tx, made.id)
+        kept = policies.find_repository_policy(tx, made.id), lifecycle.find(tx, made.id)
         return repositories.resource_tags(tx, made), *kept
 
     compact = parse(LIFECYCLE).text

@@ -27,8 +27,8 @@ from moorage.domain.units import DAY
 from moorage.metadata import jobs
 from moorage.metadata.database import Transaction, Work
 from moorage.metadata.jobs import Job
-from moorage.metadata.lifecycle import policies as rows
-from moorage.metadata.lifecycle.policies import PreviewResult
+from moorage.metadata.lifecycle import previews
+from moorage.metadata.lifecycle.previews import PreviewResult
 from moorage.metadata.registry import images as image_rows
 from moorage.metadata.registry import pulls
 from moorage.metadata.registry.images import ImageFilter
@@ -135,7 +135,7 @@ class LifecycleRegistry:
         asyncio.run(self.runs.remove_orphans(Job(orphans.JOB, f"{self.repository.id} {subject}", payload, 1, "")))
 
     def results(self) -> list[PreviewResult]:
-        return self.database.read_blocking(lambda tx: rows.page_of_results(tx, self.repository.id, -1, None, 1_000))
+        return self.database.read_blocking(lambda tx: previews.page_of_results(tx, self.repository.id, -1, None, 1_000))
 
     def _job(self, kind: str) -> Job:
         """The job as a worker would have it, which is left in the table."""

@@ -15,7 +15,7 @@ from moorage.core.lifecycle import policies as lifecycle
 from moorage.domain.lifecycle.policy import parse
 from moorage.domain.units import DAY, SECOND
 from moorage.metadata import jobs
-from moorage.metadata.lifecycle import policies as rows
+from moorage.metadata.lifecycle import facts
 from tests.support.images import digest
 from tests.unit.lifecycle.policies import policy, rule
 from tests.unit.lifecycle.reference import expected
@@ -270,7 +270,7 @@ def test_a_run_does_what_its_preview_predicts_and_what_the_rules_mean(text: str,
         registry = LifecycleRegistry(Path(folder))
         try:
             populate(registry, data)
-            found = registry.database.read_blocking(lambda tx: rows.page_of_facts(tx, registry.repository.id, 0, 100))
+            found = registry.database.read_blocking(lambda tx: facts.page(tx, registry.repository.id, 0, 100))
             named = {
                 image.digest: priority
                 for image in found

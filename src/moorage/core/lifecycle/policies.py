@@ -9,7 +9,7 @@ from moorage.domain.lifecycle.errors import LifecyclePolicyNotFound
 from moorage.domain.lifecycle.policy import parse
 from moorage.metadata import jobs
 from moorage.metadata.database import Transaction
-from moorage.metadata.lifecycle import policies as lifecycle
+from moorage.metadata.lifecycle import policies as rows
 from moorage.metadata.lifecycle.policies import StoredPolicy
 from moorage.metadata.registry.repositories import Repository
 
@@ -20,14 +20,14 @@ JOB: Final = "lifecycle"
 def put(tx: Transaction, repository: Repository, text: str, due_at: int) -> str:
     """Set the policy of a repository, to be applied at `due_at`; returns its text. Raises InvalidParameter."""
     policy = parse(text)
-    lifecycle.put_policy(tx, repository.id, policy.text)
+    rows.put(tx, repository.id, policy.text)
     apply_at(tx, repository.id, due_at)
     return policy.text
 
 
 def get(tx: Transaction, repository: Repository) -> StoredPolicy:
     """Raises LifecyclePolicyNotFound."""
-    found = lifecycle.find_policy(tx, repository.id)
+    found = rows.find(tx, repository.id)
     if found is None:
         raise LifecyclePolicyNotFound(repository=repository.name, registry=repository.registry.account)
     return found
@@ -36,13 +36,13 @@ def get(tx: Transaction, repository: Repository) -> StoredPolicy:
 def delete(tx: Transaction, repository: Repository) -> StoredPolicy:
     """The policy that was there. Raises LifecyclePolicyNotFound."""
     found = get(tx, repository)
-    lifecycle.delete_policy(tx, repository.id)
+    rows.delete(tx, repository.id)
     return found
 
 
 def apply_at(tx: Transaction, repository_id: int, due_at: int) -> None:
     """Have the policy of a repository, if there is one, applied at that time, unless it will be sooner anyway."""
-    if lifecycle.has_policy(tx, repository_id):
+    if rows.exists(tx, repository_id):
         jobs.enqueue(tx, JOB, str(repository_id), {}, due_at)
 
 

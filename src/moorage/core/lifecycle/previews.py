@@ -13,8 +13,8 @@ from moorage.domain.lifecycle.policy import parse
 from moorage.domain.units import DAY, HOUR
 from moorage.metadata import jobs
 from moorage.metadata.database import Transaction
-from moorage.metadata.lifecycle import policies as rows
-from moorage.metadata.lifecycle.policies import Preview, PreviewResult
+from moorage.metadata.lifecycle import previews as rows
+from moorage.metadata.lifecycle.previews import Preview, PreviewResult
 from moorage.metadata.registry.repositories import Repository
 
 JOB: Final = "lifecycle-preview"
@@ -63,17 +63,17 @@ def start(tx: Transaction, repository: Repository, text: str | None, now: int) -
     if text is None:
         text = lifecycle.get(tx, repository).text
     parse(text)
-    known = rows.find_preview(tx, repository.id)
+    known = rows.find(tx, repository.id)
     if known is not None and _status(known, now) is Status.IN_PROGRESS:
         raise LifecyclePolicyPreviewInProgress
-    rows.start_preview(tx, repository.id, text, now)
+    rows.start(tx, repository.id, text, now)
     jobs.enqueue(tx, JOB, str(repository.id), {}, now)
     return text
 
 
 def get(tx: Transaction, repository: Repository, asked: ResultFilter, now: int) -> PreviewPage:
     """Raises LifecyclePolicyPreviewNotFound."""
-    preview = rows.find_preview(tx, repository.id)
+    preview = rows.find(tx, repository.id)
     if preview is None:
         raise LifecyclePolicyPreviewNotFound(repository=repository.name, registry=repository.registry.account)
     status = _status(preview, now)

@@ -29,7 +29,7 @@ from moorage.domain.lifecycle.selection import SelectedImage, Selection
 from moorage.domain.units import DAY
 from moorage.metadata.database import Database, Transaction, Work
 from moorage.metadata.jobs import Job
-from moorage.metadata.lifecycle import policies as rows
+from moorage.metadata.lifecycle import facts, policies, previews
 from moorage.metadata.registry import images as image_rows
 from moorage.metadata.registry import repositories
 from moorage.metadata.registry.repositories import Repository
@@ -66,7 +66,7 @@ class LifecycleJobs:
         images behind that nothing needs any more.
         """
         repository_id, now = int(job.key), self._now()
-        policy = await self._database.read(lambda tx: rows.find_policy(tx, repository_id))
+        policy = await self._database.read(lambda tx: policies.find(tx, repository_id))
         if policy is None:
             return
         changed = 0
@@ -76,7 +76,7 @@ class LifecycleJobs:
             changed += len(done.choices)
 
         def finish(tx: Transaction) -> None:
-            rows.record_evaluation(tx, repository_id, policy.text, now)
+            policies.record_evaluation(tx, repository_id, policy.text, now)
             lifecycle.apply_at(tx, repository_id, self._now() + (self._limits.lifecycle_delay if changed else DAY))
 
         await self._database.write(finish)
@@ -84,18 +84,18 @@ class LifecycleJobs:
     async def preview(self, job: Job) -> None:
         """Work out the preview that a repository waits for."""
         repository_id = int(job.key)
-        preview = await self._database.read(lambda tx: rows.find_preview(tx, repository_id))
+        preview = await self._database.read(lambda tx: previews.find(tx, repository_id))
         if preview is None or preview.is_complete:
             return
         choices = await self._choose(repository_id, parse(preview.text).rules, self._now())
-        await self._database.write(lambda tx: rows.clear_results(tx, repository_id))
+        await self._database.write(lambda tx: previews.clear_results(tx, repository_id))
         first = 0
         for batch in batches(choices, _RESULTS):
-            await self._write(partial(rows.add_results, repository_id=repository_id, first=first, images=batch))
+            await self._write(partial(previews.add_results, repository_id=repository_id, first=first, images=batch))
             first += len(batch)
         expiring = sum(choice.rule.action == "expire" for choice in choices)
         archiving = len(choices) - expiring
-        await self._database.write(lambda tx: rows.complete_preview(tx, repository_id, expiring, archiving))
+        await self._database.write(lambda tx: previews.complete(tx, repository_id, expiring, archiving))
 
     async def remove_orphans(self, job: Job) -> None:
         """Remove what refers to an image that was deleted, but for what an index lists."""
@@ -116,7 +116,7 @@ class LifecycleJobs:
             after = 0
             while True:
                 with pace.working():
-                    read = partial(rows.page_of_facts, repository_id=repository_id, after=after, limit=_PAGE)
+                    read = partial(facts.page, repository_id=repository_id, after=after, limit=_PAGE)
                     page = await state.read(read)
                     for image in page:
                         selection.add(image)
@@ -128,13 +128,13 @@ class LifecycleJobs:
     def _apply(self, repository_id: int, text: str, batch: Sequence[SelectedImage], tx: Transaction) -> AppliedBatch:
         """Do what was chosen where it is still right, and the policy still the same; returns what was done."""
         repository = repositories.find_by_id(tx, repository_id)
-        policy = rows.find_policy(tx, repository_id)
+        policy = policies.find(tx, repository_id)
         if repository is None or policy is None or policy.text != text:
             return AppliedBatch()
         return AppliedBatch(repository, [choice for choice in batch if self._act(tx, repository, choice, self._now())])
 
     def _act(self, tx: Transaction, repository: Repository, choice: SelectedImage, now: int) -> bool:
-        current = rows.facts_of(tx, choice.image.id)
+        current = facts.find(tx, choice.image.id)
         if current is None or not choice.still_holds(current):
             return False
         if choice.rule.action == "expire":
