@@ -10,7 +10,7 @@ from moorage.metadata import jobs
 from moorage.metadata.database import Transaction
 from moorage.metadata.jobs import JobState
 
-_PAGE: Final = 1000
+_JOBS_PER_PAGE: Final = 1000
 
 RECURRING: Final = ""
 """The key of the one job of a kind that runs again and again."""
@@ -38,7 +38,7 @@ class Job:
 def every_job(run: Run, now: int, *, dead_only: bool) -> Iterator[Job]:
     """All jobs in the order of kind and key, read in pages of one transaction each."""
     after = ("", "")
-    while found := run(lambda tx: jobs.page(tx, after, _PAGE, dead_only=dead_only)):  # noqa: B023 - called at once
+    while found := run(lambda tx: jobs.page(tx, after, _JOBS_PER_PAGE, dead_only=dead_only)):  # noqa: B023 - called at once
         yield from (_shown(job, now) for job in found)
         after = (found[-1].kind, found[-1].key)
 

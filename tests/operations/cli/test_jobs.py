@@ -81,7 +81,7 @@ def test_jobs_are_listed_with_state_due_time_attempts_and_error(moorage_jobs: Jo
 
 
 def test_the_list_continues_after_a_page(moorage_jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(operations, "_PAGE", 2)
+    monkeypatch.setattr(operations, "_JOBS_PER_PAGE", 2)
     for key in "abcde":
         moorage_jobs.add(key)
 

@@ -42,9 +42,8 @@ SMALL_BYTES = 256 << 10
 """A body up to this size is read completely, then stored in one call in one thread."""
 
 _UPLOAD_LENGTH = 36
-_UPLOAD = re.compile(UPLOAD_ID)
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
-_KEY = re.compile(rf"blobs/(?:sha256/(?=.{{67}}-)|sha512/(?=.{{131}}-))([0-9a-f]{{2}})/\1[0-9a-f]+-{UPLOAD_ID}")
+_KEY = re.compile(rf"blobs/(?:sha256/(?=.{{67}}-)|sha512/(?=.{{131}}-))([0-9a-f]{{2}})/\1[0-9a-f]+-{UPLOAD_ID.pattern}")
 
 _Result = TypeVar("_Result")
 
@@ -181,7 +180,7 @@ class FileBlobStore:
             return str(await self._in_thread(_quarantine, self._root, self._blob_path(key)))
 
     def _upload_path(self, upload: str) -> Path:
-        if _UPLOAD.fullmatch(upload) is None:
+        if UPLOAD_ID.fullmatch(upload) is None:
             raise UploadMissing(upload)
         return self._uploads / upload
 
@@ -300,7 +299,7 @@ def _objects_in(root: Path, folder: Path) -> list[StoredObject]:
 
 
 def _uploads_in(folder: Path) -> list[str]:
-    return [path.name for path in folder.iterdir() if _UPLOAD.fullmatch(path.name)]
+    return [path.name for path in folder.iterdir() if UPLOAD_ID.fullmatch(path.name)]
 
 
 def _quarantine(root: Path, path: Path) -> Path:

@@ -30,7 +30,7 @@ LINK_SECONDS: Final = 3600
 SENDERS: Final = 4
 """Concurrent part uploads of one process. When all are busy, the next append waits, and so does its client."""
 
-_KEY: Final = re.compile(rf"blobs/([0-9a-f]{{2}})/(?=\1)(?P<upload>{UPLOAD_ID})-[0-9a-f]{{16}}")
+_KEY: Final = re.compile(rf"blobs/([0-9a-f]{{2}})/(?=\1)(?P<upload>{UPLOAD_ID.pattern})-[0-9a-f]{{16}}")
 
 
 class S3BlobStore:

@@ -9,15 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import re
 import secrets
 from typing import Final
 
 import msgspec
 
 from moorage.domain.ports import UPLOAD_ID, UploadBusy, UploadMissing, UploadStates
-
-_UPLOAD: Final = re.compile(UPLOAD_ID)
 
 
 class Part(msgspec.Struct, array_like=True, frozen=True):
@@ -121,7 +118,7 @@ class UploadRecord:
     @classmethod
     async def open(cls, states: UploadStates, upload: str) -> UploadRecord:
         """Load the state; it is empty for a new upload. Raises UploadMissing for an invalid upload id."""
-        if _UPLOAD.fullmatch(upload) is None:
+        if UPLOAD_ID.fullmatch(upload) is None:
             raise UploadMissing(upload)
         version, encoded = await states.load(upload)
         state = msgspec.msgpack.decode(encoded, type=UploadState) if version else UploadState()

@@ -42,7 +42,7 @@ P = TypeVar("P")
 LINGER: Final = HOUR
 """How long bytes stay behind their row at most: links to them are good for that long, and answers are being sent."""
 
-_ROWS: Final = 1000
+_ROWS_PER_LOOK: Final = 1000
 """Rows that one look takes: about a millisecond."""
 
 _BATCH: Final = 100
@@ -204,7 +204,7 @@ def _layers(before: GraceThresholds) -> _Search[UnreferencedLayer, int]:
 
     return _Search(
         0,
-        lambda tx, after: garbage.unreferenced_layers(tx, after, before, _ROWS),
+        lambda tx, after: garbage.unreferenced_layers(tx, after, before, _ROWS_PER_LOOK),
         lambda tx, layer: garbage.unlink(tx, layer, before),
         describe,
     )
@@ -216,7 +216,7 @@ def _unreferenced_blobs(before: GraceThresholds, due_at: int) -> _Search[Unrefer
 
     return _Search(
         0,
-        lambda tx, after: garbage.unreferenced_blobs(tx, after, before, _ROWS),
+        lambda tx, after: garbage.unreferenced_blobs(tx, after, before, _ROWS_PER_LOOK),
         lambda tx, blob: garbage.remove_blob(tx, blob, due_at),
         describe,
     )

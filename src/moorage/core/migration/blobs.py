@@ -26,7 +26,9 @@ from moorage.metadata.garbage.verification import BlobRow
 from moorage.metadata.migration import moves
 from moorage.metadata.migration.moves import MovedBlob
 
-_ROWS: Final = 500
+PAGE_BLOBS: Final = 500
+"""Rows of blobs that are read at a time."""
+
 _AT_ONCE: Final = 6
 """Blobs that are under way at the same time: enough to fill waiting for one with another, few enough for memory."""
 
@@ -97,7 +99,7 @@ class BlobCopier:
     async def _rows(self) -> AsyncIterator[tuple[BlobRow, MovedBlob | None]]:
         """Every blob that has bytes, with what is noted of it."""
         after = 0
-        while page := await self._source.database.read(partial(verification.blobs, after=after, limit=_ROWS)):
+        while page := await self._source.database.read(partial(verification.blobs, after=after, limit=PAGE_BLOBS)):
             moved = await self._target.database.read(partial(moves.moved_blobs, source_keys=[row.key for row in page]))
             for row in page:
                 if not row.is_damaged:

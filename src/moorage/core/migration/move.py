@@ -23,7 +23,7 @@ from typing import Final
 from moorage import failpoints
 from moorage.core.clock import Clock
 from moorage.core.garbage.sweep import Sweeper
-from moorage.core.migration.blobs import BlobCopier, Progress, Side
+from moorage.core.migration.blobs import PAGE_BLOBS, BlobCopier, Progress, Side
 from moorage.core.migration.rows import RowCopier
 from moorage.core.pacing import Rate
 from moorage.domain.errors import Unavailable
@@ -35,7 +35,6 @@ _PASSES: Final = 8
 _SHORT_SECONDS: Final = 3.0
 """Blobs that came during a pass are copied by another one before the seal, until a pass is as short as this."""
 
-_ROWS: Final = 500
 _Find = Callable[[Transaction, str, int], list[MovedBlob]]
 
 
@@ -238,4 +237,4 @@ def _complete(tx: Transaction) -> None:
 
 
 def _slice(find: _Find, after: str) -> Work[list[MovedBlob]]:
-    return lambda tx: find(tx, after, _ROWS)
+    return lambda tx: find(tx, after, PAGE_BLOBS)

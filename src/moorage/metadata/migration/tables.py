@@ -15,8 +15,8 @@ from moorage.metadata.migrations.scripts import schema_steps
 
 Row = tuple[Any, ...]
 
-_ROWS: Final = 1000
-_BULKY_ROWS: Final = 32
+_PAGE_ROWS: Final = 1000
+_BULKY_PAGE_ROWS: Final = 32
 """Maximum rows per page; fewer for tables with bytes, such as manifests of up to 4 MiB."""
 
 
@@ -89,7 +89,7 @@ def _table(connection: apsw.Connection, name: str) -> Table:
         name,
         columns=tuple(column for column, _, _ in described),
         key=tuple(column for _, column in keys),
-        rows=_BULKY_ROWS if bulky else _ROWS,
+        rows=_BULKY_PAGE_ROWS if bulky else _PAGE_ROWS,
     )
 
 
