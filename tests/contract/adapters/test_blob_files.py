@@ -1,4 +1,4 @@
-"""What is special about blobs in local files: the layout, crashes between its steps, full and failing disks."""
+"""Blobs in local files: the layout, crashes between its steps, and full or failing disks."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def files_below(root: Path) -> set[str]:
     return {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
 
 
-def test_the_key_is_the_path_of_the_blob_and_nothing_else_is_left(root: Path, store: FileBlobStore) -> None:
+def test_the_key_is_the_path_of_the_blob_and_no_other_file_remains(root: Path, store: FileBlobStore) -> None:
     append(store, 0, b"content")
     assert files_below(root) == {f"uploads/{UPLOAD}"}
 
@@ -81,7 +81,7 @@ def test_the_key_is_the_path_of_the_blob_and_nothing_else_is_left(root: Path, st
     assert store.link(key) == FileLink(root / key)
 
 
-def test_preparing_makes_every_folder_and_may_be_repeated(root: Path, store: FileBlobStore) -> None:
+def test_preparing_creates_all_folders_and_can_be_repeated(root: Path, store: FileBlobStore) -> None:
     store.prepare()
 
     assert sum(path.is_dir() for path in root.glob("blobs/*/*")) == 512
@@ -101,7 +101,7 @@ def test_preparing_makes_every_folder_and_may_be_repeated(root: Path, store: Fil
         f"/blobs/sha256/aa/{'a' * 64}-{UPLOAD}",
     ],
 )
-def test_what_is_no_key_never_becomes_a_path(store: FileBlobStore, key: str) -> None:
+def test_an_invalid_key_never_becomes_a_path(store: FileBlobStore, key: str) -> None:
     with pytest.raises(BlobMissing):
         store.link(key)
     with pytest.raises(BlobMissing):
@@ -110,7 +110,7 @@ def test_what_is_no_key_never_becomes_a_path(store: FileBlobStore, key: str) -> 
         asyncio.run(store.delete(key))
 
 
-def test_what_is_no_digest_never_becomes_a_path(store: FileBlobStore) -> None:
+def test_an_invalid_digest_never_becomes_a_path(store: FileBlobStore) -> None:
     with pytest.raises(ValueError, match="not a digest"):
         asyncio.run(store.commit(UPLOAD, "sha256:../../" + "a" * 58, 1))
 
@@ -174,7 +174,7 @@ def disk() -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("chunks", [[b"x" * MIB] * 8, [b"x" * (200 << 10)]])
-def test_a_full_disk_refuses_the_bytes_and_keeps_what_there_is(disk: Path, chunks: list[bytes]) -> None:
+def test_a_full_disk_rejects_new_bytes_and_keeps_the_stored_ones(disk: Path, chunks: list[bytes]) -> None:
     for store in opened(disk):
         key = asyncio.run(store_blob(store, b"y" * 2 * MIB))
         append(store, 0, b"x" * (1900 << 10))
@@ -204,7 +204,7 @@ def test_a_sync_that_fails_discards_the_upload(
     number: int,
     failure: type[Exception],
 ) -> None:
-    """The kernel tells of a lost page once; a second sync would succeed and acknowledge bytes that are not there."""
+    """The kernel reports a lost page once. A second sync would succeed and acknowledge bytes that were lost."""
     append(store, 0, b"kept")
     synced = []
 
@@ -238,7 +238,7 @@ def test_a_write_that_fails_discards_the_upload(
     assert files_below(root) == set()
 
 
-def test_a_kernel_that_takes_only_a_part_gets_the_rest_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_partial_write_continues_with_the_rest(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     real, chunks = os.pwritev, [b"one", b"", b"two", b"three and more", b""]
 
     def take_four_bytes(descriptor: int, buffers: list[bytes], position: int) -> int:
@@ -251,7 +251,7 @@ def test_a_kernel_that_takes_only_a_part_gets_the_rest_again(monkeypatch: pytest
     assert (tmp_path / "file").read_bytes() == b"\0\0" + b"".join(chunks)
 
 
-def test_more_buffers_than_the_kernel_takes_at_once_are_written(tmp_path: Path) -> None:
+def test_more_buffers_than_the_kernel_accepts_at_once_are_written(tmp_path: Path) -> None:
     with (tmp_path / "file").open("wb") as file:
         durable.write_all(file.fileno(), [b"ab"] * (2 * durable.MAX_BUFFERS + 1), 0)
 
@@ -267,13 +267,13 @@ def upload_file(root: Path, store: FileBlobStore) -> Path:
     return path
 
 
-def test_the_record_speaks_of_the_synced_bytes(upload_file: Path, store: FileBlobStore) -> None:
+def test_the_record_describes_the_synced_bytes(upload_file: Path, store: FileBlobStore) -> None:
     assert read_record(upload_file) == DigestRecord(16, sha256(b"kept and dropped"))
     append(store, 16, b", or not")
     assert read_record(upload_file) == DigestRecord(24, sha256(b"kept and dropped, or not"))
 
 
-def test_a_record_of_bytes_that_are_cut_off_is_gone_before_they_are(
+def test_the_record_of_truncated_bytes_is_removed_first(
     monkeypatch: pytest.MonkeyPatch, upload_file: Path, store: FileBlobStore
 ) -> None:
     records = []
@@ -308,7 +308,7 @@ def test_a_file_system_without_extended_attributes_gives_the_same_digests(
     assert asyncio.run(store.content(commit(store, b"first second"))) == b"first second"
 
 
-def test_only_the_uploads_used_last_keep_a_running_digest() -> None:
+def test_only_recently_used_uploads_keep_a_running_digest() -> None:
     running = RunningDigests(maximum=2)
     for number, upload in enumerate(["a", "b", "a", "c"]):
         running.keep(upload, RunningDigest(number, hashlib.sha256()))
@@ -317,7 +317,7 @@ def test_only_the_uploads_used_last_keep_a_running_digest() -> None:
 
 
 def test_many_slow_uploads_share_the_threads(store: FileBlobStore) -> None:
-    """An upload that waits for its client holds no thread, so that more uploads than threads go on side by side."""
+    """An upload that waits for its client holds no thread, so there can be more uploads than threads."""
 
     async def scenario() -> list[int]:
         everyone_started = asyncio.Barrier(40)

@@ -1,4 +1,4 @@
-"""What is special about blobs in an object store: parts, pieces, what is left over, and uploads that change nodes."""
+"""Blobs in an object store: parts, pieces, leftovers, and uploads that continue on another node."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ LARGE = noise(MIB) * 23 + b"and a bit"
 
 
 class Nodes:
-    """Any number of nodes on one bucket and one database, and what boto3 sees of them."""
+    """Any number of nodes on one bucket and one database, and boto3's view of the bucket."""
 
     def __init__(self, server: ObjectStore, place: Path, stack: ExitStack) -> None:
         self._server = server
@@ -51,7 +51,7 @@ class Nodes:
         self._stores: list[S3BlobStore] = []
         migrate(place / "moorage.db")
 
-    def one_more(self) -> S3BlobStore:
+    def add(self) -> S3BlobStore:
         database = SqliteDatabase(self._place / "moorage.db")
         database.start()
         self._stack.callback(database.close)
@@ -65,7 +65,7 @@ class Nodes:
         return self._server.uploads(prefix_of(self._place))
 
     def sizes(self) -> list[int]:
-        """Sizes of the parts of the multipart uploads under way."""
+        """Sizes of the parts of unfinished multipart uploads."""
         client = self._server.client()
         listed = client.list_multipart_uploads(Bucket=self._server.bucket, Prefix=prefix_of(self._place))
         names = [(upload["Key"], upload["UploadId"]) for upload in listed.get("Uploads", [])]
@@ -89,7 +89,7 @@ def upload() -> str:
 
 
 def on_nodes(test: Any) -> Any:
-    """A coroutine test that gives back the connections of its nodes."""
+    """Run a coroutine test, and close the connections of its nodes."""
 
     async def closing(nodes: Nodes, **fixtures: object) -> None:
         try:
@@ -106,24 +106,24 @@ def on_nodes(test: Any) -> Any:
 async def test_a_large_upload_over_three_nodes_is_never_read_and_leaves_only_the_blob(
     nodes: Nodes, upload: str
 ) -> None:
-    """Whatever the sizes of the client's parts are: those below 5 MiB, of 10 MiB, and one that is a few bytes."""
+    """For any sizes of the client's parts: below 5 MiB, 10 MiB, and a few bytes."""
     cuts = [0, 3 * MIB, 13 * MIB, 13 * MIB + 5, 14 * MIB, len(LARGE)]
     for start, stop in itertools.pairwise(cuts):
-        assert await nodes.one_more().append(upload, start, pieces(LARGE[start:stop], MIB)) == stop
+        assert await nodes.add().append(upload, start, pieces(LARGE[start:stop], MIB)) == stop
 
-    node = nodes.one_more()
+    node = nodes.add()
     assert await node.digest(upload, len(LARGE), "sha256") == digest_of(LARGE)
     key = await node.commit(upload, digest_of(LARGE), len(LARGE))
 
-    assert await bytes_of(nodes.one_more(), key, 0, len(LARGE)) == LARGE
+    assert await bytes_of(nodes.add(), key, 0, len(LARGE)) == LARGE
     assert nodes.keys() == [key]
     assert nodes.uploads() == []
 
 
 @on_nodes
-async def test_parts_of_ten_mib_are_sent_as_they_are(nodes: Nodes, upload: str) -> None:
-    """They are what clients of ECR send, so nothing is stored twice."""
-    node = nodes.one_more()
+async def test_parts_of_ten_mib_are_sent_unchanged(nodes: Nodes, upload: str) -> None:
+    """ECR's clients send parts of this size, so nothing is stored twice."""
+    node = nodes.add()
     await node.append(upload, 0, pieces(LARGE[:PART_BYTES], MIB))
     await node.append(upload, PART_BYTES, pieces(LARGE[PART_BYTES : 2 * PART_BYTES], MIB))
 
@@ -133,7 +133,7 @@ async def test_parts_of_ten_mib_are_sent_as_they_are(nodes: Nodes, upload: str) 
 
 @on_nodes
 async def test_a_small_upload_is_one_object_from_its_first_byte_on(nodes: Nodes, upload: str) -> None:
-    node = nodes.one_more()
+    node = nodes.add()
     await node.append(upload, 0, body(b"content"))
     before = nodes.keys()
 
@@ -141,12 +141,12 @@ async def test_a_small_upload_is_one_object_from_its_first_byte_on(nodes: Nodes,
 
 
 @on_nodes
-async def test_many_small_appends_are_gathered(nodes: Nodes, upload: str) -> None:
+async def test_many_small_appends_are_combined(nodes: Nodes, upload: str) -> None:
     content = noise(60 * 1000)
     for start in range(0, len(content), 1000):
-        await nodes.one_more().append(upload, start, body(content[start : start + 1000]))
+        await nodes.add().append(upload, start, body(content[start : start + 1000]))
         assert len(nodes.keys()) <= s3_append.MAX_UNUSED_OBJECTS + 2 * s3_append.MAX_TAIL_OBJECTS
-    node = nodes.one_more()
+    node = nodes.add()
     key = await node.commit(upload, digest_of(content), len(content))
 
     assert await node.content(key) == content
@@ -156,60 +156,58 @@ async def test_many_small_appends_are_gathered(nodes: Nodes, upload: str) -> Non
 @pytest.mark.parametrize("size", [7, len(LARGE)])
 @on_nodes
 async def test_an_abandoned_upload_leaves_nothing(nodes: Nodes, upload: str, size: int) -> None:
-    await nodes.one_more().append(upload, 0, pieces(LARGE[:size], MIB))
+    await nodes.add().append(upload, 0, pieces(LARGE[:size], MIB))
 
-    await nodes.one_more().abandon(upload)
+    await nodes.add().abandon(upload)
 
     assert nodes.keys() == nodes.uploads() == []
 
 
 @on_nodes
-async def test_a_body_that_breaks_off_after_parts_were_sent_leaves_the_upload_as_it_was(
-    nodes: Nodes, upload: str
-) -> None:
+async def test_a_truncated_body_after_sent_parts_does_not_change_the_upload(nodes: Nodes, upload: str) -> None:
     async def broken() -> AsyncIterator[bytes]:
         async for chunk in pieces(LARGE[MIB:], MIB):
             yield chunk
         raise ConnectionResetError
 
-    await nodes.one_more().append(upload, 0, body(LARGE[:MIB]))
+    await nodes.add().append(upload, 0, body(LARGE[:MIB]))
     with pytest.raises(ConnectionResetError):
-        await nodes.one_more().append(upload, MIB, broken())
+        await nodes.add().append(upload, MIB, broken())
 
-    assert await nodes.one_more().append(upload, MIB, pieces(LARGE[MIB:], MIB)) == len(LARGE)
-    key = await nodes.one_more().commit(upload, digest_of(LARGE), len(LARGE))
-    assert await bytes_of(nodes.one_more(), key, 0, len(LARGE)) == LARGE
+    assert await nodes.add().append(upload, MIB, pieces(LARGE[MIB:], MIB)) == len(LARGE)
+    key = await nodes.add().commit(upload, digest_of(LARGE), len(LARGE))
+    assert await bytes_of(nodes.add(), key, 0, len(LARGE)) == LARGE
     assert nodes.keys() == [key]
 
 
 @on_nodes
-async def test_two_large_appends_at_once_never_write_the_same_part(nodes: Nodes, upload: str) -> None:
-    """The slower one is refused; what it still sends, also late, harms nothing."""
+async def test_two_concurrent_large_appends_never_write_the_same_part(nodes: Nodes, upload: str) -> None:
+    """The slower one is rejected. What it still sends, even later, has no effect."""
     other = noise(MIB, b"other") * 12
     slow = PausingBody(LARGE[: 11 * MIB], LARGE[11 * MIB :])
-    first = asyncio.create_task(nodes.one_more().append(upload, 0, aiter(slow)))
+    first = asyncio.create_task(nodes.add().append(upload, 0, aiter(slow)))
     await slow.paused.wait()
-    assert await nodes.one_more().append(upload, 0, pieces(other, MIB)) == len(other)
+    assert await nodes.add().append(upload, 0, pieces(other, MIB)) == len(other)
     slow.resume.set()
     with pytest.raises(UploadBusy):
         await first
 
-    node = nodes.one_more()
+    node = nodes.add()
     key = await node.commit(upload, digest_of(other), len(other))
     assert await bytes_of(node, key, 0, len(other)) == other
 
 
 @pytest.mark.parametrize("size", [1000, 6 * MIB])
 @on_nodes
-async def test_sha512_is_computed_by_reading_once_all_is_there(nodes: Nodes, upload: str, size: int) -> None:
+async def test_sha512_is_computed_by_one_read_at_the_end(nodes: Nodes, upload: str, size: int) -> None:
     content = LARGE[:size]
-    await nodes.one_more().append(upload, 0, pieces(content[:100]))
-    await nodes.one_more().append(upload, 100, pieces(content[100:], MIB))
+    await nodes.add().append(upload, 0, pieces(content[:100]))
+    await nodes.add().append(upload, 100, pieces(content[100:], MIB))
 
-    assert await nodes.one_more().digest(upload, size, "sha512") == digest_of(content, "sha512")
+    assert await nodes.add().digest(upload, size, "sha512") == digest_of(content, "sha512")
     with pytest.raises(UploadMissing):
-        await nodes.one_more().append(upload, size, body(b"more"))
-    node = nodes.one_more()
+        await nodes.add().append(upload, size, body(b"more"))
+    node = nodes.add()
     key = await node.commit(upload, digest_of(content, "sha512"), size)
 
     assert await bytes_of(node, key, 0, size) == content
@@ -217,15 +215,15 @@ async def test_sha512_is_computed_by_reading_once_all_is_there(nodes: Nodes, upl
 
 
 @on_nodes
-async def test_where_a_hash_cannot_be_saved_the_upload_is_read_once_at_its_end(
+async def test_without_a_saved_hash_state_the_upload_is_read_once_at_its_end(
     nodes: Nodes, upload: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(saved_hashes, "resume", lambda _state: None)
-    await nodes.one_more().append(upload, 0, pieces(LARGE[: 6 * MIB], MIB))
-    await nodes.one_more().append(upload, 6 * MIB, body(LARGE[6 * MIB :]))
+    await nodes.add().append(upload, 0, pieces(LARGE[: 6 * MIB], MIB))
+    await nodes.add().append(upload, 6 * MIB, body(LARGE[6 * MIB :]))
 
-    assert await nodes.one_more().digest(upload, len(LARGE), "sha256") == digest_of(LARGE)
-    node = nodes.one_more()
+    assert await nodes.add().digest(upload, len(LARGE), "sha256") == digest_of(LARGE)
+    node = nodes.add()
     with pytest.raises(UploadMissing):
         await node.commit(upload, digest_of(b"other bytes"), len(LARGE))
     key = await node.commit(upload, digest_of(LARGE), len(LARGE))
@@ -234,36 +232,34 @@ async def test_where_a_hash_cannot_be_saved_the_upload_is_read_once_at_its_end(
 
 
 @on_nodes
-async def test_a_commit_that_died_between_store_and_notes_is_completed_by_repeating_it(
+async def test_a_commit_that_died_between_the_store_and_the_database_is_completed_by_repeating_it(
     nodes: Nodes, upload: str, object_store: ObjectStore
 ) -> None:
-    """The multipart upload is gone by then, and its object is there."""
-    await nodes.one_more().append(upload, 0, pieces(LARGE[: 2 * PART_BYTES], MIB))
+    """The multipart upload is gone by then, and its object exists."""
+    await nodes.add().append(upload, 0, pieces(LARGE[: 2 * PART_BYTES], MIB))
     client = object_store.client()
     (under_way,) = client.list_multipart_uploads(Bucket=object_store.bucket, Prefix=nodes.uploads()[0])["Uploads"]
     names = {"Bucket": object_store.bucket, "Key": under_way["Key"], "UploadId": under_way["UploadId"]}
     parts = [{"PartNumber": one["PartNumber"], "ETag": one["ETag"]} for one in client.list_parts(**names)["Parts"]]
     client.complete_multipart_upload(**names, MultipartUpload={"Parts": parts})
 
-    node = nodes.one_more()
+    node = nodes.add()
     key = await node.commit(upload, digest_of(LARGE[: 2 * PART_BYTES]), 2 * PART_BYTES)
 
     assert await bytes_of(node, key, 0, 2 * PART_BYTES) == LARGE[: 2 * PART_BYTES]
 
 
 @on_nodes
-async def test_a_part_that_was_written_over_never_becomes_a_blob(
-    nodes: Nodes, upload: str, object_store: ObjectStore
-) -> None:
-    """Stores refuse then, or still have the part of the ETag that was noted (SeaweedFS)."""
+async def test_an_overwritten_part_never_becomes_a_blob(nodes: Nodes, upload: str, object_store: ObjectStore) -> None:
+    """Stores reject it then, or still have the part of the recorded ETag (SeaweedFS)."""
     content = LARGE[: 2 * PART_BYTES]
-    await nodes.one_more().append(upload, 0, pieces(content, MIB))
+    await nodes.add().append(upload, 0, pieces(content, MIB))
     client = object_store.client()
     (under_way,) = client.list_multipart_uploads(Bucket=object_store.bucket, Prefix=nodes.uploads()[0])["Uploads"]
     names = {"Bucket": object_store.bucket, "Key": under_way["Key"], "UploadId": under_way["UploadId"]}
     client.upload_part(**names, PartNumber=2, Body=b"other bytes" * 1_000_000)
 
-    node = nodes.one_more()
+    node = nodes.add()
     try:
         key = await node.commit(upload, digest_of(content), len(content))
     except UploadMissing:
@@ -283,8 +279,8 @@ async def test_a_part_that_was_written_over_never_becomes_a_blob(
     ],
 )
 @on_nodes
-async def test_what_is_no_key_is_never_asked_for(nodes: Nodes, key: str) -> None:
-    node = nodes.one_more()
+async def test_an_invalid_key_is_never_requested(nodes: Nodes, key: str) -> None:
+    node = nodes.add()
     with pytest.raises(BlobMissing):
         node.link(key)
     with pytest.raises(BlobMissing):
@@ -294,14 +290,14 @@ async def test_what_is_no_key_is_never_asked_for(nodes: Nodes, key: str) -> None
 
 
 @pytest.mark.parametrize("half_size", [False, True])
-def test_the_part_numbers_last_for_the_largest_layer_in_whatever_parts_it_comes(half_size: bool) -> None:
+def test_the_part_numbers_suffice_for_the_largest_layer_in_parts_of_any_size(half_size: bool) -> None:
     assert numbers_used(LAYER_LIMIT, LAYER_LIMIT, half_size) <= MAX_PARTS / 2
     assert numbers_used(LAYER_LIMIT, LAYER_LIMIT // PART_LIMIT + 1, half_size) < MAX_PARTS
     assert numbers_used(PART_LIMIT * s3_append.PART_MINIMUM, s3_append.PART_MINIMUM, half_size) < MAX_PARTS
 
 
 def numbers_used(size: int, append: int, half_size: bool) -> int:
-    """How many parts an upload of that size has that comes in appends of so many bytes."""
+    """The number of parts of an upload of that size that arrives in appends of so many bytes."""
     numbers = pending = 0
     for start in range(0, size, append):
         pending += min(append, size - start)
@@ -314,8 +310,8 @@ def numbers_used(size: int, append: int, half_size: bool) -> int:
 
 
 @on_nodes
-async def test_many_uploads_at_once_hold_less_of_each_in_memory(nodes: Nodes, upload: str) -> None:
-    node = nodes.one_more()
+async def test_many_concurrent_uploads_each_hold_less_in_memory(nodes: Nodes, upload: str) -> None:
+    node = nodes.add()
     others = [PausingBody(b"first", b"second") for _ in range(s3_append.FULL_SIZE_APPENDS)]
     requests = [asyncio.create_task(node.append(new_upload(), 0, aiter(one))) for one in others]
     for one in others:
@@ -328,7 +324,7 @@ async def test_many_uploads_at_once_hold_less_of_each_in_memory(nodes: Nodes, up
     assert await asyncio.gather(*requests) == [11] * len(others)
 
 
-def test_what_an_upload_was_before_its_newest_append_can_be_gone_back_to_once() -> None:
+def test_the_state_before_the_newest_append_can_be_restored_once() -> None:
     state = UploadState()
     first = Content(5, tail=(UploadObject("a", 5),))
     second = Content(9, tail=(UploadObject("b", 9),))
@@ -345,8 +341,8 @@ def test_what_an_upload_was_before_its_newest_append_can_be_gone_back_to_once() 
 
 @on_nodes
 async def test_a_list_of_many_pages_is_read_to_its_end(object_store: ObjectStore, tmp_path: Path, nodes: Nodes) -> None:
-    """A page of S3 has a thousand entries at most."""
-    store, bucket = nodes.one_more(), object_store.client()
+    """A page of S3 has at most a thousand entries."""
+    store, bucket = nodes.add(), object_store.client()
     uploads = sorted(new_upload() for _ in range(1_003))
     keys = {upload: f"{prefix_of(tmp_path)}/blobs/{upload[:2]}/{upload}-{16 * '0'}" for upload in uploads}
     with ThreadPoolExecutor(8) as threads:

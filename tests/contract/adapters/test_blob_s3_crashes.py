@@ -1,4 +1,4 @@
-"""A process that is killed anywhere on its way to an object store leaves an upload that goes on."""
+"""A process that is killed at any point of its work on an object store leaves an upload that can continue."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ SIZES = {"one object": 100_000, "two pieces": 300_000, "parts and a piece": 7 * 
 
 @pytest.fixture(autouse=True)
 def known_port(object_store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In the environment, so that the process that is killed knows it, too."""
+    """A fixed port in the environment, so that the killed process uses it too."""
     monkeypatch.setenv(OBJECT_STORE_PORT, str(object_store.port))
 
 
 async def push(store: BlobStore, upload: str, kind: str) -> str:
-    """Append what is missing, as a client does that asks how far it got; then commit."""
+    """Append what is missing, as a client does that asks for its position; then commit."""
     content = noise(SIZES[kind])
     first = len(content) if kind == "one object" else 6 * MIB if kind.startswith("parts") else 100_000
     size = await store.append(upload, 0, pieces(content[:first], MIB))
@@ -52,17 +52,17 @@ def push_until_killed(place: Path, upload: str, kind: str, point: str) -> None:
 
 
 @pytest.mark.parametrize(("kind", "point"), [("one object", "U2"), ("two pieces", "U3"), ("parts and a piece", "U3")])
-def test_an_upload_that_was_killed_is_repeated(kind: str, point: str, tmp_path: Path) -> None:
+def test_an_upload_that_was_killed_can_be_repeated(kind: str, point: str, tmp_path: Path) -> None:
     upload = new_upload()
     kill(tmp_path, upload, kind, point)
 
-    async def again(store: BlobStore) -> None:
+    async def repeat(store: BlobStore) -> None:
         key = await push(store, upload, kind)
         assert await bytes_of(store, key, 0, SIZES[kind]) == noise(SIZES[kind])
         await released(store)
 
     with s3_store(tmp_path) as store:
-        asyncio.run(again(store))
+        asyncio.run(repeat(store))
 
 
 @pytest.mark.parametrize(
@@ -75,24 +75,24 @@ def test_an_upload_that_was_killed_is_repeated(kind: str, point: str, tmp_path: 
         ("parts and a piece", "U9"),
     ],
 )
-def test_a_commit_that_was_killed_is_repeated_and_one_object_is_left(
+def test_a_commit_that_was_killed_can_be_repeated_and_one_object_remains(
     kind: str, point: str, tmp_path: Path, object_store: ObjectStore
 ) -> None:
-    """But for what it had put together and nobody knows of, when it died before noting it."""
+    """Except for an object that it had assembled and not recorded before it died."""
     upload, content = new_upload(), noise(SIZES[kind])
     kill(tmp_path, upload, kind, point)
 
-    async def again(store: BlobStore) -> str:
+    async def repeat(store: BlobStore) -> str:
         key = await store.commit(upload, digest_of(content), len(content))
         assert await bytes_of(store, key, 0, len(content)) == content
         await released(store)
         return key
 
     with s3_store(tmp_path) as store:
-        key = asyncio.run(again(store))
+        key = asyncio.run(repeat(store))
 
-    left = {name.removeprefix(f"{prefix_of(tmp_path)}/") for name in object_store.keys(prefix_of(tmp_path))}
-    assert left - {key} == set() or (kind, point) == ("two pieces", "U8")
+    remaining = {name.removeprefix(f"{prefix_of(tmp_path)}/") for name in object_store.keys(prefix_of(tmp_path))}
+    assert remaining - {key} == set() or (kind, point) == ("two pieces", "U8")
     assert object_store.uploads(prefix_of(tmp_path)) == []
 
 

@@ -1,4 +1,4 @@
-"""Messages over HTTP to receivers that answer, that do not answer, and that are hostile."""
+"""HTTP messages to receivers that respond, that do not respond, and that are hostile."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 @contextmanager
 def answering(answer: Callable[[socket.socket], None]) -> Iterator[str]:
-    """The URL of a server that calls `answer` for each connection, after it received the head of a request."""
+    """The URL of a server that calls `answer` for each connection after the head of a request."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def serve() -> None:
@@ -63,7 +63,7 @@ def test_a_connection_that_the_receiver_closed_is_opened_again() -> None:
 
 
 @pytest.mark.parametrize("status", [500, 503, 599, 401, 407, 408, 409, 425, 429])
-def test_a_status_that_may_change_means_that_the_receiver_is_unavailable(status: int) -> None:
+def test_a_temporary_status_means_that_the_receiver_is_unavailable(status: int) -> None:
     with receiving() as receiver:
         receiver.answers.append(status)
 
@@ -72,7 +72,7 @@ def test_a_status_that_may_change_means_that_the_receiver_is_unavailable(status:
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 400, 403, 404, 410, 413, 422])
-def test_a_status_that_will_not_change_rejects_the_message(status: int) -> None:
+def test_a_permanent_status_rejects_the_message(status: int) -> None:
     with receiving() as receiver:
         receiver.answers.append(status)
 
@@ -106,12 +106,12 @@ def test_a_broken_response_is_not_a_success(answer: bytes, reason: str) -> None:
         send(url)
 
 
-def test_a_refused_connection_is_reported_in_words() -> None:
+def test_a_refused_connection_is_reported_by_its_reason() -> None:
     with pytest.raises(TargetUnavailable, match="Connection refused"):
         send(f"http://127.0.0.1:{free_port()}/")
 
 
-def test_an_unknown_host_name_is_reported_in_words() -> None:
+def test_an_unknown_host_name_is_reported_by_its_reason() -> None:
     with pytest.raises(TargetUnavailable):
         send("http://receiver.invalid/")
 
@@ -129,8 +129,8 @@ def test_an_endless_response_is_not_read_to_its_end() -> None:
         assert send(url) == ["200"]
 
 
-def test_a_message_that_is_cancelled_ends_at_once() -> None:
-    """As when the server stops: the waiting coroutine is woken, and no thread stays behind."""
+def test_a_cancelled_message_ends_at_once() -> None:
+    """As when the server stops: the waiting coroutine is woken, and no thread remains."""
 
     async def run(url: str) -> float:
         with closing(HttpSender().connect(url)) as connection:
@@ -162,13 +162,13 @@ def test_a_message_that_is_cancelled_ends_at_once() -> None:
         "https://user@example.org/",
     ],
 )
-def test_a_url_that_cannot_be_used_is_refused(url: str) -> None:
+def test_an_unusable_url_is_rejected(url: str) -> None:
     for sender in (HttpSender(), EventSenders()):
         with pytest.raises(TargetUrlInvalid, match="URL"):
             sender.check(url)
 
 
 def test_a_url_without_a_sender_makes_the_target_unavailable() -> None:
-    """As on a node that is older than the one on which the target was added."""
+    """As on a node that is older than the node where the target was added."""
     with pytest.raises(TargetUnavailable, match="this version of Moorage cannot send to nats"):
         EventSenders().connect("nats://example.org/")

@@ -1,4 +1,4 @@
-"""The stores under test, and what tests say to them."""
+"""The stores under test, and helpers for their tests."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def file_store(place: Path) -> Iterator[BlobStore]:
 
 @contextmanager
 def s3_store(place: Path) -> Iterator[BlobStore]:
-    """A store whose objects and notes belong to that place; `OBJECT_STORE_PORT` says where the server listens."""
+    """A store with its own prefix for objects and rows. `OBJECT_STORE_PORT` is the port of the S3 server."""
     migrate(place / "moorage.db")
     database = SqliteDatabase(place / "moorage.db")
     database.start()
@@ -56,7 +56,7 @@ def store_in(
     port: int | None = None,
     timeouts: Timeouts = DEFAULT_TIMEOUTS,
 ) -> S3BlobStore:
-    """A store whose keys begin with what belongs to that place; at another port where a proxy stands before it."""
+    """A store whose keys have the prefix of that place. `port` is that of a proxy in front of the store."""
     bucket = Bucket.parse(server.setting(prefix_of(place), port))
     objects = Objects(S3Client(Signer(bucket, BucketKey(KEY_ID, SECRET)), timeouts), bucket.prefix)
     return S3BlobStore(objects, StoredUploadStates(database))
@@ -114,7 +114,7 @@ async def broken_body(*chunks: bytes) -> AsyncIterator[bytes]:
 
 
 class PausingBody:
-    """A body that stops after its first chunk until it may go on."""
+    """A body that stops after its first chunk until the test lets it continue."""
 
     def __init__(self, *chunks: bytes) -> None:
         self._chunks = chunks

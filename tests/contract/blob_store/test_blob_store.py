@@ -1,4 +1,4 @@
-"""What every `BlobStore` promises about blobs: commit, read, link, delete."""
+"""What every `BlobStore` guarantees for blobs: commit, read, link, delete."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tests.contract.blob_store.blob_stores import (
 
 @pytest.mark.parametrize("size", [0, 1, 4096, 256 << 10, LARGE])
 @asynchronous
-async def test_what_was_appended_and_committed_is_read_back(store: BlobStore, upload: str, size: int) -> None:
+async def test_appended_and_committed_bytes_are_read_back(store: BlobStore, upload: str, size: int) -> None:
     content = noise(size)
 
     assert await store.append(upload, 0, pieces(content)) == size
@@ -43,8 +43,8 @@ async def test_what_was_appended_and_committed_is_read_back(store: BlobStore, up
 
 
 @asynchronous
-async def test_committing_again_gives_the_same_key(store: BlobStore, other: BlobStore, upload: str) -> None:
-    """A process that dies between the commit and the database row lets the client repeat it."""
+async def test_a_repeated_commit_gives_the_same_key(store: BlobStore, other: BlobStore, upload: str) -> None:
+    """The client can repeat the commit if a process dies between the commit and the database row."""
     await store.append(upload, 0, body(b"content"))
 
     keys = {await side.commit(upload, digest_of(b"content"), 7) for side in (store, store, other)}
@@ -54,7 +54,7 @@ async def test_committing_again_gives_the_same_key(store: BlobStore, other: Blob
 
 
 @asynchronous
-async def test_two_commits_at_once_make_one_blob(store: BlobStore, other: BlobStore) -> None:
+async def test_two_concurrent_commits_make_one_blob(store: BlobStore, other: BlobStore) -> None:
     for number in range(20):
         upload, content = new_upload(), b"content %d" % number
         size = await store.append(upload, 0, body(content))
@@ -83,7 +83,7 @@ async def test_after_the_commit_only_the_same_commit_succeeds(store: BlobStore, 
 
 
 @asynchronous
-async def test_committing_more_than_was_received_is_refused(store: BlobStore, upload: str) -> None:
+async def test_committing_more_than_was_received_is_rejected(store: BlobStore, upload: str) -> None:
     with pytest.raises(UploadMissing):
         await store.commit(upload, digest_of(b"content"), 7)
     await store.append(upload, 0, body(b"content"))
@@ -103,8 +103,8 @@ async def test_an_upload_without_a_single_byte_is_an_empty_blob(store: BlobStore
 
 
 @asynchronous
-async def test_the_same_bytes_uploaded_twice_are_two_keys(store: BlobStore) -> None:
-    """So that deleting one of them later cannot hit the other."""
+async def test_the_same_bytes_uploaded_twice_have_two_keys(store: BlobStore) -> None:
+    """So a later deletion of one does not affect the other."""
     first, second = await committed(store, b"content"), await committed(store, b"content")
     assert first != second
 
@@ -126,8 +126,8 @@ async def test_any_range_is_read_in_chunks_of_bounded_size(store: BlobStore, bou
 
 
 @asynchronous
-async def test_a_blob_that_is_shorter_than_expected_breaks_off_with_an_error(store: BlobStore) -> None:
-    """What was sent so far must never look like the whole."""
+async def test_a_blob_that_is_shorter_than_expected_ends_with_an_error(store: BlobStore) -> None:
+    """An incomplete response must never look like a complete one."""
     key = await committed(store, b"content")
 
     with pytest.raises(OSError, match="ends at byte 7"):
@@ -135,7 +135,7 @@ async def test_a_blob_that_is_shorter_than_expected_breaks_off_with_an_error(sto
 
 
 @asynchronous
-async def test_a_read_may_be_given_up_at_any_chunk(store: BlobStore) -> None:
+async def test_a_read_can_be_abandoned_at_any_chunk(store: BlobStore) -> None:
     key = await committed(store, noise(LARGE))
 
     reading = aiter(store.read(key, 0, LARGE))
@@ -155,7 +155,7 @@ async def test_a_blob_has_a_size(store: BlobStore) -> None:
 
 
 @asynchronous
-async def test_a_deleted_blob_is_missing_and_deleting_it_again_is_no_error(store: BlobStore) -> None:
+async def test_a_deleted_blob_is_missing_and_deleting_it_again_succeeds(store: BlobStore) -> None:
     key = await committed(store, b"content")
     await store.delete(key)
     await store.delete(key)
@@ -169,7 +169,7 @@ async def test_a_deleted_blob_is_missing_and_deleting_it_again_is_no_error(store
 
 
 @asynchronous
-async def test_a_link_leads_to_the_bytes_where_there_is_one(store: BlobStore) -> None:
+async def test_a_link_leads_to_the_bytes_in_stores_that_have_links(store: BlobStore) -> None:
     key = await committed(store, b"content")
 
     link = store.link(key)
@@ -187,7 +187,7 @@ def fetched(url: str) -> bytes:
 
 
 @asynchronous
-async def test_many_blobs_are_deleted_at_once(store: BlobStore) -> None:
+async def test_many_blobs_are_deleted_together(store: BlobStore) -> None:
     keys = [await committed(store, b"content %d" % number) for number in range(3)]
 
     await store.delete(*keys[1:])

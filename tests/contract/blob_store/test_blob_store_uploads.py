@@ -1,4 +1,4 @@
-"""What every `BlobStore` promises about uploads: append, digest, abandon, in one process and in several."""
+"""What every `BlobStore` guarantees for uploads: append, digest, abandon, in one process and in several."""
 
 from __future__ import annotations
 
@@ -34,11 +34,9 @@ _UPLOAD = "4beb25a3-b780-46dd-88c3-ae037f77d14d"
 
 @pytest.mark.parametrize("size", [70_000, LARGE])
 @asynchronous
-async def test_a_body_in_tiny_and_huge_and_empty_chunks_and_in_views_is_stored_the_same(
-    store: BlobStore, size: int
-) -> None:
+async def test_a_body_in_chunks_and_views_of_any_size_is_stored_the_same(store: BlobStore, size: int) -> None:
     content = noise(size)
-    views = cast("list[bytes]", [memoryview(content)[:10], memoryview(content)[10:]])  # what the API's parts come in
+    views = cast("list[bytes]", [memoryview(content)[:10], memoryview(content)[10:]])  # The type of the API's parts.
     bodies = [pieces(content, 97), body(content), body(b"", content[:1], b"", content[1:], b""), body(*views)]
 
     for chunks in bodies:
@@ -49,7 +47,7 @@ async def test_a_body_in_tiny_and_huge_and_empty_chunks_and_in_views_is_stored_t
 
 
 @asynchronous
-async def test_sha512_is_a_digest_like_sha256(store: BlobStore, upload: str) -> None:
+async def test_sha512_digests_are_computed_like_sha256(store: BlobStore, upload: str) -> None:
     content = noise(LARGE)
     size = await store.append(upload, 0, pieces(content))
 
@@ -73,7 +71,7 @@ async def test_an_upload_grows_by_appending(store: BlobStore, upload: str) -> No
 
 @asynchronous
 async def test_bytes_beyond_the_offset_are_dropped(store: BlobStore, upload: str) -> None:
-    """They were received by a request that was never acknowledged, so the client sends its own idea of them again."""
+    """They belong to a request that was never acknowledged, so the client sends its own version of them again."""
     await store.append(upload, 0, body(b"kept"))
     await store.append(upload, 4, body(b"dropped", b" and longer"))
 
@@ -83,7 +81,7 @@ async def test_bytes_beyond_the_offset_are_dropped(store: BlobStore, upload: str
 
 
 @asynchronous
-async def test_an_empty_append_after_the_offset_drops_what_is_beyond(store: BlobStore, upload: str) -> None:
+async def test_an_empty_append_after_the_offset_drops_later_bytes(store: BlobStore, upload: str) -> None:
     await store.append(upload, 0, body(b"kept"))
     await store.append(upload, 4, body(b" and dropped"))
 
@@ -94,7 +92,7 @@ async def test_an_empty_append_after_the_offset_drops_what_is_beyond(store: Blob
 
 
 @asynchronous
-async def test_the_digest_of_the_first_bytes_ignores_those_after_them(store: BlobStore, upload: str) -> None:
+async def test_the_digest_of_the_first_bytes_ignores_later_ones(store: BlobStore, upload: str) -> None:
     await store.append(upload, 0, body(b"acknowledged"))
     await store.append(upload, 12, body(b" and not"))
 
@@ -102,7 +100,7 @@ async def test_the_digest_of_the_first_bytes_ignores_those_after_them(store: Blo
 
 
 @asynchronous
-async def test_commit_makes_the_blob_of_the_first_bytes_only(store: BlobStore, upload: str) -> None:
+async def test_commit_makes_a_blob_of_the_first_bytes_only(store: BlobStore, upload: str) -> None:
     await store.append(upload, 0, body(b"acknowledged"))
     await store.append(upload, 12, body(b" and not"))
 
@@ -125,10 +123,10 @@ async def test_another_process_continues_an_upload(store: BlobStore, other: Blob
 
 
 @asynchronous
-async def test_bytes_that_another_process_wrote_again_are_the_ones_that_count(
+async def test_bytes_that_another_process_overwrote_have_the_new_digest(
     store: BlobStore, other: BlobStore, upload: str
 ) -> None:
-    """The first process still has a digest of its own bytes, of the same length, in its memory."""
+    """The first process still has the digest of its own bytes, of the same length, in memory."""
     await store.append(upload, 0, body(b"first"))
     await other.append(upload, 0, body(b"other"))
 
@@ -141,7 +139,7 @@ async def test_bytes_that_another_process_wrote_again_are_the_ones_that_count(
 async def test_bytes_that_changed_after_the_digest_was_compared_never_become_a_blob(
     store: BlobStore, other: BlobStore, upload: str
 ) -> None:
-    """A client that sends two requests at once must not get bytes stored under a digest that is not theirs."""
+    """A client that sends two concurrent requests must not get bytes stored under a digest of other bytes."""
     await store.append(upload, 0, body(b"first"))
     digest = await store.digest(upload, 5, "sha256")
     await other.append(upload, 0, body(b"other"))
@@ -153,7 +151,7 @@ async def test_bytes_that_changed_after_the_digest_was_compared_never_become_a_b
 
 @pytest.mark.parametrize("chunks", [[b"short"], [noise(CHUNK_BYTES)] * 3])
 @asynchronous
-async def test_a_body_that_breaks_off_leaves_nothing(store: BlobStore, upload: str, chunks: Sequence[bytes]) -> None:
+async def test_a_truncated_body_leaves_nothing(store: BlobStore, upload: str, chunks: Sequence[bytes]) -> None:
     await store.append(upload, 0, body(b"kept"))
 
     with pytest.raises(ConnectionResetError):
@@ -166,7 +164,7 @@ async def test_a_body_that_breaks_off_leaves_nothing(store: BlobStore, upload: s
 
 
 @asynchronous
-async def test_a_cancelled_append_leaves_nothing_and_lets_the_next_one_in(store: BlobStore, upload: str) -> None:
+async def test_a_cancelled_append_leaves_nothing_and_does_not_block_the_next(store: BlobStore, upload: str) -> None:
     await store.append(upload, 0, body(b"kept"))
     chunks = PausingBody(noise(CHUNK_BYTES), b"never")
     request = asyncio.create_task(store.append(upload, 4, aiter(chunks)))
@@ -198,7 +196,7 @@ async def test_an_append_that_is_cancelled_at_any_moment_can_be_repeated(
 
 @pytest.mark.parametrize("content", [b"small", noise(CHUNK_BYTES)])
 @asynchronous
-async def test_a_gap_before_the_offset_is_refused(store: BlobStore, upload: str, content: bytes) -> None:
+async def test_a_gap_before_the_offset_is_rejected(store: BlobStore, upload: str, content: bytes) -> None:
     with pytest.raises(UploadMissing):
         await store.append(upload, 1, body(content))
     await store.append(upload, 0, body(b"four"))
@@ -209,8 +207,8 @@ async def test_a_gap_before_the_offset_is_refused(store: BlobStore, upload: str,
 
 
 @asynchronous
-async def test_of_two_appends_at_the_same_time_one_is_refused(store: BlobStore, other: BlobStore, upload: str) -> None:
-    """Which one, is the store's business: the first where it can be locked out, else the one that is slower."""
+async def test_one_of_two_concurrent_appends_is_rejected(store: BlobStore, other: BlobStore, upload: str) -> None:
+    """The store decides which one: the second if the first holds a lock, otherwise the slower one."""
     chunks = PausingBody(noise(CHUNK_BYTES), b"end")
     first = asyncio.create_task(store.append(upload, 0, aiter(chunks)))
     await chunks.paused.wait()
@@ -227,10 +225,10 @@ async def test_of_two_appends_at_the_same_time_one_is_refused(store: BlobStore, 
 
 @pytest.mark.parametrize("kept", [b"", b"kept"])
 @asynchronous
-async def test_a_small_body_that_was_overtaken_while_it_arrived_is_refused(
+async def test_a_small_body_that_was_overtaken_while_it_arrived_is_rejected(
     store: BlobStore, other: BlobStore, upload: str, kept: bytes
 ) -> None:
-    """Its offset is out of date: what it would overwrite has been acknowledged."""
+    """Its offset is out of date: it would overwrite acknowledged bytes."""
     if kept:
         await store.append(upload, 0, body(kept))
     slow = PausingBody(b"ol", b"d")
@@ -251,10 +249,10 @@ def append_until_killed(kind: str, place: Path, upload: str, offset: int) -> Non
 
 
 @asynchronous
-async def test_an_upload_whose_process_was_killed_goes_on(
+async def test_an_upload_whose_process_was_killed_continues(
     kind: str, tmp_path: Path, store: BlobStore, upload: str
 ) -> None:
-    """Its lock is gone with it, and so are the bytes that it had not acknowledged."""
+    """Its lock is released, and its unacknowledged bytes are gone."""
     await store.append(upload, 0, body(b"kept"))
     process = multiprocessing.get_context("spawn").Process(target=append_until_killed, args=(kind, tmp_path, upload, 4))
     process.start()
@@ -281,7 +279,7 @@ async def test_an_abandoned_upload_is_gone(store: BlobStore, other: BlobStore, u
 
 
 @asynchronous
-async def test_abandoning_twice_or_nothing_at_all_is_no_error(store: BlobStore, upload: str) -> None:
+async def test_abandoning_twice_or_a_missing_upload_succeeds(store: BlobStore, upload: str) -> None:
     await store.abandon(upload)
     await store.append(upload, 0, body(b"content"))
     await store.abandon(upload)
@@ -305,7 +303,7 @@ async def test_an_append_whose_upload_was_abandoned_meanwhile_is_not_acknowledge
 
 @pytest.mark.parametrize("upload", ["", ".", "../uploads", "a/b", _UPLOAD.upper(), f"{_UPLOAD}\n"])
 @asynchronous
-async def test_what_is_no_upload_id_names_no_upload(store: BlobStore, upload: str) -> None:
+async def test_an_invalid_upload_id_names_no_upload(store: BlobStore, upload: str) -> None:
     with pytest.raises(UploadMissing):
         await store.append(upload, 0, body(b"content"))
     with pytest.raises(UploadMissing):
@@ -329,10 +327,10 @@ Appends = list[tuple[int, str, int]]
         max_size=8,
     )
 )
-def test_any_history_of_appends_over_two_processes_has_the_digest_of_what_remains(
+def test_any_history_of_appends_in_two_processes_has_the_digest_of_the_remaining_bytes(
     kind: str, shared_place: Path, appends: Appends
 ) -> None:
-    """Each append goes to one of two processes and keeps what an earlier one had made (most often the newest)."""
+    """Each append goes to one of two processes and keeps the bytes of an earlier one (most often the newest)."""
     with STORES[kind](shared_place) as first, STORES[kind](shared_place) as second:
         asyncio.run(replay([first, second], appends))
 

@@ -1,4 +1,4 @@
-"""Counts that quotas are compared with: right from the first start of a program that has them, and kept right."""
+"""Counts that quotas are compared with: correct from the first start of a program that has them, and kept correct."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def new_image(tx: Transaction, repository: Repository, digest: str) -> int:
 
 
 def counted(tx: Transaction) -> dict[str, int]:
-    """By the counts, after checking them against the rows."""
+    """The counts of a registry, after a comparison with its rows."""
     for repository_id, count in tx.all("SELECT id, images FROM repository"):
         assert tx.all("SELECT count(*) FROM image WHERE repository_id = :id", id=repository_id) == [(count,)]
     return {registry.region: counts.repositories_of(tx, registry) for registry in (HERE, THERE)}
 
 
-def test_a_database_from_before_is_counted_once(path: Path) -> None:
+def test_a_database_of_an_older_program_is_counted_once(path: Path) -> None:
     connection = database_before(path, "counts")
     for number, (region, name) in enumerate([("us-east-1", "a"), ("us-east-1", "b"), ("eu-west-1", "a")], start=1):
         connection.execute(
@@ -63,19 +63,19 @@ def test_a_database_from_before_is_counted_once(path: Path) -> None:
         assert writer.transact(lambda tx: tx.one("SELECT images FROM repository WHERE id = 2")) == (3,)
 
 
-def test_what_comes_and_goes_is_counted(path: Path) -> None:
+def test_additions_and_deletions_are_counted(path: Path) -> None:
     migrate(path)
 
     def use(tx: Transaction) -> None:
-        kept, gone = new_repository(tx, HERE, "kept"), new_repository(tx, HERE, "gone")
+        kept, deleted = new_repository(tx, HERE, "kept"), new_repository(tx, HERE, "gone")
         new_repository(tx, THERE, "kept")
         assert repositories.insert(tx, HERE, RepositoryName("kept"), RepositorySettings(), 0) is None
         first = new_image(tx, kept, "1")
         new_image(tx, kept, "2")
-        new_image(tx, gone, "1")
+        new_image(tx, deleted, "1")
         for _ in range(2):
             images.delete(tx, first)
-            repositories.delete(tx, gone)
+            repositories.delete(tx, deleted)
 
     with open_writer(path) as writer:
         writer.transact(use)

@@ -1,4 +1,4 @@
-"""What a database promises, whichever engine it is: snapshots, transactions, and what is remembered between commits."""
+"""What a database of either engine guarantees: snapshots, transactions, and cached lookups."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ def count(tx: Transaction) -> int:
     return int(row[0]) if row else 0
 
 
-def test_what_one_process_commits_no_other_one_recalls_otherwise(opened: OpenDatabase) -> None:
-    """Two `Database` objects stand for two processes; what was remembered ends with the commit, before its answer."""
-    one, other = opened(), opened()
+def test_a_cached_lookup_never_returns_an_older_commit_of_any_process(opened: OpenDatabase) -> None:
+    """Two `Database` objects stand for two processes. A commit ends the cached lookups before it returns."""
+    writer, reader = opened(), opened()
 
     async def run() -> list[int]:
         seen = []
         for number in range(50):
-            seen.append(await other.read_cached(Lookup("accounts", count)))
-            seen.append(await other.read_cached(Lookup("accounts", count)))
-            await one.write(add(f"{number:012}"))
+            seen.append(await reader.read_cached(Lookup("accounts", count)))
+            seen.append(await reader.read_cached(Lookup("accounts", count)))
+            await writer.write(add(f"{number:012}"))
         return seen
 
     assert asyncio.run(run()) == [number for number in range(50) for _ in range(2)]
 
 
-def test_what_is_remembered_is_not_looked_up_again(opened: OpenDatabase) -> None:
-    database, looks = opened(), []
+def test_a_cached_lookup_is_not_repeated(opened: OpenDatabase) -> None:
+    database, lookups = opened(), []
 
     def read_blocking(tx: Transaction) -> int:
-        looks.append(1)
+        lookups.append(1)
         return count(tx)
 
     async def run() -> None:
@@ -52,18 +52,18 @@ def test_what_is_remembered_is_not_looked_up_again(opened: OpenDatabase) -> None
 
     asyncio.run(run())
 
-    assert len(looks) == 2
+    assert len(lookups) == 2
 
 
-def test_nothing_is_remembered_that_is_not_there_or_not_worth_it(opened: OpenDatabase) -> None:
-    database, looks = opened(), []
+def test_missing_and_large_results_are_not_cached(opened: OpenDatabase) -> None:
+    database, lookups = opened(), []
 
     def read_blocking(tx: Transaction) -> int | None:
-        looks.append(1)
+        lookups.append(1)
         return None
 
     def large(tx: Transaction) -> int:
-        looks.append(1)
+        lookups.append(1)
         return count(tx)
 
     async def run() -> None:
@@ -73,10 +73,10 @@ def test_nothing_is_remembered_that_is_not_there_or_not_worth_it(opened: OpenDat
 
     asyncio.run(run())
 
-    assert len(looks) == 6
+    assert len(lookups) == 6
 
 
-def test_requests_that_wait_share_a_commit_and_a_refused_one_undoes_only_itself(opened: OpenDatabase) -> None:
+def test_waiting_requests_share_a_commit_and_a_failed_one_undoes_only_itself(opened: OpenDatabase) -> None:
     database = opened()
 
     def refuse(tx: Transaction) -> int:
@@ -107,7 +107,7 @@ def test_a_reader_keeps_its_snapshot_while_others_commit(engine: Engine, opened:
     assert database.read_blocking(count) == 1
 
 
-def test_a_snapshot_stays_as_it_is_while_others_write(opened: OpenDatabase) -> None:
+def test_a_snapshot_does_not_change_while_others_write(opened: OpenDatabase) -> None:
     database = opened()
 
     async def run() -> list[int]:

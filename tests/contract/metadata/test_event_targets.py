@@ -26,7 +26,7 @@ def test_a_target_is_read_as_it_was_written(engine: Engine) -> None:
 
 
 def test_a_program_before_formats_adds_targets_and_keeps_the_formats_of_others(engine: Engine) -> None:
-    """Its statements, as they were: in a rolling upgrade it works beside this program."""
+    """The statements of the older program, which works beside this one in a rolling upgrade."""
     columns = "id, url, events, sealed_secret, created_at"
     values = "'wh-2', 'http://b/', '[\"PUSH\"]', :secret, 2"
     engine.transact(lambda tx: targets.insert(tx, TARGET))

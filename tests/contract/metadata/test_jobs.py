@@ -1,4 +1,4 @@
-"""Jobs: taken by one worker at a time, done again when it died, kept when they were given up."""
+"""Jobs: each is taken by one worker, repeated when that worker died, and kept when it failed for good."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ KIND = "lifecycle"
 
 
 class Queue:
-    """The job table of one database, each statement in a transaction of its own."""
+    """The job table of one database, with each statement in its own transaction."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
@@ -47,7 +47,7 @@ def keys(claimed: list[Job]) -> list[str]:
     return [job.key for job in claimed]
 
 
-def test_jobs_are_taken_when_they_are_due_the_oldest_first_and_by_one_worker_only(queue: Queue) -> None:
+def test_due_jobs_are_taken_oldest_first_by_one_worker_only(queue: Queue) -> None:
     for key, due_at in (("c", 30), ("a", 10), ("b", 20)):
         queue.enqueue(key, due_at)
 
@@ -58,7 +58,7 @@ def test_jobs_are_taken_when_they_are_due_the_oldest_first_and_by_one_worker_onl
     assert keys(queue.claim(30)) == ["c"]
 
 
-def test_a_worker_takes_no_more_than_it_has_room_for(queue: Queue) -> None:
+def test_a_worker_takes_no_more_jobs_than_it_has_room_for(queue: Queue) -> None:
     for number in range(5):
         queue.enqueue(str(number), number)
 
@@ -66,7 +66,7 @@ def test_a_worker_takes_no_more_than_it_has_room_for(queue: Queue) -> None:
     assert keys(queue.claim(10, limit=2)) == ["2", "3"]
 
 
-def test_a_job_that_is_asked_for_twice_is_one_job_with_the_newer_payload_and_the_earlier_time(queue: Queue) -> None:
+def test_a_job_that_is_requested_twice_is_one_job_with_the_newer_payload_and_the_earlier_time(queue: Queue) -> None:
     queue.enqueue("a", 20, number=1)
     queue.enqueue("a", 10, number=2)
     queue.enqueue("a", 30, number=3)
@@ -77,7 +77,7 @@ def test_a_job_that_is_asked_for_twice_is_one_job_with_the_newer_payload_and_the
     assert queue.claim(40) == []
 
 
-def test_a_job_that_is_done_goes(queue: Queue) -> None:
+def test_a_finished_job_is_deleted(queue: Queue) -> None:
     queue.enqueue("a", 10)
     job = queue.take(10)
 
@@ -86,7 +86,7 @@ def test_a_job_that_is_done_goes(queue: Queue) -> None:
     assert queue.next_due() == NEVER
 
 
-def test_a_job_that_is_asked_for_while_it_is_done_is_done_again(queue: Queue) -> None:
+def test_a_job_that_is_requested_while_it_runs_runs_again(queue: Queue) -> None:
     queue.enqueue("a", 10, number=1)
     job = queue.take(10)
     queue.enqueue("a", 15, number=2)
@@ -98,7 +98,7 @@ def test_a_job_that_is_asked_for_while_it_is_done_is_done_again(queue: Queue) ->
     assert (again.payload, again.attempts) == ({"number": 2}, 1)
 
 
-def test_a_job_of_a_worker_that_died_is_done_by_another_one_and_the_late_one_changes_nothing(queue: Queue) -> None:
+def test_a_job_of_a_dead_worker_is_taken_by_another_and_the_late_worker_changes_nothing(queue: Queue) -> None:
     queue.enqueue("a", 10)
     late = queue.take(10, lease=60)
     assert queue.claim(69) == []
@@ -115,7 +115,7 @@ def test_a_job_of_a_worker_that_died_is_done_by_another_one_and_the_late_one_cha
     assert keys(queue.claim(1000)) == ["a"]
 
 
-def test_a_job_that_failed_waits_and_counts_its_attempts(queue: Queue) -> None:
+def test_a_failed_job_waits_and_counts_its_attempts(queue: Queue) -> None:
     queue.enqueue("a", 10)
     for attempt in range(1, 4):
         job = queue.take(10 * attempt)
@@ -123,7 +123,7 @@ def test_a_job_that_failed_waits_and_counts_its_attempts(queue: Queue) -> None:
         queue.engine.transact(partial(jobs.retry, job=job, error="no route", due_at=10 * attempt + 10))
 
 
-def test_a_job_that_failed_is_not_tried_sooner_because_it_is_asked_for_again(queue: Queue) -> None:
+def test_a_failed_job_is_not_retried_sooner_because_it_is_requested_again(queue: Queue) -> None:
     queue.enqueue("a", 10)
     job = queue.take(10)
     queue.engine.transact(lambda tx: jobs.retry(tx, job, "no route", 100))
@@ -134,7 +134,7 @@ def test_a_job_that_failed_is_not_tried_sooner_because_it_is_asked_for_again(que
     assert queue.take(100).payload == {"number": 2}
 
 
-def test_a_job_that_was_given_back_counts_no_attempt(queue: Queue) -> None:
+def test_a_returned_job_counts_no_attempt(queue: Queue) -> None:
     queue.enqueue("a", 10)
     job = queue.take(10)
 
@@ -159,7 +159,7 @@ def test_a_dead_job_is_kept_with_its_reason_until_it_is_revived(queue: Queue) ->
     assert (again.attempts, again.payload) == (1, {"number": 1})
 
 
-def test_a_dead_job_that_is_asked_for_again_is_as_good_as_new(queue: Queue) -> None:
+def test_a_dead_job_that_is_requested_again_starts_anew(queue: Queue) -> None:
     queue.enqueue("a", 10)
     job = queue.take(10)
     queue.engine.transact(lambda tx: jobs.bury(tx, job, "no route"))
@@ -170,7 +170,7 @@ def test_a_dead_job_that_is_asked_for_again_is_as_good_as_new(queue: Queue) -> N
     assert queue.take(500).attempts == 1
 
 
-def test_a_job_that_was_asked_for_meanwhile_is_not_given_up(queue: Queue) -> None:
+def test_a_job_that_was_requested_meanwhile_does_not_become_dead(queue: Queue) -> None:
     queue.enqueue("a", 10)
     job = queue.take(10)
     queue.enqueue("a", 20)
@@ -180,7 +180,7 @@ def test_a_job_that_was_asked_for_meanwhile_is_not_given_up(queue: Queue) -> Non
     assert queue.take(20).attempts == 1
 
 
-def test_a_job_that_comes_again_keeps_its_earlier_time(queue: Queue) -> None:
+def test_a_repeated_job_keeps_its_earlier_time(queue: Queue) -> None:
     queue.engine.transact(lambda tx: jobs.ensure(tx, KIND, "", 10))
     queue.engine.transact(lambda tx: jobs.ensure(tx, KIND, "", 5))
     job = queue.take(10)

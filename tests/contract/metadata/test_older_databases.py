@@ -1,4 +1,4 @@
-"""Databases that a program before wrote, with rows in them, brought to the schema of this one."""
+"""Databases of older programs, with rows, that are migrated to the current schema."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MIGRATIONS = resources.files("moorage.metadata.migrations")
 
 
 def database_before(path: Path, name: str) -> apsw.Connection:
-    """A database as it was before the migration of this name."""
+    """A database before the schema step of this name."""
     files = sorted(file.name for file in _MIGRATIONS.iterdir() if file.name.endswith(".sql"))
     before = files[: next(number for number, file in enumerate(files) if file.endswith(f"_{name}.sql"))]
     connection = apsw.Connection(str(path))
@@ -29,7 +29,7 @@ def database_before(path: Path, name: str) -> apsw.Connection:
     return connection
 
 
-def test_images_that_were_pushed_before_there_were_storage_classes_are_active(tmp_path: Path) -> None:
+def test_images_from_before_storage_classes_are_active(tmp_path: Path) -> None:
     path = tmp_path / "moorage.db"
     with database_before(path, "storage_classes") as old:
         old.execute("INSERT INTO repository VALUES (1, '1', 'r', 'a', 1, 'MUTABLE', '[]', 0, 'AES256', NULL)")
@@ -44,7 +44,7 @@ def test_images_that_were_pushed_before_there_were_storage_classes_are_active(tm
     assert not found.is_archived
 
 
-def test_events_that_wait_since_before_there_were_formats_are_sent_as_they_were(tmp_path: Path) -> None:
+def test_events_from_before_formats_are_sent_unchanged(tmp_path: Path) -> None:
     path = tmp_path / "moorage.db"
     with database_before(path, "event_formats") as old:
         old.execute("""INSERT INTO webhook VALUES ('wh-1', 'http://example.org/', '["PUSH"]', x'00', 1)""")

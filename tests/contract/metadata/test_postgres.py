@@ -1,4 +1,4 @@
-"""PostgreSQL with many writers, and with connections that break."""
+"""PostgreSQL with concurrent writers, and with connections that break."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def nodes(url: str) -> Iterator[list[Any]]:
 
 
 def add_if_fewer_than(limit: int, account: str) -> Callable[[Transaction], bool]:
-    """What a rule about a number looks like: count, then decide."""
+    """The pattern of a quota: count, then decide."""
 
     def work(tx: Transaction) -> bool:
         if count(tx) >= limit:
@@ -45,7 +45,7 @@ def add_if_fewer_than(limit: int, account: str) -> Callable[[Transaction], bool]
     return work
 
 
-def test_a_limit_holds_among_writers_of_two_nodes(nodes: list[PostgresDatabase]) -> None:
+def test_a_quota_holds_for_writers_on_two_nodes(nodes: list[PostgresDatabase]) -> None:
     async def run() -> list[bool]:
         works = [add_if_fewer_than(5, f"{number:012}") for number in range(60)]
         return list(await asyncio.gather(*(nodes[number % 2].write(work) for number, work in enumerate(works))))
@@ -54,7 +54,7 @@ def test_a_limit_holds_among_writers_of_two_nodes(nodes: list[PostgresDatabase])
     assert nodes[0].read_blocking(count) == 5
 
 
-def test_of_two_that_make_the_same_row_the_second_one_finds_it(nodes: list[PostgresDatabase]) -> None:
+def test_of_two_writers_of_the_same_row_the_second_finds_it(nodes: list[PostgresDatabase]) -> None:
     def make(tx: Transaction) -> bool:
         if tx.one("SELECT 1 FROM account WHERE id = 'one'"):
             return False
@@ -67,7 +67,7 @@ def test_of_two_that_make_the_same_row_the_second_one_finds_it(nodes: list[Postg
     assert sum(asyncio.run(run())) == 1
 
 
-def test_a_row_that_is_there_for_good_is_an_error_and_not_tried_for_ever(nodes: list[PostgresDatabase]) -> None:
+def test_a_permanent_duplicate_is_an_error_and_not_retried_forever(nodes: list[PostgresDatabase]) -> None:
     async def run() -> None:
         await nodes[0].write(add("one"))
         with pytest.raises(psycopg.errors.UniqueViolation):
@@ -76,7 +76,7 @@ def test_a_row_that_is_there_for_good_is_an_error_and_not_tried_for_ever(nodes: 
     asyncio.run(run())
 
 
-def test_conflicts_without_end_are_answered_with_later(nodes: list[PostgresDatabase]) -> None:
+def test_endless_conflicts_end_with_unavailable(nodes: list[PostgresDatabase]) -> None:
     tries = []
 
     def hopeless(tx: Transaction) -> None:
@@ -105,7 +105,7 @@ def test_each_job_is_taken_by_one_worker_of_all_nodes(nodes: list[PostgresDataba
     assert len(taken) == len(set(taken)) > 0
 
 
-def test_requests_go_on_after_all_connections_were_cut(nodes: list[PostgresDatabase], url: str) -> None:
+def test_requests_continue_after_all_connections_were_cut(nodes: list[PostgresDatabase], url: str) -> None:
     async def run() -> None:
         for number in range(3):
             assert await nodes[0].read_cached(Lookup("accounts", count)) == await nodes[0].read(count) == number
@@ -133,7 +133,7 @@ def test_a_write_that_was_cut_off_before_its_commit_is_done_once(nodes: list[Pos
     assert len(tries) == 2
 
 
-def test_a_read_is_tried_twice_and_then_answered_with_later(nodes: list[PostgresDatabase]) -> None:
+def test_a_read_is_tried_twice_and_then_fails_with_unavailable(nodes: list[PostgresDatabase]) -> None:
     tries = []
 
     def cut(tx: Transaction) -> None:
@@ -156,7 +156,7 @@ CREATE CONSTRAINT TRIGGER cut AFTER INSERT ON account DEFERRABLE INITIALLY DEFER
 """
 
 
-def test_a_commit_of_which_nobody_knows_is_not_tried_again(url: str, nodes: list[PostgresDatabase]) -> None:
+def test_a_commit_with_an_unknown_outcome_is_not_retried(url: str, nodes: list[PostgresDatabase]) -> None:
     with psycopg.connect(url) as other:
         other.execute(_END_IN_COMMIT)
     tries = []
@@ -173,8 +173,8 @@ def test_a_commit_of_which_nobody_knows_is_not_tried_again(url: str, nodes: list
     assert len(tries) == 1
 
 
-def test_a_failed_statement_cannot_be_passed_over(nodes: list[PostgresDatabase]) -> None:
-    """PostgreSQL undoes a transaction with an error in it, even if the work says that all is well."""
+def test_a_failed_statement_cannot_be_ignored(nodes: list[PostgresDatabase]) -> None:
+    """PostgreSQL undoes a transaction with an error in it, even if the work ignores the error."""
 
     def careless(tx: Transaction) -> None:
         with pytest.raises(psycopg.Error):
@@ -187,7 +187,7 @@ def test_a_failed_statement_cannot_be_passed_over(nodes: list[PostgresDatabase])
     asyncio.run(run())
 
 
-def test_a_server_that_is_away_is_answered_with_later_and_found_again() -> None:
+def test_an_unreachable_server_gives_unavailable_and_is_found_again() -> None:
     with cluster_of_its_own() as one:
         one.do("CREATE DATABASE moorage")
         engine = PostgresEngine(one.url("moorage"), 2)

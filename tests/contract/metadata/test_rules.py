@@ -1,4 +1,4 @@
-"""Look-ups of rules are remembered however much is pushed, and forgotten with the first commit that changes a rule."""
+"""Cached lookups of access data survive pushes and end with the first commit that changes access data."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ REGISTRY = Registry("111122223333", "eu-central-1")
 
 
 def add_rows(tx: Transaction) -> None:
-    """One of everything that rules are made of."""
+    """One row in each table of access data."""
     account = REGISTRY.account
     tx.run("INSERT INTO account (id, created_at) VALUES (:id, 1)", id=account)
     tx.run("INSERT INTO iam_user (id, account, name, created_at) VALUES ('U', :id, 'ann', 1)", id=account)
@@ -79,16 +79,16 @@ CHANGES = [
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_change_of_a_rule_is_known_to_every_process_before_its_answer(
+def test_a_change_of_access_data_is_visible_to_every_process_before_it_returns(
     engine: Engine, opened: OpenDatabase, change: str
 ) -> None:
     engine.transact(add_rows)
-    one, other = opened(), opened()
+    writer, reader = opened(), opened()
 
     async def run() -> tuple[Any, Any]:
-        before = await other.read_cached(Lookup("revision", revision, until=CachedUntil.ACCESS_CHANGE))
-        await one.write(lambda tx: tx.run(change))
-        return before, await other.read_cached(Lookup("revision", revision, until=CachedUntil.ACCESS_CHANGE))
+        before = await reader.read_cached(Lookup("revision", revision, until=CachedUntil.ACCESS_CHANGE))
+        await writer.write(lambda tx: tx.run(change))
+        return before, await reader.read_cached(Lookup("revision", revision, until=CachedUntil.ACCESS_CHANGE))
 
     before, after = asyncio.run(run())
 
@@ -98,12 +98,14 @@ def test_a_change_of_a_rule_is_known_to_every_process_before_its_answer(
 @pytest.mark.parametrize(
     "change", ["UPDATE repository SET images = images + 1", "UPDATE access_key SET last_used_at = 5"]
 )
-def test_what_pushes_and_uses_write_ends_no_memory_of_rules(engine: Engine, opened: OpenDatabase, change: str) -> None:
+def test_pushes_and_key_uses_do_not_end_cached_lookups_of_access_data(
+    engine: Engine, opened: OpenDatabase, change: str
+) -> None:
     engine.transact(add_rows)
-    database, looks = opened(), []
+    database, lookups = opened(), []
 
     def read_blocking(tx: Transaction) -> Any:
-        looks.append(1)
+        lookups.append(1)
         return revision(tx)
 
     async def run() -> None:
@@ -113,26 +115,26 @@ def test_what_pushes_and_uses_write_ends_no_memory_of_rules(engine: Engine, open
 
     asyncio.run(run())
 
-    assert len(looks) == 1
+    assert len(lookups) == 1
 
 
-class Listening:
-    """A transaction that takes note of the tables that are read."""
+class Recorder:
+    """A transaction that records the tables that are read."""
 
     def __init__(self, tx: Transaction) -> None:
         self._tx = tx
         self.tables: set[str] = set()
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
-        def listen(sql: str, **values: Any) -> Any:
+        def record(sql: str, **values: Any) -> Any:
             self.tables.update(_TABLE.findall(sql))
             return getattr(self._tx, name)(sql, **values)
 
-        return listen
+        return record
 
 
-def test_every_table_that_rules_are_read_from_is_watched(engine: Engine) -> None:
-    """What `read_cached` remembers until the rules change must not be read from anything else."""
+def test_every_table_that_access_data_is_read_from_is_watched(engine: Engine) -> None:
+    """A lookup that `read_cached` keeps until access data change must read these tables only."""
     engine.transact(add_rows)
     kind = "sqlite" if "Sqlite" in type(engine).__name__ else "postgresql"
     access_request = AccessRequest(
@@ -141,7 +143,7 @@ def test_every_table_that_rules_are_read_from_is_watched(engine: Engine) -> None
     session = Session("ASIA", "K", 0, 1, RoleSession("R", "build"))
 
     def read(tx: Transaction) -> set[str]:
-        listening: Any = Listening(tx)
+        listening: Any = Recorder(tx)
         assert access._find_key(listening, "K") is not None
         assert access._find_owner(listening, session) is not None
         assert authorization._resource_policies(listening, access_request).exists

@@ -1,4 +1,4 @@
-"""The schema: the same on both engines, brought up to date in one piece, refused when it is another program's."""
+"""The schema: the same on both engines, migrated in one transaction, and rejected if it belongs to another program."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.support.postgres import cluster
 _TYPES = {"INTEGER": "bigint", "TEXT": "text", "BLOB": "bytea"}
 
 
-def test_both_engines_end_with_the_same_tables_and_columns(tmp_path: Path) -> None:
+def test_both_engines_have_the_same_tables_and_columns(tmp_path: Path) -> None:
     embedded, postgres = SqliteEngine(tmp_path / "moorage.db"), PostgresEngine(cluster().new_database(), 2)
     embedded.prepare()
 
@@ -31,7 +31,7 @@ def test_both_engines_end_with_the_same_tables_and_columns(tmp_path: Path) -> No
     assert len({table for table, *_ in there}) > 15
 
 
-def test_both_engines_end_with_the_same_indexes(tmp_path: Path) -> None:
+def test_both_engines_have_the_same_indexes(tmp_path: Path) -> None:
     embedded, postgres = SqliteEngine(tmp_path / "moorage.db"), PostgresEngine(cluster().new_database(), 2)
     embedded.prepare()
     listed = "SELECT indexname FROM pg_indexes WHERE schemaname = 'public' AND indexname NOT LIKE '%\\_key'"
@@ -41,8 +41,10 @@ def test_both_engines_end_with_the_same_indexes(tmp_path: Path) -> None:
     assert names == {row[0] for row in embedded.transact(lambda tx: tx.all(ours))}
 
 
-def test_names_sort_by_their_bytes_on_every_node(engine: Engine) -> None:
-    """Pages of both doors are in lexical order, and go on behind the last name (distribution-spec, "Listing Tags")."""
+def test_names_are_ordered_by_their_bytes_on_every_node(engine: Engine) -> None:
+    """Pages at both endpoints are in lexical order and continue after the last name (distribution-spec, "Listing
+    Tags").
+    """
 
     def accounts(tx: Transaction) -> list[Any]:
         for name in ("b", "B", "_", "a-1", "a1", "a.1"):
@@ -53,14 +55,14 @@ def test_names_sort_by_their_bytes_on_every_node(engine: Engine) -> None:
 
 
 def test_migrations_are_numbered_without_a_gap() -> None:
-    """Two steps of one number would be applied in an order that nobody chose."""
+    """Two steps of one number would be applied in an arbitrary order."""
     names = sorted(file.name for file in resources.files("moorage.metadata.migrations").iterdir())
     numbers = [name[:4] for name in names if name.endswith(".sql")]
 
     assert numbers == [f"{number:04}" for number in range(1, len(numbers) + 1)]
 
 
-def test_an_empty_database_is_refused_until_it_is_migrated() -> None:
+def test_an_empty_database_is_rejected_until_it_is_migrated() -> None:
     empty = PostgresEngine(cluster().new_database("template1"), 2)
     with pytest.raises(DatabaseUnusable, match="run moorage migrate"):
         empty.prepare()
@@ -71,7 +73,7 @@ def test_an_empty_database_is_refused_until_it_is_migrated() -> None:
     empty.prepare()
 
 
-def test_programs_that_migrate_at_the_same_time_wait_for_each_other() -> None:
+def test_concurrent_migrations_wait_for_each_other() -> None:
     url = cluster().new_database("template1")
     with ThreadPoolExecutor(4) as threads:
         done = list(threads.map(lambda _: PostgresEngine(url, 2).migrate(), range(4)))
@@ -80,7 +82,7 @@ def test_programs_that_migrate_at_the_same_time_wait_for_each_other() -> None:
     assert sorted(done) == [(0, known), *[(known, known)] * 3]
 
 
-def test_a_step_that_fails_leaves_nothing_behind() -> None:
+def test_a_failed_step_leaves_nothing_behind() -> None:
     url = cluster().new_database("template1")
     with psycopg.connect(url, autocommit=True) as other:
         other.execute("CREATE TABLE tag (in_the_way INTEGER)")
@@ -92,12 +94,12 @@ def test_a_step_that_fails_leaves_nothing_behind() -> None:
 
 
 @pytest.mark.parametrize("change", ["version = version - 1, oldest = oldest - 1", "version = 0, oldest = 0"])
-def test_a_database_that_is_behind_is_refused_with_what_to_do(change: str) -> None:
+def test_an_outdated_database_is_rejected_with_what_to_do(change: str) -> None:
     with pytest.raises(DatabaseUnusable, match="run moorage migrate first"):
         _changed(change).prepare()
 
 
-def test_a_database_of_a_newer_program_is_refused_and_not_migrated() -> None:
+def test_a_database_of_a_newer_program_is_rejected_and_not_migrated() -> None:
     newer = _changed("version = version + 1, oldest = version + 1")
 
     for use in (newer.prepare, newer.migrate, lambda: newer.transact(lambda _tx: None)):
@@ -105,7 +107,7 @@ def test_a_database_of_a_newer_program_is_refused_and_not_migrated() -> None:
             use()
 
 
-def test_nodes_of_the_version_before_go_on_if_the_newer_one_says_so() -> None:
+def test_nodes_of_the_previous_version_continue_if_the_newer_one_allows_it() -> None:
     newer = _changed("version = version + 1")
     newer.prepare()
 
@@ -113,7 +115,7 @@ def test_nodes_of_the_version_before_go_on_if_the_newer_one_says_so() -> None:
         newer.migrate()
 
 
-def test_a_step_is_one_that_programs_must_know_unless_it_says_otherwise() -> None:
+def test_programs_must_know_a_step_unless_it_says_otherwise() -> None:
     harmless = schema_postgres._COMPATIBLE + "\nCREATE TABLE a (b TEXT);"
 
     assert schema_postgres.required_version(["", harmless, "", harmless, harmless]) == 3
@@ -121,18 +123,18 @@ def test_a_step_is_one_that_programs_must_know_unless_it_says_otherwise() -> Non
 
 
 @pytest.mark.parametrize("url", ["postgresql://127.0.0.1:1/nothing", "postgresql://postgres@nowhere.invalid/nothing"])
-def test_a_database_that_does_not_answer_may_answer_later(url: str) -> None:
+def test_a_database_that_does_not_respond_is_unavailable(url: str) -> None:
     with pytest.raises(Unavailable, match="is not available"):
         PostgresEngine(url, 2).prepare()
 
 
-def test_an_address_that_is_none_is_refused() -> None:
+def test_an_invalid_address_is_rejected() -> None:
     with pytest.raises(DatabaseUnusable, match="invalid URI query parameter"):
         PostgresEngine("postgresql://127.0.0.1/moorage?colour=red", 2)
 
 
 def _changed(change: str) -> PostgresEngine:
-    """A database whose row about its schema says something else."""
+    """A database whose row about its schema differs."""
     url = cluster().new_database()
     with psycopg.connect(url) as other:
         other.execute(f"UPDATE schema_version SET {change}".encode())

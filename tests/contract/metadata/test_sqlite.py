@@ -1,4 +1,4 @@
-"""The embedded database: what only SQLite has, and what its file is brought up to."""
+"""The embedded database: what is specific to SQLite, and the schema of its file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("until", CachedUntil)
-def test_a_writer_that_died_in_its_commit_leaves_nothing_to_remember_until_the_next_one(
+def test_a_writer_that_died_in_its_commit_leaves_nothing_to_cache_until_the_next_one(
     path: Path, until: CachedUntil
 ) -> None:
     database, looks = SqliteDatabase(path), []
@@ -57,7 +57,7 @@ def test_foreign_keys_and_full_synchronisation_are_on(path: Path) -> None:
     assert values == [(1,), (2,)]
 
 
-def test_a_database_of_a_newer_program_is_refused(path: Path) -> None:
+def test_a_database_file_of_a_newer_program_is_rejected(path: Path) -> None:
     connection = apsw.Connection(str(path))
     connection.execute("PRAGMA user_version = 999")
     connection.close()

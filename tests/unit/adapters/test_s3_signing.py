@@ -1,4 +1,4 @@
-"""Our signatures for S3 are those of botocore, the reference that everybody uses."""
+"""Signatures for S3 are the same as those of botocore, the reference."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def one_moment(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("bucket", BUCKETS, ids=lambda bucket: urlsplit(bucket.base).netloc)
 @pytest.mark.parametrize("query", QUERIES)
 @pytest.mark.parametrize("method", ["GET", "PUT", "POST", "DELETE", "HEAD"])
-def test_a_request_is_signed_as_botocore_signs_it(bucket: Bucket, query: dict[str, str], method: str) -> None:
+def test_a_request_has_the_signature_of_botocore(bucket: Bucket, query: dict[str, str], method: str) -> None:
     key = f"{bucket.prefix}blobs/4b/4beb25a3-b780"
     signer = Signer(bucket, KEY)
     ours = signer.headers(method, key, query, EMPTY_SHA256)
@@ -49,7 +49,7 @@ def test_a_request_is_signed_as_botocore_signs_it(bucket: Bucket, query: dict[st
 
 
 @pytest.mark.parametrize("bucket", BUCKETS, ids=lambda bucket: urlsplit(bucket.base).netloc)
-def test_a_link_is_signed_as_botocore_signs_it(bucket: Bucket) -> None:
+def test_a_link_has_the_signature_of_botocore(bucket: Bucket) -> None:
     key = f"{bucket.prefix}blobs/4b/4beb25a3-b780"
     signer = Signer(bucket, KEY)
     request = AWSRequest("GET", signer.url(key, {}))
@@ -87,12 +87,12 @@ def test_the_secret_is_not_printed() -> None:
         "s3://bucket?addressing=both",
     ],
 )
-def test_what_is_no_bucket_is_refused(text: str) -> None:
+def test_an_invalid_bucket_is_rejected(text: str) -> None:
     with pytest.raises(ValueError, match=r"s3://|prefix|endpoint|addressing|bad query"):
         Bucket.parse(text)
 
 
-def test_a_bucket_is_found_by_path_at_an_endpoint_and_by_name_at_amazon() -> None:
+def test_a_bucket_is_in_the_path_at_an_endpoint_and_in_the_host_name_at_amazon() -> None:
     assert [bucket.base for bucket in BUCKETS] == [
         "http://127.0.0.1:9000/registry/",
         "https://registry.s3.us-east-2.amazonaws.com/",

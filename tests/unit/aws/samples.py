@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from moorage.aws.service_model import SHAPES, Operation, Shape
 
-# A text for each pattern of the model that is used in requests; test_codec checks that none is missing or wrong.
+# A text for each pattern of the model that is used in requests. test_codec checks that none is missing or wrong.
 MATCHING = {
     "CredentialArn": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:ecr-pullthroughcache/hub",
     "ImageTagMutabilityExclusionFilterValue": "release-*",
@@ -31,7 +31,7 @@ UNMATCHED = "\x00 nothing matches this \x00"
 
 
 class Broken(NamedTuple):
-    """A request with one constraint broken, and the refusal it has to meet."""
+    """A request that breaks one constraint, and the expected refusal."""
 
     request: Any
     parameter: str
@@ -39,7 +39,7 @@ class Broken(NamedTuple):
 
 
 def sample(shape_name: str) -> Any:
-    """Return a value with every member, as a JSON client sends it."""
+    """A value with every member, as a JSON client sends it."""
     shape = SHAPES[shape_name]
     match shape.type:
         case "structure":
@@ -64,7 +64,7 @@ def _text(shape_name: str, shape: Shape) -> str:
 
 
 def broken_requests(operation: Operation) -> Iterator[Broken]:
-    """Yield the operation's sample request once for each constraint of its input, with that one broken."""
+    """Yield the operation's sample request once for each constraint of its input, with that constraint broken."""
     for broken in _broken(operation.input_shape, ""):
         yield Broken(broken.request, broken.parameter, broken.constraint)
 

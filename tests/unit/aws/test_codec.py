@@ -63,12 +63,12 @@ NOT_OBJECTS = [
 
 @pytest.mark.parametrize("body", NOT_OBJECTS, ids=lambda body: repr(body[:24]))
 @pytest.mark.parametrize("operation", ["ListImages", "UploadLayerPart", "DescribeRegistry"])
-def test_a_body_that_is_no_json_object_is_refused(operation: str, body: bytes) -> None:
+def test_a_body_that_is_not_a_json_object_is_refused(operation: str, body: bytes) -> None:
     with pytest.raises(Refusal):
         decode(OPERATIONS[operation], body)
 
 
-def test_of_a_member_that_comes_twice_the_last_counts() -> None:
+def test_the_last_of_two_equal_members_is_used() -> None:
     body = b'{"repositoryName": "first", "repositoryName": "second"}'
 
     assert decode(OPERATIONS["InitiateLayerUpload"], body) == {"repositoryName": "second"}
@@ -82,7 +82,7 @@ JSON = st.recursive(
 
 
 @given(st.data())
-def test_whatever_json_comes_the_answer_is_a_request_or_a_refusal(data: st.DataObject) -> None:
+def test_any_json_gives_a_request_or_a_refusal(data: st.DataObject) -> None:
     operation = data.draw(st.sampled_from(OPERATION_LIST))
     members = list(SHAPES[operation.input_shape].members)
     request = sample(operation.input_shape)
@@ -93,7 +93,7 @@ def test_whatever_json_comes_the_answer_is_a_request_or_a_refusal(data: st.DataO
 
 
 @given(st.binary(max_size=200))
-def test_whatever_bytes_come_the_answer_is_a_request_or_a_refusal(body: bytes) -> None:
+def test_any_bytes_give_a_request_or_a_refusal(body: bytes) -> None:
     for operation in (PUT_IMAGE, UPLOAD):
         with pytest.raises(Refusal):
             decode(operation, body)
@@ -103,13 +103,13 @@ def test_whatever_bytes_come_the_answer_is_a_request_or_a_refusal(body: bytes) -
 
 
 @given(st.binary(max_size=300))
-def test_a_blob_comes_back_as_it_was(content: bytes) -> None:
+def test_a_blob_is_returned_unchanged(content: bytes) -> None:
     assert decode(UPLOAD, upload_body(b'"' + base64.b64encode(content) + b'"'))["layerPartBlob"] == content
 
 
 @given(st.binary(max_size=60))
-def test_a_blob_may_be_written_with_json_escapes(content: bytes) -> None:
-    """PHP writes "/" as "\\/", Gson "=" as "\\u003d": the same string in JSON."""
+def test_a_blob_may_contain_json_escapes(content: bytes) -> None:
+    r"""PHP writes "/" as "\/", Gson "=" as "\u003d": the same string in JSON."""
     text = base64.b64encode(content).replace(b"/", b"\\/").replace(b"=", b"\\u003d").replace(b"A", b"\\u0041")
 
     assert decode(UPLOAD, upload_body(b'"' + text + b'"'))["layerPartBlob"] == content
@@ -161,7 +161,7 @@ def test_a_blob_that_is_null_or_absent_is_missing(body: bytes) -> None:
         decode(UPLOAD, body)
 
 
-def test_a_part_may_have_20_mib_and_not_a_byte_more() -> None:
+def test_a_part_has_at_most_20_mib() -> None:
     largest = base64.b64encode(bytes(20_971_520))
 
     assert len(decode(UPLOAD, upload_body(b'"' + largest + b'"'))["layerPartBlob"]) == 20_971_520
@@ -172,7 +172,7 @@ def test_a_part_may_have_20_mib_and_not_a_byte_more() -> None:
 # --- Responses ------------------------------------------------------------------------------------------------------
 
 
-def test_a_response_leaves_out_what_is_none_at_any_depth() -> None:
+def test_a_response_omits_none_at_any_depth() -> None:
     response = {"imageIds": [{"imageTag": None, "imageDigest": "sha256:00"}], "nextToken": None, "failures": []}
 
     body = encode(OPERATIONS["BatchDeleteImage"], response)

@@ -1,4 +1,4 @@
-"""Requests against the model: each of the 216 constraints, types, nulls, and the texts that ECR answers with."""
+"""Requests against the model: each of the 216 constraints, types, nulls, and ECR's messages."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def refusal(operation: Operation, request: Any) -> str:
 # --- The model's constraints ----------------------------------------------------------------------------------------
 
 
-def test_every_pattern_has_a_text_that_matches() -> None:
-    """The samples are only worth something if each is accepted; Base64 is the one pattern of responses alone."""
+def test_every_pattern_has_a_matching_text() -> None:
+    """The samples are useful only if each is accepted. Base64 is the only pattern of responses alone."""
     assert set(MATCHING) == {name for name, shape in SHAPES.items() if shape.pattern} - {"Base64"}
     assert all(re.fullmatch(SHAPES[name].pattern or "", text) for name, text in MATCHING.items())
 
 
 @pytest.mark.parametrize("operation", OPERATION_LIST, ids=lambda operation: operation.name)
-def test_a_request_with_every_member_is_accepted_whole(operation: Operation) -> None:
+def test_a_request_with_every_member_is_accepted_unchanged(operation: Operation) -> None:
     request = sample(operation.input_shape)
 
     result = decoded(operation, request)
@@ -47,7 +47,7 @@ def test_a_request_with_every_member_is_accepted_whole(operation: Operation) -> 
 
 
 @pytest.mark.parametrize("operation", OPERATION_LIST, ids=lambda operation: operation.name)
-def test_each_constraint_broken_once_is_named_with_its_path(operation: Operation) -> None:
+def test_each_broken_constraint_is_named_with_its_path(operation: Operation) -> None:
     for request, parameter, constraint in broken_requests(operation):
         expected = f"Invalid parameter at '{parameter}' failed to satisfy constraint: '{constraint}'"
 
@@ -122,7 +122,7 @@ def test_the_model_has_216_constraints_on_inputs() -> None:
     ],
 )
 def test_messages_are_those_of_ecr(operation: str, request_: Any, message: str) -> None:
-    """Sources: moto's and LocalStack's recorded answers of ECR; README of github.com/aws-actions/amazon-ecr-login."""
+    """Sources: ECR's responses recorded by moto and LocalStack; README of github.com/aws-actions/amazon-ecr-login."""
     assert refusal(OPERATIONS[operation], request_) == message
 
 
@@ -130,12 +130,12 @@ def test_messages_are_those_of_ecr(operation: str, request_: Any, message: str) 
     "name",
     ["..", "../etc", "a//b", "/a", "a/", "A", "a" * 300, "a..b", "a._b", "-a", "a%2fb", "a\n", "é", "a\x00", "1"],
 )
-def test_a_repository_name_of_another_form_is_refused(name: str) -> None:
+def test_an_invalid_repository_name_is_refused(name: str) -> None:
     assert "'repositoryName'" in refusal(OPERATIONS["InitiateLayerUpload"], {"repositoryName": name})
 
 
 @pytest.mark.parametrize("name", ["a__b", "a--b", "a---b/c", "a.b_c-d/e", "a1", "a" * 256])
-def test_a_repository_name_may_be_what_the_model_accepts(name: str) -> None:
+def test_every_repository_name_of_the_model_is_accepted(name: str) -> None:
     assert decoded(OPERATIONS["InitiateLayerUpload"], {"repositoryName": name})["repositoryName"] == name
 
 
@@ -180,7 +180,7 @@ def test_null_is_absent_and_unknown_members_are_dropped() -> None:
     ],
 )
 def test_another_json_type_is_a_serialization_error(member: str, value: object) -> None:
-    """Also where a constraint is broken elsewhere: AWS reads the whole body before it looks at constraints."""
+    """Also if a constraint is broken elsewhere: AWS reads the whole body before it checks constraints."""
     for name in ("team/app", "NOT A NAME"):
         with pytest.raises(Serialization):
             decoded(OPERATIONS["ListImages"], {"repositoryName": name, member: value})

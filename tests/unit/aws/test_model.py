@@ -1,4 +1,4 @@
-"""The service model: generated files are true, patches keep what they promise, no pattern takes long."""
+"""The service model: generated files are up to date, patches are applied, and no pattern is slow."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ PREFIX = "AmazonEC2ContainerRegistry_V20150921"
 PATTERNS = sorted(name for name, shape in SHAPES.items() if shape.pattern)
 
 
-def test_the_model_is_what_the_installed_botocore_has() -> None:
+def test_the_model_matches_the_installed_botocore() -> None:
     """After an update of botocore run tools/write_model.py and tools/write_shapes.py, and read the diff."""
     written = (ROOT / "src/moorage/aws/ecr_model.json").read_text(encoding="utf-8")
 
     assert written == runpy.run_path(str(ROOT / "tools/write_model.py"))["model_text"]()
 
 
-def test_the_shapes_are_what_the_model_says() -> None:
+def test_the_shapes_match_the_model() -> None:
     written = (ROOT / "src/moorage/ecr/shapes.py").read_text(encoding="utf-8")
 
     assert written == runpy.run_path(str(ROOT / "tools/write_shapes.py"))["shapes_text"]()
 
 
-def test_all_62_operations_are_known_by_their_target() -> None:
+def test_all_62_operations_are_found_by_their_target() -> None:
     assert len(OPERATIONS) == 62
     assert all(operation(f"{PREFIX}.{name}").name == name for name in OPERATIONS)
 
@@ -100,7 +100,7 @@ def _seconds(pattern: re.Pattern[str], text: str) -> float:
 
 
 def test_the_linear_scanning_pattern_accepts_what_the_model_accepts() -> None:
-    """Compared on every text of up to six characters over one character of each class."""
+    """Compared on every text of up to six characters with one character of each class."""
     official = re.compile(r"^[a-z0-9*](?:[._\-/a-z0-9*]?[a-z0-9*]+)*$", re.ASCII)
     ours = re.compile(SHAPES["ScanningRepositoryFilterValue"].pattern or "", re.ASCII)
     texts = [""]

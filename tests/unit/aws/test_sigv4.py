@@ -1,4 +1,4 @@
-"""Signature Version 4: what botocore signs is accepted, whatever is changed afterwards is refused in AWS's words."""
+"""Signature Version 4: requests signed by botocore are accepted, and changed ones are refused with AWS's messages."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ HOST = "localhost:5000"
 
 @dataclass(frozen=True)
 class Sent:
-    """A request as the server gets it."""
+    """A request as the server receives it."""
 
     method: str
     path: bytes
@@ -42,7 +42,7 @@ class Sent:
     body: bytes
 
     def with_header(self, name: str, value: str | None) -> Sent:
-        """The request with a header set, or left out for None."""
+        """The request with a header set, or without it for None."""
         others = tuple(header for header in self.headers if header[0] != name.encode())
         return replace(self, headers=others if value is None else (*others, (name.encode(), value.encode("latin-1"))))
 
@@ -89,7 +89,7 @@ def refused(kind: type[Refusal], sent: Sent, **options: Any) -> str:
     return str(caught.value)
 
 
-# --- What is right --------------------------------------------------------------------------------------------------
+# --- Valid requests -------------------------------------------------------------------------------------------------
 
 
 def test_a_request_of_botocore_is_accepted() -> None:
@@ -99,7 +99,7 @@ def test_a_request_of_botocore_is_accepted() -> None:
     assert signed.session_token is None
 
 
-def test_the_session_token_is_handed_on() -> None:
+def test_the_session_token_is_returned() -> None:
     assert checked(signed_by_botocore(token="a token/+=")).session_token == "a token/+="
 
 
@@ -138,7 +138,7 @@ QUERY_PARTS = st.sampled_from(["a=1", "a=0", "b=", "A=%20", "a-b=~", "a=%2F", "%
     extra=st.dictionaries(st.sampled_from(["X-Amz-Meta", "X-Custom", "Accept", "X-Amz-Other"]), HEADER_VALUES),
     token=st.none() | st.sampled_from(["token", "b64/+=="]),
 )
-def test_whatever_botocore_signs_is_accepted(
+def test_any_request_signed_by_botocore_is_accepted(
     body: bytes, segments: list[str], query: list[str], extra: dict[str, str], token: str | None
 ) -> None:
     target = "/" + "/".join(segments) + ("?" + "&".join(query) if query else "")
@@ -157,25 +157,25 @@ def test_one_of_several_services_is_accepted() -> None:
     assert checked(signed_by_botocore(service="sts"), services=("ecr", "sts")).service == "sts"
 
 
-def test_a_stated_hash_that_is_true_is_accepted() -> None:
+def test_a_correct_stated_hash_is_accepted() -> None:
     true = hashlib.sha256(b"{}").hexdigest()
 
     checked(signed_by_botocore(extra={"X-Amz-Content-SHA256": true}))
 
 
-def test_the_date_header_serves_where_x_amz_date_is_missing() -> None:
+def test_the_date_header_replaces_a_missing_x_amz_date() -> None:
     sent = signed_by_botocore(extra={"Date": "now"})
 
     assert checked(sent).timestamp == "20150830T123600Z"
     assert b"x-amz-date" not in dict(sent.headers)
 
 
-def test_white_space_in_the_authorization_header_does_not_matter() -> None:
+def test_white_space_in_the_authorization_header_is_ignored() -> None:
     checked(signed_by_botocore().with_authorization(", ", ",   "))
     checked(signed_by_botocore().with_authorization(", ", ","))
 
 
-def test_headers_that_a_proxy_adds_do_not_matter() -> None:
+def test_headers_that_a_proxy_adds_are_ignored() -> None:
     checked(signed_by_botocore().with_header("x-forwarded-for", "10.0.0.1").with_header("x-amzn-trace-id", "Root=1"))
 
 
@@ -184,7 +184,7 @@ def test_a_clock_may_be_five_minutes_off(seconds: int) -> None:
     checked(signed_by_botocore(), now=MADE + seconds)
 
 
-# --- What was changed -----------------------------------------------------------------------------------------------
+# --- Changed requests -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -208,7 +208,7 @@ def test_a_clock_may_be_five_minutes_off(seconds: int) -> None:
         lambda sent: sent.with_authorization("host;", "host;host;"),
     ],
 )
-def test_anything_changed_is_a_mismatch(change: Any) -> None:
+def test_any_change_is_a_mismatch(change: Any) -> None:
     assert refused(InvalidSignature, change(signed_by_botocore())) == MISMATCH
 
 
@@ -217,11 +217,11 @@ def test_another_secret_is_a_mismatch() -> None:
 
 
 @pytest.mark.parametrize("stated", ["UNSIGNED-PAYLOAD", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD", "0" * 64, ""])
-def test_a_stated_hash_that_is_not_the_bodys_is_a_mismatch(stated: str) -> None:
+def test_a_wrong_stated_hash_is_a_mismatch(stated: str) -> None:
     assert refused(InvalidSignature, signed_by_botocore(extra={"X-Amz-Content-SHA256": stated})) == MISMATCH
 
 
-# --- What is missing or malformed -----------------------------------------------------------------------------------
+# --- Missing or malformed parts -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("value", [None, "", "Basic QVdTOng=", "Bearer x", "aws4-hmac-sha256 Credential=a"])
@@ -250,7 +250,7 @@ def test_one_missing_part_is_named(part: str) -> None:
     assert message.startswith(f"Authorization header requires '{part}' parameter. (Hashed")
 
 
-def test_a_part_without_equal_sign_is_refused() -> None:
+def test_a_part_without_an_equals_sign_is_refused() -> None:
     sent = signed_by_botocore().with_authorization("Signature=.*", "Signature")
 
     assert "(missing equal-sign) in Authorization header" in refused(IncompleteSignature, sent)
@@ -267,7 +267,7 @@ def test_refusals_do_not_repeat_a_signature() -> None:
     "date",
     ["201", "20150830T123600", "2015-08-30T12:36:00Z", "20151330T123600Z", "20150231T000000Z", "٢" * 8 + "T000000Z"],
 )
-def test_a_date_of_another_form_is_refused(date: str) -> None:
+def test_an_invalid_date_is_refused(date: str) -> None:
     sent = signed_by_botocore()
     headers = tuple((name, date.encode() if name == b"x-amz-date" else value) for name, value in sent.headers)
 
@@ -277,13 +277,13 @@ def test_a_date_of_another_form_is_refused(date: str) -> None:
 
 
 @pytest.mark.parametrize("date", ["yesterday", "Sun, 30 Aug 99999 12:36:00 GMT", "0"])
-def test_a_date_header_of_another_form_is_refused(date: str) -> None:
+def test_an_invalid_date_header_is_refused(date: str) -> None:
     sent = signed_by_botocore(extra={"Date": "now"}).with_header("date", date)
 
     assert refused(IncompleteSignature, sent).startswith("Date must be in ISO-8601 'basic format'.")
 
 
-def test_two_dates_are_none() -> None:
+def test_two_dates_count_as_no_date() -> None:
     sent = signed_by_botocore()
 
     twice = replace(sent, headers=(*sent.headers, (b"x-amz-date", b"20150830T123600Z")))
@@ -310,13 +310,13 @@ def test_a_credential_needs_five_elements(credential: str) -> None:
 # --- Scope, signed headers, time ------------------------------------------------------------------------------------
 
 
-def test_the_service_has_to_be_the_expected_one() -> None:
+def test_the_service_must_be_the_expected_one() -> None:
     message = refused(InvalidSignature, signed_by_botocore(service="s3"))
 
     assert message == "Credential should be scoped to correct service: 'ecr'."
 
 
-def test_all_that_is_wrong_with_a_scope_is_named_at_once() -> None:
+def test_all_errors_of_a_scope_are_named_together() -> None:
     sent = signed_by_botocore().with_authorization("Credential=[^,]*", "Credential=a/b/C/d/e")
 
     assert refused(InvalidSignature, sent) == (
@@ -328,13 +328,13 @@ def test_all_that_is_wrong_with_a_scope_is_named_at_once() -> None:
     )
 
 
-def test_the_day_of_the_scope_has_to_be_that_of_the_request() -> None:
+def test_the_day_of_the_scope_must_be_that_of_the_request() -> None:
     sent = signed_by_botocore().with_authorization("/20150830/", "/20150829/")
 
     assert "'20150829' != '20150830', from '20150830T123600Z'" in refused(InvalidSignature, sent)
 
 
-def test_host_has_to_be_signed() -> None:
+def test_the_host_must_be_signed() -> None:
     message = refused(InvalidSignature, signed_by_botocore().with_authorization("host;", ""))
 
     assert message == "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization."
@@ -363,7 +363,7 @@ def test_a_signature_from_the_future_is_not_yet_current() -> None:
 @given(
     authorization=st.text(st.characters(max_codepoint=255), max_size=80), date=st.text(max_size=20), name=st.booleans()
 )
-def test_whatever_the_headers_are_the_answer_is_a_refusal(authorization: str, date: str, name: bool) -> None:
+def test_any_headers_give_a_refusal(authorization: str, date: str, name: bool) -> None:
     headers = [
         (b"authorization", b"AWS4-HMAC-SHA256 " + authorization.encode("latin-1")),
         (b"x-amz-date" if name else b"date", date.encode("utf-8", "replace")),

@@ -42,7 +42,7 @@ def test_a_form_is_read() -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"&&", b"Version=2011-06-15", b"Action="])
-def test_a_form_without_action_has_none(body: bytes) -> None:
+def test_a_form_without_an_action_has_none(body: bytes) -> None:
     request = sts.parse_request(body)
 
     assert request.action == ""
@@ -51,19 +51,19 @@ def test_a_form_without_action_has_none(body: bytes) -> None:
 
 
 @pytest.mark.parametrize("body", [b"a=%FF", b"\xff", "é=1".encode(), b"&".join(b"a%d=1" % i for i in range(101))])
-def test_a_body_that_is_no_form_is_refused(body: bytes) -> None:
+def test_a_body_that_is_not_a_form_is_refused(body: bytes) -> None:
     with pytest.raises(Serialization):
         sts.parse_request(body)
 
 
-def test_a_form_has_64_kib_at_most() -> None:
+def test_a_form_has_at_most_64_kib() -> None:
     sts.parse_request(b"a=" + b"x" * 65534)
     with pytest.raises(RequestEntityTooLarge):
         sts.parse_request(b"a=" + b"x" * 65535)
 
 
 @given(st.binary(max_size=100))
-def test_whatever_the_body_is_the_answer_is_a_request_or_a_refusal(body: bytes) -> None:
+def test_any_body_gives_a_request_or_a_refusal(body: bytes) -> None:
     with contextlib.suppress(Serialization):
         sts.parse_request(body)
 
@@ -118,7 +118,7 @@ def test_an_unknown_action_is_an_invalid_action() -> None:
         (Serialization(reason="no form"), 400, "MalformedQueryString"),
     ],
 )
-def test_a_refusal_has_the_name_of_the_query_protocol(refusal: Any, status: int, code: str) -> None:
+def test_a_refusal_has_its_name_in_the_query_protocol(refusal: Any, status: int, code: str) -> None:
     answered, xml = sts.refusal_response(refusal, REQUEST_ID)
 
     error = read_by_botocore("GetCallerIdentity", xml, answered)
@@ -127,7 +127,7 @@ def test_a_refusal_has_the_name_of_the_query_protocol(refusal: Any, status: int,
 
 
 @given(st.text() | st.characters(categories=["Cs", "Cc", "Cn"]))
-def test_any_text_makes_xml_that_can_be_read(text: str) -> None:
+def test_any_text_makes_readable_xml(text: str) -> None:
     root = ET.fromstring(sts.error_xml(text, text, text))
 
     assert root.tag == f"{{{sts.NAMESPACE}}}ErrorResponse"

@@ -19,7 +19,7 @@ def refusal(arguments: Mapping[str, Any], environment: Mapping[str, str]) -> str
     return str(refused.value)
 
 
-def test_every_default_is_a_value_that_a_user_could_give(tmp_path: Path) -> None:
+def test_every_default_is_a_valid_value(tmp_path: Path) -> None:
     given = {entry.variable: entry.default for entry in TABLE if entry.default is not None}
 
     settings = load({}, {**given, "MOORAGE_DATA": str(tmp_path)})
@@ -51,7 +51,7 @@ def test_a_file_may_use_the_types_of_toml(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["0", "false", "No", "OFF"])
-def test_a_switch_is_off_by_four_words_and_else_on(text: str) -> None:
+def test_a_switch_is_off_for_four_words_and_on_otherwise(text: str) -> None:
     assert load({}, {"MOORAGE_ACCESS_LOG": text}).access_log is False
     assert load({}, {"MOORAGE_AUDIT_READS": f"not-{text}"}).audit_reads is True
 
@@ -63,7 +63,7 @@ def test_several_values_are_separated_by_commas_or_given_apart() -> None:
     assert variable.tls_name == options.tls_name == ("a.example", "192.0.2.7")
 
 
-def test_an_invalid_value_is_named_by_where_it_was_set(tmp_path: Path) -> None:
+def test_an_invalid_value_is_reported_with_its_source(tmp_path: Path) -> None:
     file = tmp_path / "moorage.toml"
     file.write_text("workers = 2.5\n")
 

@@ -37,7 +37,7 @@ def refused(token: str, key_set: str | None = None) -> str:
 
 
 @pytest.mark.parametrize("header", [{"alg": "RS256", "kid": "r1"}, {"alg": "ES256", "kid": "e1"}, {"alg": "ES256"}])
-def test_a_token_of_the_issuer_says_who_it_is_for(header: dict[str, Any]) -> None:
+def test_a_token_of_the_issuer_is_accepted_with_its_claims(header: dict[str, Any]) -> None:
     token = ISSUER.token(header, aud=["other", AUDIENCE], azp="me", verified=True, groups=["a", "b"], count=3)
 
     claims = oidc_tokens.verify(token, ISSUER.key_set(), now())
@@ -51,23 +51,23 @@ def test_a_token_of_the_issuer_says_who_it_is_for(header: dict[str, Any]) -> Non
 
 
 @pytest.mark.parametrize("algorithm", ["none", "None", "HS256", "RS512", "PS256", "ES384", "rs256", ""])
-def test_a_token_does_not_choose_how_it_is_checked(algorithm: str) -> None:
+def test_a_token_does_not_choose_its_verification(algorithm: str) -> None:
     for header in ({"alg": algorithm}, {"alg": algorithm, "kid": "r1"}):
         assert refused(ISSUER.token(header)) == NO_KEY
 
 
-def test_a_key_of_one_kind_does_not_check_the_other_algorithm() -> None:
+def test_a_key_of_one_kind_does_not_verify_the_other_algorithm() -> None:
     assert refused(ISSUER.token({"alg": "RS256", "kid": "e1"})) == NO_KEY
     assert refused(ISSUER.token({"alg": "ES256", "kid": "r1"})) == NO_KEY
 
 
-def test_an_unknown_key_and_one_that_the_token_brings_prove_nothing() -> None:
+def test_an_unknown_key_and_a_key_inside_the_token_prove_nothing() -> None:
     assert refused(OTHER.token({"alg": "RS256", "kid": "r2"})) == NO_KEY
     brought = OTHER.token({"alg": "RS256", "kid": "r1", "jwk": OTHER.rsa_jwk, "jku": "https://evil.example"})
     assert refused(brought) == BAD_SIGNATURE
 
 
-def test_times_are_kept_with_a_minute_for_clocks_that_are_ahead() -> None:
+def test_times_are_checked_with_a_minute_for_clocks_that_are_ahead() -> None:
     at = int(time.time())
     with pytest.raises(ExpiredIdentityToken):
         oidc_tokens.verify(ISSUER.token(exp=at), ISSUER.key_set(), at * SECOND)
@@ -78,14 +78,14 @@ def test_times_are_kept_with_a_minute_for_clocks_that_are_ahead() -> None:
 
 
 @pytest.mark.parametrize("claim", ["iss", "sub", "aud", "exp"])
-def test_what_a_token_must_say_is_not_guessed(claim: str) -> None:
+def test_a_missing_required_claim_is_refused(claim: str) -> None:
     nothing: tuple[Any, ...] = (None, {})
     for value in nothing:
         changes = {claim: value}
         assert refused(ISSUER.token(None, **changes)).startswith("The token's claims are invalid")
 
 
-def test_a_token_that_was_altered_anywhere_is_refused() -> None:
+def test_a_token_that_was_changed_anywhere_is_refused() -> None:
     header, payload, signature = ISSUER.token().split(".")
     other = encoded(json.dumps(ISSUER.claims(sub="repo:evil/app")).encode())
 
@@ -103,13 +103,13 @@ def test_a_token_that_was_altered_anywhere_is_refused() -> None:
         *(f"{encoded(header)}.e30.e30" for header in (b"[]", b'["alg"]', b'"alg b64"', b"5", b"[" * 9_000, b"\xff")),
     ],
 )
-def test_what_is_no_token_is_refused(token: str) -> None:
+def test_a_text_that_is_not_a_token_is_refused(token: str) -> None:
     assert refused(token).startswith("The token is ")
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(st.text(alphabet=st.characters(codec="utf-8"), max_size=60), st.integers(0, 2))
-def test_no_text_is_a_fault(text: str, place: int) -> None:
+def test_no_text_causes_an_internal_error(text: str, place: int) -> None:
     sections = ISSUER.token().split(".")
     sections[place] = text
     token = ".".join(sections)
@@ -117,8 +117,8 @@ def test_no_text_is_a_fault(text: str, place: int) -> None:
         refused(token)
 
 
-def test_only_one_spelling_of_a_token_is_read() -> None:
-    """Base64 has several spellings of one content; a list of used or revoked tokens would miss the others."""
+def test_only_one_spelling_of_a_token_is_accepted() -> None:
+    """Base64 has several spellings of one content. A list of used or revoked tokens would miss the others."""
     token = ISSUER.token()
     last = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
     twin = token[:-1] + last[last.index(token[-1]) ^ 1]
@@ -148,8 +148,8 @@ def test_a_key_set_without_a_usable_key_is_refused(text: str, message: str) -> N
         oidc_tokens.read_key_set(text)
 
 
-def test_the_public_key_of_an_issuer_is_not_a_secret_shared_with_it() -> None:
-    """The classic confusion of algorithms: an HMAC whose secret is what everybody can read."""
+def test_the_public_key_of_an_issuer_is_not_a_shared_secret() -> None:
+    """The classic algorithm confusion: an HMAC whose secret is a public text."""
     pem = ISSUER.rsa.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     for secret in (pem, pem.strip(), ISSUER.key_set().encode(), json.dumps(ISSUER.rsa_jwk).encode(), b""):
         for header in ({"alg": "HS256"}, {"alg": "HS256", "kid": "r1"}):
@@ -167,7 +167,7 @@ def test_a_symmetric_key_of_a_set_verifies_nothing() -> None:
     assert refused(token, json.dumps({"keys": [oct_key, ISSUER.rsa_jwk]})) == NO_KEY
 
 
-def test_a_token_without_signature_is_refused_whatever_its_header_says() -> None:
+def test_a_token_without_a_signature_is_refused_for_any_header() -> None:
     for algorithm in ("none", "None", "NONE", "RS256"):
         header = encoded(json.dumps({"alg": algorithm, "kid": "r1"}).encode())
         token = f"{header}.{encoded(json.dumps(ISSUER.claims()).encode())}."
@@ -188,7 +188,7 @@ def test_a_token_without_signature_is_refused_whatever_its_header_says() -> None
     ],
 )
 def test_a_critical_header_is_refused(extra: dict[str, Any]) -> None:
-    """No extension is implemented, and b64 must not be used in a JSON Web Token (RFC 7797, section 7)."""
+    """No extension is implemented, and a JSON Web Token must not use b64 (RFC 7797, section 7)."""
     assert "critical extensions" in refused(ISSUER.token({"alg": "RS256", "kid": "r1"} | extra))
 
 
@@ -197,21 +197,21 @@ def test_a_header_with_a_value_of_the_wrong_kind_is_refused(extra: dict[str, Any
     refused(ISSUER.token({"alg": "RS256", "kid": "r1"} | extra))
 
 
-def test_a_header_that_is_not_known_is_ignored() -> None:
-    """RFC 7515, section 4; and issuers send certificates, so a header may be long."""
+def test_an_unknown_header_is_ignored() -> None:
+    """RFC 7515, section 4. Issuers send certificates, so a header may be long."""
     header = {"alg": "RS256", "kid": "r1", "ver": "2.0", "x5c": ["A" * 4_000], "x5t": "AAAA"}
 
     assert oidc_tokens.verify(ISSUER.token(header), ISSUER.key_set(), now()).subject == SUBJECT
 
 
-def test_the_last_of_two_members_with_one_name_counts() -> None:
-    """RFC 7519, section 4, allows that; what is checked and what is used come from one reading."""
+def test_the_last_of_two_members_with_one_name_is_used() -> None:
+    """RFC 7519, section 4, allows that. Checks and uses see the same value, because a token is read once."""
     for first, last, message in (("RS256", "none", NO_KEY), ("none", "RS256", BAD_SIGNATURE)):
         header = encoded(f'{{"alg": "{first}", "alg": "{last}", "kid": "r1"}}'.encode())
         assert refused(f"{header}.{ISSUER.token().split('.')[1]}.{encoded(bytes(256))}") == message
 
 
-def test_any_key_of_a_set_may_sign_and_the_key_id_chooses_among_them() -> None:
+def test_any_key_of_a_set_may_sign_and_the_key_id_selects_it() -> None:
     old, new = Issuer("https://ci.example.org"), Issuer("https://ci.example.org")
     unknown = {"kty": "OKP", "crv": "Ed25519", "kid": "o1", "x": encoded(bytes(32))}
     keys = [unknown, old.rsa_jwk, old.ec_jwk, new.rsa_jwk | {"kid": "r2"}, new.ec_jwk | {"kid": "e2"}]
@@ -269,7 +269,7 @@ def test_an_rsa_key_that_is_too_short_or_too_long_is_refused(bits: int) -> None:
         oidc_tokens.read_key_set(json.dumps({"keys": [{"kty": "RSA", "n": modulus, "e": "AQAB"}]}))
 
 
-def test_a_private_key_of_a_set_is_read_as_a_public_one() -> None:
+def test_a_private_key_of_a_set_is_used_as_a_public_one() -> None:
     private = ISSUER.rsa_jwk | {"d": "AQAB", "key_ops": ["sign"]}
 
     (key,) = oidc_tokens.read_key_set(json.dumps({"keys": [private]}))

@@ -10,7 +10,7 @@ ARCHIVE = {"type": "transition", "targetStorageClass": "archive"}
 
 
 def rule(priority: int, tags: str | list[str], count: int, kind: str = "imageCountMoreThan", **more: Any) -> Any:
-    """One rule. `tags` are untagged, any, or patterns; `more` are members of the selection, and the `action`."""
+    """One rule. `tags` is untagged, any, or patterns; `more` has members of the selection, and the `action`."""
     action = more.pop("action", ARCHIVE if kind == "sinceImagePulled" else EXPIRE)
     selection: dict[str, Any] = {"countType": kind, "countNumber": count}
     if isinstance(tags, str):
@@ -25,5 +25,5 @@ def rule(priority: int, tags: str | list[str], count: int, kind: str = "imageCou
 
 
 def policy(*rules: Any) -> str:
-    """The text of a policy of these rules."""
+    """The text of a policy with these rules."""
     return json.dumps({"rules": list(rules)})

@@ -1,4 +1,4 @@
-"""Which images a lifecycle policy chooses, computed step by step as ECR's user guide tells it, and as slowly."""
+"""The images that a lifecycle policy selects, computed slowly, in the steps of ECR's user guide."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def sees(rule: Rule, image: LifecycleFacts) -> bool:
 
 
 def beyond(rule: Rule, seen: Sequence[LifecycleFacts], now: int) -> Sequence[LifecycleFacts]:
-    """Those of the images that a rule sees which are too many or too old."""
+    """The images that a rule sees and that are too many or too old for it."""
     if rule.count_type == "imageCountMoreThan":
         youngest_first = sorted(seen, key=lambda image: (age_from(image), image.id), reverse=True)
         return youngest_first[rule.count_number :]
@@ -58,5 +58,5 @@ def age_from(image: LifecycleFacts) -> int:
 
 
 def is_kept(rule: Rule, image: LifecycleFacts) -> bool:
-    """Whether an index that is kept lists the image."""
+    """Whether a kept index lists the image."""
     return image.is_listed_actively or (image.is_listed and rule.action == "expire")

@@ -1,4 +1,4 @@
-"""The grammar of lifecycle policies, each of its rules broken once. ECR user guide, "Lifecycle policy properties"."""
+"""The grammar of lifecycle policies, with each rule broken once. ECR user guide, "Lifecycle policy properties"."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ COUNT_TYPES = ("imageCountMoreThan", "sinceImagePulled", "sinceImagePushed", "si
 
 
 def refused(text: str) -> str:
-    """What is wrong with a policy."""
+    """The error of a policy."""
     with pytest.raises(InvalidParameter) as caught:
         parse(text)
     before, after = "'Lifecycle policy validation failure: ", "'"
@@ -30,14 +30,14 @@ def refused(text: str) -> str:
 
 
 def changed(change: Callable[[Any], Any]) -> str:
-    """A policy of one good rule, after a change of that rule."""
+    """A policy with one valid rule, after a change of that rule."""
     one = rule(1, ["v*"], 5)
     change(one)
     return policy(one)
 
 
 def selecting(**members: Any) -> str:
-    """A policy of one good rule with other members of its selection; those that are ... are left out."""
+    """A policy with one valid rule and other members of its selection. Members set to ... are omitted."""
     one = rule(1, ["v*"], 5)
     one["selection"] = {name: value for name, value in (one["selection"] | members).items() if value is not ...}
     return policy(one)
@@ -46,7 +46,7 @@ def selecting(**members: Any) -> str:
 @pytest.mark.parametrize(
     "text", ["", "no JSON", '{"rules":[}', '{"rules":[]} x', "[" * 20_000, '{"rules":' + "9" * 6_000]
 )
-def test_a_text_that_is_no_json_is_no_policy(text: str) -> None:
+def test_a_text_that_is_not_json_is_not_a_policy(text: str) -> None:
     assert refused(text) == "Could not map policyString into LifecyclePolicy."
 
 
@@ -131,7 +131,7 @@ def test_a_document_of_another_shape_is_refused(document: Any, reason: str) -> N
         ),
     ],
 )
-def test_a_rule_that_is_none_is_refused(change: Callable[[Any], Any], reason: str) -> None:
+def test_an_invalid_rule_is_refused(change: Callable[[Any], Any], reason: str) -> None:
     assert refused(changed(change)) == reason
 
 
@@ -196,7 +196,7 @@ def test_a_rule_that_is_none_is_refused(change: Callable[[Any], Any], reason: st
         ({"countType": "sinceImageTransitioned", "storageClass": "archive", "countNumber": 90}, NO_ALTERNATIVE),
     ],
 )
-def test_a_selection_that_is_none_is_refused(members: dict[str, Any], reason: str) -> None:
+def test_an_invalid_selection_is_refused(members: dict[str, Any], reason: str) -> None:
     assert refused(selecting(**members)) == reason
 
 
@@ -204,7 +204,7 @@ def test_a_selection_that_is_none_is_refused(members: dict[str, Any], reason: st
     ("kind", "action", "word"),
     [("sinceImagePulled", EXPIRE, "expire"), ("sinceImageTransitioned", ARCHIVE, "transition")],
 )
-def test_an_action_that_does_not_go_with_its_count_is_refused(kind: str, action: Any, word: str) -> None:
+def test_an_action_that_does_not_match_its_count_is_refused(kind: str, action: Any, word: str) -> None:
     reason = f"the action {word} is not allowed with the countType {kind}"
 
     assert refused(policy(rule(1, "any", 90, kind, action=action))) == reason
@@ -232,11 +232,11 @@ def test_an_action_that_does_not_go_with_its_count_is_refused(kind: str, action:
         ),
     ],
 )
-def test_rules_that_do_not_go_together_are_refused(rules: list[Any], reason: str) -> None:
+def test_contradicting_rules_are_refused(rules: list[Any], reason: str) -> None:
     assert refused(policy(*rules)) == reason
 
 
-def test_the_rules_of_one_storage_class_do_not_bind_those_of_the_other() -> None:
+def test_rules_of_one_storage_class_do_not_restrict_those_of_the_other() -> None:
     active = [rule(1, ["a"], 1), rule(2, "untagged", 1), rule(3, "any", 1)]
     tag_requirements: list[str | list[str]] = [["a"], "untagged", "any"]
     archived = [rule(n, tags, 90, "sinceImageTransitioned") for n, tags in enumerate(tag_requirements, start=4)]
@@ -244,7 +244,7 @@ def test_the_rules_of_one_storage_class_do_not_bind_those_of_the_other() -> None
     assert [one.for_archived for one in parse(policy(*active, *archived)).rules] == [False] * 3 + [True] * 3
 
 
-def test_the_text_comes_back_without_white_space_and_in_the_order_of_the_grammar() -> None:
+def test_the_text_is_returned_without_white_space_in_the_order_of_the_grammar() -> None:
     """The first example of PutLifecyclePolicy in ECR's API reference, with its members shuffled."""
     text = """{ "rules": [ {
         "action": { "type": "expire" },
@@ -260,7 +260,7 @@ def test_the_text_comes_back_without_white_space_and_in_the_order_of_the_grammar
     )
 
 
-def test_the_text_keeps_the_order_of_the_rules_and_what_was_not_said_unsaid() -> None:
+def test_the_text_keeps_the_order_of_the_rules_and_omits_omitted_members() -> None:
     first, second = rule(2, ["é*"], 1, storageClass="standard"), rule(1, ["b"], 1, action=ARCHIVE)
 
     found = parse(policy(first, second))

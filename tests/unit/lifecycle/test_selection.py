@@ -1,4 +1,4 @@
-"""Which images the rules choose: ECR's own examples, its rules one by one, and a naive reading of them."""
+"""The images that rules select: ECR's examples, each rule, and random policies against a naive evaluator."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def facts(number: int, tags: str, days: float, **more: Any) -> LifecycleFacts:
 
 
 def images(*described: tuple[str, float]) -> list[LifecycleFacts]:
-    """Images A, B, C … with their tags and their age in days."""
+    """Images A, B, C … with their tags and their ages in days."""
     return [facts(number, tags, days) for number, (tags, days) in enumerate(described)]
 
 
@@ -52,19 +52,19 @@ def chosen(text: str, found: list[LifecycleFacts]) -> dict[str, int]:
 # --- The examples of ECR's user guide ("Examples of lifecycle policies") --------------------------------------------
 
 
-def test_an_image_that_a_rule_of_higher_priority_keeps_no_other_rule_expires() -> None:
+def test_an_image_that_a_rule_of_higher_priority_keeps_does_not_expire() -> None:
     found = images(("beta-1 prod-1", 10), ("beta-2 prod-2", 9), ("beta-3", 8))
 
     assert chosen(policy(rule(1, ["prod*"], 1), rule(2, ["beta*"], 1)), found) == {"A": 1}
 
 
-def test_with_the_priorities_swapped_the_other_rule_decides() -> None:
+def test_the_other_rule_decides_when_the_priorities_are_swapped() -> None:
     found = images(("beta-1 prod-1", 10), ("beta-2 prod-2", 9), ("beta-3", 8))
 
     assert chosen(policy(rule(1, ["beta*"], 1), rule(2, ["prod*"], 1)), found) == {"A": 1, "B": 1}
 
 
-def test_every_pattern_of_a_list_must_be_met() -> None:
+def test_every_pattern_of_a_list_must_match() -> None:
     found = images(
         ("alpha-1", 12), ("beta-1", 11), ("alpha-2 beta-2", 10), ("alpha-3", 4), ("beta-3", 3), ("alpha-4 beta-4", 2)
     )
@@ -72,7 +72,7 @@ def test_every_pattern_of_a_list_must_be_met() -> None:
     assert chosen(policy(rule(1, ["alpha*", "beta*"], 5, "sinceImagePushed")), found) == {"C": 1}
 
 
-def test_a_rule_for_any_image_takes_none_that_another_rule_sees() -> None:
+def test_a_rule_for_any_image_ignores_images_that_another_rule_sees() -> None:
     found = images(("alpha-1 beta-1", 4), ("", 3), ("alpha-2", 2), ("git-hash", 1.5), ("", 1))
 
     rules = [rule(1, ["alpha*"], 1), rule(2, "untagged", 1, "sinceImagePushed"), rule(3, "any", 1)]
@@ -90,14 +90,14 @@ def test_a_rule_for_any_image_keeps_the_youngest() -> None:
 
 
 def test_images_that_one_rule_expires_count_for_the_next() -> None:
-    """B is the third of three tagged `b…`, since A counts although another rule has it."""
+    """B is the third of three tagged `b…`. A counts although another rule acts on it."""
     found = images(("b-3", 3), ("b-2", 2), ("a b-1", 1))
 
     assert chosen(policy(rule(1, ["a"], 1, "sinceImagePushed"), rule(2, ["b*"], 2)), found) == {"A": 2}
 
 
 @pytest.mark.parametrize(("days", "is_chosen"), [(6.9, False), (7, False), (7.1, True)])
-def test_older_than_so_many_days_is_more_than_that(days: float, is_chosen: bool) -> None:
+def test_older_than_so_many_days_excludes_the_last_day(days: float, is_chosen: bool) -> None:
     found = images(("", days))
 
     assert chosen(policy(rule(1, "untagged", 7, "sinceImagePushed")), found) == ({"A": 1} if is_chosen else {})
@@ -115,27 +115,27 @@ def test_older_than_so_many_days_is_more_than_that(days: float, is_chosen: bool)
         ({"activated_at": 50, "pulled_at": 40}, True),
     ],
 )
-def test_unused_counts_from_the_last_pull_or_restoration(times: dict[str, float], is_chosen: bool) -> None:
+def test_unused_time_counts_from_the_last_pull_or_restore(times: dict[str, float], is_chosen: bool) -> None:
     found = [facts(0, "a", 100, **times)]
 
     assert chosen(policy(rule(1, "any", 30, "sinceImagePulled")), found) == ({"A": 1} if is_chosen else {})
 
 
-def test_a_restored_image_is_as_young_as_its_restoration() -> None:
+def test_the_age_of_a_restored_image_counts_from_its_restore() -> None:
     found = [facts(0, "", 100, activated_at=1), facts(1, "", 50)]
 
     assert chosen(policy(rule(1, "any", 1)), found) == {"B": 1}
     assert chosen(policy(rule(1, "any", 10, "sinceImagePushed")), found) == {"B": 1}
 
 
-def test_a_class_of_storage_is_not_seen_by_the_rules_of_the_other() -> None:
+def test_rules_of_one_storage_class_do_not_see_images_of_the_other() -> None:
     archived = facts(0, "a", 500, archived_at=100, is_archived=True)
     rules = [rule(1, "any", 1), rule(2, "any", 90, "sinceImageTransitioned")]
 
     assert chosen(policy(*rules), [archived, facts(1, "b", 400), facts(2, "c", 300)]) == {"A": 2, "B": 1}
 
 
-def test_an_archived_image_expires_by_the_time_of_its_archiving() -> None:
+def test_an_archived_image_expires_by_the_time_of_its_archival() -> None:
     text = policy(rule(1, "any", 90, "sinceImageTransitioned"))
     found = [facts(n, "", 500, archived_at=days, is_archived=True) for n, days in enumerate((89, 91))]
 
@@ -150,8 +150,8 @@ def test_an_archived_image_expires_by_the_time_of_its_archiving() -> None:
         ({"is_listed": True, "is_listed_actively": True}, False, False),
     ],
 )
-def test_an_image_that_an_index_lists_stays(flags: dict[str, bool], expires: bool, is_archived: bool) -> None:
-    """It counts, but is not acted on; that of an archived index may be archived, too."""
+def test_an_image_that_an_index_lists_is_not_selected(flags: dict[str, bool], expires: bool, is_archived: bool) -> None:
+    """It counts but is not acted on. An image of an archived index may be archived."""
     found = [facts(0, "", 20, **flags), facts(1, "", 10)]
 
     assert chosen(policy(rule(1, "any", 1)), found) == ({"A": 1} if expires else {})
@@ -175,26 +175,26 @@ def test_an_image_that_an_index_lists_stays(flags: dict[str, bool], expires: boo
         ("a.c", "abc", False),
     ],
 )
-def test_a_pattern_is_met_by_a_whole_tag(pattern: str, tag: str, is_met: bool) -> None:
+def test_a_pattern_matches_a_whole_tag(pattern: str, tag: str, is_met: bool) -> None:
     found = images((f"other {tag}", 9))
 
     assert chosen(policy(rule(1, [pattern], 1, "sinceImagePushed")), found) == ({"A": 1} if is_met else {})
 
 
-def test_a_prefix_is_met_by_the_beginning_of_a_tag() -> None:
+def test_a_prefix_matches_the_beginning_of_a_tag() -> None:
     text = policy(rule(1, "tagged", 1, "sinceImagePushed", tagPrefixList=["v", "x*"]))
 
     assert chosen(text, images(("v1 x*2", 9), ("v1 x2", 9), ("a-v x*", 9))) == {"A": 1}
 
 
-def test_what_was_chosen_comes_oldest_first() -> None:
+def test_selected_images_are_ordered_oldest_first() -> None:
     found = [facts(0, "", 10, activated_at=1.5), facts(1, "a", 3), facts(2, "", 4)]
     rules = [rule(1, ["a"], 1, "sinceImagePushed"), rule(2, "any", 1, "sinceImagePushed")]
 
     assert list(chosen(policy(*rules), found)) == ["C", "B", "A"]
 
 
-# --- Everything against a naive reading -----------------------------------------------------------------------------
+# --- Comparison with a naive evaluator ------------------------------------------------------------------------------
 
 _WORDS = ("a", "b", "ab", "a-b", "ba")
 _PATTERNS = ("a", "b", "a*", "*b", "*", "a*b", "*a*b*", "b*a")
@@ -202,7 +202,7 @@ _PATTERNS = ("a", "b", "a*", "*b", "*", "a*b", "*a*b*", "b*a")
 
 @st.composite
 def repositories(draw: st.DrawFn) -> list[LifecycleFacts]:
-    """Some images of all kinds, in some order."""
+    """Images of all kinds, in any order."""
     found = []
     for number in range(draw(st.integers(0, 12))):
         days = draw(st.integers(0, 300))
@@ -242,7 +242,7 @@ def policies(draw: st.DrawFn) -> str:
 
 @settings(max_examples=300, deadline=None, derandomize=True)
 @given(policies(), repositories())
-def test_the_images_chosen_are_exactly_those_that_the_rules_name(text: str, found: list[LifecycleFacts]) -> None:
+def test_the_selected_images_are_those_of_the_naive_evaluator(text: str, found: list[LifecycleFacts]) -> None:
     rules = parse(text).rules
     choices = select(rules, found, NOW)
 

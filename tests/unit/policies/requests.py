@@ -31,7 +31,7 @@ def request(
 
 
 def identity(*statements: dict[str, Any]) -> tuple[Policy, ...]:
-    """Identity policies of these statements, about every resource unless they say."""
+    """Identity policies with these statements, for all resources by default."""
     return tuple(parse_policy(policy(_about_all(one)), PolicyKind.IDENTITY, "") for one in statements)
 
 
@@ -40,13 +40,13 @@ def session(*statements: dict[str, Any]) -> tuple[Policy, ...]:
 
 
 def repository(*statements: dict[str, Any]) -> tuple[Policy, ...]:
-    """A repository policy of these statements, for everybody unless they say."""
+    """A repository policy with these statements, for all principals by default."""
     return (parse_policy(policy(*(_for_all(one) for one in statements)), PolicyKind.REPOSITORY, "team/app"),)
 
 
-def decided(asked: PolicyRequest, **policies: Any) -> Decision:
-    """The decision with these policies and no others: `identity`, `resource`, `session`."""
-    return evaluate(asked, PolicySet(**({"identity": ()} | policies)))
+def decided(access_request: PolicyRequest, **policies: Any) -> Decision:
+    """The decision with only these policies: `identity`, `resource`, `session`."""
+    return evaluate(access_request, PolicySet(**({"identity": ()} | policies)))
 
 
 def allow(*actions: str, **more: Any) -> dict[str, Any]:

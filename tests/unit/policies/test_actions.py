@@ -1,4 +1,4 @@
-"""The table of permissions, against the service model and the docker door's routes."""
+"""The table of permissions, against the service model and the routes of the registry endpoint."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ def test_every_operation_has_its_permission_and_its_target() -> None:
     assert actions.OPERATIONS.keys() == OPERATIONS.keys()
 
 
-def test_permissions_are_named_after_operations_but_for_referrers() -> None:
+def test_permissions_are_named_after_operations_except_for_referrers() -> None:
     other = {name: needed.action for name, needed in actions.OPERATIONS.items() if needed.action != f"ecr:{name}"}
 
     assert other == {"ListImageReferrers": "ecr:BatchGetImage"}
 
 
-def test_docker_s_permissions_are_those_of_operations() -> None:
+def test_permissions_of_docker_requests_are_those_of_operations() -> None:
     needed = {action for row in actions.DOCKER_ACTIONS.values() for action in row}
 
     assert needed <= {permission.action for permission in actions.OPERATIONS.values()}

@@ -1,4 +1,4 @@
-"""Decisions on thousands of random policies, against an evaluator that shares nothing with ours but the manual."""
+"""Decisions on thousands of random policies, compared with an evaluator that only shares the manual with ours."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ KEYS = [
 
 
 class Draw(random.Random):
-    """Makes requests and policies by chance; the same ones of the same seed."""
+    """Makes random requests and policies, the same for the same seed."""
 
     def request(self) -> PolicyRequest:
         caller = self.choice([ALICE, replace(ALICE, user_name="bob", user_id="AIDABOB"), STRANGER])
@@ -151,7 +151,7 @@ def base(operator: str) -> str:
 
 
 def facts_of(request: PolicyRequest) -> reference.Facts:
-    """What the request is, in the words of the other evaluator."""
+    """The request in the terms of the other evaluator."""
     caller, came = request.principal, request.request_context
     assert isinstance(caller, Caller)
     context = {
@@ -185,7 +185,7 @@ def tagged(tags: Any, key: str) -> list[str]:
 
 @settings(max_examples=100, deadline=None, derandomize=True)
 @given(st.integers(0, 2**64))
-def test_two_evaluators_decide_alike(seed: int) -> None:
+def test_two_evaluators_agree(seed: int) -> None:
     draw = Draw(seed)
     for _ in range(50):
         request = draw.request()
@@ -203,7 +203,7 @@ def test_two_evaluators_decide_alike(seed: int) -> None:
 def policies_of(
     identity: list[Any], repository: list[Any], registry: list[Any], session: list[Any] | None
 ) -> PolicySet:
-    """The same documents, read by ours."""
+    """The same documents, parsed by the code under test."""
 
     def read(kind: PolicyKind, documents: list[Any]) -> tuple[Policy, ...]:
         return tuple(parse_policy(json.dumps(one), kind) for one in documents)
@@ -214,8 +214,8 @@ def policies_of(
     )
 
 
-def test_the_random_policies_allow_and_deny() -> None:
-    """Else the comparison would show nothing."""
+def test_the_random_policies_both_allow_and_deny() -> None:
+    """Otherwise the comparison would show nothing."""
     draw = Draw(1)
     found = []
     for _ in range(500):

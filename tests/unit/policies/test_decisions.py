@@ -1,4 +1,4 @@
-"""Which policies decide: explicit denies, both sides of an account's border, sessions, and the root user."""
+"""Which policies decide: explicit denies, both sides of a cross-account request, sessions, and the root user."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.unit.policies.requests import (
 )
 
 
-def test_nothing_is_allowed_that_no_policy_allows() -> None:
+def test_only_what_a_policy_allows_is_allowed() -> None:
     decision = decided(request())
 
     assert decision.reason is Reason.NO_IDENTITY_ALLOW
@@ -50,7 +50,7 @@ def test_a_repository_policy_is_enough_for_a_user_of_the_account() -> None:
     ).allowed
 
 
-def test_a_policy_for_the_account_as_a_whole_leaves_its_users_to_their_own_policies() -> None:
+def test_a_policy_for_the_whole_account_leaves_the_decision_to_identity_policies() -> None:
     """IAM user guide, "AWS account principals"."""
     policies = repository(allow(PULL, Principal={"AWS": OURS}))
 
@@ -59,18 +59,18 @@ def test_a_policy_for_the_account_as_a_whole_leaves_its_users_to_their_own_polic
 
 
 @pytest.mark.parametrize("principal", [THEIRS, f"arn:aws:iam::{THEIRS}:root", STRANGER.arn, "*"])
-def test_over_the_border_both_sides_must_allow(principal: str) -> None:
-    asked = request(caller=STRANGER)
+def test_across_accounts_both_sides_must_allow(principal: str) -> None:
+    access_request = request(caller=STRANGER)
     theirs, ours = identity(allow("ecr:*")), repository(allow(PULL, Principal={"AWS": principal}))
 
-    assert decided(asked, identity=theirs).reason is Reason.NO_RESOURCE_ALLOW
-    assert decided(asked, resource=ours).reason is Reason.NO_IDENTITY_ALLOW
-    both = decided(asked, identity=theirs, resource=ours)
+    assert decided(access_request, identity=theirs).reason is Reason.NO_RESOURCE_ALLOW
+    assert decided(access_request, resource=ours).reason is Reason.NO_IDENTITY_ALLOW
+    both = decided(access_request, identity=theirs, resource=ours)
     assert both.allowed
     assert len(both.deciding) == 2
 
 
-def test_the_root_user_of_another_account_needs_the_other_side_only() -> None:
+def test_the_root_user_of_another_account_needs_only_the_resource_s_side() -> None:
     root = replace(STRANGER, user_name="root")
 
     assert not decided(request(caller=root)).allowed
@@ -85,7 +85,7 @@ def test_the_root_user_of_another_account_needs_the_other_side_only() -> None:
         ("session", Reason.SESSION_DENY, "with an explicit deny in a session policy"),
     ],
 )
-def test_an_explicit_deny_wins_wherever_it_is(where: str, reason: Reason, words: str) -> None:
+def test_an_explicit_deny_wins_in_every_policy(where: str, reason: Reason, words: str) -> None:
     policies = {
         "identity": identity(allow("ecr:*")),
         "resource": repository(allow("ecr:*")),
@@ -101,7 +101,7 @@ def test_an_explicit_deny_wins_wherever_it_is(where: str, reason: Reason, words:
     assert reason.words(PULL) == words
 
 
-def test_session_policies_allow_nothing_by_themselves_and_narrow_the_rest() -> None:
+def test_session_policies_only_restrict() -> None:
     both = {"identity": identity(allow("ecr:*")), "session": session(allow(PULL))}
 
     assert decided(request(), **both).allowed
@@ -110,7 +110,7 @@ def test_session_policies_allow_nothing_by_themselves_and_narrow_the_rest() -> N
     assert decided(request(), identity=both["identity"], session=()).reason is Reason.NO_SESSION_ALLOW
 
 
-def test_the_root_user_may_all_that_no_resource_denies() -> None:
+def test_the_root_user_can_do_everything_that_no_resource_policy_denies() -> None:
     everything = repository(deny("ecr:*"))
 
     assert decided(request(caller=OWNER)).allowed
@@ -121,14 +121,14 @@ def test_the_root_user_may_all_that_no_resource_denies() -> None:
 @pytest.mark.parametrize(
     "action", ["ecr:SetRepositoryPolicy", "ecr:DeleteRepositoryPolicy", "ecr:DeleteRegistryPolicy"]
 )
-def test_the_root_user_always_finds_the_way_out_of_a_lock_out(action: str) -> None:
+def test_the_root_user_can_always_repair_a_lock_out(action: str) -> None:
     everything = repository(deny("ecr:*"))
 
     assert decided(request(caller=OWNER, action=action), resource=everything).allowed
     assert not decided(request(action=action), identity=identity(allow("ecr:*")), resource=everything).allowed
 
 
-def test_not_principal_spares_only_whom_it_lists_by_every_name() -> None:
+def test_not_principal_spares_only_callers_that_it_lists_by_every_name() -> None:
     """IAM user guide, "NotPrincipal with Deny": list the account beside its user."""
     policies = identity(allow("ecr:*"))
 
@@ -141,7 +141,7 @@ def test_not_principal_spares_only_whom_it_lists_by_every_name() -> None:
     assert reason(replace(ALICE, user_name="bob"), ALICE.arn, OURS) is Reason.RESOURCE_DENY
 
 
-def test_a_decision_tells_why() -> None:
+def test_a_decision_has_a_reason() -> None:
     by = identity(allow(PULL, Sid="Pull"))
     allowed = explain(request(), decided(request(), identity=by))
     missing = explain(request(action=PUSH), decided(request(action=PUSH), identity=by))

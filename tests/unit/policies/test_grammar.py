@@ -1,4 +1,4 @@
-"""What is a policy and what is none: each rule of the grammar broken once."""
+"""The grammar of policies, with each rule broken once."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ELEMENTS: dict[PolicyKind, dict[str, Any]] = {
 
 
 def statement(kind: PolicyKind = PolicyKind.REPOSITORY, **changes: Any) -> dict[str, Any]:
-    """A good statement with changes; None takes an element away."""
+    """A valid statement with changes. None removes an element."""
     members = STATEMENT | ELEMENTS[kind] | changes
     return {name: value for name, value in members.items() if value is not None}
 
@@ -56,7 +56,7 @@ def test_each_kind_has_its_elements_and_no_others(kind: PolicyKind) -> None:
         {"Condition": {"Null": {"aws:TokenIssueTime": "true"}}},
     ],
 )
-def test_what_iam_takes_is_taken(changes: dict[str, Any]) -> None:
+def test_forms_that_iam_accepts_are_accepted(changes: dict[str, Any]) -> None:
     (found,) = parse_policy(policy(statement(**changes)), PolicyKind.REPOSITORY).statements
 
     assert found.position == 0
@@ -105,7 +105,7 @@ def test_what_iam_takes_is_taken(changes: dict[str, Any]) -> None:
         ({"Condition": {"StringEquals": {"": "x"}}}, "no key"),
     ],
 )
-def test_what_breaks_the_grammar_is_refused_with_the_reason(changes: dict[str, Any], reason: str) -> None:
+def test_a_violation_of_the_grammar_is_refused_with_the_reason(changes: dict[str, Any], reason: str) -> None:
     with pytest.raises(BadPolicy, match=reason):
         parse_policy(policy(statement(**changes)), PolicyKind.REPOSITORY)
 
@@ -128,7 +128,7 @@ def test_what_breaks_the_grammar_is_refused_with_the_reason(changes: dict[str, A
         (json.dumps({"Statements": [statement()]}), "unknown element: Statements"),
     ],
 )
-def test_a_text_that_is_no_policy_is_refused(text: str, reason: str) -> None:
+def test_a_text_that_is_not_a_policy_is_refused(text: str, reason: str) -> None:
     with pytest.raises(BadPolicy, match=reason):
         parse_policy(text, PolicyKind.REPOSITORY)
 
@@ -139,7 +139,7 @@ def test_a_resource_is_an_arn() -> None:
 
 
 def test_two_statements_of_an_identity_policy_cannot_have_one_sid() -> None:
-    """ECR's own policies may."""
+    """Statements of ECR's policies can."""
 
     with pytest.raises(BadPolicy, match="Same"):
         parse_policy(policy(*[statement(PolicyKind.IDENTITY, Sid="Same")] * 2), PolicyKind.IDENTITY)
@@ -147,7 +147,7 @@ def test_two_statements_of_an_identity_policy_cannot_have_one_sid() -> None:
 
 
 @pytest.mark.parametrize("kind", ELEMENTS)
-def test_a_new_policy_has_its_length_at_most(kind: PolicyKind) -> None:
+def test_a_new_policy_has_a_maximum_length(kind: PolicyKind) -> None:
     text = policy(statement(kind))
     longest = text + " " * (GRAMMARS[kind].length - len(text))
 
@@ -156,7 +156,7 @@ def test_a_new_policy_has_its_length_at_most(kind: PolicyKind) -> None:
         accept_policy(longest + " ", kind)
 
 
-def test_a_policy_is_read_once() -> None:
+def test_a_policy_is_parsed_once() -> None:
     text = policy(statement(Action="ecr:PutImage"))
 
     assert parse_policy(text, PolicyKind.REPOSITORY) is parse_policy(text, PolicyKind.REPOSITORY)

@@ -31,7 +31,7 @@ RETURNED = """{
 }"""
 
 
-def test_the_sample_of_the_api_reference_comes_back_in_ecr_s_order() -> None:
+def test_the_sample_of_the_api_reference_is_returned_in_ecr_s_order() -> None:
     """API reference, SetRepositoryPolicy: the sample sends Action before Principal, and a newline at the end."""
     assert render(SENT) == RETURNED
 
@@ -79,8 +79,8 @@ def test_a_policy_without_a_version_has_the_old_one() -> None:
     assert '"Condition" : { }' in render(json.dumps(sent))
 
 
-def test_a_policy_that_grows_in_ecr_s_form_is_read_all_the_same() -> None:
-    """Its length counts as it is sent; spaces and the ARNs of accounts come later."""
+def test_a_policy_that_is_longer_in_ecr_s_form_can_be_read() -> None:
+    """Its length is checked as it was sent. Spaces and the ARNs of accounts are added later."""
     accounts = [f"{number:012}" for number in range(600)]
     statement = {"Effect": "Allow", "Principal": {"AWS": accounts}, "Action": "ecr:*"}
     sent = json.dumps({"Statement": [statement]}, separators=(",", ":"))
@@ -110,7 +110,7 @@ STATEMENTS = st.fixed_dictionaries(
 
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(st.lists(STATEMENTS, min_size=1, max_size=4), st.booleans())
-def test_what_is_returned_says_what_was_sent_and_stays(statements: list[dict[str, object]], once: bool) -> None:
+def test_the_returned_policy_is_equivalent_and_stable(statements: list[dict[str, object]], once: bool) -> None:
     text = json.dumps({"Version": "2012-10-17", "Statement": statements[0] if once else statements}, ensure_ascii=once)
     parse_policy(text, PolicyKind.REPOSITORY)
 
