@@ -3,6 +3,8 @@
 Worker processes count in files that they share with the main process (prometheus_client, "multiprocess mode"). The main
 process serves the metrics on an address of their own, which is never the address of the registry. Gauges of jobs,
 events and uploads are read from the database at each scrape.
+
+`config.sources.share_counts` names their folder before this module is imported, because the library reads it then.
 """
 
 from __future__ import annotations
@@ -15,9 +17,6 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, start_http_
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
-
-FOLDER_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
-"""Names the folder of the counts. Set it before this module is imported, because the library reads it then."""
 
 Gauges = Mapping[str, Mapping[str, float]]
 """Values of gauges, by the name of the gauge and its label."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from moorage.aws.constraints import checked, violations
+from moorage.aws.constraints import checked
 from moorage.aws.service_model import SHAPES, Operation
 from moorage.domain.errors import Refusal, Serialization, UnknownOperation
 
@@ -67,19 +67,11 @@ def _present(value: Any) -> Any:
     return None if isinstance(value, msgspec.Raw) and value == _NULL else value
 
 
-def encode(operation: Operation, response: Mapping[str, Any]) -> bytes:  # noqa: ARG001 - see the docstring
-    """Return the body of a response; members that are None are omitted, at any depth.
-
-    JSON does not need `operation`; it lets tests check every response with `output_violations`.
-    """
+def encode(response: Mapping[str, Any]) -> bytes:
+    """Return the body of a response; members that are None are omitted, at any depth."""
     body = _encoder.encode(response)
     # Most responses contain no None, and searching bytes is far cheaper than walking the response.
     return _encoder.encode(_without_nones(response)) if b"null" in body else body
-
-
-def output_violations(operation: Operation, response: Mapping[str, Any]) -> list[str]:
-    """Return all differences of a response from its output shape: unknown, mistyped and missing members."""
-    return list(violations(operation.output_shape, response))
 
 
 def encode_error(refusal: Refusal) -> bytes:

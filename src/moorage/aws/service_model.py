@@ -106,6 +106,3 @@ _model = _load()
 TARGET_PREFIX = _model.target_prefix
 OPERATIONS: Mapping[str, Operation] = MappingProxyType(_model.operations)
 SHAPES: Mapping[str, Shape] = MappingProxyType(_model.shapes)
-ERROR_SHAPES: Mapping[str, Shape] = MappingProxyType(
-    {name: shape for name, shape in _model.shapes.items() if shape.exception}
-)

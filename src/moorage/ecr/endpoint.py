@@ -101,7 +101,7 @@ class EcrEndpoint(Endpoint):
             announce = partial(self._announce, request=request, details=details, registry=registry)
             call = Call(services, caller, credentials, registry, request_context, announce)
             await _authorize(call, operation, members)
-            return codec.encode(operation, await handler(call, members))
+            return codec.encode(await handler(call, members))
 
 
 async def _authorize(call: Call, operation: Operation, members: dict[str, Any]) -> None:

@@ -16,9 +16,8 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from moorage.aws import codec
 from moorage.aws.constraints import violations
-from moorage.aws.service_model import ERROR_SHAPES, OPERATIONS
+from moorage.aws.service_model import OPERATIONS, SHAPES
 from moorage.aws.signing import RequestLine, SigningKey, signed_headers
 from tests.support.server import Server
 
@@ -80,13 +79,13 @@ def check_answer(operation_name: str, status: int, headers: Mapping[str, str], b
     assert _UUID.fullmatch(headers["x-amzn-RequestId"]), headers
     members = json.loads(body)
     if status == 200:
-        assert set(codec.output_violations(operation, members)) <= LISTS_OF_ANSWERS, body
+        assert set(violations(operation.output_shape, members)) <= LISTS_OF_ANSWERS, body
         return
     code = members.pop("__type")
     assert code in FRONT_DOOR | set(operation.errors), f"{operation_name} cannot answer {body!r}"
     assert status == (413 if code == "RequestEntityTooLargeException" else 400), (status, body)
     assert isinstance(members["message"], str), body
-    if code in ERROR_SHAPES:
+    if code in SHAPES:
         assert list(violations(code, members)) == [], body
     else:
         assert members.keys() == {"message"}, body

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from moorage.domain.lifecycle.policy import parse
-from moorage.domain.lifecycle.selection import LifecycleFacts, select
+from moorage.domain.lifecycle.policy import Rule, parse
+from moorage.domain.lifecycle.selection import LifecycleFacts, SelectedImage, Selection
 from moorage.domain.units import DAY
 from tests.unit.lifecycle.policies import ARCHIVE, policy, rule
 from tests.unit.lifecycle.reference import expected
@@ -42,9 +43,16 @@ def images(*described: tuple[str, float]) -> list[LifecycleFacts]:
     return [facts(number, tags, days) for number, (tags, days) in enumerate(described)]
 
 
+def select(rules: Sequence[Rule], found: list[LifecycleFacts]) -> list[SelectedImage]:
+    selection = Selection(rules, NOW)
+    for one in found:
+        selection.add(one)
+    return selection.selected()
+
+
 def chosen(text: str, found: list[LifecycleFacts]) -> dict[str, int]:
     """The priority of the rule that acts on an image, by the image's letter."""
-    choices = select(parse(text).rules, found, NOW)
+    choices = select(parse(text).rules, found)
     assert len({choice.image.id for choice in choices}) == len(choices)
     return {chr(ord("A") + choice.image.id): choice.rule.priority for choice in choices}
 
@@ -244,6 +252,6 @@ def policies(draw: st.DrawFn) -> str:
 @given(policies(), repositories())
 def test_the_selected_images_are_those_of_the_naive_evaluator(text: str, found: list[LifecycleFacts]) -> None:
     rules = parse(text).rules
-    choices = select(rules, found, NOW)
+    choices = select(rules, found)
 
     assert {choice.image.id: choice.rule.priority for choice in choices} == expected(rules, found, NOW)

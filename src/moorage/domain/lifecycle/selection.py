@@ -86,14 +86,6 @@ class Selection:
         return sorted(selected, key=lambda item: (item.image.age_from, item.image.id))
 
 
-def select(rules: Iterable[Rule], images: Iterable[LifecycleFacts], now: int) -> list[SelectedImage]:
-    """At most one acting rule for each image, oldest image first."""
-    selection = Selection(rules, now)
-    for image in images:
-        selection.add(image)
-    return selection.selected()
-
-
 class _Counter:
     """One rule and the images that it has selected so far."""
 

@@ -23,7 +23,6 @@ DOCKER_IMAGE: Final = "application/vnd.docker.distribution.manifest.v2+json"
 DOCKER_INDEX: Final = "application/vnd.docker.distribution.manifest.list.v2+json"
 OCI_IMAGE: Final = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX: Final = "application/vnd.oci.image.index.v1+json"
-OCI_EMPTY: Final = "application/vnd.oci.empty.v1+json"
 
 IMAGE_TYPES: Final = frozenset({DOCKER_IMAGE, OCI_IMAGE})
 INDEX_TYPES: Final = frozenset({DOCKER_INDEX, OCI_INDEX})
