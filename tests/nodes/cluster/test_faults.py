@@ -70,7 +70,7 @@ def test_a_node_does_not_start_on_a_database_that_is_not_ready_for_it(
     assert "run moorage migrate" in serve(MOORAGE_DATABASE=database.url("empty"))
     assert "database is not available" in serve(MOORAGE_DATABASE="postgresql://127.0.0.1:1/moorage")
     other_key = base64.b64encode(bytes(32)).decode()
-    assert "not the master key" in serve(MOORAGE_MASTER_KEY=other_key)
+    assert "encrypted with another master key" in serve(MOORAGE_MASTER_KEY=other_key)
 
 
 def test_an_invalid_address_is_rejected_by_its_name(settings: Settings, tmp_path: Path) -> None:
