@@ -12,7 +12,7 @@ from moorage.cli.folders import existing_folder
 from moorage.cli.formatting import size_text
 from moorage.cli.options import duration, with_registry
 from moorage.config.settings import Settings
-from moorage.core.garbage.collect import CollectionRules, Collector, Garbage, Report, Totals
+from moorage.core.garbage.collect import CollectionRules, Collector, GarbageItem, ReportItem, Totals
 from moorage.core.garbage.sweep import Sweeper
 from moorage.domain.errors import Unavailable
 from moorage.domain.units import SECOND
@@ -45,7 +45,7 @@ def collect(dry_run: bool, grace: float | None, upload_life: float | None, setti
         rules = replace(rules, upload_life=int(upload_life * SECOND))
     totals = Totals()
 
-    def list_garbage(garbage: Garbage) -> None:
+    def list_garbage(garbage: GarbageItem) -> None:
         totals(garbage)
         size = f" ({size_text(garbage.size)})" if garbage.size else ""
         click.echo(f"{garbage.kind} {garbage.name}{size}: {garbage.why}")
@@ -57,7 +57,7 @@ def collect(dry_run: bool, grace: float | None, upload_life: float | None, setti
     click.echo(_summary(totals, dry_run=dry_run))
 
 
-async def _collect(settings: Settings, rules: CollectionRules, report: Report) -> None:
+async def _collect(settings: Settings, rules: CollectionRules, report: ReportItem) -> None:
     async with stores.opened(settings) as (database, blobs):
         await Collector(database, blobs, stores.clock_of(settings, database)).collect(rules, report)
         await Sweeper(database, blobs, blobs).sweep(report, share=rules.share, dry_run=rules.dry_run)

@@ -24,7 +24,7 @@ from moorage.core.identity import master_key
 from moorage.core.identity.master_key import MasterKeyWrong
 from moorage.core.migration.blobs import Progress
 from moorage.core.migration.move import MoveRefused, Moving, Terms
-from moorage.core.pacing import Rate
+from moorage.core.pacing import RateLimit
 from moorage.core.vault import Vault
 from moorage.domain.errors import Unavailable
 from moorage.domain.ports import StoreFull
@@ -66,7 +66,7 @@ def move(route: Route, rate: float | None, *, blobs_only: bool) -> None:
             for layer in progress.harmed:
                 click.echo(f"damaged layer {layer}")
 
-    source, target = _with_both(route, Rate(rate * MIB if rate else None), progress, run)
+    source, target = _with_both(route, RateLimit(rate * MIB if rate else None), progress, run)
     copied = f"{progress.blobs} layers ({size_text(progress.bytes)})"
     if blobs_only:
         click.echo(
@@ -82,12 +82,12 @@ def move(route: Route, rate: float | None, *, blobs_only: bool) -> None:
 
 def abandon(route: Route) -> None:
     """Cancel a move: the source accepts changes again, and the target is emptied."""
-    source, target = _with_both(route, Rate(None), Progress(), Moving.abandon)
+    source, target = _with_both(route, RateLimit(None), Progress(), Moving.abandon)
     click.echo(f"Canceled: {source} accepts changes again. The copies in {target} are removed.")
 
 
 def _with_both(
-    route: Route, rate: Rate, progress: Progress, work: Callable[[Moving], Coroutine[Any, Any, None]]
+    route: Route, rate: RateLimit, progress: Progress, work: Callable[[Moving], Coroutine[Any, Any, None]]
 ) -> tuple[str, str]:
     """Do the work with both sides open, and protected from other migrations; returns their names."""
     is_sealed = False

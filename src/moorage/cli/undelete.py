@@ -11,12 +11,12 @@ from moorage.config.settings import Settings
 from moorage.config.table import REGISTRY
 from moorage.core.clock import system_clock
 from moorage.core.garbage import why as reasons_to_keep
-from moorage.core.garbage.undelete import NotInTrash, Undeleted
+from moorage.core.garbage.undelete import NoDeletedImage, Undeleted
 from moorage.core.registry import repositories
 from moorage.domain.errors import Refusal
 from moorage.domain.names import Registry
 from moorage.metadata.database import Transaction
-from moorage.metadata.garbage import deleted_images as trash
+from moorage.metadata.garbage import deleted_images
 
 _PAGE = 1000
 
@@ -48,7 +48,7 @@ def undelete(repository: str, reference: str, is_list: bool, account: str, setti
 
     try:
         images = change(settings, bring_back)
-    except (NotInTrash, Refusal) as refusal:
+    except (NoDeletedImage, Refusal) as refusal:
         raise click.ClickException(str(refusal)) from None
     for image in images:
         taken = f"; tags of other images now: {', '.join(image.taken)}" if image.taken else ""
@@ -68,8 +68,11 @@ def _list(registry: Registry, repository: str, settings: Settings) -> None:
 
 def _page(
     tx: Transaction, registry: Registry, repository: str, after: int
-) -> list[tuple[trash.DeletedImage, list[str]]]:
-    return [(image, trash.tags_of(tx, image.id)) for image in trash.page(tx, registry, repository, after, _PAGE)]
+) -> list[tuple[deleted_images.DeletedImage, list[str]]]:
+    return [
+        (image, deleted_images.tags_of(tx, image.id))
+        for image in deleted_images.page(tx, registry, repository, after, _PAGE)
+    ]
 
 
 def _tagged(tags: tuple[str, ...]) -> str:
@@ -91,4 +94,4 @@ def why(digest: str, settings: Settings) -> None:
         raise click.ClickException(f"The registry has nothing with the digest {digest}.")
     for reason in reasons:
         until = f", until {time_text(reason.until)}" if reason.until is not None else ""
-        click.echo(f"{reason.where}\t{reason.what}{until}")
+        click.echo(f"{reason.where}\t{reason.reason}{until}")

@@ -13,8 +13,8 @@ from moorage.cli.folders import existing_folder
 from moorage.cli.options import with_registry
 from moorage.config.settings import Settings
 from moorage.core.clock import system_clock
-from moorage.core.garbage.verify import Finding, Reports, Verifier
-from moorage.core.pacing import Rate
+from moorage.core.garbage.verify import Finding, VerificationReports, Verifier
+from moorage.core.pacing import RateLimit
 from moorage.domain import buckets
 from moorage.domain.errors import Unavailable
 from moorage.domain.units import MIB
@@ -43,19 +43,19 @@ def verify(repair_from: str | None, rate: float | None, resume: bool, settings: 
     """
     existing_folder(settings)
     try:
-        findings = asyncio.run(_verify(settings, repair_from, Rate(rate * MIB if rate else None), resume=resume))
+        findings = asyncio.run(_verify(settings, repair_from, RateLimit(rate * MIB if rate else None), resume=resume))
     except (DatabaseUnusable, OSError, Unavailable) as error:
         raise click.ClickException(f"The verification did not finish: {error}") from None
     for finding in findings:
         repaired = f"; repaired from {finding.repaired} in {repair_from}" if finding.repaired else ""
         click.echo(f"{finding.what} {finding.name}: {finding.detail}{repaired}")
-    not_repaired = sum(finding.is_harm for finding in findings)
+    not_repaired = sum(finding.is_unrepaired for finding in findings)
     click.echo(f"Verified: {len(findings)} findings, {not_repaired} of them not repaired.")
     if not_repaired:
         raise SystemExit(1)
 
 
-async def _verify(settings: Settings, repair_from: str | None, rate: Rate, *, resume: bool) -> list[Finding]:
+async def _verify(settings: Settings, repair_from: str | None, rate: RateLimit, *, resume: bool) -> list[Finding]:
     findings: list[Finding] = []
     async with (
         stores.opened(settings) as (database, store),
@@ -65,7 +65,7 @@ async def _verify(settings: Settings, repair_from: str | None, rate: Rate, *, re
         length = await database.read(lambda tx: verification.bytes_after(tx, after))
         is_hidden = not sys.stderr.isatty()
         with click.progressbar(length=max(length, 1), label="Reading", file=sys.stderr, hidden=is_hidden) as bar:
-            reports = Reports(findings.append, bar.update)
+            reports = VerificationReports(findings.append, bar.update)
             verifier = Verifier(database, stores.stores_of(store, source), system_clock)
             await verifier.verify(reports, rate, resume=resume)
     return findings

@@ -1,4 +1,4 @@
-"""Pacing: background work takes a share of the time, and reads a limited number of bytes per second."""
+"""Pacing of background work: limits on its share of the time, and on the bytes that it reads per second."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from moorage.metadata.database import Database, Work
 T = TypeVar("T")
 
 
-class Pace:
-    """Limits work to a share of the time (0 to 1): after working for some time, `rest` waits in proportion.
+class Throttle:
+    """Limits work to a share of the time (0 to 1): `rest` waits in proportion to the work before it.
 
-    `clock` measures the work in seconds: by default the time that passes, with `time.thread_time` only the processor's.
+    `clock` measures work in seconds. By default this is elapsed time; `time.thread_time` is processor time.
     """
 
     def __init__(self, share: float, clock: Callable[[], float] = time.perf_counter) -> None:
@@ -26,13 +26,13 @@ class Pace:
 
     @contextmanager
     def working(self) -> Iterator[None]:
-        """Count the time of the block."""
+        """Count the time of the block as work."""
         started = self._clock()
         yield
         self._worked += self._clock() - started
 
     async def read(self, database: Database, work: Work[T]) -> T:
-        """Read, and count the time."""
+        """Read from the database, and count the time as work."""
         with self.working():
             return await database.read(work)
 
@@ -42,16 +42,16 @@ class Pace:
         await asyncio.sleep(worked * self._factor)
 
 
-class Rate:
+class RateLimit:
     """Limits bytes per second. None sets no limit."""
 
-    def __init__(self, bytes_a_second: float | None) -> None:
-        self._rate = bytes_a_second
+    def __init__(self, bytes_per_second: float | None) -> None:
+        self._rate = bytes_per_second
         self._started = time.monotonic()
-        self._passed = 0
+        self._total = 0
 
-    async def passed(self, size: int) -> None:
+    async def limit(self, size: int) -> None:
         """Count `size` bytes, and wait until the rate allows them."""
-        self._passed += size
+        self._total += size
         if self._rate is not None:
-            await asyncio.sleep(max(0.0, self._started + self._passed / self._rate - time.monotonic()))
+            await asyncio.sleep(max(0.0, self._started + self._total / self._rate - time.monotonic()))

@@ -158,7 +158,7 @@ def test_a_damaged_layer_stops_the_migration_and_is_skipped_once_it_was_found(
     ended = migrate(folder, target)
 
     assert ended.code == 1
-    why = "missing" if harm == "gone" else "has other bytes, of the digest "
+    why = "missing" if harm == "gone" else "its bytes have the digest "
     assert ended.out.startswith(f"damaged layer {name}: {why}")
     assert "1 layers of" in ended.err
     assert "run moorage verify there" in ended.err

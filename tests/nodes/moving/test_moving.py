@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from moorage import stores
 from moorage.config.sources import registry_at
-from moorage.core.garbage.collect import Garbage
+from moorage.core.garbage.collect import GarbageItem
 from moorage.core.garbage.sweep import Sweeper
 from tests.api.ecr.pushing import send_part
 from tests.faults.durability.promises import (
@@ -98,9 +98,9 @@ def test_rows_are_migrated_while_layers_stay_in_their_bucket(
     assert swept(first) == [], "what the other one brought to the bucket is not garbage"
 
 
-def swept(registry: Registry) -> list[Garbage]:
+def swept(registry: Registry) -> list[GarbageItem]:
     """What a sweep removes, even if it began before the registry was sealed."""
-    removed: list[Garbage] = []
+    removed: list[GarbageItem] = []
 
     async def sweep() -> None:
         async with stores.side_of(registry_at(registry.place)) as side:

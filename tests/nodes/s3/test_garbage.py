@@ -73,17 +73,19 @@ def test_a_damaged_object_is_found_and_repaired_by_the_next_push(s3_server: S3Se
     one = push(ecr, "garbage/b", image([layer(seed=4)]), "v1")
     path = f"/v2/garbage/b/blobs/{one.blobs[1].digest}"
     held = run(s3_server, "why", one.blobs[1].digest).output
-    key = held.partition("its bytes are ")[2].strip()
+    key = held.partition("stored as ")[2].strip()
     store, content = s3_server.store, b"x" * len(one.blobs[1].content)
     store.client().put_object(Bucket=store.bucket, Key=f"{s3_server.prefix}/{key}", Body=content)
 
     found = run(s3_server, "verify")
 
     assert found.exit_code == 1
-    assert found.output.startswith(f"damaged blob {one.blobs[1].digest}: has other bytes")
+    assert found.output.startswith(f"damaged blob {one.blobs[1].digest}: its bytes have the digest")
     assert http.head(path).status == 404
     http.push("garbage/b", one, "v1")
-    assert run(s3_server, "verify").output.startswith(f"unknown object {key}: no row names it; left to the sweep")
+    assert run(s3_server, "verify").output.startswith(
+        f"unknown object {key}: no row references it; the sweep will remove it"
+    )
     run(s3_server, "collect", "--grace", "0")
     assert run(s3_server, "verify").output == "Verified: 0 findings, 0 of them not repaired.\n"
     assert http.head(path).status == 200
@@ -99,7 +101,7 @@ def test_a_damaged_object_is_repaired_from_a_copy_of_the_bucket_and_unknown_obje
         original = {"Bucket": store.bucket, "Key": key}
         bucket.copy_object(Bucket=store.bucket, Key=key.replace(prefix, f"copy-of-{prefix}", 1), CopySource=original)
     held = run(s3_server, "why", one.blobs[1].digest).output
-    key = f"{prefix}/{held.partition('its bytes are ')[2].strip()}"
+    key = f"{prefix}/{held.partition('stored as ')[2].strip()}"
     bucket.put_object(Bucket=store.bucket, Key=key, Body=b"x" * len(one.blobs[1].content))
     stray = f"blobs/00/00{str(uuid.uuid4())[2:]}-{16 * 'a'}"
     bucket.put_object(Bucket=store.bucket, Key=f"{prefix}/{stray}", Body=b"of nobody")
@@ -107,9 +109,9 @@ def test_a_damaged_object_is_repaired_from_a_copy_of_the_bucket_and_unknown_obje
     repaired = run(s3_server, "verify", "--repair-from", store.setting(f"copy-of-{prefix}"))
 
     assert repaired.exit_code == 0, repaired.output
-    assert f"damaged blob {one.blobs[1].digest}: has other bytes" in repaired.output
+    assert f"damaged blob {one.blobs[1].digest}: its bytes have the digest" in repaired.output
     assert "; repaired from blobs/" in repaired.output
-    assert f"unknown object {stray}: no row names it; left to the sweep" in repaired.output
+    assert f"unknown object {stray}: no row references it; the sweep will remove it" in repaired.output
     assert http.get(f"/v2/garbage/c/blobs/{one.blobs[1].digest}").status in {200, 307}
     run(s3_server, "collect", "--grace", "0")
     assert run(s3_server, "verify").output == "Verified: 0 findings, 0 of them not repaired.\n"

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from moorage.adapters.files.blob_store import FileBlobStore
 from moorage.cli.main import main
 from moorage.core.clock import system_clock
-from moorage.core.garbage.collect import CollectionRules, Collector, Garbage
+from moorage.core.garbage.collect import CollectionRules, Collector, GarbageItem
 from moorage.core.garbage.sweep import Sweeper
 from moorage.domain.units import DAY, HOUR
 from tests.support.clients import program_environment
@@ -57,9 +57,9 @@ class GarbageRegistry:
         )
         return Ended(done.returncode, done.stdout, done.stderr)
 
-    def collect(self, grace: int = DAY) -> list[Garbage]:
+    def collect(self, grace: int = DAY) -> list[GarbageItem]:
         """Collect while the server runs, as the command does, and return what was collected."""
-        collected: list[Garbage] = []
+        collected: list[GarbageItem] = []
 
         async def run() -> None:
             database, blobs = engine_of(self.server.data).open(), FileBlobStore(self.server.data)

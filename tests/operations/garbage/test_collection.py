@@ -37,7 +37,7 @@ def test_layers_of_a_deleted_image_are_removed_after_the_grace_period_and_their_
     assert all(registry.sees(repository, blob) for blob in one.blobs)
     registry.later(5 * HOUR)
     gone = registry.collect()
-    assert f"{repository}@{one.manifest.digest}" in [found.name for found in gone if found.kind == "removed image"]
+    assert f"{repository}@{one.manifest.digest}" in [found.name for found in gone if found.kind == "deleted image"]
     assert {blob.digest for blob in one.blobs} <= {found.name for found in gone if found.kind == "blob"}
     assert not any(registry.sees(repository, blob) for blob in one.blobs)
     assert all(registry.has_file(blob) for blob in one.blobs)
@@ -144,10 +144,12 @@ def test_a_dry_run_lists_garbage_with_its_reasons_and_removes_nothing(
 
     lines = registry.run("collect", "--dry-run", "--grace", "0", "--upload-life", "0").out.splitlines()
 
-    assert f"removed image {repository}@{one.manifest.digest}: it was deleted long ago" in lines
-    assert f"layer {repository}@{lonely.digest}: no image of the repository needs it" in lines
-    assert any(line.startswith(f"blob {lonely.digest} (") and "no repository has it" in line for line in lines)
-    assert f"upload {upload}: it was begun in {repository} and never completed" in lines
+    assert f"deleted image {repository}@{one.manifest.digest}: its grace period is over" in lines
+    assert f"layer {repository}@{lonely.digest}: no image of the repository references it" in lines
+    assert any(
+        line.startswith(f"blob {lonely.digest} (") and "it is not a layer of any repository" in line for line in lines
+    )
+    assert f"upload {upload}: it was started in {repository}, but not completed" in lines
     assert lines[-1].startswith("Would remove: ")
     assert registry.sees(repository, lonely)
     send_part(registry.ecr, repository, upload, 0, b"goes on")

@@ -59,7 +59,7 @@ def test_after_the_grace_period_nothing_can_be_undeleted(
     refused = registry.run("undelete", repository, "v1")
 
     assert refused.code == 1
-    assert refused.err == f"Error: {repository} has no deleted image v1 that could be brought back\n"
+    assert refused.err == f"Error: {repository} has no deleted image v1 that can be undeleted\n"
 
 
 def test_an_index_is_undeleted_with_the_images_that_it_lists(
@@ -132,19 +132,19 @@ def test_why_lists_everything_that_needs_a_blob_or_an_image(
 
     held = why(registry, shared.digest)
     assert held[:3] == [
-        f"{place_a}\timage {kept.manifest.digest} needs it, tagged v1",
-        f"{place_b}\tno image needs it, and a client may have been told of it",
-        f"{place_a}\tdeleted image {gone.manifest.digest} needs it",
+        f"{place_a}\timage {kept.manifest.digest} references it, tagged v1",
+        f"{place_b}\tno image references it, but its grace period is not over",
+        f"{place_a}\tdeleted image {gone.manifest.digest} references it",
     ]
-    assert held[3].startswith("store\tits bytes are blobs/sha256/")
+    assert held[3].startswith("store\tstored as blobs/sha256/")
     assert why(registry, kept.manifest.digest) == [
         f"{place_a}\tan image, tagged v1; images stay until they are deleted",
-        f"{place_a}\tindex {listing.manifest.digest} lists it: it cannot be deleted",
+        f"{place_a}\tindex {listing.manifest.digest} lists it, so it cannot be deleted",
     ]
     assert why(registry, gone.manifest.digest) == [f"{place_a}\ta deleted image: `moorage undelete` brings it back"]
     registry.later()
     registry.collect()
-    assert why(registry, gone.blobs[-1].digest)[0].startswith("store\tnothing needs blobs/sha256/")
+    assert why(registry, gone.blobs[-1].digest)[0].startswith("store\tthe row of blobs/sha256/")
     assert registry.run("why", "sha256:" + 64 * "0").code == 1
 
 

@@ -124,7 +124,7 @@ def test_files_without_a_row_are_quarantined_unless_an_upload_needs_them(
     found = registry.run("verify")
 
     assert found.code == 0
-    assert found.out.startswith(f"unknown object blobs/sha256/{name[:2]}/{stray.name}: no row names it")
+    assert found.out.startswith(f"unknown object blobs/sha256/{name[:2]}/{stray.name}: no row references it")
     assert (registry.server.data / "quarantine" / stray.name).read_bytes() == b"who am I"
     assert under_way.exists()
     under_way.unlink()
@@ -143,7 +143,7 @@ def test_a_manifest_with_other_bytes_is_found(registry: GarbageRegistry, pushed:
 
     assert found.code == 1
     name = f"{pushed.repository}@{pushed.image.manifest.digest}"
-    assert found.out.startswith(f"damaged manifest {name}: has 2 bytes, not ")
+    assert found.out.startswith(f"damaged manifest {name}: has 2 bytes instead of ")
 
 
 def test_a_verification_continues_where_it_was_interrupted(registry: GarbageRegistry, pushed: Pushed) -> None:

@@ -1,1 +1,1 @@
-"""Garbage collection: what is removed, when, and how to keep it or bring it back."""
+"""Garbage collection, undeletion and verification of stored data."""

@@ -1,8 +1,8 @@
-"""What clients are told of layers, and for how long it holds.
+"""Grace periods of layers.
 
-A client that is told that a layer is there does not send it, and its manifest comes minutes later. So from that moment
-on the layer stays for the grace period, needed or not. Not every such answer is a write: a period that began less than
-an eighth ago is not begun again, and the collector waits that eighth longer.
+A client that learns that a layer exists does not upload it, and pushes the manifest minutes later. From that moment
+the layer therefore stays for the grace period, even if no image references it. To save writes, a period is restarted
+only after an eighth of its length, and the collector waits that eighth longer.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ _FRACTION: Final = 8
 
 
 def collectable_before(now: int, grace: int) -> int:
-    """Layers that nobody was told of since then need not be kept."""
+    """Unreferenced layers last reported to a client before this time can be collected."""
     return now - grace - grace // _FRACTION
 
 
 def grace_end(reported_at: int, grace: int) -> int:
-    """How long a layer is kept that nobody is told of again."""
+    """When a layer's grace period ends, unless it is reported to a client again."""
     return reported_at + grace + grace // _FRACTION
 
 
 class GracePeriods:
-    """Keeps what clients are told of layers true."""
+    """Restarts the grace periods of layers that clients are about to learn of."""
 
     def __init__(self, database: Database, now: Clock, limits: Limits) -> None:
         self._database = database
@@ -42,21 +42,21 @@ class GracePeriods:
         self._grace = limits.grace_period
 
     async def renew(self, registry: Registry, repository: str, blobs: Iterable[Blob]) -> bool:
-        """Begin the grace periods of these layers again where that is due; False when one of them is gone.
+        """Restart the grace periods of these layers where due; False if one of the layers no longer exists.
 
-        With a full disk nothing is begun, and nobody can push what they were told is there either. Raises
-        RepositoryNotFound.
+        If the database is unavailable, for example because the disk is full, periods are not restarted; clients cannot
+        push then either. Raises RepositoryNotFound.
         """
         now = self._now()
         due = [blob.digest for blob in blobs if blob.reported_at <= now - self._grace // _FRACTION]
         if not due:
             return True
 
-        def tell(tx: Transaction) -> bool:
+        def restart(tx: Transaction) -> bool:
             found = repositories.get(tx, registry, repository)
-            told = [layers.restart_grace_period(tx, found.id, digest, now) for digest in due]
-            return all(told)
+            restarted = [layers.restart_grace_period(tx, found.id, digest, now) for digest in due]
+            return all(restarted)
 
         with suppress(Unavailable):
-            return await self._database.write(tell)
+            return await self._database.write(restart)
         return True

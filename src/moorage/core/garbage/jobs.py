@@ -1,11 +1,11 @@
-"""The collector as work in the background: again and again, at a small share of the time, and told in the log."""
+"""Background jobs of garbage collection: the collector and the sweeper, whose results are logged."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-from moorage.core.garbage.collect import CollectionRules, Collector, Report, Totals
+from moorage.core.garbage.collect import CollectionRules, Collector, ReportItem, Totals
 from moorage.core.garbage.sweep import Sweeper
 from moorage.domain.errors import Unavailable
 from moorage.metadata.jobs import Job, JobFailed
@@ -13,7 +13,7 @@ from moorage.telemetry import Log
 
 
 class GarbageJobs:
-    """What the job does."""
+    """The work of the garbage collection jobs."""
 
     def __init__(self, collector: Collector, sweeper: Sweeper, rules: CollectionRules, log: Log) -> None:
         self._collector = collector
@@ -22,14 +22,14 @@ class GarbageJobs:
         self._log = log
 
     async def run(self, _job: Job) -> None:
-        """Collect what is garbage now. Raises JobFailed when database or store cannot remove it."""
+        """Collect garbage. Raises JobFailed if the database or the blob store cannot remove it."""
         await self._logged(partial(self._collector.collect, self._rules))
 
     async def sweep(self, _job: Job) -> None:
-        """Remove what the store has and nobody knows of. Raises JobFailed as `run` does."""
+        """Remove bytes without a row from the blob store. Raises JobFailed as `run` does."""
         await self._logged(partial(self._sweeper.sweep, share=self._rules.share, dry_run=self._rules.dry_run))
 
-    async def _logged(self, remove: Callable[[Report], Awaitable[None]]) -> None:
+    async def _logged(self, remove: Callable[[ReportItem], Awaitable[None]]) -> None:
         totals = Totals()
         try:
             await remove(totals)

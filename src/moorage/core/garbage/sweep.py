@@ -1,9 +1,11 @@
-"""What the store has and no row can ever name: left by crashes between the bytes and the row, and removed here.
+"""The sweeper: removes bytes that no row references, left by crashes between storing the bytes and writing the row.
 
-No clock decides, and no age: a key is named by the transaction that ends the upload it came from, so what is of an
-upload that is over is named by now, or never will be. A registry that has moved away sweeps no more: into a bucket that
-both share the other one brings what no row here will name. It was sealed before the other one was there, so whoever
-looks after having found something knows.
+The decision does not depend on age. A blob gets its row in the transaction that ends its upload. So if the upload has
+ended and there is no row for the blob's key, there will never be one.
+
+A registry that was migrated away does not sweep: if both registries share a bucket, the target stores blobs there that
+have no row in the source. The source is sealed before the target exists, so checking for the seal after finding unknown
+bytes, and before deleting them, is sufficient.
 """
 
 from __future__ import annotations
@@ -12,8 +14,8 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
 
-from moorage.core.garbage.collect import Garbage, Report
-from moorage.core.pacing import Pace
+from moorage.core.garbage.collect import GarbageItem, ReportItem
+from moorage.core.pacing import Throttle
 from moorage.domain.batches import batches
 from moorage.domain.ports import BlobStore, Listing
 from moorage.metadata.database import Database
@@ -24,40 +26,44 @@ _BATCH: Final = 500
 
 
 class Sweeper:
-    """Goes through all that the store has."""
+    """Lists everything in the blob store, and removes what has no row."""
 
     def __init__(self, database: Database, blobs: BlobStore, listing: Listing) -> None:
         self._database = database
         self._blobs = blobs
         self._listing = listing
 
-    async def sweep(self, report: Report, *, share: float, dry_run: bool) -> None:
+    async def sweep(self, report: ReportItem, *, share: float, dry_run: bool) -> None:
         """Remove bytes without a row, or with `dry_run` only report them. Raises OSError, Unavailable.
 
-        The sweep takes `share` of the time of a processor, up to 1.
+        The sweep uses `share` of one processor's time, at most 1.
         """
-        pace = Pace(share)
+        throttle = Throttle(share)
         await self._states(report, dry_run=dry_run)
         async for uploads in self._listing.uploads():
             for batch in batches(uploads, _BATCH):
-                ended = await pace.read(self._database, partial(verification.ended_uploads, uploads=batch))
+                ended = await throttle.read(self._database, partial(verification.ended_uploads, uploads=batch))
                 await self._remove(ended, self._listing.remove_upload, report, dry_run=dry_run)
-                await pace.rest()
+                await throttle.rest()
         async for objects in self._listing.objects():
             for group in batches(objects, _BATCH):
-                found = {one.key: one for one in group}
-                keys = {key: one.upload for key, one in found.items()}
-                unknown = await pace.read(self._database, partial(verification.unknown_keys, keys=keys))
-                await pace.rest()
+                found = {stored.key: stored for stored in group}
+                keys = {key: stored.upload for key, stored in found.items()}
+                unknown = await throttle.read(self._database, partial(verification.unknown_keys, keys=keys))
+                await throttle.rest()
                 if unknown and await self._has_moved():
                     return
                 if unknown and not dry_run:
                     await self._blobs.delete(*unknown)
                 for key in unknown:
-                    report(Garbage("unknown blob", key, found[key].size, "no row names it, and its upload is over"))
+                    report(
+                        GarbageItem(
+                            "unknown blob", key, found[key].size, "no row references it, and its upload has ended"
+                        )
+                    )
 
-    async def _states(self, report: Report, *, dry_run: bool) -> None:
-        """Uploads that ended without their store hearing of it: with their repository, or in a crash."""
+    async def _states(self, report: ReportItem, *, dry_run: bool) -> None:
+        """Abandon uploads that ended without telling the blob store: with their repository, or in a crash."""
         after = ""
         while ended := await self._database.read(partial(verification.orphaned_states, after=after, limit=_BATCH)):
             await self._remove(ended, self._blobs.abandon, report, dry_run=dry_run)
@@ -67,11 +73,11 @@ class Sweeper:
         return await self._database.read(moves.is_sealed)
 
     async def _remove(
-        self, uploads: list[str], remove: Callable[[str], Awaitable[None]], report: Report, *, dry_run: bool
+        self, uploads: list[str], remove: Callable[[str], Awaitable[None]], report: ReportItem, *, dry_run: bool
     ) -> None:
         if uploads and await self._has_moved():
             return
         for upload in uploads:
             if not dry_run:
                 await remove(upload)
-            report(Garbage("unknown upload", upload, 0, "it is over, and something of it was left"))
+            report(GarbageItem("unknown upload", upload, 0, "it has ended, but some of its data is left"))

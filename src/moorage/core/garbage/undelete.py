@@ -1,4 +1,4 @@
-"""Deleted images come back: as if they were pushed again, with the images that they list and the tags that are free."""
+"""Undelete images: push them again, with the images that an index lists and with the tags that are still free."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from moorage.domain.errors import ImageAlreadyExists
 from moorage.domain.names import Digest, Tag
 from moorage.domain.registry.manifests import parse_manifest
 from moorage.metadata.database import Transaction
-from moorage.metadata.garbage import deleted_images as trash
+from moorage.metadata.garbage import deleted_images
 from moorage.metadata.garbage.deleted_images import DeletedImage
 from moorage.metadata.registry import images as rows
 from moorage.metadata.registry import layers
 from moorage.metadata.registry.repositories import Repository
 
 
-class NotInTrash(Exception):
-    """No image of that name was deleted lately."""
+class NoDeletedImage(Exception):
+    """The repository has no deleted image with that digest or tag."""
 
 
 @dataclass(frozen=True, slots=True)
 class Undeleted:
-    """An image that is back. Tags that name another image by now are `taken`, and were left to it."""
+    """An undeleted image. Tags in `taken` now name another image and were not moved."""
 
     digest: str
     tags: tuple[str, ...]
@@ -32,34 +32,34 @@ class Undeleted:
 
 
 class Undeletion:
-    """Brings deleted images back, under the limits that hold for a push and with its reactions."""
+    """Undeletes images, under the same limits and with the same reactions as a push."""
 
     def __init__(self, images: Images, limits: Limits) -> None:
         self._images = images
         self._limits = limits
 
     def undelete(self, tx: Transaction, repository: Repository, reference: str, now: int) -> list[Undeleted]:
-        """Bring back an image by its digest or a former tag; the images that an index lists come before it.
+        """Undelete an image by its digest or a former tag; the images that an index lists come first.
 
-        It counts as pushed now, so that no lifecycle policy removes it again at once.
-        Raises NotInTrash, and what `Images.put` raises.
+        The image gets a new push time, so that no lifecycle policy selects it again at once.
+        Raises NoDeletedImage, and the errors of `Images.put`.
         """
-        deleted = trash.find(tx, repository, reference)
+        deleted = deleted_images.find(tx, repository, reference)
         if deleted is None:
-            raise NotInTrash(f"{repository.name} has no deleted image {reference} that could be brought back")
-        return self._bring_back(tx, repository, deleted, now)
+            raise NoDeletedImage(f"{repository.name} has no deleted image {reference} that can be undeleted")
+        return self._undelete(tx, repository, deleted, now)
 
-    def _bring_back(self, tx: Transaction, repository: Repository, deleted: DeletedImage, now: int) -> list[Undeleted]:
-        body = trash.content(tx, deleted.id)
+    def _undelete(self, tx: Transaction, repository: Repository, deleted: DeletedImage, now: int) -> list[Undeleted]:
+        body = deleted_images.content(tx, deleted.id)
         manifest = parse_manifest(body, deleted.media_type)
-        back: list[Undeleted] = []
+        undeleted: list[Undeleted] = []
         for child in manifest.children:
-            listed = trash.find(tx, repository, child.digest)
+            listed = deleted_images.find(tx, repository, child.digest)
             if listed is not None and rows.find(tx, repository.id, child.digest) is None:
-                back += self._bring_back(tx, repository, listed, now)
-        for blob_id in trash.layers_of(tx, deleted.id):
+                undeleted += self._undelete(tx, repository, listed, now)
+        for blob_id in deleted_images.layers_of(tx, deleted.id):
             layers.link_blob(tx, repository.id, blob_id, now)
-        tags = trash.tags_of(tx, deleted.id)
+        tags = deleted_images.tags_of(tx, deleted.id)
         free = tuple(tag for tag in tags if rows.find_tagged(tx, repository.id, tag) is None)
         push = Push(
             body=body,
@@ -70,5 +70,5 @@ class Undeletion:
         )
         with suppress(ImageAlreadyExists):  # It was pushed again meanwhile.
             self._images.put(tx, repository, push, now)
-        trash.forget(tx, deleted.id)
-        return [*back, Undeleted(deleted.digest, free, tuple(tag for tag in tags if tag not in free))]
+        deleted_images.forget(tx, deleted.id)
+        return [*undeleted, Undeleted(deleted.digest, free, tuple(tag for tag in tags if tag not in free))]

@@ -1,8 +1,8 @@
-"""Everything is read back and compared with its row: what is missing, damaged or unknown is found, and repaired.
+"""Verify stored bytes: read them, compare them with their rows, and repair or quarantine what does not match.
 
-Nothing is ever deleted here. What is damaged is first let go by its row, so that nobody is served it, and then moved
-aside; whoever pushes it again heals it. What a source has is copied from there, through the store's own uploads, so
-that a copy that is interrupted is an abandoned upload like any other.
+Nothing is deleted. The row of a damaged blob is marked first, so that clients do not get it, and then its bytes are
+moved to quarantine. Pushing the layer again repairs it. If a source to repair from has a good copy, it is copied
+through an upload of the store, so an interrupted copy is an abandoned upload like any other.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Final
 
 from moorage import failpoints
 from moorage.core.clock import Clock
-from moorage.core.pacing import Rate
+from moorage.core.pacing import RateLimit
 from moorage.domain.ports import BlobMissing, BlobStore, CopySource, Listing, Quarantine, UploadMissing
 from moorage.metadata.database import Database, Transaction
 from moorage.metadata.garbage import verification
@@ -29,15 +29,15 @@ from moorage.metadata.registry.layers import Upload
 
 _ROWS: Final = 100
 _SAVED_SECONDS: Final = 2.0
-"""How often it is noted how far the verification is."""
+"""How often the position of the verification is saved."""
 
 OWNER: Final = "verify"
-"""Owner of the uploads that bring repaired blobs: no user has that id."""
+"""The owner of the uploads that repair blobs. It is not the id of a user."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that is not as its row says. `repaired` tells from where, if it could be."""
+    """A mismatch between stored bytes and rows. `repaired` is the source's key if it was repaired."""
 
     what: str
     name: str
@@ -45,14 +45,14 @@ class Finding:
     repaired: str | None = None
 
     @property
-    def is_harm(self) -> bool:
-        """Whether something that should be served cannot be."""
+    def is_unrepaired(self) -> bool:
+        """Whether a blob or manifest cannot be served. Unknown objects do not count."""
         return self.repaired is None and not self.what.startswith("unknown")
 
 
 @dataclass(frozen=True, slots=True)
-class Reports:
-    """Who is told: of each finding, and of bytes that were read."""
+class VerificationReports:
+    """Callbacks: `found` for each finding, `read` for the number of bytes that were read."""
 
     found: Callable[[Finding], None]
     read: Callable[[int], None]
@@ -60,7 +60,7 @@ class Reports:
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """The store that is verified, as far as it can be listed and can move bytes aside, and another to repair from."""
+    """The store to verify (`blobs`, `listing`), its quarantine if it has one, and a source to repair from."""
 
     blobs: BlobStore
     listing: Listing
@@ -69,7 +69,7 @@ class Stores:
 
 
 class Verifier:
-    """Verifies a store against the rows of `database`."""
+    """Verifies a blob store against the rows in the database."""
 
     def __init__(self, database: Database, stores: Stores, now: Clock) -> None:
         self._database = database
@@ -79,21 +79,21 @@ class Verifier:
         self._source = stores.source
         self._now = now
 
-    async def verify(self, reports: Reports, rate: Rate, *, resume: bool) -> None:
-        """Everything, or with `resume` from where the last verification ended. Raises OSError, Unavailable."""
+    async def verify(self, reports: VerificationReports, rate: RateLimit, *, resume: bool) -> None:
+        """Verify everything, or with `resume` continue an interrupted verification. Raises OSError, Unavailable."""
         after = await self._database.read(verification.position) if resume else 0
-        await self._blobs_behind(after, reports, rate)
-        await self._manifests(reports)
-        await self._unknown(reports)
+        await self._verify_blobs(after, reports, rate)
+        await self._verify_manifests(reports)
+        await self._verify_objects(reports)
         await self._database.write(verification.forget_position)
 
-    async def _blobs_behind(self, after: int, reports: Reports, rate: Rate) -> None:
+    async def _verify_blobs(self, after: int, reports: VerificationReports, rate: RateLimit) -> None:
         saved = time.monotonic()
         while page := await self._database.read(partial(verification.blobs, after=after, limit=_ROWS)):
             for row in page:
-                wrong = await self._wrong(row, reports, rate)
-                if wrong is not None:
-                    await self._handle(row, wrong, reports)
+                damage = await self._damage(row, reports, rate)
+                if damage is not None:
+                    await self._handle(row, damage, reports)
                 elif row.is_damaged:
                     await self._database.write(partial(verification.mark_intact, key=row.key))
                 after = row.id
@@ -101,32 +101,32 @@ class Verifier:
                     await self._database.write(partial(verification.save_position, blob_id=after))
                     saved = time.monotonic()
 
-    async def _wrong(self, row: BlobRow, reports: Reports, rate: Rate) -> str | None:
-        """What is wrong with a blob's bytes; None when they are right."""
+    async def _damage(self, row: BlobRow, reports: VerificationReports, rate: RateLimit) -> str | None:
+        """A description of the damage to a blob's bytes; None if they are intact."""
         hasher = hashlib.new(row.digest.partition(":")[0])
         try:
             async for chunk in self._blobs.read(row.key, 0, row.size):
                 await asyncio.to_thread(hasher.update, chunk)
                 reports.read(len(chunk))
-                await rate.passed(len(chunk))
+                await rate.limit(len(chunk))
         except BlobMissing:
             return "missing"
         except OSError as error:
             return f"cannot be read: {error.strerror}"
         found = hasher.hexdigest()
-        return None if row.digest.endswith(f":{found}") else f"has other bytes, of the digest {found}"
+        return None if row.digest.endswith(f":{found}") else f"its bytes have the digest {found}"
 
-    async def _handle(self, row: BlobRow, wrong: str, reports: Reports) -> None:
-        """Repair a blob, or let nobody be served it."""
+    async def _handle(self, row: BlobRow, damage: str, reports: VerificationReports) -> None:
+        """Repair a blob, or mark it as damaged so that clients do not get it."""
         if await self._database.read(partial(verification.blob, key=row.key)) is None:
-            return  # It was collected since.
-        what = "missing blob" if wrong == "missing" else "damaged blob"
+            return  # It was collected meanwhile.
+        what = "missing blob" if damage == "missing" else "damaged blob"
         origin = await self._repair(row)
         if origin is None:
             await self._database.write(partial(verification.mark_damaged, key=row.key, now=self._now()))
             failpoints.hit("V2")
         place = await self._set_aside(row.key)
-        reports.found(Finding(what, row.digest, wrong + (f"; moved to {place}" if place else ""), origin))
+        reports.found(Finding(what, row.digest, damage + (f"; moved to {place}" if place else ""), origin))
 
     async def _set_aside(self, key: str) -> str | None:
         if self._quarantine is None:
@@ -136,19 +136,19 @@ class Verifier:
         return None
 
     async def _repair(self, row: BlobRow) -> str | None:
-        """Copy a blob from the source; returns the key it had there, or None when there is no good copy."""
+        """Copy a blob from the source; returns its key there, or None if there is no good copy."""
         if self._source is None or row.repository_id is None:
             return None
         for key in await self._source.copies_of(row.digest, row.key):
             upload = Upload(str(uuid.uuid4()), row.repository_id, OWNER, 0, 0, 0, False, self._now())
             await self._database.write(partial(layers.insert_upload, upload=upload))
-            if await self._copied(self._source.read(key, 0, row.size), upload.id, row):
+            if await self._copy(self._source.read(key, 0, row.size), upload.id, row):
                 return key
             await self._database.write(partial(layers.delete_upload, upload=upload.id))
             await self._blobs.abandon(upload.id)
         return None
 
-    async def _copied(self, chunks: AsyncIterator[bytes], upload: str, row: BlobRow) -> bool:
+    async def _copy(self, chunks: AsyncIterator[bytes], upload: str, row: BlobRow) -> bool:
         try:
             await self._blobs.append(upload, 0, chunks)
             if await self._blobs.digest(upload, row.size, row.digest.partition(":")[0]) != row.digest:
@@ -159,28 +159,28 @@ class Verifier:
         failpoints.hit("V1")
         return await self._database.write(partial(_replace, upload=upload, old=row.key, new=key))
 
-    async def _manifests(self, reports: Reports) -> None:
+    async def _verify_manifests(self, reports: VerificationReports) -> None:
         after = 0
         while page := await self._database.read(partial(verification.manifests, after=after, limit=_ROWS)):
             for row in page:
-                detail = _wrong_manifest(row)
+                detail = _manifest_damage(row)
                 if detail is not None:
                     reports.found(Finding("damaged manifest", f"{row.repository}@{row.digest}", detail))
             after = page[-1].id
             await asyncio.sleep(0)
 
-    async def _unknown(self, reports: Reports) -> None:
-        """What the store has and no row names is moved aside; what has another size than its row says is damaged."""
+    async def _verify_objects(self, reports: VerificationReports) -> None:
+        """Move objects without a row to quarantine; treat those whose size differs from their row as damaged."""
         async for objects in self._listing.objects():
-            keys = {one.key: one.upload for one in objects}
+            keys = {stored.key: stored.upload for stored in objects}
             for key in await self._database.read(partial(verification.unknown_keys, keys=keys)):
                 place = await self._set_aside(key)
-                fate = f"moved to {place}" if place else "left to the sweep"
-                reports.found(Finding("unknown object", key, f"no row names it; {fate}"))
-            sizes = {one.key: one.size for one in objects}
+                outcome = f"moved to {place}" if place else "the sweep will remove it"
+                reports.found(Finding("unknown object", key, f"no row references it; {outcome}"))
+            sizes = {stored.key: stored.size for stored in objects}
             for row in await self._database.read(partial(verification.blobs_of_keys, keys=list(sizes))):
                 if row.size != sizes[row.key]:
-                    await self._handle(row, f"has {sizes[row.key]} bytes, not {row.size}", reports)
+                    await self._handle(row, f"has {sizes[row.key]} bytes instead of {row.size}", reports)
 
 
 def _replace(tx: Transaction, upload: str, old: str, new: str) -> bool:
@@ -188,11 +188,11 @@ def _replace(tx: Transaction, upload: str, old: str, new: str) -> bool:
     return layers.delete_upload(tx, upload) is not None and verification.replace_key(tx, old, new)
 
 
-def _wrong_manifest(row: ManifestRow) -> str | None:
+def _manifest_damage(row: ManifestRow) -> str | None:
     if not row.body:
         return "missing"
     algorithm = row.digest.partition(":")[0]
     found = f"{algorithm}:{hashlib.new(algorithm, row.body).hexdigest()}"
     if found != row.digest or len(row.body) != row.size:
-        return f"has {len(row.body)} bytes, not {row.size}, of the digest {found}"
+        return f"has {len(row.body)} bytes instead of {row.size}, with the digest {found}"
     return None

@@ -20,7 +20,7 @@ from moorage.core.lifecycle import policies as lifecycle
 from moorage.core.lifecycle.audit_records import AppliedBatch
 from moorage.core.lifecycle.orphans import Deletion
 from moorage.core.limits import Limits
-from moorage.core.pacing import Pace
+from moorage.core.pacing import Throttle
 from moorage.core.registry.images import Images
 from moorage.domain.batches import batches
 from moorage.domain.errors import ImageReferencedByIndex
@@ -111,11 +111,11 @@ class LifecycleJobs:
                     self._images.delete(tx, repository, orphan.digest, self._now())
 
     async def _choose(self, repository_id: int, rules: Sequence[Rule], now: int) -> list[SelectedImage]:
-        selection, pace = Selection(rules, now), Pace(_SHARE, time.thread_time)
+        selection, throttle = Selection(rules, now), Throttle(_SHARE, time.thread_time)
         async with self._database.snapshot() as state:
             after = 0
             while True:
-                with pace.working():
+                with throttle.working():
                     read = partial(facts.page, repository_id=repository_id, after=after, limit=_PAGE)
                     page = await state.read(read)
                     for image in page:
@@ -123,7 +123,7 @@ class LifecycleJobs:
                 if len(page) < _PAGE:
                     return selection.selected()
                 after = page[-1].id
-                await pace.rest()
+                await throttle.rest()
 
     def _apply(self, repository_id: int, text: str, batch: Sequence[SelectedImage], tx: Transaction) -> AppliedBatch:
         """Do what was chosen where it is still right, and the policy still the same; returns what was done."""
@@ -147,8 +147,8 @@ class LifecycleJobs:
 
     async def _write(self, work: Work[T]) -> T:
         """One transaction of many, and a rest behind it."""
-        pace = Pace(_SHARE)
-        with pace.working():
+        throttle = Throttle(_SHARE)
+        with throttle.working():
             result = await self._database.write(work)
-        await pace.rest()
+        await throttle.rest()
         return result

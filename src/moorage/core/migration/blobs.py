@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any, Final
 
 from moorage import failpoints
-from moorage.core.pacing import Rate
+from moorage.core.pacing import RateLimit
 from moorage.domain.errors import Unavailable
 from moorage.domain.ports import BlobMissing, BlobStore, Listing, UploadMissing
 from moorage.metadata.database import Database
@@ -65,7 +65,7 @@ class _Harmed(Exception):
 class BlobCopier:
     """Copies blobs of `source` to `target` for the move of this id."""
 
-    def __init__(self, source: Side, target: Side, move: str, rate: Rate, progress: Progress) -> None:
+    def __init__(self, source: Side, target: Side, move: str, rate: RateLimit, progress: Progress) -> None:
         self._source = source
         self._target = target
         self._names = uuid.UUID(move)
@@ -160,7 +160,7 @@ class BlobCopier:
             async for chunk in self._source.blobs.read(row.key, 0, row.size):
                 yield chunk
                 self._progress.copied += len(chunk)
-                await self._rate.passed(len(chunk))
+                await self._rate.limit(len(chunk))
         except BlobMissing:
             raise _Harmed("missing") from None
         except OSError as error:

@@ -25,7 +25,7 @@ from moorage.core.clock import Clock
 from moorage.core.garbage.sweep import Sweeper
 from moorage.core.migration.blobs import PAGE_BLOBS, BlobCopier, Progress, Side
 from moorage.core.migration.rows import RowCopier
-from moorage.core.pacing import Rate
+from moorage.core.pacing import RateLimit
 from moorage.domain.errors import Unavailable
 from moorage.metadata.database import Transaction, Work
 from moorage.metadata.migration import moves
@@ -46,7 +46,7 @@ class MoveRefused(Exception):
 class Terms:
     """How a move is done. With `shared_store` both sides name the same bucket, and blobs stay as they are."""
 
-    rate: Rate
+    rate: RateLimit
     shared_store: bool
     now: Clock
 
