@@ -61,7 +61,7 @@ from moorage.http.forwarding import TrustedProxies
 from moorage.http.server import GRANIAN_READ_AHEAD
 from moorage.metadata import gauges as overview
 from moorage.metadata.database import Database
-from moorage.metadata.migration import moves
+from moorage.metadata.migration import records
 from moorage.oci.routes import RegistryEndpoint
 from moorage.telemetry import Log
 from moorage.worker import JobKind, Worker
@@ -103,14 +103,14 @@ def prepare(settings: Settings, folder: DataFolder) -> None:
 
 
 def sealed_notice(settings: Settings, folder: DataFolder) -> str | None:
-    """What to say of a registry that accepts no changes, since it moves or has moved. Raises Unavailable."""
-    sealed, move = stores.engine_of(settings, folder).transact(
-        lambda tx: (moves.is_sealed(tx), moves.find(tx, moves.SOURCE))
+    """The notice for a registry that is sealed, because it is being migrated or was. Raises Unavailable."""
+    sealed, migration = stores.engine_of(settings, folder).transact(
+        lambda tx: (records.is_sealed(tx), records.find(tx, records.SOURCE))
     )
-    if move is None or not sealed:
+    if migration is None or not sealed:
         return None
-    doing = "has moved" if move.state == moves.MOVED else "is being moved"
-    return f"This registry {doing} to {move.other}: here images are pulled, and changes are refused."
+    state = "was migrated" if migration.state == records.MOVED else "is being migrated"
+    return f"This registry {state} to {migration.other}. It serves pulls and rejects changes."
 
 
 def application(

@@ -18,8 +18,8 @@ from moorage.adapters.s3.signing import Signer
 from moorage.config.settings import Settings
 from moorage.core.clock import Clock, CommonClock, system_clock
 from moorage.core.garbage.verify import Stores
-from moorage.core.migration.blobs import Side
-from moorage.core.migration.move import MoveRefused
+from moorage.core.migration.blobs import MigrationEnd
+from moorage.core.migration.migrate import MigrationRefused
 from moorage.domain.buckets import SCHEME, Bucket, BucketKey
 from moorage.domain.ports import CopySource
 from moorage.metadata.database import Database
@@ -76,27 +76,27 @@ async def _opened(settings: Settings, engine: Engine) -> AsyncIterator[tuple[Dat
 
 
 @asynccontextmanager
-async def side_of(settings: Settings) -> AsyncIterator[Side]:
-    """One of the registries of a move, as it is. Raises DatabaseUnusable, Unavailable."""
+async def migration_end(settings: Settings) -> AsyncIterator[MigrationEnd]:
+    """Open the source or the target of a migration. Raises DatabaseUnusable, Unavailable."""
     failpoints.arm(settings.failpoints)
     engine = engine_of(settings, DataFolder(settings.data))
     async with _opened(settings, engine) as (database, blobs):
-        yield Side(settings.place, engine, database, blobs, blobs)
+        yield MigrationEnd(settings.place, engine, database, blobs, blobs)
 
 
 def prepare_target(settings: Settings, folder: DataFolder, key: bytes) -> None:
-    """Make a place where there is none yet ready to be moved to, with the master key of the source.
+    """Prepare the target of a migration, with the master key of the source.
 
-    Raises MoveRefused for one that has another key, DatabaseUnusable, Unavailable, MasterKeyMissing, OSError.
+    Raises MigrationRefused if the target has another key, DatabaseUnusable, Unavailable, MasterKeyMissing, OSError.
     """
     engine = engine_of(settings, folder)
     is_empty = engine.is_empty()
     if is_empty or settings.database is not None:
         folder.adopt_master_key(key)
     if folder.master_key() != key:
-        raise MoveRefused(
-            f"{settings.place} has another master key than the source, so it could open none of its secrets: give it"
-            " the same one (MOORAGE_MASTER_KEY, MOORAGE_MASTER_KEY_FILE, or the file master.key)"
+        raise MigrationRefused(
+            f"{settings.place} has another master key than the source, so it could not decrypt the secrets: set the"
+            " same key (MOORAGE_MASTER_KEY, MOORAGE_MASTER_KEY_FILE, or the file master.key)"
         )
     if is_empty:
         engine.migrate()

@@ -23,7 +23,7 @@ from moorage.core.clock import system_clock
 from moorage.core.identity import master_key
 from moorage.core.identity.master_key import MasterKeyWrong
 from moorage.core.migration.blobs import Progress
-from moorage.core.migration.move import MoveRefused, Moving, Terms
+from moorage.core.migration.migrate import Migration, MigrationOptions, MigrationRefused
 from moorage.core.pacing import RateLimit
 from moorage.core.vault import Vault
 from moorage.domain.errors import Unavailable
@@ -33,7 +33,7 @@ from moorage.metadata.database import DatabaseUnusable
 
 _REPORT_SECONDS: Final = 5.0
 _ERRORS: Final = (
-    MoveRefused,
+    MigrationRefused,
     DatabaseUnusable,
     FolderInUse,
     MasterKeyMissing,
@@ -57,13 +57,13 @@ def move(route: Route, rate: float | None, *, blobs_only: bool) -> None:
     """Move a registry, or continue an interrupted move; an error ends the command."""
     progress = Progress()
 
-    async def run(moving: Moving) -> None:
+    async def run(migration: Migration) -> None:
         reporting = asyncio.create_task(_report(progress))
         try:
-            await moving.run(blobs_only=blobs_only)
+            await migration.run(blobs_only=blobs_only)
         finally:
             reporting.cancel()
-            for layer in progress.harmed:
+            for layer in progress.damaged:
                 click.echo(f"damaged layer {layer}")
 
     source, target = _with_both(route, RateLimit(rate * MIB if rate else None), progress, run)
@@ -82,32 +82,32 @@ def move(route: Route, rate: float | None, *, blobs_only: bool) -> None:
 
 def abandon(route: Route) -> None:
     """Cancel a move: the source accepts changes again, and the target is emptied."""
-    source, target = _with_both(route, RateLimit(None), Progress(), Moving.abandon)
+    source, target = _with_both(route, RateLimit(None), Progress(), Migration.abandon)
     click.echo(f"Canceled: {source} accepts changes again. The copies in {target} are removed.")
 
 
 def _with_both(
-    route: Route, rate: RateLimit, progress: Progress, work: Callable[[Moving], Coroutine[Any, Any, None]]
+    route: Route, rate: RateLimit, progress: Progress, work: Callable[[Migration], Coroutine[Any, Any, None]]
 ) -> tuple[str, str]:
     """Do the work with both sides open, and protected from other migrations; returns their names."""
     is_sealed = False
 
-    async def run(source: Settings, target: Settings, terms: Terms) -> None:
+    async def run(source: Settings, target: Settings, options: MigrationOptions) -> None:
         nonlocal is_sealed
         _cancel_on_sigterm(asyncio.current_task())
-        async with stores.side_of(source) as source_side, stores.side_of(target) as target_side:
-            moving = Moving(source_side, target_side, terms, progress)
+        async with stores.migration_end(source) as source_end, stores.migration_end(target) as target_end:
+            migration = Migration(source_end, target_end, options, progress)
             try:
-                await work(moving)
+                await work(migration)
             finally:
-                is_sealed = moving.is_sealed
+                is_sealed = migration.is_sealed
 
     try:
         source, target = registry_at(route.source), registry_at(route.target)
-        terms = Terms(rate, _share_store(source, target), system_clock)
+        options = MigrationOptions(rate, _share_store(source, target), system_clock)
         with ExitStack() as locks:
             _prepare(source, target, locks)
-            asyncio.run(run(source, target, terms))
+            asyncio.run(run(source, target, options))
     except _ERRORS as error:
         raise click.ClickException(f"{error}{_sealed_notice(route) if is_sealed else ''}") from None
     except (asyncio.CancelledError, KeyboardInterrupt):
@@ -131,7 +131,7 @@ def _prepare(source: Settings, target: Settings, locks: ExitStack) -> None:
     """Check the source, and lock and prepare the target. Raises the exceptions in `_ERRORS`."""
     source_folder = DataFolder(source.data, source.given_master_key())
     if source.database is None and not source_folder.database.exists():
-        raise MoveRefused(f"{source.place} is not a data folder: there is nothing to move")
+        raise MigrationRefused(f"{source.place} is not a data folder: there is nothing to migrate")
     key = source_folder.master_key()
     stores.engine_of(source, source_folder).transact(lambda tx: master_key.confirm(tx, Vault(key)))
     target_folder = DataFolder(target.data, target.given_master_key())
@@ -146,11 +146,11 @@ def _prepare(source: Settings, target: Settings, locks: ExitStack) -> None:
 def _share_store(source: Settings, target: Settings) -> bool:
     """Whether both sides use the same bucket, so that blobs stay in place.
 
-    Raises MoveRefused if both use the same folder: each side would sweep away the blobs of the other.
+    Raises MigrationRefused if both use the same folder: each side would sweep away the blobs of the other.
     """
     if source.bucket is None and target.bucket is None:
         if source.blob_folder.resolve() == target.blob_folder.resolve():
-            raise MoveRefused(
+            raise MigrationRefused(
                 f"both sides keep their layers in {source.blob_folder}: choose another folder, or a bucket"
             )
         return False

@@ -55,7 +55,10 @@ def test_a_migrated_registry_serves_pulls_refuses_changes_and_names_its_new_plac
     moved(folder, target)
 
     with folder.serving() as doors:
-        assert f"This registry has moved to {target.place}: here images are pulled" in folder.server.output()
+        assert (
+            f"This registry was migrated to {target.place}. It serves pulls and rejects changes."
+            in folder.server.output()
+        )
         pulled = doors.manifest("team/app", "v1")
         assert (pulled.status, digest(pulled.body)) == (200, pulled.headers["Docker-Content-Digest"])
         layer = pulled.json()["layers"][0]["digest"]
@@ -103,8 +106,8 @@ def swept(registry: Registry) -> list[GarbageItem]:
     removed: list[GarbageItem] = []
 
     async def sweep() -> None:
-        async with stores.side_of(registry_at(registry.place)) as side:
-            await Sweeper(side.database, side.blobs, side.listing).sweep(removed.append, share=1, dry_run=False)
+        async with stores.migration_end(registry_at(registry.place)) as end:
+            await Sweeper(end.database, end.blobs, end.listing).sweep(removed.append, share=1, dry_run=False)
 
     asyncio.run(sweep())
     return removed

@@ -53,14 +53,14 @@ def test_a_target_with_another_master_key_is_refused(folder: Registry, target: R
 def test_a_source_with_another_master_key_than_given_is_refused(folder: Registry, target: Registry) -> None:
     wrong = base64.b64encode(os.urandom(32)).decode()
 
-    assert "are encrypted with another master key" in error(folder, target, MOORAGE_MASTER_KEY=wrong)
+    assert "encrypted with another master key" in error(folder, target, MOORAGE_MASTER_KEY=wrong)
     assert not target.place.exists()
 
 
 def test_a_source_that_does_not_exist_is_refused(tmp_path: Path, target: Registry) -> None:
     nothing = Registry(tmp_path / "nothing")
 
-    assert error(nothing, target) == f"{nothing.place} is not a data folder: there is nothing to move"
+    assert error(nothing, target) == f"{nothing.place} is not a data folder: there is nothing to migrate"
     nothing.place = tmp_path / "mistyped.toml"
     assert error(nothing, target) == f"{nothing.place} does not exist."
 
@@ -68,7 +68,7 @@ def test_a_source_that_does_not_exist_is_refused(tmp_path: Path, target: Registr
 def test_a_target_with_layers_of_another_registry_is_refused(folder: Registry, target: Registry) -> None:
     shutil.copytree(folder.place / "blobs", target.place / "blobs")
 
-    assert "has layers of a registry whose rows are elsewhere: name an empty folder or prefix" in error(folder, target)
+    assert "has layers of another registry: choose an empty folder or prefix" in error(folder, target)
     assert len(list((target.place / "blobs").rglob("*-*"))) == len(list((folder.place / "blobs").rglob("*-*")))
 
 
@@ -79,7 +79,7 @@ def test_the_same_place_twice_is_refused(folder: Registry) -> None:
 def test_a_source_that_is_migrated_elsewhere_is_refused(folder: Registry, target: Registry, tmp_path: Path) -> None:
     killed(folder, target, "T3:1")
 
-    assert f"is on its way to {target.place}: finish that move" in error(folder, Registry(tmp_path / "other"))
+    assert f"is being migrated to {target.place}: finish that migration" in error(folder, Registry(tmp_path / "other"))
     assert "this is the unfinished target of a migration" in error(target, Registry(tmp_path / "third"))
 
 
@@ -98,13 +98,13 @@ def test_the_target_of_another_migration_is_refused(folder: Registry, target: Re
     shutil.copytree(folder.place, other.place)
     killed(folder, target, "T3:1")
 
-    assert error(other, target) == f"{target.place} is the unfinished target of another move, from {folder.place}"
-    refused = f"{target.place} is the target of another move, from {folder.place}"
+    assert error(other, target) == f"{target.place} is the unfinished target of another migration, from {folder.place}"
+    refused = f"{target.place} is the target of another migration, from {folder.place}"
     assert error(other, target, "--abandon") == refused
 
 
 def test_cancelling_a_migration_that_never_began_is_refused(folder: Registry, target: Registry) -> None:
-    assert error(folder, target, "--abandon") == f"there is no move from {folder.place} to {target.place}"
+    assert error(folder, target, "--abandon") == f"there is no migration from {folder.place} to {target.place}"
 
 
 @pytest.mark.parametrize(

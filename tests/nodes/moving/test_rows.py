@@ -10,15 +10,15 @@ import apsw
 import pytest
 
 from moorage.adapters.files.blob_store import FileBlobStore
-from moorage.core.migration.blobs import Progress, Side
+from moorage.core.migration.blobs import MigrationEnd, Progress
 from moorage.core.migration.rows import RowCopier
 from moorage.domain.errors import Unavailable
 from moorage.metadata.database import Transaction
 from moorage.metadata.engines.engine import Engine
 from moorage.metadata.engines.postgres.engine import PostgresEngine
 from moorage.metadata.engines.sqlite.engine import SqliteEngine
-from moorage.metadata.migration import moves
-from moorage.metadata.migration.moves import MovedBlob
+from moorage.metadata.migration import records
+from moorage.metadata.migration.records import CopiedBlob
 from moorage.metadata.migration.tables import Row, Table, insert, page, tables
 from moorage.metadata.migrations.scripts import schema_steps
 from tests.support.postgres import cluster
@@ -80,14 +80,14 @@ def copy(source: Engine, target: Engine, folder: Path) -> list[str]:
 
     async def run() -> list[str]:
         store = FileBlobStore(folder)
-        one, other = (Side("a side", engine, engine.open(), store, store) for engine in (source, target))
+        one, other = (MigrationEnd("a side", engine, engine.open(), store, store) for engine in (source, target))
         one.database.start()
         other.database.start()
         try:
             copier = RowCopier(one, other, Progress(), shared_store=False)
             expected = await copier.copy()
             target.advance_sequences()
-            return await copier.differing(expected)
+            return await copier.differences(expected)
         finally:
             one.database.close()
             other.database.close()
@@ -105,8 +105,8 @@ def test_every_table_is_migrated_completely_unless_it_has_a_reason_to_stay(
     source.transact(fill)
     expected = source.transact(content, during_migration=True)
     assert all(expected.values()), "a table without rows would be compared with nothing"
-    note = MovedBlob("storage_key Ä\t2", "the new key", "digest", 2)
-    target.transact(lambda tx: moves.record_blob(tx, note, "upload"))
+    note = CopiedBlob("storage_key Ä\t2", "the new key", "digest", 2)
+    target.transact(lambda tx: records.record_blob(tx, note, "upload"))
 
     assert copy(source, target, tmp_path) == []
 
@@ -131,7 +131,7 @@ def test_a_blob_that_is_missing_at_the_target_stops_the_rows(tmp_path: Path) -> 
     found = engines(tmp_path)
     found["sqlite"].transact(fill)
 
-    with pytest.raises(Unavailable, match="storage_key Ä\t2 of a side is not at a side"):
+    with pytest.raises(Unavailable, match="storage_key Ä\t2 of a side is missing at a side"):
         copy(found["sqlite"], found["postgresql"], tmp_path)
 
 
@@ -140,7 +140,7 @@ def test_rows_that_differ_at_the_target_are_found(tmp_path: Path) -> None:
     found = engines(tmp_path)
     source, target = found["sqlite"], found["postgresql"]
     source.transact(fill)
-    target.transact(lambda tx: moves.record_blob(tx, MovedBlob("storage_key Ä\t2", "new", "digest", 2), "upload"))
+    target.transact(lambda tx: records.record_blob(tx, CopiedBlob("storage_key Ä\t2", "new", "digest", 2), "upload"))
     target.transact(lambda tx: tx.run("INSERT INTO account (id, created_at) VALUES ('another', 7)"))
 
     assert copy(source, target, tmp_path) == ["account"]
@@ -150,5 +150,5 @@ def test_the_tables_that_stay_are_part_of_the_schema() -> None:
     every = {table.name for table in tables()}
 
     assert every >= STAYING
-    assert {table.name for table in moves.copied_tables(shared_store=False)} == every - STAYING
-    assert {table.name for table in moves.copied_tables(shared_store=True)} == every - (STAYING - OF_THE_STORE)
+    assert {table.name for table in records.copied_tables(shared_store=False)} == every - STAYING
+    assert {table.name for table in records.copied_tables(shared_store=True)} == every - (STAYING - OF_THE_STORE)

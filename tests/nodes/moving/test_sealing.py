@@ -13,8 +13,8 @@ from moorage.metadata.engines.engine import Engine
 from moorage.metadata.engines.postgres.engine import PostgresEngine
 from moorage.metadata.engines.sqlite.engine import SqliteEngine
 from moorage.metadata.identity import accounts as identities
-from moorage.metadata.migration import moves
-from moorage.metadata.migration.moves import Move
+from moorage.metadata.migration import records
+from moorage.metadata.migration.records import MigrationRecord
 from moorage.metadata.migration.tables import tables
 from tests.support.postgres import cluster
 
@@ -42,7 +42,7 @@ def test_open_connections_and_commands_cannot_change_a_sealed_database(engine: E
         database.start()
         try:
             await database.write(lambda tx: identities.insert_account(tx, "2" * 12, 1))
-            engine.seal(lambda tx: moves.begin(tx, Move(moves.SOURCE, "m", moves.SEALED, "there", 1)))
+            engine.seal(lambda tx: records.insert(tx, MigrationRecord(records.SOURCE, "m", records.SEALED, "there", 1)))
             for refused in (
                 add,
                 lambda tx: tx.run("DELETE FROM account"),
@@ -53,7 +53,7 @@ def test_open_connections_and_commands_cannot_change_a_sealed_database(engine: E
                 with pytest.raises(Unavailable, match="accepts no changes here"):
                     engine.transact(refused)
             assert await database.read(count) == 1
-            engine.unseal(lambda tx: moves.forget(tx, moves.SOURCE))
+            engine.unseal(lambda tx: records.forget(tx, records.SOURCE))
             await database.write(add)
             assert await database.read(count) == 2
         finally:
@@ -76,15 +76,15 @@ def test_every_table_is_sealed(engine: Engine) -> None:
 
 
 def test_an_unfinished_target_is_only_usable_by_its_migration(engine: Engine) -> None:
-    begun = Move(moves.TARGET, "m", moves.UNFINISHED, "the folder over there", 1)
-    engine.transact(lambda tx: moves.begin(tx, begun))
+    begun = MigrationRecord(records.TARGET, "m", records.UNFINISHED, "the folder over there", 1)
+    engine.transact(lambda tx: records.insert(tx, begun))
 
     for use in (engine.prepare, lambda: engine.transact(count)):
         with pytest.raises(
             DatabaseUnusable, match="unfinished target of a migration from the folder over there: run the same"
         ):
             use()
-    assert engine.transact(lambda tx: moves.find(tx, moves.TARGET), during_migration=True) == begun
+    assert engine.transact(lambda tx: records.find(tx, records.TARGET), during_migration=True) == begun
 
-    engine.transact(lambda tx: moves.set_state(tx, moves.TARGET, moves.COMPLETE), during_migration=True)
+    engine.transact(lambda tx: records.set_state(tx, records.TARGET, records.COMPLETE), during_migration=True)
     engine.prepare()

@@ -20,7 +20,7 @@ from moorage.domain.batches import batches
 from moorage.domain.ports import BlobStore, Listing
 from moorage.metadata.database import Database
 from moorage.metadata.garbage import verification
-from moorage.metadata.migration import moves
+from moorage.metadata.migration import records
 
 _BATCH: Final = 500
 
@@ -70,7 +70,7 @@ class Sweeper:
             after = ended[-1]
 
     async def _has_moved(self) -> bool:
-        return await self._database.read(moves.is_sealed)
+        return await self._database.read(records.is_sealed)
 
     async def _remove(
         self, uploads: list[str], remove: Callable[[str], Awaitable[None]], report: ReportItem, *, dry_run: bool

@@ -1,1 +1,1 @@
-"""Move a registry to another database, another blob store, or both."""
+"""Migration of a whole registry to another database, another blob store, or both."""

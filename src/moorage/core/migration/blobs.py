@@ -1,8 +1,8 @@
-"""Blobs on their way from one registry to another, while the source serves: copied, compared, and only then noted.
+"""Copy blobs to the target of a migration, compare them with their digests, and record them. The source keeps serving.
 
-A storage key is used once and its bytes never change, so what was noted stays true, and a pass copies what is new. The
-target's store receives a blob as an upload whose id follows from the move and the source's key: a run that goes on
-after a crash comes to the same upload, finds it committed, or begins it again.
+A storage key is used once and its bytes never change. Recorded blobs therefore stay valid, and each pass copies only
+what is new. The target's store receives a blob as an upload whose id is derived from the migration and the source's
+key. After a crash, the next run finds the same upload: it is committed, or the run starts it again.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from moorage.metadata.database import Database
 from moorage.metadata.engines.engine import Engine
 from moorage.metadata.garbage import verification
 from moorage.metadata.garbage.verification import BlobRow
-from moorage.metadata.migration import moves
-from moorage.metadata.migration.moves import MovedBlob
+from moorage.metadata.migration import records
+from moorage.metadata.migration.records import CopiedBlob
 
 PAGE_BLOBS: Final = 500
 """Rows of blobs that are read at a time."""
 
 _AT_ONCE: Final = 6
-"""Blobs that are under way at the same time: enough to fill waiting for one with another, few enough for memory."""
+"""Blobs that are copied at the same time: enough to use the time that one waits, few enough for memory."""
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
-    """One of the two registries of a move; `name` says where it is."""
+class MigrationEnd:
+    """The source or the target of a migration; `name` is its place."""
 
     name: str
     engine: Engine
@@ -46,7 +46,7 @@ class Side:
 
 @dataclass(slots=True)
 class Progress:
-    """How far a move is, for whoever shows it. `copied` bytes are of this run; `harmed` blobs cannot be moved."""
+    """The progress of a migration. `copied` is the bytes copied by this run; `damaged` lists blobs with the reason."""
 
     blobs: int = 0
     bytes: int = 0
@@ -55,121 +55,124 @@ class Progress:
     copied: int = 0
     rows: int = 0
     step: str = "copying layers"
-    harmed: list[str] = field(default_factory=list)
+    damaged: list[str] = field(default_factory=list)
 
 
-class _Harmed(Exception):
-    """The source cannot give the bytes of a blob; the text says why."""
+class _Damaged(Exception):
+    """The bytes of a blob are missing or damaged at the source; the text says how."""
 
 
 class BlobCopier:
-    """Copies blobs of `source` to `target` for the move of this id."""
+    """Copies the blobs of `source` to `target`. `migration` is the migration's id."""
 
-    def __init__(self, source: Side, target: Side, move: str, rate: RateLimit, progress: Progress) -> None:
+    def __init__(
+        self, source: MigrationEnd, target: MigrationEnd, migration: str, rate: RateLimit, progress: Progress
+    ) -> None:
         self._source = source
         self._target = target
-        self._names = uuid.UUID(move)
+        self._upload_namespace = uuid.UUID(migration)
         self._rate = rate
         self._progress = progress
-        self._has_looked = False
+        self._checked_earlier_copies = False
 
     async def copy(self) -> None:
-        """Copy all blobs that the target lacks; the first time, look also at those that an earlier run has copied.
+        """Copy all blobs that the target lacks. The first call also checks the blobs that earlier runs copied.
 
-        What cannot be read is told to `progress`, and the others go on. Raises Unavailable, StoreFull, OSError.
+        Damaged blobs are reported in `progress`, and the others are copied. Raises Unavailable, StoreFull, OSError.
         """
         progress = self._progress
-        progress.of_blobs, progress.of_bytes = await self._source.database.read(moves.totals)
+        progress.of_blobs, progress.of_bytes = await self._source.database.read(records.totals)
         progress.blobs = progress.bytes = 0
-        progress.harmed.clear()
-        rows, turn = self._rows(), asyncio.Lock()
-        await _all_or_none([self._work(rows, turn) for _ in range(_AT_ONCE)])
-        self._has_looked = True
+        progress.damaged.clear()
+        rows, lock = self._rows(), asyncio.Lock()
+        await _run_all([self._work(rows, lock) for _ in range(_AT_ONCE)])
+        self._checked_earlier_copies = True
 
-    async def _work(self, rows: AsyncIterator[tuple[BlobRow, MovedBlob | None]], turn: asyncio.Lock) -> None:
-        """See to one row after the other, each of which nobody else takes."""
+    async def _work(self, rows: AsyncIterator[tuple[BlobRow, CopiedBlob | None]], lock: asyncio.Lock) -> None:
+        """Take one row after the other and copy its blob. The lock gives each row to one worker."""
         while True:
-            async with turn:
+            async with lock:
                 try:
-                    row, moved = await anext(rows)
+                    row, copied = await anext(rows)
                 except StopAsyncIteration:
                     return
-            await self._see_to(row, moved)
+            await self._copy_if_missing(row, copied)
 
-    async def _rows(self) -> AsyncIterator[tuple[BlobRow, MovedBlob | None]]:
-        """Every blob that has bytes, with what is noted of it."""
+    async def _rows(self) -> AsyncIterator[tuple[BlobRow, CopiedBlob | None]]:
+        """Every blob that is not marked as damaged, with the record of its copy."""
         after = 0
         while page := await self._source.database.read(partial(verification.blobs, after=after, limit=PAGE_BLOBS)):
-            moved = await self._target.database.read(partial(moves.moved_blobs, source_keys=[row.key for row in page]))
+            keys = [row.key for row in page]
+            copied = await self._target.database.read(partial(records.copied_blobs, source_keys=keys))
             for row in page:
                 if not row.is_damaged:
-                    yield row, moved.get(row.key)
+                    yield row, copied.get(row.key)
             after = page[-1].id
 
-    async def _see_to(self, row: BlobRow, moved: MovedBlob | None) -> None:
-        if moved is None or not await self._is_there(moved):
+    async def _copy_if_missing(self, row: BlobRow, copied: CopiedBlob | None) -> None:
+        if copied is None or not await self._is_intact(copied):
             try:
-                await self._move(row)
-            except _Harmed as harm:
+                await self._copy(row)
+            except _Damaged as damage:
                 if await self._source.database.read(partial(verification.blob, key=row.key)) is None:
-                    return  # It was collected since.
-                self._progress.harmed.append(f"{row.digest}: {harm}")
+                    return  # It was collected meanwhile.
+                self._progress.damaged.append(f"{row.digest}: {damage}")
                 return
         self._progress.blobs += 1
         self._progress.bytes += row.size
 
-    async def _is_there(self, moved: MovedBlob) -> bool:
-        """Whether what an earlier run has noted is still so; what this run has noted it has looked at."""
-        if self._has_looked:
+    async def _is_intact(self, copied: CopiedBlob) -> bool:
+        """Whether the target still has a copy of an earlier run, with the right size. Only the first pass checks."""
+        if self._checked_earlier_copies:
             return True
         with suppress(BlobMissing):
-            if await self._target.blobs.size(moved.key) == moved.size:
+            if await self._target.blobs.size(copied.key) == copied.size:
                 return True
-        await self._target.database.write(partial(moves.forget_blobs, blobs=[moved]))
+        await self._target.database.write(partial(records.forget_blobs, blobs=[copied]))
         return False
 
-    async def _move(self, row: BlobRow) -> None:
-        """Copy one blob and note it. Raises _Harmed."""
-        upload = str(uuid.uuid5(self._names, row.key))
-        key = await self._committed(row, upload)
+    async def _copy(self, row: BlobRow) -> None:
+        """Copy one blob and record it. Raises _Damaged."""
+        upload = str(uuid.uuid5(self._upload_namespace, row.key))
+        key = await self._transfer(row, upload)
         if await self._target.blobs.size(key) != row.size:
-            raise Unavailable(reason=f"{self._target.name} has not stored all of {row.digest}")
+            raise Unavailable(reason=f"{self._target.name} did not store all bytes of {row.digest}")
         failpoints.hit("T1")
-        blob = MovedBlob(row.key, key, row.digest, row.size)
-        await self._target.database.write(partial(moves.record_blob, blob=blob, upload=upload))
+        blob = CopiedBlob(row.key, key, row.digest, row.size)
+        await self._target.database.write(partial(records.record_blob, blob=blob, upload=upload))
         failpoints.hit("T2")
 
-    async def _committed(self, row: BlobRow, upload: str) -> str:
-        """The key of a blob at the target: of the bytes that a run before had stored, or of those that come now."""
+    async def _transfer(self, row: BlobRow, upload: str) -> str:
+        """Commit the upload of an earlier run, or upload the blob now; returns its key at the target."""
         blobs = self._target.blobs
         with suppress(UploadMissing):
             return await blobs.commit(upload, row.digest, row.size)
         try:
-            await blobs.append(upload, 0, self._bytes_of(row))
-        except _Harmed:
+            await blobs.append(upload, 0, self._source_bytes(row))
+        except _Damaged:
             await blobs.abandon(upload)
             raise
         found = await blobs.digest(upload, row.size, row.digest.partition(":")[0])
         if found != row.digest:
             await blobs.abandon(upload)
-            raise _Harmed(f"has other bytes, of the digest {found}")
+            raise _Damaged(f"its bytes have the digest {found}")
         return await blobs.commit(upload, row.digest, row.size)
 
-    async def _bytes_of(self, row: BlobRow) -> AsyncIterator[bytes]:
+    async def _source_bytes(self, row: BlobRow) -> AsyncIterator[bytes]:
         try:
             async for chunk in self._source.blobs.read(row.key, 0, row.size):
                 yield chunk
                 self._progress.copied += len(chunk)
                 await self._rate.limit(len(chunk))
         except BlobMissing:
-            raise _Harmed("missing") from None
+            raise _Damaged("missing") from None
         except OSError as error:
-            raise _Harmed(f"cannot be read: {error.strerror}") from None
+            raise _Damaged(f"cannot be read: {error.strerror}") from None
 
 
-async def _all_or_none(work: list[Coroutine[Any, Any, None]]) -> None:
-    """Wait for all; when one fails, end the others first."""
-    tasks = [asyncio.ensure_future(one) for one in work]
+async def _run_all(work: list[Coroutine[Any, Any, None]]) -> None:
+    """Wait for all coroutines. If one fails, cancel the others before raising its exception."""
+    tasks = [asyncio.ensure_future(coroutine) for coroutine in work]
     try:
         await asyncio.gather(*tasks)
     finally:

@@ -12,7 +12,7 @@ from moorage.metadata.engines import sealing
 from moorage.metadata.engines.postgres import schema as schema_postgres
 from moorage.metadata.engines.postgres.connections import Conflict, Connection, ConnectionLost, address_of
 from moorage.metadata.engines.postgres.database import PostgresDatabase
-from moorage.metadata.migration import moves
+from moorage.metadata.migration import records
 
 T = TypeVar("T")
 
@@ -89,4 +89,4 @@ class PostgresEngine:
 
 def _require_usable(tx: Transaction) -> None:
     schema_postgres.require(tx)
-    moves.require_usable(tx)
+    records.require_usable(tx)

@@ -11,7 +11,7 @@ from moorage.metadata.database import Database, Transaction, Work
 from moorage.metadata.engines import sealing
 from moorage.metadata.engines.sqlite import schema
 from moorage.metadata.engines.sqlite.database import SqliteDatabase, open_writer
-from moorage.metadata.migration import moves
+from moorage.metadata.migration import records
 
 T = TypeVar("T")
 
@@ -24,7 +24,7 @@ class SqliteEngine:
 
     def prepare(self) -> None:
         schema.migrate(self._path)
-        self.transact(moves.require_usable)
+        self.transact(records.require_usable)
 
     def migrate(self) -> tuple[int, int]:
         return schema.migrate(self._path)
@@ -33,7 +33,7 @@ class SqliteEngine:
         def checked(tx: Transaction) -> T:
             schema.require_current(tx)
             if not during_migration:
-                moves.require_usable(tx)
+                records.require_usable(tx)
             return work(tx)
 
         with open_writer(self._path) as writer:

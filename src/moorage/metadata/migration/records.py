@@ -37,7 +37,7 @@ _STORE_TABLES: Final[Mapping[str, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Move:
+class MigrationRecord:
     """One side's record of a migration; `other` is the location of the other side."""
 
     role: str
@@ -48,7 +48,7 @@ class Move:
 
 
 @dataclass(frozen=True, slots=True)
-class MovedBlob:
+class CopiedBlob:
     """A blob that was copied and compared, with its keys at the source and at the target."""
 
     source_key: str
@@ -68,25 +68,25 @@ def has_no_rows(tx: Transaction) -> bool:
     return all(is_empty(tx, table) for table in copied_tables(shared_store=True))
 
 
-def find(tx: Transaction, role: str) -> Move | None:
+def find(tx: Transaction, role: str) -> MigrationRecord | None:
     row = tx.one("SELECT role, id, state, other, began_at FROM move WHERE role = :role", role=role)
-    return Move(*row) if row else None
+    return MigrationRecord(*row) if row else None
 
 
 def is_sealed(tx: Transaction) -> bool:
     """Whether this registry is in the last step of a migration to another place, or was migrated."""
-    move = find(tx, SOURCE)
-    return move is not None and move.state != OPEN
+    record = find(tx, SOURCE)
+    return record is not None and record.state != OPEN
 
 
-def begin(tx: Transaction, move: Move) -> None:
+def insert(tx: Transaction, record: MigrationRecord) -> None:
     tx.run(
         "INSERT INTO move (role, id, state, other, began_at) VALUES (:role, :id, :state, :other, :began_at)",
-        role=move.role,
-        id=move.id,
-        state=move.state,
-        other=move.other,
-        began_at=move.began_at,
+        role=record.role,
+        id=record.id,
+        state=record.state,
+        other=record.other,
+        began_at=record.began_at,
     )
 
 
@@ -100,10 +100,10 @@ def forget(tx: Transaction, role: str) -> None:
 
 def require_usable(tx: Transaction) -> None:
     """Check that the registry is complete. Raises DatabaseUnusable for a target that is not."""
-    move = find(tx, TARGET)
-    if move is not None and move.state != COMPLETE:
+    record = find(tx, TARGET)
+    if record is not None and record.state != COMPLETE:
         raise DatabaseUnusable(
-            f"this is the unfinished target of a migration from {move.other}: run the same"
+            f"this is the unfinished target of a migration from {record.other}: run the same"
             " moorage migrate --from … --to … again to finish it, or with --abandon to discard it"
         )
 
@@ -112,7 +112,7 @@ _COPIED: Final = "SELECT m.source_key, m.storage_key, m.digest, m.size FROM move
 _NEXT: Final = "ORDER BY m.source_key LIMIT :limit"
 
 
-def record_blob(tx: Transaction, blob: MovedBlob, upload: str) -> None:
+def record_blob(tx: Transaction, blob: CopiedBlob, upload: str) -> None:
     """Record a blob that was copied and compared, and delete the store's state of the upload that brought it."""
     tx.run(
         "INSERT INTO moved_blob (source_key, storage_key, digest, size) VALUES (:source, :key, :digest, :size)"
@@ -125,7 +125,7 @@ def record_blob(tx: Transaction, blob: MovedBlob, upload: str) -> None:
     upload_states.forget(tx, upload)
 
 
-def forget_blobs(tx: Transaction, blobs: Iterable[MovedBlob]) -> None:
+def forget_blobs(tx: Transaction, blobs: Iterable[CopiedBlob]) -> None:
     tx.run("DELETE FROM moved_blob WHERE source_key = ANY(:keys)", keys=[blob.source_key for blob in blobs])
 
 
@@ -133,23 +133,23 @@ def forget_all_blobs(tx: Transaction) -> None:
     tx.run("DELETE FROM moved_blob")
 
 
-def moved_blobs(tx: Transaction, source_keys: Iterable[str]) -> dict[str, MovedBlob]:
+def copied_blobs(tx: Transaction, source_keys: Iterable[str]) -> dict[str, CopiedBlob]:
     """The copied blobs, by their keys at the source."""
     rows = tx.all(f"{_COPIED} WHERE m.source_key = ANY(:keys)", keys=list(source_keys))
-    return {row[0]: MovedBlob(*row) for row in rows}
+    return {row[0]: CopiedBlob(*row) for row in rows}
 
 
-def page_of_blobs(tx: Transaction, after: str, limit: int) -> list[MovedBlob]:
+def page_of_blobs(tx: Transaction, after: str, limit: int) -> list[CopiedBlob]:
     """At most `limit` copied blobs with source keys after `after`."""
     rows = tx.all(f"{_COPIED} WHERE m.source_key > :after {_NEXT}", after=after, limit=limit)
-    return [MovedBlob(*row) for row in rows]
+    return [CopiedBlob(*row) for row in rows]
 
 
-def orphaned_blobs(tx: Transaction, after: str, limit: int) -> list[MovedBlob]:
+def orphaned_blobs(tx: Transaction, after: str, limit: int) -> list[CopiedBlob]:
     """Copied blobs without a blob row: they were deleted at the source during the migration."""
     unnamed = "NOT EXISTS (SELECT 1 FROM blob b WHERE b.storage_key = m.storage_key)"
     rows = tx.all(f"{_COPIED} WHERE m.source_key > :after AND {unnamed} {_NEXT}", after=after, limit=limit)
-    return [MovedBlob(*row) for row in rows]
+    return [CopiedBlob(*row) for row in rows]
 
 
 def totals(tx: Transaction) -> tuple[int, int]:

@@ -1,0 +1,259 @@
+"""Migrate a registry: copy it while it serves, seal it, copy the rest, compare, and complete the target.
+
+    source   open ─────────────────────> sealed ───────────────────────────────────────────────────> moved
+    target   unfinished                                                                  complete
+             blobs, pass after pass      the last blobs, the rows, the comparison
+
+The source is sealed before the target is complete, and the target is complete before the source counts as moved. So
+the two never accept changes at the same time, and the one that does has all acknowledged data. After a run was killed,
+the same command continues it. A run that fails unseals the source.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from moorage import failpoints
+from moorage.core.clock import Clock
+from moorage.core.garbage.sweep import Sweeper
+from moorage.core.migration.blobs import PAGE_BLOBS, BlobCopier, MigrationEnd, Progress
+from moorage.core.migration.rows import RowCopier
+from moorage.core.pacing import RateLimit
+from moorage.domain.errors import Unavailable
+from moorage.metadata.database import Transaction, Work
+from moorage.metadata.migration import records
+from moorage.metadata.migration.records import (
+    COMPLETE,
+    MOVED,
+    OPEN,
+    SEALED,
+    SOURCE,
+    TARGET,
+    UNFINISHED,
+    CopiedBlob,
+    MigrationRecord,
+)
+
+_PASSES: Final = 8
+_SHORT_SECONDS: Final = 3.0
+"""Another pass copies the blobs that were pushed during the last one, until a pass takes less than this."""
+
+_Find = Callable[[Transaction, str, int], list[CopiedBlob]]
+
+
+class MigrationRefused(Exception):
+    """The migration cannot start or continue. The text is for the person who ran the command."""
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationOptions:
+    """Options of a migration. With `shared_store` both ends use the same bucket, so blobs are not copied."""
+
+    rate: RateLimit
+    shared_store: bool
+    now: Clock
+
+
+class Migration:
+    """The migration from `source` to `target`. The caller makes sure that no other process works on it."""
+
+    def __init__(
+        self, source: MigrationEnd, target: MigrationEnd, options: MigrationOptions, progress: Progress
+    ) -> None:
+        self._source = source
+        self._target = target
+        self._options = options
+        self._progress = progress
+        self.is_sealed = False
+
+    async def run(self, *, blobs_only: bool) -> None:
+        """Start or continue the migration. Raises MigrationRefused, Unavailable, StoreFull, OSError."""
+        source, target = await self._begin()
+        self.is_sealed = source.state == SEALED
+        if target.state != COMPLETE:
+            async with self._unseal_on_failure():
+                copier = BlobCopier(self._source, self._target, source.id, self._options.rate, self._progress)
+                await self._copy_blobs(copier)
+                if blobs_only:
+                    return
+                await self._last_step(copier)
+            failpoints.hit("T5")
+            # From here on nothing is undone. If it is unknown whether the next write succeeded, the next run continues.
+            await self._target.database.write(_complete)
+            failpoints.hit("T6")
+        await self._source.database.write(partial(records.set_state, role=SOURCE, state=MOVED))
+
+    async def abandon(self) -> None:
+        """Unseal the source, and remove what was copied to the target. Raises MigrationRefused, Unavailable."""
+        source, target = await self._find_records()
+        self._check_can_abandon(source, target)
+        if source is not None:
+            await asyncio.to_thread(self._source.engine.unseal, partial(records.forget, role=SOURCE))
+            self.is_sealed = False
+        if target is not None:
+            await self._row_copier().clear()
+            await self._remove_blobs(records.page_of_blobs)
+            await self._sweep()
+            await self._target.database.write(partial(records.forget, role=TARGET))
+
+    def _check_can_abandon(self, source: MigrationRecord | None, target: MigrationRecord | None) -> None:
+        """Check that both records belong to one unfinished migration. Raises MigrationRefused."""
+        if source is None and target is None:
+            raise MigrationRefused(f"there is no migration from {self._source.name} to {self._target.name}")
+        if target is not None and target.state == COMPLETE:
+            raise MigrationRefused(
+                f"{self._target.name} is complete and may have accepted changes: the migration cannot be abandoned"
+            )
+        if source is not None and source.state == MOVED:
+            raise MigrationRefused(f"{self._source.name} was migrated to {source.other}")
+        # Abandoning may have been interrupted after it removed the source's record: then only the name is left.
+        is_same = source.id == target.id if source and target else target is None or target.other == self._source.name
+        if target is not None and not is_same:
+            raise MigrationRefused(f"{self._target.name} is the target of another migration, from {target.other}")
+
+    async def _sweep(self) -> None:
+        """Remove unfinished copies from the target, which will never have rows."""
+        target = self._target
+        if not self._options.shared_store:
+            sweeper = Sweeper(target.database, target.blobs, target.listing)
+            await sweeper.sweep(lambda _: None, share=1, dry_run=False)
+
+    # --- Starting -----------------------------------------------------------------------------------------------
+
+    async def _find_records(self) -> tuple[MigrationRecord | None, MigrationRecord | None]:
+        return (
+            await self._source.database.read(partial(records.find, role=SOURCE)),
+            await self._target.database.read(partial(records.find, role=TARGET)),
+        )
+
+    async def _begin(self) -> tuple[MigrationRecord, MigrationRecord]:
+        """The records of this migration at both ends, created if they do not exist. Raises MigrationRefused."""
+        source, target = await self._find_records()
+        if source is not None and target is not None and source.id == target.id and source.state != MOVED:
+            return source, target
+        await self._check_can_begin(source, target)
+        now = self._options.now()
+        if source is None:
+            source = MigrationRecord(SOURCE, str(uuid.uuid4()), OPEN, self._target.name, now)
+            await self._source.database.write(partial(records.insert, record=source))
+        target = MigrationRecord(TARGET, source.id, UNFINISHED, self._source.name, now)
+        await self._target.database.write(partial(records.insert, record=target))
+        return source, target
+
+    async def _check_can_begin(self, source: MigrationRecord | None, target: MigrationRecord | None) -> None:
+        """Check that the target is empty and the source is not being migrated elsewhere. Raises MigrationRefused."""
+        if source is not None and source.state == MOVED:
+            raise MigrationRefused(f"{self._source.name} was already migrated to {source.other}")
+        if source is not None and source.other != self._target.name:
+            raise MigrationRefused(
+                f"{self._source.name} is being migrated to {source.other}: finish that migration, or use --abandon"
+            )
+        if target is not None and target.state == UNFINISHED:
+            raise MigrationRefused(
+                f"{self._target.name} is the unfinished target of another migration, from {target.other}"
+            )
+        if target is not None or not await self._target.database.read(records.has_no_rows):
+            raise MigrationRefused(f"{self._target.name} is not empty: choose a target without a registry")
+        if await self._source.database.read(records.has_no_rows):
+            raise MigrationRefused(f"{self._source.name} is empty: there is nothing to migrate")
+        if not self._options.shared_store and await self._has_objects():
+            raise MigrationRefused(
+                f"{self._target.name} has layers of another registry: choose an empty folder or prefix"
+            )
+
+    async def _has_objects(self) -> bool:
+        async for objects in self._target.listing.objects():
+            if objects:
+                return True
+        return False
+
+    # --- Copying ------------------------------------------------------------------------------------------------
+
+    async def _copy_blobs(self, copier: BlobCopier) -> None:
+        for _ in range(_PASSES):
+            started = time.monotonic()
+            await self._copy_once(copier)
+            if time.monotonic() - started < _SHORT_SECONDS:
+                return
+
+    async def _copy_once(self, copier: BlobCopier) -> None:
+        if self._options.shared_store:
+            return
+        await copier.copy()
+        damaged = len(self._progress.damaged)
+        if damaged:
+            raise MigrationRefused(
+                f"{damaged} layers of {self._source.name} are missing or damaged: run moorage verify there, which"
+                " repairs them or marks them as missing, and then run this command again"
+            )
+
+    async def _last_step(self, copier: BlobCopier) -> None:
+        """Seal the source, and copy what is left: the last blobs and all rows."""
+        self._progress.step = "last step: changes are rejected"
+        if not self.is_sealed:
+            self.is_sealed = True
+            await _finish(self._source.engine.seal, partial(records.set_state, role=SOURCE, state=SEALED))
+        failpoints.hit("T3")
+        await self._copy_once(copier)
+        await self._copy_rows()
+
+    @asynccontextmanager
+    async def _unseal_on_failure(self) -> AsyncIterator[None]:
+        """Unseal the source if the block fails or is canceled."""
+        try:
+            yield
+        except BaseException:
+            if self.is_sealed:
+                await _finish(self._source.engine.unseal, partial(records.set_state, role=SOURCE, state=OPEN))
+                self.is_sealed = False
+            raise
+
+    async def _copy_rows(self) -> None:
+        copier = self._row_copier()
+        await copier.clear()
+        expected = await copier.copy()
+        await asyncio.to_thread(self._target.engine.advance_sequences)
+        self._progress.step = "last step: comparing both sides"
+        different = await copier.differences(expected)
+        if different:
+            raise Unavailable(
+                reason=f"the rows of {', '.join(different)} at {self._target.name} differ from the source"
+            )
+        await self._remove_blobs(records.orphaned_blobs)
+
+    def _row_copier(self) -> RowCopier:
+        return RowCopier(self._source, self._target, self._progress, shared_store=self._options.shared_store)
+
+    async def _remove_blobs(self, find: _Find) -> None:
+        """Remove copies from the target: first the bytes, then their records."""
+        after = ""
+        while found := await self._target.database.read(_slice(find, after)):
+            await self._target.blobs.delete(*(blob.key for blob in found))
+            await self._target.database.write(partial(records.forget_blobs, blobs=found))
+            after = found[-1].source_key
+
+
+async def _finish(change: Callable[[Work[None]], None], work: Work[None]) -> None:
+    """Seal or unseal, and wait for the result even if this task is canceled: the code after it relies on the result."""
+    changing = asyncio.ensure_future(asyncio.to_thread(change, work))
+    try:
+        await asyncio.shield(changing)
+    except asyncio.CancelledError:
+        await asyncio.wait([changing])
+        raise
+
+
+def _complete(tx: Transaction) -> None:
+    records.forget_all_blobs(tx)
+    records.set_state(tx, TARGET, COMPLETE)
+
+
+def _slice(find: _Find, after: str) -> Work[list[CopiedBlob]]:
+    return lambda tx: find(tx, after, PAGE_BLOBS)
