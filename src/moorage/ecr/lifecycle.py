@@ -7,7 +7,7 @@ from typing import Final
 
 from moorage.core.lifecycle import policies as lifecycle
 from moorage.core.lifecycle import previews as lifecycle_previews
-from moorage.core.lifecycle.previews import PreviewPage, ResultFilter, Status
+from moorage.core.lifecycle.previews import PreviewPage, PreviewStatus, ResultFilter
 from moorage.core.registry import image_ids, repositories
 from moorage.core.registry.image_ids import ImageId
 from moorage.ecr import shapes, views
@@ -137,7 +137,7 @@ def _preview(call: Call, name: str, found: PreviewPage) -> shapes.GetLifecyclePo
         "lifecyclePolicyText": found.preview.text,
         "status": found.status.value,
     }
-    if found.status is Status.COMPLETE:
+    if found.status is PreviewStatus.COMPLETE:
         view["summary"] = _summary(found)
     return view
 

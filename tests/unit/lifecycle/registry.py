@@ -109,11 +109,11 @@ class LifecycleRegistry:
 
     def choose(self, text: str) -> list[SelectedImage]:
         """The first half of a run: what a policy chooses."""
-        return asyncio.run(self.runs._choose(self.repository.id, parse(text).rules, self.now))
+        return asyncio.run(self.runs._select(self.repository.id, parse(text).rules, self.now))
 
     def act(self, text: str, choices: Sequence[SelectedImage]) -> int:
         """The second half of a run; for how many images it is still right."""
-        return len(self.write(partial(self.runs._apply, self.repository.id, parse(text).text, choices)).choices)
+        return len(self.write(partial(self.runs._apply, self.repository.id, parse(text).text, choices)).images)
 
     def run(self) -> None:
         """Apply the policy of the repository, as its job does."""

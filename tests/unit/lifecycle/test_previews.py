@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from moorage.core.lifecycle import previews as lifecycle_previews
-from moorage.core.lifecycle.previews import PreviewPage, ResultFilter, Status
+from moorage.core.lifecycle.previews import PreviewPage, PreviewStatus, ResultFilter
 from moorage.domain.lifecycle.errors import LifecyclePolicyPreviewInProgress
 from moorage.domain.units import DAY, HOUR
 from tests.unit.lifecycle.policies import policy, rule
@@ -39,11 +39,11 @@ def shown(registry: LifecycleRegistry) -> PreviewPage:
 
 def test_a_preview_expires_after_a_day(registry: LifecycleRegistry) -> None:
     registry.preview(TEXT)
-    assert (shown(registry).status, len(shown(registry).results)) == (Status.COMPLETE, 1)
+    assert (shown(registry).status, len(shown(registry).results)) == (PreviewStatus.COMPLETE, 1)
 
     registry.now += DAY
 
-    assert (shown(registry).status, shown(registry).results) == (Status.EXPIRED, [])
+    assert (shown(registry).status, shown(registry).results) == (PreviewStatus.EXPIRED, [])
 
 
 def test_a_preview_fails_after_an_hour_without_progress_and_can_be_started_again(registry: LifecycleRegistry) -> None:
@@ -52,10 +52,10 @@ def test_a_preview_fails_after_an_hour_without_progress_and_can_be_started_again
         start(registry)
 
     registry.now += HOUR
-    assert shown(registry).status is Status.FAILED
+    assert shown(registry).status is PreviewStatus.FAILED
 
     start(registry)
-    assert shown(registry).status is Status.IN_PROGRESS
+    assert shown(registry).status is PreviewStatus.IN_PROGRESS
 
 
 def test_a_preview_that_is_computed_twice_has_its_results_once(registry: LifecycleRegistry) -> None:

@@ -158,7 +158,7 @@ def test_referrers_of_an_expired_image_are_removed_after_it(registry: LifecycleR
 
     registry.run()
     assert registry.there(subject, note, note_of_note) == [False, True, True]
-    assert registry.due_at(orphans.JOB) == registry.now + orphans.LIFE
+    assert registry.due_at(orphans.JOB) == registry.now + orphans.ORPHAN_LIFE
 
     registry.remove_orphans(subject)
     assert registry.there(note, note_of_note, listed, index) == [False, True, True, True]

@@ -1,1 +1,1 @@
-"""Lifecycle policies: stored, previewed and applied."""
+"""Lifecycle policies: store them, preview them and apply them."""

@@ -1,4 +1,4 @@
-"""What the audit log tells of the runs of lifecycle policies: CloudTrail's PolicyExecutionEvent (ECR user guide)."""
+"""Audit records of lifecycle policy runs: CloudTrail's PolicyExecutionEvent (ECR user guide)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from moorage.domain.units import iso_time
 from moorage.metadata.registry.repositories import Repository
 
 _IMAGES: Final = 9
-"""Images of one record: ECR writes several records from ten images on."""
+"""Images in one record. For ten images or more, ECR writes several records."""
 
 _TAGS: Final = 100
 _MILLISECOND: Final = 1_000
@@ -26,30 +26,30 @@ _COUNTS: Final[Mapping[str, str]] = {
     "sinceImagePulled": "Since image pulled",
     "sinceImageTransitioned": "Since image transitioned",
 }
-"""The documentation shows the first two."""
+"""AWS documents the first two; the others are by analogy."""
 
 
 @dataclass(frozen=True, slots=True)
 class AppliedBatch:
-    """What a run did to a repository in one transaction."""
+    """The images that a run expired or archived in one transaction. `repository` is None if there are none."""
 
     repository: Repository | None = None
-    choices: Sequence[SelectedImage] = ()
+    images: Sequence[SelectedImage] = ()
 
 
-def tell(audit: Audit, done: AppliedBatch, policy: str, evaluated_at: int) -> None:
-    """Record what was done by the policy of this text."""
-    repository = done.repository
+def record(audit: Audit, applied: AppliedBatch, policy: str, evaluated_at: int) -> None:
+    """Write the audit records of a batch. `policy` is the policy's text."""
+    repository = applied.repository
     if repository is None:
         return
-    for batch in batches(done.choices, _IMAGES):
+    for batch in batches(applied.images, _IMAGES):
         details = {
             "repositoryName": repository.name,
             "lifecycleEventPolicy": {
                 "lifecycleEventRules": [_rule(rule) for rule in msgspec.json.decode(policy)["rules"]],
                 "lastEvaluatedAt": iso_time(evaluated_at),
             },
-            "lifecycleEventImageActions": [_action(choice) for choice in batch],
+            "lifecycleEventImageActions": [_action(selected) for selected in batch],
             "lifecycleEventFailureDetails": [],
         }
         audit.tell("PolicyExecutionEvent", repository.arn, repository.registry, details)
@@ -67,12 +67,12 @@ def _rule(rule: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _action(choice: SelectedImage) -> dict[str, Any]:
-    image = choice.image
+def _action(selected: SelectedImage) -> dict[str, Any]:
+    image = selected.image
     described = {
         "digest": image.digest,
         "tagStatus": "Tagged" if image.tags else "Untagged",
         "tagList": image.tags[:_TAGS],
         "pushedAt": image.pushed_at // _MILLISECOND,
     }
-    return {"lifecycleEventImage": described, "rulePriority": choice.rule.priority}
+    return {"lifecycleEventImage": described, "rulePriority": selected.rule.priority}

@@ -1,7 +1,7 @@
-"""Images that refer to one that was deleted: signatures, attestations and the like go, too, a while later.
+"""Orphans: referrers whose subject was deleted, for example signatures and attestations. They are deleted later.
 
-ECR removes them "within 24 hours" of their subject (user guide, "Lifecycle policies"). What is pushed before its
-subject is no orphan, and what is pushed after the deletion neither.
+ECR removes them "within 24 hours" of their subject (user guide, "Lifecycle policies"). A referrer that is pushed before
+its subject, or after the subject's deletion, is not an orphan.
 """
 
 from __future__ import annotations
@@ -20,32 +20,32 @@ from moorage.metadata.registry.images import Image
 JOB: Final = "orphans"
 """The kind of the jobs that remove orphans: one for each repository and subject."""
 
-LIFE: Final = HOUR
-"""How long after its subject an orphan stays: a client that replaces an image by deleting and pushing it has time."""
+ORPHAN_LIFE: Final = HOUR
+"""How long an orphan outlives its subject, so that a client can delete an image and push it again."""
 
 
 def image_deleted(tx: Transaction, change: ImageDeleted) -> None:
     """Schedule the removal of the referrers of a deleted image, if it has any."""
     repository_id, subject = change.repository.id, change.digest
     if images.is_subject(tx, repository_id, subject):
-        jobs.enqueue(tx, JOB, f"{repository_id} {subject}", {"deleted_at": change.at}, change.at + LIFE)
+        jobs.enqueue(tx, JOB, f"{repository_id} {subject}", {"deleted_at": change.at}, change.at + ORPHAN_LIFE)
 
 
 @dataclass(frozen=True, slots=True)
-class Deletion:
-    """What a job is about."""
+class SubjectDeletion:
+    """The payload of a job: the subject that was deleted, and when."""
 
     repository_id: int
     subject: str
     at: int
 
     @classmethod
-    def of(cls, job: Job) -> Deletion:
+    def of(cls, job: Job) -> SubjectDeletion:
         repository_id, subject = job.key.split(" ")
         return cls(int(repository_id), subject, job.payload["deleted_at"])
 
     def orphans(self, tx: Transaction) -> list[Image]:
-        """What refers to the image, unless that was pushed again."""
+        """The orphans of the subject; none if the subject was pushed again."""
         if images.find(tx, self.repository_id, self.subject) is not None:
             return []
         found = images.with_subject(tx, self.repository_id, self.subject)

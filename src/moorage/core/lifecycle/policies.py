@@ -1,4 +1,4 @@
-"""Lifecycle policies of repositories: put, get, delete, and when they are to be applied."""
+"""Lifecycle policies of repositories: put, get and delete them, and schedule when they are applied."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from moorage.metadata.lifecycle.policies import StoredPolicy
 from moorage.metadata.registry.repositories import Repository
 
 JOB: Final = "lifecycle"
-"""The kind of the jobs that apply policies: one for each repository, whose id is the key."""
+"""The kind of the jobs that apply policies. The key of a job is the repository's id."""
 
 
 def put(tx: Transaction, repository: Repository, text: str, due_at: int) -> str:
-    """Set the policy of a repository, to be applied at `due_at`; returns its text. Raises InvalidParameter."""
+    """Set the policy of a repository and apply it at `due_at`; returns its text. Raises InvalidParameter."""
     policy = parse(text)
     rows.put(tx, repository.id, policy.text)
     apply_at(tx, repository.id, due_at)
@@ -34,20 +34,20 @@ def get(tx: Transaction, repository: Repository) -> StoredPolicy:
 
 
 def delete(tx: Transaction, repository: Repository) -> StoredPolicy:
-    """The policy that was there. Raises LifecyclePolicyNotFound."""
+    """Delete the policy of a repository; returns it. Raises LifecyclePolicyNotFound."""
     found = get(tx, repository)
     rows.delete(tx, repository.id)
     return found
 
 
 def apply_at(tx: Transaction, repository_id: int, due_at: int) -> None:
-    """Have the policy of a repository, if there is one, applied at that time, unless it will be sooner anyway."""
+    """Schedule the repository's policy, if it has one, for that time, unless it is already scheduled earlier."""
     if rows.exists(tx, repository_id):
         jobs.enqueue(tx, JOB, str(repository_id), {}, due_at)
 
 
 def image_pushed(tx: Transaction, change: ImagePushed, *, delay: int) -> None:
-    """Apply the repository's policy `delay` microseconds after a push."""
+    """Schedule the repository's policy `delay` microseconds after a push."""
     apply_at(tx, change.repository.id, change.at + delay)
 
 

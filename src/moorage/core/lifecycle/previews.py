@@ -1,4 +1,4 @@
-"""Previews of lifecycle policies: what a policy would do now, worked out beside the requests and kept for a while."""
+"""Previews of lifecycle policies: which images a policy would select now, computed by a job and kept for a day."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from moorage.metadata.lifecycle.previews import Preview, PreviewResult
 from moorage.metadata.registry.repositories import Repository
 
 JOB: Final = "lifecycle-preview"
-"""The kind of the jobs that work previews out: one for each repository, whose id is the key."""
+"""The kind of the jobs that compute previews. The key of a job is the repository's id."""
 
-_LIFE: Final = DAY
-"""How long the results of a preview are shown; ECR has a status for older ones, but does not say how old they are."""
+_RESULT_LIFE: Final = DAY
+"""How long results are available. ECR has a status for expired previews, but does not document their age."""
 
-_PATIENCE: Final = HOUR
-"""A preview that is not complete by then has failed, and another one may be started."""
+_TIMEOUT: Final = HOUR
+"""A preview that is not complete after this time has failed, and a new one can be started."""
 
 
-class Status(StrEnum):
-    """As GetLifecyclePolicyPreview tells it."""
+class PreviewStatus(StrEnum):
+    """The status that GetLifecyclePolicyPreview returns."""
 
     IN_PROGRESS = "IN_PROGRESS"
     COMPLETE = "COMPLETE"
@@ -38,16 +38,19 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PreviewPage:
-    """A preview as it is shown; one that is not complete has no results."""
+    """A preview and a page of its results. There are no results unless the status is COMPLETE."""
 
     preview: Preview
-    status: Status
+    status: PreviewStatus
     results: list[PreviewResult]
 
 
 @dataclass(frozen=True, slots=True)
 class ResultFilter:
-    """Which results of a preview are asked for: those of some images, or a page of all; tagged, untagged or both."""
+    """The requested results: those of `image_ids`, or a page of all; and only tagged or only untagged images.
+
+    `tagged` is None for both.
+    """
 
     image_ids: tuple[ImageId, ...] | None
     tagged: bool | None
@@ -56,49 +59,48 @@ class ResultFilter:
 
 
 def start(tx: Transaction, repository: Repository, text: str | None, now: int) -> str:
-    """Begin a preview of a policy, of the repository's own without `text`; returns its text.
+    """Start a preview of the policy `text`, or of the repository's own policy; returns the policy's text.
 
     Raises InvalidParameter, LifecyclePolicyNotFound, LifecyclePolicyPreviewInProgress.
     """
     if text is None:
         text = lifecycle.get(tx, repository).text
     parse(text)
-    known = rows.find(tx, repository.id)
-    if known is not None and _status(known, now) is Status.IN_PROGRESS:
+    previous = rows.find(tx, repository.id)
+    if previous is not None and _status(previous, now) is PreviewStatus.IN_PROGRESS:
         raise LifecyclePolicyPreviewInProgress
     rows.start(tx, repository.id, text, now)
     jobs.enqueue(tx, JOB, str(repository.id), {}, now)
     return text
 
 
-def get(tx: Transaction, repository: Repository, asked: ResultFilter, now: int) -> PreviewPage:
-    """Raises LifecyclePolicyPreviewNotFound."""
+def get(tx: Transaction, repository: Repository, result_filter: ResultFilter, now: int) -> PreviewPage:
+    """The repository's latest preview. Raises LifecyclePolicyPreviewNotFound."""
     preview = rows.find(tx, repository.id)
     if preview is None:
         raise LifecyclePolicyPreviewNotFound(repository=repository.name, registry=repository.registry.account)
     status = _status(preview, now)
-    if status is not Status.COMPLETE:
+    if status is not PreviewStatus.COMPLETE:
         return PreviewPage(preview, status, [])
-    if asked.image_ids is None:
-        found = rows.page_of_results(tx, repository.id, asked.after, asked.tagged, asked.limit)
+    tagged = result_filter.tagged
+    if result_filter.image_ids is None:
+        found = rows.page_of_results(tx, repository.id, result_filter.after, tagged, result_filter.limit)
         return PreviewPage(preview, status, found)
-    named = [_named(tx, repository, image_id) for image_id in dict.fromkeys(asked.image_ids)]
-    return PreviewPage(
-        preview, status, [result for result in named if result and asked.tagged in {None, bool(result.tags)}]
-    )
+    results = [_find_result(tx, repository, image_id) for image_id in dict.fromkeys(result_filter.image_ids)]
+    return PreviewPage(preview, status, [found for found in results if found and tagged in {None, bool(found.tags)}])
 
 
-def _named(tx: Transaction, repository: Repository, wanted: ImageId) -> PreviewResult | None:
-    """What would happen to an image; nothing, also if there is no such image."""
+def _find_result(tx: Transaction, repository: Repository, image_id: ImageId) -> PreviewResult | None:
+    """The result for an image; None if the policy does not select it or it does not exist."""
     try:
-        image = resolve(tx, repository, wanted)
+        image = resolve(tx, repository, image_id)
     except ImageFailure:
         return None
     return rows.find_result(tx, repository.id, image.digest)
 
 
-def _status(preview: Preview, now: int) -> Status:
+def _status(preview: Preview, now: int) -> PreviewStatus:
     age = now - preview.started_at
     if preview.is_complete:
-        return Status.COMPLETE if age < _LIFE else Status.EXPIRED
-    return Status.IN_PROGRESS if age < _PATIENCE else Status.FAILED
+        return PreviewStatus.COMPLETE if age < _RESULT_LIFE else PreviewStatus.EXPIRED
+    return PreviewStatus.IN_PROGRESS if age < _TIMEOUT else PreviewStatus.FAILED

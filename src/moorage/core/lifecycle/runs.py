@@ -1,8 +1,9 @@
-"""Lifecycle policies at work, beside the requests: the same choice of images for a preview and for a run.
+"""Jobs of lifecycle policies: runs, previews and the removal of orphans.
 
-A choice is made on one snapshot of the repository, read in small pieces with long rests between them, so that an event
-loop that serves pushes goes on. What it says is done in short transactions, in which each image is looked at once
-more: one that was tagged, pulled or listed by an index meanwhile waits for the next run.
+Runs and previews select images in the same way, on a snapshot of the repository. They read it in small pages with
+pauses in between, so that the event loop continues to serve requests. A run then expires or archives the selected
+images in short transactions. Each transaction checks its images again: an image that was tagged, pulled or listed by an
+index meanwhile is left to the next run.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ from typing import Final, TypeVar
 
 from moorage.core.clock import Clock
 from moorage.core.events.audit import Audit
-from moorage.core.lifecycle import audit_records as lifecycle_records
+from moorage.core.lifecycle import audit_records
 from moorage.core.lifecycle import policies as lifecycle
 from moorage.core.lifecycle.audit_records import AppliedBatch
-from moorage.core.lifecycle.orphans import Deletion
+from moorage.core.lifecycle.orphans import SubjectDeletion
 from moorage.core.limits import Limits
 from moorage.core.pacing import Throttle
 from moorage.core.registry.images import Images
@@ -37,20 +38,20 @@ from moorage.metadata.registry.repositories import Repository
 T = TypeVar("T")
 
 _PAGE: Final = 250
-"""Images that are read at a time: about a millisecond."""
+"""Images read at a time, which takes about a millisecond."""
 
 _BATCH: Final = 20
-"""Images that are removed or archived in one transaction, which pushes wait for."""
+"""Images deleted or archived in one transaction; pushes wait for it."""
 
 _RESULTS: Final = 500
-"""Results of a preview that are written in one transaction."""
+"""Preview results written in one transaction."""
 
 _SHARE: Final = 1 / 9
-"""The share of one processor that a run takes: each rest is eight times as long as the work before it."""
+"""The share of one processor that a run uses: each pause is eight times as long as the work before it."""
 
 
 class LifecycleJobs:
-    """What the jobs of lifecycle policies do."""
+    """The work of the jobs of lifecycle policies."""
 
     def __init__(self, database: Database, images: Images, audit: Audit, limits: Limits, now: Clock) -> None:
         self._database = database
@@ -60,20 +61,20 @@ class LifecycleJobs:
         self._now = now
 
     async def run(self, job: Job) -> None:
-        """Apply the policy of a repository, and ask for the next run.
+        """Apply the policy of a repository, and schedule the next run.
 
-        That is in a day. After one that changed something it is as soon as after a push: an index that went leaves
-        images behind that nothing needs any more.
+        The next run is in a day. After a run that changed something it is as soon as after a push, because a deleted
+        index can leave images that now match the policy.
         """
         repository_id, now = int(job.key), self._now()
         policy = await self._database.read(lambda tx: policies.find(tx, repository_id))
         if policy is None:
             return
         changed = 0
-        for batch in batches(await self._choose(repository_id, parse(policy.text).rules, now), _BATCH):
-            done = await self._write(partial(self._apply, repository_id, policy.text, batch))
-            lifecycle_records.tell(self._audit, done, policy.text, now)
-            changed += len(done.choices)
+        for batch in batches(await self._select(repository_id, parse(policy.text).rules, now), _BATCH):
+            applied = await self._write(partial(self._apply, repository_id, policy.text, batch))
+            audit_records.record(self._audit, applied, policy.text, now)
+            changed += len(applied.images)
 
         def finish(tx: Transaction) -> None:
             policies.record_evaluation(tx, repository_id, policy.text, now)
@@ -82,35 +83,35 @@ class LifecycleJobs:
         await self._database.write(finish)
 
     async def preview(self, job: Job) -> None:
-        """Work out the preview that a repository waits for."""
+        """Compute the preview that was started for a repository."""
         repository_id = int(job.key)
         preview = await self._database.read(lambda tx: previews.find(tx, repository_id))
         if preview is None or preview.is_complete:
             return
-        choices = await self._choose(repository_id, parse(preview.text).rules, self._now())
+        selected = await self._select(repository_id, parse(preview.text).rules, self._now())
         await self._database.write(lambda tx: previews.clear_results(tx, repository_id))
         first = 0
-        for batch in batches(choices, _RESULTS):
+        for batch in batches(selected, _RESULTS):
             await self._write(partial(previews.add_results, repository_id=repository_id, first=first, images=batch))
             first += len(batch)
-        expiring = sum(choice.rule.action == "expire" for choice in choices)
-        archiving = len(choices) - expiring
+        expiring = sum(image.rule.action == "expire" for image in selected)
+        archiving = len(selected) - expiring
         await self._database.write(lambda tx: previews.complete(tx, repository_id, expiring, archiving))
 
     async def remove_orphans(self, job: Job) -> None:
-        """Remove what refers to an image that was deleted, but for what an index lists."""
-        deletion = Deletion.of(job)
+        """Delete the orphans of a deleted image, except those that an index lists."""
+        deletion = SubjectDeletion.of(job)
         for batch in batches(await self._database.read(deletion.orphans), _BATCH):
             await self._write(partial(self._remove, deletion, {image.digest for image in batch}))
 
-    def _remove(self, deletion: Deletion, batch: Container[str], tx: Transaction) -> None:
+    def _remove(self, deletion: SubjectDeletion, batch: Container[str], tx: Transaction) -> None:
         repository = repositories.find_by_id(tx, deletion.repository_id)
         for orphan in deletion.orphans(tx):
             if repository is not None and orphan.digest in batch:
                 with suppress(ImageReferencedByIndex):
                     self._images.delete(tx, repository, orphan.digest, self._now())
 
-    async def _choose(self, repository_id: int, rules: Sequence[Rule], now: int) -> list[SelectedImage]:
+    async def _select(self, repository_id: int, rules: Sequence[Rule], now: int) -> list[SelectedImage]:
         selection, throttle = Selection(rules, now), Throttle(_SHARE, time.thread_time)
         async with self._database.snapshot() as state:
             after = 0
@@ -126,27 +127,28 @@ class LifecycleJobs:
                 await throttle.rest()
 
     def _apply(self, repository_id: int, text: str, batch: Sequence[SelectedImage], tx: Transaction) -> AppliedBatch:
-        """Do what was chosen where it is still right, and the policy still the same; returns what was done."""
+        """Apply the policy to the images that it still selects, if the policy is unchanged; returns those images."""
         repository = repositories.find_by_id(tx, repository_id)
         policy = policies.find(tx, repository_id)
         if repository is None or policy is None or policy.text != text:
             return AppliedBatch()
-        return AppliedBatch(repository, [choice for choice in batch if self._act(tx, repository, choice, self._now())])
+        applied = [selected for selected in batch if self._apply_to_image(tx, repository, selected, self._now())]
+        return AppliedBatch(repository, applied)
 
-    def _act(self, tx: Transaction, repository: Repository, choice: SelectedImage, now: int) -> bool:
-        current = facts.find(tx, choice.image.id)
-        if current is None or not choice.still_holds(current):
+    def _apply_to_image(self, tx: Transaction, repository: Repository, selected: SelectedImage, now: int) -> bool:
+        current = facts.find(tx, selected.image.id)
+        if current is None or not selected.still_holds(current):
             return False
-        if choice.rule.action == "expire":
-            self._images.delete(tx, repository, choice.image.digest, now)
+        if selected.rule.action == "expire":
+            self._images.delete(tx, repository, selected.image.digest, now)
             return True
-        image = image_rows.find(tx, repository.id, choice.image.digest)
+        image = image_rows.find(tx, repository.id, selected.image.digest)
         if image is not None:
             self._images.storage_classes.update(tx, repository, image, "ARCHIVE", now)
         return image is not None
 
     async def _write(self, work: Work[T]) -> T:
-        """One transaction of many, and a rest behind it."""
+        """Run one of many transactions, and pause after it."""
         throttle = Throttle(_SHARE)
         with throttle.working():
             result = await self._database.write(work)
