@@ -130,7 +130,7 @@ class Manifests:
         try:
             stored = await self._database.write(put)
         except ImageAlreadyExists:
-            stored = push.calculated()
+            stored = push.computed_digest()
         failpoints.hit("M3")
         return stored
 

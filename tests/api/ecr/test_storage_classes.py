@@ -285,7 +285,7 @@ def test_an_image_cannot_move_to_its_own_storage_class(ecr: Any, repository: str
         targetStorageClass=target,
     )
 
-    assert refused == unchangeable(one, repository, f"it is in the storage class {target} already")
+    assert refused == unchangeable(one, repository, f"it is already in the storage class {target}")
     assert detail(ecr, repository, one) == before
 
 

@@ -138,7 +138,7 @@ def test_a_setting_without_exclusion_takes_no_filters(setting: Any, mutability: 
     [
         ([], FILTERS, "Member must have length greater than or equal to 1"),
         (filters("a", "b", "c", "d", "e", "f"), FILTERS, "Member must have length less than or equal to 5"),
-        (filters("a*b*c*"), FILTERS, "A filter may have 2 wildcards at most"),
+        (filters("a*b*c*"), FILTERS, "A filter can have at most 2 wildcards"),
         (
             filters("with space"),
             f"{FILTERS}.1.member.filter",

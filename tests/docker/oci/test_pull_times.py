@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from moorage.core.registry.pulls import REFRESHED
+from moorage.core.registry.pulls import REFRESH_AFTER
 from moorage.metadata.database import Transaction
 from tests.docker.oci.client import Client, World
 from tests.support.databases import ON_POSTGRESQL
@@ -28,15 +28,15 @@ def test_a_recorded_time_changes_at_most_once_an_hour(world: World, root: Client
 
     root.get(path)
     first = times(world)[one.manifest.digest]
-    world.offset = REFRESHED - 10_000_000
+    world.offset = REFRESH_AFTER - 10_000_000
     root.get(path)
     second = times(world)[one.manifest.digest]
-    world.offset = REFRESHED + 10_000_000
+    world.offset = REFRESH_AFTER + 10_000_000
     root.get(path)
     third = times(world)[one.manifest.digest]
 
     assert first == second
-    assert REFRESHED < third - first < REFRESHED + 60_000_000
+    assert REFRESH_AFTER < third - first < REFRESH_AFTER + 60_000_000
 
 
 @pytest.mark.skipif(ON_POSTGRESQL, reason="SQLite counts the commits of its file")

@@ -1,1 +1,1 @@
-"""Repositories, images and layers: what ECR calls a registry, and its settings."""
+"""The use cases of a registry: repositories, images, layers, policies and settings."""

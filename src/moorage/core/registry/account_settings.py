@@ -1,4 +1,4 @@
-"""Settings of a registry: each is checked when it is put, and has its effect from the next request on."""
+"""Account settings of a registry. A setting is checked when it is put, and applies from the next request on."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from moorage.metadata.registry import settings
 
 
 def account_setting(tx: Transaction, registry: Registry, name: str) -> str:
-    """Raises Validation for a name that ECR does not have."""
+    """The value of a setting, or its default. Raises Validation for an unknown name."""
     _check("name", name, VALUES)
     return settings.account_setting(tx, registry, name)
 
 
 def put_account_setting(tx: Transaction, registry: Registry, name: str, value: str) -> None:
-    """Raises Validation for a name that ECR does not have, and for a value that the name cannot have."""
+    """Set an account setting. Raises Validation for an unknown name or value."""
     _check("name", name, VALUES)
     _check("value", value, VALUES[name])
     settings.put_account_setting(tx, registry, name, value)
 
 
 def _check(parameter: str, text: str, allowed: Iterable[str]) -> None:
-    """No text of ECR was captured; this is the one of its other enumerations."""
+    """Raise Validation with ECR's text for other enumerations: its text for this operation was not captured."""
     if text not in allowed:
         values = ", ".join(sorted(allowed))
         reason = f"Invalid parameter at '{parameter}' failed to satisfy constraint: "

@@ -1,4 +1,4 @@
-"""Where a registry is reached: the URIs and URLs that the API returns must be usable as they are."""
+"""The addresses of a registry, from which the API builds the URIs and URLs that it returns."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from moorage.domain.names import Registry, registry_of_host
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """`host` is where the server listens; `domain`, if set, has a name for each registry. Both with their port."""
+    """`host` is the server's host; `domain`, if set, has a subdomain for each registry. Both include the port."""
 
     scheme: str
     host: str
     domain: str | None = None
 
     def reached_at(self, scheme: str, host: str) -> Addresses:
-        """The addresses for a client that came through a proxy and called it so.
+        """The addresses for a client behind a proxy, with the scheme and host that the client used.
 
-        A domain that was set stays; a host of the form ACCOUNT.dkr.ecr.REGION.DOMAIN brings one.
+        A configured domain is kept. Without one, a host of the form ACCOUNT.dkr.ecr.REGION.DOMAIN sets it.
         """
         if self.domain is not None:
             return replace(self, scheme=scheme, host=host)
         registry = registry_of_host(host)
         return Addresses(scheme, host, None if registry is None else host.partition(f".{registry.region}.")[2])
 
-    def of(self, registry: Registry) -> str:
-        """`localhost:5000`, or `ACCOUNT.dkr.ecr.REGION.DOMAIN`."""
+    def host_of(self, registry: Registry) -> str:
+        """The host of a registry: `localhost:5000`, or `ACCOUNT.dkr.ecr.REGION.DOMAIN`."""
         return self.host if self.domain is None else f"{registry.account}.dkr.ecr.{registry.region}.{self.domain}"
 
     def repository_uri(self, registry: Registry, name: str) -> str:
-        return f"{self.of(registry)}/{name}"
+        return f"{self.host_of(registry)}/{name}"
 
     def proxy_endpoint(self, registry: Registry) -> str:
-        return f"{self.scheme}://{self.of(registry)}"
+        return f"{self.scheme}://{self.host_of(registry)}"

@@ -1,4 +1,4 @@
-"""Links to layers that carry their own, short-lived permission: what GetDownloadUrlForLayer hands out."""
+"""Download links: URLs of layers with a short-lived permission, as GetDownloadUrlForLayer returns them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from moorage.metadata.registry import layers
 from moorage.metadata.registry.layers import Blob
 
 LINK_LIFE: Final = HOUR
-"""ECR's own links are S3 URLs that end after an hour."""
+"""ECR's own links are S3 URLs that expire after an hour."""
 
 
 class _Link(msgspec.Struct, array_like=True, frozen=True):
@@ -28,20 +28,20 @@ class _Link(msgspec.Struct, array_like=True, frozen=True):
 
 
 class DownloadLinks:
-    """Makes download links and checks them. Nothing is stored: the token proves the permission."""
+    """Creates and checks download links. Nothing is stored: the token proves the permission."""
 
     def __init__(self, vault: Vault, now: Clock) -> None:
         self._vault = vault
         self._now = now
 
     def path(self, registry: Registry, repository: str, digest: str) -> str:
-        """The path and query of a URL that returns the layer's bytes to anyone who has it, for an hour."""
+        """The path and query of a URL that returns the layer's bytes without authentication, for an hour."""
         link = _Link(registry.account, registry.region, str(repository), str(digest), self._now() + LINK_LIFE)
         token = self._vault.stamp(msgspec.msgpack.encode(link), "download")
         return f"/layers/{digest}?token={token}"
 
     def blob(self, tx: Transaction, digest: str, token: str) -> Blob | None:
-        """The blob that a link names; None when it no longer exists. Raises AccessDenied for a bad or expired link."""
+        """The blob of a link; None if it no longer exists. Raises AccessDenied for an invalid or expired link."""
         try:
             link = msgspec.msgpack.decode(self._vault.check(token, "download"), type=_Link)
         except (Forged, msgspec.MsgspecError):

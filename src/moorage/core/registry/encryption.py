@@ -1,4 +1,4 @@
-"""What a repository says of its encryption: chosen when it is created, and never changed."""
+"""The encryption settings of a repository, which are chosen when it is created and never change."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from moorage.metadata.registry.repositories import RepositorySettings
 
 
 def key_of(keys: KmsKeys, registry: Registry, kind: str, name: str | None) -> str | None:
-    """The ARN of the key for encryption of a kind, None where the kind has no key. Raises InvalidParameter, Kms."""
+    """The ARN of the KMS key for an encryption type; None for AES256. Raises InvalidParameter, Kms."""
     if kind == AES256:
         if name:
             constraint = f"A kmsKey cannot be given with encryptionType {AES256}"
@@ -18,11 +18,11 @@ def key_of(keys: KmsKeys, registry: Registry, kind: str, name: str | None) -> st
     key = keys.resolve(registry, name)
     if key is None:
         reason = f"The KMS key '{name}' does not exist, or cannot be used in the region {registry.region}"
-        # No KmsException of CreateRepository was captured: this is what KMS itself answers about an unknown key.
+        # No KmsException of CreateRepository was captured; this is KMS's own error for an unknown key.
         raise Kms(reason=reason, members={"kmsError": "NotFoundException"})
     return key
 
 
-def is_same(one: RepositorySettings, other: RepositorySettings) -> bool:
-    """Whether what one repository stores may be seen in another (user guide, "Blob mounting")."""
-    return (one.encryption_type, one.kms_key) == (other.encryption_type, other.kms_key)
+def is_same(source: RepositorySettings, target: RepositorySettings) -> bool:
+    """Whether blobs of one repository can be mounted in another (user guide, "Blob mounting")."""
+    return (source.encryption_type, source.kms_key) == (target.encryption_type, target.kms_key)

@@ -1,4 +1,4 @@
-"""Image identifiers of the API, and the images that they name."""
+"""Image identifiers of the API, and how they resolve to images."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from moorage.metadata.registry.repositories import Repository
 
 @dataclass(frozen=True, slots=True)
 class ImageId:
-    """An image by digest, by tag, or by both, which must then agree (API reference, ImageIdentifier)."""
+    """An image by digest, by tag, or by both, which must then match (API reference, ImageIdentifier)."""
 
     digest: str | None = None
     tag: str | None = None
 
 
 class ImageFailure(Exception):
-    """One image of a batch failed; `code` and `reason` are those of the API reference, ImageFailure."""
+    """The failure of one image in a batch; `code` and `reason` as in the API reference, ImageFailure."""
 
     def __init__(self, code: str, reason: str) -> None:
         super().__init__(reason)
@@ -36,11 +36,11 @@ _DIGEST_REASON: Final = (
 _TAG_REASON: Final = (
     "Invalid request parameters: image tag should satisfy the regex '[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}'"
 )
-"""By analogy: no answer of ECR with InvalidImageTag was captured."""
+"""By analogy: no response of ECR with InvalidImageTag was captured."""
 
 
 def resolve(tx: Transaction, repository: Repository, image_id: ImageId) -> Image:
-    """The image that an identifier of a batch names. Raises ImageFailure."""
+    """The image with an identifier, in a batch. Raises ImageFailure."""
     if image_id.digest is None and image_id.tag is None:
         raise ImageFailure("MissingDigestAndTag", "Invalid request parameters: both tag and digest cannot be null")
     if image_id.digest is not None and not _looks_like_digest(image_id.digest):
@@ -57,7 +57,7 @@ def resolve(tx: Transaction, repository: Repository, image_id: ImageId) -> Image
 
 
 def resolve_active(tx: Transaction, repository: Repository, image_id: ImageId) -> Image:
-    """`resolve` for a pull: an archived image fails. Raises ImageFailure.
+    """Like `resolve`, but an archived image fails, too, because it cannot be pulled. Raises ImageFailure.
 
     The code ImageInaccessible and its reason are by analogy.
     """
@@ -68,7 +68,7 @@ def resolve_active(tx: Transaction, repository: Repository, image_id: ImageId) -
 
 
 def get(tx: Transaction, repository: Repository, image_id: ImageId) -> Image:
-    """The image that an identifier names, for operations that fail as a whole. Raises ImageNotFound."""
+    """The image with an identifier, for operations on one image. Raises ImageNotFound."""
     try:
         return resolve(tx, repository, image_id)
     except ImageFailure:

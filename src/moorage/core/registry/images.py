@@ -1,4 +1,4 @@
-"""Images: push and delete them, and move their tags. Every endpoint ends here."""
+"""Images: push and delete them, and set and delete their tags. Both endpoints use these functions."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ from moorage.metadata.registry.repositories import Repository
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Push:
-    """A manifest that is being pushed: its exact bytes, the parsed manifest, its tags, and the expected digest if any.
+    """A pushed manifest: its exact bytes, parsed content and tags, and the digest that the client expects, if any.
 
-    A `sparse` push may name layers and images that the repository does not have.
+    A `sparse` push can reference layers and images that the repository does not have.
     """
 
     body: bytes
@@ -45,8 +45,8 @@ class Push:
     digest: Digest | None
     sparse: bool
 
-    def calculated(self) -> str:
-        """The digest of the bytes, by the algorithm of the expected digest if there is one."""
+    def computed_digest(self) -> str:
+        """The digest of the bytes, with the algorithm of the expected digest if there is one."""
         if self.digest is not None and self.digest.algorithm == "sha512":
             return "sha512:" + hashlib.sha512(self.body).hexdigest()
         return "sha256:" + hashlib.sha256(self.body).hexdigest()
@@ -54,14 +54,14 @@ class Push:
 
 @dataclass(frozen=True, slots=True)
 class DeletedImageId:
-    """What a deletion removed: one for each tag, or one without a tag for an untagged image."""
+    """An entry of the result of a deletion: one for each tag, or one without a tag for an untagged image."""
 
     digest: str
     tag: str | None
 
 
 class Images:
-    """The use cases that change images. Each runs in its caller's transaction, completely or not at all."""
+    """The use cases that change images. Each runs in its caller's transaction."""
 
     def __init__(self, limits: Limits, reactions: Reactions) -> None:
         self._limits = limits
@@ -71,25 +71,25 @@ class Images:
     # --- Pushing ------------------------------------------------------------------------------------------------
 
     def put(self, tx: Transaction, repository: Repository, push: Push, now: int) -> str:
-        """Store a manifest, let its tags name it, and return its digest.
+        """Store a manifest and set its tags; returns its digest.
 
         Raises ImageDigestDoesNotMatch, ManifestInvalid, LayersNotFound, ReferencedImagesNotFound,
-        ImageTagAlreadyExists, LimitExceeded, and ImageAlreadyExists when nothing would change.
+        ImageTagAlreadyExists, LimitExceeded, and ImageAlreadyExists if nothing would change.
         """
-        digest = push.calculated()
+        digest = push.computed_digest()
         if push.digest is not None and push.digest != digest:
             raise ImageDigestDoesNotMatch(
                 digest=push.digest, repository=repository.name, registry=repository.registry.account
             )
-        known = images.find(tx, repository.id, digest)
-        image_id = known.id if known else self._insert(tx, repository, push, digest, now)
-        changed = tuple(tag for tag in push.tags if _bind(tx, repository, tag, image_id, now))
+        existing = images.find(tx, repository.id, digest)
+        image_id = existing.id if existing else self._insert(tx, repository, push, digest, now)
+        changed = tuple(tag for tag in push.tags if _set_tag(tx, repository, tag, image_id, now))
         if changed:
-            number = images.number_of_tags(tx, image_id) if known else len(changed)
+            number = images.number_of_tags(tx, image_id) if existing else len(changed)
             self._limits.quotas.check("tags_per_image", number)
-        if known is not None and known.is_archived:
-            self.storage_classes.restore(tx, repository, known, now)
-        elif known is not None and not changed:
+        if existing is not None and existing.is_archived:
+            self.storage_classes.restore(tx, repository, existing, now)
+        elif existing is not None and not changed:
             raise ImageAlreadyExists(
                 digest=digest,
                 tag=push.tags[0] if push.tags else "null",
@@ -101,10 +101,10 @@ class Images:
         return digest
 
     def _insert(self, tx: Transaction, repository: Repository, push: Push, digest: str, now: int) -> int:
-        if push.manifest.size > LARGEST_INTEGER:  # a manifest can claim more than `imageSizeInBytes`, a long, holds
-            raise ManifestInvalid("its layers are larger than anything that can be counted")
-        blobs, awaited = _needed_layers(tx, repository, push)
-        children = self._needed_images(tx, repository, push, now)
+        if push.manifest.size > LARGEST_INTEGER:  # `imageSizeInBytes` is a long, but a manifest can claim more.
+            raise ManifestInvalid("the total size of its layers is too large")
+        blobs, awaited = _find_layers(tx, repository, push)
+        children = self._find_children(tx, repository, push, now)
         failpoints.hit("M1")
         manifest = push.manifest
         image = Image(
@@ -114,7 +114,7 @@ class Images:
             media_type=manifest.media_type,
             artifact_type=manifest.artifact_type or None,
             subject=manifest.subject,
-            # ECR shows for a list the largest of its images (ImageDetail.imageSizeInBytes).
+            # For an index, ECR returns the size of its largest image (ImageDetail.imageSizeInBytes).
             size=images.largest_of(tx, children) if manifest.is_index else manifest.size,
             manifest_size=len(push.body),
             annotations=msgspec.json.encode(manifest.annotations).decode(),
@@ -127,8 +127,8 @@ class Images:
         images.reference_children(tx, image_id, children)
         return image_id
 
-    def _needed_images(self, tx: Transaction, repository: Repository, push: Push, now: int) -> list[int]:
-        """Ids of the images that an index lists; archived ones are restored, or the index could not be pulled."""
+    def _find_children(self, tx: Transaction, repository: Repository, push: Push, now: int) -> list[int]:
+        """The ids of the images that an index lists. Archived ones are restored, so that the index can be pulled."""
         listed = push.manifest.children
         if not listed:
             return []
@@ -146,7 +146,7 @@ class Images:
     # --- Deleting -----------------------------------------------------------------------------------------------
 
     def untag(self, tx: Transaction, repository: Repository, tag: str, now: int) -> None:
-        """Delete a tag and keep its image (distribution-spec, "Deleting tags"). Raises ManifestNotFound."""
+        """Delete a tag but not its image (distribution-spec, "Deleting tags"). Raises ManifestNotFound."""
         image = images.find_tagged(tx, repository.id, tag)
         if image is None:
             raise ManifestNotFound
@@ -162,7 +162,7 @@ class Images:
     def delete_batch(
         self, tx: Transaction, repository: Repository, image_ids: list[ImageId], now: int
     ) -> tuple[list[DeletedImageId], list[tuple[ImageId, ImageFailure]]]:
-        """BatchDeleteImage: what was deleted, and what failed. Indexes are deleted before the images they list."""
+        """Delete images (BatchDeleteImage); returns deletions and failures. Indexes go before the images they list."""
         deleted: dict[DeletedImageId, None] = {}
         failures: list[tuple[ImageId, ImageFailure]] = []
         found: list[tuple[ImageId, Image]] = []
@@ -173,18 +173,18 @@ class Images:
                 failures.append((image_id, failure))
         for image_id, image in sorted(found, key=lambda pair: -pair[1].id):  # An index is younger than its children.
             try:
-                deleted.update(dict.fromkeys(self._delete_named(tx, repository, image_id, image, now)))
+                deleted.update(dict.fromkeys(self._delete_by_id(tx, repository, image_id, image, now)))
             except ImageReferencedByIndex as refusal:
                 failures.append((image_id, ImageFailure("ImageReferencedByManifestList", str(refusal))))
         return list(deleted), failures
 
-    def _delete_named(
+    def _delete_by_id(
         self, tx: Transaction, repository: Repository, image_id: ImageId, image: Image, now: int
     ) -> list[DeletedImageId]:
-        """Delete an image by its digest with all tags; by a tag that tag, and with its last tag the image."""
+        """Delete what an identifier names: a digest the image, a tag that tag. The last tag deletes the image, too."""
         tags = images.tags_of(tx, image.id)
         if images.find(tx, image.repository_id, image.digest) is None or (image_id.tag and image_id.tag not in tags):
-            return []  # Named twice in one call, which is no error.
+            return []  # An earlier identifier of the call deleted it, which is not an error.
         if image_id.tag is None or tags == [image_id.tag]:
             return self._delete(tx, repository, image, now)
         return [self._untag(tx, repository, image, image_id.tag, now)]
@@ -205,30 +205,30 @@ class Images:
         return [DeletedImageId(image.digest, tag) for tag in tags or (None,)]
 
 
-def _needed_layers(
+def _find_layers(
     tx: Transaction, repository: Repository, push: Push
 ) -> tuple[list[tuple[int, str]], list[tuple[str, str]]]:
-    """The layers of a manifest: ids and media types of those that are here, digests and media types of the others.
+    """The layers of a manifest: present ones as (id, media type), missing ones as (digest, media type).
 
-    Layers that are kept elsewhere need not be here. Raises LayersNotFound.
+    Foreign layers can always be missing, others only in a sparse push. Raises LayersNotFound.
     """
-    needed = push.manifest.layers
-    found = layers.lock_layers(tx, repository.id, (layer.digest for layer in needed))
-    missing = [layer.digest for layer in needed if layer.digest not in found and not layer.is_foreign]
+    listed = push.manifest.layers
+    found = layers.lock_layers(tx, repository.id, (layer.digest for layer in listed))
+    missing = [layer.digest for layer in listed if layer.digest not in found and not layer.is_foreign]
     if missing and not push.sparse:
         raise LayersNotFound.for_image(missing, repository.name, repository.registry.account)
-    here = [(found[layer.digest].id, layer.media_type) for layer in needed if layer.digest in found]
-    return here, [(layer.digest, layer.media_type) for layer in needed if layer.digest not in found]
+    present = [(found[layer.digest].id, layer.media_type) for layer in listed if layer.digest in found]
+    return present, [(layer.digest, layer.media_type) for layer in listed if layer.digest not in found]
 
 
-def _bind(tx: Transaction, repository: Repository, tag: Tag, image_id: int, now: int) -> bool:
-    """Let `tag` name the image; False when it does already. Raises ImageTagAlreadyExists."""
+def _set_tag(tx: Transaction, repository: Repository, tag: Tag, image_id: int, now: int) -> bool:
+    """Make `tag` name the image; False if it already does. Raises ImageTagAlreadyExists for an immutable tag."""
     if images.add_tag(tx, repository.id, tag, image_id, now):
         return True
-    bound = images.find_tagged(tx, repository.id, tag)
-    if bound is not None and bound.id == image_id:
+    tagged = images.find_tagged(tx, repository.id, tag)
+    if tagged is not None and tagged.id == image_id:
         return False
-    if bound is not None and is_immutable(repository.settings, tag):
+    if tagged is not None and is_immutable(repository.settings, tag):
         raise ImageTagAlreadyExists(tag=tag, repository=repository.name)
     images.move_tag(tx, repository.id, tag, image_id, now)
     return True

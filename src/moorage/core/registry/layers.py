@@ -1,7 +1,7 @@
-"""A layer's whole life: begin an upload, append to it, complete it, and read it back.
+"""Layers: start an upload, append to it, complete it to a layer, and find layers.
 
-The order that makes a crash harmless: bytes durable, then the row commits, then the answer. Whatever stops the program
-in between leaves an upload that can go on, or bytes that no row names; never a row without its bytes.
+The order makes a crash harmless: first the bytes are durable, then the row is committed, then the client gets the
+response. A crash leaves an upload that can continue, or bytes without a row, but never a row without its bytes.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from moorage.metadata.registry.layers import Blob, Upload
 from moorage.metadata.registry.repositories import Repository
 
 PART_SIZE: Final = 10_485_760
-"""What InitiateLayerUpload asks clients to send at a time; other sizes are accepted."""
+"""The part size that InitiateLayerUpload recommends to clients; other sizes are accepted."""
 
 PART_MINIMUM: Final = 5_242_880
 PART_LIMIT: Final = 4_200
@@ -46,16 +46,15 @@ LAYER_LIMIT: Final = 52_000 * 1024 * 1024
 """ECR quotas: minimum layer part size, layer parts per upload, maximum layer size."""
 
 UPLOAD_LIFE: Final = 7 * 24 * HOUR
-"""How long an upload can go on; ECR does not say. A week is what CNCF Distribution gives (uploadpurging, age)."""
-
+"""How long an upload can take. ECR does not document it; CNCF Distribution allows a week (uploadpurging, age)."""
 
 FINISHED_LIFE: Final = HOUR
-"""How long it is remembered which layer an upload became, for a client that lost the answer."""
+"""How long the result of a completed upload is kept, for clients that did not get the response."""
 
 
 @dataclass(frozen=True, slots=True)
 class UploadScope:
-    """Where an upload belongs: whoever names another repository or is another user does not see it."""
+    """The repository and the user that an upload belongs to. Others do not see it."""
 
     registry: Registry
     repository: str
@@ -63,10 +62,10 @@ class UploadScope:
 
 
 @dataclass(frozen=True, slots=True)
-class Availability:
-    """What a repository can say of a layer; `blob` is None when it may not see one of that digest.
+class LayerAvailability:
+    """A digest and the repository's layer with that digest; `blob` is None if it has none.
 
-    It is archived when every image that references it is.
+    `is_archived`: all images that reference the layer are archived.
     """
 
     digest: str
@@ -75,23 +74,23 @@ class Availability:
     is_archived: bool
 
 
-def availability(tx: Transaction, repository: Repository, digests: Iterable[str]) -> list[Availability]:
-    """In the order asked. Layers are the repository's own: that another one has them is not told."""
-    wanted = list(digests)
-    found = layers.find_layers(tx, repository.id, wanted)
-    return [_availability(tx, repository, digest, found.get(digest)) for digest in wanted]
+def availability(tx: Transaction, repository: Repository, digests: Iterable[str]) -> list[LayerAvailability]:
+    """The availability of layers in a repository, in the order of `digests`. Other repositories do not count."""
+    requested = list(digests)
+    found = layers.find_layers(tx, repository.id, requested)
+    return [_availability(tx, repository, digest, found.get(digest)) for digest in requested]
 
 
-def _availability(tx: Transaction, repository: Repository, digest: str, blob: Blob | None) -> Availability:
+def _availability(tx: Transaction, repository: Repository, digest: str, blob: Blob | None) -> LayerAvailability:
     if blob is None:
-        return Availability(digest, None, None, is_archived=False)
+        return LayerAvailability(digest, None, None, is_archived=False)
     media_type = layers.media_type_of(tx, repository.id, blob.id)
     is_archived = media_type is not None and not layers.is_active(tx, repository.id, blob.id)
-    return Availability(digest, blob, media_type, is_archived)
+    return LayerAvailability(digest, blob, media_type, is_archived)
 
 
 def for_download(tx: Transaction, repository: Repository, digest: str) -> Blob:
-    """A layer that an active image of the repository references. Raises LayersNotFound or LayerInaccessible."""
+    """The layer to download: an active image must reference it. Raises LayersNotFound or LayerInaccessible."""
     blob = layers.find_layer(tx, repository.id, digest)
     account = repository.registry.account
     if blob is None:
@@ -102,7 +101,7 @@ def for_download(tx: Transaction, repository: Repository, digest: str) -> Blob:
 
 
 class Layers:
-    """The use cases that move bytes, over the blob store and the database."""
+    """The use cases of uploads, over the blob store and the database."""
 
     def __init__(self, database: Database, blobs: BlobStore, now: Clock) -> None:
         self._database = database
@@ -110,7 +109,7 @@ class Layers:
         self._now = now
 
     async def start(self, scope: UploadScope) -> Upload:
-        """Begin an upload. Raises RepositoryNotFound."""
+        """Start an upload. Raises RepositoryNotFound."""
         upload_id, now = str(uuid.uuid4()), self._now()
         upload = await self._database.write(
             lambda tx: layers.start_upload(tx, scope.registry, scope.repository, upload_id, scope.owner, now)
@@ -126,69 +125,72 @@ class Layers:
         return await self._database.read_one(lambda tx: _find(tx, scope, upload_id, oldest))
 
     async def append(self, scope: UploadScope, upload: Upload, first: int, chunks: AsyncIterator[bytes]) -> Upload:
-        """Append bytes whose first one has the offset `first`, and return the upload as it is then.
+        """Append bytes from offset `first` on; returns the updated upload.
 
         Raises InvalidLayerPart (a gap, a repetition, or another request at the same time), LayerTooLarge,
-        Unavailable; what `chunks` raises passes through and leaves the upload as it was.
+        Unavailable. Exceptions of `chunks` pass through and leave the upload unchanged.
         """
         if first != upload.size:
             raise _out_of_order(scope, upload, first)
-        with _refusing(scope, upload):
+        with _translated_errors(scope, upload):
             size = await self._blobs.append(upload.id, upload.size, _limited(chunks, LAYER_LIMIT - upload.size))
-        after = _grown(upload, size)
+        after = _appended(upload, size)
         if not await self._database.write(lambda tx: layers.record_part(tx, upload, after)):
             raise _busy(scope, upload)
         failpoints.hit("U4")
         return after
 
     async def complete(self, scope: UploadScope, upload: Upload, digests: list[str], *, strict: bool) -> str:
-        """Make a layer of an upload if one of `digests` is right, and return its digest.
+        """Complete an upload to a layer if one of `digests` matches; returns that digest.
 
-        `strict` applies the API's rules for parts: at least one, and all but the last of the minimum size.
+        `strict` applies the API's rules for parts: at least one part, and all but the last have the minimum size.
         Raises EmptyUpload, LayerPartTooSmall, InvalidLayer, LayerAlreadyExists, UploadNotFound, InvalidLayerPart.
         """
         if strict:
             _check_parts(scope, upload)
         failpoints.hit("U5")
-        digest = await self._matching(scope, upload, digests)
+        digest = await self._matching_digest(scope, upload, digests)
         if not await self._reuse(scope, upload, digest):
             await self._commit(scope, upload, digest)
         failpoints.hit("U11")
         return digest
 
     async def finished(self, scope: UploadScope, upload_id: str) -> str | None:
-        """The digest of the layer that this upload became lately, if the repository sees it still: told once more."""
+        """The digest of an upload that was completed recently; None if the repository no longer has that layer.
+
+        The layer's grace period restarts.
+        """
         now = self._now()
 
-        def tell(tx: Transaction) -> str | None:
+        def find_and_restart(tx: Transaction) -> str | None:
             repository = repositories.get(tx, scope.registry, scope.repository)
             digest = layers.find_finished(tx, upload_id, repository.id, scope.owner, now - FINISHED_LIFE)
             return digest if digest and layers.restart_grace_period(tx, repository.id, digest, now) else None
 
-        return await self._database.write(tell)
+        return await self._database.write(find_and_restart)
 
     async def cancel(self, scope: UploadScope, upload: Upload) -> None:
-        """Raises UploadNotFound."""
+        """Delete an upload. Raises UploadNotFound."""
         if await self._database.write(lambda tx: layers.delete_upload(tx, upload.id)) is None:
             raise _not_found(scope, upload.id)
         await self._abandon(upload)
 
     async def _abandon(self, upload: Upload) -> None:
-        """Remove the bytes of an upload that is over; while the store does not serve, they stay for the collector."""
+        """Delete the bytes of an upload that has ended. If the store is unavailable, the collector deletes them."""
         with suppress(Unavailable):
             await self._blobs.abandon(upload.id)
 
-    async def _matching(self, scope: UploadScope, upload: Upload, digests: list[str]) -> str:
-        """The first of `digests` that is right, else the upload ends.
+    async def _matching_digest(self, scope: UploadScope, upload: Upload, digests: list[str]) -> str:
+        """The first of `digests` that matches; if none does, the upload is canceled. Raises InvalidLayer.
 
-        ECR compares only algorithms it knows: its documented example completes with a digest of another one.
+        ECR compares only algorithms that it knows: its documented example completes with a digest of another one.
         """
         known = [digest for digest in digests if digest.startswith(("sha256:", "sha512:"))]
         for algorithm in dict.fromkeys(digest[:6] for digest in known) or ["sha256"]:
             try:
                 computed = await self._blobs.digest(upload.id, upload.size, algorithm)
             except UploadMissing:
-                return await self._committed_before(scope, upload, known)
+                return await self._commit_again(scope, upload, known)
             except UploadBusy:
                 raise _busy(scope, upload) from None
             if computed in digests or not known:
@@ -197,8 +199,8 @@ class Layers:
         await self.cancel(scope, upload)
         raise InvalidLayer
 
-    async def _committed_before(self, scope: UploadScope, upload: Upload, digests: list[str]) -> str:
-        """The one of `digests` under which the store has made a blob of the upload; a crash came before the row did."""
+    async def _commit_again(self, scope: UploadScope, upload: Upload, digests: list[str]) -> str:
+        """The digest under which the store committed the upload before a crash prevented the row."""
         for digest in digests:
             with suppress(UploadMissing, ValueError):
                 await self._blobs.commit(upload.id, digest, upload.size)
@@ -206,34 +208,36 @@ class Layers:
         raise _not_found(scope, upload.id)
 
     async def _commit(self, scope: UploadScope, upload: Upload, digest: str) -> None:
-        with _refusing(scope, upload):
+        with _translated_errors(scope, upload):
             key = await self._blobs.commit(upload.id, digest, upload.size)
         now = self._now()
 
         def record(tx: Transaction) -> bool:
-            blob_id, is_ours = layers.store_blob(tx, digest, upload.size, key, now)
+            blob_id, is_new = layers.store_blob(tx, digest, upload.size, key, now)
             if _end(tx, scope, upload, digest, now):
                 upload_states.forget(tx, upload.id)
             layers.link_blob(tx, upload.repository_id, blob_id, now)
-            return is_ours
+            return is_new
 
         if not await self._database.write(record):
-            with suppress(Unavailable):  # The layer is there all the same.
-                await self._blobs.delete(key)  # Another upload of it was faster; no row ever named this key.
+            with suppress(Unavailable):  # The layer exists anyway.
+                await self._blobs.delete(
+                    key
+                )  # Another upload of the same bytes was faster; no row references this key.
         failpoints.hit("U10")
 
     async def _reuse(self, scope: UploadScope, upload: Upload, digest: str) -> bool:
-        """End the upload with the blob of that digest which the store has; False when it has none (any more)."""
+        """End the upload with an existing blob of that digest; False if there is none."""
         if await self._database.read_one(lambda tx: layers.find_blob(tx, digest)) is None:
             return False
         now = self._now()
 
         def link(tx: Transaction) -> bool | None:
-            known = layers.lock_blob(tx, digest)
-            if known is None:
+            blob = layers.lock_blob(tx, digest)
+            if blob is None:
                 return None
             _end(tx, scope, upload, digest, now)
-            return layers.link_blob(tx, upload.repository_id, known.id, now)
+            return layers.link_blob(tx, upload.repository_id, blob.id, now)
 
         is_new = await self._database.write(link)
         if is_new is None:
@@ -246,8 +250,8 @@ class Layers:
 
 
 @contextmanager
-def _refusing(scope: UploadScope, upload: Upload) -> Iterator[None]:
-    """What the store cannot do with an upload, in the words of the doors."""
+def _translated_errors(scope: UploadScope, upload: Upload) -> Iterator[None]:
+    """Translate the blob store's errors into the errors of the API."""
     try:
         yield
     except UploadBusy:
@@ -255,7 +259,7 @@ def _refusing(scope: UploadScope, upload: Upload) -> Iterator[None]:
     except UploadMissing:
         raise _not_found(scope, upload.id) from None
     except StoreFull as error:
-        raise Unavailable(reason=f"The store takes no more layers ({error})") from None
+        raise Unavailable(reason=f"The blob store does not accept more layers ({error})") from None
 
 
 def _find(tx: Transaction, scope: UploadScope, upload_id: str, oldest: int) -> Upload:
@@ -268,15 +272,15 @@ def _find(tx: Transaction, scope: UploadScope, upload_id: str, oldest: int) -> U
 
 
 def _end(tx: Transaction, scope: UploadScope, upload: Upload, digest: str, now: int) -> bool:
-    """End the upload, and remember for a while which layer it became; True when the store has notes of it."""
-    has_notes = layers.delete_upload(tx, upload.id)
-    if has_notes is None:
+    """Delete the upload and record its digest; True if the store has a state of it. Raises UploadNotFound."""
+    has_state = layers.delete_upload(tx, upload.id)
+    if has_state is None:
         raise _not_found(scope, upload.id)
     layers.record_finished(tx, upload, digest, now)
-    return has_notes
+    return has_state
 
 
-def _grown(upload: Upload, size: int) -> Upload:
+def _appended(upload: Upload, size: int) -> Upload:
     too_short = upload.parts > 0 and upload.last_part < PART_MINIMUM
     return replace(
         upload,
@@ -304,9 +308,9 @@ async def _limited(chunks: AsyncIterator[bytes], limit: int) -> AsyncIterator[by
 
 
 def check_part(scope: UploadScope, upload: Upload, first: int, last: int, size: int) -> None:
-    """The API's rules for a part of `size` bytes that says it reaches from byte `first` to byte `last`.
+    """Check the API's rules for a part of `size` bytes, declared as byte `first` to byte `last`.
 
-    Raises InvalidLayerPart, LimitExceeded. The docker door has no parts: a chunk there may have any size.
+    Raises InvalidLayerPart, LimitExceeded. The registry endpoint does not use this: chunks can have any size.
     """
     if first != upload.size:
         raise _out_of_order(scope, upload, first)
@@ -320,12 +324,12 @@ def check_part(scope: UploadScope, upload: Upload, first: int, last: int, size: 
 
 
 def invalid_part(scope: UploadScope, upload: Upload, reason: str) -> InvalidLayerPart:
-    """The refusal of a part, with all that a client needs to go on."""
+    """The error for a part, with the members that a client needs to continue the upload."""
     members = {
         "registryId": scope.registry.account,
         "repositoryName": scope.repository,
         "uploadId": upload.id,
-        "lastValidByteReceived": max(upload.size - 1, 0),  # The shape allows no -1: 0 says "nothing" too.
+        "lastValidByteReceived": max(upload.size - 1, 0),  # The shape does not allow -1; 0 also means "nothing".
     }
     return InvalidLayerPart(received=upload.size, members=members, reason=reason)
 

@@ -1,4 +1,4 @@
-"""Which repositories see a blob without having received it, or see it no more."""
+"""Mount blobs of one repository in another, and unlink blobs from a repository."""
 
 from __future__ import annotations
 
@@ -16,25 +16,26 @@ from moorage.metadata.registry.layers import Blob
 from moorage.metadata.registry.repositories import Repository
 
 _SOURCES: Final = 20
-"""Repositories that are tried as the source of a mount that names none."""
+"""How many repositories are tried as the source, if the client does not name one."""
 
 
 class Mounts:
-    """Makes a layer of one repository visible in another, without sending its bytes."""
+    """Makes a layer of one repository visible in another, without copying its bytes."""
 
     def __init__(self, database: Database, now: Clock) -> None:
         self._database = database
         self._now = now
 
     async def mount(self, access_request: AccessRequest, target: str, digest: str, source: str | None) -> bool:
-        """Mount a layer into the repository `target`; False when there is none that the caller may mount.
+        """Mount a layer into the repository `target`; False if there is no layer that the caller may mount.
 
-        `access_request` is answered for each source repository; `source` names one. Raises RepositoryNotFound.
+        `source` names the source repository, or is None to try several. The access request is decided for each source.
+        Raises RepositoryNotFound.
         """
 
         def find(tx: Transaction) -> tuple[Repository, Blob | None]:
             repository = repositories.get(tx, access_request.registry, target)
-            return repository, mountable(tx, access_request, repository, digest, source)
+            return repository, find_mountable(tx, access_request, repository, digest, source)
 
         def link(tx: Transaction) -> bool:
             repository, blob = find(tx)
@@ -47,13 +48,13 @@ class Mounts:
         return blob is not None and await self._database.write(link)
 
 
-def mountable(
+def find_mountable(
     tx: Transaction, access_request: AccessRequest, target: Repository, digest: str, source: str | None
 ) -> Blob | None:
-    """A blob that another repository sees, encrypted as the target's, and of which the answer to the question is yes.
+    """A blob of a source repository that has the target's encryption and that the caller can access; or None.
 
-    `source` names that repository; None leaves it to us. None when there is no such blob, for whatever reason: the
-    client then sends the bytes, and learns nothing of what exists (knowing a digest is no permission).
+    For any other blob the client has to upload the bytes. It does not learn why, so it cannot find out which blobs
+    exist: knowing a digest does not give permission.
     """
     registry = target.registry
     if not settings.allows_mounting(tx, registry):
@@ -70,7 +71,7 @@ def mountable(
 
 
 def unlink(tx: Transaction, repository: Repository, digest: str) -> None:
-    """Let a repository see a blob no more. Raises BlobNotFound, and LayerInUse while an image needs it."""
+    """Remove a blob from a repository. Raises BlobNotFound, and LayerInUse if an image references it."""
     blob = layers.find_layer(tx, repository.id, digest)
     if blob is None:
         raise BlobNotFound(digest=digest, repository=repository.name)

@@ -1,6 +1,6 @@
-"""Policies of repositories and registries: put, read, deleted; from the next request on they decide.
+"""Policies of repositories and registries: put, get and delete them. They apply from the next request on.
 
-Both are kept as ECR returns them, not as they were sent (`domain/identity/policies/rendering.py`).
+Policies are stored in the form in which ECR returns them (`domain/identity/policies/rendering.py`).
 """
 
 from __future__ import annotations
@@ -31,22 +31,22 @@ _INVALID: Final = {
 
 
 def checked_repository_policy(tx: Transaction, text: str) -> str:
-    """The text of a policy for repositories, as it is kept. Raises InvalidParameter."""
-    _accepted(tx, text, PolicyKind.REPOSITORY)
+    """Check a repository policy; returns its text as stored. Raises InvalidParameter."""
+    _accept(tx, text, PolicyKind.REPOSITORY)
     return render(text)
 
 
 def set_repository_policy(tx: Transaction, repository: Repository, text: str) -> str:
     """Replace the policy of a repository; returns its text. Raises InvalidParameter."""
-    written = checked_repository_policy(tx, text)
-    policies.put_repository_policy(tx, repository.id, written)
-    return written
+    rendered = checked_repository_policy(tx, text)
+    policies.put_repository_policy(tx, repository.id, rendered)
+    return rendered
 
 
 def refuse_lock_out(tx: Transaction, access_request: AccessRequest) -> None:
-    """Raise InvalidParameter when who set the policy may not set another one (SetRepositoryPolicy, `force`).
+    """Raise InvalidParameter if the caller could not set another policy now (SetRepositoryPolicy, `force`).
 
-    No text was captured.
+    ECR's text was not captured.
     """
     if not decide(tx, access_request._replace(action=_SET_AGAIN)).allowed:
         reason = "The policy would prevent you from setting another policy in the future, and force is not set"
@@ -62,7 +62,7 @@ def repository_policy(tx: Transaction, repository: Repository) -> str:
 
 
 def delete_repository_policy(tx: Transaction, repository: Repository) -> str:
-    """The text that was deleted. Raises RepositoryPolicyNotFound."""
+    """Delete the policy of a repository; returns its text. Raises RepositoryPolicyNotFound."""
     text = repository_policy(tx, repository)
     policies.delete_repository_policy(tx, repository.id)
     return text
@@ -70,12 +70,12 @@ def delete_repository_policy(tx: Transaction, repository: Repository) -> str:
 
 def put_registry_policy(tx: Transaction, registry: Registry, text: str) -> str:
     """Replace the policy of a registry; returns its text. Raises InvalidParameter."""
-    policy = _accepted(tx, text, PolicyKind.REGISTRY)
+    policy = _accept(tx, text, PolicyKind.REGISTRY)
     if settings.registry_policy_scope(tx, registry) == "V1" and not policy.actions <= V1_ACTIONS:
         raise _invalid(_INVALID[PolicyKind.REGISTRY])
-    written = render(text)
-    policies.put_registry_policy(tx, registry, written)
-    return written
+    rendered = render(text)
+    policies.put_registry_policy(tx, registry, rendered)
+    return rendered
 
 
 def registry_policy(tx: Transaction, registry: Registry) -> str:
@@ -87,14 +87,14 @@ def registry_policy(tx: Transaction, registry: Registry) -> str:
 
 
 def delete_registry_policy(tx: Transaction, registry: Registry) -> str:
-    """The text that was deleted. Raises RegistryPolicyNotFound."""
+    """Delete the policy of a registry; returns its text. Raises RegistryPolicyNotFound."""
     text = registry_policy(tx, registry)
     policies.delete_registry_policy(tx, registry)
     return text
 
 
-def _accepted(tx: Transaction, text: str, kind: PolicyKind) -> Policy:
-    """The policy, if it is one and its principals exist. Raises InvalidParameter."""
+def _accept(tx: Transaction, text: str, kind: PolicyKind) -> Policy:
+    """Parse a policy, and check that its principals exist. Raises InvalidParameter."""
     try:
         policy = accept_policy(text, kind)
     except BadPolicy:
@@ -105,19 +105,19 @@ def _accepted(tx: Transaction, text: str, kind: PolicyKind) -> Policy:
 
 
 def _invalid(constraint: str) -> InvalidParameter:
-    """ECR has one text for all that is wrong with a policy."""
+    """The error for an invalid policy."""
     return InvalidParameter(parameter="PolicyText", constraint=constraint)
 
 
 def _exists(tx: Transaction, name: str) -> bool:
-    """Whether a principal may be one: of accounts that are elsewhere nobody here can say."""
+    """Whether a principal exists. Principals of accounts that this server does not have count as existing."""
     kind, _, arn = name.partition(":")
     if kind != "AWS":
         return True
-    account, who = arn.split(":", 5)[4:]
-    if who == "root" or not identities.has_account(tx, account):
+    account, resource = arn.split(":", 5)[4:]
+    if resource == "root" or not identities.has_account(tx, account):
         return True
-    sort, _, path = who.partition("/")
-    if sort == "role":
+    resource_type, _, path = resource.partition("/")
+    if resource_type == "role":
         return roles.find_role(tx, account, path.rpartition("/")[2]) is not None
-    return sort != "user" or identities.find_user(tx, account, path) is not None
+    return resource_type != "user" or identities.find_user(tx, account, path) is not None

@@ -1,8 +1,9 @@
-"""When images were pulled last: remembered at once, written a little later, and never at the cost of a pull.
+"""Pulls: find the manifest to pull, and record when images were last pulled, without slowing pulls down.
 
-A pull of an image whose time in the database is recent enough does nothing at all. Otherwise its time waits in memory,
-with those of other images, for one write that no request waits for. A crash loses what waits; the next pull tells it
-again. ECR promises no more: the time "is refreshed at least once every 24 hours" (API reference, ImageDetail).
+If the time in the database is recent enough, a pull records nothing. Otherwise its time is kept in memory for two
+seconds, and then written together with the times of other images. No request waits for this write. A crash may lose the
+most recent times; the next pull records them again. ECR does not promise more: the time "is refreshed at least once
+every 24 hours" (API reference, ImageDetail).
 """
 
 from __future__ import annotations
@@ -24,15 +25,15 @@ from moorage.metadata.database import CachedUntil, Database, Lookup, Transaction
 from moorage.metadata.registry import pulls, repositories, settings
 from moorage.metadata.registry.images import StoredManifest
 
-REFRESHED: Final = HOUR
-"""How old a recorded time must be before another pull moves it."""
+REFRESH_AFTER: Final = HOUR
+"""The age of a recorded time from which on a pull updates it."""
 
 DELAY: Final = 2.0
-"""Seconds that a time waits for others to be written with."""
+"""Seconds between a pull and the write of its time."""
 
 
 def pull(tx: Transaction, registry: Registry, name: str, reference: str) -> StoredManifest | None:
-    """The manifest that a tag or digest of a repository names; for a referrers tag, the list of all referrers."""
+    """The manifest with a tag or digest; for a referrers tag, an index of all referrers. None if there is none."""
     account, region = registry.account, registry.region
     pushed = pulls.find_manifest(tx, account, region, name, reference)
     if REFERRERS_TAG.fullmatch(reference) is None or (pushed is not None and pushed.media_type != OCI_INDEX):
@@ -42,21 +43,21 @@ def pull(tx: Transaction, registry: Registry, name: str, reference: str) -> Stor
 
 
 class Pulls:
-    """Takes note of pulls, in each process for itself."""
+    """Records pull times. Each process has its own."""
 
     def __init__(self, database: Database, reactions: Reactions, now: Clock) -> None:
         self._database = database
         self._reactions = reactions
         self._now = now
-        self._waiting: dict[int, int] = {}
+        self._pending: dict[int, int] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     def is_due(self, manifest: StoredManifest) -> bool:
-        """Whether a pull of this is news: the one thing that every pull is asked."""
-        return manifest.image_id is not None and (manifest.last_pulled_at or 0) <= self._now() - REFRESHED
+        """Whether a pull must be recorded. Called for every pull."""
+        return manifest.image_id is not None and (manifest.last_pulled_at or 0) <= self._now() - REFRESH_AFTER
 
     async def record(self, caller: Caller, registry: Registry, manifest: StoredManifest) -> None:
-        """Note that `caller` was given an image of `registry`, unless the registry excludes the user or the role."""
+        """Record a pull, unless the registry excludes the caller's user or role."""
         if manifest.image_id is None or not self.is_due(manifest):
             return
         excluded = await self._database.read_cached(
@@ -68,42 +69,42 @@ class Pulls:
         )
         if caller.principal_arn in excluded:
             return
-        self._waiting[manifest.image_id] = self._now()
+        self._pending[manifest.image_id] = self._now()
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(DELAY, self.flush)
 
     def flush(self) -> asyncio.Future[None] | None:
-        """Hand what waits to the database, which writes it in its own time; None when nothing waits."""
+        """Pass pending times to the database, which writes them later; None if there are none."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        pulled, self._waiting = self._waiting, {}
+        pulled, self._pending = self._pending, {}
         if not pulled:
             return None
         written = self._database.write_later(lambda tx: react(tx, self._reactions.images_pulled, ImagesPulled(pulled)))
-        written.add_done_callback(_forget)
+        written.add_done_callback(_ignore_failure)
         return written
 
 
-def _forget(written: asyncio.Future[None]) -> None:
-    """A time that could not be written is told again by the next pull."""
+def _ignore_failure(written: asyncio.Future[None]) -> None:
+    """Retrieve the exception, so that asyncio does not log it: the next pull records the time again."""
     if not written.cancelled():
         written.exception()
 
 
 def exclude(tx: Transaction, registry: Registry, principal: str, limits: Limits, now: int) -> None:
-    """Let pulls of a principal move no time. Raises ExclusionAlreadyExists, LimitExceeded."""
+    """Exclude a principal: its pulls are not recorded. Raises ExclusionAlreadyExists, LimitExceeded."""
     if not settings.insert_pull_time_exclusion(tx, registry, principal, now):
         raise ExclusionAlreadyExists(principal=principal, registry=registry.account)
     limits.quotas.check("pull_time_exclusions", len(settings.all_pull_time_exclusions(tx, registry)))
 
 
 def include(tx: Transaction, registry: Registry, principal: str) -> None:
-    """Let pulls of a principal count again. Raises ExclusionNotFound."""
+    """Remove the exclusion of a principal. Raises ExclusionNotFound."""
     if not settings.delete_pull_time_exclusion(tx, registry, principal):
         raise ExclusionNotFound(principal=principal, registry=registry.account)
 
 
 def record_times(tx: Transaction, change: ImagesPulled) -> None:
-    """Write the times of the latest pulls to the rows of the images."""
+    """Write the pull times to the rows of the images."""
     pulls.record(tx, change.times)

@@ -1,4 +1,4 @@
-"""Referrers: the OCI index of the images that refer to a subject, and what a referrers tag answers."""
+"""Referrers: the OCI index of the images that refer to a subject, and the manifest of a referrers tag."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from moorage.metadata.registry.images import Image, StoredManifest
 from moorage.metadata.registry.pulls import ReferrerFilter
 
 _TAG_LIST_LIMIT: Final = 10_000
-"""Entries of the list under a referrers tag: as many as an index that is pushed may have."""
+"""The maximum number of entries in the index of a referrers tag, the same as for a pushed index."""
 
 _FRAME_BYTES: Final = 100
 """Room for the members of an index around its entries."""
 
 
 def index_of(found: Sequence[Image]) -> tuple[bytes, int]:
-    """An OCI index of the first of these images, and how many it lists: as many as fit into 4 MiB, but at least one.
+    """An OCI index of these images, and how many it lists: as many as fit into 4 MiB, but at least one.
 
     Clients need not accept a larger manifest (distribution-spec, "Pushing Manifests").
     """
@@ -41,12 +41,12 @@ def index_of(found: Sequence[Image]) -> tuple[bytes, int]:
 def list_under_tag(
     tx: Transaction, repository_id: int, tag: str, pushed: StoredManifest | None
 ) -> StoredManifest | None:
-    """The manifest under a referrers tag: the pushed one if it lists all referrers, else an index that does."""
+    """The manifest of a referrers tag: the pushed one if it lists all referrers, otherwise a generated index."""
     subject = pulls.subject_of_tag(tx, repository_id, tag)
     if subject is None or (pushed is not None and pushed.digest == subject):
         return pushed
     found = pulls.referrers(tx, repository_id, subject, ReferrerFilter(), 0, _TAG_LIST_LIMIT)
-    listed = _listed(pushed.body) if pushed else set()
+    listed = _listed_digests(pushed.body) if pushed else set()
     if listed == {image.digest for image in found}:
         return pushed
     body, _ = index_of(found)
@@ -54,7 +54,7 @@ def list_under_tag(
 
 
 def _descriptor(image: Image) -> dict[str, Any]:
-    """distribution-spec, "Listing Referrers": with the artifact type and the annotations of the image's manifest."""
+    """An entry of the index, with artifact type and annotations (distribution-spec, "Listing Referrers")."""
     descriptor: dict[str, Any] = {"mediaType": image.media_type, "digest": image.digest, "size": image.manifest_size}
     if image.artifact_type:
         descriptor["artifactType"] = image.artifact_type
@@ -63,6 +63,6 @@ def _descriptor(image: Image) -> dict[str, Any]:
     return descriptor
 
 
-def _listed(body: bytes) -> set[str]:
+def _listed_digests(body: bytes) -> set[str]:
     index = msgspec.json.decode(body, type=dict[str, Any])
     return {descriptor["digest"] for descriptor in index["manifests"]}

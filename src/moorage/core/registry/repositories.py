@@ -1,4 +1,4 @@
-"""Repositories: create, describe, delete, tag mutability, resource tags."""
+"""Repositories: create and delete them, and change their tag mutability and resource tags."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from moorage.domain.errors import (
 )
 from moorage.domain.names import Registry, RepositoryName, matches_wildcard
 from moorage.metadata.database import Transaction
-from moorage.metadata.garbage import deleted_images as trash
+from moorage.metadata.garbage import deleted_images
 from moorage.metadata.registry import counts, repositories
 from moorage.metadata.registry.repositories import Repository, RepositorySettings
 
@@ -25,10 +25,10 @@ RESOURCE_TAG_LIMIT = 50
 
 _TAG_KEY_LENGTHS = range(1, 129)
 _TAG_VALUE_LENGTHS = range(257)
-"""Characters of a resource tag (API reference, Tag); the service model does not have these numbers."""
+"""Lengths of a resource tag in characters (API reference, Tag); the service model does not have these numbers."""
 
-_FILTER_STARS = 2
-"""Wildcards in one exclusion filter; ECR refuses more (Terraform's validator and its acceptance test)."""
+_WILDCARD_LIMIT = 2
+"""Wildcards in one exclusion filter; ECR rejects more (Terraform's validator and its acceptance test)."""
 
 
 def get(tx: Transaction, registry: Registry, name: str) -> Repository:
@@ -41,7 +41,7 @@ def get(tx: Transaction, registry: Registry, name: str) -> Repository:
 
 @dataclass(frozen=True, slots=True)
 class NewRepository:
-    """A repository that is to be created, with its resource tags."""
+    """A repository to create, with its resource tags."""
 
     registry: Registry
     name: RepositoryName
@@ -61,21 +61,21 @@ def create(tx: Transaction, new_repository: NewRepository, limits: Limits, now: 
 
 
 def delete(tx: Transaction, repository: Repository, now: int, *, force: bool) -> None:
-    """Remove a repository; its images can come back for a while. Raises RepositoryNotEmpty unless forced."""
+    """Delete a repository; its images can be undeleted for a while. Raises RepositoryNotEmpty unless `force`."""
     if not force and repositories.has_images(tx, repository):
         raise RepositoryNotEmpty(repository=repository.name, registry=repository.registry.account)
-    trash.keep(tx, repository, now)
+    deleted_images.keep(tx, repository, now)
     repositories.delete(tx, repository)
 
 
 def set_tag_mutability(tx: Transaction, repository: Repository, mutability: str, filters: tuple[str, ...]) -> None:
-    """Raises InvalidParameter when the filters do not go with the setting."""
+    """Set the tag mutability. Raises InvalidParameter if it does not allow the filters, or needs some."""
     check_mutability(mutability, filters)
     repositories.set_tag_mutability(tx, repository, mutability, filters)
 
 
 def check_mutability(mutability: str, filters: tuple[str, ...]) -> None:
-    """Filters belong to the settings `…_WITH_EXCLUSION`, and these need some. Raises InvalidParameter."""
+    """Check that `…_WITH_EXCLUSION` has filters, and other settings have none. Raises InvalidParameter."""
     parameter = "imageTagMutabilityExclusionFilters"
     if mutability.endswith("_WITH_EXCLUSION"):
         if not filters:
@@ -84,12 +84,12 @@ def check_mutability(mutability: str, filters: tuple[str, ...]) -> None:
     elif filters:
         reason = f"ImageTagMutabilityExclusionFilters must be null when imageTagMutability is set as {mutability}"
         raise InvalidParameter(parameter=parameter, constraint=reason)
-    if any(text.count("*") > _FILTER_STARS for text in filters):
-        raise InvalidParameter(parameter=parameter, constraint=f"A filter may have {_FILTER_STARS} wildcards at most")
+    if any(text.count("*") > _WILDCARD_LIMIT for text in filters):
+        raise InvalidParameter(parameter=parameter, constraint=f"A filter can have at most {_WILDCARD_LIMIT} wildcards")
 
 
 def is_immutable(settings: RepositorySettings, tag: str) -> bool:
-    """Whether a tag, once bound, may not be bound to another image (ECR user guide, "Image tag mutability")."""
+    """Whether a tag cannot be moved to another image (ECR user guide, "Image tag mutability")."""
     excluded = any(matches_wildcard(pattern, tag) for pattern in settings.exclusion_filters)
     match settings.tag_mutability:
         case "IMMUTABLE":
@@ -103,7 +103,7 @@ def is_immutable(settings: RepositorySettings, tag: str) -> bool:
 
 
 def add_tags(tx: Transaction, repository: Repository, tags: Mapping[str, str]) -> None:
-    """Merge resource tags. Raises InvalidTagParameter for AWS's own keys and wrong lengths, TooManyTags."""
+    """Add or replace resource tags. Raises InvalidTagParameter for `aws:` keys and wrong lengths, TooManyTags."""
     check_tags(tags)
     for key, value in tags.items():
         repositories.put_resource_tag(tx, repository, key, value)
@@ -112,7 +112,7 @@ def add_tags(tx: Transaction, repository: Repository, tags: Mapping[str, str]) -
 
 
 def check_tags(tags: Mapping[str, str]) -> None:
-    """Raises InvalidTagParameter for AWS's own keys and wrong lengths, TooManyTags."""
+    """Raises InvalidTagParameter for `aws:` keys and wrong lengths, TooManyTags."""
     for key, value in tags.items():
         _check_tag(key, value)
     if len(tags) > RESOURCE_TAG_LIMIT:
@@ -127,6 +127,6 @@ def _check_tag(key: str, value: str) -> None:
 
 
 def remove_tags(tx: Transaction, repository: Repository, keys: list[str]) -> None:
-    """Remove resource tags; keys that are not there are no error."""
+    """Remove resource tags; missing keys are ignored."""
     for key in keys:
         repositories.delete_resource_tag(tx, repository, key)

@@ -1,7 +1,7 @@
 """Storage classes: archive images, which then cannot be pulled, and restore them.
 
-ECR moves bytes between classes of storage and needs up to 20 minutes for a restoration. Here the class is a column of
-the image's row, so either change is complete when it is answered; the layers stay where they are.
+ECR moves bytes between storage classes and needs up to 20 minutes to restore an image. Here the class is a column of
+the image's row, so a change is complete when the client gets the response. The layers stay where they are.
 """
 
 from __future__ import annotations
@@ -19,18 +19,19 @@ _LISTED: Final = "it is referenced by manifest list: [{parents}]"
 
 
 class StorageClasses:
-    """Moves images between storage classes."""
+    """Archives and restores images."""
 
     def __init__(self, reactions: Reactions) -> None:
         self._reactions = reactions
 
     def update(self, tx: Transaction, repository: Repository, image: Image, target: StorageClass, now: int) -> None:
-        """Move an image to another class. Raises ImageStorageClassUpdateNotSupported.
+        """Archive or restore an image.
 
-        It is refused for an image that has that class, and for archiving one that an active index lists.
+        Raises ImageStorageClassUpdateNotSupported if the image already has that class, or if it would be archived
+        although an active index lists it.
         """
         if (target == "ARCHIVE") == image.is_archived:
-            raise _refusal(repository, image, f"it is in the storage class {target} already")
+            raise _refusal(repository, image, f"it is already in the storage class {target}")
         if target == "STANDARD":
             self.restore(tx, repository, image, now)
             return
@@ -42,25 +43,25 @@ class StorageClasses:
     def restore(self, tx: Transaction, repository: Repository, image: Image, now: int) -> None:
         """Restore an archived image, its archived referrers, and the archived images that it lists.
 
-        An index needs its images to be pulled.
+        An index can be pulled only if its images can.
         """
-        waiting = [image]
-        while waiting:
-            current = waiting.pop()
+        pending = [image]
+        while pending:
+            current = pending.pop()
             images.activate(tx, current.id, now)
             self._changed(tx, repository, current, "STANDARD", now)
-            together = [*images.with_subject(tx, repository.id, current.digest), *images.children_of(tx, current.id)]
-            waiting += [other for other in together if other.is_archived]
+            related = [*images.with_subject(tx, repository.id, current.digest), *images.children_of(tx, current.id)]
+            pending += [other for other in related if other.is_archived]
 
     def _archive(self, tx: Transaction, repository: Repository, image: Image, now: int) -> None:
         """Archive an image with its referrers, except for referrers that an active index lists."""
-        waiting = [image]
-        while waiting:
-            current = waiting.pop()
+        pending = [image]
+        while pending:
+            current = pending.pop()
             images.archive(tx, current.id, now)
             self._changed(tx, repository, current, "ARCHIVE", now)
             referrers = images.with_subject(tx, repository.id, current.digest)
-            waiting += [other for other in referrers if not other.is_archived and not _is_listed(tx, other)]
+            pending += [other for other in referrers if not other.is_archived and not _is_listed(tx, other)]
 
     def _changed(self, tx: Transaction, repository: Repository, image: Image, target: StorageClass, now: int) -> None:
         change = StorageClassChanged(repository, image.digest, image, target, now)

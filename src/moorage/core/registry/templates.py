@@ -1,7 +1,7 @@
-"""Repository creation templates: what a repository gets that comes to be without CreateRepository.
+"""Creation templates: the settings of repositories that are created by a push instead of CreateRepository.
 
-Of the templates for an occasion the one with the longest prefix of the name counts, and ROOT's where none fits. What is
-wrong with a template is told when it is put, as far as it can be known by then.
+Of the templates for an occasion, the one with the longest matching prefix applies, and otherwise ROOT's. A template is
+checked when it is created or updated, as far as possible.
 """
 
 from __future__ import annotations
@@ -37,13 +37,16 @@ CREATE_ON_PUSH: Final = "CREATE_ON_PUSH"
 """The occasion of a push to a repository that does not exist."""
 
 ROOT: Final = "ROOT"
-"""The prefix that stands for every name."""
+"""The prefix that matches every name."""
 
 _ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/.+", re.ASCII)
 
 
 def create(tx: Transaction, registry: Registry, template: Template, limits: Limits) -> Template:
-    """The template as it is kept. Raises TemplateAlreadyExists, LimitExceeded, Validation, InvalidParameter."""
+    """Create a template; returns it as stored.
+
+    Raises TemplateAlreadyExists, LimitExceeded, Validation, InvalidParameter.
+    """
     _check(template, registry, limits.kms_keys)
     template = _with_policy(tx, template)
     if not templates.insert(tx, registry, template):
@@ -53,14 +56,15 @@ def create(tx: Transaction, registry: Registry, template: Template, limits: Limi
 
 
 def update(tx: Transaction, registry: Registry, prefix: str, changes: dict[str, Any], limits: Limits) -> Template:
-    """Change the fields that are given, and return the template as it is then.
+    """Change the given fields; returns the updated template.
 
-    A mutability without exclusions drops those that were there. Raises TemplateNotFound, Validation, InvalidParameter.
+    A mutability without exclusions deletes the exclusion filters. Raises TemplateNotFound, Validation,
+    InvalidParameter.
     """
-    known = get(tx, registry, prefix)
+    existing = get(tx, registry, prefix)
     if not changes.get("tag_mutability", "_WITH_EXCLUSION").endswith("_WITH_EXCLUSION"):
         changes = {"exclusion_filters": (), **changes}
-    template = replace(known, **changes)
+    template = replace(existing, **changes)
     _check(template, registry, limits.kms_keys)
     if "repository_policy" in changes:
         template = _with_policy(tx, template)
@@ -77,28 +81,28 @@ def get(tx: Transaction, registry: Registry, prefix: str) -> Template:
 
 
 def delete(tx: Transaction, registry: Registry, prefix: str) -> Template:
-    """The template that was there; repositories that it made stay as they are. Raises TemplateNotFound."""
+    """Delete a template; returns it. Repositories created from it do not change. Raises TemplateNotFound."""
     found = get(tx, registry, prefix)
     templates.delete(tx, registry, prefix)
     return found
 
 
-def named(tx: Transaction, registry: Registry, prefixes: list[str]) -> list[Template]:
-    """The templates of these prefixes; of one that has none, the templates below it.
+def find_by_prefixes(tx: Transaction, registry: Registry, prefixes: list[str]) -> list[Template]:
+    """The templates with these prefixes; for a prefix without a template, the templates below it.
 
-    The example of the API reference asks for `eng` and shows `eng/test`. Terraform asks for one prefix and takes more
-    than one answer for an error.
+    The example of the API reference requests `eng` and returns `eng/test`. Terraform requests one prefix, and treats
+    more than one result as an error.
     """
-    known = templates.list_all(tx, registry)
-    wanted: set[str] = set()
+    existing = templates.list_all(tx, registry)
+    selected: set[str] = set()
     for prefix in map(templates.key_of, prefixes):
-        keys = {template.key for template in known if f"{template.key}/".startswith(f"{prefix}/")}
-        wanted |= keys & {prefix} or keys
-    return [template for template in known if template.key in wanted]
+        keys = {template.key for template in existing if f"{template.key}/".startswith(f"{prefix}/")}
+        selected |= keys & {prefix} or keys
+    return [template for template in existing if template.key in selected]
 
 
 def matching(tx: Transaction, registry: Registry, name: RepositoryName, occasion: str) -> Template | None:
-    """The template that counts for a repository of this name on this occasion."""
+    """The template that applies to a repository with this name on this occasion."""
     for prefix in _prefixes(name):
         template = templates.find(tx, registry, prefix)
         if template is not None and occasion in template.applied_for:
@@ -109,10 +113,10 @@ def matching(tx: Transaction, registry: Registry, name: RepositoryName, occasion
 def create_on_push(
     tx: Transaction, registry: Registry, name: RepositoryName, limits: Limits, reactions: Reactions, now: int
 ) -> tuple[Repository, bool]:
-    """The repository that a push goes to, created from its template if it does not exist, and whether it was created.
+    """The repository of a push, and whether it was created: from its template, if it did not exist.
 
-    Of two pushes at the same time the second finds what the first has made. Raises RepositoryNotFound without a
-    template, LimitExceeded, and Kms for a key that the server no longer accepts.
+    If two pushes race, the second finds the repository of the first. Raises RepositoryNotFound without a template,
+    LimitExceeded, and Kms for a key that the server no longer accepts.
     """
     found = rows.find(tx, registry, name)
     if found is not None:
@@ -136,7 +140,7 @@ def create_on_push(
 
 
 def _prefixes(name: str) -> Iterator[str]:
-    """Every prefix that ends before a slash of the name, the longest first, and then ROOT."""
+    """Every prefix that ends before a slash of the name, longest first, and then ROOT."""
     parts = name.split("/")
     for count in range(len(parts) - 1, 0, -1):
         yield "/".join(parts[:count])
@@ -144,14 +148,14 @@ def _prefixes(name: str) -> Iterator[str]:
 
 
 def _with_policy(tx: Transaction, template: Template) -> Template:
-    """The template with its repository policy as repositories keep it. Raises InvalidParameter."""
+    """The template with its repository policy in the stored form. Raises InvalidParameter."""
     if template.repository_policy is None:
         return template
     return replace(template, repository_policy=policies.checked_repository_policy(tx, template.repository_policy))
 
 
 def _check(template: Template, registry: Registry, keys: KmsKeys) -> None:
-    """What CreateRepository refuses, in the words of it and by the error that operations on templates have."""
+    """Check what CreateRepository checks, with the same texts, but with the errors of operations on templates."""
     if not template.applied_for:
         raise Validation(reason="appliedFor must name at least one occasion")
     if template.role is not None and _ROLE.fullmatch(template.role) is None:

@@ -23,7 +23,7 @@ async def batch_check_layer_availability(
     digests = request["layerDigests"]
     well_formed = [digest for digest in digests if _LAYER_DIGEST.fullmatch(digest)]
 
-    def check(tx: Transaction) -> list[layers.Availability]:
+    def check(tx: Transaction) -> list[layers.LayerAvailability]:
         return layers.availability(tx, repositories.get(tx, call.registry, request["repositoryName"]), well_formed)
 
     found = await call.read(check)
@@ -102,7 +102,7 @@ async def _pieces(part: bytes) -> AsyncIterator[bytes]:
         yield view[start : start + CHUNK_BYTES]  # type: ignore[misc]  # a view is as good as bytes, and no copy
 
 
-def _layer(item: layers.Availability) -> shapes.Layer:
+def _layer(item: layers.LayerAvailability) -> shapes.Layer:
     if item.blob is None:
         return {"layerDigest": item.digest, "layerAvailability": "UNAVAILABLE"}
     view: shapes.Layer = {

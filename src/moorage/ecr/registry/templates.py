@@ -29,7 +29,7 @@ async def describe_repository_creation_templates(
     prefixes = request.get("prefixes")
     if prefixes is not None:
         refuse_paging_with(request, "prefixes")
-        found = await call.read(lambda tx: templates.named(tx, call.registry, prefixes))
+        found = await call.read(lambda tx: templates.find_by_prefixes(tx, call.registry, prefixes))
         return {"registryId": call.registry.account, "repositoryCreationTemplates": [_view(row) for row in found]}
     page = page_of(call, request, "DescribeRepositoryCreationTemplates", ("",))
     listed = await call.read(lambda tx: rows.page(tx, call.registry, *page.after, page.fetch))
