@@ -1,1 +1,1 @@
-"""Entrance 1: the operations of the ECR API. Handlers translate; every rule is in `core`."""
+"""The ECR endpoint: the operations of the ECR API. Handlers only translate; all rules are in `core`."""

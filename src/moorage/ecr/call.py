@@ -1,4 +1,4 @@
-"""One call of an operation: who asks, of which registry, and the services that answer."""
+"""One call of an operation: its caller, its registry, and the services that handlers use."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ Handler = Callable[["Call", Any], Awaitable[Mapping[str, Any]]]
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """`registry` is the one that the request is about: the caller's own unless `registryId` names another account's.
+    """`registry` is the caller's own, unless the request names another account in `registryId` or an ARN.
 
-    `announce` tells of the change that the call makes, in the change's transaction.
+    `announce` runs the reactions to a call that changed something, in the transaction of the change.
     """
 
     services: Services
@@ -38,22 +38,22 @@ class Call:
         return await self.services.database.read(work)
 
     async def write(self, work: Work[T]) -> T:
-        return await self.services.database.write(lambda tx: self._done(tx, work))
+        return await self.services.database.write(lambda tx: self._run(tx, work))
 
-    def _done(self, tx: Transaction, work: Work[T]) -> T:
+    def _run(self, tx: Transaction, work: Work[T]) -> T:
         result = work(tx)
         self.announce(tx)
         return result
 
     def access_request(self, action: str, repository: str | None = None) -> AccessRequest:
-        """Whether the caller may also do this."""
+        """The access request of this caller for another action or repository."""
         return AccessRequest(self.caller, action, self.registry, repository, lambda: self.request_context)
 
     def scope(self, repository: str) -> UploadScope:
-        """Where an upload of this caller belongs."""
+        """The scope of this caller's uploads to a repository."""
         return UploadScope(self.registry, repository, self.caller.user_id)
 
 
 def seconds(microseconds: int) -> float:
-    """A time as AWS JSON has it: seconds since 1970 with a fraction."""
+    """A timestamp of AWS JSON: seconds since the Unix epoch, with a fraction."""
     return microseconds / SECOND

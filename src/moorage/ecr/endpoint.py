@@ -1,7 +1,7 @@
-"""POST /: which operation, who signed it, is it valid, may they, and then its handler.
+"""POST /: find the operation, authenticate the caller, decode the request, authorize it, and call the handler.
 
-The order of the steps is that of AWS: an unknown target tells nothing about keys, an unsigned request is refused before
-its body is read, and a caller without permission learns nothing about what exists.
+The order of the steps is AWS's. A request with an unknown target reveals nothing about keys, an unsigned request is
+rejected before its body is read, and a caller without permission does not learn what exists.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from moorage.http.request_context import request_context_of
 from moorage.metadata.database import Transaction
 from moorage.telemetry import Log
 
-# Bytes of a request body. A part of 20 MiB is 28 MiB of base64; a manifest of 4 MiB may be all escapes in JSON.
+# Bytes of a request body. A part of 20 MiB is 28 MiB of base64. In JSON, escapes can double a manifest of 4 MiB.
 _BODY_LIMIT: Final = 1 << 20
 _BODY_LIMITS: Final = {"UploadLayerPart": (28 << 20) + 4096, "PutImage": (8 << 20) + 65536}
 
@@ -44,9 +44,9 @@ _FORM: Final = "application/x-www-form-urlencoded"
 
 
 class EcrEndpoint(Endpoint):
-    """The endpoint of the AWS clients: ECR, and the few operations of STS that they call first.
+    """The endpoint of AWS clients: ECR, and the STS operations that they call first.
 
-    `handlers` has the operations that are built; the service model has all.
+    `handlers` has the supported operations; the service model has all of them.
     """
 
     def __init__(self, services: Services, handlers: Mapping[str, Handler], log: Log) -> None:
@@ -74,7 +74,7 @@ class EcrEndpoint(Endpoint):
         return _json(500, _FAULT, request)
 
     def _note(self, request: Request, details: CallDetails, failure: Refusal | str | None) -> None:
-        """Write the call to the audit log, unless it names no operation of ECR."""
+        """Write the call to the audit log, if it is an ECR operation."""
         if details.operation in actions.OPERATIONS:
             self._services.audit.note(request, details, failure)
 
@@ -105,13 +105,13 @@ class EcrEndpoint(Endpoint):
 
 
 async def _authorize(call: Call, operation: Operation, members: dict[str, Any]) -> None:
-    """Raises AccessDenied unless the caller may make this call."""
+    """Raises AccessDenied if the caller may not make this call."""
     for access_request in _access_requests(call, operation, members):
         await call.services.authorizer.check(access_request)
 
 
 def _access_requests(call: Call, operation: Operation, members: dict[str, Any]) -> list[AccessRequest]:
-    """One for each thing that the request is about (`domain/identity/actions.py`)."""
+    """The access requests of a call, one for each resource (`domain/identity/actions.py`)."""
     permission = actions.OPERATIONS[operation.name]
     match permission.target:
         case PermissionTarget.REGISTRY:
@@ -129,14 +129,14 @@ def _access_requests(call: Call, operation: Operation, members: dict[str, Any]) 
 
 
 def _registry(caller: Caller, members: dict[str, Any]) -> Registry:
-    """The registry that the request is about: by ARN, by `registryId`, else the caller's own."""
+    """The registry of a request: from an ARN or `registryId`, otherwise the caller's own."""
     if "resourceArn" in members:
         return parse_repository_arn(members["resourceArn"])[0]
     return Registry(members.get("registryId") or caller.account, caller.region)
 
 
 def _request_context(request: Request, time: int, members: dict[str, Any]) -> RequestContext:
-    """With the resource tags that the request sets, and the keys of those it removes."""
+    """The request context, with the resource tags that the request sets, and the keys of those that it removes."""
     request_context = request_context_of(request, time)
     tags = {tag["Key"]: tag["Value"] for tag in members.get("tags") or ()}
     keys = (*tags, *members.get("tagKeys", ()))
@@ -144,15 +144,15 @@ def _request_context(request: Request, time: int, members: dict[str, Any]) -> Re
 
 
 def _target(request: Request) -> str | None:
-    """X-Amz-PermissionTarget of a request that speaks AWS JSON 1.1; without it no operation is known."""
-    spoken = (request.header(b"content-type") or "").partition(";")[0].strip()
-    if request.method != "POST" or spoken != _JSON:
+    """The X-Amz-Target header of an AWS JSON 1.1 request, which names the operation; None for other requests."""
+    content_type = (request.header(b"content-type") or "").partition(";")[0].strip()
+    if request.method != "POST" or content_type != _JSON:
         return None
     return request.header(b"x-amz-target")
 
 
 def _status(refusal: Refusal) -> int:
-    """JSON services answer 400 to every fault of the client but those that the front meets while the body arrives."""
+    """The HTTP status of an error. JSON services return 400 for client errors, except while the body is received."""
     return _STATUSES.get(type(refusal), 400)
 
 

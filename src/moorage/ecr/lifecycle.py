@@ -1,4 +1,4 @@
-"""Lifecycle policies, their previews, and UpdateImageStorageClass."""
+"""Operations on lifecycle policies and their previews, and UpdateImageStorageClass."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ _STATUSES: Final[Mapping[shapes.TargetStorageClass, shapes.ImageStatus]] = {
     "ARCHIVE": "ARCHIVED",
     "STANDARD": "ACTIVATING",
 }
-"""ECR tells that a restoration has begun; here it has ended by then, as DescribeImages tells."""
+"""ECR reports that a restore has started. Here it is already complete, which DescribeImages shows."""
 
 
 async def update_image_storage_class(
     call: Call, request: shapes.UpdateImageStorageClassRequest
 ) -> shapes.UpdateImageStorageClassResponse:
     target, identifier = request["targetStorageClass"], request["imageId"]
-    wanted = ImageId(identifier.get("imageDigest"), identifier.get("imageTag"))
+    image_id = ImageId(identifier.get("imageDigest"), identifier.get("imageTag"))
     now = call.services.now()
 
     def update(tx: Transaction) -> str:
         repository = repositories.get(tx, call.registry, request["repositoryName"])
-        image = image_ids.get(tx, repository, wanted)
+        image = image_ids.get(tx, repository, image_id)
         call.services.images.storage_classes.update(tx, repository, image, target, now)
         return image.digest
 
@@ -41,7 +41,7 @@ async def update_image_storage_class(
     return {
         "registryId": call.registry.account,
         "repositoryName": request["repositoryName"],
-        "imageId": views.image_id(digest, wanted.tag),
+        "imageId": views.image_id(digest, image_id.tag),
         "imageStatus": _STATUSES[target],
     }
 
@@ -76,7 +76,7 @@ async def delete_lifecycle_policy(
 
 
 def _policy(call: Call, name: str, found: StoredPolicy) -> shapes.GetLifecyclePolicyResponse:
-    """A policy that was never applied says so with the beginning of time (AWS CLI reference, get-lifecycle-policy)."""
+    """A policy that was never applied has the epoch as `lastEvaluatedAt` (AWS CLI reference, get-lifecycle-policy)."""
     return {
         "registryId": call.registry.account,
         "repositoryName": name,
@@ -105,22 +105,22 @@ async def start_lifecycle_policy_preview(
 async def get_lifecycle_policy_preview(
     call: Call, request: shapes.GetLifecyclePolicyPreviewRequest
 ) -> shapes.GetLifecyclePolicyPreviewResponse:
-    """With `imageIds` the results of those images that have one; without, pages of all."""
+    """With `imageIds`, return the results of those images; without, pages of all results."""
     name, status = request["repositoryName"], request.get("filter", {}).get("tagStatus", "ANY")
     if "imageIds" in request:
         refuse_paging_with(request, "imageIds")
     page = page_of(call, request, f"GetLifecyclePolicyPreview:{name}:{status}", (-1,))
-    chosen = ResultFilter(_image_ids(request), views.TAGGED[status], *page.after, page.fetch)
+    result_filter = ResultFilter(_image_ids(request), views.TAGGED[status], *page.after, page.fetch)
 
     def read(tx: Transaction) -> PreviewPage:
-        return lifecycle_previews.get(tx, repositories.get(tx, call.registry, name), chosen, call.services.now())
+        return lifecycle_previews.get(tx, repositories.get(tx, call.registry, name), result_filter, call.services.now())
 
     found = await call.read(read)
     view = _preview(call, name, found)
-    if chosen.image_ids is not None:
+    if result_filter.image_ids is not None:
         return {**view, "previewResults": [_result(result) for result in found.results]}
-    shown, more = cut(page, found.results, lambda result: (result.position,))
-    return {**view, "previewResults": [_result(result) for result in shown], **more}
+    on_page, next_token = cut(page, found.results, lambda result: (result.position,))
+    return {**view, "previewResults": [_result(result) for result in on_page], **next_token}
 
 
 def _image_ids(request: shapes.GetLifecyclePolicyPreviewRequest) -> tuple[ImageId, ...] | None:

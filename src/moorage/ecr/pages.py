@@ -1,4 +1,4 @@
-"""Paged operations: `maxResults` and `nextToken` of a request, and the `nextToken` of its response."""
+"""Pagination of operations: `maxResults` and `nextToken` of requests, and `nextToken` of responses."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from moorage.ecr.call import Call
 
 
 class NextToken(TypedDict, total=False):
-    """The member that leads to the next page. The last page has none."""
+    """The response member with the token of the next page. The last page has none."""
 
     nextToken: str
 
@@ -19,7 +19,7 @@ class NextToken(TypedDict, total=False):
 def page_of(
     call: Call, request: Mapping[str, Any], scope: str, start: Position, default_limit: int = 100
 ) -> Page[Position]:
-    """The page that a request asks for. `start` is the position before the first row, `scope` names the list.
+    """The requested page. `start` is the position before the first row, and `scope` identifies the list.
 
     Raises InvalidParameter for a token of another list.
     """
@@ -29,13 +29,13 @@ def page_of(
 
 
 def cut(page: Page[Position], rows: list[Row], position: Callable[[Row], Position]) -> tuple[list[Row], NextToken]:
-    """The rows that a page shows, and the member that leads to the next one."""
-    shown, token = page.cut(rows, position)
-    return shown, {} if token is None else {"nextToken": token}
+    """The rows of a page, and the member with the token of the next page."""
+    on_page, token = page.cut(rows, position)
+    return on_page, {} if token is None else {"nextToken": token}
 
 
-def refuse_paging_with(request: Mapping[str, Any], listed: str, also: tuple[str, ...] = ()) -> None:
-    """Lists of named things have no pages. Raises InvalidParameter."""
-    for member in ("nextToken", "maxResults", *also):
-        if request.get(member) is not None:
-            raise InvalidParameter(parameter=member, constraint=f"{member} cannot be used when {listed} is specified")
+def refuse_paging_with(request: Mapping[str, Any], member: str, also: tuple[str, ...] = ()) -> None:
+    """Check that a request with this member does not ask for a page. Raises InvalidParameter."""
+    for other in ("nextToken", "maxResults", *also):
+        if request.get(other) is not None:
+            raise InvalidParameter(parameter=other, constraint=f"{other} cannot be used when {member} is specified")

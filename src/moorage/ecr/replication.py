@@ -1,4 +1,4 @@
-"""DescribeRegistry. Replication itself is not built yet, so no registry has rules."""
+"""DescribeRegistry. Replication is not supported yet, so a registry has no rules."""
 
 from __future__ import annotations
 

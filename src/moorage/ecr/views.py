@@ -1,4 +1,4 @@
-"""Records as members of responses, and what members of requests say about records."""
+"""Translate between rows and the members of requests and responses."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from moorage.metadata.registry.images import Image, StoredManifest
 from moorage.metadata.registry.repositories import Repository
 
 TAGGED: Final[Mapping[shapes.TagStatus, bool | None]] = {"TAGGED": True, "UNTAGGED": False, "ANY": None}
-"""Which images a filter's `tagStatus` shows: those with a tag, those without, or both."""
+"""The `tagStatus` of a filter: only images with a tag, only those without, or both."""
 
 
 def repository(services: Services, found: Repository) -> shapes.Repository:
@@ -49,7 +49,7 @@ def exclusion_filters(filters: Iterable[str]) -> list[shapes.ImageTagMutabilityE
 
 
 def filters_of(filters: Iterable[shapes.ImageTagMutabilityExclusionFilter] | None) -> tuple[str, ...]:
-    """The other way: what a request says."""
+    """The reverse of `exclusion_filters`, for requests."""
     return tuple(item["filter"] for item in filters or ())
 
 
@@ -57,16 +57,16 @@ def tags(found: Mapping[str, str]) -> list[shapes.Tag]:
     return [{"Key": key, "Value": value} for key, value in found.items()]
 
 
-def tags_of(listed: list[shapes.Tag]) -> dict[str, str]:
-    """The other way: what a request says. Raises InvalidTagParameter when a key is there twice."""
-    found = {tag["Key"]: tag["Value"] for tag in listed}
-    if len(found) != len(listed):
+def tags_of(members: list[shapes.Tag]) -> dict[str, str]:
+    """The reverse of `tags`, for requests. Raises InvalidTagParameter for duplicate keys."""
+    found = {tag["Key"]: tag["Value"] for tag in members}
+    if len(found) != len(members):
         raise InvalidTagParameter(reason="Duplicate tag keys found. Please note that Tag keys are case sensitive.")
     return found
 
 
 def image_id(digest: str | None, tag: str | None) -> shapes.ImageIdentifier:
-    """Members that are not there are left out."""
+    """An image identifier, without the members that are None."""
     view: shapes.ImageIdentifier = {}
     if digest is not None:
         view["imageDigest"] = digest
@@ -110,13 +110,13 @@ def image_detail(found: Repository, row: Image, tags: list[str]) -> shapes.Image
     return view
 
 
-def image_failure(wanted: ImageId, failed: ImageFailure) -> shapes.ImageFailure:
+def image_failure(requested: ImageId, failed: ImageFailure) -> shapes.ImageFailure:
     return {
-        "imageId": image_id(wanted.digest, wanted.tag),
+        "imageId": image_id(requested.digest, requested.tag),
         "failureCode": failed.code,  # type: ignore[typeddict-item]  # one of the model's values
         "failureReason": failed.reason,
     }
 
 
-def removed(pairs: Iterable[DeletedImageId]) -> list[shapes.ImageIdentifier]:
-    return [image_id(pair.digest, pair.tag) for pair in pairs]
+def deleted_ids(deleted: Iterable[DeletedImageId]) -> list[shapes.ImageIdentifier]:
+    return [image_id(entry.digest, entry.tag) for entry in deleted]

@@ -1,1 +1,1 @@
-"""The docker door: the OCI distribution protocol, over the same core as the ECR API."""
+"""The registry endpoint: the OCI distribution protocol, over the same core as the ECR API."""

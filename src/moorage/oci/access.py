@@ -1,4 +1,4 @@
-"""Access to the registry endpoint: who calls, for which registry, and whether they may, before a body is read."""
+"""Access to the registry endpoint: authenticate the caller, find the registry, and authorize the request."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _registry_of_host = lru_cache(maxsize=1024)(registry_of_host)
 
 @dataclass(frozen=True, slots=True)
 class RegistryRequest:
-    """A request to the registry endpoint, before it is known who sent it.
+    """A request to the registry endpoint, before authentication.
 
-    `kind` is the kind of resource (`oci/routes.py`), `name` the repository as the path has it, and `reference` what
-    follows the last slash. `details` takes what becomes known of the call.
+    `kind` is the kind of resource (`oci/routes.py`), `name` the repository's name in the path, and `reference` the part
+    after the last slash. `details` collects what the audit log, metrics and traces need.
     """
 
     http: Request
@@ -42,7 +42,7 @@ class RegistryRequest:
 
 
 class RegistryCall:
-    """A request whose caller is known. `repository` is the name as the path has it, empty where the path has none."""
+    """An authenticated request. `repository` is the name in the path; empty for paths without one."""
 
     __slots__ = ("_time", "caller", "reference", "registry", "repository", "request")
 
@@ -55,26 +55,26 @@ class RegistryCall:
         self._time = time
 
     def request_context(self) -> RequestContext:
-        """How the request came."""
+        """The facts about the request that policy conditions test."""
         return request_context_of(self.request, self._time)
 
     def access_request(self, action: str) -> AccessRequest:
-        """Whether the caller may do `action` (`ecr:PutImage`) to the repository, or to the registry."""
+        """The access request for an action (`ecr:PutImage`) on the repository, or on the registry."""
         return AccessRequest(self.caller, action, self.registry, self.repository or None, self.request_context)
 
     def parameters(self) -> dict[str, str]:
-        """What the query asks. Raises InvalidParameter when it asks too much."""
+        """The parameters of the query. Raises InvalidParameter if there are too many."""
         with _not_too_many():
             return self.request.parameters()
 
     def repeated(self, parameter: str) -> list[str]:
-        """All values of a parameter of the query. Raises InvalidParameter when it asks too much."""
+        """All values of a parameter of the query. Raises InvalidParameter if there are too many."""
         with _not_too_many():
             return self.request.repeated(parameter)
 
     @property
     def scope(self) -> UploadScope:
-        """Where an upload of this caller belongs."""
+        """The scope of this caller's uploads to the repository."""
         return UploadScope(self.registry, self.repository, self.caller.user_id)
 
 
@@ -90,19 +90,19 @@ class AccessControl:
     async def authorized_lookup(self, request: RegistryRequest, action: str) -> RegistryCall:
         """Authenticate and authorize a lookup by name.
 
-        The name is not parsed here: if something is found under it, it is a valid name, and otherwise the handler
-        parses it. Raises what `authenticate` raises, AccessDenied, and RepositoryNameInvalid for a name that is too
-        long for policies.
+        The name is not parsed here: if the lookup finds something, the name is valid, and otherwise the handler parses
+        it. Raises the errors of `authenticate`, AccessDenied, and RepositoryNameInvalid for a name that is too long for
+        policies.
         """
         call = await self.authenticate(request, action)
-        _refuse_very_long(call.repository)
+        _refuse_long_name(call.repository)
         await self.authorize(call, action)
         return call
 
     async def authorized_lookup_either(self, request: RegistryRequest, first: str, second: str) -> RegistryCall:
-        """`authorized_lookup` for callers with one of two permissions. A denial names the second."""
+        """Like `authorized_lookup`, for callers with one of two permissions. A denial names the second one."""
         call = await self.authenticate(request, first)
-        _refuse_very_long(call.repository)
+        _refuse_long_name(call.repository)
         try:
             await self.authorize(call, first)
         except AccessDenied:
@@ -112,7 +112,7 @@ class AccessControl:
     async def authorized(self, request: RegistryRequest, *actions: str) -> RegistryCall:
         """Authenticate, parse the name, and authorize all actions.
 
-        Raises what `authenticate` raises, RepositoryNameInvalid and AccessDenied.
+        Raises the errors of `authenticate`, RepositoryNameInvalid and AccessDenied.
         """
         call = await self.authenticate(request, actions[-1])
         RepositoryName.parse(call.repository)
@@ -120,14 +120,15 @@ class AccessControl:
         return call
 
     async def authorize(self, call: RegistryCall, *actions: str) -> None:
-        """Raise AccessDenied unless the caller may do all of `actions`."""
+        """Raise AccessDenied if the caller may not do one of the actions."""
         for action in actions:
             await self._authorizer.check(call.access_request(action))
 
     async def authenticate(self, request: RegistryRequest, action: str = "") -> RegistryCall:
-        """The caller and the registry: the one that the host names, else the caller's own. `action` is for the log.
+        """Find the caller and the registry. `action` is for the log.
 
-        Raises NotAuthenticated, AuthorizationTokenExpired, and AccessDenied for a token of another Region.
+        The registry is the one that the host names, or the caller's own. Raises NotAuthenticated,
+        AuthorizationTokenExpired, and AccessDenied for a token of another Region.
         """
         http, details = request.http, request.details
         details.operation = operation_of(action)
@@ -143,13 +144,13 @@ class AccessControl:
         return RegistryCall(request, caller, registry, self._now())
 
     def challenge(self, request: Request) -> Response:
-        """The 401 that ECR sends: docker, podman and containerd answer it with the Basic credentials they have.
+        """The 401 response of ECR. Clients such as docker then send the request again with their Basic credentials.
 
-        The realm is the host that was asked, as ECR has it: no other is sure to lead here from where the client is.
+        As in ECR, the realm is the host of the request, because only this host certainly works for the client.
         """
         scheme = self._addresses.scheme if request.reached_at is None else request.reached_at[0]
-        asked = request.headers[b"host"].decode("latin-1")
-        host = asked if _HOST.fullmatch(asked) else self._addresses.host
+        requested = request.headers[b"host"].decode("latin-1")
+        host = requested if _HOST.fullmatch(requested) else self._addresses.host
         realm = f'Basic realm="{scheme}://{host}/",service="ecr.amazonaws.com"'
         body = b"Not Authorized\n"
         headers = [
@@ -160,8 +161,8 @@ class AccessControl:
         return Response(401, headers, body)
 
 
-def _refuse_very_long(repository: str) -> None:
-    """Patterns of policies are matched with names: not with one of 64 KiB."""
+def _refuse_long_name(repository: str) -> None:
+    """Raise RepositoryNameInvalid for a name that is too long to be matched with patterns of policies."""
     if len(repository) > NAME_LIMIT:
         RepositoryName.parse(repository)
 
@@ -175,17 +176,17 @@ def _not_too_many() -> Iterator[None]:
 
 
 def registry_named_by(request: Request) -> Registry | None:
-    """The registry that the host names, or `ns`, by which containerd tells a mirror which host was meant."""
+    """The registry in the host name, or in the `ns` parameter, in which containerd sends a mirror the original host."""
     if b"ns=" in request.query:
-        with suppress(ValueError):  # too many parameters: whoever reads them refuses the request
-            meant = _registry_of_host(request.parameters().get("ns", ""))
-            if meant is not None:
-                return meant
+        with suppress(ValueError):  # Too many parameters: the handler rejects the request.
+            registry = _registry_of_host(request.parameters().get("ns", ""))
+            if registry is not None:
+                return registry
     return _registry_of_host(request.headers[b"host"].decode("latin-1"))
 
 
 def _is_token(authorization: str) -> bool:
-    """Whether these credentials, which proved good, are a token; an access key is good in every region."""
+    """Whether valid credentials are a token, which is bound to a Region; an access key is valid in every Region."""
     return base64.b64decode(authorization.partition(" ")[2]).startswith(b"AWS:")
 
 

@@ -1,4 +1,4 @@
-"""What the audit log tells of a request to the docker door: the calls of the API that it becomes."""
+"""Audit records of requests to the registry endpoint: the API calls that they correspond to."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ READING: Final = frozenset({"GET", "HEAD"})
 """Methods that change nothing."""
 
 
-def note(audit: Audit, request: RegistryRequest, status: int, failure: Refusal | str | None) -> None:
-    """Record a request that was answered, except one without credentials: clients send it to get the challenge."""
+def record(audit: Audit, request: RegistryRequest, status: int, failure: Refusal | str | None) -> None:
+    """Record an answered request, except those without credentials, which clients send to get the challenge."""
     http = request.http
     if isinstance(failure, NotAuthenticated) and http.header(b"authorization") is None:
         return
@@ -33,7 +33,7 @@ def note(audit: Audit, request: RegistryRequest, status: int, failure: Refusal |
 
 
 def _operations(request: Request, kind: str, query: dict[str, str], *, mounted: bool) -> list[str]:
-    """The names of the calls, in the order in which an API client makes them."""
+    """The API operations of a request, in the order in which an API client calls them."""
     method = request.method
     if kind == "referrers":
         return ["ListImageReferrers"]
@@ -51,15 +51,15 @@ def _operations(request: Request, kind: str, query: dict[str, str], *, mounted: 
 
 
 def _parameters(request: Request, kind: str, reference: str, query: dict[str, str]) -> dict[str, Any]:
-    """What the calls would have been given, as far as path and query tell."""
-    named = {"imageDigest" if ":" in reference else "imageTag": reference}
+    """The parameters of the API calls, as far as path and query contain them."""
+    image_id = {"imageDigest" if ":" in reference else "imageTag": reference}
     match kind:
         case "manifests" if request.method == "PUT":
-            return {**named, "imageManifestMediaType": request.header(b"content-type")}
+            return {**image_id, "imageManifestMediaType": request.header(b"content-type")}
         case "manifests" if request.method in READING:
-            return {"imageIds": [named], "acceptedMediaTypes": (request.header(b"accept") or "").split(",")}
+            return {"imageIds": [image_id], "acceptedMediaTypes": (request.header(b"accept") or "").split(",")}
         case "manifests":
-            return {"imageIds": [named]}
+            return {"imageIds": [image_id]}
         case "blobs":
             return {"layerDigest": reference}
         case "referrers":
@@ -74,5 +74,5 @@ def _parameters(request: Request, kind: str, reference: str, query: dict[str, st
 def _query(request: Request) -> dict[str, str]:
     try:
         return request.parameters()
-    except ValueError:  # More than anybody needs: the request was refused for it.
+    except ValueError:  # Too many parameters: the request was rejected.
         return {}

@@ -22,7 +22,7 @@ _EITHER: Final = DOCKER_ACTIONS["blobs", "HEAD"]
 
 
 class Blobs:
-    """Reading blobs: the hot path of every pull, and of every push that asks what is there already."""
+    """Handlers of blobs. GET and HEAD are the hot path of pulls, and of pushes, which check for existing layers."""
 
     def __init__(self, services: Services, access: AccessControl) -> None:
         self._database = services.database
@@ -35,14 +35,14 @@ class Blobs:
         return await blob_response(request.http, self._blobs, await self._find(call))
 
     async def delete(self, request: RegistryRequest) -> Response:
-        """The repository sees the blob no more; others still do (distribution-spec, "Deleting Blobs")."""
+        """Remove the blob from this repository, not from others (distribution-spec, "Deleting Blobs")."""
         call = await self._access_control.authorized(request, _DELETE)
         name, digest = call.repository, Digest.parse(call.reference)
         await self._database.write(lambda tx: mounts.unlink(tx, repositories.get(tx, call.registry, name), digest))
         return Response(202, [(b"content-length", b"0")])
 
     async def head(self, request: RegistryRequest) -> Response:
-        """Both who may push and who may pull may ask: docker does so before it uploads a layer, others before a GET."""
+        """Allowed for callers who can push or pull: docker sends HEAD before an upload, other clients before GET."""
         call = await self._access_control.authorized_lookup_either(request, *_EITHER)
         blob = await self._find(call)
         if not await self._grace_periods.renew(call.registry, call.repository, [blob]):
@@ -55,7 +55,9 @@ class Blobs:
         found = await self._database.read_cached(
             Lookup(
                 ("layer", account, region, name, reference),
-                lambda tx: layers.find_layer_by_name(tx, account, region, name, reference) or _why_not(tx, call),
+                lambda tx: (
+                    layers.find_layer_by_name(tx, account, region, name, reference) or _not_found_error(tx, call)
+                ),
                 keep=_is_blob,
             )
         )
@@ -68,8 +70,8 @@ def _is_blob(found: Blob | Refusal) -> bool:
     return isinstance(found, Blob)
 
 
-def _why_not(tx: Transaction, call: RegistryCall) -> Refusal:
-    """What is wrong when nothing was found. Raises RepositoryNameInvalid, DigestInvalid, RepositoryNotFound."""
+def _not_found_error(tx: Transaction, call: RegistryCall) -> Refusal:
+    """The error if nothing was found. Raises RepositoryNameInvalid, DigestInvalid, RepositoryNotFound."""
     name, digest = RepositoryName.parse(call.repository), Digest.parse(call.reference)
     repositories.get(tx, call.registry, name)
     return BlobNotFound(digest=digest, repository=name)

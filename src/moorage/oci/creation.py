@@ -1,4 +1,4 @@
-"""A push to a repository that does not exist makes it, where a template says so (ECR user guide, "Create on push")."""
+"""Create on push: a push creates a missing repository if a template allows it (ECR user guide, "Create on push")."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from moorage.metadata.registry.repositories import Repository
 from moorage.oci.access import AccessControl, RegistryCall
 
 _OPERATION: Final = "CreateRepository"
-"""What the push becomes besides, for permissions, events and the audit log."""
+"""The operation that such a push also counts as, for permissions, events and the audit log."""
 
 
 class Creation:
-    """Asked when a push has found no repository, so that no other push pays for it."""
+    """Creates repositories on push. It is used only after a push found no repository, so other pushes do not pay."""
 
     def __init__(self, services: Services, access: AccessControl) -> None:
         self._access_control = access
@@ -31,10 +31,11 @@ class Creation:
         self._reactions = services.reactions
         self._now = services.now
 
-    async def of(self, call: RegistryCall, missing: RepositoryNotFound) -> Work[Repository]:
-        """What makes the repository with all that its template gives it, or finds it when another push was faster.
+    async def authorize(self, call: RegistryCall, missing: RepositoryNotFound) -> Work[Repository]:
+        """Authorize the creation; returns the work that creates the repository from its template.
 
-        Raises `missing` where no template is for it, and AccessDenied; the work then LimitExceeded and Kms.
+        If another push was faster, the work finds its repository. Raises `missing` if no template matches, and
+        AccessDenied. The work raises LimitExceeded and Kms.
         """
         registry, name = call.registry, RepositoryName.parse(call.repository)
 
@@ -46,21 +47,21 @@ class Creation:
         await self._access_control.authorize(call, OPERATIONS[_OPERATION].action)
         now = self._now()
 
-        def make(tx: Transaction) -> Repository:
+        def create(tx: Transaction) -> Repository:
             repository, is_new = templates.create_on_push(tx, registry, name, self._limits, self._reactions, now)
             if is_new:
                 describe = partial(self._audit.describe, call.request, _details(call))
                 react(tx, self._reactions.api_called, ApiCalled(_OPERATION, registry, describe, now))
             return repository
 
-        return make
+        return create
 
-    def note(self, call: RegistryCall) -> None:
-        """Record that the repository was created; to be called when it is, and before the push itself is recorded."""
+    def record(self, call: RegistryCall) -> None:
+        """Record the creation in the audit log. Call it after the commit, before the push itself is recorded."""
         self._audit.record(call.request, _details(call), None, docker=True)
 
 
 def _details(call: RegistryCall) -> CallDetails:
-    """The call of CreateRepository that the push becomes besides."""
+    """The call of CreateRepository that the push also counts as."""
     parameters = {"registryId": call.registry.account, "repositoryName": call.repository}
     return CallDetails(_OPERATION, call.caller, call.caller.arn, parameters)

@@ -1,4 +1,4 @@
-"""Refusals as the distribution-spec writes them: one table, and the one place that makes an error answer."""
+"""Translate refusals to error responses of the distribution-spec, with one table."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from moorage.domain import errors
 from moorage.domain.errors import Refusal
 from moorage.http.messages import RETRY_SECONDS, Headers, Response
 
-# Codes are those of the distribution-spec ("Error Codes"); TAG_INVALID is ECR's own for an immutable tag, UNAVAILABLE
-# docker's for a registry that is. Statuses follow the specification's table of endpoints.
+# The codes are those of the distribution-spec ("Error Codes"), with two additions: TAG_INVALID is ECR's code for an
+# immutable tag, and UNAVAILABLE is docker's. The statuses follow the specification's table of endpoints.
 OCI_CODES: Final[Mapping[type[Refusal], tuple[int, str]]] = {
     errors.InvalidParameter: (400, "UNSUPPORTED"),
     errors.ManifestInvalid: (400, "MANIFEST_INVALID"),
@@ -47,17 +47,17 @@ OCI_CODES: Final[Mapping[type[Refusal], tuple[int, str]]] = {
 
 
 def code_of(refusal: type[Refusal]) -> tuple[int, str]:
-    """Status and code of a refusal, or of the nearest class above it. Raises KeyError when the table has neither."""
+    """Status and code of a refusal's class, or of its nearest base class. Raises KeyError if the table has neither."""
     for kind in refusal.__mro__:
         if kind in OCI_CODES:
             return OCI_CODES[kind]
     raise KeyError(refusal)
 
 
-def refused(refusal: Refusal) -> Response:
-    """The answer that tells a client why not."""
+def error_response(refusal: Refusal) -> Response:
+    """The response for a refusal."""
     status, code = code_of(type(refusal))
-    # ECR has one text for every manifest that it refuses; people who push deserve to read why.
+    # ECR has one text for all invalid manifests; here the message has the reason.
     message = refusal.reason if isinstance(refusal, errors.ManifestInvalid) else str(refusal)
     response = error(status, code, message)
     response.headers += _further_headers(refusal)
@@ -72,7 +72,7 @@ def error(status: int, code: str, message: str) -> Response:
 
 
 def received(size: int) -> tuple[bytes, bytes]:
-    """The Range header of an upload of `size` bytes, which cannot say "none": clients know `0-0` as the start."""
+    """The Range header of an upload of `size` bytes. It cannot express "none"; clients treat `0-0` as the start."""
     return (b"range", b"0-%d" % max(size - 1, 0))
 
 

@@ -1,4 +1,4 @@
-"""Lists in pages: tags of a repository, referrers of a manifest, repositories of a registry."""
+"""Paginated lists: tags of a repository, referrers of a manifest, repositories of a registry."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from moorage.metadata.registry.pulls import ReferrerFilter
 from moorage.oci.access import AccessControl, RegistryRequest
 
 PAGE_LIMIT: Final = 1000
-"""Entries of a page: without `n`, and whatever more `n` asks for (ECR's maximum, too)."""
+"""The default and the maximum of `n`, the number of entries of a page (the same maximum as ECR's)."""
 
 (_TAGS,) = DOCKER_ACTIONS["tags", "GET"]
 (_REFERRERS,) = DOCKER_ACTIONS["referrers", "GET"]
@@ -34,7 +34,7 @@ PAGE_LIMIT: Final = 1000
 
 
 class Lists:
-    """What there is to see. Every page says itself where the next one is (`Link`), if there is one."""
+    """Handlers of lists. Each page has a `Link` header with the next page, if there is one."""
 
     def __init__(self, services: Services, access: AccessControl) -> None:
         self._database = services.database
@@ -42,11 +42,11 @@ class Lists:
         self._access_control = access
 
     async def tags(self, request: RegistryRequest) -> Response:
-        """Tags in the order of their bytes (distribution-spec, "Listing Tags")."""
+        """Tags, in the order of their bytes (distribution-spec, "Listing Tags")."""
         call = await self._access_control.authorized(request, _TAGS)
         name = call.repository
-        asked = call.parameters()
-        limit, last = _limit(asked), asked.get("last", "")
+        parameters = call.parameters()
+        limit, last = _limit(parameters), parameters.get("last", "")
 
         def read(tx: Transaction) -> list[str]:
             repository = repositories.get(tx, call.registry, name)
@@ -58,11 +58,11 @@ class Lists:
     async def catalog(self, request: RegistryRequest) -> Response:
         """Repositories of the registry, in the order of their names (docker registry API, "Listing Repositories").
 
-        A page leaves out those that the caller may not see. Whoever may see only some is not refused, if there are any.
+        A page omits repositories that the caller may not list. A page without any is an error if the caller is denied.
         """
         call = await self._access_control.authenticate(replace(request, name=EVERY_REPOSITORY), _CATALOG)
-        asked = call.parameters()
-        limit, last = _limit(asked), asked.get("last", "")
+        parameters = call.parameters()
+        limit, last = _limit(parameters), parameters.get("last", "")
         access_request = call.access_request(_CATALOG)
 
         def read(tx: Transaction) -> tuple[list[str], str | None]:
@@ -70,24 +70,24 @@ class Lists:
             on_page, last_name = cut(names, limit)
             return visible(tx, access_request, on_page), last_name
 
-        shown, last_name = await self._database.read(read)
-        if not shown:
+        names, last_name = await self._database.read(read)
+        if not names:
             await self._access_control.authorize(call, _CATALOG)
-        return _page("/v2/_catalog", {"repositories": shown}, last_name, limit)
+        return _page("/v2/_catalog", {"repositories": names}, last_name, limit)
 
     async def referrers(self, request: RegistryRequest) -> Response:
-        """An index of what refers to a subject, which need not exist (distribution-spec, "Listing Referrers")."""
+        """An index of the referrers of a subject, which need not exist (distribution-spec, "Listing Referrers")."""
         call = await self._access_control.authorized(request, _REFERRERS)
         name, subject = call.repository, Digest.parse(call.reference)
-        asked = call.parameters()
-        kind = asked.get("artifactType", "")
-        shown = ReferrerFilter((kind,) if kind else ())
+        parameters = call.parameters()
+        kind = parameters.get("artifactType", "")
+        referrer_filter = ReferrerFilter((kind,) if kind else ())
         scope = f"referrers:{call.registry.repository_arn(name)}:{subject}:{kind}"
-        page = self._pages.page(scope, asked.get("next"), (0,), PAGE_LIMIT)
+        page = self._pages.page(scope, parameters.get("next"), (0,), PAGE_LIMIT)
 
         def read(tx: Transaction) -> list[Image]:
             repository = repositories.get(tx, call.registry, name)
-            return pulls.referrers(tx, repository.id, subject, shown, *page.after, page.fetch)
+            return pulls.referrers(tx, repository.id, subject, referrer_filter, *page.after, page.fetch)
 
         found = await self._database.read(read)
         body, listed = index_of(found[:PAGE_LIMIT])
@@ -101,18 +101,18 @@ class Lists:
         return response
 
 
-def _limit(asked: dict[str, str]) -> int:
-    """`n`, at most PAGE_LIMIT. Raises InvalidParameter for what is not a number of tags."""
-    text = asked.get("n")
+def _limit(parameters: dict[str, str]) -> int:
+    """The parameter `n`, at most PAGE_LIMIT. Raises InvalidParameter if it is not a non-negative number."""
+    text = parameters.get("n")
     if text is None:
         return PAGE_LIMIT
     if not (text.isascii() and text.isdigit()):
-        raise InvalidParameter(parameter="n", constraint="Must be a number that is not negative")
+        raise InvalidParameter(parameter="n", constraint="Must be a non-negative number")
     return min(int(text), PAGE_LIMIT) if len(text) <= 18 else PAGE_LIMIT
 
 
 def _page(path: str, content: dict[str, Any], last: str | None, limit: int) -> Response:
-    """A page, with a link to the next one behind the entry `last`. `n=0` has none (distribution-spec)."""
+    """A page, with a link to the page after the entry `last`. `n=0` has no next page (distribution-spec)."""
     response = _document(msgspec.json.encode(content), "application/json")
     if last is not None:
         response.headers.append(_next(path, f"last={quote(last, safe='')}&n={limit}"))

@@ -1,6 +1,6 @@
 """GET, HEAD, PUT and DELETE of a manifest, by tag or by digest.
 
-distribution-spec, "Pulling manifests", "Pushing Manifests", "Deleting tags", "Deleting Manifests".
+Source: distribution-spec, "Pulling manifests", "Pushing Manifests", "Deleting tags", "Deleting Manifests".
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ from moorage.oci.creation import Creation
 (_PUSH,) = DOCKER_ACTIONS["manifests", "PUT"]
 (_DELETE,) = DOCKER_ACTIONS["manifests", "DELETE"]
 _MEMORY: Final = 64 << 20
-_REMEMBERED_BYTES: Final = 16 << 10
-"""Manifests up to this size, as almost all are, are remembered between two commits."""
+_CACHED_BYTES: Final = 16 << 10
+"""Manifests up to this size are cached between two commits. Almost all manifests are smaller."""
 
 
 class Manifests:
-    """What a tag or a digest of a repository names."""
+    """Handlers of manifests."""
 
     def __init__(self, services: Services, access: AccessControl) -> None:
         self._database = services.database
@@ -55,7 +55,7 @@ class Manifests:
         self._budget = BodyBudget(_MEMORY)
 
     async def get(self, request: RegistryRequest) -> Response:
-        """GET and HEAD. The bytes are those that were pushed, under the media type they were pushed with."""
+        """GET and HEAD. The bytes and the media type are exactly those that were pushed."""
         call = await self._access_control.authorized_lookup(request, _PULL)
         registry, name, reference = call.registry, call.repository, call.reference
         manifest = await self._database.read_cached(
@@ -66,7 +66,7 @@ class Manifests:
             )
         )
         if manifest is None:
-            raise await self._database.read(lambda tx: _why_not(tx, call))
+            raise await self._database.read(lambda tx: _not_found_error(tx, call))
         if call.request.method == "GET" and self._pulls.is_due(manifest):
             await self._pulls.record(call.caller, call.registry, manifest)
         etag = etag_of(manifest.digest)
@@ -80,21 +80,21 @@ class Manifests:
         return Response(200, headers, manifest.body)
 
     async def put(self, request: RegistryRequest) -> Response:
-        """A manifest that the repository has already is no error: whoever lost the answer asks again."""
+        """An existing manifest is not an error: the client may repeat a request whose response was lost."""
         call = await self._access_control.authorized(request, _PUSH)
         name = call.repository
         tag, digest = _parse(call.reference)
-        tags = _further_tags(call) if digest else ()
+        tags = _tag_parameters(call) if digest else ()
         async with self._budget.reserve(call.request.body, MANIFEST_LIMIT):
             body = await _manifest_body(call.request)
             manifest = parse_manifest(body, call.request.header(b"content-type"))
-            named = (tag,) if tag else tags
-            push = Push(body=body, manifest=manifest, tags=named, digest=digest, sparse=self._sparse)
+            new_tags = (tag,) if tag else tags
+            push = Push(body=body, manifest=manifest, tags=new_tags, digest=digest, sparse=self._sparse)
             try:
                 stored = await self._store(push, lambda tx: repositories.get(tx, call.registry, name))
             except RepositoryNotFound as missing:
-                stored = await self._store(push, await self._creation.of(call, missing))
-                self._creation.note(call)
+                stored = await self._store(push, await self._creation.authorize(call, missing))
+                self._creation.record(call)
         headers = [
             (b"location", f"/v2/{name}/manifests/{stored}".encode()),
             (b"docker-content-digest", stored.encode()),
@@ -107,7 +107,7 @@ class Manifests:
         return Response(201, headers)
 
     async def delete(self, request: RegistryRequest) -> Response:
-        """By tag the tag goes, by digest the image with all its tags."""
+        """Delete a tag, or by digest the image with all its tags."""
         call = await self._access_control.authorized(request, _DELETE)
         tag, digest = _parse_existing(call.reference)
 
@@ -122,7 +122,7 @@ class Manifests:
         return Response(202, [(b"content-length", b"0")])
 
     async def _store(self, push: Push, find: Work[Repository]) -> str:
-        """One transaction: a repository that is made for a manifest is not left behind by one that is refused."""
+        """Find or create the repository and put the image in one transaction: a rejected manifest creates nothing."""
 
         def put(tx: Transaction) -> str:
             return self._images.put(tx, find(tx), push, self._now())
@@ -136,7 +136,7 @@ class Manifests:
 
 
 def _is_small(manifest: StoredManifest | None) -> bool:
-    return manifest is not None and len(manifest.body) <= _REMEMBERED_BYTES
+    return manifest is not None and len(manifest.body) <= _CACHED_BYTES
 
 
 async def _manifest_body(request: Request) -> bytes:
@@ -147,25 +147,25 @@ async def _manifest_body(request: Request) -> bytes:
 
 
 def _parse(reference: str) -> tuple[Tag | None, Digest | None]:
-    """A reference is a digest when it has a colon, which no tag has. Raises DigestInvalid, TagInvalid."""
+    """Parse a reference. It is a digest if it has a colon, which tags cannot have. Raises DigestInvalid, TagInvalid."""
     return (None, Digest.parse(reference)) if ":" in reference else (Tag.parse(reference), None)
 
 
-def _further_tags(call: RegistryCall) -> tuple[Tag, ...]:
+def _tag_parameters(call: RegistryCall) -> tuple[Tag, ...]:
     """The `tag` parameters of a PUT by digest (distribution-spec, "Pushing Manifests"). Raises TagInvalid."""
     return tuple(dict.fromkeys(Tag.parse(value) for value in call.repeated("tag")))
 
 
 def _parse_existing(reference: str) -> tuple[Tag | None, Digest | None]:
-    """Of what is there already: what can be no tag names no image. Raises DigestInvalid, ManifestNotFound."""
+    """Parse a reference to an existing image: an invalid tag is not found. Raises DigestInvalid, ManifestNotFound."""
     try:
         return _parse(reference)
     except TagInvalid:
         raise ManifestNotFound from None
 
 
-def _why_not(tx: Transaction, call: RegistryCall) -> Refusal:
-    """What is wrong when nothing was found. Raises RepositoryNameInvalid, DigestInvalid, RepositoryNotFound."""
+def _not_found_error(tx: Transaction, call: RegistryCall) -> Refusal:
+    """The error if nothing was found. Raises RepositoryNameInvalid, DigestInvalid, RepositoryNotFound."""
     name = RepositoryName.parse(call.repository)
     _parse_existing(call.reference)
     repositories.get(tx, call.registry, name)

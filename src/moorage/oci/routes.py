@@ -1,6 +1,6 @@
-"""/v2/…: which resource, which method, and its handler. Answers refusals in the specification's words.
+"""/v2/…: find the handler for a resource and a method, and turn refusals into error responses.
 
-/v2/                                  is this a registry, and are these credentials good
+/v2/                                  check for a registry, and of credentials
 /v2/_catalog                          repositories
 /v2/NAME/manifests/TAG-OR-DIGEST      manifests
 /v2/NAME/blobs/DIGEST                 blobs
@@ -22,7 +22,7 @@ from moorage.http.messages import CallDetails, Request, Response
 from moorage.oci import audit
 from moorage.oci.access import AccessControl, RegistryRequest
 from moorage.oci.blobs import Blobs
-from moorage.oci.errors import error, refused
+from moorage.oci.errors import error, error_response
 from moorage.oci.listings import Lists
 from moorage.oci.manifests import Manifests
 from moorage.oci.uploads import Uploads
@@ -35,7 +35,7 @@ _PREFIX: Final = "/v2/"
 
 
 class RegistryEndpoint(Endpoint):
-    """The endpoint of docker, podman, containerd, skopeo, crane and other clients of the distribution protocol."""
+    """The endpoint of docker, Podman, containerd, skopeo, crane and other clients of the distribution protocol."""
 
     def __init__(self, services: Services, log: Log) -> None:
         super().__init__(log)
@@ -74,17 +74,17 @@ class RegistryEndpoint(Endpoint):
             failure = refusal
             response = self._refused(incoming, refusal)
         if self._audit.wants(reading=request.method in audit.READING):
-            audit.note(self._audit, incoming, response.status, failure)
+            audit.record(self._audit, incoming, response.status, failure)
         response.headers.append(_VERSION)
         if request.method == "HEAD":
             response.body = b""
         return response
 
     def fault(self, request: Request, details: CallDetails) -> Response:
-        """The text says nothing but where to look: the log has the reason under the request's id."""
+        """The response has only the request id, under which the log has the details."""
         if self._audit.wants(reading=request.method in audit.READING):
             incoming = RegistryRequest(request, details, *resource_of(request.path))
-            audit.note(self._audit, incoming, 500, SERVER_FAULT)
+            audit.record(self._audit, incoming, 500, SERVER_FAULT)
         response = error(500, "UNKNOWN", f"An internal error occurred. Request id: {request.id}")
         response.headers.append(_VERSION)
         return response
@@ -110,7 +110,7 @@ class RegistryEndpoint(Endpoint):
         raise Unsupported(reason=f"The method {request.http.method} is not supported here")
 
     def _refused(self, request: RegistryRequest, refusal: Refusal) -> Response:
-        response = refused(refusal)
+        response = error_response(refusal)
         if response.status == 401:
             return self._access_control.challenge(request.http)
         if response.status == 405:
@@ -119,9 +119,10 @@ class RegistryEndpoint(Endpoint):
 
 
 def resource_of(path: str) -> tuple[str, str, str]:
-    """The kind of resource ("" when there is none such), the repository's name and the reference.
+    """The kind of resource, the repository's name and the reference. The kind is empty for unknown paths.
 
-    Read from the end, since a repository may be called `blobs/uploads`. Nothing is checked but the words of the path.
+    The path is parsed from the end, because a repository can be named `blobs/uploads`. The name and the reference are
+    not checked.
     """
     head, _, reference = path.rpartition("/")
     prefix, _, kind = head.rpartition("/")

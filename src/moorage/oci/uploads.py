@@ -41,7 +41,7 @@ _EMPTY: Final = (b"content-length", b"0")
 
 
 class Uploads:
-    """An upload belongs to the user who began it, in the repository where it began."""
+    """Handlers of uploads. An upload belongs to one user and one repository (`UploadScope`)."""
 
     def __init__(self, services: Services, access: AccessControl) -> None:
         self._database = services.database
@@ -51,35 +51,35 @@ class Uploads:
         self._creation = Creation(services, access)
 
     async def start(self, request: RegistryRequest) -> Response:
-        """POST: begin an upload, or do all of it with `digest`, or none of it with `mount` and `from`."""
+        """POST: start an upload; with `digest`, upload the whole blob; with `mount` and `from`, mount a blob."""
         call = await self._access_control.authorized(request, _START)
         try:
             return await self._start(call)
         except RepositoryNotFound as missing:
-            await self._database.write(await self._creation.of(call, missing))
-            self._creation.note(call)
+            await self._database.write(await self._creation.authorize(call, missing))
+            self._creation.record(call)
         return await self._start(call)
 
     async def _start(self, call: RegistryCall) -> Response:
-        asked = call.parameters()
-        if "digest" in asked:
-            return await self._upload_at_once(call, asked["digest"])
-        if asked.get("digest-algorithm", "sha256") not in _ALGORITHMS:
-            raise DigestInvalid(digest=asked["digest-algorithm"][:200])
-        if "mount" in asked and await self._mounts.mount(
-            call.access_request(_MOUNT), call.repository, asked["mount"], asked.get("from")
+        parameters = call.parameters()
+        if "digest" in parameters:
+            return await self._upload_at_once(call, parameters["digest"])
+        if parameters.get("digest-algorithm", "sha256") not in _ALGORITHMS:
+            raise DigestInvalid(digest=parameters["digest-algorithm"][:200])
+        if "mount" in parameters and await self._mounts.mount(
+            call.access_request(_MOUNT), call.repository, parameters["mount"], parameters.get("from")
         ):
-            return _created(call, asked["mount"])
+            return _created(call, parameters["mount"])
         return _progress(202, call, await self._layers.start(call.scope))
 
     async def append(self, request: RegistryRequest) -> Response:
-        """PATCH: more bytes, behind those that are there."""
+        """PATCH: append bytes to an upload."""
         call = await self._access_control.authorized(request, _APPEND)
         upload = await self._layers.find(call.scope, call.reference)
         return _progress(202, call, await self._receive(call, upload))
 
     async def complete(self, request: RegistryRequest) -> Response:
-        """PUT: the last bytes, if any, and the digest of all."""
+        """PUT: append the last bytes, if any, and complete the upload with its digest."""
         call = await self._access_control.authorized(request, _COMPLETE)
         if call.request.body.content_length != 0:
             await self._access_control.authorize(call, *_WITH_BODY)
@@ -88,23 +88,23 @@ class Uploads:
             upload = await self._layers.find(call.scope, call.reference)
         except UploadNotFound:
             if await self._layers.finished(call.scope, call.reference) == digest:
-                return _created(call, digest)  # The answer to the first PUT was lost.
+                return _created(call, digest)  # The response to the first PUT was lost.
             raise
         return await self._finish(call, await self._receive(call, upload), digest)
 
     async def status(self, request: RegistryRequest) -> Response:
-        """GET: how far an upload is."""
+        """GET: the size of an upload."""
         call = await self._access_control.authorized(request, _STATUS)
         return _progress(204, call, await self._layers.find(call.scope, call.reference))
 
     async def cancel(self, request: RegistryRequest) -> Response:
-        """DELETE: an upload that nobody will complete."""
+        """DELETE: cancel an upload."""
         call = await self._access_control.authorized(request, _CANCEL)
         await self._layers.cancel(call.scope, await self._layers.find(call.scope, call.reference))
         return Response(204)
 
     async def _upload_at_once(self, call: RegistryCall, text: str) -> Response:
-        """A refused body leaves no upload: the client was never told of one."""
+        """Upload a blob in one request. A rejected body deletes the upload, because the client does not know its id."""
         await self._access_control.authorize(call, *_AT_ONCE)
         digest = Digest.parse(text)
         upload = await self._layers.start(call.scope)
@@ -116,7 +116,7 @@ class Uploads:
         return await self._finish(call, upload, digest)
 
     async def _receive(self, call: RegistryCall, upload: Upload) -> Upload:
-        """Append the body, if there is one. A body that breaks off or differs leaves the upload as it was."""
+        """Append the body, if there is one. An incomplete or wrong body leaves the upload unchanged."""
         length = _announced_length(call, upload)
         body = call.request.body.chunks()
         first = await anext(body, b"")
@@ -125,15 +125,15 @@ class Uploads:
         return await self._layers.append(call.scope, upload, upload.size, _exactly(length, first, body))
 
     async def _finish(self, call: RegistryCall, upload: Upload, digest: Digest) -> Response:
-        with suppress(LayerAlreadyExists):  # ECR's API makes it an error; here the client has what it wanted.
+        with suppress(LayerAlreadyExists):  # An error in ECR's API, but success in this protocol.
             await self._layers.complete(call.scope, upload, [digest], strict=False)
         return _created(call, digest)
 
 
 def _announced_length(call: RegistryCall, upload: Upload) -> int | None:
-    """The length of a chunk with Content-Range (`0-1023`, without a unit); None without one, which continues.
+    """The length in the Content-Range header (`0-1023`, without a unit); None without the header.
 
-    Checked before the body is asked for. Raises InvalidLayerPart, RangeNotSatisfiable, BodyLengthDiffers.
+    It is checked before the body is read. Raises InvalidLayerPart, RangeNotSatisfiable, BodyLengthDiffers.
     """
     value = call.request.headers.get(b"content-range")
     if value is None:
@@ -147,24 +147,24 @@ def _announced_length(call: RegistryCall, upload: Upload) -> int | None:
         raise invalid_part(call.scope, upload, reason)
     length = int(last) - int(first) + 1
     if call.request.body.content_length not in (None, length):
-        raise _different(length, call.request.body.content_length or 0)
+        raise _wrong_length(length, call.request.body.content_length or 0)
     return length
 
 
 async def _exactly(length: int | None, first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The body in order. Raises BodyLengthDiffers when it has more or less than `length` bytes, if that is given."""
+    """The chunks of the body. Raises BodyLengthDiffers if they do not have `length` bytes, unless that is None."""
     chunk, size = first, 0
     while chunk:
         size += len(chunk)
         if length is not None and size > length:
-            raise _different(length, size)
+            raise _wrong_length(length, size)
         yield chunk
         chunk = await anext(rest, b"")
     if length is not None and size != length:
-        raise _different(length, size)
+        raise _wrong_length(length, size)
 
 
-def _different(announced: int, size: int) -> BodyLengthDiffers:
+def _wrong_length(announced: int, size: int) -> BodyLengthDiffers:
     return BodyLengthDiffers(reason=f"Content-Range announces {announced} bytes, the body has {size}")
 
 

@@ -230,8 +230,8 @@ def test_a_role_that_is_created_again_has_none_of_the_old_sessions(
         ({"PolicyArns": [{"arn": "AmazonEC2ContainerRegistryPullOnly"}]}, "MalformedPolicyDocument", "is not the ARN"),
         ({"PolicyArns": [{"arn": "arn:aws:iam::222222222222:policy/x"}]}, "MalformedPolicyDocument", "another account"),
         ({"PolicyArns": [{"arn": "arn:aws:iam::aws:policy/x"}] * 11}, "ValidationError", "less than or equal to 10"),
-        ({"Tags": [{"Key": "a", "Value": "b"}]}, "ValidationError", "Moorage does not have it"),
-        ({"SerialNumber": "123456789", "TokenCode": "123456"}, "ValidationError", "Moorage does not have it"),
+        ({"Tags": [{"Key": "a", "Value": "b"}]}, "ValidationError", "Moorage does not support it"),
+        ({"SerialNumber": "123456789", "TokenCode": "123456"}, "ValidationError", "Moorage does not support it"),
     ],
 )
 def test_an_invalid_request_for_a_role_is_rejected(

@@ -10,7 +10,7 @@ from moorage.core.identity.authentication import DOCKER_TOKEN_LIFE
 from moorage.domain.errors import Unavailable
 from moorage.http.messages import CallDetails, Request
 from moorage.metadata.identity import accounts as identities
-from moorage.oci.errors import code_of, refused
+from moorage.oci.errors import code_of, error_response
 from moorage.oci.routes import resource_of
 from tests.docker.oci.client import Client, World, basic
 from tests.support.images import digest, image
@@ -210,7 +210,7 @@ def test_a_refusal_without_a_row_has_the_code_of_its_parent() -> None:
 
 
 def test_a_temporary_refusal_has_a_retry_after_header() -> None:
-    answer = refused(Unavailable(reason="The disk is full"))
+    answer = error_response(Unavailable(reason="The disk is full"))
 
     assert answer.status == 503
     assert (b"retry-after", b"10") in answer.headers

@@ -1,1 +1,1 @@
-"""Authentication of AWS requests, and the STS operations."""
+"""Authentication of AWS requests, and the STS endpoint."""

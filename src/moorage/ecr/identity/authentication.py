@@ -1,4 +1,4 @@
-"""Who signed a request of the AWS clients: the same for ECR and STS."""
+"""Authentication of requests of AWS clients, for ECR and STS."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from moorage.http.messages import CallDetails, Request
 async def authenticated_body(
     services: Services, request: Request, details: CallDetails, signed: sigv4.SignedRequest, limit: int
 ) -> tuple[bytes, Credentials]:
-    """Receive the body, look up the access key and verify its signature; `details` then has the caller.
+    """Receive the body, look up the access key and verify the signature; sets the caller in `details`.
 
-    Raises what `RequestBody.whole` raises, UnrecognizedClient, ExpiredToken, InvalidSignature.
+    Raises the errors of `RequestBody.whole`, UnrecognizedClient, ExpiredToken, InvalidSignature.
     """
     payload = hashlib.sha256()
     body = await request.body.whole(limit, payload.update)

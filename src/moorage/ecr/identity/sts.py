@@ -1,4 +1,4 @@
-"""The Security Token Service, in AWS's query protocol on the same endpoint: who am I, and temporary credentials."""
+"""The STS endpoint: GetCallerIdentity and temporary credentials, in AWS's query protocol on the path of ECR."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from moorage.aws import sigv4, sts
-from moorage.core.identity import assume_role as assuming
+from moorage.core.identity import assume_role
 from moorage.core.identity.assume_role import AssumedSession, AssumeRoleRequest
 from moorage.core.identity.authentication import Credentials
 from moorage.core.identity.sessions import SessionKey
@@ -20,17 +20,17 @@ from moorage.http.messages import CallDetails, Request, Response
 from moorage.http.request_context import request_context_of
 
 _SESSION_SECONDS: Final = range(900, 129_601)
-"""GetSessionToken: DurationSeconds may be 15 minutes to 36 hours; 12 hours when it is not said."""
+"""GetSessionToken: DurationSeconds is 15 minutes to 36 hours, by default 12 hours."""
 
 _DEFAULT_SESSION: Final = 12 * HOUR
 
 _PREFIX: Final = "sts:"
 _AUDITED: Final = frozenset({"GetCallerIdentity", "GetSessionToken", "AssumeRole", "AssumeRoleWithWebIdentity"})
-_NOT_TAKEN: Final = ("SerialNumber", "TokenCode", "SourceIdentity", "ProviderId", "Tags.", "TransitiveTagKeys.")
-"""Parameters that would restrict or describe a session in ways that nothing here keeps."""
+_UNSUPPORTED: Final = ("SerialNumber", "TokenCode", "SourceIdentity", "ProviderId", "Tags.", "TransitiveTagKeys.")
+"""Parameters that would restrict or describe a session in ways that Moorage does not support."""
 
 _UNSIGNED: Final = "AssumeRoleWithWebIdentity"
-_LONGEST_PACKED: Final = 2048
+_PACKED_LIMIT: Final = 2048
 
 
 class StsEndpoint:
@@ -77,7 +77,7 @@ class StsEndpoint:
                 return sts.invalid_action_response(query, request.id)
 
     async def _unsigned(self, request: Request, details: CallDetails) -> tuple[int, bytes]:
-        """The one action that needs no signature, since it brings another proof."""
+        """Answer the only action that does not need a signature, because it is authenticated by a token."""
         query = _read(details, await request.body.whole(sts.MAX_BODY_BYTES))
         if query.action != _UNSIGNED:
             raise MissingAuthenticationToken
@@ -98,41 +98,40 @@ class StsEndpoint:
         if seconds is not None and seconds not in _SESSION_SECONDS:
             limits = f"Member must have value between {_SESSION_SECONDS.start} and {_SESSION_SECONDS.stop - 1}"
             raise InvalidParameter(parameter="durationSeconds", constraint=limits)
-        life = _DEFAULT_SESSION if seconds is None else seconds * SECOND
-        return sts.session_token_response(
-            _shown(self._services.authenticator.sessions.issue(credentials.key, life)), request.id
-        )
+        duration = _DEFAULT_SESSION if seconds is None else seconds * SECOND
+        key = self._services.authenticator.sessions.issue(credentials.key, duration)
+        return sts.session_token_response(_credentials(key), request.id)
 
     async def _assume_role(
         self, request: Request, details: CallDetails, caller: Caller, query: sts.QueryRequest
     ) -> bytes:
-        wish, request_context = _wish(details, query), request_context_of(request, self._services.now())
-        assumed = await self._services.database.read(lambda tx: assuming.assume(tx, caller, wish, request_context))
-        return sts.assumed_role_response(query.action, self._made(assumed, caller.key), {}, request.id)
+        parameters, context = _assume_role_request(details, query), request_context_of(request, self._services.now())
+        assumed = await self._services.database.read(lambda tx: assume_role.assume(tx, caller, parameters, context))
+        return sts.assumed_role_response(query.action, self._issue(assumed, caller.key), {}, request.id)
 
     async def _assume_with_token(self, request: Request, details: CallDetails, query: sts.QueryRequest) -> bytes:
-        wish, request_context = _wish(details, query), request_context_of(request, self._services.now())
-        token = _needed(query, "WebIdentityToken")
+        parameters, context = _assume_role_request(details, query), request_context_of(request, self._services.now())
+        token = _required(query, "WebIdentityToken")
         assumed, claims = await self._services.database.read(
-            lambda tx: assuming.assume_with_web_identity(tx, token, wish, request_context)
+            lambda tx: assume_role.assume_with_web_identity(tx, token, parameters, context)
         )
-        proven = {
+        token_members = {
             "SubjectFromWebIdentityToken": claims.subject,
             "Provider": claims.issuer,
             "Audience": claims.audiences[0],
         }
-        made = self._made(assumed, "")
-        details.caller_name = made.arn
-        return sts.assumed_role_response(query.action, made, proven, request.id)
+        result = self._issue(assumed, "")
+        details.caller_name = result.arn
+        return sts.assumed_role_response(query.action, result, token_members, request.id)
 
-    def _made(self, assumed: AssumedSession, parent: str) -> sts.AssumedRoleResult:
+    def _issue(self, assumed: AssumedSession, parent: str) -> sts.AssumedRoleResult:
         role, session = assumed.role, assumed.session
         key = self._services.authenticator.sessions.issue(parent, assumed.duration, session)
         return sts.AssumedRoleResult(
-            _shown(key),
+            _credentials(key),
             f"{role.id}:{session.name}",
             f"arn:aws:sts::{role.account}:assumed-role/{role.name}/{session.name}",
-            _packed(assumed),
+            _packed_policy_size(assumed),
         )
 
 
@@ -146,36 +145,36 @@ def _read(details: CallDetails, body: bytes) -> sts.QueryRequest:
     return query
 
 
-def _wish(details: CallDetails, query: sts.QueryRequest) -> AssumeRoleRequest:
-    """What is asked for, noted for the audit log without the policy and the token."""
+def _assume_role_request(details: CallDetails, query: sts.QueryRequest) -> AssumeRoleRequest:
+    """The parameters of a call; they are set in `details` for the audit log, without the policy and the token."""
     for parameter in query.parameters:
-        if parameter.startswith(_NOT_TAKEN):
-            raise InvalidParameter(parameter=parameter[:100], constraint="Moorage does not have it")
+        if parameter.startswith(_UNSUPPORTED):
+            raise InvalidParameter(parameter=parameter[:100], constraint="Moorage does not support it")
     parameters = query.parameters
-    wish = AssumeRoleRequest(
-        _needed(query, "RoleArn"),
-        _needed(query, "RoleSessionName"),
+    request = AssumeRoleRequest(
+        _required(query, "RoleArn"),
+        _required(query, "RoleSessionName"),
         _seconds(query),
         parameters.get("Policy"),
-        tuple(_listed(query, "PolicyArns.member.{}.arn")),
+        tuple(_members(query, "PolicyArns.member.{}.arn")),
         parameters.get("ExternalId"),
     )
     details.parameters = {
-        "roleArn": wish.role_arn,
-        "roleSessionName": wish.session_name,
-        "externalId": wish.external_id,
+        "roleArn": request.role_arn,
+        "roleSessionName": request.session_name,
+        "externalId": request.external_id,
     }
-    return wish
+    return request
 
 
-def _listed(query: sts.QueryRequest, pattern: str) -> Iterator[str]:
+def _members(query: sts.QueryRequest, pattern: str) -> Iterator[str]:
     number = 1
     while (value := query.parameters.get(pattern.format(number))) is not None:
         yield value
         number += 1
 
 
-def _needed(query: sts.QueryRequest, parameter: str) -> str:
+def _required(query: sts.QueryRequest, parameter: str) -> str:
     value = query.parameters.get(parameter)
     if not value:
         name = parameter[0].lower() + parameter[1:]
@@ -184,21 +183,21 @@ def _needed(query: sts.QueryRequest, parameter: str) -> str:
 
 
 def _seconds(query: sts.QueryRequest) -> int | None:
-    """Seconds that no session can last are those that are no number, too."""
+    """The DurationSeconds parameter; -1, which is not a valid duration, if it is not a number."""
     text = query.parameters.get("DurationSeconds")
     if text is None:
         return None
     return int(text) if text.isascii() and text.isdigit() and len(text) < 8 else -1
 
 
-def _shown(key: SessionKey) -> sts.SessionCredentials:
+def _credentials(key: SessionKey) -> sts.SessionCredentials:
     return sts.SessionCredentials(key.key, key.secret, key.token, key.expires)
 
 
-def _packed(assumed: AssumedSession) -> int | None:
-    """How much of the room for session policies is taken, in percent; None without any."""
+def _packed_policy_size(assumed: AssumedSession) -> int | None:
+    """The size of the session policies in percent of the limit; None without session policies."""
     session = assumed.session
     if not session.is_restricted:
         return None
-    taken = len(session.policy or "") + sum(map(len, session.policy_arns))
-    return max(1, min(100, 100 * taken // _LONGEST_PACKED))
+    size = len(session.policy or "") + sum(map(len, session.policy_arns))
+    return max(1, min(100, 100 * size // _PACKED_LIMIT))

@@ -1,1 +1,1 @@
-"""ECR operations on repositories, images, layers and registry settings."""
+"""ECR operations on repositories, images, layers, policies, creation templates and settings."""

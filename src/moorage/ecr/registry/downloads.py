@@ -1,4 +1,7 @@
-"""GET /layers/DIGEST?token=…: the bytes behind a URL of GetDownloadUrlForLayer. The URL is the permission."""
+"""The download endpoint: GET /layers/DIGEST?token=…, the URLs that GetDownloadUrlForLayer returns.
+
+The token in the URL is the permission.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ _PREFIX: Final = "/layers/"
 
 
 class DownloadEndpoint(Endpoint):
-    """Serves layers to whoever has a link; answers as S3 does, since that is where ECR's links lead."""
+    """Serves layers to clients with a download link. It responds as S3 does, because ECR's links lead to S3."""
 
     def __init__(self, services: Services, log: Log) -> None:
         super().__init__(log)
@@ -28,7 +31,7 @@ class DownloadEndpoint(Endpoint):
         digest = request.path.removeprefix(_PREFIX)
         try:
             token = request.parameters().get("token", "")
-        except ValueError:  # More parameters than anybody needs.
+        except ValueError:  # Too many parameters.
             return _error(400, "InvalidURI", "Couldn't parse the specified URI.")
         try:
             blob = await self._services.database.read(lambda tx: self._services.download_links.blob(tx, digest, token))
@@ -41,7 +44,7 @@ class DownloadEndpoint(Endpoint):
         except Unavailable as refusal:
             return _error(503, "ServiceUnavailable", str(refusal))
 
-    def fault(self, request: Request, details: CallDetails) -> Response:  # noqa: ARG002 - S3 says no more
+    def fault(self, request: Request, details: CallDetails) -> Response:  # noqa: ARG002 - S3's response has only the request id
         return _error(500, "InternalError", f"We encountered an internal error. Request id: {request.id}")
 
 

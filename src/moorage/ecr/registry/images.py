@@ -1,4 +1,4 @@
-"""PutImage, BatchGetImage, ListImages, DescribeImages, BatchDeleteImage, ListImageReferrers."""
+"""Operations on images: PutImage, BatchGetImage, ListImages, DescribeImages, BatchDeleteImage, ListImageReferrers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from moorage.metadata.registry.pulls import ReferrerFilter
 from moorage.metadata.registry.repositories import Repository
 
 _REFERRERS: Final = 20
-"""ListImageReferrers' default page."""
+"""The default page size of ListImageReferrers."""
 
 
 async def put_image(call: Call, request: shapes.PutImageRequest) -> shapes.PutImageResponse:
@@ -38,7 +38,7 @@ async def put_image(call: Call, request: shapes.PutImageRequest) -> shapes.PutIm
     manifest = parse_manifest(body, request.get("imageManifestMediaType"))
     tag = _tag(request.get("imageTag"))
     tags = (tag,) if tag else ()
-    push = Push(body=body, manifest=manifest, tags=tags, digest=_expected(call, request), sparse=False)
+    push = Push(body=body, manifest=manifest, tags=tags, digest=_expected_digest(call, request), sparse=False)
     now = call.services.now()
 
     def put(tx: Transaction) -> shapes.Image:
@@ -52,18 +52,18 @@ async def put_image(call: Call, request: shapes.PutImageRequest) -> shapes.PutIm
 
 
 async def batch_get_image(call: Call, request: shapes.BatchGetImageRequest) -> shapes.BatchGetImageResponse:
-    """By digest an image comes once for each of its tags. Nothing is ever converted to an accepted media type."""
+    """An image requested by digest is returned once for each of its tags. Media types are never converted."""
 
     def get(tx: Transaction) -> tuple[shapes.BatchGetImageResponse, list[StoredManifest]]:
         repository = repositories.get(tx, call.registry, request["repositoryName"])
         found: list[shapes.Image] = []
         failures: list[shapes.ImageFailure] = []
         pulled: list[StoredManifest] = []
-        for wanted in _image_ids(request["imageIds"]):
+        for image_id in _image_ids(request["imageIds"]):
             try:
-                manifest, tags = _manifest(tx, repository, wanted)
+                manifest, tags = _manifest(tx, repository, image_id)
             except ImageFailure as failed:
-                failures.append(views.image_failure(wanted, failed))
+                failures.append(views.image_failure(image_id, failed))
             else:
                 found += [views.image(repository, manifest, tag) for tag in tags]
                 pulled.append(manifest)
@@ -76,61 +76,59 @@ async def batch_get_image(call: Call, request: shapes.BatchGetImageRequest) -> s
 
 
 def _manifest(
-    tx: Transaction, repository: Repository, wanted: ImageId
+    tx: Transaction, repository: Repository, image_id: ImageId
 ) -> tuple[StoredManifest, list[str] | list[None]]:
-    image = image_ids.resolve_active(tx, repository, wanted)
-    tags: list[str] | list[None] = [wanted.tag] if wanted.tag else rows.tags_of(tx, image.id) or [None]
+    image = image_ids.resolve_active(tx, repository, image_id)
+    tags: list[str] | list[None] = [image_id.tag] if image_id.tag else rows.tags_of(tx, image.id) or [None]
     return image_ids.stored_manifest(tx, image), tags
 
 
 async def list_images(call: Call, request: shapes.ListImagesRequest) -> shapes.ListImagesResponse:
-    name, chosen = request["repositoryName"], request.get("filter", {})
-    shown = _shown(chosen)
-    page = page_of(call, request, f"ListImages:{name}:{shown.tagged}:{shown.status}", (0, ""))
+    name, image_filter = request["repositoryName"], _image_filter(request.get("filter", {}))
+    page = page_of(call, request, f"ListImages:{name}:{image_filter.tagged}:{image_filter.status}", (0, ""))
 
     def read(tx: Transaction) -> list[tuple[int, str, str | None]]:
         repository = repositories.get(tx, call.registry, name)
-        return rows.page_of_ids(tx, repository.id, page.after, shown, page.fetch)
+        return rows.page_of_ids(tx, repository.id, page.after, image_filter, page.fetch)
 
-    listed, more = cut(page, await call.read(read), lambda row: (row[0], row[2] or ""))
-    return {"imageIds": [views.image_id(digest, tag) for _, digest, tag in listed], **more}
+    on_page, next_token = cut(page, await call.read(read), lambda row: (row[0], row[2] or ""))
+    return {"imageIds": [views.image_id(digest, tag) for _, digest, tag in on_page], **next_token}
 
 
 async def describe_images(call: Call, request: shapes.DescribeImagesRequest) -> shapes.DescribeImagesResponse:
-    """With `imageIds`, one that is missing fails the whole call; without, pages of one row a digest."""
+    """With `imageIds`, a missing image fails the whole call. Without, return pages with one entry per digest."""
     if "imageIds" in request:
         refuse_paging_with(request, "imageIds", also=("filter",))
-        return await _describe_named(call, request)
+        return await _describe_by_id(call, request)
     return await _describe_page(call, request)
 
 
-async def _describe_named(call: Call, request: shapes.DescribeImagesRequest) -> shapes.DescribeImagesResponse:
+async def _describe_by_id(call: Call, request: shapes.DescribeImagesRequest) -> shapes.DescribeImagesResponse:
     def read(tx: Transaction) -> list[shapes.ImageDetail]:
         repository = repositories.get(tx, call.registry, request["repositoryName"])
-        found = [image_ids.get(tx, repository, wanted) for wanted in _image_ids(request["imageIds"])]
+        found = [image_ids.get(tx, repository, image_id) for image_id in _image_ids(request["imageIds"])]
         return _details(tx, repository, list({image.id: image for image in found}.values()))
 
     return {"imageDetails": await call.read(read)}
 
 
 async def _describe_page(call: Call, request: shapes.DescribeImagesRequest) -> shapes.DescribeImagesResponse:
-    name, chosen = request["repositoryName"], request.get("filter", {})
-    shown = _shown(chosen)
-    page = page_of(call, request, f"DescribeImages:{name}:{shown.tagged}:{shown.status}", (0,))
+    name, image_filter = request["repositoryName"], _image_filter(request.get("filter", {}))
+    page = page_of(call, request, f"DescribeImages:{name}:{image_filter.tagged}:{image_filter.status}", (0,))
 
     def read(tx: Transaction) -> tuple[list[shapes.ImageDetail], NextToken]:
         repository = repositories.get(tx, call.registry, name)
-        found = rows.page(tx, repository.id, *page.after, shown, page.fetch)
-        listed, more = cut(page, found, lambda image: (image.id,))
-        return _details(tx, repository, listed), more
+        found = rows.page(tx, repository.id, *page.after, image_filter, page.fetch)
+        on_page, next_token = cut(page, found, lambda image: (image.id,))
+        return _details(tx, repository, on_page), next_token
 
-    details, more = await call.read(read)
-    return {"imageDetails": details, **more}
+    details, next_token = await call.read(read)
+    return {"imageDetails": details, **next_token}
 
 
-def _details(tx: Transaction, repository: Repository, listed: list[Image]) -> list[shapes.ImageDetail]:
-    tags = rows.tags_of_all(tx, [image.id for image in listed])
-    return [views.image_detail(repository, image, tags.get(image.id, [])) for image in listed]
+def _details(tx: Transaction, repository: Repository, images: list[Image]) -> list[shapes.ImageDetail]:
+    tags = rows.tags_of_all(tx, [image.id for image in images])
+    return [views.image_detail(repository, image, tags.get(image.id, [])) for image in images]
 
 
 async def batch_delete_image(call: Call, request: shapes.BatchDeleteImageRequest) -> shapes.BatchDeleteImageResponse:
@@ -138,10 +136,10 @@ async def batch_delete_image(call: Call, request: shapes.BatchDeleteImageRequest
 
     def delete(tx: Transaction) -> shapes.BatchDeleteImageResponse:
         repository = repositories.get(tx, call.registry, request["repositoryName"])
-        removed, failures = call.services.images.delete_batch(tx, repository, _image_ids(request["imageIds"]), now)
+        deleted, failures = call.services.images.delete_batch(tx, repository, _image_ids(request["imageIds"]), now)
         return {
-            "imageIds": views.removed(removed),
-            "failures": [views.image_failure(wanted, failed) for wanted, failed in failures],
+            "imageIds": views.deleted_ids(deleted),
+            "failures": [views.image_failure(image_id, failed) for image_id, failed in failures],
         }
 
     return await call.write(delete)
@@ -150,18 +148,19 @@ async def batch_delete_image(call: Call, request: shapes.BatchDeleteImageRequest
 async def list_image_referrers(
     call: Call, request: shapes.ListImageReferrersRequest
 ) -> shapes.ListImageReferrersResponse:
-    """A subject that is not there has no referrers, which is no error (distribution-spec, "Listing Referrers")."""
+    """A missing subject is not an error: it has no referrers (distribution-spec, "Listing Referrers")."""
     name, subject = request["repositoryName"], request["subjectId"]["imageDigest"]
-    chosen = request.get("filter", {})
-    shown = ReferrerFilter(tuple(chosen.get("artifactTypes", [])), chosen.get("artifactStatus", "ACTIVE"))
-    page = page_of(call, request, f"ListImageReferrers:{name}:{subject}:{shown}", (0,), default_limit=_REFERRERS)
+    members = request.get("filter", {})
+    referrer_filter = ReferrerFilter(tuple(members.get("artifactTypes", [])), members.get("artifactStatus", "ACTIVE"))
+    scope = f"ListImageReferrers:{name}:{subject}:{referrer_filter}"
+    page = page_of(call, request, scope, (0,), default_limit=_REFERRERS)
 
     def read(tx: Transaction) -> list[Image]:
         repository = repositories.get(tx, call.registry, name)
-        return pulls.referrers(tx, repository.id, subject, shown, *page.after, page.fetch)
+        return pulls.referrers(tx, repository.id, subject, referrer_filter, *page.after, page.fetch)
 
-    listed, more = cut(page, await call.read(read), lambda image: (image.id,))
-    return {"referrers": [_referrer(image) for image in listed], **more}
+    on_page, next_token = cut(page, await call.read(read), lambda image: (image.id,))
+    return {"referrers": [_referrer(image) for image in on_page], **next_token}
 
 
 def _referrer(image: Image) -> shapes.ImageReferrer:
@@ -182,9 +181,9 @@ def _image_ids(identifiers: list[shapes.ImageIdentifier]) -> list[ImageId]:
     return [ImageId(item.get("imageDigest"), item.get("imageTag")) for item in identifiers]
 
 
-def _shown(chosen: shapes.ListImagesFilter | shapes.DescribeImagesFilter) -> ImageFilter:
-    """Unless asked for, archived images are not listed (ECR user guide, "Archiving an image")."""
-    return ImageFilter(views.TAGGED[chosen.get("tagStatus", "ANY")], chosen.get("imageStatus", "ACTIVE"))
+def _image_filter(members: shapes.ListImagesFilter | shapes.DescribeImagesFilter) -> ImageFilter:
+    """The filter of a request. By default archived images are not listed (ECR user guide, "Archiving an image")."""
+    return ImageFilter(views.TAGGED[members.get("tagStatus", "ANY")], members.get("imageStatus", "ACTIVE"))
 
 
 def _tag(text: str | None) -> Tag | None:
@@ -197,7 +196,7 @@ def _tag(text: str | None) -> Tag | None:
         raise InvalidParameter(parameter="imageTag", constraint=constraint) from None
 
 
-def _expected(call: Call, request: shapes.PutImageRequest) -> Digest | None:
+def _expected_digest(call: Call, request: shapes.PutImageRequest) -> Digest | None:
     text = request.get("imageDigest")
     if text is None:
         return None

@@ -1,4 +1,4 @@
-"""BatchCheckLayerAvailability, InitiateLayerUpload, UploadLayerPart, CompleteLayerUpload, GetDownloadUrlForLayer."""
+"""Operations on layers: check their availability, upload them in parts, and get download URLs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LAYER_DIGEST = re.compile(r"[a-zA-Z0-9-_+.]+:[a-fA-F0-9]+", re.ASCII)
 async def batch_check_layer_availability(
     call: Call, request: shapes.BatchCheckLayerAvailabilityRequest
 ) -> shapes.BatchCheckLayerAvailabilityResponse:
-    """A layer that the repository does not have is UNAVAILABLE, not a failure: clients then begin its upload."""
+    """A missing layer is UNAVAILABLE, not a failure: clients then upload it."""
     digests = request["layerDigests"]
     well_formed = [digest for digest in digests if _LAYER_DIGEST.fullmatch(digest)]
 
@@ -50,7 +50,7 @@ async def upload_layer_part(call: Call, request: shapes.UploadLayerPartRequest) 
     layers.check_part(scope, upload, first, last, len(part))
     try:
         await call.services.layers.append(scope, upload, first, _pieces(part))
-    except LayerTooLarge as refusal:  # The model has no error of this name.
+    except LayerTooLarge as refusal:  # The service model does not have LayerTooLarge.
         raise LimitExceeded(reason=str(refusal)) from None
     return {
         "registryId": call.registry.account,
@@ -68,7 +68,8 @@ async def complete_layer_upload(
     try:
         digest = await call.services.layers.complete(scope, upload, request["layerDigests"], strict=True)
     except InvalidLayerPart:
-        # Another request is at the upload. The model has no error for that here, and a second completion finds nothing.
+        # Another request uses the upload. The service model has no error for this case; a second completion gets this
+        # one, because the upload no longer exists.
         raise UploadNotFound(
             upload=upload.id, repository=request["repositoryName"], registry=call.registry.account
         ) from None
@@ -99,7 +100,7 @@ async def get_download_url_for_layer(
 async def _pieces(part: bytes) -> AsyncIterator[bytes]:
     view = memoryview(part)
     for start in range(0, len(part), CHUNK_BYTES):
-        yield view[start : start + CHUNK_BYTES]  # type: ignore[misc]  # a view is as good as bytes, and no copy
+        yield view[start : start + CHUNK_BYTES]  # type: ignore[misc]  # a view instead of bytes, to avoid a copy
 
 
 def _layer(item: layers.LayerAvailability) -> shapes.Layer:

@@ -1,4 +1,4 @@
-"""Set-, Get- and DeleteRepositoryPolicy; Put-, Get- and DeleteRegistryPolicy."""
+"""Operations on policies: Set-, Get- and DeleteRepositoryPolicy; Put-, Get- and DeleteRegistryPolicy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CreateRepository, DescribeRepositories, DeleteRepository, PutImageTagMutability, and resource tags."""
+"""Operations on repositories: create, describe and delete them, and set tag mutability and resource tags."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def create_repository(call: Call, request: shapes.CreateRepositoryRequest)
 async def describe_repositories(
     call: Call, request: shapes.DescribeRepositoriesRequest
 ) -> shapes.DescribeRepositoriesResponse:
-    """Without names, those that a policy denies to the caller are left out."""
+    """Without names, repositories that a policy denies to the caller are omitted."""
     names = request.get("repositoryNames")
     if names is not None:
         refuse_paging_with(request, "repositoryNames")
@@ -51,9 +51,12 @@ async def describe_repositories(
         found = rows.page(tx, call.registry, *page.after, page.fetch)
         return found, set(visible(tx, access_request, [row.name for row in found]))
 
-    listed, shown = await call.read(read)
-    on_page, more = cut(page, listed, lambda row: (row.name,))
-    return {"repositories": [views.repository(call.services, row) for row in on_page if row.name in shown], **more}
+    found, visible_names = await call.read(read)
+    on_page, next_token = cut(page, found, lambda row: (row.name,))
+    return {
+        "repositories": [views.repository(call.services, row) for row in on_page if row.name in visible_names],
+        **next_token,
+    }
 
 
 async def delete_repository(call: Call, request: shapes.DeleteRepositoryRequest) -> shapes.DeleteRepositoryResponse:
@@ -88,24 +91,24 @@ async def put_image_tag_mutability(
 
 async def tag_resource(call: Call, request: shapes.TagResourceRequest) -> shapes.TagResourceResponse:
     tags = views.tags_of(request["tags"])
-    await call.write(lambda tx: repositories.add_tags(tx, _named(tx, request["resourceArn"]), tags))
+    await call.write(lambda tx: repositories.add_tags(tx, _by_arn(tx, request["resourceArn"]), tags))
     return {}
 
 
 async def untag_resource(call: Call, request: shapes.UntagResourceRequest) -> shapes.UntagResourceResponse:
     keys = request["tagKeys"]
-    await call.write(lambda tx: repositories.remove_tags(tx, _named(tx, request["resourceArn"]), keys))
+    await call.write(lambda tx: repositories.remove_tags(tx, _by_arn(tx, request["resourceArn"]), keys))
     return {}
 
 
 async def list_tags_for_resource(
     call: Call, request: shapes.ListTagsForResourceRequest
 ) -> shapes.ListTagsForResourceResponse:
-    tags = await call.read(lambda tx: rows.resource_tags(tx, _named(tx, request["resourceArn"])))
+    tags = await call.read(lambda tx: rows.resource_tags(tx, _by_arn(tx, request["resourceArn"])))
     return {"tags": views.tags(tags)}
 
 
-def _named(tx: Transaction, arn: str) -> Repository:
+def _by_arn(tx: Transaction, arn: str) -> Repository:
     registry, name = parse_repository_arn(arn)
     return repositories.get(tx, registry, name)
 

@@ -1,4 +1,4 @@
-"""GetAuthorizationToken, and a registry's settings: account settings, pull time update exclusions."""
+"""Operations on a registry: GetAuthorizationToken, account settings, and pull time update exclusions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from moorage.metadata.registry import settings as rows
 async def get_authorization_token(
     call: Call, request: shapes.GetAuthorizationTokenRequest
 ) -> shapes.GetAuthorizationTokenResponse:
-    """One entry, or one for each of the deprecated `registryIds`; what the caller may do there is asked at each use."""
+    """One entry, or one for each of the deprecated `registryIds`. Access is decided whenever the token is used."""
     accounts = request.get("registryIds") or [call.caller.account]
     return {"authorizationData": [_data(call, Registry(account, call.caller.region)) for account in accounts]}
 
@@ -33,7 +33,7 @@ def _data(call: Call, registry: Registry) -> shapes.AuthorizationData:
 
 
 async def get_account_setting(call: Call, request: shapes.GetAccountSettingRequest) -> shapes.GetAccountSettingResponse:
-    """A setting that was never put has its default."""
+    """A setting that was never put has its default value."""
     name = request["name"]
     return {"name": name, "value": await call.read(lambda tx: settings.account_setting(tx, call.registry, name))}
 
@@ -64,9 +64,9 @@ async def list_pull_time_update_exclusions(
     call: Call, request: shapes.ListPullTimeUpdateExclusionsRequest
 ) -> shapes.ListPullTimeUpdateExclusionsResponse:
     page = page_of(call, request, "ListPullTimeUpdateExclusions", ("",))
-    listed = await call.read(lambda tx: rows.pull_time_exclusions(tx, call.registry, *page.after, page.fetch))
-    shown, more = cut(page, listed, lambda principal: (principal,))
-    return {"pullTimeUpdateExclusions": shown, **more}
+    found = await call.read(lambda tx: rows.pull_time_exclusions(tx, call.registry, *page.after, page.fetch))
+    on_page, next_token = cut(page, found, lambda principal: (principal,))
+    return {"pullTimeUpdateExclusions": on_page, **next_token}
 
 
 OPERATIONS: Final[Mapping[str, Handler]] = {

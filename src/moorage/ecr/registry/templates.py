@@ -1,4 +1,4 @@
-"""CreateRepositoryCreationTemplate, Describe…, Update… and Delete…."""
+"""Operations on creation templates: create, describe, update and delete them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ async def create_repository_creation_template(
     call: Call, request: shapes.CreateRepositoryCreationTemplateRequest
 ) -> shapes.CreateRepositoryCreationTemplateResponse:
     now = call.services.now()
-    template = Template(prefix=request["prefix"], created_at=now, updated_at=now, **_given(request))
+    template = Template(prefix=request["prefix"], created_at=now, updated_at=now, **_fields(request))
     created = await call.write(lambda tx: templates.create(tx, call.registry, template, call.services.limits))
     return {"registryId": call.registry.account, "repositoryCreationTemplate": _view(created)}
 
@@ -32,20 +32,20 @@ async def describe_repository_creation_templates(
         found = await call.read(lambda tx: templates.find_by_prefixes(tx, call.registry, prefixes))
         return {"registryId": call.registry.account, "repositoryCreationTemplates": [_view(row) for row in found]}
     page = page_of(call, request, "DescribeRepositoryCreationTemplates", ("",))
-    listed = await call.read(lambda tx: rows.page(tx, call.registry, *page.after, page.fetch))
-    shown, more = cut(page, listed, lambda row: (row.key,))
+    found = await call.read(lambda tx: rows.page(tx, call.registry, *page.after, page.fetch))
+    on_page, next_token = cut(page, found, lambda row: (row.key,))
     return {
         "registryId": call.registry.account,
-        "repositoryCreationTemplates": [_view(row) for row in shown],
-        **more,
+        "repositoryCreationTemplates": [_view(row) for row in on_page],
+        **next_token,
     }
 
 
 async def update_repository_creation_template(
     call: Call, request: shapes.UpdateRepositoryCreationTemplateRequest
 ) -> shapes.UpdateRepositoryCreationTemplateResponse:
-    """Members that are left out keep their values."""
-    changes = {**_given(request), "updated_at": call.services.now()}
+    """Omitted members keep their values."""
+    changes = {**_fields(request), "updated_at": call.services.now()}
     template = await call.write(
         lambda tx: templates.update(tx, call.registry, request["prefix"], changes, call.services.limits)
     )
@@ -66,19 +66,19 @@ _FIELDS: Final = {
     "lifecyclePolicy": "lifecycle_policy",
     "customRoleArn": "role",
 }
-"""Members that are texts, and the fields that keep them. An empty text takes away what was there."""
+"""String members, and the fields of a template that store them. An empty string deletes the value."""
 
 
-def _given(request: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a template that a request sets. Raises Validation when a key of a tag is there twice."""
+def _fields(request: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a template that a request sets. Raises Validation for duplicate tag keys."""
     fields = {field: request[member] or None for member, field in _FIELDS.items() if member in request}
     if "appliedFor" in request:
         fields["applied_for"] = tuple(dict.fromkeys(request["appliedFor"]))
     if "imageTagMutabilityExclusionFilters" in request:
         fields["exclusion_filters"] = views.filters_of(request["imageTagMutabilityExclusionFilters"])
     if "encryptionConfiguration" in request:
-        chosen = request["encryptionConfiguration"]
-        fields["encryption_type"], fields["kms_key"] = chosen["encryptionType"], chosen.get("kmsKey") or None
+        encryption = request["encryptionConfiguration"]
+        fields["encryption_type"], fields["kms_key"] = encryption["encryptionType"], encryption.get("kmsKey") or None
     if "resourceTags" in request:
         try:
             fields["resource_tags"] = views.tags_of(request["resourceTags"])
@@ -88,7 +88,7 @@ def _given(request: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _view(template: Template) -> shapes.RepositoryCreationTemplate:
-    """Members without a value are left out; those that ECR fills in are there."""
+    """A template without the members that have no value. Members that ECR fills in are always there."""
     view: dict[str, Any] = {
         "prefix": template.prefix,
         "appliedFor": list(template.applied_for),
