@@ -1,4 +1,4 @@
-"""Moorage: a container registry that is Amazon ECR to its API clients and an OCI registry to docker."""
+"""Moorage: a container registry that implements Amazon ECR's API and the OCI distribution protocol."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The composition root: settings in, a running registry out. The only module that names every concrete class."""
+"""The composition root: builds a registry from settings. The only module that knows all concrete classes."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ from moorage.http.application import Application, Endpoint, Lifespan, RequestMet
 from moorage.http.draining import Drain
 from moorage.http.forwarding import TrustedProxies
 from moorage.http.server import GRANIAN_READ_AHEAD
-from moorage.metadata import gauges as overview
+from moorage.metadata import gauges as database_gauges
 from moorage.metadata.database import Database
 from moorage.metadata.migration import records
 from moorage.oci.routes import RegistryEndpoint
@@ -81,11 +81,11 @@ ECR_OPERATIONS: Final[Mapping[str, Handler]] = {
     **ecr_templates.OPERATIONS,
     **ecr_policies.OPERATIONS,
 }
-"""The operations of ECR that are built, by topic."""
+"""The supported operations of ECR, by topic."""
 
 
 def prepare(settings: Settings, folder: DataFolder) -> None:
-    """Make everything ready to serve from: schema, blob folders, and on the first start a root access key.
+    """Prepare a registry for its servers: the schema, the blob folder, and on the first start the root access key.
 
     Raises DatabaseUnusable, Unavailable, MasterKeyMissing, MasterKeyWrong, OSError.
     """
@@ -119,10 +119,10 @@ def application(
     trace: Callable[[Log], Tracing] | None = None,
     drain: Drain | None = None,
 ) -> Application | TracedApplication:
-    """The application of one worker process; opens its own connections when the server starts it.
+    """The application of one worker process. It opens its own connections when the server starts it.
 
-    `meter` makes what counts its requests, and `trace` what traces them, if somebody wants to know. `drain` tells when
-    the server will stop.
+    `meter` creates the meter of requests, and `trace` the tracing, if they are enabled. `drain` reports that the server
+    is about to stop.
     """
     failpoints.arm(settings.failpoints)
     folder = DataFolder(settings.data, settings.given_master_key())
@@ -160,7 +160,7 @@ def application(
             await tracing.close()
         log.flush()
 
-    served = Application(
+    served_application = Application(
         endpoints=endpoints(services, log),
         log=log,
         is_ready=Readiness(database, store.check, log).is_ready,
@@ -172,11 +172,11 @@ def application(
         ),
         meters=meters,
     )
-    return served if tracing is None else tracing.application(served)
+    return served_application if tracing is None else tracing.application(served_application)
 
 
 def endpoints(services: Services, log: Log) -> dict[str, Endpoint]:
-    """The HTTP endpoints by the path that each is under."""
+    """The HTTP endpoints, by path prefix."""
     return {
         "/": EcrEndpoint(services, ECR_OPERATIONS, log),
         "/v2/": RegistryEndpoint(services, log),
@@ -185,7 +185,7 @@ def endpoints(services: Services, log: Log) -> dict[str, Endpoint]:
 
 
 def limits_of(settings: Settings) -> Limits:
-    """What the settings restrict."""
+    """The limits from the settings."""
     return Limits(
         quotas=settings.quota,
         kms_keys=settings.kms_key,
@@ -196,7 +196,7 @@ def limits_of(settings: Settings) -> Limits:
 
 
 def reactions_of(limits: Limits) -> Reactions:
-    """What else happens after each kind of change, in its transaction and in this order (`core/reactions.py`)."""
+    """All reactions, by kind of change. They run in the transaction of the change, in this order."""
     delay = limits.lifecycle_delay
     return Reactions(
         image_pushed=[events.image_pushed, partial(lifecycle.image_pushed, delay=delay)],
@@ -212,7 +212,7 @@ def reactions_of(limits: Limits) -> Reactions:
 def services_of(
     settings: Settings, vault: Vault, database: Database, blobs: BlobStore, audit_file: AuditFile, now: Clock
 ) -> Services:
-    """The core over this folder's engines."""
+    """The services of the core."""
     limits = limits_of(settings)
     reactions = reactions_of(limits)
     return Services(
@@ -241,18 +241,18 @@ def services_of(
 
 
 def undeletion_of(settings: Settings) -> Undeletion:
-    """Undeletion under the limits and with the reactions of a push."""
+    """The undeletion of images, with the limits and reactions of a push."""
     limits = limits_of(settings)
     return Undeletion(Images(limits, reactions_of(limits)), limits)
 
 
 def collection_rules(settings: Settings) -> CollectionRules:
-    """What this registry counts as garbage."""
+    """The rules of garbage collection from the settings."""
     return CollectionRules(grace=limits_of(settings).grace_period)
 
 
 def job_kinds(services: Services, vault: Vault, listing: Listing, log: Log) -> dict[str, JobKind]:
-    """What worker processes do beside answering requests, by the kind of job (`worker.py`)."""
+    """The kinds of jobs that worker processes run (`worker.py`)."""
     collector = Collector(services.database, services.blobs, services.now)
     sweeper = Sweeper(services.database, services.blobs, listing)
     garbage = GarbageJobs(collector, sweeper, CollectionRules(grace=services.limits.grace_period), log)
@@ -276,13 +276,13 @@ def job_kinds(services: Services, vault: Vault, listing: Listing, log: Log) -> d
 
 
 def gauges(settings: Settings, folder: DataFolder) -> Mapping[str, Mapping[str, float]]:
-    """Figures of the database, by a connection of its own: who asks is no worker process."""
+    """Gauges of the database. They are read over a separate connection, because no worker process calls this."""
     engine = stores.engine_of(settings, folder)
     database = engine.open()
     try:
-        figures = database.read_blocking(partial(overview.gauges, now=system_clock()))
-        return {**figures, "moorage_database_connections": engine.connections()}
-    except Unavailable:  # What the worker processes count is shown all the same.
+        values = database.read_blocking(partial(database_gauges.gauges, now=system_clock()))
+        return {**values, "moorage_database_connections": engine.connections()}
+    except Unavailable:  # The counters of the worker processes are available anyway.
         return {}
     finally:
         database.close()

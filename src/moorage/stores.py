@@ -1,4 +1,4 @@
-"""Opens what the settings name: the database, the blob store, and the two ends of a migration."""
+"""Open what the settings describe: the database, the blob store, and the two ends of a migration."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ Store = FileBlobStore | S3BlobStore
 
 
 def engine_of(settings: Settings, folder: DataFolder) -> Engine:
-    """Where the metadata is. Raises DatabaseUnusable for an address that is none."""
+    """The engine of the database. Raises DatabaseUnusable for an invalid address."""
     return engine_at(settings.database, folder.database, settings.database_connections)
 
 
 def blob_store(settings: Settings, database: Database, now: Clock) -> tuple[Store, Callable[[], Awaitable[None]]]:
-    """Where the settings say that blobs are, and what closes it."""
+    """The blob store, and a function that closes it."""
     if settings.bucket is None:
         files = FileBlobStore(settings.blob_folder)
 
@@ -52,13 +52,13 @@ def blob_store(settings: Settings, database: Database, now: Clock) -> tuple[Stor
 
 @asynccontextmanager
 async def opened(settings: Settings) -> AsyncIterator[tuple[Database, Store]]:
-    """The engines of a data folder for a command, while a server runs on it or not. Raises DatabaseUnusable."""
+    """The database and the blob store, for a command; a server may be running. Raises DatabaseUnusable."""
     failpoints.arm(settings.failpoints)
     folder = DataFolder(settings.data, settings.given_master_key())
     engine = engine_of(settings, folder)
     engine.prepare()
-    async with _opened(settings, engine) as both:
-        yield both
+    async with _opened(settings, engine) as database_and_store:
+        yield database_and_store
 
 
 @asynccontextmanager
@@ -106,13 +106,13 @@ def prepare_target(settings: Settings, folder: DataFolder, key: bytes) -> None:
 
 
 def stores_of(store: Store, source: CopySource | None) -> Stores:
-    """What a verification works on. Only files can be moved aside: in a bucket that would be a copy and a removal."""
+    """The stores of a verification. Only a folder has a quarantine, because a bucket can only copy and delete."""
     return Stores(store, store, store if isinstance(store, FileBlobStore) else None, source)
 
 
 @asynccontextmanager
 async def copies_at(address: str | None, key: BucketKey) -> AsyncIterator[CopySource | None]:
-    """The store to repair from: a data folder, or a bucket at `s3://…`. Raises ValueError for another URL."""
+    """The store to repair from: a data folder, or a bucket `s3://…`. Raises ValueError for an invalid URL."""
     if address is None:
         yield None
     elif address.startswith(f"{SCHEME}://"):
@@ -130,17 +130,17 @@ async def copies_at(address: str | None, key: BucketKey) -> AsyncIterator[CopySo
 
 
 def objects_in(bucket: Bucket, key: BucketKey, now: Clock = system_clock) -> Objects:
-    """A bucket's objects, with connections of their own."""
+    """The objects of a bucket, over their own connections."""
     return Objects(S3Client(Signer(bucket, key, now)), bucket.prefix)
 
 
 def common_clock(settings: Settings, database: Database) -> CommonClock | None:
-    """The clock that all nodes go by; None with a database that has one machine's alone."""
+    """The clock that all nodes share; None for a database that only one machine uses."""
     return CommonClock(partial(database.read_blocking, postgres_clock.now)) if settings.database else None
 
 
 def clock_of(settings: Settings, database: Database) -> Clock:
-    """The time for a command, which asks for it once. Raises Unavailable."""
+    """The clock for a command, synchronized once. Raises Unavailable."""
     clock = common_clock(settings, database)
     if clock is None:
         return system_clock

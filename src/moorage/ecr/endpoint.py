@@ -37,7 +37,7 @@ from moorage.telemetry import Log
 _BODY_LIMIT: Final = 1 << 20
 _BODY_LIMITS: Final = {"UploadLayerPart": (28 << 20) + 4096, "PutImage": (8 << 20) + 65536}
 
-_FAULT: Final = b'{"__type":"ServerException","message":"The service could not answer; the log has the request id"}'
+_FAULT: Final = b'{"__type":"ServerException","message":"An internal error occurred; the log has the request id"}'
 
 _JSON: Final = "application/x-amz-json-1.1"
 _FORM: Final = "application/x-www-form-urlencoded"
@@ -64,21 +64,21 @@ class EcrEndpoint(Endpoint):
             details.operation = operation.name
             answer = await self._answer(request, details, operation)
         except Refusal as refusal:
-            self._note(request, details, refusal)
+            self._record(request, details, refusal)
             return _json(_status(refusal), codec.encode_error(refusal), request)
-        self._note(request, details, None)
+        self._record(request, details, None)
         return _json(200, answer, request)
 
     def fault(self, request: Request, details: CallDetails) -> Response:
-        self._note(request, details, SERVER_FAULT)
+        self._record(request, details, SERVER_FAULT)
         return _json(500, _FAULT, request)
 
-    def _note(self, request: Request, details: CallDetails, failure: Refusal | str | None) -> None:
+    def _record(self, request: Request, details: CallDetails, failure: Refusal | str | None) -> None:
         """Write the call to the audit log, if it is an ECR operation."""
         if details.operation in actions.OPERATIONS:
-            self._services.audit.note(request, details, failure)
+            self._services.audit.record_operation(request, details, failure)
 
-    def _announce(self, tx: Transaction, request: Request, details: CallDetails, registry: Registry) -> None:
+    def _react(self, tx: Transaction, request: Request, details: CallDetails, registry: Registry) -> None:
         services = self._services
         describe = partial(services.audit.describe, request, details)
         react(tx, services.reactions.api_called, ApiCalled(details.operation, registry, describe, services.now()))
@@ -98,7 +98,7 @@ class EcrEndpoint(Endpoint):
             services, caller = self._services.reached_at(request.reached_at), credentials.caller(signed.region)
             registry = _registry(caller, members)
             request_context = _request_context(request, services.now(), members)
-            announce = partial(self._announce, request=request, details=details, registry=registry)
+            announce = partial(self._react, request=request, details=details, registry=registry)
             call = Call(services, caller, credentials, registry, request_context, announce)
             await _authorize(call, operation, members)
             return codec.encode(await handler(call, members))

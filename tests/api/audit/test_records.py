@@ -156,7 +156,7 @@ def test_a_value_that_is_too_large_is_omitted_or_cut() -> None:
     parameters = {"repositoryName": "team/app", "policyText": "x" * 100_000}
     details = CallDetails("SetRepositoryPolicy", parameters=parameters)
 
-    Audit(records.append, system_clock, "eu-west-1", reads=False).note(Large(), details, None)
+    Audit(records.append, system_clock, "eu-west-1", reads=False).record_operation(Large(), details, None)
 
     (record,) = map(json.loads, records)
     assert record["requestParameters"] == {

@@ -26,7 +26,7 @@ _READING: Final = ("BatchCheck", "BatchGet", "Describe", "Get", "List", "Validat
 SERVER_FAULT: Final = "ServerException"
 """The error code of internal errors."""
 
-_LEFT_OUT: Final = frozenset({"imageManifest", "layerPartBlob", "nextToken"})
+_OMITTED: Final = frozenset({"imageManifest", "layerPartBlob", "nextToken"})
 _PARAMETERS_LIMIT: Final = 100_000
 """Bytes of `requestParameters`, as CloudTrail limits them."""
 
@@ -35,7 +35,7 @@ _AGENT_LIMIT: Final = 1024
 
 
 class AuditedRequest(Protocol):
-    """What a record has of a request."""
+    """The parts of a request that a record contains."""
 
     id: str
     client: str
@@ -44,7 +44,7 @@ class AuditedRequest(Protocol):
 
 
 class AuditedCall(Protocol):
-    """What a record has of the call that the request was, as far as it got."""
+    """The parts of a call that a record contains, as far as they became known."""
 
     operation: str
     caller: Caller | None
@@ -52,7 +52,7 @@ class AuditedCall(Protocol):
 
 
 class Audit:
-    """Makes records of requests and hands them on. Without `write` there is no audit log, and nothing is made."""
+    """Creates audit records and passes them to `write`. If `write` is None, there is no audit log."""
 
     def __init__(self, write: Callable[[bytes], None] | None, now: Clock, region: str, *, reads: bool) -> None:
         self._write = write
@@ -61,13 +61,13 @@ class Audit:
         self._reads = reads
 
     def wants(self, *, reading: bool) -> bool:
-        """Whether a request that reads, or one that changes something, is to be recorded."""
+        """Whether requests that read, or requests that change something, are recorded."""
         return self._write is not None and (self._reads or not reading)
 
-    def note(
+    def record_operation(
         self, request: AuditedRequest, call: AuditedCall, failure: Refusal | str | None, service: str = "ecr"
     ) -> None:
-        """Record a call of an operation, if such are to be recorded. `failure` as in `record`."""
+        """Record a call of an operation, unless it only reads and such calls are not recorded. See `record`."""
         if self.wants(reading=is_reading(call.operation)):
             self.record(request, call, failure, service=service)
 
@@ -80,7 +80,7 @@ class Audit:
         service: str = "ecr",
         docker: bool = False,
     ) -> None:
-        """Record a call. `failure` is why it was refused, or the code of a fault of ours; None when it was done."""
+        """Record a call. `failure` is its refusal, or the code of an internal error; None if it succeeded."""
         if self._write is None:
             return
         record = self.describe(request, call, service)
@@ -90,8 +90,8 @@ class Audit:
             record |= _error(failure)
         self._write(msgspec.json.encode(record, enc_hook=str))
 
-    def tell(self, event: str, resource: str, owner: Registry, details: Mapping[str, Any]) -> None:
-        """Record a change that the registry made on its own (CloudTrail, "Service events"). `resource` is an ARN."""
+    def record_service_event(self, event: str, resource: str, owner: Registry, details: Mapping[str, Any]) -> None:
+        """Record a change that no request made (CloudTrail, "Service events"). `resource` is an ARN."""
         if self._write is None:
             return
         record = {
@@ -117,10 +117,10 @@ class Audit:
         self._write(msgspec.json.encode(record, enc_hook=str))
 
     def describe(self, request: AuditedRequest, call: AuditedCall, service: str = "ecr") -> dict[str, Any]:
-        """The record of a call that was done, whether there is an audit log or not."""
+        """The record of a successful call. This works without an audit log, too."""
         caller, operation = call.caller, call.operation
         region = caller.region if caller else self._region
-        owner, resources = _about(call.parameters or {}, Registry(caller.account if caller else "", region))
+        owner, resources = _resources(call.parameters or {}, Registry(caller.account if caller else "", region))
         return {
             "eventVersion": _EVENT_VERSION,
             "userIdentity": identity(caller),
@@ -144,7 +144,7 @@ class Audit:
 
 
 def is_reading(operation: str) -> bool:
-    """Whether an API operation only reads, judging by its name."""
+    """Whether an API operation only reads, according to its name."""
     return operation.startswith(_READING)
 
 
@@ -187,25 +187,25 @@ def _session_context(caller: Caller) -> dict[str, Any]:
 
 def _error(failure: Refusal | str) -> dict[str, str]:
     if isinstance(failure, str):
-        return {"errorCode": failure, "errorMessage": "The service could not answer"}
-    # The one code that CloudTrail shows without "Exception".
+        return {"errorCode": failure, "errorMessage": "An internal error occurred"}
+    # The only code that CloudTrail shows without "Exception".
     code = "AccessDenied" if isinstance(failure, AccessDenied) else failure.code()
     return {"errorCode": code, "errorMessage": str(failure)}
 
 
 def _parameters(parameters: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """The parameters without content; a note instead when they are too large (CloudTrail, "Record contents")."""
+    """The parameters without content; a notice instead if they are too large (CloudTrail, "Record contents")."""
     if parameters is None:
         return None
-    kept = {name: value for name, value in parameters.items() if name not in _LEFT_OUT}
+    kept = {name: value for name, value in parameters.items() if name not in _OMITTED}
     size = len(msgspec.json.encode(kept, enc_hook=str))
     if size <= _PARAMETERS_LIMIT:
         return kept
     return {"omitted": True, "originalSize": size, "reason": "requestParameters too large"}
 
 
-def _about(parameters: Mapping[str, Any], own: Registry) -> tuple[Registry, list[dict[str, str]]]:
-    """The registry that a request is about, and its repository if it names one by ARN or by name."""
+def _resources(parameters: Mapping[str, Any], own: Registry) -> tuple[Registry, list[dict[str, str]]]:
+    """The registry of a request, and its repository if the request names one by ARN or by name."""
     owner = Registry(parameters.get("registryId") or own.account, own.region)
     arn = parameters.get("resourceArn")
     if arn is None and "repositoryName" in parameters:

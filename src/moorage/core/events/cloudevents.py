@@ -78,6 +78,6 @@ def _type(event: Mapping[str, Any]) -> str:
         return detail_type.lower().replace(" ", ".")
     if "eventName" in detail:
         return f"{_TYPE_PREFIX}.api.{detail['eventName']}"
-    about = detail_type.removeprefix("ECR ").removesuffix(" Action").lower().replace(" ", "_")
+    kind = detail_type.removeprefix("ECR ").removesuffix(" Action").lower().replace(" ", "_")
     action = detail.get("action-type", "").lower()
-    return ".".join(part for part in (_TYPE_PREFIX, about, action) if part)
+    return ".".join(part for part in (_TYPE_PREFIX, kind, action) if part)

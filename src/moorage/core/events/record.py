@@ -1,7 +1,7 @@
 """Record events in the shape that Amazon EventBridge gives events of ECR (ECR user guide, "Amazon ECR events").
 
-An event is recorded in the transaction of its change, so neither exists without the other, and only when an event
-target wants it. `delivery.py` delivers it.
+An event is recorded in the transaction of its change, so neither exists without the other, and only if an event target
+subscribes to it. `delivery.py` delivers it.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ DELETE: Final = "DELETE"
 UPDATE_STORAGE_CLASS: Final = "UPDATE_STORAGE_CLASS"
 API_CALL: Final = "API_CALL"
 NAMES: Final = (PUSH, DELETE, UPDATE_STORAGE_CLASS, API_CALL)
-"""The names by which targets choose events."""
+"""The names by which event targets select events."""
 
 _RECORDED_BY_IMAGE: Final = frozenset({"PutImage", "BatchDeleteImage", "UpdateImageStorageClass"})
-"""Operations that have events of their own, one for each image."""
+"""Operations with their own events, one for each image."""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A change. Events of one `stream`, the ARN of what they are about, are delivered in order."""
+    """A change. Events with the same `stream`, the ARN of their resource, are delivered in order."""
 
     name: str
     detail_type: str
@@ -56,13 +56,13 @@ class Event:
 
 
 def record(tx: Transaction, event: Event) -> None:
-    """Store a delivery of the event for each target that wants it, in the caller's transaction."""
-    wanting = _targets_of(tx, event.name)
-    if not wanting:
+    """Store a delivery of the event for each target that selects it, in the caller's transaction."""
+    selecting = _targets_of(tx, event.name)
+    if not selecting:
         return
     event_id = str(uuid.uuid4())
     body = msgspec.json.encode(envelope(event, event_id), enc_hook=str).decode()
-    for target in wanting:
+    for target in selecting:
         deliveries.insert(tx, Delivery(0, target.id, event.stream, event_id, body, event.time))
         request_delivery(tx, target, event.stream, event.time)
 
@@ -72,7 +72,7 @@ def _targets_of(tx: Transaction, name: str) -> list[EventTarget]:
 
 
 def request_delivery(tx: Transaction, target: EventTarget, stream: str, due_at: int) -> None:
-    """Let a worker process send what waits in a stream, from that time on."""
+    """Schedule the delivery of a stream's waiting events at that time."""
     jobs.enqueue(tx, JOB, job_key(target, stream), {}, due_at)
 
 

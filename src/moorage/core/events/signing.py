@@ -37,7 +37,7 @@ def key_of(secret: str) -> bytes:
 def signature_headers(secret: str, event_id: str, body: bytes, now: int) -> dict[str, str]:
     """The headers that prove origin, content and time of a message.
 
-    The signature covers the time, so that a receiver can reject messages that somebody recorded and replays.
+    The signature covers the time, so that a receiver can reject replayed messages.
     """
     timestamp = str(now // SECOND)
     signature = hmac.digest(key_of(secret), f"{event_id}.{timestamp}.".encode() + body, "sha256")

@@ -52,7 +52,7 @@ def record(audit: Audit, applied: AppliedBatch, policy: str, evaluated_at: int) 
             "lifecycleEventImageActions": [_action(selected) for selected in batch],
             "lifecycleEventFailureDetails": [],
         }
-        audit.tell("PolicyExecutionEvent", repository.arn, repository.registry, details)
+        audit.record_service_event("PolicyExecutionEvent", repository.arn, repository.registry, details)
 
 
 def _rule(rule: Mapping[str, Any]) -> dict[str, Any]:

@@ -48,7 +48,7 @@ class StsEndpoint:
             status, body = sts.refusal_response(refusal, request.id)
         operation = details.operation.removeprefix(_PREFIX)
         if operation in _AUDITED:
-            self._services.audit.note(request, replace(details, operation=operation), failure, "sts")
+            self._services.audit.record_operation(request, replace(details, operation=operation), failure, "sts")
         headers = [
             (b"content-type", b"text/xml"),
             (b"content-length", b"%d" % len(body)),
