@@ -24,7 +24,7 @@ Handler = Callable[["Call", Any], Awaitable[Mapping[str, Any]]]
 class Call:
     """`registry` is the caller's own, unless the request names another account in `registryId` or an ARN.
 
-    `announce` runs the reactions to a call that changed something, in the transaction of the change.
+    `run_reactions` runs the reactions to a call that changed something, in the transaction of the change.
     """
 
     services: Services
@@ -32,7 +32,7 @@ class Call:
     credentials: Credentials
     registry: Registry
     request_context: RequestContext
-    announce: Callable[[Transaction], None]
+    run_reactions: Callable[[Transaction], None]
 
     async def read(self, work: Work[T]) -> T:
         return await self.services.database.read(work)
@@ -42,7 +42,7 @@ class Call:
 
     def _run(self, tx: Transaction, work: Work[T]) -> T:
         result = work(tx)
-        self.announce(tx)
+        self.run_reactions(tx)
         return result
 
     def access_request(self, action: str, repository: str | None = None) -> AccessRequest:

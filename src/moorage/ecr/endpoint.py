@@ -98,8 +98,8 @@ class EcrEndpoint(Endpoint):
             services, caller = self._services.reached_at(request.reached_at), credentials.caller(signed.region)
             registry = _registry(caller, members)
             request_context = _request_context(request, services.now(), members)
-            announce = partial(self._react, request=request, details=details, registry=registry)
-            call = Call(services, caller, credentials, registry, request_context, announce)
+            run_reactions = partial(self._react, request=request, details=details, registry=registry)
+            call = Call(services, caller, credentials, registry, request_context, run_reactions)
             await _authorize(call, operation, members)
             return codec.encode(await handler(call, members))
 
