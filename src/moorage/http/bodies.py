@@ -23,7 +23,7 @@ _LONG_BODY_BYTES: Final = 64 << 10
 
 
 class ClientGone(Exception):
-    """The connection ended before the body did; nobody can receive a response."""
+    """The connection ended before the body did, so no response can be sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class RequestBody:
             yield pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     async def whole(self, limit: int, observe: Callable[[bytes], None] = _ignore) -> bytes:
-        """Read the whole body, at max_ahead `limit` bytes. `observe` gets each piece while the next one arrives.
+        """Read the whole body, at most `limit` bytes. `observe` gets each piece while the next one arrives.
 
         Raises RequestEntityTooLarge, ClientGone, BodyTimeout.
         """

@@ -107,7 +107,7 @@ class Response:
 
 @dataclass(slots=True)
 class CallDetails:
-    """What is known of a call so far; a refusal or a fault may end it at any step.
+    """What is known of a call so far. A refusal or a fault can end it at any step.
 
     `caller` is the authenticated caller, and `caller_name` its name in logs: an access key id or an ARN. `parameters`
     are the members of the operation's request.
