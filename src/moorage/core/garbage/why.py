@@ -37,7 +37,7 @@ def _image_retentions(tx: Transaction, digest: str, grace: int) -> Iterator[Rete
             yield Retention(where, f"image {referrer.digest} refers to it as its subject")
     for removed in references.deleted_images_with_digest(tx, digest):
         where = f"{removed.registry}/{removed.repository}"
-        yield Retention(where, "a deleted image that `moorage undelete` can undelete", removed.deleted_at + grace)
+        yield Retention(where, "a deleted image: `moorage undelete` brings it back", removed.deleted_at + grace)
 
 
 def _blob_retentions(tx: Transaction, digest: str, grace: int) -> Iterator[Retention]:
