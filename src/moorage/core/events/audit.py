@@ -152,18 +152,18 @@ def identity(caller: Caller | None) -> dict[str, Any]:
     """The `userIdentity` of a caller. Its type is Unknown when the request was not authenticated."""
     if caller is None:
         return {"type": "Unknown"}
-    known: dict[str, Any] = {
+    members: dict[str, Any] = {
         "type": _IDENTITY_TYPES[caller.kind],
         "principalId": caller.unique_id,
         "arn": caller.arn,
         "accountId": caller.account,
     }
     if caller.key:
-        known["accessKeyId"] = caller.key
+        members["accessKeyId"] = caller.key
     if caller.kind == "User":
-        known["userName"] = caller.user_name
+        members["userName"] = caller.user_name
     context = _session_context(caller)
-    return known | {"sessionContext": context} if context else known
+    return members | {"sessionContext": context} if context else members
 
 
 _IDENTITY_TYPES: Final = {"Account": "Root", "User": "IAMUser", "AssumedRole": "AssumedRole"}

@@ -11,7 +11,7 @@ from moorage.metadata.database import Transaction
 
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """A blob. `reported_at`: when a client of the current repository was last told that it exists."""
+    """A blob. `reported_at`: when a client of the current repository last learned that it exists."""
 
     id: int
     digest: str
@@ -216,7 +216,7 @@ def await_layers(tx: Transaction, image_id: int, repository_id: int, layers: Ite
 
 
 def restart_grace_period(tx: Transaction, repository_id: int, digest: str, now: int) -> bool:
-    """Restart a layer's grace period, because a client is told that it exists. False when it is gone."""
+    """Restart a layer's grace period, because it is reported to a client. False if it does not exist."""
     return bool(
         tx.run(
             "UPDATE repository_layer SET told_at = :now"
