@@ -42,7 +42,7 @@ def test_a_migration_that_is_killed_at_each_failpoint_continues_and_copies_nothi
         )
         if point == "T3:1":
             with folder.serving() as doors:
-                assert "This registry is being moved to" in folder.server.output()
+                assert "This registry is being migrated to" in folder.server.output()
                 assert doors.docker.post("/v2/team/app/blobs/uploads/").status == 503
         if point == "T5:1":
             assert "this is the unfinished target of a migration from" in target.refuses_to_serve()
@@ -112,7 +112,7 @@ def test_a_cancelled_migration_leaves_a_working_registry_and_nothing_else(folder
     assert folder.accepts_changes()
     moved(folder, target)
     assert migrate(folder, target, "--abandon").err == (
-        f"Error: {target.place} is complete, and may have accepted changes: it is the one now\n"
+        f"Error: {target.place} is complete and may have accepted changes: the migration cannot be abandoned\n"
     )
 
 

@@ -73,7 +73,7 @@ def test_a_migrated_registry_serves_pulls_refuses_changes_and_names_its_new_plac
         assert (answer["HTTPStatusCode"], answer["HTTPHeaders"]["retry-after"]) == (503, "10")
 
     again = migrate(folder, target)
-    assert (again.code, again.err) == (1, f"Error: {folder.place} has moved to {target.place} already\n")
+    assert (again.code, again.err) == (1, f"Error: {folder.place} was already migrated to {target.place}\n")
 
 
 def test_rows_are_migrated_while_layers_stay_in_their_bucket(

@@ -34,7 +34,7 @@ def test_a_target_with_a_registry_is_refused(folder: Registry, target: Registry)
     assert error(folder, target).startswith(f"{target.place} has another master key than the source")
     shutil.copy(folder.place / "master.key", target.place)
 
-    assert error(folder, target) == f"{target.place} is not empty: a registry moves to where none is"
+    assert error(folder, target) == f"{target.place} is not empty: choose a target without a registry"
 
     assert folder.accepts_changes()
     assert target.accepts_changes()
