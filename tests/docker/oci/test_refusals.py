@@ -23,7 +23,7 @@ from moorage.metadata.registry import templates as template_rows
 from moorage.metadata.registry.repositories import RepositorySettings
 from moorage.metadata.registry.templates import Template
 from moorage.oci import routes
-from moorage.oci.errors import OCI_CODES, refused
+from moorage.oci.errors import OCI_CODES, error_response
 from moorage.oci.routes import RegistryEndpoint
 from moorage.telemetry import Log
 from tests.docker.oci.client import ACCOUNT, REGION, Answer, Client, World, piece
@@ -249,9 +249,9 @@ def met(monkeypatch: pytest.MonkeyPatch) -> list[type[Refusal]]:
 
     def noted(refusal: Refusal) -> Response:
         seen.append(type(refusal))
-        return refused(refusal)
+        return error_response(refusal)
 
-    monkeypatch.setattr(routes, "refused", noted)
+    monkeypatch.setattr(routes, "error_response", noted)
     return seen
 
 
