@@ -18,7 +18,7 @@ from moorage.domain.errors import Unavailable
 from moorage.domain.units import HOUR, SECOND
 from moorage.metadata import jobs
 from moorage.metadata.database import Database, Lookup, Transaction
-from moorage.metadata.jobs import Job, JobFailed
+from moorage.metadata.jobs import RECURRING, Job, JobFailed
 from moorage.telemetry import Log
 
 Run = Callable[[Job], Awaitable[None]]
@@ -122,10 +122,10 @@ class Worker:
 
     async def _schedule(self) -> None:
         """Create the recurring jobs that do not exist yet."""
-        kinds = [kind for kind, job_kind in self._kinds.items() if job_kind.every is not None]
-        missing = [kind for kind in kinds if not await self._database.read(partial(jobs.exists, kind=kind, key=""))]
-        for kind in missing:
-            await self._database.write(partial(jobs.ensure, kind=kind, key="", due_at=self._now()))
+        for kind, job_kind in self._kinds.items():
+            if job_kind.every is None or await self._database.read(partial(jobs.exists, kind=kind, key=RECURRING)):
+                continue
+            await self._database.write(partial(jobs.ensure, kind=kind, key=RECURRING, due_at=self._now()))
 
     async def _take_due(self) -> None:
         busy = Counter(self._running.values())

@@ -11,8 +11,9 @@ from moorage.cli.transactions import change, time_text
 from moorage.config.settings import Settings
 from moorage.core import jobs as queue
 from moorage.core.clock import system_clock
-from moorage.core.jobs import RECURRING, Job
+from moorage.core.jobs import WAITING
 from moorage.metadata.database import Transaction
+from moorage.metadata.jobs import RECURRING, JobState
 
 _NO_KEY = "-"
 """Stands for the key of a recurring job, which is empty."""
@@ -28,8 +29,9 @@ def jobs() -> None:
 @with_registry
 def list_jobs(dead_only: bool, settings: Settings) -> None:
     """Show the jobs: kind, key, state, when it is due, attempts, and the last error."""
-    for job in queue.every_job(partial(change, settings), system_clock(), dead_only=dead_only):
-        click.echo(_line(job))
+    now = system_clock()
+    for job in queue.every_job(partial(change, settings), dead_only=dead_only):
+        click.echo(_line(job, queue.state_of(job, now)))
 
 
 @jobs.command("retry")
@@ -72,8 +74,8 @@ def _key(text: str) -> str:
     return RECURRING if text == _NO_KEY else text
 
 
-def _line(job: Job) -> str:
+def _line(job: JobState, state: str) -> str:
     """Fields separated by tabs. An error is shown on one line."""
-    due = "-" if job.due_at is None else time_text(job.due_at)
+    due = time_text(job.due_at) if state == WAITING else "-"
     error = " ".join((job.last_error or "-").split())
-    return "\t".join((job.kind, job.key or _NO_KEY, job.state, due, str(job.attempts), error))
+    return "\t".join((job.kind, job.key or _NO_KEY, state, due, str(job.attempts), error))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from moorage.metadata import jobs
@@ -12,8 +11,9 @@ from moorage.metadata.jobs import JobState
 
 _JOBS_PER_PAGE: Final = 1000
 
-RECURRING: Final = ""
-"""The key of the one job of a kind that runs again and again."""
+WAITING: Final = "waiting"
+RUNNING: Final = "running"
+DEAD: Final = "dead"
 
 Run = Callable[[Callable[[Transaction], list[JobState]]], list[JobState]]
 """Runs a function in a transaction."""
@@ -23,24 +23,19 @@ class JobError(Exception):
     """An operator named a job for which the command is not possible. The text is for the operator."""
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A job as an operator sees it. `due_at` is when it runs next; None if it is running, or dead."""
-
-    kind: str
-    key: str
-    state: str
-    due_at: int | None
-    attempts: int
-    last_error: str | None
-
-
-def every_job(run: Run, now: int, *, dead_only: bool) -> Iterator[Job]:
+def every_job(run: Run, *, dead_only: bool) -> Iterator[JobState]:
     """All jobs in the order of kind and key, read in pages of one transaction each."""
     after = ("", "")
     while found := run(lambda tx: jobs.page(tx, after, _JOBS_PER_PAGE, dead_only=dead_only)):  # noqa: B023 - called at once
-        yield from (_shown(job, now) for job in found)
+        yield from found
         after = (found[-1].kind, found[-1].key)
+
+
+def state_of(job: JobState, now: int) -> str:
+    """WAITING, RUNNING or DEAD. After the end of its lease, a job waits for the next worker process."""
+    if job.is_dead:
+        return DEAD
+    return RUNNING if job.is_leased and job.due_at > now else WAITING
 
 
 def retry(tx: Transaction, kind: str, key: str, now: int) -> None:
@@ -61,7 +56,7 @@ def retry_dead(tx: Transaction, kind: str, now: int) -> int:
 
 def drop(tx: Transaction, kind: str, key: str, now: int) -> None:
     """Remove a job that is dead or waiting. Raises JobError, also for a recurring job, which would never run again."""
-    if key == RECURRING:
+    if key == jobs.RECURRING:
         raise JobError(f"The job {kind!r} is recurring. It cannot be dropped.")
     _find(tx, kind, key, now)
     jobs.delete(tx, kind, key)
@@ -80,19 +75,6 @@ def _find(tx: Transaction, kind: str, key: str, now: int) -> JobState:
     found = jobs.find(tx, kind, key)
     if found is None:
         raise JobError(f"There is no job {kind[:200]!r} with the key {key[:200]!r}. See `moorage jobs list`.")
-    if _is_running(found, now):
+    if state_of(found, now) == RUNNING:
         raise JobError(f"The job {kind!r} with the key {key!r} is running. Wait until it has ended.")
     return found
-
-
-def _is_running(job: JobState, now: int) -> bool:
-    """Under a lease that has not ended. After the end of its lease, a job waits for the next worker process."""
-    return job.is_leased and not job.is_dead and job.due_at > now
-
-
-def _shown(job: JobState, now: int) -> Job:
-    if job.is_dead:
-        return Job(job.kind, job.key, "dead", None, job.attempts, job.last_error)
-    if _is_running(job, now):
-        return Job(job.kind, job.key, "running", None, job.attempts, job.last_error)
-    return Job(job.kind, job.key, "waiting", job.due_at, job.attempts, job.last_error)

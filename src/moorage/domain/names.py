@@ -6,6 +6,7 @@ A `RepositoryName`, `Tag` or `Digest` exists only after `parse` has accepted its
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from moorage.domain.errors import DigestInvalid, InvalidParameter, RepositoryNameInvalid, TagInvalid
@@ -126,8 +127,12 @@ def matches_pieces(pieces: list[str], text: str) -> bool:
     first, *middle, last = pieces
     if len(text) < len(first) + len(last) or not text.startswith(first) or not text.endswith(last):
         return False
-    position, end = len(first), len(text) - len(last)
-    for piece in middle:
+    return in_order(middle, text, len(first), len(text) - len(last))
+
+
+def in_order(pieces: Iterable[str], text: str, position: int, end: int) -> bool:
+    """Whether `text` has these pieces in order between two positions. Linear for each piece."""
+    for piece in pieces:
         found = text.find(piece, position, end)
         if found < 0:
             return False

@@ -18,6 +18,9 @@ from moorage.metadata.database import Transaction
 NEVER: Final = 2**62
 """A time that is never reached."""
 
+RECURRING: Final = ""
+"""The key of the one job of a kind that runs again and again."""
+
 
 class JobFailed(Exception):
     """A job could not be done, for a reason outside the program. The text is the reason."""

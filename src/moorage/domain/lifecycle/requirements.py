@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from moorage.domain.lifecycle.policy import Rule
+from moorage.domain.names import in_order
 
 Requirement = Callable[[tuple[str, ...]], bool]
 
@@ -72,17 +73,7 @@ def _like(pattern: str) -> Requirement:
             end >= len(first)
             and tag.startswith(first)
             and tag.endswith(last)
-            and _in_order(middle, tag, len(first), end)
+            and in_order(middle, tag, len(first), end)
         )
 
     return lambda tags: any(map(fits, tags))
-
-
-def _in_order(pieces: Iterable[str], tag: str, position: int, end: int) -> bool:
-    """Whether the tag has these pieces in order between two positions. Linear for each piece."""
-    for piece in pieces:
-        found = tag.find(piece, position, end)
-        if found < 0:
-            return False
-        position = found + len(piece)
-    return True
