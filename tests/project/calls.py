@@ -1,4 +1,4 @@
-"""Which functions and classes of the program refer to which, as far as the text of the program shows."""
+"""References between functions and classes of the program, as far as its text shows them."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def modules() -> dict[str, Module]:
 class Calls:
     """The functions, methods and classes of the program, and what each refers to.
 
-    A method that is called on some object may be any method of that name.
+    A method that is called on an object may be any method of that name.
     """
 
     def __init__(self) -> None:
@@ -77,7 +77,7 @@ class Calls:
                 self._methods[item.name].add(f"{name}.{item.name}")
 
     def references(self, name: str) -> Iterator[str]:
-        """What a function, a method, or the making of an object refers to."""
+        """What a function, a method, or the creation of an object refers to."""
         module, tree, owner = self.nodes[name]
         for node in ast.walk(tree):
             if isinstance(node, ast.Name):
@@ -92,7 +92,7 @@ class Calls:
                     yield from self._methods.get(node.attr, ())
 
     def reachable(self, starts: Iterable[str], outside: tuple[str, ...]) -> set[str]:
-        """All that `starts` refer to, directly or indirectly, but nothing in the modules of `outside`."""
+        """Everything that `starts` refer to, directly or indirectly, except in the modules of `outside`."""
         found: set[str] = set()
         waiting = list(starts)
         while waiting:

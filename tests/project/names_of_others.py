@@ -1,4 +1,4 @@
-"""Names in our texts that belong to other programs, each list with its reason. Used by test_references.py."""
+"""Names of other programs in our texts, each list with its reason. Used by test_references.py."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ OPTIONS_OF_OTHERS = {
     "regctl": "--pass-stdin",
     "skopeo": "--dest-cert-dir --dest-tls-verify --src-cert-dir --src-tls-verify --tls-verify",
 }
-"""A text with one of these options names the program, too."""
+"""A text with one of these options also names the program."""
 
 PLACEHOLDERS = {"--name", "--no-name", "--no"}
-"""In the module that makes options of settings."""
+"""Used in the module that makes options of settings."""
 
 GLOBAL_OPTIONS_OF_AWS = {"--output", "--query", "--region"}
 
@@ -58,4 +58,4 @@ DOTTED_OF_OTHERS = {
 }
 
 NOT_SYMBOLS = {"cfg", "com", "crt", "db", "json", "jsonl", "key", "lock", "md", "pem", "py", "sql", "toml", "yaml"}
-"""How names end that have dots and are files or hosts."""
+"""Endings of names with dots that are files or hosts."""

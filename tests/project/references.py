@@ -16,10 +16,10 @@ PACKAGE = ROOT / "src" / "moorage"
 PROGRAMS = (PACKAGE, ROOT / "bench" / "moorage_bench")
 
 GENERATED: Final = PACKAGE / "ecr" / "shapes.py"
-"""Types with AWS's names and no text of ours."""
+"""Types with AWS's names and without our texts."""
 
 EXAMPLES: Final = (Path(__file__).with_name("test_references.py"), Path(__file__).with_name("names_of_others.py"))
-"""Their strings are names that no other code has."""
+"""Their strings contain names that no other code has."""
 
 _WORD: Final = re.compile(r"\w+")
 _COMMENT: Final = re.compile(r"(?:^ *|  )# (.+)")
@@ -39,7 +39,7 @@ class Line(NamedTuple):
 
 @cache
 def files() -> tuple[Path, ...]:
-    """All files that git knows or would add, so that a test fails before the commit and not after it."""
+    """All files that git knows or would add, so a test fails before the commit."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     return tuple(path for path in map(ROOT.joinpath, sorted(set(listed.splitlines()))) if path.is_file())
@@ -57,7 +57,7 @@ def tree(path: Path) -> ast.Module:
 
 @cache
 def nodes(path: Path) -> tuple[ast.AST, ...]:
-    """Of the whole module, which is walked once for all tests."""
+    """The nodes of the whole module, which is walked once for all tests."""
     return tuple(ast.walk(tree(path)))
 
 
@@ -66,14 +66,14 @@ def nodes(path: Path) -> tuple[ast.AST, ...]:
 
 @cache
 def documents() -> tuple[Line, ...]:
-    """Without the changelog, which names what existed at its time."""
+    """All documents except the changelog, which names what existed at its time."""
     paths = [path for path in files() if path.suffix == ".md" and path.name != "CHANGELOG.md"]
     return tuple(Line(path, *line) for path in paths for line in enumerate(path.read_text("utf-8").splitlines(), 1))
 
 
 @cache
 def settings_files() -> tuple[Line, ...]:
-    """Everything that is no program and no document: deployment, Makefile, pyproject.toml."""
+    """Files other than programs and documents: deployment, Makefile, pyproject.toml."""
     paths = [path for path in files() if path.suffix not in {".py", ".md", ".json", ".sql", ".txt", ".gz"}]
     return tuple(Line(path, *line) for path in paths for line in enumerate(path.read_text("utf-8").splitlines(), 1))
 
@@ -110,7 +110,7 @@ def _comments(path: Path) -> Iterator[Line]:
 
 
 def _docstrings_in(path: Path) -> list[ast.Constant]:
-    """Those of modules, classes and functions, and the strings below a constant or a member."""
+    """Docstrings of modules, classes and functions, and the strings below a constant or a member."""
     values = [node.value for node in nodes(path) if isinstance(node, ast.Expr)]
     return [value for value in values if isinstance(value, ast.Constant) and isinstance(value.value, str)]
 
@@ -126,7 +126,7 @@ def _strings(path: Path) -> list[ast.Constant]:
 
 @cache
 def code_words() -> frozenset[str]:
-    """All identifiers of the code and all words of its strings, but none of its remarks."""
+    """All identifiers of the code and all words of its strings, without docstrings and comments."""
     return frozenset().union(*(names_in(path) for path in files() if path.suffix == ".py" and path not in EXAMPLES))
 
 
@@ -159,7 +159,7 @@ def names_in(path: Path) -> frozenset[str]:
 
 
 def is_local(path: Path, name: str) -> bool:
-    """Whether a module calls an object by this name, and no other module."""
+    """Whether a module uses this name for an object and has no other module of that name."""
     if path.suffix != ".py" or name not in names_in(path):
         return False
     imports = [node for node in nodes(path) if isinstance(node, ast.Import | ast.ImportFrom)]
@@ -168,7 +168,7 @@ def is_local(path: Path, name: str) -> bool:
 
 @cache
 def modules() -> dict[str, Path]:
-    """By the dotted name as texts write it: those of the program without `moorage.`, which is a module, too."""
+    """Modules by their dotted names as texts write them: those of the program without `moorage.`, and `moorage`."""
     found = {"moorage": PACKAGE / "__init__.py"}
     for path in python_files():
         base = PACKAGE if path.is_relative_to(PACKAGE) else ROOT
@@ -199,7 +199,7 @@ def _members(node: ast.Module | ast.ClassDef) -> Iterator[str]:
 
 @cache
 def classes() -> dict[str, frozenset[str]]:
-    """The members of each class by its name, those of its bases among them. Classes of one name count as one."""
+    """The members of each class by its name, including inherited ones. Classes with the same name count as one."""
     own: defaultdict[str, set[str]] = defaultdict(set)
     bases: defaultdict[str, set[str]] = defaultdict(set)
     for path in python_files():

@@ -1,7 +1,7 @@
-"""What documents, docstrings and comments name exists: files, symbols, options, commands, variables and decisions.
+"""Files, symbols, options, commands, variables and decisions that documents, docstrings and comments name exist.
 
-Each recogniser looks for one form in which names are written, so that plain prose never fails. Names of other programs
-are in `names_of_others.py`, each with its reason.
+Each recogniser looks for one form in which names are written, so plain prose never fails. Names of other programs are
+in `names_of_others.py`, each with its reason.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ TARGET = re.compile(r"(?:^|`)make ([a-z]+)")
 DECISION = re.compile(r"\b[Dd]ecisions?[ /](\d{4})|\[(\d{4})\]\(\d{4}-")
 
 MODULE_FILE = re.compile(r"(?<![\w/.-])[\w./-]+\.(?:py|sql)\b")
-"""Wherever it stands; so does a document under `docs/`, and what is in a folder of ours if it is in backquotes."""
+"""Anywhere in a text. Also documents under `docs/`, and names in backquotes in one of our folders."""
 
 DOCUMENT = re.compile(r"(?<![\w/.-])docs/[\w./-]+\.md\b")
 FOLDERS = {
@@ -78,12 +78,12 @@ def found(lines: Iterable[Line], pattern: re.Pattern[str]) -> Iterator[tuple[Lin
 
 @pytest.mark.parametrize("pattern", [MODULE_FILE, DOCUMENT, IN_A_FOLDER], ids=["modules", "documents", "folders"])
 def test_files_exist(pattern: re.Pattern[str]) -> None:
-    """From the root, from the package, or beside the file that names them."""
+    """Relative to the root, to the package, or to the file that names them."""
     texts = references.documents() + references.remarks() if pattern is MODULE_FILE else everything()
     missing = [
         f"{line}: {name}"
         for line, name in found(texts, pattern)
-        if "TOPIC" not in name  # docs/patterns.md: the files of a topic to come
+        if "TOPIC" not in name  # docs/patterns.md: the files of a future topic.
         and not any(
             (base / name).exists() for base in (ROOT, PACKAGE, PACKAGE / "metadata/migrations", line.path.parent)
         )
@@ -93,7 +93,7 @@ def test_files_exist(pattern: re.Pattern[str]) -> None:
 
 
 def test_decisions_exist_and_hold() -> None:
-    """Only decisions themselves look back at those that were superseded."""
+    """Only decisions may name superseded decisions."""
     decisions = {path.name[:4]: path.read_text("utf-8") for path in (ROOT / "docs/decisions").glob("*.md")}
     holding = {number for number, text in decisions.items() if "\nStatus: superseded" not in text}
 
@@ -110,7 +110,7 @@ def test_decisions_exist_and_hold() -> None:
 
 
 def test_words_in_backquotes_occur_in_the_code() -> None:
-    """`name`, `name()` or `name(argument, …)`. An identifier that no code has is one that was renamed."""
+    """`name`, `name()` or `name(argument, …)`. An identifier that is not in the code was renamed."""
     missing = [
         f"{line}: {name}"
         for line, name in found(of_the_program(), CODE)
@@ -147,7 +147,7 @@ def test_names_with_dots_lead_to_a_member() -> None:
 
 
 def is_known(symbol: str, line: Line) -> bool:
-    """Whether the symbol is ours and exists, or cannot be told to be ours: its first part may be any object's name."""
+    """Whether the symbol is ours and exists, or may be another program's: its first part may be any object's name."""
     first, second, *_ = symbol.split(".")
     if first in references.classes():
         return second in references.classes()[first]
@@ -158,7 +158,7 @@ def is_known(symbol: str, line: Line) -> bool:
 
 
 def splits(symbol: str) -> Iterator[tuple[str, str]]:
-    """Each module that a beginning of the symbol can name, with the part behind it."""
+    """Each module that the beginning of the symbol may name, with the rest of the symbol."""
     parts = symbol.removeprefix("moorage.").split(".")
     for size in range(1, len(parts)):
         beginning = ".".join(parts[:size])
@@ -188,7 +188,7 @@ def options_of(command: click.Command) -> list[str]:
 
 
 def joined(lines: Iterable[Line]) -> Iterator[Line]:
-    """Lines of which a shell makes one."""
+    """Join lines that a shell would join."""
     begun: Line | None = None
     for line in lines:
         whole = line if begun is None else begun._replace(text=begun.text + line.text)
@@ -210,7 +210,7 @@ def test_commands_of_moorage_exist_with_their_options() -> None:
 
 
 def command_of(given: list[str]) -> str | None:
-    """The command that the words begin with; None when there is none."""
+    """The command at the beginning of the words, or None."""
     known = options_by_command()
     if " ".join(given[:2]) in known:
         return " ".join(given[:2])
@@ -220,7 +220,7 @@ def command_of(given: list[str]) -> str | None:
 
 @cache
 def aws_commands() -> dict[str, set[str]]:
-    """`ecr put-image` and so on with their options, which the AWS command line makes of members."""
+    """`ecr put-image` and so on with their options, which the AWS command line derives from members."""
     found: dict[str, set[str]] = {"ecr get-login-password": set(), "ecr help": set()}
     for service in ("ecr", "sts"):
         model = botocore.session.get_session().get_service_model(service)
@@ -243,7 +243,7 @@ def test_calls_of_the_aws_command_exist_with_their_options() -> None:
 
 
 def test_options_exist() -> None:
-    """Those of Moorage, of ECR's operations, and of the programs in the list, if the text names the program."""
+    """Options of Moorage, of ECR's operations, and of the programs in the list if the text names the program."""
     ours = set().union(*options_by_command().values())
     of_aws = GLOBAL_OPTIONS_OF_AWS.union(*aws_commands().values())
     texts = {path: path.read_text("utf-8") for path in references.files() if path.suffix in {".md", ".py"}}
@@ -261,7 +261,7 @@ def test_options_exist() -> None:
 
 
 def test_variables_exist() -> None:
-    """A setting's, or one that some code names as a whole."""
+    """A variable of a setting, or one that some code names in full."""
     settings = {entry.variable for entry in TABLE}
     texts = (*everything(), *references.messages())
 
@@ -281,7 +281,7 @@ def test_targets_of_make_exist() -> None:
 
 
 def test_names_of_other_programs_are_needed() -> None:
-    """A name that no text has any more leaves its list."""
+    """A name that no text has is removed from its list."""
     texts = (*of_the_program(), *references.messages())
     codes = {CALL.sub("", name) for _, name in found(texts, CODE)} | {name for _, name in found(texts, CALLED)}
     options = {option for _, option in found(texts, OPTION)}
@@ -307,7 +307,7 @@ def test_names_of_other_programs_are_needed() -> None:
         (DECISION, "([9999](9999-nothing.md))", "9999"),
     ],
 )
-def test_a_name_is_seen(pattern: re.Pattern[str], text: str, name: str) -> None:
+def test_a_name_is_found(pattern: re.Pattern[str], text: str, name: str) -> None:
     assert [seen for _, seen in found([Line(ROOT / "README.md", 1, text)], pattern)] == [name]
 
 

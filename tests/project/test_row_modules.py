@@ -1,6 +1,6 @@
 """Endpoints use row modules (`metadata`) for two things only: the types of records, and functions that only read.
 
-A function that writes rows is called by the core, which knows the rules and the reactions.
+Functions that write rows are called by the core, which knows the rules and the reactions.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def test_endpoints_call_no_function_that_writes_rows() -> None:
     assert calls == set()
 
 
-def test_row_functions_that_endpoints_call_are_seen() -> None:
+def test_row_functions_that_endpoints_call_are_found() -> None:
     tree = ast.parse((PACKAGE / "ecr/registry/images.py").read_text())
 
     assert ("moorage.metadata.registry.images", "page") in set(row_functions(tree))
@@ -41,15 +41,17 @@ def test_row_functions_that_endpoints_call_are_seen() -> None:
         ("moorage.metadata.registry.images", "page", False),
         ("moorage.metadata.registry.images", "insert", True),
         ("moorage.metadata.registry.images", "move_tag", True),
-        ("moorage.metadata.jobs", "extend", True),  # by a private function of its module
+        ("moorage.metadata.jobs", "extend", True),  # By a private function of its module.
     ],
 )
-def test_a_function_that_writes_is_told_from_one_that_reads(module: str, function: str, expected: bool) -> None:
+def test_a_function_that_writes_is_distinguished_from_one_that_reads(
+    module: str, function: str, expected: bool
+) -> None:
     assert writes(module, function) is expected
 
 
 def row_functions(tree: ast.Module) -> Iterator[tuple[str, str]]:
-    """The functions of row modules that a module uses: by the module's name, or imported by their own."""
+    """The functions of row modules that a module uses, either by module or imported by name."""
     modules: dict[str, str] = {}
     for node in ast.walk(tree):
         if not isinstance(node, ast.ImportFrom) or not (node.module or "").startswith("moorage.metadata"):
@@ -66,7 +68,7 @@ def row_functions(tree: ast.Module) -> Iterator[tuple[str, str]]:
 
 
 def writes(module: str, function: str) -> bool:
-    """Whether a function of a row module, or one of that module that it calls, changes rows."""
+    """Whether a function of a row module changes rows, itself or through another function of that module."""
     tree = ast.parse(file_of(module).read_text())
     functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
     pending, seen = [function], set[str]()

@@ -1,4 +1,4 @@
-"""What the program defines, the program uses: nothing is there for the tests alone."""
+"""The program uses everything that it defines: nothing exists for the tests alone."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Final
 from tests.project.calls import Function, Module, modules
 
 LOADED_BY_NAME: Final = {"moorage.metadata.engines.postgres.engine.PostgresEngine"}
-"""Modules that are imported only when they are needed."""
+"""Modules that are imported only when needed."""
 
 
 def own_name(node: ast.stmt) -> str:
-    """The name that a statement of a module defines; empty if it defines none."""
+    """The name that a statement of a module defines, or an empty text."""
     match node:
         case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
             return name
@@ -27,7 +27,7 @@ def own_name(node: ast.stmt) -> str:
 
 @cache
 def used_names() -> set[str]:
-    """Full names of what modules refer to. A definition does not use itself."""
+    """Full names of everything that modules refer to. A definition does not use itself."""
     used: set[str] = set()
     for module in modules().values():
         for statement in module.tree.body:
@@ -58,7 +58,7 @@ def program() -> Iterator[Module]:
 
 
 def extends_a_library(module: Module, node: ast.ClassDef) -> bool:
-    """Whether a library calls methods of this class by their names."""
+    """Whether a library calls methods of this class by name."""
     bases = [module.meaning(base) or "" for base in node.bases if isinstance(base, ast.Name | ast.Attribute)]
     return any(not base.startswith(("moorage.", "moorage_bench.", "typing.", "abc.")) for base in bases)
 
@@ -69,7 +69,7 @@ def test_the_program_uses_each_function_class_and_constant() -> None:
         for module in program()
         for node in module.tree.body
         if (name := own_name(node)) and not name.startswith("__")
-        if not (isinstance(node, Function) and node.decorator_list)  # A command: its group has it.
+        if not (isinstance(node, Function) and node.decorator_list)  # A command is used by its group.
         if f"{module.name}.{name}" not in used_names() | LOADED_BY_NAME
     ]
 

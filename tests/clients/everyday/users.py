@@ -1,4 +1,4 @@
-"""Users of a server, made by its commands."""
+"""Users of a server, created by its commands."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from tests.support.server import Server
 
 
 def moorage(server: Server, *words: str) -> str:
-    """What the command prints, run on the server's data folder."""
+    """The output of the command, run on the server's data folder."""
     program = [sys.executable, "-m", "moorage", *words, "--data", str(server.data)]
     return run(program, server.client_environment(server.data.parent))
 
 
 def new_user(server: Server, name: str, *policies: str) -> Credentials:
-    """The access key of a new user, whom these managed policies allow what they allow."""
+    """The access key of a new user with these managed policies."""
     moorage(server, "user", "create", name, *(word for policy in policies for word in ("--policy", policy)))
     exports = [shlex.split(line)[1] for line in moorage(server, "key", "create", "--user", name).splitlines()]
     return Credentials(*(export.partition("=")[2] for export in exports))

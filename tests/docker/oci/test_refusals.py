@@ -1,4 +1,4 @@
-"""Each row of `OCI_CODES` is met by a request. `tests/project/test_refusals.py` looks for rows that are missing."""
+"""A request for each row of `OCI_CODES`. `tests/project/test_refusals.py` finds missing rows."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Scene:
 
 
 Meet = Callable[[Scene], Answer]
-"""Sends a request, after what it needs, and returns the response."""
+"""Sends a request, after other requests that it needs, and returns the response."""
 
 REQUESTS: Final[dict[type[Refusal], Meet]] = {}
 """A request for each refusal."""
@@ -124,7 +124,7 @@ def _(scene: Scene) -> Answer:
 
 @meets(errors.Kms)
 def _(scene: Scene) -> Answer:
-    """The template is older than the settings, which no longer have its key."""
+    """The template is older than the settings, in which its key was removed."""
     scene.add_template("key-is-gone", kms_key="alias/gone")
     return scene.root.send("POST", "/v2/key-is-gone/app/blobs/uploads/")
 
@@ -244,14 +244,14 @@ def _(scene: Scene) -> Answer:
 
 @pytest.fixture
 def met(monkeypatch: pytest.MonkeyPatch) -> list[type[Refusal]]:
-    """The refusals that the endpoint has answered."""
+    """The refusals that the endpoint returned."""
     seen: list[type[Refusal]] = []
 
-    def noted(refusal: Refusal) -> Response:
+    def recorded(refusal: Refusal) -> Response:
         seen.append(type(refusal))
         return error_response(refusal)
 
-    monkeypatch.setattr(routes, "error_response", noted)
+    monkeypatch.setattr(routes, "error_response", recorded)
     return seen
 
 
@@ -263,11 +263,11 @@ def scene(world: World, root: Client, repository: str, monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("refusal", OCI_CODES, ids=lambda refusal: refusal.__name__)
-def test_each_row_is_met_by_a_request(scene: Scene, met: list[type[Refusal]], refusal: type[Refusal]) -> None:
+def test_each_row_has_a_request(scene: Scene, met: list[type[Refusal]], refusal: type[Refusal]) -> None:
     answer = REQUESTS[refusal](scene)
 
     assert met[-1] is refusal
     status, code = OCI_CODES[refusal]
     assert answer.status == status
-    if status != 401:  # A challenge, which has no error document.
+    if status != 401:  # A challenge has no error document.
         assert answer.code == code

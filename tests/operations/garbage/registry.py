@@ -42,7 +42,7 @@ class GarbageRegistry:
     docker: Docker
 
     def run(self, *words: str, extra: Mapping[str, str] | None = None) -> Ended:
-        """Run `moorage` on the server's data folder; with `extra` variables, in a process of its own."""
+        """Run `moorage` on the server's data folder, or with `extra` variables in a new process."""
         if extra is None:
             ended = CliRunner().invoke(main, [*words, "--data", str(self.server.data)], env=self.server.settings)
             return Ended(ended.exit_code, ended.stdout, ended.stderr)
@@ -58,7 +58,7 @@ class GarbageRegistry:
         return Ended(done.returncode, done.stdout, done.stderr)
 
     def collect(self, grace: int = DAY) -> list[GarbageItem]:
-        """Collect while the server runs, as the command does, and return what was collected."""
+        """Collect while the server runs, as the command does. Returns what was collected."""
         collected: list[GarbageItem] = []
 
         async def run() -> None:
@@ -76,7 +76,7 @@ class GarbageRegistry:
         return collected
 
     def later(self, time: int = AFTER_GRACE) -> None:
-        """Let time pass for everything that waits for the end of a period."""
+        """Let this time pass for everything that waits for the end of a period."""
         for table, column in (
             ("repository_layer", "told_at"),
             ("removed_image", "removed_at"),

@@ -1,4 +1,4 @@
-"""Layers and images: their digests are those of the bytes that go over the wire."""
+"""Layers and images: their digests match the bytes that are sent."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def unframed(layer: Layer) -> bytes:
 
 @pytest.mark.parametrize("framing", ["chunked", "length"])
 @pytest.mark.parametrize("size", [1, 20, 4096, MIB - 1, MIB, MIB + 1, 3 * MIB, 3 * MIB + 40_000])
-def test_the_digest_is_that_of_the_bytes_that_are_sent(framing: Framing, size: int) -> None:
+def test_the_digest_matches_the_sent_bytes(framing: Framing, size: int) -> None:
     layer = Content(QUICK, framing).layer(size)
 
     data = unframed(layer)
@@ -34,13 +34,13 @@ def test_the_digest_is_that_of_the_bytes_that_are_sent(framing: Framing, size: i
     assert layer.digest == "sha256:" + hashlib.sha256(data).hexdigest()
 
 
-def test_no_two_layers_of_a_run_are_the_same() -> None:
+def test_all_layers_of_a_run_differ() -> None:
     content = Content(QUICK)
 
     assert len({content.layer(2 * MIB).digest for _ in range(50)}) == 50
 
 
-def test_an_image_names_its_five_layers_and_its_config() -> None:
+def test_an_image_has_five_layers_and_a_config() -> None:
     image = Content(QUICK).image()
 
     manifest = msgspec.json.decode(image.manifest)

@@ -1,4 +1,4 @@
-"""What the report says about the machine."""
+"""The description of the machine in the report."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from moorage_bench.machine import TICKS, UnrelatedWork, machine
 
 
 def make_ticks(proc: Path, busy: int, own: int, server: int) -> None:
-    """The kernel's accounts in clock ticks; idle, waiting and guest columns hold what must not be counted."""
+    """The kernel's accounts in clock ticks. The idle, waiting and guest columns must not be counted."""
     (proc / "stat").write_text(f"cpu  {busy - 5} 1 1 9999 8888 1 1 1 7777 6666\ncpu0 1 1\n")
     for process, ticks in ((os.getpid(), own), (20, server), (21, server)):
         (proc / str(process)).mkdir(exist_ok=True)
@@ -17,7 +17,7 @@ def make_ticks(proc: Path, busy: int, own: int, server: int) -> None:
         (proc / str(process) / "stat").write_text(f"{process} (a b) S {parent} 1 1 0 0 0 0 0 0 0 {ticks} 1 0 0")
 
 
-def test_the_work_of_client_and_server_is_not_counted_as_that_of_others(tmp_path: Path) -> None:
+def test_the_work_of_client_and_server_is_not_counted_as_unrelated(tmp_path: Path) -> None:
     now = 100.0
     make_ticks(tmp_path, busy=1000, own=10, server=20)
     unrelated = UnrelatedWork(frozenset({20}), tmp_path, lambda: now)

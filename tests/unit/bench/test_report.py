@@ -22,22 +22,22 @@ ALONE = Row("ecr-initiate", "requests/s", [series("ours:1", 10.0)], {"theirs:2":
 NOBODY = Row("memory-16", "MiB peak", [], {"ours:1": "is away", "theirs:2": "is away"})
 
 
-def test_a_ratio_is_that_of_the_medians_of_the_first_target_and_the_other() -> None:
+def test_a_ratio_compares_the_medians_of_the_first_target_and_the_other() -> None:
     assert READ.ratios("ours:1") == {"theirs:2": 3.0}
 
 
-def test_there_is_no_ratio_to_a_target_that_was_not_measured() -> None:
+def test_a_target_that_was_not_measured_has_no_ratio() -> None:
     assert ALONE.ratios("ours:1") == {}
     assert ALONE.ratios("theirs:2") == {}
     assert NOBODY.ratios("ours:1") == {}
 
 
-def test_the_spread_is_the_distance_of_the_extremes_over_the_median() -> None:
+def test_the_spread_is_the_range_divided_by_the_median() -> None:
     assert spread_of([90, 100, 130]) == pytest.approx(0.4)
     assert spread_of([0.0, 0.0]) == 0.0
 
 
-def test_the_table_has_medians_ratios_and_the_reason_for_what_is_missing() -> None:
+def test_the_table_has_medians_ratios_and_the_reasons_for_missing_values() -> None:
     lines = report(READ, ALONE, NOBODY).to_table().splitlines()
 
     assert lines[0].split()[:4] == ["workload", "unit", "ours:1", "theirs:2"]
@@ -47,7 +47,7 @@ def test_the_table_has_medians_ratios_and_the_reason_for_what_is_missing() -> No
     assert len({len(line) for line in lines[:3]}) == 1
 
 
-def test_the_json_has_every_single_figure_with_medians_and_ratios() -> None:
+def test_the_json_has_every_value_with_medians_and_ratios() -> None:
     document = msgspec.json.decode(report(READ, ALONE).to_json())
 
     first = document["rows"][0]

@@ -1,4 +1,4 @@
-"""Settings: where they come from, what they accept, and which messages an invalid one gives."""
+"""Settings: where they come from, what they accept, and the messages for invalid ones."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_every_default_is_a_valid_value(tmp_path: Path) -> None:
 
     assert {entry.name for entry in TABLE if getattr(settings, entry.name) != getattr(Settings(), entry.name)} == {
         "data",
-        "kms_key",  # compares by identity
+        "kms_key",  # Compares by identity.
     }
 
 
@@ -56,7 +56,7 @@ def test_a_switch_is_off_for_four_words_and_on_otherwise(text: str) -> None:
     assert load({}, {"MOORAGE_AUDIT_READS": f"not-{text}"}).audit_reads is True
 
 
-def test_several_values_are_separated_by_commas_or_given_apart() -> None:
+def test_several_values_are_separated_by_commas_or_given_repeatedly() -> None:
     variable = load({"tls": True}, {"MOORAGE_TLS_NAME": "a.example, 192.0.2.7,"})
     options = load({"tls": True, "tls_name": ("a.example", "192.0.2.7")}, {})
 
@@ -73,7 +73,7 @@ def test_an_invalid_value_is_reported_with_its_source(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", [entry.name for entry in TABLE])
-def test_no_value_of_a_file_ends_in_a_traceback(name: str, tmp_path: Path) -> None:
+def test_no_invalid_value_of_a_file_causes_a_traceback(name: str, tmp_path: Path) -> None:
     file = tmp_path / "moorage.toml"
     for value in ("-7", "1.5", "[1]", "{a = 1}", "1979-05-27", '"\\u0000 ?"', '""', "[]"):
         file.write_text(f"{name} = {value}\n")
@@ -99,7 +99,7 @@ def test_messages_say_what_to_do(variables: dict[str, str], message: str) -> Non
     assert refusal({}, {f"MOORAGE_{name}": value for name, value in variables.items()}).startswith(message)
 
 
-def test_secrets_are_in_no_message_and_in_no_text_of_the_settings() -> None:
+def test_secrets_are_in_no_message_and_no_representation() -> None:
     secrets = {"MOORAGE_DATABASE": "postgresql://me:hidden@db/rows", "MOORAGE_S3_SECRET_ACCESS_KEY": "hidden"}
 
     assert "hidden" not in repr(load({}, secrets))
@@ -107,7 +107,7 @@ def test_secrets_are_in_no_message_and_in_no_text_of_the_settings() -> None:
     assert "hidden" not in refusal({}, {"MOORAGE_MASTER_KEY": "hidden"})
 
 
-def test_a_registry_that_a_command_names_takes_only_secrets_from_the_environment(tmp_path: Path) -> None:
+def test_for_a_named_registry_only_secrets_come_from_the_environment(tmp_path: Path) -> None:
     settings = registry_at(tmp_path, {"MOORAGE_REGION": "eu-west-1", "MOORAGE_S3_ACCESS_KEY_ID": "id"})
 
     assert (settings.data, settings.region, settings.s3_access_key_id) == (tmp_path, "us-east-1", "id")

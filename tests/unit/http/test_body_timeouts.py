@@ -1,6 +1,4 @@
-"""Timeouts of request bodies: clients that send nothing or too little are cut off; time that the server needs is not
-counted.
-"""
+"""Timeouts of request bodies. Clients that send too little are cut off; time that the server needs is not counted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A registry without a server, whose clock is set by hand, to run lifecycle policies in."""
+"""A registry without a server, with a clock that tests set, to run lifecycle policies in."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ DELAY = LIMITS.lifecycle_delay
 
 
 class LifecycleRegistry:
-    """One repository; `now` is moved by the tests."""
+    """One repository. Tests change `now`."""
 
     def __init__(self, folder: Path) -> None:
         self.now = 1_000 * DAY
@@ -66,7 +66,7 @@ class LifecycleRegistry:
     def push(
         self, number: int, *tags: str, days: float = 0, subject: str | None = None, children: Sequence[str] = ()
     ) -> str:
-        """Push an image, so many days ago, and give its digest; with `children` an index of them."""
+        """Push an image so many days ago. Returns its digest. With `children` it is an index of them."""
         listed = [{"mediaType": OCI_MANIFEST, "digest": child, "size": 2} for child in children]
         config = {"mediaType": OCI_CONFIG, "digest": digest(b"{}"), "size": 2}
         manifest: dict[str, Any] = {"schemaVersion": 2, "annotations": {"number": str(number)}}
@@ -108,11 +108,11 @@ class LifecycleRegistry:
         self.write(lambda tx: self.images.delete(tx, self.repository, name, self.now))
 
     def choose(self, text: str) -> list[SelectedImage]:
-        """The first half of a run: what a policy chooses."""
+        """The first half of a run: the images that a policy selects."""
         return asyncio.run(self.runs._select(self.repository.id, parse(text).rules, self.now))
 
     def act(self, text: str, choices: Sequence[SelectedImage]) -> int:
-        """The second half of a run; for how many images it is still right."""
+        """The second half of a run: the number of images to which the selection still applies."""
         return len(self.write(partial(self.runs._apply, self.repository.id, parse(text).text, choices)).images)
 
     def run(self) -> None:
@@ -122,15 +122,15 @@ class LifecycleRegistry:
     def preview(self, text: str) -> dict[str, tuple[str, int]]:
         """What a policy would do: action and priority by digest."""
         self.write(lambda tx: lifecycle_previews.start(tx, self.repository, text, self.now))
-        self.work_out()
+        self.compute_preview()
         return {result.digest: (result.action, result.priority) for result in self.results()}
 
-    def work_out(self) -> None:
-        """Work the preview out that was started, as its job does."""
+    def compute_preview(self) -> None:
+        """Compute the preview that was started, as its job does."""
         asyncio.run(self.runs.preview(self._job(lifecycle_previews.JOB)))
 
     def remove_orphans(self, subject: str) -> None:
-        """Remove what refers to a deleted image, as the job that its deletion left does."""
+        """Remove the referrers of a deleted image, as the job of its deletion does."""
         payload = {"deleted_at": self.now}
         asyncio.run(self.runs.remove_orphans(Job(orphans.JOB, f"{self.repository.id} {subject}", payload, 1, "")))
 
@@ -138,7 +138,7 @@ class LifecycleRegistry:
         return self.database.read_blocking(lambda tx: previews.page_of_results(tx, self.repository.id, -1, None, 1_000))
 
     def _job(self, kind: str) -> Job:
-        """The job as a worker would have it, which is left in the table."""
+        """The job as a worker would have it. It stays in the table."""
         return Job(kind, str(self.repository.id), {}, 1, "")
 
     def due_at(self, kind: str = lifecycle.JOB) -> int:
@@ -146,12 +146,12 @@ class LifecycleRegistry:
         return self.database.read_blocking(lambda tx: jobs.next_due(tx, [kind]))
 
     def statuses(self) -> dict[str, str]:
-        """The status of each image that is there, by digest."""
+        """The status of each existing image, by digest."""
         found = self.database.read_blocking(
             lambda tx: image_rows.page(tx, self.repository.id, 0, ImageFilter(status="ANY"), limit=10_000)
         )
         return {image.digest: image.status for image in found}
 
-    def there(self, *digests: str) -> list[bool]:
+    def exist(self, *digests: str) -> list[bool]:
         known = self.statuses()
         return [one in known for one in digests]

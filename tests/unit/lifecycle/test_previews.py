@@ -62,7 +62,7 @@ def test_a_preview_that_is_computed_twice_has_its_results_once(registry: Lifecyc
     registry.preview(TEXT)
     registry.write(lambda tx: tx.run("UPDATE lifecycle_preview SET is_complete = 0"))
 
-    registry.work_out()
+    registry.compute_preview()
 
     assert len(shown(registry).results) == 1
 
@@ -71,6 +71,6 @@ def test_a_preview_is_deleted_with_its_repository(registry: LifecycleRegistry) -
     start(registry)
     registry.write(lambda tx: tx.run("DELETE FROM repository"))
 
-    registry.work_out()
+    registry.compute_preview()
 
     assert registry.results() == []

@@ -36,7 +36,7 @@ def test_a_run_removes_surplus_images_with_their_tags_and_keeps_the_rest(registr
 
     registry.run()
 
-    assert registry.there(*digests) == [False, False, False, True, True]
+    assert registry.exist(*digests) == [False, False, False, True, True]
     tags = registry.database.read_blocking(lambda tx: tx.all("SELECT name FROM tag ORDER BY name"))
     assert tags == [("v3",), ("v4",)]
 
@@ -63,15 +63,15 @@ def test_an_index_keeps_its_images_and_the_run_after_its_removal_removes_them(re
     registry.put_policy(policy(rule(1, "untagged", 1, "sinceImagePushed")))
 
     registry.run()
-    assert registry.there(child, other, index) == [True, False, True]
+    assert registry.exist(child, other, index) == [True, False, True]
 
     registry.put_policy(policy(rule(1, "any", 1, "sinceImagePushed")))
     registry.run()
-    assert registry.there(child, index) == [True, False]
+    assert registry.exist(child, index) == [True, False]
     assert registry.due_at() == registry.now
 
     registry.run()
-    assert registry.there(child) == [False]
+    assert registry.exist(child) == [False]
 
 
 def test_referrers_are_not_selected_by_rules(registry: LifecycleRegistry) -> None:
@@ -82,7 +82,7 @@ def test_referrers_are_not_selected_by_rules(registry: LifecycleRegistry) -> Non
 
     registry.run()
 
-    assert registry.there(subject, note, newest) == [True, True, True]
+    assert registry.exist(subject, note, newest) == [True, True, True]
 
 
 @pytest.mark.parametrize("status", ["ACTIVE", "ARCHIVED"])
@@ -97,7 +97,7 @@ def test_an_image_that_an_index_of_either_storage_class_lists_does_not_expire(
 
     registry.run()
 
-    assert registry.there(child, index) == [True, True]
+    assert registry.exist(child, index) == [True, True]
 
 
 def test_changes_of_an_image_after_its_selection_are_respected(registry: LifecycleRegistry) -> None:
@@ -114,7 +114,7 @@ def test_changes_of_an_image_after_its_selection_are_respected(registry: Lifecyc
 
     assert len(choices) == 5
     assert registry.act(text, choices) == 1
-    assert registry.there(tagged, listed, archived, deleted, other) == [True, True, True, False, False]
+    assert registry.exist(tagged, listed, archived, deleted, other) == [True, True, True, False, False]
 
 
 @pytest.mark.parametrize(("kind", "acts"), [("sinceImagePulled", 0), ("sinceImagePushed", 1)])
@@ -142,7 +142,7 @@ def test_a_replaced_or_deleted_policy_has_no_effect(registry: LifecycleRegistry)
     registry.write(lambda tx: lifecycle.delete(tx, registry.repository))
     assert registry.act(old, choices) == 0
     registry.run()
-    assert registry.there(one) == [True]
+    assert registry.exist(one) == [True]
 
 
 # --- Orphans --------------------------------------------------------------------------------------------------------
@@ -157,14 +157,14 @@ def test_referrers_of_an_expired_image_are_removed_after_it(registry: LifecycleR
     registry.put_policy(policy(rule(1, "untagged", 7, "sinceImagePushed")))
 
     registry.run()
-    assert registry.there(subject, note, note_of_note) == [False, True, True]
+    assert registry.exist(subject, note, note_of_note) == [False, True, True]
     assert registry.due_at(orphans.JOB) == registry.now + orphans.ORPHAN_LIFE
 
     registry.remove_orphans(subject)
-    assert registry.there(note, note_of_note, listed, index) == [False, True, True, True]
+    assert registry.exist(note, note_of_note, listed, index) == [False, True, True, True]
 
     registry.remove_orphans(note)
-    assert registry.there(note_of_note, listed) == [False, True]
+    assert registry.exist(note_of_note, listed) == [False, True]
 
 
 def test_referrers_of_an_image_that_was_pushed_again_stay(registry: LifecycleRegistry) -> None:
@@ -175,7 +175,7 @@ def test_referrers_of_an_image_that_was_pushed_again_stay(registry: LifecycleReg
     assert registry.push(1) == subject
     registry.remove_orphans(subject)
 
-    assert registry.there(subject, note) == [True, True]
+    assert registry.exist(subject, note) == [True, True]
 
 
 def test_an_artifact_that_is_pushed_after_the_removal_of_its_subject_stays(registry: LifecycleRegistry) -> None:
@@ -186,7 +186,7 @@ def test_an_artifact_that_is_pushed_after_the_removal_of_its_subject_stays(regis
     late = registry.push(3, subject=subject, days=-1)
     registry.remove_orphans(subject)
 
-    assert registry.there(note, late) == [False, True]
+    assert registry.exist(note, late) == [False, True]
 
 
 def test_an_artifact_that_was_pushed_before_its_subject_is_not_an_orphan(registry: LifecycleRegistry) -> None:
@@ -195,7 +195,7 @@ def test_an_artifact_that_was_pushed_before_its_subject_is_not_an_orphan(registr
 
     registry.delete(other)
 
-    assert registry.there(note) == [True]
+    assert registry.exist(note) == [True]
     assert registry.due_at(orphans.JOB) == jobs.NEVER
 
 

@@ -1,7 +1,7 @@
-"""A second evaluator of policies, as slow and plain as IAM's documentation, that shares nothing with the first.
+"""A second evaluator of policies, as slow and plain as IAM's documentation, that shares no code with the first.
 
-It works on the JSON documents themselves, with regular expressions, for what the strategies of
-`test_against_reference.py` make. A request is a mapping of facts: principal, account, action, resource, owner, context.
+It evaluates the JSON documents themselves, with regular expressions, for the random policies of
+`test_against_reference.py`. A request is a mapping of facts: principal, account, action, resource, owner, context.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ MAYBE = "maybe"
 
 
 def decision(facts: Facts, identity: list[Any], resource: list[Any], session: list[Any] | None) -> bool:
-    """IAM user guide, "Policy evaluation logic", read from top to bottom."""
+    """IAM user guide, "Policy evaluation logic", step by step."""
     everything = identity + resource + (session or [])
     if any(applies(one, facts) for policy in everything for one in policy["Statement"] if one["Effect"] == "Deny"):
         return False
@@ -43,7 +43,7 @@ def names_more_than_the_account(statement: Any, facts: Facts) -> bool:
 
 
 def applies(statement: Any, facts: Facts) -> bool:
-    """What cannot be decided makes a Deny apply and an Allow not."""
+    """An undecidable condition makes a Deny apply and an Allow not."""
     answers = [principal(statement, facts), action(statement, facts), resource(statement, facts)]
     for operator, keys in statement.get("Condition", {}).items():
         answers += [condition(operator, key, values, facts) for key, values in keys.items()]
@@ -53,11 +53,11 @@ def applies(statement: Any, facts: Facts) -> bool:
 
 
 def principal(statement: Any, facts: Facts) -> bool:
-    mine = {facts["principal"], f"arn:aws:iam::{facts['account']}:root"}
+    own_names = {facts["principal"], f"arn:aws:iam::{facts['account']}:root"}
     if "Principal" in statement:
-        return bool(names_in(statement["Principal"]) & (mine | {"*"}))
+        return bool(names_in(statement["Principal"]) & (own_names | {"*"}))
     if "NotPrincipal" in statement:
-        return not mine <= names_in(statement["NotPrincipal"])
+        return not own_names <= names_in(statement["NotPrincipal"])
     return True
 
 
@@ -111,12 +111,12 @@ def condition(written: str, key: str, values: Any, facts: Facts) -> bool | str:
 
 # --- Texts ------------------------------------------------------------------------------------------------------
 
-# What stands for "*", "?" and "$" where they are no wildcards and no variables.
+# Placeholders for "*", "?" and "$" where they are neither wildcards nor variables.
 MARKS = {"*": "\ue000", "?": "\ue001", "$": "\ue002"}
 
 
 def fill(text: str, facts: Facts) -> str | None:
-    """The text with its variables replaced; None when one has no value, MAYBE when one is unknown."""
+    """The text with its variables replaced. None if one has no value, MAYBE if one is unknown."""
     answers = []
 
     def replaced(found: re.Match[str]) -> str:
@@ -149,8 +149,8 @@ def glob(pattern: str, text: str, flags: int = 0) -> bool:
 
 
 def arn(pattern: str, text: str) -> bool:
-    ours, theirs = pattern.split(":", 5), text.split(":", 5)
-    return len(ours) == len(theirs) == 6 and all(map(glob, ours, theirs))
+    pattern_parts, text_parts = pattern.split(":", 5), text.split(":", 5)
+    return len(pattern_parts) == len(text_parts) == 6 and all(map(glob, pattern_parts, text_parts))
 
 
 def number(text: str) -> float:
