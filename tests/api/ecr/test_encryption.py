@@ -134,4 +134,4 @@ def test_a_list_of_known_keys_without_a_key_stops_the_server(
     with pytest.raises(AssertionError, match="exit code 2"):
         server.start(extra_args=["--kms-key", entry])
 
-    assert f"kms_key: {entry!r} is neither the ARN of a KMS key nor alias/NAME=ARN" in server.output()
+    assert f"--kms-key is invalid: {entry!r} is neither the ARN of a KMS key nor alias/NAME=ARN" in server.output()
