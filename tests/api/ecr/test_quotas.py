@@ -141,4 +141,7 @@ def test_an_unknown_quota_stops_the_server(tmp_path_factory: pytest.TempPathFact
     with pytest.raises(AssertionError, match="exit code 2"):
         server.start(extra_args=["--quota", entry])
 
-    assert f"--quota is invalid: {entry!r} is not NAME=NUMBER with one of repositories, images-per-repository" in server.output()
+    assert (
+        f"--quota is invalid: {entry!r} is not NAME=NUMBER with one of repositories, images-per-repository"
+        in server.output()
+    )
