@@ -149,7 +149,7 @@ def measure_pushes(folder: DataFolder, database: str | None, share: float, secon
             search.send_signal(signal.SIGSTOP)
             alone.append(pushes(seconds, authorization))
             search.send_signal(signal.SIGCONT)
-        losses = [1 - other / one for one, other in zip(alone, beside, strict=True)]
+        losses = [1 - other / each for each, other in zip(alone, beside, strict=True)]
         slower = statistics.median(losses)
         print(f"beside a search at {share:.0%}: {statistics.median(beside):.0f} pushes a second,", end=" ")
         print(f"alone {statistics.median(alone):.0f}; slower by {slower:.1%} in the median of the pairs")

@@ -35,9 +35,9 @@ NOT_MET: Final[dict[type[Refusal], str]] = {
 
 
 def subclasses(kind: type[Refusal]) -> Iterator[type[Refusal]]:
-    for one in kind.__subclasses__():
-        yield one
-        yield from subclasses(one)
+    for each in kind.__subclasses__():
+        yield each
+        yield from subclasses(each)
 
 
 def reachable() -> set[type[Refusal]]:

@@ -59,7 +59,9 @@ def test_the_pins_satisfy_the_requirements_of_the_project(name: str, sets: list[
     requirements = [Requirement(line) for key in sets for line in WANTED[key]]
 
     unsatisfied = [
-        str(one) for one in requirements if one.name not in pinned or not one.specifier.contains(pinned[one.name])
+        str(requirement)
+        for requirement in requirements
+        if requirement.name not in pinned or not requirement.specifier.contains(pinned[requirement.name])
     ]
 
     assert unsatisfied == [], "run `make requirements`"

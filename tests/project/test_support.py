@@ -35,12 +35,12 @@ def test_a_layer_is_a_gzipped_tar_with_a_constant_digest() -> None:
 
 
 def test_an_image_describes_its_blobs() -> None:
-    one = image([layer(seed=1), layer(seed=2)], {"author": "somebody"}, extra={"annotations": {"a": "b"}})
+    pushed = image([layer(seed=1), layer(seed=2)], {"author": "somebody"}, extra={"annotations": {"a": "b"}})
 
-    manifest = json.loads(one.manifest.content)
-    assert manifest["mediaType"] == one.manifest.media_type == OCI_MANIFEST
-    assert [manifest["config"], *manifest["layers"]] == [blob.descriptor for blob in one.blobs]
-    assert json.loads(one.blobs[0].content)["author"] == "somebody"
+    manifest = json.loads(pushed.manifest.content)
+    assert manifest["mediaType"] == pushed.manifest.media_type == OCI_MANIFEST
+    assert [manifest["config"], *manifest["layers"]] == [blob.descriptor for blob in pushed.blobs]
+    assert json.loads(pushed.blobs[0].content)["author"] == "somebody"
     assert manifest["annotations"] == {"a": "b"}
 
 
@@ -50,24 +50,24 @@ def test_an_index_lists_its_images_by_architecture() -> None:
     manifest = json.loads(index(images, docker=True).manifest.content)
 
     assert manifest["mediaType"] == DOCKER_LIST
-    assert [one["digest"] for one in manifest["manifests"]] == [one.manifest.digest for one in images]
-    assert [one["platform"]["architecture"] for one in manifest["manifests"]] == ["amd64", "arm64"]
+    assert [row["digest"] for row in manifest["manifests"]] == [each.manifest.digest for each in images]
+    assert [row["platform"]["architecture"] for row in manifest["manifests"]] == ["amd64", "arm64"]
 
 
 @pytest.mark.client
 def test_skopeo_reads_the_layout_that_tests_push_from(tmp_path: Path) -> None:
-    one = image(seed=1)
-    layout = write_layout(tmp_path / "layout", one, "v1")
+    pushed = image(seed=1)
+    layout = write_layout(tmp_path / "layout", pushed, "v1")
 
     shown = run([require_client("skopeo"), "inspect", f"oci:{layout}:v1"], program_environment(tmp_path))
 
-    assert json.loads(shown)["Digest"] == one.manifest.digest
+    assert json.loads(shown)["Digest"] == pushed.manifest.digest
 
 
 @pytest.mark.client
 def test_skopeo_reads_the_archive_that_docker_loads(tmp_path: Path) -> None:
-    one = image(seed=1, docker=True)
-    archive = write_docker_archive(tmp_path / "image.tar", one, "team/app:v1")
+    pushed = image(seed=1, docker=True)
+    archive = write_docker_archive(tmp_path / "image.tar", pushed, "team/app:v1")
 
     shown = run([require_client("skopeo"), "inspect", f"docker-archive:{archive}"], program_environment(tmp_path))
 

@@ -31,17 +31,17 @@ def test_with_audit_reads_every_request_is_recorded(fresh_server: StartServer, t
     server = fresh_server(extra_args=["--audit-reads", "--audit-log", str(path)])
     create(server, "team/app")
     with aws_client(server) as ecr, aws_client(server, "sts") as sts:
-        one = push(ecr, "team/app", image(seed=1), "v1")
+        pushed = push(ecr, "team/app", image(seed=1), "v1")
         docker = Docker(server.host, server.port, docker_password(ecr))
         trail = Trail(path)
         ecr.describe_images(repositoryName="team/app")
         sts.get_caller_identity()
-    name, blob = "/v2/team/app", one.blobs[1].digest
-    docker.get(f"{name}/manifests/v1", {"Accept": one.manifest.media_type})
+    name, blob = "/v2/team/app", pushed.blobs[1].digest
+    docker.get(f"{name}/manifests/v1", {"Accept": pushed.manifest.media_type})
     docker.head(f"{name}/blobs/{blob}")
     docker.get(f"{name}/blobs/{blob}")
     docker.get(f"{name}/tags/list")
-    docker.get(f"{name}/referrers/{one.manifest.digest}")
+    docker.get(f"{name}/referrers/{pushed.manifest.digest}")
     docker.get("/v2/_catalog")
     docker.get(f"{name}/manifests/none")
 
@@ -62,7 +62,7 @@ def test_with_audit_reads_every_request_is_recorded(fresh_server: StartServer, t
     assert records[1]["eventSource"] == "sts.amazonaws.com"
     assert records[2]["requestParameters"] == {
         "imageIds": [{"imageTag": "v1"}],
-        "acceptedMediaTypes": [one.manifest.media_type],
+        "acceptedMediaTypes": [pushed.manifest.media_type],
         "repositoryName": "team/app",
     }
     assert records[4]["requestParameters"] == {"layerDigest": blob, "repositoryName": "team/app"}

@@ -103,7 +103,7 @@ def test_refusals_of_every_kind_are_recorded(wire: Wire, repository: str, trail:
 
     records = trail.records()
 
-    assert [(one["eventName"], one["errorCode"], one["userIdentity"]["type"]) for one in records] == [
+    assert [(record["eventName"], record["errorCode"], record["userIdentity"]["type"]) for record in records] == [
         ("CreateRepository", "RepositoryAlreadyExistsException", "Root"),
         ("CreateRepository", "InvalidParameterException", "Root"),
         ("CreateRepository", "SerializationException", "Root"),
@@ -111,7 +111,7 @@ def test_refusals_of_every_kind_are_recorded(wire: Wire, repository: str, trail:
         ("DeleteRepository", "RepositoryNotFoundException", "Root"),
         ("StartImageScan", "UnsupportedOperationException", "Root"),
     ]
-    assert [one["requestParameters"] for one in records[1:4]] == [None, None, None]
+    assert [row["requestParameters"] for row in records[1:4]] == [None, None, None]
 
 
 def test_an_arn_is_recorded_as_the_resource(ecr: Any, repository: str, trail: Trail) -> None:
@@ -126,8 +126,8 @@ def test_an_arn_is_recorded_as_the_resource(ecr: Any, repository: str, trail: Tr
 
 
 def test_content_is_never_recorded(ecr: Any, repository: str, trail: Trail) -> None:
-    one = image([layer(b"what is inside")])
-    push(ecr, repository, one, "v1")
+    pushed = image([layer(b"what is inside")])
+    push(ecr, repository, pushed, "v1")
     upload_layer(ecr, repository, b"a layer in the clear")
 
     by_name = {record["eventName"]: record["requestParameters"] for record in trail.records()}
@@ -168,8 +168,8 @@ def test_a_value_that_is_too_large_is_omitted_or_cut() -> None:
 
 
 def test_a_docker_push_is_recorded_as_calls_of_the_api(http: Docker, repository: str, trail: Trail) -> None:
-    one = artifact(b"a note")
-    http.push(repository, one, "v1")
+    pushed = artifact(b"a note")
+    http.push(repository, pushed, "v1")
 
     records = trail.records()
 
@@ -183,25 +183,25 @@ def test_a_docker_push_is_recorded_as_calls_of_the_api(http: Docker, repository:
     sent, completed = records[1], records[2]
     assert sent["requestID"] == completed["requestID"]  # One PUT did both.
     assert sent["eventID"] != completed["eventID"]
-    assert completed["requestParameters"]["layerDigests"] == [one.blobs[0].digest]
+    assert completed["requestParameters"]["layerDigests"] == [pushed.blobs[0].digest]
     assert records[-1]["requestParameters"] == {
         "repositoryName": repository,
         "imageTag": "v1",
-        "imageManifestMediaType": one.manifest.media_type,
+        "imageManifestMediaType": pushed.manifest.media_type,
     }
 
 
 def test_other_changes_at_the_registry_endpoint_are_recorded(
     http: Docker, new_repository: Callable[[], str], trail: Trail
 ) -> None:
-    one, first, second = image(seed=3), new_repository(), new_repository()
-    http.push(first, one, "v1")
-    blob = one.blobs[0]
+    pushed, first, second = image(seed=3), new_repository(), new_repository()
+    http.push(first, pushed, "v1")
+    blob = pushed.blobs[0]
     start = len(trail.records())
     assert http.post(f"/v2/{second}/blobs/uploads/?mount={blob.digest}&from={first}").status == 201
     assert http.post(f"/v2/{second}/blobs/uploads/?digest={blob.digest}", blob.content).status == 201
     assert http.delete(f"/v2/{first}/manifests/v1").status == 202
-    assert http.delete(f"/v2/{first}/manifests/{one.manifest.digest}").status == 202
+    assert http.delete(f"/v2/{first}/manifests/{pushed.manifest.digest}").status == 202
     assert http.delete(f"/v2/{second}/blobs/{blob.digest}").status == 202
 
     records = trail.records()[start:]
@@ -216,7 +216,7 @@ def test_other_changes_at_the_registry_endpoint_are_recorded(
         "BatchDeleteImage",
     ]
     assert records[4]["requestParameters"] == {"imageIds": [{"imageTag": "v1"}], "repositoryName": first}
-    assert records[5]["requestParameters"]["imageIds"] == [{"imageDigest": one.manifest.digest}]
+    assert records[5]["requestParameters"]["imageIds"] == [{"imageDigest": pushed.manifest.digest}]
 
 
 def test_refusals_at_the_registry_endpoint_are_recorded_unless_credentials_are_missing(
@@ -244,13 +244,13 @@ def test_refusals_at_the_registry_endpoint_are_recorded_unless_credentials_are_m
 
 
 def test_reads_are_not_recorded_by_default(ecr: Any, http: Docker, repository: str, trail: Trail) -> None:
-    one = push(ecr, repository, image(seed=4), "v1")
+    pushed = push(ecr, repository, image(seed=4), "v1")
     start = len(trail.records())
     ecr.describe_images(repositoryName=repository)
     ecr.get_authorization_token()
     ecr.batch_get_image(repositoryName=repository, imageIds=[{"imageTag": "v1"}])
     assert http.get(f"/v2/{repository}/manifests/v1").status == 200
-    assert http.get(f"/v2/{repository}/blobs/{one.blobs[0].digest}").status == 200
+    assert http.get(f"/v2/{repository}/blobs/{pushed.blobs[0].digest}").status == 200
     assert http.get(f"/v2/{repository}/manifests/v2").status == 404
 
     assert trail.records()[start:] == []

@@ -88,7 +88,7 @@ def test_only_the_bad_digest_fails(ecr: Any, repository: str) -> None:
     reason = "Invalid request parameters: layer digest should satisfy the regex '[a-zA-Z0-9-_+.]+:[a-fA-F0-9]+'"
     assert [found["layerAvailability"] for found in layers] == ["AVAILABLE"]
     assert failures == [
-        *({"layerDigest": one, "failureCode": "InvalidLayerDigest", "failureReason": reason} for one in bad),
+        *({"layerDigest": each, "failureCode": "InvalidLayerDigest", "failureReason": reason} for each in bad),
         {
             "layerDigest": "",
             "failureCode": "MissingLayerDigest",
@@ -98,11 +98,11 @@ def test_only_the_bad_digest_fails(ecr: Any, repository: str) -> None:
 
 
 def test_availability_is_checked_in_one_repository(ecr: Any, new_repository: Callable[[], str]) -> None:
-    one, other = new_repository(), new_repository()
-    name = upload_layer(ecr, one, b"only here")
+    first, second = new_repository(), new_repository()
+    name = upload_layer(ecr, first, b"only here")
 
-    assert availability(ecr, one, name)[0][0]["layerAvailability"] == "AVAILABLE"
-    assert availability(ecr, other, name)[0][0] == {"layerDigest": name, "layerAvailability": "UNAVAILABLE"}
+    assert availability(ecr, first, name)[0][0]["layerAvailability"] == "AVAILABLE"
+    assert availability(ecr, second, name)[0][0] == {"layerDigest": name, "layerAvailability": "UNAVAILABLE"}
 
 
 @pytest.mark.parametrize(

@@ -125,9 +125,9 @@ def test_one_of_the_digests_must_match(ecr: Any, repository: str, upload: str, d
     """Digests of an algorithm that ECR does not support are not compared, as in its documented example."""
     send_part(ecr, repository, upload, 0, b"any of several")
 
-    answered = complete(ecr, repository, upload, *digests)["layerDigest"]
+    accepted = complete(ecr, repository, upload, *digests)["layerDigest"]
 
-    assert answered in {digest(b"any of several"), digest(b"any of several", "sha512")}
+    assert accepted in {digest(b"any of several"), digest(b"any of several", "sha512")}
 
 
 @pytest.mark.parametrize(
@@ -170,9 +170,9 @@ def test_completing_a_layer_that_the_repository_has_fails_and_ends_the_upload(ec
 
 
 def test_a_layer_of_another_repository_is_uploaded_as_new(ecr: Any, new_repository: Callable[[], str]) -> None:
-    one, other = new_repository(), new_repository()
+    first, second = new_repository(), new_repository()
 
-    assert upload_layer(ecr, one, b"in two places") == upload_layer(ecr, other, b"in two places")
+    assert upload_layer(ecr, first, b"in two places") == upload_layer(ecr, second, b"in two places")
 
 
 def test_the_upload_does_not_exist_after_its_completion(ecr: Any, repository: str, upload: str) -> None:
@@ -209,11 +209,11 @@ def test_an_unknown_upload_is_rejected(ecr: Any, repository: str) -> None:
 
 
 def test_an_upload_of_another_repository_is_unknown(ecr: Any, new_repository: Callable[[], str]) -> None:
-    one, other = new_repository(), new_repository()
-    upload = begin(ecr, one)
+    first, second = new_repository(), new_repository()
+    upload = begin(ecr, first)
 
-    assert upload_is_unknown(ecr, other, upload)
-    send_part(ecr, one, upload, 0, b"the owner continues")
+    assert upload_is_unknown(ecr, second, upload)
+    send_part(ecr, first, upload, 0, b"the owner continues")
 
 
 def test_an_upload_of_another_user_is_unknown(ecr: Any, repository: str, upload: str, colleague: Person) -> None:
@@ -288,8 +288,8 @@ def test_an_upload_is_deleted_with_its_repository(ecr: Any, repository: str, upl
 
 def test_uploads_of_one_repository_can_be_concurrent(ecr: Any, repository: str) -> None:
     uploads = [begin(ecr, repository) for _ in range(5)]
-    for number, one in enumerate(uploads):
-        send_part(ecr, repository, one, 0, b"side by side %d" % number)
+    for number, each in enumerate(uploads):
+        send_part(ecr, repository, each, 0, b"side by side %d" % number)
 
-    for number, one in reversed(list(enumerate(uploads))):
-        complete(ecr, repository, one, digest(b"side by side %d" % number))
+    for number, each in reversed(list(enumerate(uploads))):
+        complete(ecr, repository, each, digest(b"side by side %d" % number))

@@ -34,17 +34,17 @@ def members(answer: Any) -> Any:
     return {name: value for name, value in answer.items() if name != "ResponseMetadata"}
 
 
-def preview(ecr: Any, repository: str, text: str, **asked: Any) -> Any:
+def preview(ecr: Any, repository: str, text: str, **parameters: Any) -> Any:
     """The response of GetLifecyclePolicyPreview for a complete preview."""
     ecr.start_lifecycle_policy_preview(repositoryName=repository, lifecyclePolicyText=text)
     wait_until(lambda: ecr.get_lifecycle_policy_preview(repositoryName=repository)["status"] == "COMPLETE")
-    return members(ecr.get_lifecycle_policy_preview(repositoryName=repository, **asked))
+    return members(ecr.get_lifecycle_policy_preview(repositoryName=repository, **parameters))
 
 
 def five(ecr: Any, repository: str) -> list[Image]:
     """Images with the tags v0 to v4, pushed in this order."""
-    some = [one for one, _ in zip(variants(), range(5), strict=False)]
-    return [push(ecr, repository, one, f"v{number}") for number, one in enumerate(some)]
+    some = [each for each, _ in zip(variants(), range(5), strict=False)]
+    return [push(ecr, repository, each, f"v{number}") for number, each in enumerate(some)]
 
 
 # --- Policies --------------------------------------------------------------------------------------------------------
@@ -125,14 +125,14 @@ def test_a_preview_shows_the_effect_and_changes_nothing(ecr: Any, repository: st
     spread = json.dumps(json.loads(text), indent=2)
     push(ecr, repository, image(seed=2))
     pushed = {
-        one["imageDigest"]: one["imagePushedAt"]
-        for one in ecr.describe_images(repositoryName=repository)["imageDetails"]
+        row["imageDigest"]: row["imagePushedAt"]
+        for row in ecr.describe_images(repositoryName=repository)["imageDetails"]
     }
 
     shown = preview(ecr, repository, spread)
 
-    def result(one: Image, action: Any, priority: int, *tags: str) -> Any:
-        digest = one.manifest.digest
+    def result(sample: Image, action: Any, priority: int, *tags: str) -> Any:
+        digest = sample.manifest.digest
         found = {"imageDigest": digest, "imagePushedAt": pushed[digest], "action": action}
         found |= {"appliedRulePriority": priority, "storageClass": "STANDARD"}
         return found | ({"imageTags": list(tags)} if tags else {})
@@ -160,13 +160,13 @@ def test_a_preview_can_be_filtered_by_images_and_tag_status(ecr: Any, repository
     stray = push(ecr, repository, image(seed=1))
     kept = push(ecr, repository, image(seed=2))
     text = policy(rule(1, ["v*"], 1), rule(2, "untagged", 1))
-    expected = [one.manifest.digest for one in [*some[:4], stray]]
+    expected = [each.manifest.digest for each in [*some[:4], stray]]
 
     preview(ecr, repository, text)
 
-    def shown(**asked: Any) -> list[str]:
-        found = ecr.get_lifecycle_policy_preview(repositoryName=repository, **asked)["previewResults"]
-        return [one["imageDigest"] for one in found]
+    def shown(**parameters: Any) -> list[str]:
+        found = ecr.get_lifecycle_policy_preview(repositoryName=repository, **parameters)["previewResults"]
+        return [row["imageDigest"] for row in found]
 
     assert shown() == expected
     assert shown(filter={"tagStatus": "TAGGED"}) == expected[:4]
@@ -188,14 +188,14 @@ def test_a_preview_is_returned_in_pages_bound_to_their_list(ecr: Any, repository
     text = policy(rule(1, ["v*"], 1), rule(2, "any", 1))
     first = preview(ecr, repository, text, maxResults=3)
 
-    def get(**asked: Any) -> Any:
-        return ecr.get_lifecycle_policy_preview(repositoryName=repository, **asked)
+    def get(**parameters: Any) -> Any:
+        return ecr.get_lifecycle_policy_preview(repositoryName=repository, **parameters)
 
     pages = ecr.get_paginator("get_lifecycle_policy_preview").paginate(
         repositoryName=repository, PaginationConfig={"PageSize": 3}
     )
-    assert [one["imageDigest"] for page in pages for one in page["previewResults"]] == [
-        one.manifest.digest for one in some[:4]
+    assert [row["imageDigest"] for page in pages for row in page["previewResults"]] == [
+        each.manifest.digest for each in some[:4]
     ]
     assert "nextToken" not in get(nextToken=first["nextToken"])
     refused = refusal(get, nextToken=first["nextToken"], filter={"tagStatus": "TAGGED"})
@@ -246,10 +246,10 @@ def test_a_preview_of_an_invalid_policy_is_rejected(ecr: Any, repository: str) -
 @pytest.fixture(scope="module")
 def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server that applies policies without a delay."""
-    one = Server(tmp_path_factory.mktemp("quick") / "data")
-    one.start(extra_args=["--lifecycle-delay", "0"])
-    yield one
-    one.stop()
+    server = Server(tmp_path_factory.mktemp("quick") / "data")
+    server.start(extra_args=["--lifecycle-delay", "0"])
+    yield server
+    server.stop()
 
 
 def test_the_effect_of_a_run_is_visible_at_both_endpoints(quick: Server) -> None:
@@ -291,6 +291,6 @@ def test_a_run_archives_the_images_that_a_rule_transitions(quick: Server) -> Non
 
         chosen = {"repositoryName": "team/archive", "filter": {"imageStatus": "ARCHIVED"}}
         wait_until(lambda: len(ecr.list_images(**chosen)["imageIds"]) == 3)
-        assert {one["imageTag"] for one in ecr.list_images(**chosen)["imageIds"]} == {"v0", "v1", "v2"}
+        assert {row["imageTag"] for row in ecr.list_images(**chosen)["imageIds"]} == {"v0", "v1", "v2"}
         assert docker.get("/v2/team/archive/manifests/v0").status == 404
         assert docker.get("/v2/team/archive/manifests/v3").body == some[3].manifest.content

@@ -100,8 +100,8 @@ def test_callers_without_permission_are_denied_and_callers_with_permission_are_n
         arn = f"arn:aws:iam::{ACCOUNT}:user/{person.name}"
         assert refused == (400, "AccessDeniedException", expected(arn, operation, reason))
 
-    there = {"registryId": ACCOUNT} if "registryId" in members_of(operation) else {}
-    allowed = [ask(operation, *keys.stranger, **there), ask(operation, *keys.colleague), ask(operation)]
+    registry = {"registryId": ACCOUNT} if "registryId" in members_of(operation) else {}
+    allowed = [ask(operation, *keys.stranger, **registry), ask(operation, *keys.colleague), ask(operation)]
     assert [answer.refusal for answer in allowed if is_denied(answer)] == []
 
 

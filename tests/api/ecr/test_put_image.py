@@ -25,16 +25,16 @@ from tests.support.images import (
 )
 
 
-def tags_of(ecr: Any, repository: str, one: Image) -> list[str] | None:
+def tags_of(ecr: Any, repository: str, pushed: Image) -> list[str] | None:
     """The tags of an image, or None if the repository does not have it."""
     rows = ecr.describe_images(repositoryName=repository)["imageDetails"]
-    found = [row for row in rows if row["imageDigest"] == one.manifest.digest]
+    found = [row for row in rows if row["imageDigest"] == pushed.manifest.digest]
     return found[0].get("imageTags", []) if found else None
 
 
-def already_there(one: Image, tag: str, repository: str) -> tuple[int, str, str]:
+def already_there(pushed: Image, tag: str, repository: str) -> tuple[int, str, str]:
     message = (
-        f"Image with digest '{one.manifest.digest}' and tag '{tag}' already exists "
+        f"Image with digest '{pushed.manifest.digest}' and tag '{tag}' already exists "
         f"in the repository with name '{repository}' in registry with id '{ACCOUNT}'"
     )
     return 400, "ImageAlreadyExistsException", message
@@ -58,97 +58,97 @@ def mutability(ecr: Any, repository: str, request: pytest.FixtureRequest) -> str
 @pytest.fixture
 def pair(ecr: Any, repository: str, mutability: str) -> Sequence[Image]:
     """Two images with the same blobs. The first is pushed as `old`."""
-    one, other = (one for one, _ in zip(variants(), range(2), strict=False))
-    push(ecr, repository, one, "old")
-    return one, other
+    first, second = (each for each, _ in zip(variants(), range(2), strict=False))
+    push(ecr, repository, first, "old")
+    return first, second
 
 
 def test_a_new_image_is_returned_in_full(ecr: Any, repository: str) -> None:
-    one = image()
-    upload_blobs(ecr, repository, one.blobs)
+    pushed = image()
+    upload_blobs(ecr, repository, pushed.blobs)
 
-    assert put(ecr, repository, one, "v1") == {
+    assert put(ecr, repository, pushed, "v1") == {
         "registryId": ACCOUNT,
         "repositoryName": repository,
-        "imageId": {"imageDigest": one.manifest.digest, "imageTag": "v1"},
-        "imageManifest": one.manifest.content.decode(),
+        "imageId": {"imageDigest": pushed.manifest.digest, "imageTag": "v1"},
+        "imageManifest": pushed.manifest.content.decode(),
         "imageManifestMediaType": OCI_MANIFEST,
     }
 
 
 def test_an_image_without_a_tag_is_returned_without_a_tag(ecr: Any, repository: str) -> None:
-    one = image()
-    upload_blobs(ecr, repository, one.blobs)
+    pushed = image()
+    upload_blobs(ecr, repository, pushed.blobs)
 
-    assert put(ecr, repository, one)["imageId"] == {"imageDigest": one.manifest.digest}
-    assert tags_of(ecr, repository, one) == []
+    assert put(ecr, repository, pushed)["imageId"] == {"imageDigest": pushed.manifest.digest}
+    assert tags_of(ecr, repository, pushed) == []
 
 
 # --- The decision table ---------------------------------------------------------------------------------------------
 
 
 def test_a_new_image_takes_an_unused_tag(ecr: Any, repository: str, pair: Sequence[Image]) -> None:
-    one, other = pair
+    first, second = pair
 
-    put(ecr, repository, other, "new")
+    put(ecr, repository, second, "new")
 
-    assert (tags_of(ecr, repository, one), tags_of(ecr, repository, other)) == (["old"], ["new"])
+    assert (tags_of(ecr, repository, first), tags_of(ecr, repository, second)) == (["old"], ["new"])
 
 
 def test_a_new_image_takes_a_used_tag_only_where_tags_are_mutable(
     ecr: Any, repository: str, pair: Sequence[Image], mutability: str
 ) -> None:
     """The previous image of the tag stays without a tag. A rejected image is not stored at all."""
-    one, other = pair
+    first, second = pair
 
     if mutability == "MUTABLE":
-        put(ecr, repository, other, "old")
-        assert (tags_of(ecr, repository, one), tags_of(ecr, repository, other)) == ([], ["old"])
+        put(ecr, repository, second, "old")
+        assert (tags_of(ecr, repository, first), tags_of(ecr, repository, second)) == ([], ["old"])
     else:
-        assert put_refused(ecr, repository, other, "old") == immutable("old", repository)
-        assert (tags_of(ecr, repository, one), tags_of(ecr, repository, other)) == (["old"], None)
+        assert put_refused(ecr, repository, second, "old") == immutable("old", repository)
+        assert (tags_of(ecr, repository, first), tags_of(ecr, repository, second)) == (["old"], None)
 
 
 def test_a_known_image_gets_one_more_tag(ecr: Any, repository: str, pair: Sequence[Image]) -> None:
-    one, _ = pair
+    first, _ = pair
 
-    assert put(ecr, repository, one, "more")["imageId"]["imageTag"] == "more"
+    assert put(ecr, repository, first, "more")["imageId"]["imageTag"] == "more"
 
-    assert tags_of(ecr, repository, one) == ["more", "old"]
+    assert tags_of(ecr, repository, first) == ["more", "old"]
 
 
 def test_a_known_image_with_its_own_tag_already_exists(ecr: Any, repository: str, pair: Sequence[Image]) -> None:
-    one, _ = pair
+    first, _ = pair
 
-    assert put_refused(ecr, repository, one, "old") == already_there(one, "old", repository)
+    assert put_refused(ecr, repository, first, "old") == already_there(first, "old", repository)
 
 
 def test_a_known_image_without_a_tag_already_exists(ecr: Any, repository: str, pair: Sequence[Image]) -> None:
-    one, _ = pair
+    first, _ = pair
 
-    assert put_refused(ecr, repository, one) == already_there(one, "null", repository)
-    assert tags_of(ecr, repository, one) == ["old"]
+    assert put_refused(ecr, repository, first) == already_there(first, "null", repository)
+    assert tags_of(ecr, repository, first) == ["old"]
 
 
 def test_a_known_image_takes_a_used_tag_only_where_tags_are_mutable(
     ecr: Any, repository: str, pair: Sequence[Image], mutability: str
 ) -> None:
-    one, other = pair
-    put(ecr, repository, other, "new")
+    first, second = pair
+    put(ecr, repository, second, "new")
 
     if mutability == "MUTABLE":
-        put(ecr, repository, other, "old")
-        assert (tags_of(ecr, repository, one), tags_of(ecr, repository, other)) == ([], ["new", "old"])
+        put(ecr, repository, second, "old")
+        assert (tags_of(ecr, repository, first), tags_of(ecr, repository, second)) == ([], ["new", "old"])
     else:
-        assert put_refused(ecr, repository, other, "old") == immutable("old", repository)
-        assert (tags_of(ecr, repository, one), tags_of(ecr, repository, other)) == (["old"], ["new"])
+        assert put_refused(ecr, repository, second, "old") == immutable("old", repository)
+        assert (tags_of(ecr, repository, first), tags_of(ecr, repository, second)) == (["old"], ["new"])
 
 
 def test_adding_a_tag_does_not_change_the_time_of_the_push(ecr: Any, repository: str) -> None:
-    one = push(ecr, repository, image(), "v1")
+    pushed = push(ecr, repository, image(), "v1")
     before = ecr.describe_images(repositoryName=repository)["imageDetails"][0]["imagePushedAt"]
 
-    put(ecr, repository, one, "v2")
+    put(ecr, repository, pushed, "v2")
 
     assert ecr.describe_images(repositoryName=repository)["imageDetails"][0]["imagePushedAt"] == before
 
@@ -227,10 +227,10 @@ def test_the_calculated_digest_of_an_aws_sample_is_the_documented_one(
     "expected", ["sha256:" + "0" * 64, "sha512:" + "0" * 128, "sha256:0", "md5:00", "nonsense", ""]
 )
 def test_an_image_with_another_digest_than_given_is_not_stored(ecr: Any, repository: str, expected: str) -> None:
-    one = image()
-    upload_blobs(ecr, repository, one.blobs)
+    pushed = image()
+    upload_blobs(ecr, repository, pushed.blobs)
 
-    assert put_refused(ecr, repository, one, "v1", imageDigest=expected) == (
+    assert put_refused(ecr, repository, pushed, "v1", imageDigest=expected) == (
         400,
         "ImageDigestDoesNotMatchException",
         (
@@ -242,10 +242,10 @@ def test_an_image_with_another_digest_than_given_is_not_stored(ecr: Any, reposit
 
 
 def test_an_image_with_its_digest_is_accepted(ecr: Any, repository: str) -> None:
-    one = image()
-    upload_blobs(ecr, repository, one.blobs)
+    pushed = image()
+    upload_blobs(ecr, repository, pushed.blobs)
 
-    assert put(ecr, repository, one, "v1", imageDigest=one.manifest.digest)["imageId"]["imageTag"] == "v1"
+    assert put(ecr, repository, pushed, "v1", imageDigest=pushed.manifest.digest)["imageId"]["imageTag"] == "v1"
 
 
 @pytest.mark.parametrize(
@@ -265,11 +265,11 @@ def test_an_image_with_its_digest_is_accepted(ecr: Any, repository: str) -> None
 def test_a_manifest_is_returned_byte_for_byte(
     ecr: Any, repository: str, written: Callable[[dict[str, Any]], str]
 ) -> None:
-    one = image()
-    text = written(json.loads(one.manifest.content))
-    upload_blobs(ecr, repository, one.blobs)
+    pushed = image()
+    text = written(json.loads(pushed.manifest.content))
+    upload_blobs(ecr, repository, pushed.blobs)
 
-    stored = put(ecr, repository, Image(Blob(text.encode(), OCI_MANIFEST), one.blobs), "v1")
+    stored = put(ecr, repository, Image(Blob(text.encode(), OCI_MANIFEST), pushed.blobs), "v1")
     found = ecr.batch_get_image(repositoryName=repository, imageIds=[{"imageTag": "v1"}])["images"][0]
 
     assert stored["imageManifest"] == found["imageManifest"] == text
@@ -282,15 +282,15 @@ def test_a_manifest_is_returned_byte_for_byte(
 def test_an_image_needs_its_layers_in_this_repository(ecr: Any, new_repository: Callable[[], str]) -> None:
     """Missing layers are listed in the manifest's order, even if another repository has them."""
     here, elsewhere = new_repository(), new_repository()
-    one = image([layer(seed=1), layer(seed=2), layer(seed=3)])
-    upload_blobs(ecr, elsewhere, one.blobs)
-    upload_blobs(ecr, here, [one.blobs[0], one.blobs[2]])
+    pushed = image([layer(seed=1), layer(seed=2), layer(seed=3)])
+    upload_blobs(ecr, elsewhere, pushed.blobs)
+    upload_blobs(ecr, here, [pushed.blobs[0], pushed.blobs[2]])
 
-    assert put_refused(ecr, here, one, "v1") == (
+    assert put_refused(ecr, here, pushed, "v1") == (
         400,
         "LayersNotFoundException",
         (
-            f"Layers with digests '[{one.blobs[1].digest}, {one.blobs[3].digest}]' required for pushing image "
+            f"Layers with digests '[{pushed.blobs[1].digest}, {pushed.blobs[3].digest}]' required for pushing image "
             f"into repository with name '{here}' in the registry with id '{ACCOUNT}' do not exist"
         ),
     )
@@ -304,10 +304,10 @@ def test_a_foreign_layer_is_not_required(ecr: Any, repository: str) -> None:
         "size": 7,
         "urls": ["https://example.com/layer"],
     }
-    one = image(docker=True)
-    manifest = json.loads(one.manifest.content)
+    pushed = image(docker=True)
+    manifest = json.loads(pushed.manifest.content)
     manifest["layers"].append(foreign)
-    upload_blobs(ecr, repository, one.blobs)
+    upload_blobs(ecr, repository, pushed.blobs)
 
     stored = ecr.put_image(repositoryName=repository, imageManifest=json.dumps(manifest), imageTag="v1")
 
@@ -316,10 +316,10 @@ def test_a_foreign_layer_is_not_required(ecr: Any, repository: str) -> None:
 
 def test_an_index_needs_its_images_in_this_repository(ecr: Any, new_repository: Callable[[], str]) -> None:
     here, elsewhere = new_repository(), new_repository()
-    images = [one for one, _ in zip(variants(), range(3), strict=False)]
+    images = [each for each, _ in zip(variants(), range(3), strict=False)]
     listed = index(images)
-    for one in images:
-        push(ecr, elsewhere, one)
+    for each in images:
+        push(ecr, elsewhere, each)
     push(ecr, here, images[1])
 
     assert put_refused(ecr, here, listed, "v1") == (

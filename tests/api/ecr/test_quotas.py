@@ -101,27 +101,27 @@ def test_a_repository_has_a_maximum_number_of_images(ecr: Any, docker: Docker, r
 
 
 def test_an_image_has_a_maximum_number_of_tags(ecr: Any, docker: Docker, repository: str) -> None:
-    one, other = itertools.islice(variants(seed=602), 2)
-    push(ecr, repository, one, "v1", "v2")
-    push(ecr, repository, other, "other")
+    first, second = itertools.islice(variants(seed=602), 2)
+    push(ecr, repository, first, "v1", "v2")
+    push(ecr, repository, second, "other")
 
-    assert put_refused(ecr, repository, one, "v3") == exceeded("2 tags per image")
-    assert put_refused(ecr, repository, one, "other") == exceeded("2 tags per image")
-    assert put_by_docker(docker, repository, one, "v3") == (403, "DENIED")
+    assert put_refused(ecr, repository, first, "v3") == exceeded("2 tags per image")
+    assert put_refused(ecr, repository, first, "other") == exceeded("2 tags per image")
+    assert put_by_docker(docker, repository, first, "v3") == (403, "DENIED")
     tags = {row["imageTag"]: row["imageDigest"] for row in ecr.list_images(repositoryName=repository)["imageIds"]}
-    assert tags == {"v1": one.manifest.digest, "v2": one.manifest.digest, "other": other.manifest.digest}
+    assert tags == {"v1": first.manifest.digest, "v2": first.manifest.digest, "other": second.manifest.digest}
 
-    put(ecr, repository, other, "v2")
-    put(ecr, repository, one, "v3")
+    put(ecr, repository, second, "v2")
+    put(ecr, repository, first, "v3")
 
 
 def test_an_image_with_too_many_tags_is_not_stored(ecr: Any, docker: Docker, repository: str) -> None:
-    one = next(variants(seed=603))
-    upload_blobs(ecr, repository, one.blobs)
+    pushed = next(variants(seed=603))
+    upload_blobs(ecr, repository, pushed.blobs)
 
-    reference = f"{one.manifest.digest}?tag=a&tag=b&tag=c"
+    reference = f"{pushed.manifest.digest}?tag=a&tag=b&tag=c"
 
-    assert put_by_docker(docker, repository, one, reference) == (403, "DENIED")
+    assert put_by_docker(docker, repository, pushed, reference) == (403, "DENIED")
     assert ecr.list_images(repositoryName=repository)["imageIds"] == []
 
 

@@ -54,11 +54,11 @@ def ids(answer: Any) -> list[tuple[str, str | None]]:
 @pytest.fixture
 def three(ecr: Any, repository: str) -> tuple[str, str, str]:
     """Digests of three images: with the tags a and b, with the tag c, and untagged."""
-    one, other, third = (one for one, _ in zip(variants(), range(3), strict=False))
-    push(ecr, repository, one, "b", "a")
-    push(ecr, repository, other, "c")
+    first, second, third = (each for each, _ in zip(variants(), range(3), strict=False))
+    push(ecr, repository, first, "b", "a")
+    push(ecr, repository, second, "c")
     push(ecr, repository, third)
-    return one.manifest.digest, other.manifest.digest, third.manifest.digest
+    return first.manifest.digest, second.manifest.digest, third.manifest.digest
 
 
 # --- BatchGetImage --------------------------------------------------------------------------------------------------
@@ -66,42 +66,42 @@ def three(ecr: Any, repository: str) -> tuple[str, str, str]:
 
 def test_an_image_is_found_by_tag_by_digest_and_by_both(ecr: Any, repository: str, three: tuple[str, str, str]) -> None:
     """By digest it is returned once for each of its tags."""
-    one, other, third = three
+    first, second, third = three
 
     found, failures = get(
         ecr,
         repository,
         {"imageTag": "a"},
-        {"imageDigest": one},
-        {"imageDigest": one, "imageTag": "b"},
+        {"imageDigest": first},
+        {"imageDigest": first, "imageTag": "b"},
         {"imageDigest": third},
     )
 
     assert failures == []
     assert found == [
-        {"imageDigest": one, "imageTag": "a"},
-        {"imageDigest": one, "imageTag": "a"},
-        {"imageDigest": one, "imageTag": "b"},
-        {"imageDigest": one, "imageTag": "b"},
+        {"imageDigest": first, "imageTag": "a"},
+        {"imageDigest": first, "imageTag": "a"},
+        {"imageDigest": first, "imageTag": "b"},
+        {"imageDigest": first, "imageTag": "b"},
         {"imageDigest": third},
     ]
-    assert get(ecr, repository, {"imageTag": "c"})[0] == [{"imageDigest": other, "imageTag": "c"}]
+    assert get(ecr, repository, {"imageTag": "c"})[0] == [{"imageDigest": second, "imageTag": "c"}]
 
 
 def test_missing_images_are_listed_beside_those_that_were_found(
     ecr: Any, repository: str, three: tuple[str, str, str]
 ) -> None:
-    one, _, _ = three
+    first, _, _ = three
     bad: list[tuple[dict[str, str], str]] = [
         ({"imageTag": "unknown"}, "ImageNotFound"),
         ({"imageDigest": ABSENT}, "ImageNotFound"),
-        ({"imageTag": "unknown", "imageDigest": one}, "ImageNotFound"),
-        ({"imageTag": "c", "imageDigest": one}, "ImageTagDoesNotMatchDigest"),
+        ({"imageTag": "unknown", "imageDigest": first}, "ImageNotFound"),
+        ({"imageTag": "c", "imageDigest": first}, "ImageTagDoesNotMatchDigest"),
         ({"imageTag": "c", "imageDigest": ABSENT}, "ImageTagDoesNotMatchDigest"),
         ({}, "MissingDigestAndTag"),
         ({"imageDigest": "no digest"}, "InvalidImageDigest"),
         ({"imageDigest": ""}, "InvalidImageDigest"),
-        ({"imageDigest": one + "\n"}, "InvalidImageDigest"),
+        ({"imageDigest": first + "\n"}, "InvalidImageDigest"),
         ({"imageDigest": "sha256:", "imageTag": "a"}, "InvalidImageDigest"),
         ({"imageTag": "-a"}, "InvalidImageTag"),
         ({"imageTag": "x" * 129}, "InvalidImageTag"),
@@ -110,13 +110,13 @@ def test_missing_images_are_listed_beside_those_that_were_found(
 
     found, failures = get(ecr, repository, *(image_id for image_id, _ in bad), {"imageTag": "a"})
 
-    assert found == [{"imageDigest": one, "imageTag": "a"}]
+    assert found == [{"imageDigest": first, "imageTag": "a"}]
     assert failures == [failure(image_id, code) for image_id, code in bad]
 
 
 def test_an_image_is_returned_with_its_manifest_for_any_accepted_types(ecr: Any, repository: str) -> None:
     """Manifests are not converted."""
-    one = push(ecr, repository, image(), "v1")
+    pushed = push(ecr, repository, image(), "v1")
 
     answer = ecr.batch_get_image(
         repositoryName=repository,
@@ -128,8 +128,8 @@ def test_an_image_is_returned_with_its_manifest_for_any_accepted_types(ecr: Any,
         {
             "registryId": ACCOUNT,
             "repositoryName": repository,
-            "imageId": {"imageDigest": one.manifest.digest, "imageTag": "v1"},
-            "imageManifest": one.manifest.content.decode(),
+            "imageId": {"imageDigest": pushed.manifest.digest, "imageTag": "v1"},
+            "imageManifest": pushed.manifest.content.decode(),
             "imageManifestMediaType": OCI_MANIFEST,
         }
     ]
@@ -168,8 +168,8 @@ def test_a_request_for_images_of_an_unknown_repository_is_rejected(ecr: Any, ope
 def test_a_list_has_one_row_for_each_tag_and_one_for_an_untagged_image(
     ecr: Any, repository: str, three: tuple[str, str, str]
 ) -> None:
-    one, other, third = three
-    tagged = [(one, "a"), (one, "b"), (other, "c")]
+    first, second, third = three
+    tagged = [(first, "a"), (first, "b"), (second, "c")]
 
     def listed(**chosen: str) -> list[tuple[str, str | None]]:
         return ids(ecr.list_images(repositoryName=repository, **({"filter": chosen} if chosen else {})))
@@ -204,17 +204,17 @@ def sixty_images(ecr: Any) -> tuple[str, list[Image]]:
     """A repository with 60 images. Every third is untagged and the others have three tags: 140 rows."""
     name = "tests/a-crowd"
     ecr.create_repository(repositoryName=name)
-    images = [one for one, _ in zip(variants(seed=60), range(60), strict=False)]
-    for number, one in enumerate(images):
-        push(ecr, name, one, *([] if number % 3 == 0 else [f"{letter}{number:02}" for letter in "abc"]))
+    images = [each for each, _ in zip(variants(seed=60), range(60), strict=False)]
+    for number, each in enumerate(images):
+        push(ecr, name, each, *([] if number % 3 == 0 else [f"{letter}{number:02}" for letter in "abc"]))
     return name, images
 
 
 def rows_of(images: list[Image]) -> list[tuple[str, str | None]]:
     rows: list[tuple[str, str | None]] = []
-    for number, one in enumerate(images):
+    for number, each in enumerate(images):
         tags = [None] if number % 3 == 0 else [f"{letter}{number:02}" for letter in "abc"]
-        rows += [(one.manifest.digest, tag) for tag in tags]
+        rows += [(each.manifest.digest, tag) for tag in tags]
     return rows
 
 
@@ -247,15 +247,15 @@ def test_a_page_has_100_rows_by_default(ecr: Any, sixty_images: tuple[str, list[
 
 def test_pages_stay_correct_while_images_are_pushed_and_deleted(ecr: Any, repository: str) -> None:
     """An image that exists all the time is returned once, no matter what happens between two pages."""
-    images = [one for one, _ in zip(variants(), range(12), strict=False)]
-    for number, one in enumerate(images[:8]):
-        push(ecr, repository, one, f"t{number}")
+    images = [each for each, _ in zip(variants(), range(12), strict=False)]
+    for number, each in enumerate(images[:8]):
+        push(ecr, repository, each, f"t{number}")
 
     first = ecr.list_images(repositoryName=repository, maxResults=3)
     gone = [{"imageTag": "t2"}, {"imageTag": "t5"}]
     ecr.batch_delete_image(repositoryName=repository, imageIds=gone)
-    for number, one in enumerate(images[8:], start=8):
-        push(ecr, repository, one, f"t{number}")
+    for number, each in enumerate(images[8:], start=8):
+        push(ecr, repository, each, f"t{number}")
     put(ecr, repository, images[0], "later")
     second = ecr.list_images(repositoryName=repository, maxResults=1000, nextToken=first["nextToken"])
 
@@ -267,7 +267,7 @@ def test_pages_stay_correct_while_images_are_pushed_and_deleted(ecr: Any, reposi
 
 
 def test_an_image_is_described_in_full(wire: Wire, ecr: Any, repository: str) -> None:
-    one = push(ecr, repository, image([layer(5000, seed=1), layer(seed=2)]), "v1", "latest")
+    pushed = push(ecr, repository, image([layer(5000, seed=1), layer(seed=2)]), "v1", "latest")
 
     described = wire.call("DescribeImages", {"repositoryName": repository}).json()["imageDetails"][0]
 
@@ -275,9 +275,9 @@ def test_an_image_is_described_in_full(wire: Wire, ecr: Any, repository: str) ->
     assert described == {
         "registryId": ACCOUNT,
         "repositoryName": repository,
-        "imageDigest": one.manifest.digest,
+        "imageDigest": pushed.manifest.digest,
         "imageTags": ["latest", "v1"],
-        "imageSizeInBytes": sum(len(blob.content) for blob in one.blobs),
+        "imageSizeInBytes": sum(len(blob.content) for blob in pushed.blobs),
         "imagePushedAt": described["imagePushedAt"],
         "imageManifestMediaType": OCI_MANIFEST,
         "artifactMediaType": OCI_CONFIG,
@@ -319,15 +319,15 @@ def test_docker_images_and_artifacts_are_told_apart_by_media_type(ecr: Any, repo
 
 
 def test_images_that_are_named_are_described_once_each(ecr: Any, repository: str, three: tuple[str, str, str]) -> None:
-    one, other, third = three
-    named = [{"imageDigest": third}, {"imageTag": "a"}, {"imageTag": "b"}, {"imageDigest": other, "imageTag": "c"}]
+    first, second, third = three
+    named = [{"imageDigest": third}, {"imageTag": "a"}, {"imageTag": "b"}, {"imageDigest": second, "imageTag": "c"}]
 
     rows = ecr.describe_images(repositoryName=repository, imageIds=named)["imageDetails"]
 
     assert [(row["imageDigest"], row.get("imageTags")) for row in rows] == [
         (third, None),
-        (one, ["a", "b"]),
-        (other, ["c"]),
+        (first, ["a", "b"]),
+        (second, ["c"]),
     ]
 
 
@@ -382,17 +382,17 @@ def test_pages_of_descriptions_return_every_image_once(
     rows = [row for page in pages for row in page["imageDetails"]]
 
     assert len(rows) == count
-    order = [one.manifest.digest for one in images]
+    order = [each.manifest.digest for each in images]
     assert [row["imageDigest"] for row in rows] == sorted((row["imageDigest"] for row in rows), key=order.index)
 
 
 def test_repeated_layers_and_many_tags_do_not_multiply_rows(ecr: Any, new_repository: Callable[[], str]) -> None:
     repository = new_repository()
     content = layer(seed=4)
-    one = push(ecr, repository, image([content, content]), *(f"t{number}" for number in range(5)))
+    pushed = push(ecr, repository, image([content, content]), *(f"t{number}" for number in range(5)))
 
     rows = ecr.describe_images(repositoryName=repository)["imageDetails"]
     layers = ecr.batch_check_layer_availability(repositoryName=repository, layerDigests=[content.digest])["layers"]
 
-    assert [row["imageDigest"] for row in rows] == [one.manifest.digest]
+    assert [row["imageDigest"] for row in rows] == [pushed.manifest.digest]
     assert layers[0]["mediaType"] == OCI_LAYER

@@ -19,7 +19,7 @@ NAME_RULE = "must satisfy regular expression '(?:[a-z0-9]+(?:[._-][a-z0-9]+)*/)*
 
 
 def names(found: dict[str, Any]) -> list[str]:
-    return [one["repositoryName"] for one in found["repositories"]]
+    return [row["repositoryName"] for row in found["repositories"]]
 
 
 def not_found(name: str) -> tuple[int, str, str]:
@@ -159,7 +159,7 @@ def test_a_repository_with_an_untagged_image_is_deleted_only_by_force(
 
 
 def test_a_repository_that_is_created_again_is_empty(ecr: Any, repository: str) -> None:
-    one = push(ecr, repository, image(), "v1")
+    pushed = push(ecr, repository, image(), "v1")
     arn = f"arn:aws:ecr:us-east-1:{ACCOUNT}:repository/{repository}"
     ecr.tag_resource(resourceArn=arn, tags=[{"Key": "old", "Value": "yes"}])
     ecr.put_image_tag_mutability(repositoryName=repository, imageTagMutability="IMMUTABLE")
@@ -170,7 +170,7 @@ def test_a_repository_that_is_created_again_is_empty(ecr: Any, repository: str) 
     assert created["imageTagMutability"] == "MUTABLE"
     assert ecr.list_images(repositoryName=repository)["imageIds"] == []
     assert ecr.list_tags_for_resource(resourceArn=arn)["tags"] == []
-    digests = [blob.digest for blob in one.blobs]
+    digests = [blob.digest for blob in pushed.blobs]
     layers = ecr.batch_check_layer_availability(repositoryName=repository, layerDigests=digests)["layers"]
     assert [layer["layerAvailability"] for layer in layers] == ["UNAVAILABLE", "UNAVAILABLE"]
 
@@ -221,10 +221,10 @@ def test_a_token_is_only_accepted_for_the_list_that_it_belongs_to(
     ecr: Any, clients: Callable[..., Any], new_repository: Callable[[], str]
 ) -> None:
     """Not for another operation, repository, filter or Region, and not when it is forged."""
-    one, other = new_repository(), new_repository()
-    for repository in (one, other):
+    first, second = new_repository(), new_repository()
+    for repository in (first, second):
         push(ecr, repository, image(), "a", "b")
-    token = ecr.list_images(repositoryName=one, maxResults=1)["nextToken"]
+    token = ecr.list_images(repositoryName=first, maxResults=1)["nextToken"]
     forged = ("B" if token[0] == "A" else "A") + token[1:]
     refused = (
         400,
@@ -233,15 +233,15 @@ def test_a_token_is_only_accepted_for_the_list_that_it_belongs_to(
     )
 
     assert refusal(ecr.describe_repositories, nextToken=token) == refused
-    assert refusal(ecr.describe_images, repositoryName=one, nextToken=token) == refused
-    assert refusal(ecr.list_images, repositoryName=other, nextToken=token) == refused
-    assert refusal(ecr.list_images, repositoryName=one, nextToken=token, filter={"tagStatus": "TAGGED"}) == refused
-    assert refusal(ecr.list_images, repositoryName=one, nextToken=forged) == refused
-    assert refusal(ecr.list_images, repositoryName=one, nextToken="nonsense!") == refused
+    assert refusal(ecr.describe_images, repositoryName=first, nextToken=token) == refused
+    assert refusal(ecr.list_images, repositoryName=second, nextToken=token) == refused
+    assert refusal(ecr.list_images, repositoryName=first, nextToken=token, filter={"tagStatus": "TAGGED"}) == refused
+    assert refusal(ecr.list_images, repositoryName=first, nextToken=forged) == refused
+    assert refusal(ecr.list_images, repositoryName=first, nextToken="nonsense!") == refused
     elsewhere = clients(region="eu-north-1")
-    elsewhere.create_repository(repositoryName=one)
-    assert refusal(elsewhere.list_images, repositoryName=one, nextToken=token) == refused
-    assert len(ecr.list_images(repositoryName=one, nextToken=token)["imageIds"]) == 1
+    elsewhere.create_repository(repositoryName=first)
+    assert refusal(elsewhere.list_images, repositoryName=first, nextToken=token) == refused
+    assert len(ecr.list_images(repositoryName=first, nextToken=token)["imageIds"]) == 1
 
 
 @pytest.mark.parametrize(

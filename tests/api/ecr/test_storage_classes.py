@@ -47,7 +47,7 @@ def listed(ecr: Any, repository: str, **chosen: str) -> tuple[list[str], list[st
     """Digests by ListImages and by DescribeImages."""
     ids = ecr.list_images(repositoryName=repository, filter=chosen)["imageIds"]
     details = ecr.describe_images(repositoryName=repository, filter=chosen)["imageDetails"]
-    return [one["imageDigest"] for one in ids], [one["imageDigest"] for one in details]
+    return [row["imageDigest"] for row in ids], [row["imageDigest"] for row in details]
 
 
 def referring(to: Image) -> Image:
@@ -56,9 +56,9 @@ def referring(to: Image) -> Image:
     )
 
 
-def unchangeable(one: Image, repository: str, reason: str) -> Refusal:
+def unchangeable(pushed: Image, repository: str, reason: str) -> Refusal:
     message = (
-        f"The storage class of the image with digest '{one.manifest.digest}' in the repository with name "
+        f"The storage class of the image with digest '{pushed.manifest.digest}' in the repository with name "
         f"'{repository}' in the registry with id '{ACCOUNT}' cannot be updated: {reason}"
     )
     return Refusal(400, "ImageStorageClassUpdateNotSupportedException", message)
@@ -67,27 +67,27 @@ def unchangeable(one: Image, repository: str, reason: str) -> Refusal:
 @pytest.fixture
 def pair(ecr: Any, repository: str) -> tuple[Image, Image]:
     """An image with the tags a and b, and an image with the tag kept. They share their blobs."""
-    one, kept = (one for one, _ in zip(variants(), range(2), strict=False))
-    return push(ecr, repository, one, "a", "b"), push(ecr, repository, kept, "kept")
+    each, kept = (each for each, _ in zip(variants(), range(2), strict=False))
+    return push(ecr, repository, each, "a", "b"), push(ecr, repository, kept, "kept")
 
 
 def test_the_description_of_an_image_shows_that_it_is_archived_or_restored(
     ecr: Any, repository: str, pair: tuple[Image, Image]
 ) -> None:
-    one, _ = pair
+    first, _ = pair
     before = time.time()
 
     archived = move(ecr, repository, "ARCHIVE", imageTag="a")
-    while_archived = detail(ecr, repository, one)
-    restored = move(ecr, repository, "STANDARD", imageDigest=one.manifest.digest)
-    afterwards = detail(ecr, repository, one)
+    while_archived = detail(ecr, repository, first)
+    restored = move(ecr, repository, "STANDARD", imageDigest=first.manifest.digest)
+    afterwards = detail(ecr, repository, first)
 
     common = {"registryId": ACCOUNT, "repositoryName": repository}
     assert archived == common | {
-        "imageId": {"imageDigest": one.manifest.digest, "imageTag": "a"},
+        "imageId": {"imageDigest": first.manifest.digest, "imageTag": "a"},
         "imageStatus": "ARCHIVED",
     }
-    assert restored == common | {"imageId": {"imageDigest": one.manifest.digest}, "imageStatus": "ACTIVATING"}
+    assert restored == common | {"imageId": {"imageDigest": first.manifest.digest}, "imageStatus": "ACTIVATING"}
     assert while_archived["imageStatus"] == "ARCHIVED"
     assert before - 1 < while_archived["lastArchivedAt"].timestamp() < time.time() + 1
     assert "lastActivatedAt" not in while_archived
@@ -98,27 +98,30 @@ def test_the_description_of_an_image_shows_that_it_is_archived_or_restored(
 
 
 def test_lists_include_archived_images_only_on_request(ecr: Any, repository: str, pair: tuple[Image, Image]) -> None:
-    one, kept = pair
-    archive(ecr, repository, one)
-    gone, there = one.manifest.digest, kept.manifest.digest
+    archived, kept = pair
+    archive(ecr, repository, archived)
+    archived_digest, kept_digest = archived.manifest.digest, kept.manifest.digest
 
-    assert listed(ecr, repository) == listed(ecr, repository, imageStatus="ACTIVE") == ([there], [there])
-    assert listed(ecr, repository, imageStatus="ARCHIVED") == ([gone, gone], [gone])
-    assert listed(ecr, repository, imageStatus="ANY", tagStatus="TAGGED") == ([gone, gone, there], [gone, there])
+    assert listed(ecr, repository) == listed(ecr, repository, imageStatus="ACTIVE") == ([kept_digest], [kept_digest])
+    assert listed(ecr, repository, imageStatus="ARCHIVED") == ([archived_digest, archived_digest], [archived_digest])
+    assert listed(ecr, repository, imageStatus="ANY", tagStatus="TAGGED") == (
+        [archived_digest, archived_digest, kept_digest],
+        [archived_digest, kept_digest],
+    )
     assert listed(ecr, repository, imageStatus="ACTIVATING") == ([], [])
     assert listed(ecr, repository, imageStatus="ARCHIVED", tagStatus="UNTAGGED") == ([], [])
 
 
 def test_pages_of_archived_images_end_with_the_list(ecr: Any, repository: str) -> None:
-    some = [push(ecr, repository, one) for one, _ in zip(variants(), range(5), strict=False)]
-    for one in (some[0], some[2], some[4]):
-        archive(ecr, repository, one)
+    some = [push(ecr, repository, each) for each, _ in zip(variants(), range(5), strict=False)]
+    for each in (some[0], some[2], some[4]):
+        archive(ecr, repository, each)
 
     def pages(**chosen: str) -> list[list[str]]:
         found = ecr.get_paginator("list_images").paginate(
             repositoryName=repository, filter=chosen, PaginationConfig={"PageSize": 1}
         )
-        return [[one["imageDigest"] for one in page["imageIds"]] for page in found]
+        return [[row["imageDigest"] for row in page["imageIds"]] for page in found]
 
     assert pages(imageStatus="ARCHIVED") == [[some[n].manifest.digest] for n in (0, 2, 4)]
     assert pages() == [[some[n].manifest.digest] for n in (1, 3)]
@@ -127,42 +130,42 @@ def test_pages_of_archived_images_end_with_the_list(ecr: Any, repository: str) -
 def test_an_archived_image_cannot_be_pulled_at_either_endpoint(
     ecr: Any, http: Docker, repository: str, pair: tuple[Image, Image]
 ) -> None:
-    one, _ = pair
-    path, by_digest = f"/v2/{repository}/manifests", {"imageDigest": one.manifest.digest}
+    first, _ = pair
+    path, by_digest = f"/v2/{repository}/manifests", {"imageDigest": first.manifest.digest}
     assert http.get(f"{path}/a").status == 200
-    archive(ecr, repository, one)
+    archive(ecr, repository, first)
 
     answer = ecr.batch_get_image(
         repositoryName=repository, imageIds=[by_digest, {"imageTag": "a"}, {"imageTag": "kept"}]
     )
-    refused = [http.get(f"{path}/a"), http.head(f"{path}/a"), http.get(f"{path}/{one.manifest.digest}")]
+    refused = [http.get(f"{path}/a"), http.head(f"{path}/a"), http.get(f"{path}/{first.manifest.digest}")]
 
     assert [found["imageId"]["imageTag"] for found in answer["images"]] == ["kept"]
     assert answer["failures"] == [
         {"imageId": by_digest, **INACCESSIBLE},
         {"imageId": {"imageTag": "a"}, **INACCESSIBLE},
     ]
-    assert [one.status for one in refused] == [404, 404, 404]
+    assert [each.status for each in refused] == [404, 404, 404]
     assert refused[0].error_codes() == refused[2].error_codes() == ["MANIFEST_UNKNOWN"]
     assert http.get(f"/v2/{repository}/tags/list").json()["tags"] == ["kept"]
 
-    restore(ecr, repository, one)
-    assert http.get(f"{path}/a").body == one.manifest.content
+    restore(ecr, repository, first)
+    assert http.get(f"{path}/a").body == first.manifest.content
     assert http.get(f"/v2/{repository}/tags/list").json()["tags"] == ["a", "b", "kept"]
 
 
 def test_layers_are_archived_when_all_images_that_use_them_are(
     ecr: Any, repository: str, pair: tuple[Image, Image]
 ) -> None:
-    one, kept = pair
-    layer = one.blobs[1].digest
+    archived, kept = pair
+    layer = archived.blobs[1].digest
     unused = upload_layer(ecr, repository, b"unused")
 
     def availability(digest: str = layer) -> str:
         found = ecr.batch_check_layer_availability(repositoryName=repository, layerDigests=[digest])["layers"]
         return str(found[0]["layerAvailability"])
 
-    archive(ecr, repository, one)
+    archive(ecr, repository, archived)
     assert availability() == "AVAILABLE"
     assert ecr.get_download_url_for_layer(repositoryName=repository, layerDigest=layer)["layerDigest"] == layer
 
@@ -178,16 +181,16 @@ def test_layers_are_archived_when_all_images_that_use_them_are(
 def test_pushing_an_archived_image_again_restores_it(
     ecr: Any, http: Docker, repository: str, pair: tuple[Image, Image]
 ) -> None:
-    one, kept = pair
+    archived, kept = pair
     for each in pair:
         archive(ecr, repository, each)
 
-    put(ecr, repository, one, "a")
+    put(ecr, repository, archived, "a")
     http.push(repository, kept, "kept")
 
     assert set(statuses(ecr, repository).values()) == {"ACTIVE"}
     assert detail(ecr, repository, kept)["lastActivatedAt"] >= detail(ecr, repository, kept)["lastArchivedAt"]
-    assert put_refused(ecr, repository, one, "a").code == "ImageAlreadyExistsException"
+    assert put_refused(ecr, repository, archived, "a").code == "ImageAlreadyExistsException"
 
 
 def test_archived_images_can_be_deleted_and_prevent_the_deletion_of_their_repository(
@@ -197,8 +200,8 @@ def test_archived_images_can_be_deleted_and_prevent_the_deletion_of_their_reposi
         archive(ecr, repository, each)
 
     assert refusal(ecr.delete_repository, repositoryName=repository).code == "RepositoryNotEmptyException"
-    wanted = [{"imageDigest": each.manifest.digest} for each in pair]
-    assert ecr.batch_delete_image(repositoryName=repository, imageIds=wanted)["failures"] == []
+    requested = [{"imageDigest": each.manifest.digest} for each in pair]
+    assert ecr.batch_delete_image(repositoryName=repository, imageIds=requested)["failures"] == []
     assert statuses(ecr, repository) == {}
 
 
@@ -254,7 +257,7 @@ def test_referrers_are_archived_and_restored_with_their_subject(ecr: Any, http: 
             subjectId={"imageDigest": subject.manifest.digest},
             filter={"artifactStatus": status},
         )["referrers"]
-        return [(one["digest"], one["artifactStatus"]) for one in found]
+        return [(row["digest"], row["artifactStatus"]) for row in found]
 
     archive(ecr, repository, subject)
     assert set(statuses(ecr, repository).values()) == {"ARCHIVED"}
@@ -273,20 +276,20 @@ def test_referrers_are_archived_and_restored_with_their_subject(ecr: Any, http: 
 
 @pytest.mark.parametrize("target", ["STANDARD", "ARCHIVE"])
 def test_an_image_cannot_move_to_its_own_storage_class(ecr: Any, repository: str, target: str) -> None:
-    one = push(ecr, repository, image())
+    pushed = push(ecr, repository, image())
     if target == "ARCHIVE":
-        archive(ecr, repository, one)
-    before = detail(ecr, repository, one)
+        archive(ecr, repository, pushed)
+    before = detail(ecr, repository, pushed)
 
     refused = refusal(
         ecr.update_image_storage_class,
         repositoryName=repository,
-        imageId={"imageDigest": one.manifest.digest},
+        imageId={"imageDigest": pushed.manifest.digest},
         targetStorageClass=target,
     )
 
-    assert refused == unchangeable(one, repository, f"it is already in the storage class {target}")
-    assert detail(ecr, repository, one) == before
+    assert refused == unchangeable(pushed, repository, f"it is already in the storage class {target}")
+    assert detail(ecr, repository, pushed) == before
 
 
 @pytest.mark.parametrize("identifier", [{"imageTag": "unknown"}, {"imageDigest": digest(b"absent")}, {}])

@@ -55,8 +55,12 @@ def test_a_user_is_identified_by_name(sts_of: Callable[..., Any], reader: Person
 
 
 def test_a_session_lasts_twelve_hours_by_default(sts: Any) -> None:
-    for asked, seconds in (({}, 12 * 3600), ({"DurationSeconds": 900}, 900), ({"DurationSeconds": 129_600}, 129_600)):
-        credentials = sts.get_session_token(**asked)["Credentials"]
+    for parameters, seconds in (
+        ({}, 12 * 3600),
+        ({"DurationSeconds": 900}, 900),
+        ({"DurationSeconds": 129_600}, 129_600),
+    ):
+        credentials = sts.get_session_token(**parameters)["Credentials"]
         assert abs(credentials["Expiration"].timestamp() - time.time() - seconds) < 60
         assert credentials["AccessKeyId"].startswith("ASIA")
         assert len(credentials["AccessKeyId"]) == 20

@@ -21,10 +21,10 @@ def filters(*texts: str) -> list[dict[str, str]]:
 
 def overwrites(ecr: Any, repository: str, tag: str) -> bool:
     """Whether a tag that names one image can be moved to another."""
-    one, other = (image for image, _ in zip(variants(), range(2), strict=False))
-    push(ecr, repository, one, tag)
-    push(ecr, repository, other)
-    refused = put_outcome(ecr, repository, other, tag)
+    first, second = (image for image, _ in zip(variants(), range(2), strict=False))
+    push(ecr, repository, first, tag)
+    push(ecr, repository, second)
+    refused = put_outcome(ecr, repository, second, tag)
     message = (
         f"The image tag '{tag}' already exists in the '{repository}' repository "
         "and cannot be overwritten because the tag is immutable."
@@ -169,12 +169,12 @@ def test_an_unknown_setting_is_rejected_with_the_valid_ones(setting: Any) -> Non
 def test_an_immutable_tag_can_be_deleted_and_then_pushed_again(ecr: Any, repository: str) -> None:
     """Immutability only prevents overwriting."""
     ecr.put_image_tag_mutability(repositoryName=repository, imageTagMutability="IMMUTABLE")
-    one, other = (image for image, _ in zip(variants(), range(2), strict=False))
-    push(ecr, repository, one, "v1")
+    first, second = (image for image, _ in zip(variants(), range(2), strict=False))
+    push(ecr, repository, first, "v1")
 
     ecr.batch_delete_image(repositoryName=repository, imageIds=[{"imageTag": "v1"}])
 
-    assert put(ecr, repository, other, "v1")["imageId"]["imageDigest"] == other.manifest.digest
+    assert put(ecr, repository, second, "v1")["imageId"]["imageDigest"] == second.manifest.digest
 
 
 def test_the_setting_of_an_unknown_repository_is_rejected(ecr: Any) -> None:

@@ -37,8 +37,8 @@ def repository(ecr: Any) -> str:
 def statement(*actions: str, **more: Any) -> str:
     """A policy with one statement, as `jsonencode` writes it."""
     who = {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
-    one = {"Sid": "it", "Effect": "Allow", "Principal": who, "Action": list(actions)}
-    return json.dumps({"Version": "2012-10-17", "Statement": [one | more]}, separators=(",", ":"))
+    common = {"Sid": "it", "Effect": "Allow", "Principal": who, "Action": list(actions)}
+    return json.dumps({"Version": "2012-10-17", "Statement": [common | more]}, separators=(",", ":"))
 
 
 def lifecycle(count: int) -> str:

@@ -79,15 +79,15 @@ def test_a_user_can_do_what_the_managed_policy_allows_and_nothing_else(
 
 
 def test_a_reader_can_pull_and_cannot_push(ecr: Any, reader: Person, repository: str) -> None:
-    one = push(ecr, repository, image(), "v1")
+    pushed = push(ecr, repository, image(), "v1")
     arn = f"arn:aws:ecr:us-east-1:{ACCOUNT}:repository/{repository}"
 
     found = reader.ecr.batch_get_image(repositoryName=repository, imageIds=[{"imageTag": "v1"}])["images"]
-    layer = reader.ecr.get_download_url_for_layer(repositoryName=repository, layerDigest=one.blobs[1].digest)
+    layer = reader.ecr.get_download_url_for_layer(repositoryName=repository, layerDigest=pushed.blobs[1].digest)
 
-    assert found[0]["imageManifest"] == one.manifest.content.decode()
+    assert found[0]["imageManifest"] == pushed.manifest.content.decode()
     assert layer["downloadUrl"]
-    manifest = one.manifest.content.decode()
+    manifest = pushed.manifest.content.decode()
     refused = refusal(reader.ecr.put_image, repositoryName=repository, imageManifest=manifest, imageTag="v2")
     assert refused == denied(reader, "ecr:PutImage", arn)
     assert refusal(reader.ecr.initiate_layer_upload, repositoryName=repository) == denied(

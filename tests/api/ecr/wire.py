@@ -65,11 +65,11 @@ class NotRefused(AssertionError):
 def refusal(call: Callable[..., Any], **request: Any) -> Refusal:
     """The error of a boto3 call. Raises NotRefused if the call succeeds."""
     try:
-        answered = call(**request)
+        response = call(**request)
     except ClientError as error:
         metadata, described = error.response["ResponseMetadata"], error.response["Error"]
         return Refusal(metadata["HTTPStatusCode"], described["Code"], described.get("Message", ""))
-    raise NotRefused(str(answered))
+    raise NotRefused(str(response))
 
 
 def check_answer(operation_name: str, status: int, headers: Mapping[str, str], body: bytes) -> None:

@@ -97,9 +97,9 @@ def test_an_identity_policy_without_trust_assumes_nothing(
     role = new_role(trust({"AWS": user_arn("somebody-else")}))
     no = "is not authorized to perform: sts:AssumeRole on resource: {} because no resource-based policy allows the"
 
-    for one in (role, "no-such-role"):
-        message = f"User: {user_arn(name)} {no.format(role_arn(one))} sts:AssumeRole action"
-        assert denied(clients, user, one) == message
+    for each in (role, "no-such-role"):
+        message = f"User: {user_arn(name)} {no.format(role_arn(each))} sts:AssumeRole action"
+        assert denied(clients, user, each) == message
 
 
 def test_denies_count_on_both_sides(clients: Clients, new_user: NewUser, new_role: NewRole) -> None:

@@ -129,8 +129,8 @@ def test_names_are_unique(moorage: Moorage, refused: Callable[..., str]) -> None
 
 
 def test_issuers_are_listed_with_their_audiences(moorage: Moorage) -> None:
-    one = Issuer("https://listed.example.org")
-    words = ("oidc", "put", one.url, "--audience", "a", "--audience", "b", "--keys", "-")
+    listed = Issuer("https://listed.example.org")
+    words = ("oidc", "put", listed.url, "--audience", "a", "--audience", "b", "--keys", "-")
 
-    assert moorage(*words, stdin=one.key_set()) == f"arn:aws:iam::{ACCOUNT}:oidc-provider/listed.example.org\n"
+    assert moorage(*words, stdin=listed.key_set()) == f"arn:aws:iam::{ACCOUNT}:oidc-provider/listed.example.org\n"
     assert "https://listed.example.org\ta, b\n" in moorage("oidc", "list")

@@ -151,12 +151,12 @@ def test_an_issuer_is_trusted_only_in_accounts_that_know_it(
 
 
 def test_a_role_that_trusts_users_accepts_no_token(anonymous_sts: Any, issuer: Issuer, new_role: NewRole) -> None:
-    for one in (
+    for each in (
         new_role(trust({"AWS": ACCOUNT}, "sts:*")),
         new_role(trust({"Federated": PROVIDER}, "sts:AssumeRole")),
         new_role(trust({"Federated": f"{PROVIDER}/other"}, ACTION)),
     ):
-        assert refused(anonymous_sts, one, issuer.token()).code == "AccessDenied"
+        assert refused(anonymous_sts, each, issuer.token()).code == "AccessDenied"
 
 
 def test_new_keys_of_an_issuer_replace_the_old_ones(anonymous_sts: Any, moorage: Moorage, new_role: NewRole) -> None:

@@ -44,12 +44,15 @@ class Traced(NamedTuple):
 def spans_of(body: bytes, headers: dict[str, str]) -> Iterator[Span]:
     content = gzip.decompress(body) if headers.get("content-encoding") == "gzip" else body
     for resource in ExportTraceServiceRequest.FromString(content).resource_spans:
-        resource_attributes = {one.key: one.value.string_value for one in resource.resource.attributes}
+        resource_attributes = {
+            attribute.key: attribute.value.string_value for attribute in resource.resource.attributes
+        }
         assert resource_attributes["service.name"] == "moorage"
         for scope in resource.scope_spans:
             for span in scope.spans:
                 attributes = {
-                    one.key: getattr(one.value, one.value.WhichOneof("value") or "") for one in span.attributes
+                    attribute.key: getattr(attribute.value, attribute.value.WhichOneof("value") or "")
+                    for attribute in span.attributes
                 }
                 ids = span.trace_id.hex(), span.span_id.hex(), span.parent_span_id.hex()
                 yield Span(span.name, *ids, attributes, span.status.code == 2)
@@ -65,12 +68,12 @@ def traced(fresh_server: StartServer) -> Iterator[Callable[..., Traced]]:
 def test_a_push_and_a_pull_are_spans_with_their_transactions_and_blob_store_calls(
     traced: Callable[..., Traced],
 ) -> None:
-    traced_server, one = traced("--workers", "2"), image([layer(seed=1)])
+    traced_server, pushed = traced("--workers", "2"), image([layer(seed=1)])
     with aws_client(traced_server.server) as ecr:
         ecr.create_repository(repositoryName="team/app")
         password = docker_password(ecr)
     docker = Docker(traced_server.server.host, traced_server.server.port, password)
-    docker.push("team/app", one, "v1")
+    docker.push("team/app", pushed, "v1")
     assert docker.get("/v2/team/app/manifests/v1").status == 200
 
     spans = traced_server.stop()
@@ -80,11 +83,11 @@ def test_a_push_and_a_pull_are_spans_with_their_transactions_and_blob_store_call
     assert put.attributes["http.request.method"] == "PUT"
     assert put.attributes["url.path"] == "/v2/team/app/manifests/v1"
     assert (put.attributes["http.response.status_code"], put.parent, put.failed) == (201, "", False)
-    assert put.attributes["http.request.body.size"] == len(one.manifest.content)
-    assert pull.attributes["http.response.body.size"] == len(one.manifest.content)
+    assert put.attributes["http.request.body.size"] == len(pushed.manifest.content)
+    assert pull.attributes["http.response.body.size"] == len(pushed.manifest.content)
     assert pull.attributes["aws.request_id"]
     committed = [span for span in spans if span.parent == put.id and span.name.startswith("commit ")]
-    assert len(committed) == 1, [one.name for one in spans if one.trace == put.trace]
+    assert len(committed) == 1, [each.name for each in spans if each.trace == put.trace]
     assert [span.name for span in spans if span.parent == committed[0].id] == [
         committed[0].name.removeprefix("commit ")
     ]
@@ -97,13 +100,13 @@ def test_a_request_joins_only_the_trace_of_its_caller(traced: Callable[..., Trac
         ecr.create_repository(repositoryName="team/app")
         password = docker_password(ecr)
 
-    def ask(number: int) -> None:
+    def send_request(number: int) -> None:
         docker = Docker(traced_server.server.host, traced_server.server.port, password)
         context = f"00-{TRACE[:-2]}{number:02x}-{PARENT}-01"
         assert docker.get("/v2/team/app/manifests/none", headers={"traceparent": context}).status == 404
 
     with ThreadPoolExecutor(8) as clients:
-        list(clients.map(ask, range(1, 33)))
+        list(clients.map(send_request, range(1, 33)))
 
     spans = traced_server.stop()
 
@@ -126,13 +129,13 @@ def test_the_share_is_respected_and_health_checks_are_never_traced(traced: Calla
 
 
 def test_spans_contain_no_secrets(traced: Callable[..., Traced]) -> None:
-    traced_server, one = traced("--workers", "1"), image([layer(seed=1)])
+    traced_server, pushed = traced("--workers", "1"), image([layer(seed=1)])
     with aws_client(traced_server.server) as ecr:
         ecr.create_repository(repositoryName="team/app")
         password = docker_password(ecr)
         docker = Docker(traced_server.server.host, traced_server.server.port, password)
-        docker.push("team/app", one, "v1")
-        link = ecr.get_download_url_for_layer(repositoryName="team/app", layerDigest=one.blobs[0].digest)
+        docker.push("team/app", pushed, "v1")
+        link = ecr.get_download_url_for_layer(repositoryName="team/app", layerDigest=pushed.blobs[0].digest)
         path, _, query = link["downloadUrl"].partition("?")
         assert docker.get(f"{path[path.index('/layers') :]}?{query}").status == 200
 

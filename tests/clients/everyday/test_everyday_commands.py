@@ -40,18 +40,18 @@ def test_crane_lists_the_repositories_of_the_registry(programs: Programs, new_re
 
 
 def test_every_client_reads_the_same_manifest_and_digest(programs: Programs, ecr: Any, repository: str) -> None:
-    one = push(ecr, repository, image(seed=1, docker=True), "v1")
-    name, manifest = programs.reference(repository), one.manifest.content.decode()
+    pushed = push(ecr, repository, image(seed=1, docker=True), "v1")
+    name, manifest = programs.reference(repository), pushed.manifest.content.decode()
 
-    assert programs.run("crane", "digest", name).strip() == one.manifest.digest
+    assert programs.run("crane", "digest", name).strip() == pushed.manifest.digest
     assert programs.run("crane", "manifest", name).strip() == manifest
-    assert programs.run("crane", "config", name).strip() == one.blobs[0].content.decode()
+    assert programs.run("crane", "config", name).strip() == pushed.blobs[0].content.decode()
     assert programs.run("skopeo", "inspect", TAKE_PLAIN_HTTP, "--raw", programs.image(repository)) == manifest
     inspected = json.loads(programs.run("docker", "manifest", "inspect", "--insecure", "--verbose", name))
-    assert inspected["Descriptor"]["digest"] == one.manifest.digest
+    assert inspected["Descriptor"]["digest"] == pushed.manifest.digest
     described = json.loads(programs.run("skopeo", "inspect", TAKE_PLAIN_HTTP, programs.image(repository)))
-    assert described["Digest"] == one.manifest.digest
-    assert described["Layers"] == [blob.digest for blob in one.blobs[1:]]
+    assert described["Digest"] == pushed.manifest.digest
+    assert described["Layers"] == [blob.digest for blob in pushed.blobs[1:]]
     assert described["RepoTags"] == ["v1"]
 
 
@@ -83,25 +83,25 @@ def test_crane_tags_and_copies_inside_the_registry_without_sending_a_blob(
     programs: Programs, ecr: Any, new_repository: Callable[[], str], server: Server
 ) -> None:
     source, target = new_repository(), new_repository()
-    one = push(ecr, source, image(seed=1), "v1")
+    pushed = push(ecr, source, image(seed=1), "v1")
 
     programs.run("crane", "tag", programs.reference(source), "stable")
     programs.run("crane", "copy", programs.reference(source, "stable"), programs.reference(target, "copied"))
 
-    assert _tags(ecr, source) == {one.manifest.digest: ["stable", "v1"]}
-    assert _tags(ecr, target) == {one.manifest.digest: ["copied"]}
-    assert _uploads(server, target, len(one.blobs)) == [("POST", 201)] * len(one.blobs)
+    assert _tags(ecr, source) == {pushed.manifest.digest: ["stable", "v1"]}
+    assert _tags(ecr, target) == {pushed.manifest.digest: ["copied"]}
+    assert _uploads(server, target, len(pushed.blobs)) == [("POST", 201)] * len(pushed.blobs)
 
 
 def test_skopeo_copies_between_two_repositories(
     programs: Programs, ecr: Any, new_repository: Callable[[], str]
 ) -> None:
     source, target = new_repository(), new_repository()
-    one = push(ecr, source, image(seed=7), "v1")
+    pushed = push(ecr, source, image(seed=7), "v1")
 
     programs.skopeo_copy(programs.image(source), programs.image(target, "copied"))
 
-    assert _tags(ecr, target) == {one.manifest.digest: ["copied"]}
+    assert _tags(ecr, target) == {pushed.manifest.digest: ["copied"]}
 
 
 class TestDocker:
@@ -109,10 +109,10 @@ class TestDocker:
 
     @pytest.fixture
     def loaded(self, programs: Programs, repository: str, tmp_path: Path) -> Image:
-        one = image([layer(seed=8, docker=True), layer(seed=9, docker=True)], docker=True)
-        archive = write_docker_archive(tmp_path / "image.tar", one, programs.reference(repository))
+        pushed = image([layer(seed=8, docker=True), layer(seed=9, docker=True)], docker=True)
+        archive = write_docker_archive(tmp_path / "image.tar", pushed, programs.reference(repository))
         programs.run("docker", "load", "--input", str(archive))
-        return one
+        return pushed
 
     def test_pushes_an_unchanged_image_again(
         self, programs: Programs, ecr: Any, repository: str, loaded: Image
@@ -121,10 +121,10 @@ class TestDocker:
         programs.run("docker", "push", name)
         before = _tags(ecr, repository)
 
-        told = programs.run("docker", "push", name)
+        output = programs.run("docker", "push", name)
 
         programs.run("docker", "image", "rm", name)
-        assert told.count("Layer already exists") == 2
+        assert output.count("Layer already exists") == 2
         assert _tags(ecr, repository) == before
 
     def test_pushes_two_tags_that_share_a_layer(
@@ -137,11 +137,11 @@ class TestDocker:
         programs.run("docker", "load", "--input", str(archive))
         programs.run("docker", "push", name)
 
-        told = programs.run("docker", "push", other)
+        output = programs.run("docker", "push", other)
 
         programs.run("docker", "image", "rm", name, other)
-        assert told.count("Layer already exists") == 1
-        assert told.count(": Pushed") == 1
+        assert output.count("Layer already exists") == 1
+        assert output.count(": Pushed") == 1
         assert sorted(tag for tags in _tags(ecr, repository).values() for tag in tags) == ["v1", "v2"]
 
     def test_pushes_all_tags_of_a_repository_and_pulls_them(
@@ -158,13 +158,13 @@ class TestDocker:
         assert [sorted(tags) for tags in _tags(ecr, repository).values()] == [["v1", "v2"]]
 
     def test_pulls_by_digest(self, programs: Programs, ecr: Any, repository: str) -> None:
-        one = push(ecr, repository, image([layer(seed=11, docker=True)], docker=True))
-        name = f"{programs.host}/{repository}@{one.manifest.digest}"
+        pushed = push(ecr, repository, image([layer(seed=11, docker=True)], docker=True))
+        name = f"{programs.host}/{repository}@{pushed.manifest.digest}"
 
-        told = programs.run("docker", "pull", name)
+        output = programs.run("docker", "pull", name)
 
         programs.run("docker", "image", "rm", name)
-        assert f"Digest: {one.manifest.digest}" in told
+        assert f"Digest: {pushed.manifest.digest}" in output
 
     def test_mounts_the_layers_that_it_pushed_to_another_repository(
         self, programs: Programs, repository: str, new_repository: Callable[[], str], loaded: Image
@@ -173,10 +173,10 @@ class TestDocker:
         programs.run("docker", "push", first)
         programs.run("docker", "tag", first, second)
 
-        told = programs.run("docker", "push", second)
+        output = programs.run("docker", "push", second)
 
         programs.run("docker", "image", "rm", first, second)
-        assert told.count(f"Mounted from {repository}") == 2
+        assert output.count(f"Mounted from {repository}") == 2
 
 
 class TestDeletion:
@@ -192,12 +192,12 @@ class TestDeletion:
             ecr.describe_images(repositoryName=repository, imageIds=[{"imageTag": "v2"}])
 
     def test_crane_deletes_a_tag_or_an_image(self, programs: Programs, ecr: Any, repository: str) -> None:
-        one = push(ecr, repository, image(seed=1), "v1", "v2")
+        pushed = push(ecr, repository, image(seed=1), "v1", "v2")
 
         programs.run("crane", "delete", programs.reference(repository))
-        assert _tags(ecr, repository) == {one.manifest.digest: ["v2"]}
+        assert _tags(ecr, repository) == {pushed.manifest.digest: ["v2"]}
 
-        programs.run("crane", "delete", f"{programs.host}/{repository}@{one.manifest.digest}")
+        programs.run("crane", "delete", f"{programs.host}/{repository}@{pushed.manifest.digest}")
         assert _tags(ecr, repository) == {}
 
     def test_batch_delete_image_deletes_the_image_for_docker_clients(
@@ -209,19 +209,19 @@ class TestDeletion:
 
         run([*command, "--image-ids", "imageTag=v1"], server.client_environment(programs.home))
 
-        for told in (
+        for output in (
             programs.refused("docker", "pull", name),
             programs.refused("podman", "pull", TAKE_PLAIN_HTTP, name),
             programs.refused("skopeo", "inspect", TAKE_PLAIN_HTTP, programs.image(repository)),
             programs.refused("crane", "manifest", name),
         ):
-            assert "manifest unknown: requested image not found" in told.lower().replace("_", " ")
+            assert "manifest unknown: requested image not found" in output.lower().replace("_", " ")
 
 
 def _tags(ecr: Any, repository: str) -> dict[str, list[str]]:
     """The tags of each image."""
     described = ecr.describe_images(repositoryName=repository)["imageDetails"]
-    return {one["imageDigest"]: sorted(one.get("imageTags", [])) for one in described}
+    return {row["imageDigest"]: sorted(row.get("imageTags", [])) for row in described}
 
 
 def _uploads(server: Server, repository: str, expected: int) -> list[tuple[str, int]]:

@@ -32,23 +32,23 @@ def test_the_first_push_of_the_readme_works(
     command: str, fresh_server: StartServer, dockerd: Dockerd, tmp_path: Path
 ) -> None:
     """Only the port differs. The README says that `moorage ecr` may replace `aws ecr`."""
-    server, one = fresh_server(), image([layer(b"Hello from Docker!\n", docker=True)], docker=True)
+    server, pushed = fresh_server(), image([layer(b"Hello from Docker!\n", docker=True)], docker=True)
     folder = _project_folder(tmp_path / "project", server.data)
-    dockerd.docker("load", "--input", str(write_docker_archive(tmp_path / "image.tar", one, "hello-world:latest")))
+    dockerd.docker("load", "--input", str(write_docker_archive(tmp_path / "image.tar", pushed, "hello-world:latest")))
     lines = "\n".join(first_push()).replace("localhost:5000", f"localhost:{server.port}").replace("aws ecr", command)
     require_client("aws")
     environment = _without_credentials(server.client_environment(tmp_path)) | {"DOCKER_HOST": dockerd.address}
 
-    told = run(["sh", "-e", "-c", f"cd '{folder}'\n{lines}"], environment)
+    output = run(["sh", "-e", "-c", f"cd '{folder}'\n{lines}"], environment)
 
     name = f"localhost:{server.port}/team/app:v1"
     dockerd.docker("image", "rm", name, "hello-world:latest")
-    assert "Login Succeeded" in told
-    assert "v1: digest: sha256:" in told
+    assert "Login Succeeded" in output
+    assert "v1: digest: sha256:" in output
     with aws_client(server) as ecr:
         (described,) = ecr.describe_images(repositoryName="team/app")["imageDetails"]
     assert described["imageTags"] == ["v1"]
-    assert described["imageDigest"] in told
+    assert described["imageDigest"] in output
 
 
 def test_the_first_push_has_five_lines() -> None:

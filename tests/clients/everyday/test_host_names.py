@@ -24,10 +24,10 @@ pytestmark = pytest.mark.client
 @pytest.fixture
 def domain_server(tmp_path: Path) -> Iterator[Server]:
     """A server whose domain is `localhost` with its port."""
-    one = Server(tmp_path / "data")
-    one.start(extra_args=["--domain", f"localhost:{one.port}"])
-    yield one
-    one.stop()
+    server = Server(tmp_path / "data")
+    server.start(extra_args=["--domain", f"localhost:{server.port}"])
+    yield server
+    server.stop()
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_the_address_of_a_repository_names_its_registry(domain_server: Server, e
 def test_crane_and_skopeo_push_and_pull_at_the_address_that_the_api_returns(
     ecr_of_domain: Any, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    one = image(seed=1)
+    pushed = image(seed=1)
     address = ecr_of_domain.create_repository(repositoryName="team/app")["repository"]["repositoryUri"]
     host = address.partition("/")[0]
     password = docker_password(ecr_of_domain)
@@ -63,15 +63,15 @@ def test_crane_and_skopeo_push_and_pull_at_the_address_that_the_api_returns(
     skopeo = require_client("skopeo")
     run([*crane, "auth", "login", "-u", "AWS", "--password-stdin", host], environment, stdin=password)
 
-    run([*crane, "push", write_layout(tmp_path / "layout", one), f"{address}:v1"], environment)
+    run([*crane, "push", write_layout(tmp_path / "layout", pushed), f"{address}:v1"], environment)
     listed = run([skopeo, "list-tags", "--tls-verify=false", f"docker://{address}"], environment)
     pulled = ["copy", "--src-tls-verify=false", f"docker://{address}:v1", f"dir:{tmp_path / 'pulled'}"]
     run([skopeo, *pulled], environment)
 
     assert json.loads(listed) == {"Repository": address, "Tags": ["v1"]}
-    assert (tmp_path / "pulled" / "manifest.json").read_bytes() == one.manifest.content
+    assert (tmp_path / "pulled" / "manifest.json").read_bytes() == pushed.manifest.content
     assert ecr_of_domain.list_images(repositoryName="team/app")["imageIds"] == [
-        {"imageDigest": one.manifest.digest, "imageTag": "v1"}
+        {"imageDigest": pushed.manifest.digest, "imageTag": "v1"}
     ]
 
 
@@ -83,6 +83,6 @@ def test_a_token_of_one_region_is_rejected_at_the_host_of_another(
     password = docker_password(ecr_of_domain)
     run([*crane, "auth", "login", "-u", "AWS", "--password-stdin", host], environment, stdin=password)
 
-    told = refusal([*crane, "ls", f"{host}/team/app"], environment)
+    message = refusal([*crane, "ls", f"{host}/team/app"], environment)
 
-    assert "the authorization token was issued for the region us-east-1" in told
+    assert "the authorization token was issued for the region us-east-1" in message

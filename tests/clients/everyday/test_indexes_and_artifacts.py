@@ -35,27 +35,27 @@ def family(*, docker: bool) -> Family:
     return Family(index(children, docker=docker), children)
 
 
-def push_with_skopeo(desk: Desk, repository: str, one: Family) -> None:
-    layout = write_layout(desk.folder / "layout", one.top, children=one.children)
+def push_with_skopeo(desk: Desk, repository: str, pushed: Family) -> None:
+    layout = write_layout(desk.folder / "layout", pushed.top, children=pushed.children)
     desk.programs.skopeo_copy(f"oci:{layout}", desk.programs.image(repository), "--all")
 
 
-def push_with_crane(desk: Desk, repository: str, one: Family) -> None:
-    layout = write_layout(desk.folder / "layout", one.top, children=one.children)
+def push_with_crane(desk: Desk, repository: str, pushed: Family) -> None:
+    layout = write_layout(desk.folder / "layout", pushed.top, children=pushed.children)
     desk.programs.run("crane", "push", str(layout), desk.programs.reference(repository))
 
 
-def push_with_the_api(desk: Desk, repository: str, one: Family) -> None:
-    for child in one.children:
+def push_with_the_api(desk: Desk, repository: str, pushed: Family) -> None:
+    for child in pushed.children:
         push(desk.ecr, repository, child)
-    put(desk.ecr, repository, one.top, "v1")
+    put(desk.ecr, repository, pushed.top, "v1")
 
 
-def push_with_podman(desk: Desk, repository: str, one: Family) -> None:
+def push_with_podman(desk: Desk, repository: str, pushed: Family) -> None:
     """podman makes an index of its local images and pushes all of them."""
     name = "localhost/family"
     desk.programs.run("podman", "manifest", "create", name)
-    for number, child in enumerate(one.children):
+    for number, child in enumerate(pushed.children):
         layout = write_layout(desk.folder / f"layout-{number}", child)
         desk.programs.run("podman", "manifest", "add", name, f"oci:{layout}")
     target = f"docker://{desk.programs.reference(repository)}"
@@ -63,12 +63,12 @@ def push_with_podman(desk: Desk, repository: str, one: Family) -> None:
     desk.programs.run("podman", "manifest", "rm", name)
 
 
-def push_with_docker(desk: Desk, repository: str, one: Family) -> None:
+def push_with_docker(desk: Desk, repository: str, pushed: Family) -> None:
     """`docker manifest` makes an index of images in the registry."""
     name = desk.programs.reference(repository)
-    for child in one.children:
+    for child in pushed.children:
         push(desk.ecr, repository, child)
-    members = [f"{desk.programs.host}/{repository}@{child.manifest.digest}" for child in one.children]
+    members = [f"{desk.programs.host}/{repository}@{child.manifest.digest}" for child in pushed.children]
     desk.programs.run("docker", "manifest", "create", "--insecure", name, *members)
     desk.programs.run("docker", "manifest", "push", "--insecure", "--purge", name)
 
@@ -91,22 +91,22 @@ def test_an_index_is_pushed_and_pulled_with_all_its_images(
     pusher: str, desk: Desk, repository: str, http: Docker
 ) -> None:
     client, form = pusher.split("-")
-    one = family(docker=form == "docker")
+    pushed = family(docker=form == "docker")
 
-    PUSHERS[pusher](desk, repository, one)
+    PUSHERS[pusher](desk, repository, pushed)
 
     stored = http.get(f"/v2/{repository}/manifests/v1")
     assert stored.headers["Content-Type"] == (DOCKER_LIST if form == "docker" else OCI_INDEX)
     if client in EXACT:
-        assert stored.body == one.top.manifest.content
+        assert stored.body == pushed.top.manifest.content
     listed = {child["platform"]["architecture"]: child["digest"] for child in stored.json()["manifests"]}
     assert listed.keys() == set(ARCHITECTURES)
     _skopeo_pulls_all(desk, repository, stored.body, set(listed.values()))
     _crane_pulls_all(desk, repository, stored.body, set(listed.values()))
     _the_api_reads_all(desk, repository, stored.body, set(listed.values()))
     pulled = pull_with_docker(desk, repository)
-    assert (pulled.manifest, pulled.contents) == (digest(stored.body), (one.children[0].blobs[1].diff_id,))
-    _podman_pulls_another_architecture(desk, repository, one.children[1])
+    assert (pulled.manifest, pulled.contents) == (digest(stored.body), (pushed.children[0].blobs[1].diff_id,))
+    _podman_pulls_another_architecture(desk, repository, pushed.children[1])
 
 
 def _skopeo_pulls_all(desk: Desk, repository: str, manifest: bytes, children: set[str]) -> None:
@@ -134,10 +134,10 @@ def _is_whole(manifest: bytes, name: str, blobs: Path) -> None:
 
 
 def _the_api_reads_all(desk: Desk, repository: str, manifest: bytes, children: set[str]) -> None:
-    wanted = [{"imageTag": "v1"}, *({"imageDigest": child} for child in children)]
-    answer = desk.ecr.batch_get_image(repositoryName=repository, imageIds=wanted)
+    requested = [{"imageTag": "v1"}, *({"imageDigest": child} for child in children)]
+    answer = desk.ecr.batch_get_image(repositoryName=repository, imageIds=requested)
     assert answer["failures"] == []
-    found = {one["imageId"]["imageDigest"]: one["imageManifest"].encode() for one in answer["images"]}
+    found = {row["imageId"]["imageDigest"]: row["imageManifest"].encode() for row in answer["images"]}
     assert found.keys() == {digest(manifest), *children}
     assert found[digest(manifest)] == manifest
     assert all(digest(content) == name for name, content in found.items())

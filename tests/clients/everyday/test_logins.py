@@ -59,10 +59,10 @@ def test_an_access_key_works_as_user_name_and_password(
     key, secret = server.environment["AWS_ACCESS_KEY_ID"], server.environment["AWS_SECRET_ACCESS_KEY"]
     user_programs = strangers(Credentials(key, secret))
 
-    told = user_programs.refused(*reading(user_programs, program, repository))
+    message = user_programs.refused(*reading(user_programs, program, repository))
 
-    assert "unknown" in told.lower()
-    assert "Requested image not found" in told
+    assert "unknown" in message.lower()
+    assert "Requested image not found" in message
 
 
 @pytest.mark.parametrize("user", ["AWS", "root-key", "nobody"])
@@ -73,9 +73,9 @@ def test_a_wrong_password_is_rejected(
     user_programs = strangers()
     name = server.environment["AWS_ACCESS_KEY_ID"] if user == "root-key" else user
 
-    told = rejected_login(program, user_programs, Credentials(name, "wrong"), repository)
+    message = rejected_login(program, user_programs, Credentials(name, "wrong"), repository)
 
-    assert any(word in told for word in ("401 Unauthorized", "invalid username/password")), told
+    assert any(word in message for word in ("401 Unauthorized", "invalid username/password")), message
 
 
 @pytest.mark.parametrize("program", LOGIN_OPTIONS)
@@ -84,9 +84,9 @@ def test_a_token_is_rejected_after_twelve_hours(
 ) -> None:
     user_programs = strangers()
 
-    told = rejected_login(program, user_programs, Credentials("AWS", expired_token(server)), repository)
+    message = rejected_login(program, user_programs, Credentials("AWS", expired_token(server)), repository)
 
-    assert any(word in told for word in ("403 Forbidden", "403 (Forbidden)", "has expired")), told
+    assert any(word in message for word in ("403 Forbidden", "403 (Forbidden)", "has expired")), message
 
 
 def test_docker_reports_what_to_do_when_a_token_expired_after_the_login(
@@ -100,19 +100,21 @@ def test_docker_reports_what_to_do_when_a_token_expired_after_the_login(
         "docker", "load", "--input", str(write_docker_archive(tmp_path / "i.tar", image(docker=True), name))
     )
 
-    told = user_programs.refused("docker", "push", name)
+    message = user_programs.refused("docker", "push", name)
 
     user_programs.run("docker", "image", "rm", name)
-    assert "denied: Your authorization token has expired. Reauthenticate and try again." in told
+    assert "denied: Your authorization token has expired. Reauthenticate and try again." in message
 
 
 @pytest.mark.parametrize("program", LOGIN_OPTIONS)
 def test_nothing_is_read_without_a_login(program: str, strangers: People, repository: str) -> None:
     user_programs = strangers()
 
-    told = user_programs.refused(*reading(user_programs, program, repository)).lower()
+    message = user_programs.refused(*reading(user_programs, program, repository)).lower()
 
-    assert any(word in told for word in ("unauthorized", "no basic auth credentials", "authentication required")), told
+    assert any(word in message for word in ("unauthorized", "no basic auth credentials", "authentication required")), (
+        message
+    )
 
 
 def test_a_login_ends_when_its_access_key_is_deactivated(strangers: People, server: Server, repository: str) -> None:

@@ -42,14 +42,14 @@ def pushed(
     pusher, form = request.param.split("-")
     repository, seed, docker = f"matrix/{request.param}", PUSHES.index(request.param), form == "docker"
     layers = [layer(seed=1_000 + seed, docker=docker), layer(20_000, seed=2_000 + seed, docker=docker)]
-    one = image(layers, docker=docker)
+    sample = image(layers, docker=docker)
     ecr.create_repository(repositoryName=repository)
 
-    PUSHERS[pusher](Desk(programs, ecr, tmp_path_factory.mktemp("push")), repository, one)
+    PUSHERS[pusher](Desk(programs, ecr, tmp_path_factory.mktemp("push")), repository, sample)
 
     answer = http.get(f"/v2/{repository}/manifests/v1")
     assert answer.status == 200, answer
-    return Pushed(repository, one, answer.body, answer.headers["Content-Type"])
+    return Pushed(repository, sample, answer.body, answer.headers["Content-Type"])
 
 
 @pytest.mark.parametrize("puller", PULLERS)
@@ -82,15 +82,15 @@ def test_a_manifest_that_the_client_did_not_make_arrives_byte_for_byte(pushed: P
 def test_a_layer_that_was_uploaded_in_several_parts_is_pulled_as_one_blob(
     puller: str, ecr: Any, repository: str, desk: Desk
 ) -> None:
-    one = image([layer(2 * MINIMUM + 1_000, seed=4_000, docker=True)], docker=True)
-    configuration, big = one.blobs
+    sample = image([layer(2 * MINIMUM + 1_000, seed=4_000, docker=True)], docker=True)
+    configuration, big = sample.blobs
     upload_layer(ecr, repository, configuration.content)
     upload = begin(ecr, repository)
     for first in range(0, len(big.content), MINIMUM):
         send_part(ecr, repository, upload, first, big.content[first : first + MINIMUM])
     complete(ecr, repository, upload, big.digest)
-    put(ecr, repository, one, "v1")
+    put(ecr, repository, sample, "v1")
 
     pulled = PULLERS[puller](desk, repository)
 
-    assert pulled == Pulled(one.manifest.digest, configuration.digest, (big.diff_id,))
+    assert pulled == Pulled(sample.manifest.digest, configuration.digest, (big.diff_id,))

@@ -22,23 +22,23 @@ PUSHERS = ("docker", "podman", "skopeo", "crane")
 READ_ONLY = "AmazonEC2ContainerRegistryReadOnly"
 
 
-def refused_push(programs: Programs, pusher: str, one: Image, name: str, folder: Path) -> str:
-    """The message of a client whose push of `one` under `name` (with the host) fails."""
+def refused_push(programs: Programs, pusher: str, pushed: Image, name: str, folder: Path) -> str:
+    """The message of a client whose push of `pushed` under `name` (with the host) fails."""
     match pusher:
         case "docker":
-            archive = write_docker_archive(folder / "image.tar", one, name)
+            archive = write_docker_archive(folder / "image.tar", pushed, name)
             programs.run("docker", "load", "--input", str(archive))
-            told = programs.refused("docker", "push", name)
+            message = programs.refused("docker", "push", name)
             programs.run("docker", "image", "rm", name)
-            return told
+            return message
         case "podman":
-            programs.run("podman", "load", "--input", str(write_docker_archive(folder / "image.tar", one, name)))
+            programs.run("podman", "load", "--input", str(write_docker_archive(folder / "image.tar", pushed, name)))
             return programs.refused("podman", "push", TAKE_PLAIN_HTTP, name)
         case "skopeo":
-            source = f"dir:{write_directory(folder / 'directory', one)}"
+            source = f"dir:{write_directory(folder / 'directory', pushed)}"
             return programs.refused("skopeo", "copy", "--dest-tls-verify=false", source, f"docker://{name}")
         case _:
-            return programs.refused("crane", "push", str(write_layout(folder / "layout", one)), name)
+            return programs.refused("crane", "push", str(write_layout(folder / "layout", pushed)), name)
 
 
 @pytest.mark.parametrize("pusher", PUSHERS)
@@ -50,11 +50,11 @@ def test_an_immutable_tag_cannot_be_overwritten(
     first = push(ecr, repository, image(seed=1, docker=True), "v1")
     other = image([layer(seed=2, docker=True)], docker=True)
 
-    told = refused_push(programs, pusher, other, programs.reference(repository), tmp_path)
+    message = refused_push(programs, pusher, other, programs.reference(repository), tmp_path)
 
     assert (
         f"The image tag 'v1' already exists in the '{repository}' repository "
-        "and cannot be overwritten because the tag is immutable." in told
+        "and cannot be overwritten because the tag is immutable." in message
     )
     assert http.get(f"/v2/{repository}/manifests/v1").body == first.manifest.content
 
@@ -69,12 +69,12 @@ def test_an_immutable_tag_is_pushed_again_with_the_same_image(programs: Programs
 
 @pytest.mark.parametrize("pusher", PUSHERS)
 def test_a_push_to_a_missing_repository_names_it(pusher: str, programs: Programs, tmp_path: Path) -> None:
-    one = image([layer(seed=4, docker=True)], docker=True)
+    pushed = image([layer(seed=4, docker=True)], docker=True)
 
-    told = refused_push(programs, pusher, one, programs.reference("no/such"), tmp_path)
+    message = refused_push(programs, pusher, pushed, programs.reference("no/such"), tmp_path)
 
-    assert "name unknown" in told.lower().replace("_", " ")
-    assert "The repository with name 'no/such' does not exist in the registry with id '000000000000'" in told
+    assert "name unknown" in message.lower().replace("_", " ")
+    assert "The repository with name 'no/such' does not exist in the registry with id '000000000000'" in message
 
 
 @pytest.fixture(scope="module")
@@ -98,12 +98,12 @@ class TestAReader:
         self._pull(reader, pusher, name, tmp_path)
 
         other = image([layer(seed=6, docker=True)], docker=True)
-        told = refused_push(reader, pusher, other, reader.reference(repository, "v2"), tmp_path)
+        message = refused_push(reader, pusher, other, reader.reference(repository, "v2"), tmp_path)
 
-        assert "denied: user: arn:aws:iam::000000000000:user/reader " in told.lower()
-        assert "is not authorized to perform: ecr:InitiateLayerUpload" in told
-        assert "because no identity-based policy allows the ecr:InitiateLayerUpload action" in told
-        assert [one["imageTags"] for one in ecr.describe_images(repositoryName=repository)["imageDetails"]] == [["v1"]]
+        assert "denied: user: arn:aws:iam::000000000000:user/reader " in message.lower()
+        assert "is not authorized to perform: ecr:InitiateLayerUpload" in message
+        assert "because no identity-based policy allows the ecr:InitiateLayerUpload action" in message
+        assert [row["imageTags"] for row in ecr.describe_images(repositoryName=repository)["imageDetails"]] == [["v1"]]
 
     def test_cannot_delete(self, reader: Programs, ecr: Any, repository: str) -> None:
         push(ecr, repository, image(seed=5, docker=True), "v1")

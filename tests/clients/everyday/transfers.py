@@ -42,47 +42,47 @@ class Desk(NamedTuple):
 def from_blobs(manifest: bytes, read: Callable[[str], bytes]) -> Pulled:
     """An image whose blobs `read` returns by digest. A blob that does not match its digest fails the test."""
     named = json.loads(manifest)
-    blobs = {one["digest"]: read(one["digest"]) for one in (named["config"], *named["layers"])}
+    blobs = {row["digest"]: read(row["digest"]) for row in (named["config"], *named["layers"])}
     for name, content in blobs.items():
         assert digest(content) == name
-    contents = tuple(digest(gzip.decompress(blobs[one["digest"]])) for one in named["layers"])
+    contents = tuple(digest(gzip.decompress(blobs[row["digest"]])) for row in named["layers"])
     return Pulled(digest(manifest), named["config"]["digest"], contents)
 
 
 # --- Push: always under the tag v1 ---------------------------------------------------------------------------------
 
 
-def push_with_docker(desk: Desk, repository: str, one: Image) -> None:
+def push_with_docker(desk: Desk, repository: str, pushed: Image) -> None:
     """docker makes the manifest itself, in Docker's format."""
     name = desk.programs.reference(repository)
-    desk.programs.run("docker", "load", "--input", str(write_docker_archive(desk.folder / "image.tar", one, name)))
+    desk.programs.run("docker", "load", "--input", str(write_docker_archive(desk.folder / "image.tar", pushed, name)))
     desk.programs.run("docker", "push", name)
     desk.programs.run("docker", "image", "rm", name)
 
 
-def push_with_podman(desk: Desk, repository: str, one: Image) -> None:
+def push_with_podman(desk: Desk, repository: str, pushed: Image) -> None:
     """podman makes the manifest itself, in the requested format."""
     name = desk.programs.reference(repository)
-    form = "v2s2" if one.manifest.media_type == DOCKER_MANIFEST else "oci"
-    archive = write_docker_archive(desk.folder / "image.tar", one, name)
+    form = "v2s2" if pushed.manifest.media_type == DOCKER_MANIFEST else "oci"
+    archive = write_docker_archive(desk.folder / "image.tar", pushed, name)
     desk.programs.run("podman", "load", "--input", str(archive))
     desk.programs.run("podman", "push", TAKE_PLAIN_HTTP, "--format", form, name)
     desk.programs.run("podman", "image", "rm", name)
 
 
-def push_with_skopeo(desk: Desk, repository: str, one: Image) -> None:
-    source = write_directory(desk.folder / "directory", one)
+def push_with_skopeo(desk: Desk, repository: str, pushed: Image) -> None:
+    source = write_directory(desk.folder / "directory", pushed)
     desk.programs.skopeo_copy(f"dir:{source}", desk.programs.image(repository))
 
 
-def push_with_crane(desk: Desk, repository: str, one: Image) -> None:
-    layout = write_layout(desk.folder / "layout", one)
+def push_with_crane(desk: Desk, repository: str, pushed: Image) -> None:
+    layout = write_layout(desk.folder / "layout", pushed)
     desk.programs.run("crane", "push", str(layout), desk.programs.reference(repository))
 
 
-def push_with_the_api(desk: Desk, repository: str, one: Image) -> None:
+def push_with_the_api(desk: Desk, repository: str, pushed: Image) -> None:
     """InitiateLayerUpload, UploadLayerPart, CompleteLayerUpload for each blob, then PutImage."""
-    push(desk.ecr, repository, one, "v1")
+    push(desk.ecr, repository, pushed, "v1")
 
 
 PUSHERS: dict[str, Callable[[Desk, str, Image], None]] = {
@@ -98,12 +98,12 @@ PUSHERS: dict[str, Callable[[Desk, str, Image], None]] = {
 
 def pull_with_docker(desk: Desk, repository: str) -> Pulled:
     name, archive = desk.programs.reference(repository), desk.folder / "saved.tar"
-    told = desk.programs.run("docker", "pull", name)
-    assert "Already exists" not in told, "docker had the layers and did not request them"
+    output = desk.programs.run("docker", "pull", name)
+    assert "Already exists" not in output, "docker had the layers and did not request them"
     shown = json.loads(desk.programs.run("docker", "image", "inspect", name))[0]
     desk.programs.run("docker", "save", "--output", str(archive), name)
     desk.programs.run("docker", "image", "rm", name)
-    (manifest,) = [one.partition("@")[2] for one in shown["RepoDigests"]]
+    (manifest,) = [each.partition("@")[2] for each in shown["RepoDigests"]]
     return Pulled(manifest, shown["Id"], _layers_of_archive(archive))
 
 

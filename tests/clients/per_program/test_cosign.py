@@ -46,33 +46,33 @@ def verification(keys: Keys, mode: str, name: str) -> tuple[str | Path, ...]:
 
 @pytest.mark.parametrize("mode", MODES)
 def test_signs_an_image_and_verifies_it(mode: str, programs: Programs, ecr: Any, repository: str, keys: Keys) -> None:
-    one = push(ecr, repository, image(seed=1), "v1")
+    pushed = push(ecr, repository, image(seed=1), "v1")
 
-    sign(programs, keys, mode, programs.name(repository, one.manifest.digest))
+    sign(programs, keys, mode, programs.name(repository, pushed.manifest.digest))
 
-    told = programs.run("cosign", *verification(keys, mode, programs.name(repository)))
-    assert one.manifest.digest in told
+    output = programs.run("cosign", *verification(keys, mode, programs.name(repository)))
+    assert pushed.manifest.digest in output
 
 
 def test_stores_signatures_as_its_mode_requires(programs: Programs, ecr: Any, new_repository: Any, keys: Keys) -> None:
     tags = {}
     for mode in MODES:
         repository = new_repository()
-        one = push(ecr, repository, image(seed=2), "v1")
-        sign(programs, keys, mode, programs.name(repository, one.manifest.digest))
+        pushed = push(ecr, repository, image(seed=2), "v1")
+        sign(programs, keys, mode, programs.name(repository, pushed.manifest.digest))
         listed = ecr.list_images(repositoryName=repository)["imageIds"]
         tags[mode] = sorted(each.get("imageTag", "none") for each in listed)
 
     assert tags["referrers"] == ["none", "v1"]
-    assert tags["tags"] == [f"{one.manifest.digest.replace(':', '-')}.sig", "v1"]
+    assert tags["tags"] == [f"{pushed.manifest.digest.replace(':', '-')}.sig", "v1"]
 
 
 @pytest.mark.parametrize("mode", MODES)
 def test_rejects_an_image_that_another_key_signed(
     mode: str, programs: Programs, ecr: Any, repository: str, keys: Keys, tmp_path: Path
 ) -> None:
-    one = push(ecr, repository, image(seed=3), "v1")
-    sign(programs, new_keys(programs, tmp_path / "other"), mode, programs.name(repository, one.manifest.digest))
+    pushed = push(ecr, repository, image(seed=3), "v1")
+    sign(programs, new_keys(programs, tmp_path / "other"), mode, programs.name(repository, pushed.manifest.digest))
 
     programs.refused("cosign", *verification(keys, mode, programs.name(repository)))
 

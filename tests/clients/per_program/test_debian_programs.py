@@ -76,7 +76,7 @@ class TestSkopeo:
         self, programs: Programs, ecr: Any, new_repository: Callable[[], str], tmp_path: Path
     ) -> None:
         source, target = new_repository(), new_repository()
-        one = push(ecr, source, image(seed=1), "v1", "latest")
+        pushed = push(ecr, source, image(seed=1), "v1", "latest")
         other = push(ecr, source, image(seed=2), "v2")
         there, name = tmp_path / "there", source.rpartition("/")[2]
 
@@ -88,8 +88,8 @@ class TestSkopeo:
 
         listed = ecr.list_images(repositoryName=f"{target}/{name}")["imageIds"]
         assert {(each["imageTag"], each["imageDigest"]) for each in listed} == {
-            ("v1", one.manifest.digest),
-            ("latest", one.manifest.digest),
+            ("v1", pushed.manifest.digest),
+            ("latest", pushed.manifest.digest),
             ("v2", other.manifest.digest),
         }
 
@@ -102,13 +102,13 @@ class TestSkopeo:
         programs.run("skopeo", "copy", *both, f"docker://{programs.name(source)}", f"docker://{programs.name(target)}")
 
         copied = {each["imageDigest"] for each in ecr.list_images(repositoryName=target)["imageIds"]}
-        assert copied == {one.manifest.digest for one in (family, *children)}
+        assert copied == {item.manifest.digest for item in (family, *children)}
 
     def test_deletes_by_digest(self, programs: Programs, ecr: Any, repository: str) -> None:
-        one = push(ecr, repository, image(seed=1), "v1")
+        pushed = push(ecr, repository, image(seed=1), "v1")
         push(ecr, repository, image(seed=2), "v2")
 
-        programs.run("skopeo", "delete", PLAIN_HTTP, f"docker://{programs.name(repository, one.manifest.digest)}")
+        programs.run("skopeo", "delete", PLAIN_HTTP, f"docker://{programs.name(repository, pushed.manifest.digest)}")
 
         assert tags(ecr, repository) == ["v2"]
 
@@ -148,8 +148,8 @@ class TestCrane:
         assert [each["digest"] for each in listed] == [first.manifest.digest, second.manifest.digest]
 
     def test_reads_a_blob(self, programs: Programs, ecr: Any, repository: str) -> None:
-        one = push(ecr, repository, image(seed=1), "v1")
+        pushed = push(ecr, repository, image(seed=1), "v1")
 
-        read = programs.run("crane", "blob", programs.name(repository, one.blobs[0].digest))
+        read = programs.run("crane", "blob", programs.name(repository, pushed.blobs[0].digest))
 
-        assert read.encode() == one.blobs[0].content
+        assert read.encode() == pushed.blobs[0].content

@@ -24,10 +24,10 @@ HOST = "000000000000.dkr.ecr.us-east-1.amazonaws.com"
 def look_alike(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TlsServer]:
     """A server that returns repository addresses of the form that AWS uses."""
     data = tmp_path_factory.mktemp("look-alike") / "data"
-    one = TlsServer(data, data / "tls" / "ca.crt")
-    one.start(extra_args=["--tls", "--domain", "amazonaws.com", "--workers", "1"])
-    yield one
-    one.stop()
+    server = TlsServer(data, data / "tls" / "ca.crt")
+    server.start(extra_args=["--tls", "--domain", "amazonaws.com", "--workers", "1"])
+    yield server
+    server.stop()
 
 
 def test_returns_a_token_that_the_registry_endpoint_accepts(look_alike: TlsServer, tmp_path: Path) -> None:
@@ -44,12 +44,12 @@ def test_returns_a_token_that_the_registry_endpoint_accepts(look_alike: TlsServe
 def test_lets_a_client_push_and_pull_without_a_login(look_alike: TlsServer, tmp_path: Path) -> None:
     """The client gets the host's address as an option. In production, DNS or /etc/hosts has it, and the port is 443."""
     require_client(HELPER)
-    oras, one = require_client("oras"), image(seed=1)
+    oras, pushed = require_client("oras"), image(seed=1)
     environment = look_alike.client_environment(tmp_path)
     run([require_client("aws"), "ecr", "create-repository", "--repository-name", "team/app"], environment)
     (tmp_path / ".docker").mkdir()
     (tmp_path / ".docker" / "config.json").write_text(json.dumps({"credHelpers": {HOST: "ecr-login"}}))
-    layout = write_layout(tmp_path / "layout", one, "v1")
+    layout = write_layout(tmp_path / "layout", pushed, "v1")
     reach = ("--ca-file", look_alike.authority, "--resolve", f"{HOST}:443:127.0.0.1:{look_alike.port}")
     to, source = (tuple(str(word).replace("--", f"--{end}-", 1) for word in reach) for end in ("to", "from"))
 
@@ -58,11 +58,11 @@ def test_lets_a_client_push_and_pull_without_a_login(look_alike: TlsServer, tmp_
     run([oras, "copy", "--to-oci-layout", *source, f"{HOST}/team/app:v1", f"{pulled}:v1"], environment)
 
     blobs = {path.name for path in (pulled / "blobs" / "sha256").iterdir()}
-    assert {part.digest.removeprefix("sha256:") for part in (one.manifest, *one.blobs)} <= blobs
+    assert {part.digest.removeprefix("sha256:") for part in (pushed.manifest, *pushed.blobs)} <= blobs
 
 
 def test_rejects_plain_http(server: Server, tmp_path: Path) -> None:
     """It compares the endpoint in the response with the names of AWS, which begin with https."""
-    told = refusal([require_client(HELPER), "get"], server.client_environment(tmp_path), stdin=HOST)
+    message = refusal([require_client(HELPER), "get"], server.client_environment(tmp_path), stdin=HOST)
 
-    assert "credentials not found" in told
+    assert "credentials not found" in message

@@ -64,6 +64,6 @@ def test_finds_the_newest_version_by_the_list_of_tags(
 def test_reports_why_a_chart_without_a_repository_is_rejected(
     programs: Programs, package: Callable[[str], Path]
 ) -> None:
-    told = programs.refused("helm", "push", PLAIN_HTTP, package("0.1.0"), f"oci://{programs.host}/nowhere")
+    message = programs.refused("helm", "push", PLAIN_HTTP, package("0.1.0"), f"oci://{programs.host}/nowhere")
 
-    assert "does not exist in the registry" in told
+    assert "does not exist in the registry" in message

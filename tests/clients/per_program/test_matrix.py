@@ -48,7 +48,7 @@ def test_every_program_that_is_built_for_the_tests_is_in_the_matrix() -> None:
 @pytest.mark.parametrize("program", VERSION_COMMANDS)
 def test_the_version_is_the_one_that_was_tested(program: str, tmp_path: Path) -> None:
     """helm omits the last number when it is built by `go install`."""
-    told = run([require_client(program), *VERSION_COMMANDS[program]], program_environment(tmp_path))
+    output = run([require_client(program), *VERSION_COMMANDS[program]], program_environment(tmp_path))
 
-    wanted = {**DEBIAN, **pinned_versions()}[program].removeprefix("v")
-    assert (wanted.rpartition(".")[0] if program == "helm" else wanted) in told
+    version = {**DEBIAN, **pinned_versions()}[program].removeprefix("v")
+    assert (version.rpartition(".")[0] if program == "helm" else version) in output

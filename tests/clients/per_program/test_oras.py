@@ -42,7 +42,7 @@ def test_pushes_a_file_and_pulls_it(programs: Programs, ecr: Any, repository: st
 def test_attaches_to_an_image_and_discovers_it(
     programs: Programs, ecr: Any, repository: str, note: Path, tmp_path: Path
 ) -> None:
-    one = push(ecr, repository, image(seed=1), "v1")
+    pushed = push(ecr, repository, image(seed=1), "v1")
     name = programs.name(repository)
     attach = ("attach", PLAIN_HTTP, "--disable-path-validation", "--artifact-type")
     programs.run("oras", *attach, NOTE, name, note)
@@ -56,31 +56,31 @@ def test_attaches_to_an_image_and_discovers_it(
     manifest = json.loads(
         programs.run("oras", "manifest", "fetch", PLAIN_HTTP, programs.name(repository, found["digest"]))
     )
-    assert manifest["subject"]["digest"] == one.manifest.digest
+    assert manifest["subject"]["digest"] == pushed.manifest.digest
     # The referrers API exists, so oras does not push a referrers tag sha256-….
     assert programs.run("oras", "repo", "tags", PLAIN_HTTP, f"{programs.host}/{repository}").split() == ["v1"]
 
 
 def test_fetches_manifests_and_blobs_as_they_were_pushed(programs: Programs, ecr: Any, repository: str) -> None:
-    one = push(ecr, repository, image(seed=2), "v1")
+    pushed = push(ecr, repository, image(seed=2), "v1")
     name = programs.name(repository)
 
     manifest = programs.run("oras", "manifest", "fetch", PLAIN_HTTP, name)
     described = json.loads(programs.run("oras", "manifest", "fetch", PLAIN_HTTP, "--descriptor", name))
     config = programs.run(
-        "oras", "blob", "fetch", PLAIN_HTTP, "--output", "-", programs.name(repository, one.blobs[0].digest)
+        "oras", "blob", "fetch", PLAIN_HTTP, "--output", "-", programs.name(repository, pushed.blobs[0].digest)
     )
 
-    assert manifest.encode() == one.manifest.content
-    assert described == one.manifest.descriptor
-    assert digest(config.encode()) == one.blobs[0].digest
+    assert manifest.encode() == pushed.manifest.content
+    assert described == pushed.manifest.descriptor
+    assert digest(config.encode()) == pushed.blobs[0].digest
 
 
 def test_tags_copies_and_deletes(programs: Programs, ecr: Any, new_repository: Any) -> None:
     """A copy with `--recursive` includes the referrers of the image."""
     source, target = new_repository(), new_repository()
-    one = push(ecr, source, image(seed=3), "v1")
-    signed = image(seed=4, extra={"subject": one.manifest.descriptor})
+    pushed = push(ecr, source, image(seed=3), "v1")
+    signed = image(seed=4, extra={"subject": pushed.manifest.descriptor})
     push(ecr, source, signed)
 
     programs.run("oras", "tag", PLAIN_HTTP, programs.name(source), "stable")
@@ -88,9 +88,9 @@ def test_tags_copies_and_deletes(programs: Programs, ecr: Any, new_repository: A
         "oras", "copy", "--recursive", "--from-plain-http", "--to-plain-http",
         programs.name(source, "stable"), programs.name(target),
     )  # fmt: skip
-    programs.run("oras", "manifest", "delete", PLAIN_HTTP, "--force", programs.name(source, one.manifest.digest))
+    programs.run("oras", "manifest", "delete", PLAIN_HTTP, "--force", programs.name(source, pushed.manifest.digest))
 
-    assert images(ecr, target) == {one.manifest.digest: ["v1"], signed.manifest.digest: []}
+    assert images(ecr, target) == {pushed.manifest.digest: ["v1"], signed.manifest.digest: []}
     assert images(ecr, source) == {signed.manifest.digest: []}
 
 

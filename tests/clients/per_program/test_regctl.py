@@ -19,16 +19,16 @@ NOTE = "application/vnd.example.note"
 
 
 def test_copies_an_image_from_a_layout_and_back(programs: Programs, ecr: Any, repository: str, tmp_path: Path) -> None:
-    one = image(seed=1)
-    layout = write_layout(tmp_path / "layout", one, "v1")
+    pushed = image(seed=1)
+    layout = write_layout(tmp_path / "layout", pushed, "v1")
 
     programs.run("regctl", "image", "copy", f"ocidir://{layout}:v1", programs.name(repository))
     programs.run("regctl", "image", "copy", programs.name(repository), f"ocidir://{tmp_path / 'pulled'}:v1")
 
     assert ecr.list_images(repositoryName=repository)["imageIds"] == [
-        {"imageDigest": one.manifest.digest, "imageTag": "v1"}
+        {"imageDigest": pushed.manifest.digest, "imageTag": "v1"}
     ]
-    for part in (one.manifest, *one.blobs):
+    for part in (pushed.manifest, *pushed.blobs):
         assert (tmp_path / "pulled" / "blobs" / part.digest.replace(":", "/")).read_bytes() == part.content
 
 
@@ -43,7 +43,7 @@ def test_copies_an_index_with_its_images_and_referrers_between_repositories(
     programs.run("regctl", "image", "copy", "--referrers", programs.name(source), programs.name(target))
 
     copied = {each["imageDigest"] for each in ecr.list_images(repositoryName=target)["imageIds"]}
-    assert copied == {one.manifest.digest for one in (*children, family, note)}
+    assert copied == {item.manifest.digest for item in (*children, family, note)}
 
 
 def test_lists_tags_in_pages_and_deletes_one(programs: Programs, ecr: Any, repository: str) -> None:
@@ -61,13 +61,13 @@ def test_lists_tags_in_pages_and_deletes_one(programs: Programs, ecr: Any, repos
 
 
 def test_reads_manifests_and_blobs_as_they_were_pushed(programs: Programs, ecr: Any, repository: str) -> None:
-    one = push(ecr, repository, image(seed=1), "v1")
+    pushed = push(ecr, repository, image(seed=1), "v1")
     name = programs.name(repository)
 
-    assert programs.run("regctl", "manifest", "get", "--format", "raw-body", name).encode() == one.manifest.content
-    assert programs.run("regctl", "manifest", "head", name).strip() == one.manifest.digest
-    config = programs.run("regctl", "blob", "get", f"{programs.host}/{repository}", one.blobs[0].digest)
-    assert digest(config.encode()) == one.blobs[0].digest
+    assert programs.run("regctl", "manifest", "get", "--format", "raw-body", name).encode() == pushed.manifest.content
+    assert programs.run("regctl", "manifest", "head", name).strip() == pushed.manifest.digest
+    config = programs.run("regctl", "blob", "get", f"{programs.host}/{repository}", pushed.blobs[0].digest)
+    assert digest(config.encode()) == pushed.blobs[0].digest
     assert json.loads(programs.run("regctl", "image", "inspect", name))["architecture"] == "amd64"
 
 
@@ -89,9 +89,9 @@ def test_lists_referrers_of_an_image_by_type(programs: Programs, ecr: Any, repos
 
 
 def test_deletes_a_manifest(programs: Programs, ecr: Any, repository: str) -> None:
-    one = push(ecr, repository, image(seed=1), "v1")
+    pushed = push(ecr, repository, image(seed=1), "v1")
 
-    programs.run("regctl", "manifest", "delete", programs.name(repository, one.manifest.digest))
+    programs.run("regctl", "manifest", "delete", programs.name(repository, pushed.manifest.digest))
 
     assert ecr.list_images(repositoryName=repository)["imageIds"] == []
 

@@ -240,7 +240,7 @@ async def test_a_commit_that_died_between_the_store_and_the_database_is_complete
     client = object_store.client()
     (under_way,) = client.list_multipart_uploads(Bucket=object_store.bucket, Prefix=nodes.uploads()[0])["Uploads"]
     names = {"Bucket": object_store.bucket, "Key": under_way["Key"], "UploadId": under_way["UploadId"]}
-    parts = [{"PartNumber": one["PartNumber"], "ETag": one["ETag"]} for one in client.list_parts(**names)["Parts"]]
+    parts = [{"PartNumber": row["PartNumber"], "ETag": row["ETag"]} for row in client.list_parts(**names)["Parts"]]
     client.complete_multipart_upload(**names, MultipartUpload={"Parts": parts})
 
     node = nodes.add()
@@ -301,8 +301,8 @@ def numbers_used(size: int, append: int, half_size: bool) -> int:
     numbers = pending = 0
     for start in range(0, size, append):
         pending += min(append, size - start)
-        while pending >= (wanted := part_bytes(numbers, half_size=half_size)):
-            pending -= wanted
+        while pending >= (part_size := part_bytes(numbers, half_size=half_size)):
+            pending -= part_size
             numbers += 1
         if pending >= s3_append.PART_MINIMUM:
             numbers, pending = numbers + 1, 0
@@ -313,14 +313,14 @@ def numbers_used(size: int, append: int, half_size: bool) -> int:
 async def test_many_concurrent_uploads_each_hold_less_in_memory(nodes: Nodes, upload: str) -> None:
     node = nodes.add()
     others = [PausingBody(b"first", b"second") for _ in range(s3_append.FULL_SIZE_APPENDS)]
-    requests = [asyncio.create_task(node.append(new_upload(), 0, aiter(one))) for one in others]
-    for one in others:
-        await one.paused.wait()
+    requests = [asyncio.create_task(node.append(new_upload(), 0, aiter(other))) for other in others]
+    for other in others:
+        await other.paused.wait()
     await node.append(upload, 0, pieces(LARGE[: 10 * MIB], MIB))
 
     assert nodes.sizes() == [5 * MIB, 5 * MIB]
-    for one in others:
-        one.resume.set()
+    for other in others:
+        other.resume.set()
     assert await asyncio.gather(*requests) == [11] * len(others)
 
 
@@ -350,9 +350,9 @@ async def test_a_list_of_many_pages_is_read_to_its_end(object_store: ObjectStore
             make = partial(getattr(bucket, name), Bucket=object_store.bucket, **body)
             list(threads.map(lambda key, make=make: make(Key=key), keys.values()))
 
-    objects = [one for page in [page async for page in store.objects()] for one in page]
+    objects = [each for page in [page async for page in store.objects()] for each in page]
     begun = [upload for page in [page async for page in store.uploads()] for upload in page]
 
-    assert [one.upload for one in objects] == uploads
-    assert {one.size for one in objects} == {1}
+    assert [each.upload for each in objects] == uploads
+    assert {each.size for each in objects} == {1}
     assert begun == uploads

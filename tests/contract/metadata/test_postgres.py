@@ -188,16 +188,16 @@ def test_a_failed_statement_cannot_be_ignored(nodes: list[PostgresDatabase]) -> 
 
 
 def test_an_unreachable_server_gives_unavailable_and_is_found_again() -> None:
-    with cluster_of_its_own() as one:
-        one.do("CREATE DATABASE moorage")
-        engine = PostgresEngine(one.url("moorage"), 2)
+    with cluster_of_its_own() as stopped:
+        stopped.do("CREATE DATABASE moorage")
+        engine = PostgresEngine(stopped.url("moorage"), 2)
         engine.migrate()
         with closing(engine.open()) as database:
 
             async def run() -> None:
                 await database.write(add("one"))
                 assert await database.read_cached(Lookup("accounts", count)) == 1
-                one.stop("immediate")
+                stopped.stop("immediate")
                 for attempt in (
                     database.read_cached(Lookup("accounts", count)),
                     database.read(count),
@@ -206,7 +206,7 @@ def test_an_unreachable_server_gives_unavailable_and_is_found_again() -> None:
                     with pytest.raises(Unavailable, match="is not available"):
                         await attempt
                 assert not await database.is_reachable()
-                one.start()
+                stopped.start()
                 assert await database.is_reachable()
                 await database.write(add("two"))
                 assert await database.read_cached(Lookup("accounts", count)) == await database.read(count) == 2

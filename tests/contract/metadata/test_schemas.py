@@ -26,9 +26,9 @@ def test_both_engines_have_the_same_tables_and_columns(tmp_path: Path) -> None:
     embedded, postgres = SqliteEngine(tmp_path / "moorage.db"), PostgresEngine(cluster().new_database(), 2)
     embedded.prepare()
 
-    there = postgres.transact(_columns_of_postgres)
-    assert there == embedded.transact(_columns_of_sqlite)
-    assert len({table for table, *_ in there}) > 15
+    columns = postgres.transact(_columns_of_postgres)
+    assert columns == embedded.transact(_columns_of_sqlite)
+    assert len({table for table, *_ in columns}) > 15
 
 
 def test_both_engines_have_the_same_indexes(tmp_path: Path) -> None:

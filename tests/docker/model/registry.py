@@ -118,13 +118,13 @@ class Repository:
         if ":" in reference or subject == reference or (pushed and not pushed.is_index):
             return pushed.blob.content if pushed else None
         found = self.referrers(subject)
-        if pushed and (pushed.digest == subject or set(pushed.children) == {one.digest for one in found}):
+        if pushed and (pushed.digest == subject or set(pushed.children) == {each.digest for each in found}):
             return pushed.blob.content
         return listing(found) if pushed or found else None
 
 
 def listing(found: list[Manifest]) -> dict[str, Any]:
-    return {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [one.referrer() for one in found]}
+    return {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [each.referrer() for each in found]}
 
 
 class Model:
@@ -182,5 +182,5 @@ class Model:
 
 def children_first(manifest: Manifest) -> list[Manifest]:
     """All manifests that must be pushed for this one, in an order that a registry accepts. It comes last."""
-    below = [one for child in manifest.children for one in children_first(BY_DIGEST[child])]
+    below = [each for child in manifest.children for each in children_first(BY_DIGEST[child])]
     return [*below, manifest]

@@ -184,11 +184,11 @@ class RegistryEndpoint(Endpoint):
         """Push a manifest after everything that it needs, as a client does."""
         if self._refused(who, name, write=True):
             return
-        for one in children_first(manifest):
+        for each in children_first(manifest):
             for content in BLOBS:
-                if digest(content) in one.blobs:
+                if digest(content) in each.blobs:
                     self.upload_at_once(who, name, content, content)
-            self.put_manifest(who, name, one, tag if one is manifest else None)
+            self.put_manifest(who, name, each, tag if each is manifest else None)
 
     @rule(who=CLIENTS, name=REPOSITORIES, manifest=st.sampled_from(MANIFESTS), tag=st.sampled_from([None, *TAGS]))
     def put_manifest(self, who: str, name: str, manifest: Manifest, tag: str | None) -> None:
@@ -289,7 +289,7 @@ class RegistryEndpoint(Endpoint):
         repository = self._repository(who, name)
         query = f"?artifactType={quote(kind, safe='')}" if kind else ""
         pages = self._pages(who, name, f"referrers/{subject}{query}")
-        found = [one for one in repository.referrers(subject) if kind in (None, one.kind)]
+        found = [each for each in repository.referrers(subject) if kind in (None, each.kind)]
         if self._exists(who, name):
             assert pages == [listing(page) for page in _cut(found, PAGE)]
 

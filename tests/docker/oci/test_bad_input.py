@@ -46,7 +46,7 @@ ENDPOINTS = [
     Endpoint("GET", "tags/list"),
     Endpoint("GET", f"referrers/{ONE.manifest.digest}"),
 ]
-WITH_DIGESTS = [one for one in ENDPOINTS if "sha256:" in one.target]
+WITH_DIGESTS = [each for each in ENDPOINTS if "sha256:" in each.target]
 every_endpoint = pytest.mark.parametrize("endpoint", ENDPOINTS, ids=str)
 
 
@@ -122,8 +122,8 @@ def test_an_unknown_repository_is_rejected(scene: Scene, endpoint: Endpoint) -> 
 
     assert_refusal(answer, endpoint.method, 404, "NAME_UNKNOWN")
     if endpoint.method != "HEAD":
-        told = f"The repository with name 'nowhere/app' does not exist in the registry with id '{ACCOUNT}'"
-        assert told in answer.json()["errors"][0]["message"]
+        expected = f"The repository with name 'nowhere/app' does not exist in the registry with id '{ACCOUNT}'"
+        assert expected in answer.json()["errors"][0]["message"]
 
 
 @pytest.mark.parametrize("endpoint", WITH_DIGESTS, ids=str)
@@ -132,7 +132,7 @@ def test_an_unknown_repository_is_rejected(scene: Scene, endpoint: Endpoint) -> 
 )
 def test_an_invalid_digest_is_rejected(scene: Scene, endpoint: Endpoint, wrong: str) -> None:
     target = scene.target(endpoint)
-    found = next(one for one in (BLOB.digest, ONE.manifest.digest, digest(b"")) if one in target)
+    found = next(each for each in (BLOB.digest, ONE.manifest.digest, digest(b"")) if each in target)
 
     answer = refused(scene, scene.root, endpoint.method, target.replace(found, wrong))
 

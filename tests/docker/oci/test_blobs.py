@@ -150,12 +150,12 @@ def test_an_invalid_digest_names_no_blob(root: Client, repository: str, referenc
 def test_knowing_a_digest_gives_no_access(world: World, root: Client, blob: str) -> None:
     """A blob is visible only where it was uploaded, mounted or referenced."""
     other = world.new_repository()
-    one = image()
-    root.push(blob.partition("/blobs/")[0].removeprefix("/v2/"), one)
+    sample = image()
+    root.push(blob.partition("/blobs/")[0].removeprefix("/v2/"), sample)
 
     answer = root.get(f"/v2/{other}/blobs/{digest(CONTENT)}")
     requested = root.head(f"/v2/{other}/blobs/{digest(CONTENT)}")
-    pushed = root.push_manifest(other, one.manifest, "v1")
+    pushed = root.push_manifest(other, sample.manifest, "v1")
 
     assert (answer.status, answer.code) == (404, "BLOB_UNKNOWN")
     assert requested.status == 404
@@ -201,11 +201,11 @@ def test_a_deleted_blob_is_gone_only_from_its_repository(world: World, root: Cli
 
 
 def test_a_blob_that_an_image_needs_cannot_be_deleted(root: Client, repository: str) -> None:
-    one = image()
-    root.push(repository, one, "v1")
+    pushed = image()
+    root.push(repository, pushed, "v1")
     before = root.world.trace()
 
-    answer = root.send("DELETE", f"/v2/{repository}/blobs/{one.blobs[0].digest}")
+    answer = root.send("DELETE", f"/v2/{repository}/blobs/{pushed.blobs[0].digest}")
 
     assert (answer.status, answer.code) == (405, "UNSUPPORTED")
     assert root.world.trace() == before

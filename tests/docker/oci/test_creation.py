@@ -76,16 +76,16 @@ def test_the_first_upload_creates_the_repository_with_the_settings_of_the_templa
         repository_policy=POLICY,
         lifecycle_policy=LIFECYCLE,
     )
-    one, other = image(seed=501), image(seed=502)
+    first, second = image(seed=501), image(seed=502)
 
-    assert root.push("made/app", one, "v1").status == 201
+    assert root.push("made/app", first, "v1").status == 201
 
     made = found(world, "made/app")
     assert made is not None
     assert (made.settings.tag_mutability, made.settings.exclusion_filters) == ("IMMUTABLE_WITH_EXCLUSION", ("dev-*",))
     assert made.settings.encryption_type == "KMS"
     assert str(made.settings.kms_key).startswith(f"arn:aws:kms:{REGION}:{ACCOUNT}:key/")
-    assert root.push("made/app", other, "v1").code == "TAG_INVALID"
+    assert root.push("made/app", second, "v1").code == "TAG_INVALID"
 
     def read(tx: Transaction) -> Any:
         kept = policies.find_repository_policy(tx, made.id), lifecycle.find(tx, made.id)

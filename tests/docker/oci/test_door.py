@@ -236,10 +236,10 @@ def test_too_many_parameters_are_a_client_error(root: Client, repository: str) -
 
 
 def test_managed_policies_for_reading_only_allow_reading(world: World, root: Client, repository: str) -> None:
-    one = image()
-    root.push(repository, one, "v1")
+    pushed = image()
+    root.push(repository, pushed, "v1")
     reader, pusher = world.user(PULL_ONLY), world.user(POWER_USER)
-    layer = one.blobs[1].digest
+    layer = pushed.blobs[1].digest
 
     assert reader.get(f"/v2/{repository}/manifests/v1").status == 200
     assert reader.get(f"/v2/{repository}/blobs/{layer}").status == 200

@@ -17,9 +17,9 @@ TAGS = ["1.0", "1.0.1", "V2", "_x", "latest", "v10", "v2"]  # In the order of th
 @pytest.fixture
 def tagged(root: Client, repository: str) -> str:
     """The path of a repository with tags."""
-    one = image()
+    pushed = image()
     for tag in reversed(TAGS):
-        root.push(repository, one, tag)
+        root.push(repository, pushed, tag)
     return f"/v2/{repository}"
 
 
@@ -115,7 +115,7 @@ def test_referrers_are_an_index_with_their_own_descriptions(root: Client, reposi
     signature = referrer(subject, 1, artifactType="application/vnd.example.sig", annotations={"a": "b"})
     plain = referrer(subject, 2)
     whole = index([subject], extra={"subject": subject.manifest.descriptor})
-    answers = [root.push(repository, one) for one in (signature, plain, whole)]
+    answers = [root.push(repository, each) for each in (signature, plain, whole)]
 
     answer = root.get(f"/v2/{repository}/referrers/{subject.manifest.digest}")
 
@@ -152,8 +152,8 @@ def test_referrers_of_one_type_are_marked_as_filtered(root: Client, repository: 
 def test_many_referrers_are_returned_in_pages(root: Client, repository: str, monkeypatch: pytest.MonkeyPatch) -> None:
     subject = image()
     pushed = [referrer(subject, seed, artifactType="a/b+c") for seed in range(1, 6)]
-    for one in pushed:
-        root.push(repository, one)
+    for each in pushed:
+        root.push(repository, each)
     monkeypatch.setattr(lists, "PAGE_LIMIT", 2)
 
     target, seen = f"/v2/{repository}/referrers/{subject.manifest.digest}?artifactType=a/b%2Bc", []
@@ -162,7 +162,7 @@ def test_many_referrers_are_returned_in_pages(root: Client, repository: str, mon
         seen += [entry["digest"] for entry in answer.json()["manifests"]]
         target = next_page(answer) if "link" in answer.headers else ""
 
-    assert seen == [one.manifest.digest for one in pushed]
+    assert seen == [each.manifest.digest for each in pushed]
 
 
 def test_a_page_of_referrers_is_not_larger_than_clients_accept(

@@ -20,22 +20,22 @@ from tests.support.images import DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Blob,
 
 @pytest.mark.parametrize("docker", [True, False])
 def test_an_image_is_returned_byte_for_byte(root: Client, repository: str, docker: bool) -> None:
-    one = image(docker=docker)
+    sample = image(docker=docker)
 
-    pushed = root.push(repository, one, "v1")
+    pushed = root.push(repository, sample, "v1")
     by_tag = root.get(f"/v2/{repository}/manifests/v1")
-    by_digest = root.get(f"/v2/{repository}/manifests/{one.manifest.digest}")
+    by_digest = root.get(f"/v2/{repository}/manifests/{sample.manifest.digest}")
 
-    name = one.manifest.digest
+    name = sample.manifest.digest
     assert pushed.status == 201
     assert pushed.headers["location"] == f"/v2/{repository}/manifests/{name}"
     assert pushed.headers["docker-content-digest"] == name
     assert "oci-subject" not in pushed.headers
-    assert by_tag.body == by_digest.body == one.manifest.content
+    assert by_tag.body == by_digest.body == sample.manifest.content
     assert by_tag.headers == by_digest.headers
     assert by_tag.headers == {
-        "content-length": str(len(one.manifest.content)),
-        "content-type": one.manifest.media_type,
+        "content-length": str(len(sample.manifest.content)),
+        "content-type": sample.manifest.media_type,
         "docker-content-digest": name,
         "docker-distribution-api-version": "registry/2.0",
         "etag": f'"{name}"',
@@ -53,40 +53,40 @@ def test_head_of_a_manifest_returns_the_same_headers_without_the_bytes(root: Cli
 
 
 def test_a_client_that_has_the_manifest_does_not_get_it_again(root: Client, repository: str) -> None:
-    one = image()
-    root.push(repository, one, "v1")
+    pushed = image()
+    root.push(repository, pushed, "v1")
 
-    answer = root.get(f"/v2/{repository}/manifests/v1", {"if-none-match": f'"{one.manifest.digest}"'})
+    answer = root.get(f"/v2/{repository}/manifests/v1", {"if-none-match": f'"{pushed.manifest.digest}"'})
 
     assert (answer.status, answer.body) == (304, b"")
-    assert answer.headers["docker-content-digest"] == one.manifest.digest
+    assert answer.headers["docker-content-digest"] == pushed.manifest.digest
 
 
 def test_an_index_needs_its_images_first(root: Client, repository: str) -> None:
-    one, other = image(seed=1), image(seed=2)
-    both = index([one, other])
-    root.push(repository, one)
+    first, second = image(seed=1), image(seed=2)
+    both = index([first, second])
+    root.push(repository, first)
 
     early = root.push(repository, both, "v1")
-    root.push(repository, other)
+    root.push(repository, second)
     late = root.push(repository, both, "v1")
 
     assert (early.status, early.code) == (404, "MANIFEST_BLOB_UNKNOWN")
-    assert other.manifest.digest in early.body.decode()
+    assert second.manifest.digest in early.body.decode()
     assert late.status == 201
     assert root.get(f"/v2/{repository}/manifests/v1").headers["content-type"] == OCI_INDEX
 
 
 @pytest.mark.parametrize("algorithm", ["sha256", "sha512"])
 def test_a_manifest_may_be_pushed_by_its_digest(root: Client, repository: str, algorithm: str) -> None:
-    one = image()
-    root.push(repository, one)
-    name = digest(one.manifest.content, algorithm)
+    pushed = image()
+    root.push(repository, pushed)
+    name = digest(pushed.manifest.content, algorithm)
 
-    answer = root.push_manifest(repository, one.manifest, name)
+    answer = root.push_manifest(repository, pushed.manifest, name)
 
     assert answer.headers["docker-content-digest"] == name
-    assert root.get(f"/v2/{repository}/manifests/{name}").body == one.manifest.content
+    assert root.get(f"/v2/{repository}/manifests/{name}").body == pushed.manifest.content
     assert root.get(f"/v2/{repository}/tags/list").json()["tags"] == []
 
 
@@ -97,19 +97,19 @@ def test_a_digest_of_another_manifest_is_rejected(root: Client, repository: str)
 
 
 def test_a_push_is_repeatable_after_its_response_was_lost(root: Client, repository: str) -> None:
-    one = image()
-    first, again = root.push(repository, one, "v1"), root.push(repository, one, "v1")
+    pushed = image()
+    first, again = root.push(repository, pushed, "v1"), root.push(repository, pushed, "v1")
 
     assert (again.status, again.headers) == (first.status, first.headers)
 
 
 def test_a_tag_can_move(root: Client, repository: str) -> None:
-    one, other = image(seed=1), image(seed=2)
-    root.push(repository, one, "latest")
-    root.push(repository, other, "latest")
+    first, second = image(seed=1), image(seed=2)
+    root.push(repository, first, "latest")
+    root.push(repository, second, "latest")
 
-    assert root.get(f"/v2/{repository}/manifests/latest").body == other.manifest.content
-    assert root.get(f"/v2/{repository}/manifests/{one.manifest.digest}").status == 200
+    assert root.get(f"/v2/{repository}/manifests/latest").body == second.manifest.content
+    assert root.get(f"/v2/{repository}/manifests/{first.manifest.digest}").status == 200
 
 
 @pytest.mark.parametrize(
@@ -125,12 +125,12 @@ def test_an_immutable_tag_cannot_move(
 ) -> None:
     settings = RepositorySettings(tag_mutability=mutability, exclusion_filters=filters)
     name = world.new_repository(settings=settings)
-    one, other = image(seed=1), image(seed=2)
+    first, second = image(seed=1), image(seed=2)
     for tag in (*moves, *stays):
-        assert root.push(name, one, tag).status == 201
-    root.push(name, other)
+        assert root.push(name, first, tag).status == 201
+    root.push(name, second)
 
-    answers = {tag: root.push_manifest(name, other.manifest, tag) for tag in (*moves, *stays)}
+    answers = {tag: root.push_manifest(name, second.manifest, tag) for tag in (*moves, *stays)}
 
     assert {tag: answers[tag].status for tag in moves} == dict.fromkeys(moves, 201)
     assert {tag: (answers[tag].status, answers[tag].code) for tag in stays} == dict.fromkeys(
@@ -138,8 +138,8 @@ def test_an_immutable_tag_cannot_move(
     )
     for tag in stays:
         assert "cannot be overwritten because the tag is immutable" in answers[tag].body.decode()
-        assert root.get(f"/v2/{name}/manifests/{tag}").body == one.manifest.content
-        assert root.push_manifest(name, one.manifest, tag).status == 201  # The same push again changes nothing.
+        assert root.get(f"/v2/{name}/manifests/{tag}").body == first.manifest.content
+        assert root.push_manifest(name, first.manifest, tag).status == 201  # The same push again changes nothing.
 
 
 def test_a_setting_applies_from_the_next_push_on(world: World, root: Client, repository: str) -> None:
@@ -200,13 +200,13 @@ def test_the_media_type_may_be_given_in_the_header_alone(root: Client, repositor
 
 
 def test_a_manifest_whose_layers_are_missing_changes_nothing(root: Client, repository: str) -> None:
-    one = image()
+    pushed = image()
     before = root.world.trace()
 
-    answer = root.push_manifest(repository, one.manifest, "v1")
+    answer = root.push_manifest(repository, pushed.manifest, "v1")
 
     assert (answer.status, answer.code) == (404, "MANIFEST_BLOB_UNKNOWN")
-    assert all(blob.digest in answer.body.decode() for blob in one.blobs)
+    assert all(blob.digest in answer.body.decode() for blob in pushed.blobs)
     assert root.world.trace() == before
 
 
@@ -221,9 +221,9 @@ def test_a_manifest_beyond_the_limit_is_too_large(root: Client, repository: str,
 
 
 def test_a_manifest_of_exactly_the_limit_is_accepted(root: Client, repository: str) -> None:
-    one = image()
-    root.push(repository, one)
-    body = one.manifest.content.ljust(MANIFEST_LIMIT)
+    pushed = image()
+    root.push(repository, pushed)
+    body = pushed.manifest.content.ljust(MANIFEST_LIMIT)
 
     answer = root.send("PUT", f"/v2/{repository}/manifests/v1", body, {"content-type": OCI_MANIFEST})
 
@@ -232,12 +232,12 @@ def test_a_manifest_of_exactly_the_limit_is_accepted(root: Client, repository: s
 
 
 def test_a_truncated_manifest_is_not_accepted_as_complete(root: Client, repository: str) -> None:
-    one = image()
-    root.push(repository, one)
+    pushed = image()
+    root.push(repository, pushed)
     before = root.world.trace()
 
     with pytest.raises(ClientGone):
-        root.send("PUT", f"/v2/{repository}/manifests/v1", [piece(one.manifest.content), DISCONNECT])
+        root.send("PUT", f"/v2/{repository}/manifests/v1", [piece(pushed.manifest.content), DISCONNECT])
 
     assert root.world.trace() == before
 
@@ -273,38 +273,38 @@ def test_a_missing_manifest_is_unknown(root: Client, repository: str, method: st
 
 
 def test_deleting_a_tag_keeps_the_image(root: Client, repository: str) -> None:
-    one = image()
-    root.push(repository, one, "v1")
-    root.push(repository, one, "v2")
+    pushed = image()
+    root.push(repository, pushed, "v1")
+    root.push(repository, pushed, "v2")
 
     answer = root.send("DELETE", f"/v2/{repository}/manifests/v1")
 
     assert (answer.status, answer.body) == (202, b"")
     assert root.get(f"/v2/{repository}/manifests/v1").status == 404
     assert root.get(f"/v2/{repository}/manifests/v2").status == 200
-    assert root.get(f"/v2/{repository}/manifests/{one.manifest.digest}").status == 200
+    assert root.get(f"/v2/{repository}/manifests/{pushed.manifest.digest}").status == 200
 
 
 def test_deleting_an_image_deletes_all_its_tags(root: Client, repository: str) -> None:
-    one = image()
-    root.push(repository, one, "v1")
-    root.push(repository, one, "v2")
+    pushed = image()
+    root.push(repository, pushed, "v1")
+    root.push(repository, pushed, "v2")
 
-    answer = root.send("DELETE", f"/v2/{repository}/manifests/{one.manifest.digest}")
+    answer = root.send("DELETE", f"/v2/{repository}/manifests/{pushed.manifest.digest}")
 
     assert answer.status == 202
-    assert root.get(f"/v2/{repository}/manifests/{one.manifest.digest}").status == 404
+    assert root.get(f"/v2/{repository}/manifests/{pushed.manifest.digest}").status == 404
     assert root.get(f"/v2/{repository}/tags/list").json()["tags"] == []
 
 
 def test_an_image_that_an_index_lists_cannot_be_deleted(root: Client, repository: str) -> None:
-    one = image()
-    listing = index([one])
-    root.push(repository, one)
+    pushed = image()
+    listing = index([pushed])
+    root.push(repository, pushed)
     root.push(repository, listing, "v1")
     before = root.world.trace()
 
-    answer = root.send("DELETE", f"/v2/{repository}/manifests/{one.manifest.digest}")
+    answer = root.send("DELETE", f"/v2/{repository}/manifests/{pushed.manifest.digest}")
 
     assert (answer.status, answer.code) == (405, "UNSUPPORTED")
     assert listing.manifest.digest in answer.body.decode()
@@ -322,16 +322,16 @@ def test_repositories_of_two_accounts_may_have_the_same_name(world: World, root:
 
 @pytest.mark.parametrize("algorithm", ["sha256", "sha512"])
 def test_a_push_by_digest_may_set_several_tags(root: Client, repository: str, algorithm: str) -> None:
-    one = image()
-    root.push(repository, one)
-    content = one.manifest.content
+    pushed = image()
+    root.push(repository, pushed)
+    content = pushed.manifest.content
     name = digest(content, algorithm)
 
     answer = root.send(
         "PUT",
         f"/v2/{repository}/manifests/{name}?tag=1.2.3&tag=1.2&tag=1.2",
         content,
-        {"content-type": one.manifest.media_type},
+        {"content-type": pushed.manifest.media_type},
     )
 
     assert (answer.status, answer.headers["oci-tag"]) == (201, "1.2.3, 1.2")
@@ -358,15 +358,15 @@ def test_several_tags_are_set_together_or_not_at_all(world: World, root: Client)
 
 
 def test_a_sparse_manifest_is_accepted_if_the_registry_allows_it(world: World, root: Client, repository: str) -> None:
-    one = image()
+    pushed = image()
     path = f"/v2/{repository}/manifests/v1"
-    headers = {"content-type": one.manifest.media_type}
-    assert root.send("PUT", path, one.manifest.content, headers).code == "MANIFEST_BLOB_UNKNOWN"
+    headers = {"content-type": pushed.manifest.media_type}
+    assert root.send("PUT", path, pushed.manifest.content, headers).code == "MANIFEST_BLOB_UNKNOWN"
 
     limits = replace(world.services.limits, sparse_manifests=True)
     world.door = RegistryEndpoint(replace(world.services, limits=limits), Log(requests=False))
     try:
-        assert root.send("PUT", path, one.manifest.content, headers).status == 201
-        assert root.get(path).body == one.manifest.content
+        assert root.send("PUT", path, pushed.manifest.content, headers).status == 201
+        assert root.get(path).body == pushed.manifest.content
     finally:
         world.door = RegistryEndpoint(world.services, Log(requests=False))

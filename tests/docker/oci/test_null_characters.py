@@ -12,10 +12,10 @@ from tests.support.images import image
     "query", ["tags/list?last=%00", "tags/list?last=v%001", "referrers/{digest}?artifactType=a%00b"]
 )
 def test_a_list_treats_it_as_an_unknown_name(root: Client, repository: str, query: str) -> None:
-    one = image(seed=7)
-    root.push(repository, one, "v1")
+    pushed = image(seed=7)
+    root.push(repository, pushed, "v1")
 
-    answer = root.get(f"/v2/{repository}/{query.format(digest=one.manifest.digest)}")
+    answer = root.get(f"/v2/{repository}/{query.format(digest=pushed.manifest.digest)}")
 
     assert answer.status == 200, answer
 

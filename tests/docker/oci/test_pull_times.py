@@ -22,18 +22,18 @@ def times(world: World) -> dict[str, int]:
 
 
 def test_a_recorded_time_changes_at_most_once_an_hour(world: World, root: Client, repository: str) -> None:
-    one = image(seed=401)
-    root.push(repository, one, "v1")
+    pushed = image(seed=401)
+    root.push(repository, pushed, "v1")
     path = f"/v2/{repository}/manifests/v1"
 
     root.get(path)
-    first = times(world)[one.manifest.digest]
+    first = times(world)[pushed.manifest.digest]
     world.offset = REFRESH_AFTER - 10_000_000
     root.get(path)
-    second = times(world)[one.manifest.digest]
+    second = times(world)[pushed.manifest.digest]
     world.offset = REFRESH_AFTER + 10_000_000
     root.get(path)
-    third = times(world)[one.manifest.digest]
+    third = times(world)[pushed.manifest.digest]
 
     assert first == second
     assert REFRESH_AFTER < third - first < REFRESH_AFTER + 60_000_000
@@ -42,15 +42,15 @@ def test_a_recorded_time_changes_at_most_once_an_hour(world: World, root: Client
 @pytest.mark.skipif(ON_POSTGRESQL, reason="SQLite counts the commits of its file")
 def test_many_pulls_are_one_write(world: World, root: Client, repository: str) -> None:
     pushed = [image(seed=410 + number) for number in range(3)]
-    for one in pushed:
-        root.push(repository, one)
+    for each in pushed:
+        root.push(repository, each)
     before = world.database.read_blocking(lambda tx: tx.one("PRAGMA data_version"))
 
-    for one in pushed * 20:
-        root.get(f"/v2/{repository}/manifests/{one.manifest.digest}")
+    for each in pushed * 20:
+        root.get(f"/v2/{repository}/manifests/{each.manifest.digest}")
 
     assert world.database.read_blocking(lambda tx: tx.one("PRAGMA data_version")) == before
-    assert {one.manifest.digest for one in pushed} <= times(world).keys()
+    assert {each.manifest.digest for each in pushed} <= times(world).keys()
 
 
 def test_a_pull_of_an_image_that_was_deleted_meanwhile_is_dropped(world: World, root: Client, repository: str) -> None:

@@ -23,7 +23,7 @@ def referrer(subject: Image, seed: int, **extra: object) -> Image:
 
 def listed_by_client(*images: Image) -> Blob:
     """The index that a client without the API pushes under the referrers tag."""
-    entries = [one.manifest.descriptor for one in images]
+    entries = [each.manifest.descriptor for each in images]
     return Blob(
         json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}).encode(),
         OCI_INDEX,
@@ -62,7 +62,7 @@ def lists(root: Client, repository: str) -> ReferrerLists:
 
 
 def names(*images: Image) -> list[str]:
-    return [one.manifest.digest for one in images]
+    return [each.manifest.digest for each in images]
 
 
 def test_a_client_without_the_api_finds_referrers_that_others_pushed(
@@ -123,8 +123,8 @@ def test_both_ways_of_pushing_result_in_one_list_without_repetition(
     root: Client, repository: str, lists: ReferrerLists
 ) -> None:
     subject, old, both, new = image(), image(seed=1), referrer(image(), 2), referrer(image(), 3)
-    for one in (old, both):
-        root.push(repository, one)
+    for each in (old, both):
+        root.push(repository, each)
     root.push_manifest(repository, listed_by_client(old, both), tag_of(subject))
     root.push(repository, new)
 
@@ -136,8 +136,8 @@ def test_a_client_that_extends_the_list_that_it_read_loses_nothing(
     root: Client, repository: str, lists: ReferrerLists
 ) -> None:
     subject, first, second = image(), referrer(image(), 1), image(seed=2)
-    for one in (first, second):
-        root.push(repository, one)
+    for each in (first, second):
+        root.push(repository, each)
     known = lists.whole(tag_of(subject))
     known["manifests"].append(second.manifest.descriptor)
     content = json.dumps(known).encode()
@@ -152,8 +152,8 @@ def test_an_image_that_a_client_removes_from_its_list_is_a_referrer_only_if_it_n
     root: Client, repository: str, lists: ReferrerLists
 ) -> None:
     subject, old, new = image(), image(seed=1), referrer(image(), 2)
-    for one in (old, new):
-        root.push(repository, one)
+    for each in (old, new):
+        root.push(repository, each)
     root.push_manifest(repository, listed_by_client(old, new), tag_of(subject))
 
     root.push_manifest(repository, listed_by_client(), tag_of(subject))
@@ -206,14 +206,14 @@ def test_a_manifest_that_is_not_an_oci_index_is_an_image_under_any_tag(
 
 @pytest.mark.parametrize("suffix", [".sig", "0", "-x"])
 def test_other_tags_that_contain_a_digest_are_tags(root: Client, repository: str, suffix: str) -> None:
-    subject, one = image(), image(seed=1)
+    subject, pushed = image(), image(seed=1)
     root.push(repository, referrer(subject, 2))
-    root.push(repository, one)
+    root.push(repository, pushed)
     path = f"/v2/{repository}/manifests/{tag_of(subject)}{suffix}"
 
     assert root.get(path).status == 404
 
-    listed = listed_by_client(one)
+    listed = listed_by_client(pushed)
     root.push_manifest(repository, listed, f"{tag_of(subject)}{suffix}")
 
     assert root.get(path).body == listed.content
@@ -238,8 +238,8 @@ def test_the_tag_of_a_long_digest_has_its_first_half(root: Client, repository: s
 def test_referrers_of_a_deleted_subject_stay(root: Client, repository: str, lists: ReferrerLists) -> None:
     """ECR's lifecycle removes them later. Until then they dangle (user guide, "Deleting an image")."""
     subject, old, new = image(), image(seed=1), referrer(image(), 2)
-    for one in (subject, old, new):
-        root.push(repository, one)
+    for each in (subject, old, new):
+        root.push(repository, each)
     root.push_manifest(repository, listed_by_client(old), tag_of(subject))
 
     assert root.send("DELETE", f"/v2/{repository}/manifests/{subject.manifest.digest}").status == 202
@@ -248,11 +248,11 @@ def test_referrers_of_a_deleted_subject_stay(root: Client, repository: str, list
 
 
 def test_a_deleted_referrer_is_in_no_list(root: Client, repository: str, lists: ReferrerLists) -> None:
-    subject, one, two = image(), referrer(image(), 1), referrer(image(), 2)
-    for each in (one, two):
+    subject, pushed, two = image(), referrer(image(), 1), referrer(image(), 2)
+    for each in (pushed, two):
         root.push(repository, each)
 
-    root.send("DELETE", f"/v2/{repository}/manifests/{one.manifest.digest}")
+    root.send("DELETE", f"/v2/{repository}/manifests/{pushed.manifest.digest}")
 
     assert lists.api(subject.manifest.digest) == lists.tag(tag_of(subject)) == names(two)
 
@@ -288,8 +288,8 @@ def test_pages_of_a_type_combine_both_ways_of_pushing(
     subject = image()
     old = [image(seed=seed, extra={"artifactType": SIGNATURE}) for seed in (1, 2, 3)]
     new = [referrer(subject, seed, artifactType=SIGNATURE) for seed in (4, 5)]
-    for one in (old[0], new[0], old[1], image(seed=9), new[1], old[2]):
-        root.push(repository, one)
+    for each in (old[0], new[0], old[1], image(seed=9), new[1], old[2]):
+        root.push(repository, each)
     root.push_manifest(repository, listed_by_client(*old, image(seed=9)), tag_of(subject))
 
     target: str | None = f"/v2/{repository}/referrers/{subject.manifest.digest}?artifactType={SIGNATURE}"
@@ -316,8 +316,8 @@ def test_an_index_with_an_empty_type_has_no_artifact_type(root: Client, reposito
 def test_a_list_is_never_larger_than_clients_accept(root: Client, repository: str) -> None:
     subject = image()
     large = [referrer(subject, seed, annotations={"a": "x" * 1_500_000}) for seed in (1, 2, 3)]
-    for one in large:
-        root.push(repository, one)
+    for each in large:
+        root.push(repository, each)
 
     by_tag = root.get(f"/v2/{repository}/manifests/{tag_of(subject)}")
     by_api = root.get(f"/v2/{repository}/referrers/{subject.manifest.digest}")

@@ -167,9 +167,9 @@ def _(scene: Scene) -> Answer:
 
 @meets(errors.LayerInUse)
 def _(scene: Scene) -> Answer:
-    one = image()
-    scene.root.push(scene.repository, one)
-    return scene.root.send("DELETE", f"/v2/{scene.repository}/blobs/{one.blobs[0].digest}")
+    pushed = image()
+    scene.root.push(scene.repository, pushed)
+    return scene.root.send("DELETE", f"/v2/{scene.repository}/blobs/{pushed.blobs[0].digest}")
 
 
 @meets(errors.LayersNotFound)
@@ -211,10 +211,10 @@ def _(scene: Scene) -> Answer:
 
 @meets(errors.ImageReferencedByIndex)
 def _(scene: Scene) -> Answer:
-    one = image()
-    scene.root.push(scene.repository, one)
-    scene.root.push(scene.repository, index([one]))
-    return scene.root.send("DELETE", f"/v2/{scene.repository}/manifests/{one.manifest.digest}")
+    pushed = image()
+    scene.root.push(scene.repository, pushed)
+    scene.root.push(scene.repository, index([pushed]))
+    return scene.root.send("DELETE", f"/v2/{scene.repository}/manifests/{pushed.manifest.digest}")
 
 
 @meets(errors.Unsupported)

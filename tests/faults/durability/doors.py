@@ -79,12 +79,12 @@ class Doors:
 
     def repositories(self) -> list[str]:
         found = self.ecr.get_paginator("describe_repositories").paginate()
-        return [one["repositoryName"] for page in found for one in page["repositories"]]
+        return [row["repositoryName"] for page in found for row in page["repositories"]]
 
     def image_ids(self, repository: str) -> list[dict[str, str]]:
         """The rows of ListImages: a digest each, with the tag if there is one."""
         found = self.ecr.get_paginator("list_images").paginate(repositoryName=repository)
-        return [one for page in found for one in page["imageIds"]]
+        return [each for page in found for each in page["imageIds"]]
 
     def tags(self, repository: str) -> list[str]:
         answer = self.docker.get(f"/v2/{repository}/tags/list")
@@ -110,11 +110,11 @@ class Doors:
         """What a client can see through both endpoints: repositories, images and tags. Uploads are not included."""
         return {
             name: (
-                sorted(json.dumps(one, sort_keys=True) for one in self.image_ids(name)),
+                sorted(json.dumps(each, sort_keys=True) for each in self.image_ids(name)),
                 self.tags(name),
                 [
-                    hashlib.sha256(self.manifest(name, one["imageDigest"]).body).hexdigest()
-                    for one in self.image_ids(name)
+                    hashlib.sha256(self.manifest(name, row["imageDigest"]).body).hexdigest()
+                    for row in self.image_ids(name)
                 ],
             )
             for name in self.repositories()

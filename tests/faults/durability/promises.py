@@ -42,7 +42,7 @@ def check_p1_acknowledged_is_durable(doors: Doors, journal: Journal) -> None:
         pulled = doors.manifest(repository, name)
         assert (pulled.status, pulled.body) == (200, manifest.content), (repository, name, pulled.status)
         got = doors.ecr.batch_get_image(repositoryName=repository, imageIds=[{"imageDigest": name}])
-        assert {one["imageManifest"] for one in got["images"]} == {manifest.content.decode()}, got["failures"]
+        assert {row["imageManifest"] for row in got["images"]} == {manifest.content.decode()}, got["failures"]
     for tag, digests in journal.tags.items():
         check_tag_names_one_of(doors, tag, digests)
     for (repository, upload), sizes in journal.uploads.items():
@@ -52,7 +52,7 @@ def check_p1_acknowledged_is_durable(doors: Doors, journal: Journal) -> None:
 def check_p2_never_wrong_bytes(doors: Doors, journal: Journal | None = None) -> None:
     """Every manifest and layer that can be pulled has its digest."""
     for repository in doors.repositories():
-        for name in {one["imageDigest"] for one in doors.image_ids(repository)}:
+        for name in {row["imageDigest"] for row in doors.image_ids(repository)}:
             pulled = doors.manifest(repository, name)
             assert digest_by(name, pulled.body) == name, (repository, name, pulled.status)
             for layer in _layers_named_by(pulled.json()):
@@ -65,7 +65,7 @@ def check_p2_never_wrong_bytes(doors: Doors, journal: Journal | None = None) -> 
 def check_p3_no_dangling_image(doors: Doors) -> None:
     """Everything that a manifest names can be pulled, if the manifest can."""
     for repository in doors.repositories():
-        for name in {one["imageDigest"] for one in doors.image_ids(repository)}:
+        for name in {row["imageDigest"] for row in doors.image_ids(repository)}:
             pulled = doors.manifest(repository, name)
             assert pulled.status == 200, (repository, name, pulled.status)
             for layer in _layers_named_by(pulled.json()):
@@ -78,9 +78,9 @@ def check_p4_a_tag_names_one_manifest(doors: Doors) -> None:
     """Both endpoints list the same tags, and each tag names one manifest, which exists."""
     for repository in doors.repositories():
         listed: dict[str, list[str]] = {}
-        for one in doors.image_ids(repository):
-            if "imageTag" in one:
-                listed.setdefault(one["imageTag"], []).append(one["imageDigest"])
+        for each in doors.image_ids(repository):
+            if "imageTag" in each:
+                listed.setdefault(each["imageTag"], []).append(each["imageDigest"])
         assert sorted(listed) == sorted(doors.tags(repository)), repository
         for tag, digests in listed.items():
             pulled = doors.manifest(repository, tag)
@@ -256,11 +256,11 @@ def _check_layer(doors: Doors, repository: str, name: str, content: bytes) -> No
     assert pulled.status == 200, (repository, name, pulled.status)
     assert hashlib.sha256(pulled.body).digest() == hashlib.sha256(content).digest(), (repository, name)
     checked = doors.ecr.batch_check_layer_availability(repositoryName=repository, layerDigests=[name])["layers"]
-    assert [(one["layerAvailability"], one["layerSize"]) for one in checked] == [("AVAILABLE", len(content))], checked
+    assert [(row["layerAvailability"], row["layerSize"]) for row in checked] == [("AVAILABLE", len(content))], checked
 
 
 def _layers_named_by(manifest: dict[str, Any]) -> set[str]:
-    return {one["digest"] for one in [*manifest.get("layers", []), *filter(None, [manifest.get("config")])]}
+    return {row["digest"] for row in [*manifest.get("layers", []), *filter(None, [manifest.get("config")])]}
 
 
 def _number(status: str, name: str) -> int:

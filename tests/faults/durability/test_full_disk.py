@@ -29,10 +29,10 @@ MIB = 1 << 20
 def server(tmp_path: Path) -> Iterator[Server]:
     """A server whose data folder is on a disk of 32 MiB. Its log is on another disk."""
     with small_disk(32) as disk:
-        one = Server(disk / "data", log=tmp_path / "server.log")
-        one.start(extra_args=["--workers", "2"])
-        yield one
-        one.stop()
+        started = Server(disk / "data", log=tmp_path / "server.log")
+        started.start(extra_args=["--workers", "2"])
+        yield started
+        started.stop()
 
 
 def fill(disk: Path) -> Path:
@@ -70,9 +70,9 @@ def test_a_full_disk_rejects_pushes_serves_pulls_and_recovers_with_free_space(se
     journal = Journal()
     with doors_of(server) as doors:
         doors.ecr.create_repository(repositoryName="team/app")
-        one = image([layer_of(3 * MIB, 1)])
-        with journal.tagging("team/app", "v1", one.manifest):
-            push(doors.ecr, "team/app", one, "v1")
+        pushed = image([layer_of(3 * MIB, 1)])
+        with journal.tagging("team/app", "v1", pushed.manifest):
+            push(doors.ecr, "team/app", pushed, "v1")
 
         filler = fill(server.data.parent)
         for _ in range(3):
@@ -104,9 +104,9 @@ def test_a_crash_without_free_space_needs_no_space_to_start_again(server: Server
     journal = Journal()
     with doors_of(server) as doors:
         doors.ecr.create_repository(repositoryName="team/app")
-        one = image([layer_of(MIB, 3)])
-        with journal.tagging("team/app", "v1", one.manifest):
-            push(doors.ecr, "team/app", one, "v1")
+        pushed = image([layer_of(MIB, 3)])
+        with journal.tagging("team/app", "v1", pushed.manifest):
+            push(doors.ecr, "team/app", pushed, "v1")
         filler = fill(server.data.parent)
 
         check_p11_restarts_at_once(server)

@@ -96,16 +96,16 @@ def push_until_the_power_fails(doors: Doors, disk: LoopDisk, seed: int) -> list[
             pool.submit(client.run, push_by_docker if number % 2 else push_by_api)
             for number, client in enumerate(clients)
         ]
-        for one in pushing:
-            one.result()
+        for each in pushing:
+            each.result()
     cut.join()
     return clients
 
 
 @pytest.fixture(params=["ext4", "xfs"])
 def disk(request: pytest.FixtureRequest) -> Iterator[LoopDisk]:
-    with loop_disk(request.param, 1536) as one:
-        yield one
+    with loop_disk(request.param, 1536) as small:
+        yield small
 
 
 @pytest.mark.long
@@ -143,6 +143,6 @@ def test_power_cuts_lose_nothing_that_was_acknowledged(disk: LoopDisk, tmp_path:
 
 def _forget_images(doors: Doors) -> None:
     """Keep the checks of the next round short: they read everything that exists."""
-    digests = {one["imageDigest"] for one in doors.image_ids(REPOSITORY)}
+    digests = {row["imageDigest"] for row in doors.image_ids(REPOSITORY)}
     for digest in digests:
         assert doors.docker.delete(f"/v2/{REPOSITORY}/manifests/{digest}").status == 202

@@ -51,12 +51,12 @@ def test_while_layers_cannot_be_written_pushes_are_rejected_and_pulls_work(
     server = fresh_server(extra_args=["--blobs", str(disk)])
     with doors_of(server) as doors:
         doors.ecr.create_repository(repositoryName="team/app")
-        one = push(doors.ecr, "team/app", image([layer_of(MIB, 1)]), "v1")
+        pushed = push(doors.ecr, "team/app", image([layer_of(MIB, 1)]), "v1")
         remount(disk, "ro")
 
         check_refused_at_both_endpoints(doors, "team/app")
-        assert doors.manifest("team/app", "v1").body == one.manifest.content
-        assert doors.layer("team/app", one.blobs[1].digest).body == one.blobs[1].content
+        assert doors.manifest("team/app", "v1").body == pushed.manifest.content
+        assert doors.layer("team/app", pushed.blobs[1].digest).body == pushed.blobs[1].content
 
         remount(disk, "rw")
         doors.docker.push("team/app", image([layer_of(MIB, 2)]), "v2")

@@ -45,9 +45,9 @@ def remember_signatures(ecr: Any) -> list[str]:
 def test_no_secret_is_written_where_it_does_not_belong(doors: Doors) -> None:
     server = doors.server
     signatures = remember_signatures(doors.ecr)
-    one = push(doors.ecr, "team/app", image(), "v1")
-    doors.docker.push("team/app", one, "v2")
-    url = doors.ecr.get_download_url_for_layer(repositoryName="team/app", layerDigest=one.blobs[1].digest)[
+    pushed = push(doors.ecr, "team/app", image(), "v1")
+    doors.docker.push("team/app", pushed, "v2")
+    url = doors.ecr.get_download_url_for_layer(repositoryName="team/app", layerDigest=pushed.blobs[1].digest)[
         "downloadUrl"
     ]
     assert Docker(server.host, server.port, None).get(url.partition(f":{server.port}")[2]).status == 200

@@ -36,10 +36,10 @@ def test_a_killed_worker_is_replaced_and_the_others_continue(fresh_server: Start
 
         os.kill(before[0], signal.SIGKILL)
         lost = 0
-        for one in itertools.islice(images, 20):
+        for each in itertools.islice(images, 20):
             try:
-                with unanswered_as_crash(), journal.tagging("team/app", "v1", one.manifest):
-                    doors.docker.push("team/app", one, "v1")
+                with unanswered_as_crash(), journal.tagging("team/app", "v1", each.manifest):
+                    doors.docker.push("team/app", each, "v1")
             except Crashed:  # The connection was in the queue of the dead worker. The next ones go to a living worker.
                 lost += 1
         after = other_workers_than(server, before)

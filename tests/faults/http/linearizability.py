@@ -27,12 +27,12 @@ class Operation(NamedTuple):
 
 def is_linearizable(history: Sequence[Operation]) -> bool:
     """Whether some order of the operations explains every answer. The tag names nothing at first."""
-    answered = sum(1 << number for number, one in enumerate(history) if one.end < math.inf)
+    with_response = sum(1 << number for number, each in enumerate(history) if each.end < math.inf)
     seen: set[tuple[int, str | None]] = set()
     open_ends: list[tuple[int, str | None]] = [(0, None)]
     while open_ends:
         done, state = open_ends.pop()
-        if done & answered == answered:
+        if done & with_response == with_response:
             return True
         if (done, state) in seen:
             continue

@@ -41,11 +41,11 @@ def test_a_draining_server_is_not_ready_and_closes_each_connection_after_its_res
 ) -> None:
     server = fresh_server(extra_args=["--server", kind, "--drain", "2s"])
     with Connection(server) as connection, Connection(server) as idle:
-        for one in (connection, idle):
-            one.send(HEALTH)
-            assert not one.reply(0.1).closed
+        for each in (connection, idle):
+            each.send(HEALTH)
+            assert not each.reply(0.1).closed
 
-        told = time.monotonic()
+        signalled = time.monotonic()
         process = draining(server)
         try:
             assert status(server, "/readyz") == 503
@@ -55,7 +55,7 @@ def test_a_draining_server_is_not_ready_and_closes_each_connection_after_its_res
             assert b"connection: close" in reply.content.lower()
             assert status(server, "/v2/") == 401
             assert idle.seconds_until_closed(PATIENCE_SECONDS) >= 0
-            assert time.monotonic() - told >= 1.9
+            assert time.monotonic() - signalled >= 1.9
             assert process.wait(PATIENCE_SECONDS) == 0, server.output()
         finally:
             process.kill()

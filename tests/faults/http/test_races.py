@@ -71,16 +71,16 @@ def test_concurrent_pushes_of_one_layer_to_different_repositories_store_one_blob
     assert {doors.layer(name, blob.digest).body for name in names} == {blob.content}
 
 
-def pushed(doors: Doors, client_number: int, tag: Named, one: Image) -> bool:
+def pushed(doors: Doors, client_number: int, tag: Named, sample: Image) -> bool:
     """Whether a push of a manifest under a tag succeeded. Otherwise the tag was immutable."""
     if client_number % 2:
         path = f"/v2/{tag.repository}/manifests/{tag.name}"
-        answer = doors.docker.put(path, one.manifest.content, {"Content-Type": one.manifest.media_type})
+        answer = doors.docker.put(path, sample.manifest.content, {"Content-Type": sample.manifest.media_type})
         assert answer.status == 201 or answer.error_codes() == ["TAG_INVALID"], answer
         return answer.status == 201
     try:
         doors.ecr.put_image(
-            repositoryName=tag.repository, imageManifest=one.manifest.content.decode(), imageTag=tag.name
+            repositoryName=tag.repository, imageManifest=sample.manifest.content.decode(), imageTag=tag.name
         )
     except doors.ecr.exceptions.ImageTagAlreadyExistsException:
         return False
@@ -97,10 +97,10 @@ def test_one_of_several_concurrent_pushes_gets_an_immutable_tag(doors: Doors, re
         tag = Named(repository, f"round-{number}")
 
         won = concurrently(
-            [partial(pushed, doors, client_number, tag, one) for client_number, one in enumerate(images)]
+            [partial(pushed, doors, client_number, tag, each) for client_number, each in enumerate(images)]
         )
 
-        outcomes = {one.manifest.digest: success for one, success in zip(images, won, strict=True)}
+        outcomes = {each.manifest.digest: success for each, success in zip(images, won, strict=True)}
         check_p5_immutable_means_once(doors, tag, outcomes)
         winners.add(won.index(True))
     assert len(winners) > 1, "no race at all: the same one won every time"
@@ -115,11 +115,11 @@ def test_an_immutable_tag_is_set_once_while_mutability_changes(doors: Doors, rep
     moved_later: list[str] = []
 
     def push_on(client_number: int) -> None:
-        for one in images * 3:
+        for each in images * 3:
             late = made_immutable.is_set()
             with suppress(doors.ecr.exceptions.ImageAlreadyExistsException):
-                if pushed(doors, client_number, tag, one) and late:
-                    moved_later.append(one.manifest.digest)
+                if pushed(doors, client_number, tag, each) and late:
+                    moved_later.append(each.manifest.digest)
 
     def change() -> None:
         time.sleep(0.03)
@@ -154,12 +154,12 @@ class TagClient:
         return self.history
 
     def put(self) -> tuple[str, str | None, str | None]:
-        one = self.random.choice(self.images)
+        chosen = self.random.choice(self.images)
         try:
-            assert pushed(self.doors, self.client_number, self.tag, one)
+            assert pushed(self.doors, self.client_number, self.tag, chosen)
         except self.doors.ecr.exceptions.ImageAlreadyExistsException:
-            return "get", None, one.manifest.digest  # The tag already names it: this counts as a read.
-        return "put", one.manifest.digest, None
+            return "get", None, chosen.manifest.digest  # The tag already names it: this counts as a read.
+        return "put", chosen.manifest.digest, None
 
     def get(self) -> tuple[str, str | None, str | None]:
         if self.client_number % 2:
@@ -192,9 +192,9 @@ def test_operations_on_a_tag_at_both_endpoints_are_linearizable(doors: Doors, re
 def test_images_of_many_concurrent_pushes_all_exist(doors: Doors, repository: str) -> None:
     images = [image(seed=number) for number in range(24)]
     journal = Journal()
-    for number, one in enumerate(images):
-        journal.manifests[Named(repository, one.manifest.digest)] = one.manifest
-        journal.tags[Named(repository, f"v{number}")] = {one.manifest.digest}
+    for number, each in enumerate(images):
+        journal.manifests[Named(repository, each.manifest.digest)] = each.manifest
+        journal.tags[Named(repository, f"v{number}")] = {each.manifest.digest}
 
     concurrently([partial(doors.docker.push, repository, images[number], f"v{number}") for number in range(24)])
 

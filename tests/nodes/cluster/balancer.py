@@ -100,21 +100,21 @@ class Balancer(ThreadingHTTPServer):
 
 @contextmanager
 def balancer_of(*nodes: Server) -> Iterator[Balancer]:
-    with Balancer() as one:
-        one.nodes = list(nodes)
-        one.look()
+    with Balancer() as balancer:
+        balancer.nodes = list(nodes)
+        balancer.look()
         ended = threading.Event()
 
         def look_again() -> None:
             while not ended.wait(_LOOK_SECONDS):
-                one.look()
+                balancer.look()
 
-        threads = [threading.Thread(target=run, daemon=True) for run in (look_again, one.serve_forever)]
+        threads = [threading.Thread(target=run, daemon=True) for run in (look_again, balancer.serve_forever)]
         for thread in threads:
             thread.start()
-        yield one
+        yield balancer
         ended.set()
-        one.shutdown()
+        balancer.shutdown()
         for thread in threads:
             thread.join()
 

@@ -112,12 +112,12 @@ class Fleet:
 # --- A push whose requests may all be repeated -------------------------------------------------------------------
 
 
-def push_by_docker(fleet: Fleet, repository: str, one: Image, tag: str) -> None:
+def push_by_docker(fleet: Fleet, repository: str, pushed: Image, tag: str) -> None:
     """Push in chunks. After a lost response the client asks for the state of the upload and continues there."""
-    for blob in one.blobs:
+    for blob in pushed.blobs:
         _send_by_docker(fleet, repository, blob)
-    headers = {"Content-Type": one.manifest.media_type}
-    answer = fleet.request("PUT", f"/v2/{repository}/manifests/{tag}", one.manifest.content, headers)
+    headers = {"Content-Type": pushed.manifest.media_type}
+    answer = fleet.request("PUT", f"/v2/{repository}/manifests/{tag}", pushed.manifest.content, headers)
     assert answer.status == 201, answer
 
 
@@ -136,11 +136,11 @@ def _send_by_docker(fleet: Fleet, repository: str, blob: Blob) -> None:
     assert answer.status == 201, answer
 
 
-def push_by_api(fleet: Fleet, repository: str, one: Image, tag: str) -> None:
+def push_by_api(fleet: Fleet, repository: str, pushed: Image, tag: str) -> None:
     """Push in parts. A repeated request may get the refusal that the change was made already."""
-    for blob in one.blobs:
+    for blob in pushed.blobs:
         _send_by_api(fleet, repository, blob)
-    manifest = one.manifest.content.decode()
+    manifest = pushed.manifest.content.decode()
     with ignoring("ImageAlreadyExistsException"):
         fleet.call("put_image", repositoryName=repository, imageManifest=manifest, imageTag=tag)
 
@@ -171,7 +171,7 @@ def _send_part(fleet: Fleet, repository: str, upload: str, first: int, part: byt
 
 def _is_available(fleet: Fleet, repository: str, blob: Blob) -> bool:
     checked = fleet.call("batch_check_layer_availability", repositoryName=repository, layerDigests=[blob.digest])
-    return [one["layerAvailability"] for one in checked["layers"]] == ["AVAILABLE"]
+    return [row["layerAvailability"] for row in checked["layers"]] == ["AVAILABLE"]
 
 
 @contextmanager

@@ -70,12 +70,12 @@ def test_every_written_time_is_the_database_s(
         door = node.docker()
         door.push("team/times", image(seed=number), f"{number}")
         assert door.post("/v2/team/times/blobs/uploads/").status == 202
-    one = layer(seed=77)
-    nodes[0].docker().push_blob("team/times", one)
+    unneeded = layer(seed=77)
+    nodes[0].docker().push_blob("team/times", unneeded)
 
     collected = command({**settings, **wrong_clock("+3d")}, tmp_path, "collect", "--dry-run")
 
-    assert one.digest not in collected
+    assert unneeded.digest not in collected
     with psycopg.connect(database.url("moorage")) as connection:
         columns = connection.execute(
             "SELECT table_name, column_name FROM information_schema.columns"

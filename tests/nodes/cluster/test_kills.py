@@ -36,13 +36,13 @@ def fleet(
     database.do("DROP DATABASE IF EXISTS kills")
     database.do("CREATE DATABASE kills")
     where = {"MOORAGE_DATABASE": database.url("kills"), "MOORAGE_BLOBS": object_store.setting(f"{prefix}-kills")}
-    one = Fleet(tmp_path, {**settings, **where})
-    command(one.settings, tmp_path, "migrate")
-    one.start_member()
-    one.start_member()
-    one.call("create_repository", repositoryName=REPOSITORY)
-    yield one
-    one.stop()
+    members = Fleet(tmp_path, {**settings, **where})
+    command(members.settings, tmp_path, "migrate")
+    members.start_member()
+    members.start_member()
+    members.call("create_repository", repositoryName=REPOSITORY)
+    yield members
+    members.stop()
 
 
 @pytest.mark.parametrize(
@@ -77,26 +77,26 @@ def pushes_with_a_kill(fleet: Fleet, number: int, chance: random.Random) -> Push
     with ThreadPoolExecutor(CLIENTS) as threads:
         limit = fleet.requests + chance.choice(REQUESTS)
         pushing = [
-            threads.submit(push, fleet, REPOSITORY, one, f"{number}-{at}")
-            for at, (push, one) in enumerate(zip(pushers, images, strict=True))
+            threads.submit(push, fleet, REPOSITORY, each, f"{number}-{at}")
+            for at, (push, each) in enumerate(zip(pushers, images, strict=True))
         ]
         fleet.wait_for_requests(limit)
         fleet.kill(fleet.members[0])
         fleet.start_member()
     assert [done.exception() for done in pushing] == [None] * CLIENTS
-    return {f"{number}-{at}": one for at, one in enumerate(images)}
+    return {f"{number}-{at}": each for at, each in enumerate(images)}
 
 
 def check_whole(member: Member, pushed: Pushed) -> None:
     """Check every manifest and all that it names, byte for byte."""
-    for tag, one in pushed.items():
-        assert member.docker.get(f"/v2/{REPOSITORY}/manifests/{tag}").body == one.manifest.content, tag
-        for blob in one.blobs:
+    for tag, each in pushed.items():
+        assert member.docker.get(f"/v2/{REPOSITORY}/manifests/{tag}").body == each.manifest.content, tag
+        for blob in each.blobs:
             assert layer_of(member.docker, REPOSITORY, blob.digest) == blob.content, (tag, blob.digest)
 
 
 def delete(fleet: Fleet, pushed: Pushed) -> None:
-    images = [{"imageDigest": one.manifest.digest} for one in pushed.values()]
+    images = [{"imageDigest": each.manifest.digest} for each in pushed.values()]
     answer = fleet.call("batch_delete_image", repositoryName=REPOSITORY, imageIds=images)
     assert answer["failures"] == []
 

@@ -90,8 +90,8 @@ def test_one_of_several_concurrent_pushes_to_both_nodes_gets_an_immutable_tag(ec
     ecr.create_repository(repositoryName="team/immutable", imageTagMutability="IMMUTABLE")
     doors = [node.docker() for node in nodes]
     racing = [image(seed=number) for number in range(12)]
-    for one in racing:
-        doors[0].push("team/immutable", one)
+    for each in racing:
+        doors[0].push("team/immutable", each)
 
     def tag(number: int) -> int:
         path, manifest = "/v2/team/immutable/manifests/v1", racing[number].manifest
@@ -145,10 +145,10 @@ def test_a_key_works_on_both_nodes_from_its_creation_to_its_deletion(
 
 
 def test_a_repository_is_created_once_by_two_nodes(nodes: list[Node]) -> None:
-    with aws_client(nodes[0].server) as one, aws_client(nodes[1].server) as other, ThreadPoolExecutor(2) as threads:
+    with aws_client(nodes[0].server) as first, aws_client(nodes[1].server) as second, ThreadPoolExecutor(2) as threads:
         for number in range(5):
             name = f"team/once-{number}"
-            done = [threads.submit(client.create_repository, repositoryName=name) for client in (one, other)]
+            done = [threads.submit(client.create_repository, repositoryName=name) for client in (first, second)]
             failed = [refusal(future.result)[1] for future in done if future.exception() is not None]
             assert failed == ["RepositoryAlreadyExistsException"]
 

@@ -80,17 +80,17 @@ def copy(source: Engine, target: Engine, folder: Path) -> list[str]:
 
     async def run() -> list[str]:
         store = FileBlobStore(folder)
-        one, other = (MigrationEnd("a side", engine, engine.open(), store, store) for engine in (source, target))
-        one.database.start()
-        other.database.start()
+        first, second = (MigrationEnd("a side", engine, engine.open(), store, store) for engine in (source, target))
+        first.database.start()
+        second.database.start()
         try:
-            copier = RowCopier(one, other, Progress(), shared_store=False)
+            copier = RowCopier(first, second, Progress(), shared_store=False)
             expected = await copier.copy()
             target.advance_sequences()
             return await copier.differences(expected)
         finally:
-            one.database.close()
-            other.database.close()
+            first.database.close()
+            second.database.close()
             store.close()
 
     return asyncio.run(run())

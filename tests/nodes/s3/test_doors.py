@@ -43,13 +43,13 @@ def test_an_image_pushed_through_the_api_is_pulled_by_docker_from_the_store(
     s3_server: S3Server, ecr: Any, http: Docker, new_repository: Any
 ) -> None:
     repository = new_repository()
-    one = image([layer(12 * MIB, seed=1), layer(seed=2)])
-    content = one.blobs[1].content
+    pushed = image([layer(12 * MIB, seed=1), layer(seed=2)])
+    content = pushed.blobs[1].content
     upload = begin(ecr, repository)
     for start in range(0, len(content), 5 * MIB):
         send_part(ecr, repository, upload, start, content[start : start + 5 * MIB])
     complete(ecr, repository, upload, digest(content))
-    push(ecr, repository, one, "v1")
+    push(ecr, repository, pushed, "v1")
 
     answer = http.get(f"/v2/{repository}/blobs/{digest(content)}")
 
@@ -59,20 +59,20 @@ def test_an_image_pushed_through_the_api_is_pulled_by_docker_from_the_store(
     assert "X-Amz-Expires=3600" in location
     assert fetched(location) == (200, content)
     assert fetched(location, {"Range": "bytes=5-9"}) == (206, content[5:10])
-    small = http.get(f"/v2/{repository}/blobs/{one.blobs[0].digest}")
-    assert (small.status, small.body) == (200, one.blobs[0].content)
+    small = http.get(f"/v2/{repository}/blobs/{pushed.blobs[0].digest}")
+    assert (small.status, small.body) == (200, pushed.blobs[0].content)
 
 
 def test_an_image_pushed_by_docker_is_read_through_the_api(ecr: Any, http: Docker, new_repository: Any) -> None:
     repository = new_repository()
-    one = image([layer(6 * MIB, seed=3)])
-    http.push(repository, one, "v1")
+    pushed = image([layer(6 * MIB, seed=3)])
+    http.push(repository, pushed, "v1")
 
     found = ecr.batch_get_image(repositoryName=repository, imageIds=[{"imageTag": "v1"}])["images"][0]
-    link = ecr.get_download_url_for_layer(repositoryName=repository, layerDigest=one.blobs[1].digest)["downloadUrl"]
+    link = ecr.get_download_url_for_layer(repositoryName=repository, layerDigest=pushed.blobs[1].digest)["downloadUrl"]
 
-    assert found["imageManifest"].encode() == one.manifest.content
-    assert fetched(link) == (200, one.blobs[1].content)
+    assert found["imageManifest"].encode() == pushed.manifest.content
+    assert fetched(link) == (200, pushed.blobs[1].content)
 
 
 def test_a_changed_link_is_rejected(http: Docker, new_repository: Any) -> None:
@@ -209,14 +209,14 @@ def test_a_store_that_rejects_the_key_is_an_unavailable_registry_at_both_endpoin
 def test_crane_pushes_and_pulls(s3_server: S3Server, ecr: Any, new_repository: Any, tmp_path: Path) -> None:
     crane, name = require_client("crane"), f"localhost:{s3_server.port}/{new_repository()}:v1"
     environment = s3_server.client_environment(tmp_path)
-    one = image([layer(12 * MIB, seed=11), layer(seed=12)])
-    write_layout(tmp_path / "pushed", one)
+    pushed = image([layer(12 * MIB, seed=11), layer(seed=12)])
+    write_layout(tmp_path / "pushed", pushed)
     login = [crane, "auth", "login", f"localhost:{s3_server.port}", "-u", "AWS", "--password-stdin"]
     run(login, environment, stdin=docker_password(ecr))
 
     run([crane, "push", tmp_path / "pushed", name], environment)
     run([crane, "pull", "--format=oci", name, tmp_path / "pulled"], environment)
 
-    for blob in (one.manifest, *one.blobs):
+    for blob in (pushed.manifest, *pushed.blobs):
         path = tmp_path / "pulled" / "blobs" / blob.digest.replace(":", "/")
         assert path.read_bytes() == blob.content

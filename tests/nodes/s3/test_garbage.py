@@ -28,8 +28,8 @@ def test_garbage_leaves_no_object_and_no_part(s3_server: S3Server, ecr: Any) -> 
     kept, gone = image([layer(seed=1), layer(seed=2)]), image([layer(seed=2), layer(seed=3)])
     for name in ("garbage/a", "garbage/doomed"):
         ecr.create_repository(repositoryName=name)
-    for one in (kept, gone):
-        push(ecr, "garbage/a", one)
+    for each in (kept, gone):
+        push(ecr, "garbage/a", each)
     ecr.batch_delete_image(repositoryName="garbage/a", imageIds=[{"imageDigest": gone.manifest.digest}])
     upload = begin(ecr, "garbage/doomed")
     for number in range(2):
@@ -70,19 +70,19 @@ def test_objects_without_a_row_are_removed_and_those_that_an_upload_may_need_sta
 
 def test_a_damaged_object_is_found_and_repaired_by_the_next_push(s3_server: S3Server, ecr: Any, http: Docker) -> None:
     ecr.create_repository(repositoryName="garbage/b")
-    one = push(ecr, "garbage/b", image([layer(seed=4)]), "v1")
-    path = f"/v2/garbage/b/blobs/{one.blobs[1].digest}"
-    held = run(s3_server, "why", one.blobs[1].digest).output
+    pushed = push(ecr, "garbage/b", image([layer(seed=4)]), "v1")
+    path = f"/v2/garbage/b/blobs/{pushed.blobs[1].digest}"
+    held = run(s3_server, "why", pushed.blobs[1].digest).output
     key = held.partition("stored as ")[2].strip()
-    store, content = s3_server.store, b"x" * len(one.blobs[1].content)
+    store, content = s3_server.store, b"x" * len(pushed.blobs[1].content)
     store.client().put_object(Bucket=store.bucket, Key=f"{s3_server.prefix}/{key}", Body=content)
 
     found = run(s3_server, "verify")
 
     assert found.exit_code == 1
-    assert found.output.startswith(f"damaged blob {one.blobs[1].digest}: its bytes have the digest")
+    assert found.output.startswith(f"damaged blob {pushed.blobs[1].digest}: its bytes have the digest")
     assert http.head(path).status == 404
-    http.push("garbage/b", one, "v1")
+    http.push("garbage/b", pushed, "v1")
     assert run(s3_server, "verify").output.startswith(
         f"unknown object {key}: no row references it; the sweep will remove it"
     )
@@ -95,24 +95,24 @@ def test_a_damaged_object_is_repaired_from_a_copy_of_the_bucket_and_unknown_obje
     s3_server: S3Server, ecr: Any, http: Docker
 ) -> None:
     ecr.create_repository(repositoryName="garbage/c")
-    one = push(ecr, "garbage/c", image([layer(seed=5)]), "v1")
+    pushed = push(ecr, "garbage/c", image([layer(seed=5)]), "v1")
     store, bucket, prefix = s3_server.store, s3_server.store.client(), s3_server.prefix
     for key in store.keys(prefix):
         original = {"Bucket": store.bucket, "Key": key}
         bucket.copy_object(Bucket=store.bucket, Key=key.replace(prefix, f"copy-of-{prefix}", 1), CopySource=original)
-    held = run(s3_server, "why", one.blobs[1].digest).output
+    held = run(s3_server, "why", pushed.blobs[1].digest).output
     key = f"{prefix}/{held.partition('stored as ')[2].strip()}"
-    bucket.put_object(Bucket=store.bucket, Key=key, Body=b"x" * len(one.blobs[1].content))
+    bucket.put_object(Bucket=store.bucket, Key=key, Body=b"x" * len(pushed.blobs[1].content))
     stray = f"blobs/00/00{str(uuid.uuid4())[2:]}-{16 * 'a'}"
     bucket.put_object(Bucket=store.bucket, Key=f"{prefix}/{stray}", Body=b"of nobody")
 
     repaired = run(s3_server, "verify", "--repair-from", store.setting(f"copy-of-{prefix}"))
 
     assert repaired.exit_code == 0, repaired.output
-    assert f"damaged blob {one.blobs[1].digest}: its bytes have the digest" in repaired.output
+    assert f"damaged blob {pushed.blobs[1].digest}: its bytes have the digest" in repaired.output
     assert "; repaired from blobs/" in repaired.output
     assert f"unknown object {stray}: no row references it; the sweep will remove it" in repaired.output
-    assert http.get(f"/v2/garbage/c/blobs/{one.blobs[1].digest}").status in {200, 307}
+    assert http.get(f"/v2/garbage/c/blobs/{pushed.blobs[1].digest}").status in {200, 307}
     run(s3_server, "collect", "--grace", "0")
     assert run(s3_server, "verify").output == "Verified: 0 findings, 0 of them not repaired.\n"
 

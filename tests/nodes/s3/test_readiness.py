@@ -23,17 +23,17 @@ METHODS = ("GET", "HEAD", "PUT", "POST")
 
 @pytest.fixture
 def store_proxy(object_store: ObjectStore) -> Iterator[Proxy]:
-    with proxy_before(object_store.port) as one:
-        yield one
+    with proxy_before(object_store.port) as started:
+        yield started
 
 
 @pytest.fixture
 def server(tmp_path: Path, object_store: ObjectStore, store_proxy: Proxy) -> Iterator[S3Server]:
     """A server that reaches the store through a proxy, and is not started yet."""
-    one = S3Server(tmp_path / "data", object_store, port=store_proxy.port)
-    yield one
-    if one.process is not None:
-        one.kill()
+    started = S3Server(tmp_path / "data", object_store, port=store_proxy.port)
+    yield started
+    if started.process is not None:
+        started.kill()
 
 
 def readiness(server: S3Server) -> int:
@@ -60,13 +60,13 @@ def test_a_node_is_ready_once_it_has_reached_its_store_and_stays_ready_while_the
     with aws_client(server) as ecr:
         ecr.create_repository(repositoryName="team/a")
         door = Docker(server.host, server.port, docker_password(ecr))
-    one = image(seed=1)
-    door.push("team/a", one, "v1")
+    pushed = image(seed=1)
+    door.push("team/a", pushed, "v1")
     for method in METHODS:
         store_proxy.fail(method, "", proxy.answer(403, "AccessDenied"))
 
     assert readiness(server) == 200
-    assert door.get("/v2/team/a/manifests/v1").body == one.manifest.content
+    assert door.get("/v2/team/a/manifests/v1").body == pushed.manifest.content
     started = door.post("/v2/team/a/blobs/uploads/").headers["Location"]
     refused = door.patch(started, b"content")
     assert (refused.status, refused.error_codes(), refused.headers["Retry-After"]) == (503, ["UNAVAILABLE"], "10")

@@ -189,5 +189,5 @@ class RegistryStub:
         else:
             assert name == "BatchCheckLayerAvailability"
             held = [(repository, digest) in self.blobs for digest in parameters["layerDigests"]]
-            answer = {"layers": [{"layerAvailability": "AVAILABLE" if one else "UNAVAILABLE"} for one in held]}
+            answer = {"layers": [{"layerAvailability": "AVAILABLE" if each else "UNAVAILABLE"} for each in held]}
         return 200, {"Content-Type": "application/x-amz-json-1.1"}, msgspec.json.encode(answer)

@@ -65,8 +65,8 @@ def test_a_small_image_takes_the_twenty_five_requests_of_docker() -> None:
 def test_targets_take_turns_and_every_other_round_is_reversed() -> None:
     lines: list[str] = []
     heads = [workload for workload in WORKLOADS if workload.name == "blob-head"]
-    with serving(RegistryStub()) as one, serving(RegistryStub()) as other:
-        targets = [Target(f"127.0.0.1:{port}", Credentials()) for _, port in (one, other)]
+    with serving(RegistryStub()) as stub, serving(RegistryStub()) as other_stub:
+        targets = [Target(f"127.0.0.1:{port}", Credentials()) for _, port in (stub, other_stub)]
         runner.run(Plan(targets, heads, 3, TINY), lines.append)
 
     order = [line.split()[1] for line in lines if line.startswith("blob-head")]

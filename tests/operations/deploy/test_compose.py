@@ -98,14 +98,14 @@ def folder(tmp_path: Path) -> Path:
 def stack(folder: Path, dockerd: Dockerd, image: str, tmp_path: Path) -> Iterator[Stack]:
     require_client("docker-compose")
     names = import_stand_ins(dockerd, tmp_path)
-    one = Stack(folder, dockerd, {**names, "MOORAGE_IMAGE": image, "MOORAGE_ADDRESS": f"127.0.0.1:{free_port()}"})
+    started = Stack(folder, dockerd, {**names, "MOORAGE_IMAGE": image, "MOORAGE_ADDRESS": f"127.0.0.1:{free_port()}"})
     try:
-        one.compose("up", "--detach", "--no-build")
-        one.wait_until_ready()
-        yield one
+        started.compose("up", "--detach", "--no-build")
+        started.wait_until_ready()
+        yield started
     finally:
-        one.compose("kill")  # SeaweedFS takes 25 s for a clean stop.
-        one.compose("down", "--volumes")
+        started.compose("kill")  # SeaweedFS takes 25 s for a clean stop.
+        started.compose("down", "--volumes")
 
 
 def test_secrets_are_random_and_never_overwritten(folder: Path) -> None:
@@ -153,16 +153,16 @@ def test_two_nodes_serve_one_registry_and_are_replaced_without_a_failed_request(
     statuses, over = [], threading.Event()
     with ThreadPoolExecutor(1) as threads:
 
-        def ask() -> None:
+        def call_until_stopped() -> None:
             while not over.is_set():
                 statuses.append(stack.status("/v2/team/app/manifests/v1", password))
 
-        asking = threads.submit(ask)
+        calling = threads.submit(call_until_stopped)
         for node in ("node-1", "node-2"):
             stack.compose("up", "--detach", "--no-deps", "--no-build", "--force-recreate", node)
             stack.wait_for_requests(node)
         over.set()
-        asking.result()
+        calling.result()
 
     assert len(statuses) > 20
     assert set(statuses) == {200}
@@ -173,11 +173,11 @@ def test_two_nodes_serve_one_registry_and_are_replaced_without_a_failed_request(
 
 def check_no_secret_is_shown(dockerd: Dockerd, secrets: Path) -> None:
     settings = tomllib.loads((secrets / "moorage.toml").read_text())
-    told = dockerd.docker("inspect", *dockerd.docker("ps", "--all", "--quiet").split())
+    inspected = dockerd.docker("inspect", *dockerd.docker("ps", "--all", "--quiet").split())
 
     for secret in (
         settings["master_key"],
         settings["s3_secret_access_key"],
         (secrets / "postgres-password").read_text(),
     ):
-        assert secret not in told
+        assert secret not in inspected

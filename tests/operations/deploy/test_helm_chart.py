@@ -96,8 +96,8 @@ def pods(documents: Documents) -> dict[str, Any]:
 
 def variables(pod: dict[str, Any]) -> dict[str, Any]:
     [container] = pod["spec"]["containers"]
-    assert len({one["name"] for one in container["env"]}) == len(container["env"])
-    return {one["name"]: one.get("value", one.get("valueFrom")) for one in container["env"]}
+    assert len({row["name"] for row in container["env"]}) == len(container["env"])
+    return {row["name"]: row.get("value", row.get("valueFrom")) for row in container["env"]}
 
 
 @pytest.mark.parametrize("values", [NEEDED, EVERYTHING, LITTLE], ids=["needed", "everything", "little"])

@@ -43,12 +43,12 @@ def test_systemd_finds_no_error_in_it(tmp_path: Path) -> None:
 
 @pytest.mark.client
 def test_a_compromised_server_has_little_access(tmp_path: Path) -> None:
-    told = run(
+    report = run(
         [require_client("systemd-analyze"), "security", "--offline=yes", "--no-pager", UNIT],
         program_environment(tmp_path),
     )
 
-    level = re.search(r"Overall exposure level for moorage.service: ([\d.]+)", told)
+    level = re.search(r"Overall exposure level for moorage.service: ([\d.]+)", report)
     assert level
     assert float(level[1]) <= EXPOSURE
 

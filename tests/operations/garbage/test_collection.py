@@ -19,39 +19,39 @@ from tests.support.waiting import PATIENCE_SECONDS
 NewRepository = Callable[[str], str]
 
 
-def delete(registry: GarbageRegistry, repository: str, one: Image) -> None:
-    registry.ecr.batch_delete_image(repositoryName=repository, imageIds=[{"imageDigest": one.manifest.digest}])
+def delete(registry: GarbageRegistry, repository: str, pushed: Image) -> None:
+    registry.ecr.batch_delete_image(repositoryName=repository, imageIds=[{"imageDigest": pushed.manifest.digest}])
 
 
 def test_layers_of_a_deleted_image_are_removed_after_the_grace_period_and_their_bytes_an_hour_later(
     registry: GarbageRegistry, new_repository: NewRepository
 ) -> None:
-    repository, one = new_repository("a"), image([layer(seed=1)])
-    push(registry.ecr, repository, one, "v1")
-    delete(registry, repository, one)
+    repository, pushed = new_repository("a"), image([layer(seed=1)])
+    push(registry.ecr, repository, pushed, "v1")
+    delete(registry, repository, pushed)
 
     registry.collect()
-    assert all(registry.sees(repository, blob) for blob in one.blobs)
+    assert all(registry.sees(repository, blob) for blob in pushed.blobs)
     registry.later(23 * HOUR)
     registry.collect()
-    assert all(registry.sees(repository, blob) for blob in one.blobs)
+    assert all(registry.sees(repository, blob) for blob in pushed.blobs)
     registry.later(5 * HOUR)
     gone = registry.collect()
-    assert f"{repository}@{one.manifest.digest}" in [found.name for found in gone if found.kind == "deleted image"]
-    assert {blob.digest for blob in one.blobs} <= {found.name for found in gone if found.kind == "blob"}
-    assert not any(registry.sees(repository, blob) for blob in one.blobs)
-    assert all(registry.has_file(blob) for blob in one.blobs)
+    assert f"{repository}@{pushed.manifest.digest}" in [found.name for found in gone if found.kind == "deleted image"]
+    assert {blob.digest for blob in pushed.blobs} <= {found.name for found in gone if found.kind == "blob"}
+    assert not any(registry.sees(repository, blob) for blob in pushed.blobs)
+    assert all(registry.has_file(blob) for blob in pushed.blobs)
     registry.later(HOUR)
     registry.collect()
-    assert not any(registry.has_file(blob) for blob in one.blobs)
+    assert not any(registry.has_file(blob) for blob in pushed.blobs)
     assert registry.rows("SELECT 1 FROM removed_bytes") == []
 
 
 def test_what_an_image_needs_stays_at_any_age(registry: GarbageRegistry, new_repository: NewRepository) -> None:
     repository, shared = new_repository("a"), layer(seed=2)
     kept, gone = image([shared]), image([shared, layer(seed=3)])
-    for one in (kept, gone):
-        push(registry.ecr, repository, one)
+    for each in (kept, gone):
+        push(registry.ecr, repository, each)
     delete(registry, repository, gone)
 
     registry.collect(grace=0)
@@ -64,14 +64,14 @@ def test_what_an_image_needs_stays_at_any_age(registry: GarbageRegistry, new_rep
 def test_a_layer_is_removed_from_one_repository_and_stays_where_an_image_needs_it(
     registry: GarbageRegistry, new_repository: NewRepository
 ) -> None:
-    needed, visible, one = new_repository("needed"), new_repository("visible"), image([layer(seed=4)])
-    push(registry.ecr, needed, one)
-    upload_layer(registry.ecr, visible, one.blobs[1].content)
+    needed, visible, pushed = new_repository("needed"), new_repository("visible"), image([layer(seed=4)])
+    push(registry.ecr, needed, pushed)
+    upload_layer(registry.ecr, visible, pushed.blobs[1].content)
 
     registry.collect(grace=0)
 
-    assert registry.sees(needed, one.blobs[1])
-    assert not registry.sees(visible, one.blobs[1])
+    assert registry.sees(needed, pushed.blobs[1])
+    assert not registry.sees(visible, pushed.blobs[1])
 
 
 def head(registry: GarbageRegistry, repository: str, blob: Blob) -> None:
@@ -102,8 +102,8 @@ def test_the_grace_period_restarts_when_a_layer_is_reported_to_a_client(
     registry: GarbageRegistry, new_repository: NewRepository, ask: Callable[[GarbageRegistry, str, Blob], None]
 ) -> None:
     repository, blob, other = new_repository("a"), layer(seed=5), layer(seed=6)
-    for one in (blob, other):
-        upload_layer(registry.ecr, repository, one.content)
+    for each in (blob, other):
+        upload_layer(registry.ecr, repository, each.content)
     registry.later()
 
     ask(registry, repository, blob)
@@ -121,30 +121,30 @@ def test_reporting_a_layer_again_within_an_eighth_of_the_period_writes_nothing(
 ) -> None:
     repository, blob = new_repository("a"), layer(seed=7)
     upload_layer(registry.ecr, repository, blob.content)
-    told = "SELECT told_at FROM repository_layer l JOIN blob b ON b.id = l.blob_id WHERE b.digest = :digest"
+    query = "SELECT told_at FROM repository_layer l JOIN blob b ON b.id = l.blob_id WHERE b.digest = :digest"
 
-    first = registry.rows(told, digest=blob.digest)
+    first = registry.rows(query, digest=blob.digest)
     head(registry, repository, blob)
     check(registry, repository, blob)
-    assert registry.rows(told, digest=blob.digest) == first
+    assert registry.rows(query, digest=blob.digest) == first
 
     registry.later(4 * HOUR)
     head(registry, repository, blob)
-    assert registry.rows(told, digest=blob.digest) > first
+    assert registry.rows(query, digest=blob.digest) > first
 
 
 def test_a_dry_run_lists_garbage_with_its_reasons_and_removes_nothing(
     registry: GarbageRegistry, new_repository: NewRepository
 ) -> None:
-    repository, one, lonely = new_repository("a"), image([layer(seed=8)]), layer(seed=9)
-    push(registry.ecr, repository, one, "v1")
-    delete(registry, repository, one)
+    repository, pushed, lonely = new_repository("a"), image([layer(seed=8)]), layer(seed=9)
+    push(registry.ecr, repository, pushed, "v1")
+    delete(registry, repository, pushed)
     upload_layer(registry.ecr, repository, lonely.content)
     upload = begin(registry.ecr, repository)
 
     lines = registry.run("collect", "--dry-run", "--grace", "0", "--upload-life", "0").out.splitlines()
 
-    assert f"deleted image {repository}@{one.manifest.digest}: its grace period is over" in lines
+    assert f"deleted image {repository}@{pushed.manifest.digest}: its grace period is over" in lines
     assert f"layer {repository}@{lonely.digest}: no image of the repository references it" in lines
     assert any(
         line.startswith(f"blob {lonely.digest} (") and "it is not a layer of any repository" in line for line in lines
@@ -181,21 +181,21 @@ def test_an_unfinished_upload_is_removed_after_a_week_with_its_file(
 def test_layers_of_a_deleted_repository_are_removed_unless_another_one_has_them(
     registry: GarbageRegistry, new_repository: NewRepository
 ) -> None:
-    doomed, other, one, shared = (
+    doomed, other, sample, shared = (
         new_repository("doomed"),
         new_repository("other"),
         image([layer(seed=10)]),
         image([layer(seed=11)]),
     )
-    for repository, pushed in ((doomed, one), (doomed, shared), (other, shared)):
+    for repository, pushed in ((doomed, sample), (doomed, shared), (other, shared)):
         push(registry.ecr, repository, pushed)
     registry.ecr.delete_repository(repositoryName=doomed, force=True)
 
     registry.collect()
-    assert registry.has_file(one.blobs[1])
+    assert registry.has_file(sample.blobs[1])
     registry.collect(grace=0)
 
-    assert not registry.has_file(one.blobs[1])
+    assert not registry.has_file(sample.blobs[1])
     assert all(registry.sees(other, blob) for blob in shared.blobs)
 
 
@@ -204,16 +204,16 @@ def test_a_layer_that_is_uploaded_after_its_manifest_is_needed_by_it(fresh_serve
     with doors_of(server) as doors:
         registry, late = GarbageRegistry(server, doors.ecr, doors.docker), layer(seed=12)
         registry.ecr.create_repository(repositoryName="sparse")
-        one = image([late])
-        path = f"/v2/sparse/manifests/{one.manifest.digest}"
-        media_type = {"Content-Type": one.manifest.media_type}
-        assert registry.docker.put(path, one.manifest.content, media_type).status == 201
-        for blob in one.blobs:
+        pushed = image([late])
+        path = f"/v2/sparse/manifests/{pushed.manifest.digest}"
+        media_type = {"Content-Type": pushed.manifest.media_type}
+        assert registry.docker.put(path, pushed.manifest.content, media_type).status == 201
+        for blob in pushed.blobs:
             registry.docker.push_blob("sparse", blob)
 
         registry.collect(grace=0)
 
-        assert all(registry.sees("sparse", blob) for blob in one.blobs)
+        assert all(registry.sees("sparse", blob) for blob in pushed.blobs)
 
 
 def test_the_server_collects_by_itself_and_logs_it(fresh_server: StartServer) -> None:

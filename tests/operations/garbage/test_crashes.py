@@ -26,8 +26,8 @@ def test_a_killed_collection_loses_nothing_and_the_next_one_leaves_nothing(
     with doors_of(server) as doors:
         registry = GarbageRegistry(server, doors.ecr, doors.docker)
         registry.ecr.create_repository(repositoryName="team/a")
-        for one in (KEPT, GONE):
-            push(registry.ecr, "team/a", one)
+        for each in (KEPT, GONE):
+            push(registry.ecr, "team/a", each)
         with journal.tagging("team/a", "v1", KEPT.manifest):
             registry.docker.push("team/a", KEPT, "v1")
         for blob in KEPT.blobs:

@@ -67,24 +67,24 @@ def new_image(chance: random.Random, numbers: Iterator[int], who: str) -> Image:
 def push_by_docker(race: Race, chance: random.Random) -> None:
     numbers = itertools.count()
     while race.runs():
-        repository, one = chance.choice(REPOSITORIES), new_image(chance, numbers, f"docker-{chance.random()}")
-        reference = chance.choice([*TAGS, one.manifest.digest])
+        repository, pushed = chance.choice(REPOSITORIES), new_image(chance, numbers, f"docker-{chance.random()}")
+        reference = chance.choice([*TAGS, pushed.manifest.digest])
         while race.runs():
-            if is_pushed_by_docker(race, chance, repository, one, reference):
-                race.known.append((repository, one))
+            if is_pushed_by_docker(race, chance, repository, pushed, reference):
+                race.known.append((repository, pushed))
                 race.count("pushed by docker")
                 break
             race.count("pushed again")
 
 
-def is_pushed_by_docker(race: Race, chance: random.Random, repository: str, one: Image, reference: str) -> bool:
+def is_pushed_by_docker(race: Race, chance: random.Random, repository: str, pushed: Image, reference: str) -> bool:
     """HEAD each layer, send or mount the missing ones, then send the manifest. False if a layer was removed before
     that.
     """
-    for blob in one.blobs:
+    for blob in pushed.blobs:
         send_by_docker(race, repository, blob, mount=chance.random() < 0.5)
-    path, media_type = f"/v2/{repository}/manifests/{reference}", {"Content-Type": one.manifest.media_type}
-    answer = race.doors.docker.put(path, one.manifest.content, media_type)
+    path, media_type = f"/v2/{repository}/manifests/{reference}", {"Content-Type": pushed.manifest.media_type}
+    answer = race.doors.docker.put(path, pushed.manifest.content, media_type)
     assert answer.status == 201 or answer.error_codes() == ["MANIFEST_BLOB_UNKNOWN"], answer
     return answer.status == 201
 
@@ -104,22 +104,22 @@ def send_by_docker(race: Race, repository: str, blob: Blob, *, mount: bool) -> N
 def push_by_api(race: Race, chance: random.Random) -> None:
     numbers = itertools.count()
     while race.runs():
-        repository, one = chance.choice(REPOSITORIES), new_image(chance, numbers, f"api-{chance.random()}")
+        repository, pushed = chance.choice(REPOSITORIES), new_image(chance, numbers, f"api-{chance.random()}")
         while race.runs():
-            if is_pushed_by_api(race, chance, repository, one):
-                race.known.append((repository, one))
+            if is_pushed_by_api(race, chance, repository, pushed):
+                race.known.append((repository, pushed))
                 race.count("pushed by the API")
                 break
             race.count("pushed again")
 
 
-def is_pushed_by_api(race: Race, chance: random.Random, repository: str, one: Image) -> bool:
+def is_pushed_by_api(race: Race, chance: random.Random, repository: str, pushed: Image) -> bool:
     """False if a layer was removed before the manifest arrived, or if another client sent a layer first."""
     ecr = race.doors.ecr
     try:
-        upload_blobs(ecr, repository, one.blobs)
+        upload_blobs(ecr, repository, pushed.blobs)
         ecr.put_image(
-            repositoryName=repository, imageManifest=one.manifest.content.decode(), imageTag=chance.choice(TAGS)
+            repositoryName=repository, imageManifest=pushed.manifest.content.decode(), imageTag=chance.choice(TAGS)
         )
     except (ecr.exceptions.LayersNotFoundException, ecr.exceptions.LayerAlreadyExistsException):
         return False
@@ -133,16 +133,16 @@ def pull(race: Race, chance: random.Random) -> None:
         if not race.known:
             time.sleep(0.01)
             continue
-        repository, one = chance.choice(race.known[-20:])
-        path = f"/v2/{repository}/manifests/{one.manifest.digest}"
+        repository, pulled = chance.choice(race.known[-20:])
+        path = f"/v2/{repository}/manifests/{pulled.manifest.digest}"
         if docker.get(path).status != 200:
             continue
-        for blob in one.blobs:
+        for blob in pulled.blobs:
             answer = docker.get(f"/v2/{repository}/blobs/{blob.digest}")
             if answer.status == 200:
                 assert hashlib.sha256(answer.body).hexdigest() == blob.digest.removeprefix("sha256:")
             elif docker.get(path).status == 200:
-                race.holes.append(f"{Named(repository, one.manifest.digest)} lacks {blob.digest}: {answer}")
+                race.holes.append(f"{Named(repository, pulled.manifest.digest)} lacks {blob.digest}: {answer}")
         race.count("pulled")
 
 
@@ -152,8 +152,8 @@ def delete(race: Race, chance: random.Random) -> None:
         if len(race.known) < FEW:
             time.sleep(0.02)
         if len(race.known) > 4:
-            repository, one = race.known.pop(chance.randrange(len(race.known)))
-            answer = race.doors.docker.delete(f"/v2/{repository}/manifests/{one.manifest.digest}")
+            repository, deleted = race.known.pop(chance.randrange(len(race.known)))
+            answer = race.doors.docker.delete(f"/v2/{repository}/manifests/{deleted.manifest.digest}")
             assert answer.status == 202, answer
             race.count("deleted")
 

@@ -22,9 +22,9 @@ WEEK = 7 * 24 * HOUR
 def test_a_file_without_a_row_is_removed_and_a_file_of_an_upload_stays(
     registry: GarbageRegistry, new_repository: NewRepository
 ) -> None:
-    repository, one = new_repository("a"), image([layer(seed=301)])
-    push(registry.ecr, repository, one)
-    (known,) = registry.blob_files(one.blobs[1])
+    repository, pushed = new_repository("a"), image([layer(seed=301)])
+    push(registry.ecr, repository, pushed)
+    (known,) = registry.blob_files(pushed.blobs[1])
     upload = begin(registry.ecr, repository)
     send_part(registry.ecr, repository, upload, 0, b"grows")
     stray, committed = (known.with_name(known.name[:65] + name) for name in (str(uuid.uuid4()), upload))

@@ -13,7 +13,7 @@ NewRepository = Callable[[str], str]
 
 
 def delete(registry: GarbageRegistry, repository: str, *images: Image) -> None:
-    ids = [{"imageDigest": one.manifest.digest} for one in images]
+    ids = [{"imageDigest": each.manifest.digest} for each in images]
     assert registry.ecr.batch_delete_image(repositoryName=repository, imageIds=ids)["failures"] == []
 
 
@@ -31,29 +31,29 @@ def pulled(registry: GarbageRegistry, repository: str, reference: str) -> str:
 def test_an_image_is_undeleted_by_digest_or_tag_with_its_tags_and_layers(
     registry: GarbageRegistry, new_repository: NewRepository
 ) -> None:
-    repository, one = new_repository("a"), image([layer(seed=101)])
-    push(registry.ecr, repository, one, "v1", "v2")
-    for reference in (one.manifest.digest, "v2"):
-        delete(registry, repository, one)
+    repository, pushed = new_repository("a"), image([layer(seed=101)])
+    push(registry.ecr, repository, pushed, "v1", "v2")
+    for reference in (pushed.manifest.digest, "v2"):
+        delete(registry, repository, pushed)
         registry.later(23 * HOUR)
         registry.collect()
         assert pulled(registry, repository, "v1") == ""
 
         back = registry.run("undelete", repository, reference)
 
-        assert (back.code, back.out) == (0, f"Undeleted {one.manifest.digest}, tagged v1, v2\n"), back
-        assert [pulled(registry, repository, name) for name in ("v1", "v2")] == [one.manifest.digest] * 2
+        assert (back.code, back.out) == (0, f"Undeleted {pushed.manifest.digest}, tagged v1, v2\n"), back
+        assert [pulled(registry, repository, name) for name in ("v1", "v2")] == [pushed.manifest.digest] * 2
         registry.later()
         registry.collect()
-        assert pulled(registry, repository, "v1") == one.manifest.digest
+        assert pulled(registry, repository, "v1") == pushed.manifest.digest
 
 
 def test_after_the_grace_period_nothing_can_be_undeleted(
     registry: GarbageRegistry, new_repository: NewRepository
 ) -> None:
-    repository, one = new_repository("a"), image([layer(seed=102)])
-    push(registry.ecr, repository, one, "v1")
-    delete(registry, repository, one)
+    repository, pushed = new_repository("a"), image([layer(seed=102)])
+    push(registry.ecr, repository, pushed, "v1")
+    delete(registry, repository, pushed)
     registry.collect(grace=0)
 
     refused = registry.run("undelete", repository, "v1")
@@ -75,8 +75,8 @@ def test_an_index_is_undeleted_with_the_images_that_it_lists(
     assert registry.run("undelete", repository, "multi").code == 0
 
     assert pulled(registry, repository, "multi") == listing.manifest.digest
-    assert [pulled(registry, repository, one.manifest.digest) for one in children] == [
-        one.manifest.digest for one in children
+    assert [pulled(registry, repository, each.manifest.digest) for each in children] == [
+        each.manifest.digest for each in children
     ]
 
 
@@ -95,19 +95,19 @@ def test_a_tag_that_names_another_image_by_now_stays(registry: GarbageRegistry, 
 def test_images_of_a_deleted_repository_are_undeleted_once_it_exists_again(
     registry: GarbageRegistry, new_repository: NewRepository
 ) -> None:
-    repository, one = new_repository("a"), image([layer(seed=107)])
-    push(registry.ecr, repository, one, "v1")
+    repository, pushed = new_repository("a"), image([layer(seed=107)])
+    push(registry.ecr, repository, pushed, "v1")
     registry.ecr.delete_repository(repositoryName=repository, force=True)
     registry.collect()
 
     assert "does not exist in the registry" in registry.run("undelete", repository, "v1").err
-    assert one.manifest.digest in registry.run("undelete", "--list").out
+    assert pushed.manifest.digest in registry.run("undelete", "--list").out
     registry.ecr.create_repository(repositoryName=repository)
     listed = registry.run("undelete", repository, "--list").out
-    assert listed.startswith(f"{repository}\t{one.manifest.digest}\tv1\tdeleted 20")
+    assert listed.startswith(f"{repository}\t{pushed.manifest.digest}\tv1\tdeleted 20")
     registry.run("undelete", repository, "v1")
 
-    assert pulled(registry, repository, "v1") == one.manifest.digest
+    assert pulled(registry, repository, "v1") == pushed.manifest.digest
     assert registry.run("undelete", repository, "--list").out == ""
 
 

@@ -40,15 +40,15 @@ class Pushed:
 @pytest.fixture
 def pushed(registry: GarbageRegistry, new_repository: Callable[[str], str], request: pytest.FixtureRequest) -> Pushed:
     seed = zlib.crc32(request.node.name.encode())
-    one = Pushed(new_repository("a"), image([layer(30_000, seed=seed), layer(10, seed=seed + 1)]))
-    push(registry.ecr, one.repository, one.image, "v1")
-    return one
+    made = Pushed(new_repository("a"), image([layer(30_000, seed=seed), layer(10, seed=seed + 1)]))
+    push(registry.ecr, made.repository, made.image, "v1")
+    return made
 
 
-def check_whole(registry: GarbageRegistry, one: Pushed) -> None:
+def check_whole(registry: GarbageRegistry, expected: Pushed) -> None:
     """The store is intact, and clients can pull the image."""
     assert registry.run("verify") == (0, "Verified: 0 findings, 0 of them not repaired.\n", "")
-    assert all(registry.sees(one.repository, blob) for blob in one.image.blobs)
+    assert all(registry.sees(expected.repository, blob) for blob in expected.image.blobs)
     check_database_is_whole(registry.server)
 
 

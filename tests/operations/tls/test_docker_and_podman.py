@@ -44,14 +44,14 @@ def test_an_image_pushed_over_tls_is_pulled_over_tls(
 ) -> None:
     repository = f"over-tls/{program}"
     ecr.create_repository(repositoryName=repository)
-    desk, one = Desk(programs, ecr, tmp_path), image(seed=11, docker=True)
+    desk, pushed = Desk(programs, ecr, tmp_path), image(seed=11, docker=True)
 
-    PUSHERS[program](desk, repository, one)
+    PUSHERS[program](desk, repository, pushed)
     pulled = PULLERS[program](desk, repository)
 
     [detail] = ecr.describe_images(repositoryName=repository)["imageDetails"]
-    assert pulled.manifest in (detail["imageDigest"], one.manifest.digest)
-    assert pulled.contents == tuple(blob.diff_id for blob in one.blobs[1:])
+    assert pulled.manifest in (detail["imageDigest"], pushed.manifest.digest)
+    assert pulled.contents == tuple(blob.diff_id for blob in pushed.blobs[1:])
 
 
 def test_docker_builds_pushes_and_pulls(programs: Programs, ecr: Any, tmp_path: Path) -> None:

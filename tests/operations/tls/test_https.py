@@ -75,15 +75,15 @@ def test_clients_reject_a_name_that_is_not_the_server_s(tls_server: TlsServer) -
 def test_every_address_that_the_api_returns_is_https(tls_server: TlsServer, ecr: Any) -> None:
     host = f"localhost:{tls_server.port}"
     made = ecr.create_repository(repositoryName="addresses")["repository"]
-    one = image(seed=3)
-    for blob in one.blobs:
+    pushed = image(seed=3)
+    for blob in pushed.blobs:
         upload = ecr.initiate_layer_upload(repositoryName="addresses")["uploadId"]
         last = len(blob.content) - 1
         part = {"partFirstByte": 0, "partLastByte": last, "layerPartBlob": blob.content}
         ecr.upload_layer_part(repositoryName="addresses", uploadId=upload, **part)
         ecr.complete_layer_upload(repositoryName="addresses", uploadId=upload, layerDigests=[blob.digest])
-    ecr.put_image(repositoryName="addresses", imageManifest=one.manifest.content.decode(), imageTag="v1")
-    layer = one.blobs[-1]
+    ecr.put_image(repositoryName="addresses", imageManifest=pushed.manifest.content.decode(), imageTag="v1")
+    layer = pushed.blobs[-1]
 
     link = ecr.get_download_url_for_layer(repositoryName="addresses", layerDigest=layer.digest)["downloadUrl"]
 
@@ -114,20 +114,20 @@ def test_the_server_prints_https_and_what_to_trust(tls_server: TlsServer) -> Non
 
 
 def test_the_authority_is_printed_without_its_key(tls_server: TlsServer, tmp_path: Path) -> None:
-    told = moorage(tmp_path, "tls", "ca", "--data", str(tls_server.data))
+    ended = moorage(tmp_path, "tls", "ca", "--data", str(tls_server.data))
 
-    assert (told.returncode, told.stdout) == (0, tls_server.authority.read_text())
-    assert told.stderr == f"{tls_server.authority}\n"
-    assert "PRIVATE" not in told.stdout
+    assert (ended.returncode, ended.stdout) == (0, tls_server.authority.read_text())
+    assert ended.stderr == f"{tls_server.authority}\n"
+    assert "PRIVATE" not in ended.stdout
 
 
 def test_a_folder_without_an_authority_is_reported(tmp_path: Path) -> None:
     (tmp_path / "moorage.db").touch()
 
-    told = moorage(tmp_path, "tls", "ca", "--data", str(tmp_path))
+    ended = moorage(tmp_path, "tls", "ca", "--data", str(tmp_path))
 
-    assert told.returncode == 1
-    assert "Start the server once with --tls" in told.stderr
+    assert ended.returncode == 1
+    assert "Start the server once with --tls" in ended.stderr
 
 
 @pytest.mark.parametrize(
@@ -142,18 +142,18 @@ def test_a_folder_without_an_authority_is_reported(tmp_path: Path) -> None:
     ],
 )
 def test_contradicting_settings_are_named(tmp_path: Path, words: list[str], message: str) -> None:
-    told = moorage(tmp_path, "serve", "--data", str(tmp_path / "data"), *words)
+    ended = moorage(tmp_path, "serve", "--data", str(tmp_path / "data"), *words)
 
-    assert told.returncode == 2
-    assert message in told.stderr
+    assert ended.returncode == 2
+    assert message in ended.stderr
 
 
 def test_a_missing_certificate_is_reported(tmp_path: Path) -> None:
     words = ["--listen", "127.0.0.1:0", "--tls-cert", "no.pem", "--tls-key", "no.key"]
 
-    told = moorage(tmp_path, "serve", "--data", str(tmp_path / "data"), *words)
+    ended = moorage(tmp_path, "serve", "--data", str(tmp_path / "data"), *words)
 
-    assert (told.returncode, told.stderr) == (1, "Error: no.pem: No such file or directory\n")
+    assert (ended.returncode, ended.stderr) == (1, "Error: no.pem: No such file or directory\n")
 
 
 def test_a_restart_keeps_the_authority_and_more_names_issue_a_new_certificate(start_tls: StartTls) -> None:
@@ -203,7 +203,7 @@ def test_the_aws_command_line_only_needs_the_environment(tls_server: TlsServer, 
 
 @pytest.mark.client
 def test_skopeo_pushes_and_pulls_with_an_authority_in_a_folder(tls_server: TlsServer, ecr: Any, tmp_path: Path) -> None:
-    skopeo, one = require_client("skopeo"), image(seed=7)
+    skopeo, pushed = require_client("skopeo"), image(seed=7)
     ecr.create_repository(repositoryName="by/skopeo")
     certificates = tmp_path / "certificates"
     certificates.mkdir()
@@ -211,14 +211,14 @@ def test_skopeo_pushes_and_pulls_with_an_authority_in_a_folder(tls_server: TlsSe
     environment = program_environment(tmp_path)
     address = f"docker://localhost:{tls_server.port}/by/skopeo:v1"
     credentials = f"AWS:{docker_password(ecr)}"
-    layout = f"oci:{write_layout(tmp_path / 'layout', one)}"
+    layout = f"oci:{write_layout(tmp_path / 'layout', pushed)}"
 
     to: list[str | Path] = ["--dest-cert-dir", certificates, "--dest-creds", credentials]
     run([skopeo, "copy", "--preserve-digests", *to, layout, address], environment)
     by: list[str | Path] = ["--src-cert-dir", certificates, "--src-creds", credentials]
     run([skopeo, "copy", *by, address, f"dir:{tmp_path / 'pulled'}"], environment)
 
-    assert (tmp_path / "pulled" / "manifest.json").read_bytes() == one.manifest.content
+    assert (tmp_path / "pulled" / "manifest.json").read_bytes() == pushed.manifest.content
 
 
 def test_uvicorn_serves_the_same_certificate(start_tls: StartTls) -> None:

@@ -67,7 +67,7 @@ def test_headers_of_other_clients_are_ignored(networks: list[str], peer: str) ->
 
 
 @pytest.mark.parametrize(
-    ("told", "client"),
+    ("forwarded_for", "client"),
     [
         ("203.0.113.9, 10.0.0.2", "203.0.113.9"),
         ("198.51.100.1, 203.0.113.9, 10.0.0.2", "203.0.113.9"),
@@ -76,9 +76,9 @@ def test_headers_of_other_clients_are_ignored(networks: list[str], peer: str) ->
         ("[2001:db8::1]:1234", "2001:db8::1"),
     ],
 )
-def test_the_client_is_the_last_address_that_is_not_a_trusted_proxy(told: str, client: str) -> None:
+def test_the_client_is_the_last_address_that_is_not_a_trusted_proxy(forwarded_for: str, client: str) -> None:
     """The client itself may have written the addresses before that one."""
-    assert applied(["10.0.0.0/8"], "10.0.0.1", ("x-forwarded-for", told))["client"][0] == client
+    assert applied(["10.0.0.0/8"], "10.0.0.1", ("x-forwarded-for", forwarded_for))["client"][0] == client
 
 
 def test_a_scheme_without_a_host_uses_the_host_header() -> None:

@@ -56,17 +56,17 @@ class Bench:
 
 @asynccontextmanager
 async def bench(folder: Path, *job_kinds: JobKind) -> AsyncIterator[Bench]:
-    one = Bench(folder)
-    one.database.start()
-    workers = [one.worker(job_kind) for job_kind in job_kinds]
+    started = Bench(folder)
+    started.database.start()
+    workers = [started.worker(job_kind) for job_kind in job_kinds]
     for worker in workers:
         worker.start()
     try:
-        yield one
+        yield started
     finally:
         for worker in workers:
             await worker.stop()
-        one.close()
+        started.close()
 
 
 async def until(is_so: Callable[[], object]) -> None:
@@ -90,9 +90,9 @@ def test_two_workers_run_each_job_once(tmp_path: Path) -> None:
         done.append(job.key)
 
     async def test() -> None:
-        async with bench(tmp_path, JobKind(do), JobKind(do)) as one:
-            await one.request(*(str(number) for number in range(50)))
-            await until(lambda: one.waiting() == 0)
+        async with bench(tmp_path, JobKind(do), JobKind(do)) as started:
+            await started.request(*(str(number) for number in range(50)))
+            await until(lambda: started.waiting() == 0)
 
     run(test)
 
@@ -114,14 +114,14 @@ def test_a_slow_kind_does_not_delay_another(tmp_path: Path) -> None:
         done.append(job.key)
 
     async def test() -> None:
-        async with bench(tmp_path) as one:
+        async with bench(tmp_path) as started:
             job_kinds = {KIND: JobKind(slow, at_once=2), "quick": JobKind(quick)}
-            worker = Worker(one.database, job_kinds, system_clock, Log(), poll_seconds=0.01)
+            worker = Worker(started.database, job_kinds, system_clock, Log(), poll_seconds=0.01)
             worker.start()
-            await one.request("a", "b", "c")
+            await started.request("a", "b", "c")
             await until(lambda: len(busy) == 2)
-            await one.database.write(partial(jobs.enqueue, kind="quick", key="q", payload={}, due_at=1))
-            await until(lambda: one.waiting() == 0)
+            await started.database.write(partial(jobs.enqueue, kind="quick", key="q", payload={}, due_at=1))
+            await until(lambda: started.waiting() == 0)
             await worker.stop()
 
     run(test)
@@ -140,10 +140,10 @@ def test_a_failed_job_is_logged_at_each_attempt_and_retried(tmp_path: Path) -> N
             raise JobFailed("no route to host")
 
     async def test() -> None:
-        async with bench(tmp_path, JobKind(do, first_delay=1)) as one:
-            await one.request("a")
-            await until(lambda: one.waiting() == 0)
-            fault, failure = one.events()
+        async with bench(tmp_path, JobKind(do, first_delay=1)) as started:
+            await started.request("a")
+            await until(lambda: started.waiting() == 0)
+            fault, failure = started.events()
             assert "ValueError: a fault of the program" in fault["trace"]
             assert (failure["event"], failure["kind"], failure["key"], failure["attempt"], failure["reason"]) == (
                 ("job-failed", KIND, "a", 2, "no route to host")
@@ -159,10 +159,10 @@ def test_a_job_becomes_dead_after_its_last_attempt(tmp_path: Path) -> None:
         raise JobFailed("no route to host")
 
     async def test() -> None:
-        async with bench(tmp_path, JobKind(do, attempts=3, first_delay=1)) as one:
-            await one.request("a")
-            await until(lambda: one.waiting() == 0)
-            (dead,) = one.dead()
+        async with bench(tmp_path, JobKind(do, attempts=3, first_delay=1)) as started:
+            await started.request("a")
+            await until(lambda: started.waiting() == 0)
+            (dead,) = started.dead()
             assert (dead.key, dead.attempts, dead.last_error) == ("a", 3, "no route to host")
 
     run(test)
@@ -175,15 +175,15 @@ def test_a_job_that_ended_the_process_every_time_is_not_started_again(tmp_path: 
         begun.append(job.key)
 
     async def test() -> None:
-        async with bench(tmp_path) as one:
-            await one.request("a")
+        async with bench(tmp_path) as started:
+            await started.request("a")
             for _ in range(2):
-                await one.database.write(lambda tx: jobs.claim(tx, [KIND], system_clock(), system_clock(), 1))
-            worker = one.worker(JobKind(do, attempts=2))
+                await started.database.write(lambda tx: jobs.claim(tx, [KIND], system_clock(), system_clock(), 1))
+            worker = started.worker(JobKind(do, attempts=2))
             worker.start()
-            await until(lambda: one.waiting() == 0)
+            await until(lambda: started.waiting() == 0)
             await worker.stop()
-            assert [dead.key for dead in one.dead()] == ["a"]
+            assert [dead.key for dead in started.dead()] == ["a"]
 
     run(test)
 
@@ -199,9 +199,9 @@ def test_a_recurring_job_runs_again_even_after_a_failure(tmp_path: Path) -> None
             raise JobFailed("not yet")
 
     async def test() -> None:
-        async with bench(tmp_path, JobKind(do, every=1, attempts=2, first_delay=1)) as one:
+        async with bench(tmp_path, JobKind(do, every=1, attempts=2, first_delay=1)) as started:
             await until(lambda: len(times) > 6)
-            assert one.waiting() == 1
+            assert started.waiting() == 1
 
     run(test)
 
@@ -219,13 +219,13 @@ def test_a_stopping_worker_returns_the_jobs_that_it_cannot_finish(
         await asyncio.sleep(3600)
 
     async def test() -> None:
-        async with bench(tmp_path) as one:
-            worker = one.worker(JobKind(do))
+        async with bench(tmp_path) as started:
+            worker = started.worker(JobKind(do))
             worker.start()
-            await one.request("a")
+            await started.request("a")
             await until(lambda: begun)
             await worker.stop()
-            due = one.database.read_blocking(lambda tx: jobs.next_due(tx, [KIND]))
+            due = started.database.read_blocking(lambda tx: jobs.next_due(tx, [KIND]))
             assert due <= system_clock()
 
     run(test)
@@ -241,19 +241,19 @@ def test_a_database_that_rejects_changes_is_logged_once_while_it_lasts(
         done.append(job.key)
 
     async def test() -> None:
-        async with bench(tmp_path) as one:
+        async with bench(tmp_path) as started:
             engine = engine_of(tmp_path)
-            await one.request("a")
+            await started.request("a")
             engine.seal(lambda _: None)
-            worker = one.worker(JobKind(do))
+            worker = started.worker(JobKind(do))
             worker.start()
-            await until(one.events)
+            await until(started.events)
             await asyncio.sleep(0.2)
             engine.unseal(lambda _: None)
             await until(lambda: done)
             await worker.stop()
-            assert [event["event"] for event in one.events()] == ["worker-fault"]
-            assert "accepts no changes" in one.events()[0]["reason"]
+            assert [event["event"] for event in started.events()] == ["worker-fault"]
+            assert "accepts no changes" in started.events()[0]["reason"]
 
     run(test)
 
@@ -269,11 +269,13 @@ def test_a_job_is_abandoned_when_its_lease_was_lost(tmp_path: Path, monkeypatch:
             ended.set()
 
     async def test() -> None:
-        async with bench(tmp_path, JobKind(do)) as one:
-            await one.request("a")
+        async with bench(tmp_path, JobKind(do)) as started:
+            await started.request("a")
             await asyncio.sleep(0.1)
             assert not ended.is_set()
-            await one.database.write(lambda tx: tx.run("UPDATE job SET lease = 'another', due_at = :at", at=jobs.NEVER))
+            await started.database.write(
+                lambda tx: tx.run("UPDATE job SET lease = 'another', due_at = :at", at=jobs.NEVER)
+            )
             await asyncio.wait_for(ended.wait(), 10)
 
     run(test)

@@ -119,10 +119,10 @@ def test_an_unknown_action_is_an_invalid_action() -> None:
     ],
 )
 def test_a_refusal_has_its_name_in_the_query_protocol(refusal: Any, status: int, code: str) -> None:
-    answered, xml = sts.refusal_response(refusal, REQUEST_ID)
+    response_status, xml = sts.refusal_response(refusal, REQUEST_ID)
 
-    error = read_by_botocore("GetCallerIdentity", xml, answered)
-    assert (answered, error["Error"]["Code"], error["Error"]["Message"]) == (status, code, str(refusal))
+    error = read_by_botocore("GetCallerIdentity", xml, response_status)
+    assert (response_status, error["Error"]["Code"], error["Error"]["Message"]) == (status, code, str(refusal))
     assert error["ResponseMetadata"]["RequestId"] == REQUEST_ID
 
 

@@ -46,7 +46,7 @@ def test_an_image_has_five_layers_and_a_config() -> None:
     manifest = msgspec.json.decode(image.manifest)
     named = [*manifest["layers"], manifest["config"]]
 
-    assert [(one["digest"], one["size"]) for one in named] == [(blob.digest, blob.size) for blob in image.blobs]
+    assert [(row["digest"], row["size"]) for row in named] == [(blob.digest, blob.size) for blob in image.blobs]
     assert len(image.blobs) == 6
     assert all(3900 < blob.size < 4300 for blob in image.blobs)
 

@@ -52,7 +52,7 @@ def test_the_json_has_every_value_with_medians_and_ratios() -> None:
 
     first = document["rows"][0]
     assert first["ratios"] == {"theirs:2": 3.0}
-    assert [(one["values"], one["median"]) for one in first["series"]] == [
+    assert [(row["values"], row["median"]) for row in first["series"]] == [
         ([100, 4000, 300], 300),
         ([50, 150, 100], 100),
     ]

@@ -99,9 +99,9 @@ def test_a_plan_changes_nothing_and_is_then_applied_as_shown(folder: Folder) -> 
 
 def test_nothing_is_applied_without_confirmation(folder: Folder) -> None:
     for answer in ("n\n", ""):
-        asked = folder.apply(YAML, stdin=answer)
-        assert asked.exit_code == 1
-        assert "Apply these changes? [y/N]" in asked.stdout
+        prompted = folder.apply(YAML, stdin=answer)
+        assert prompted.exit_code == 1
+        assert "Apply these changes? [y/N]" in prompted.stdout
     assert folder.apply(YAML, "--plan").stdout == PLAN
     assert folder.apply(YAML, stdin="y\n").exit_code == 0
     assert folder.apply(YAML, "--plan").stdout == "No changes: everything matches the file.\n"

@@ -28,9 +28,9 @@ def sees(rule: Rule, image: LifecycleFacts) -> bool:
     if rule.for_archived != image.is_archived:
         return False
     if rule.tag_status == "tagged":
-        wanted = [re.escape(prefix) + ".*" for prefix in rule.prefixes]
-        wanted += [".*".join(map(re.escape, pattern.split("*"))) for pattern in rule.patterns]
-        return all(any(re.fullmatch(pattern, tag) for tag in image.tags) for pattern in wanted)
+        patterns = [re.escape(prefix) + ".*" for prefix in rule.prefixes]
+        patterns += [".*".join(map(re.escape, pattern.split("*"))) for pattern in rule.patterns]
+        return all(any(re.fullmatch(pattern, tag) for tag in image.tags) for pattern in patterns)
     return rule.tag_status == "any" or image.tags == ()
 
 

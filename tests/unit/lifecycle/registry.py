@@ -154,4 +154,4 @@ class LifecycleRegistry:
 
     def exist(self, *digests: str) -> list[bool]:
         known = self.statuses()
-        return [one in known for one in digests]
+        return [each in known for each in digests]

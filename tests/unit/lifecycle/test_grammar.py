@@ -31,16 +31,18 @@ def refused(text: str) -> str:
 
 def changed(change: Callable[[Any], Any]) -> str:
     """A policy with one valid rule, after a change of that rule."""
-    one = rule(1, ["v*"], 5)
-    change(one)
-    return policy(one)
+    changed_rule = rule(1, ["v*"], 5)
+    change(changed_rule)
+    return policy(changed_rule)
 
 
 def selecting(**members: Any) -> str:
     """A policy with one valid rule and other members of its selection. Members set to ... are omitted."""
-    one = rule(1, ["v*"], 5)
-    one["selection"] = {name: value for name, value in (one["selection"] | members).items() if value is not ...}
-    return policy(one)
+    changed_rule = rule(1, ["v*"], 5)
+    changed_rule["selection"] = {
+        name: value for name, value in (changed_rule["selection"] | members).items() if value is not ...
+    }
+    return policy(changed_rule)
 
 
 @pytest.mark.parametrize(
@@ -241,7 +243,7 @@ def test_rules_of_one_storage_class_do_not_restrict_those_of_the_other() -> None
     tag_requirements: list[str | list[str]] = [["a"], "untagged", "any"]
     archived = [rule(n, tags, 90, "sinceImageTransitioned") for n, tags in enumerate(tag_requirements, start=4)]
 
-    assert [one.for_archived for one in parse(policy(*active, *archived)).rules] == [False] * 3 + [True] * 3
+    assert [each.for_archived for each in parse(policy(*active, *archived)).rules] == [False] * 3 + [True] * 3
 
 
 def test_the_text_is_returned_without_white_space_in_the_order_of_the_grammar() -> None:
@@ -268,4 +270,4 @@ def test_the_text_keeps_the_order_of_the_rules_and_omits_omitted_members() -> No
     assert json.loads(found.text) == {"rules": [first, second]}
     assert "é*" in found.text
     assert parse(found.text) == found
-    assert [one.priority for one in found.rules] == [1, 2]
+    assert [each.priority for each in found.rules] == [1, 2]

@@ -31,9 +31,9 @@ def start(registry: LifecycleRegistry) -> None:
 
 
 def shown(registry: LifecycleRegistry) -> PreviewPage:
-    asked = ResultFilter(None, None, -1, 100)
+    every_result = ResultFilter(None, None, -1, 100)
     return registry.database.read_blocking(
-        lambda tx: lifecycle_previews.get(tx, registry.repository, asked, registry.now)
+        lambda tx: lifecycle_previews.get(tx, registry.repository, every_result, registry.now)
     )
 
 

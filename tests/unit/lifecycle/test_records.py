@@ -59,8 +59,8 @@ def test_ten_images_are_several_records(registry: LifecycleRegistry) -> None:
 
     actions = [json.loads(record)["serviceEventDetails"]["lifecycleEventImageActions"] for record in registry.records]
     assert [len(each) for each in actions] == [9, 9, 2]
-    assert {one["lifecycleEventImage"]["digest"] for each in actions for one in each} == digests
-    assert {one["lifecycleEventImage"]["tagStatus"] for each in actions for one in each} == {"Untagged"}
+    assert {row["lifecycleEventImage"]["digest"] for each in actions for row in each} == digests
+    assert {row["lifecycleEventImage"]["tagStatus"] for each in actions for row in each} == {"Untagged"}
 
 
 def test_a_run_without_an_effect_is_not_recorded(registry: LifecycleRegistry) -> None:

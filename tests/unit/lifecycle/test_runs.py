@@ -121,18 +121,18 @@ def test_changes_of_an_image_after_its_selection_are_respected(registry: Lifecyc
 def test_a_pull_after_the_selection_matters_to_rules_about_pulls(
     registry: LifecycleRegistry, kind: str, acts: int
 ) -> None:
-    one = registry.push(1, days=20)
+    pushed = registry.push(1, days=20)
     text = policy(rule(1, "untagged", 1, kind))
     registry.put_policy(text)
     choices = registry.choose(text)
 
-    registry.pull(one)
+    registry.pull(pushed)
 
     assert registry.act(text, choices) == acts
 
 
 def test_a_replaced_or_deleted_policy_has_no_effect(registry: LifecycleRegistry) -> None:
-    one = registry.push(1, days=20)
+    pushed = registry.push(1, days=20)
     old, new = (policy(rule(1, "untagged", days, "sinceImagePushed")) for days in (1, 100))
     choices = registry.choose(old)
 
@@ -142,7 +142,7 @@ def test_a_replaced_or_deleted_policy_has_no_effect(registry: LifecycleRegistry)
     registry.write(lambda tx: lifecycle.delete(tx, registry.repository))
     assert registry.act(old, choices) == 0
     registry.run()
-    assert registry.exist(one) == [True]
+    assert registry.exist(pushed) == [True]
 
 
 # --- Orphans --------------------------------------------------------------------------------------------------------
@@ -253,14 +253,14 @@ def populate(registry: LifecycleRegistry, data: st.DataObject) -> None:
         days = data.draw(st.integers(100, 300))
         children = data.draw(st.lists(st.sampled_from(digests), max_size=2)) if digests else []
         tags = data.draw(st.lists(st.sampled_from(["a", "b", "ab", "ba"]), max_size=2, unique=True))
-        one = registry.push(number, *tags, days=days, children=children)
-        digests.append(one)
+        pushed = registry.push(number, *tags, days=days, children=children)
+        digests.append(pushed)
         if data.draw(st.booleans()):
-            registry.pull(one, days=data.draw(st.integers(0, days)))
+            registry.pull(pushed, days=data.draw(st.integers(0, days)))
         if data.draw(st.booleans()):
-            registry.archive(one, days=data.draw(st.integers(80, 100)))
+            registry.archive(pushed, days=data.draw(st.integers(80, 100)))
             if data.draw(st.booleans()):
-                registry.restore(one, days=data.draw(st.integers(0, 80)))
+                registry.restore(pushed, days=data.draw(st.integers(0, 80)))
 
 
 @settings(max_examples=25, deadline=None, derandomize=True)

@@ -45,8 +45,8 @@ def images(*described: tuple[str, float]) -> list[LifecycleFacts]:
 
 def select(rules: Sequence[Rule], found: list[LifecycleFacts]) -> list[SelectedImage]:
     selection = Selection(rules, NOW)
-    for one in found:
-        selection.add(one)
+    for each in found:
+        selection.add(each)
     return selection.selected()
 
 

@@ -19,7 +19,7 @@ MAYBE = "maybe"
 def decision(facts: Facts, identity: list[Any], resource: list[Any], session: list[Any] | None) -> bool:
     """IAM user guide, "Policy evaluation logic", step by step."""
     everything = identity + resource + (session or [])
-    if any(applies(one, facts) for policy in everything for one in policy["Statement"] if one["Effect"] == "Deny"):
+    if any(applies(row, facts) for policy in everything for row in policy["Statement"] if row["Effect"] == "Deny"):
         return False
     if session is not None and not any(allows(policy, facts) for policy in session):
         return False
@@ -27,15 +27,15 @@ def decision(facts: Facts, identity: list[Any], resource: list[Any], session: li
     if facts["account"] != facts["owner"]:
         return by_identity and any(allows(policy, facts) for policy in resource)
     directly = any(
-        one["Effect"] == "Allow" and applies(one, facts) and names_more_than_the_account(one, facts)
+        row["Effect"] == "Allow" and applies(row, facts) and names_more_than_the_account(row, facts)
         for policy in resource
-        for one in policy["Statement"]
+        for row in policy["Statement"]
     )
     return by_identity or directly
 
 
 def allows(policy: Any, facts: Facts) -> bool:
-    return any(one["Effect"] == "Allow" and applies(one, facts) for one in policy["Statement"])
+    return any(row["Effect"] == "Allow" and applies(row, facts) for row in policy["Statement"])
 
 
 def names_more_than_the_account(statement: Any, facts: Facts) -> bool:
@@ -103,7 +103,7 @@ def condition(written: str, key: str, values: Any, facts: Facts) -> bool | str:
     if MAYBE in filled or (negated and None in filled):
         return MAYBE
     compare = COMPARISONS[operator.replace("Not", "")]
-    hits = [any(compare(text, one) for text in filled if text is not None) != negated for one in given]
+    hits = [any(compare(text, each) for text in filled if text is not None) != negated for each in given]
     if quantifier:
         return all(hits) if quantifier == "ForAllValues" else any(hits)
     return all(hits) if negated else any(hits)
@@ -140,7 +140,7 @@ def mark(text: str) -> str:
 
 
 def unmark(text: str) -> str:
-    return "".join({sign: character for character, sign in MARKS.items()}.get(one, one) for one in text)
+    return "".join({sign: character for character, sign in MARKS.items()}.get(each, each) for each in text)
 
 
 def glob(pattern: str, text: str, flags: int = 0) -> bool:

@@ -32,16 +32,18 @@ def request(
 
 def identity(*statements: dict[str, Any]) -> tuple[Policy, ...]:
     """Identity policies with these statements, for all resources by default."""
-    return tuple(parse_policy(policy(_about_all(one)), PolicyKind.IDENTITY, "") for one in statements)
+    return tuple(parse_policy(policy(_about_all(statement)), PolicyKind.IDENTITY, "") for statement in statements)
 
 
 def session(*statements: dict[str, Any]) -> tuple[Policy, ...]:
-    return tuple(parse_policy(policy(_about_all(one)), PolicyKind.SESSION, "") for one in statements)
+    return tuple(parse_policy(policy(_about_all(statement)), PolicyKind.SESSION, "") for statement in statements)
 
 
 def repository(*statements: dict[str, Any]) -> tuple[Policy, ...]:
     """A repository policy with these statements, for all principals by default."""
-    return (parse_policy(policy(*(_for_all(one) for one in statements)), PolicyKind.REPOSITORY, "team/app"),)
+    return (
+        parse_policy(policy(*(_for_all(statement) for statement in statements)), PolicyKind.REPOSITORY, "team/app"),
+    )
 
 
 def decided(access_request: PolicyRequest, **policies: Any) -> Decision:

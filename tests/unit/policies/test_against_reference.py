@@ -206,7 +206,7 @@ def policies_of(
     """The same documents, parsed by the code under test."""
 
     def read(kind: PolicyKind, documents: list[Any]) -> tuple[Policy, ...]:
-        return tuple(parse_policy(json.dumps(one), kind) for one in documents)
+        return tuple(parse_policy(json.dumps(document), kind) for document in documents)
 
     resource = read(PolicyKind.REPOSITORY, repository) + read(PolicyKind.REGISTRY, registry)
     return PolicySet(

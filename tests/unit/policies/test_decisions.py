@@ -97,7 +97,7 @@ def test_an_explicit_deny_wins_in_every_policy(where: str, reason: Reason, words
     decision = decided(request(), **policies | {where: making(allow("ecr:*"), deny(PULL, Sid="No"))})
 
     assert decision.reason is reason
-    assert [one.statement.sid for one in decision.deciding] == ["No"]
+    assert [each.statement.sid for each in decision.deciding] == ["No"]
     assert reason.words(PULL) == words
 
 

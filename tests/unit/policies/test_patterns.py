@@ -56,12 +56,12 @@ def test_the_worst_patterns_on_the_longest_texts_are_fast(pattern: str, text: st
 
 def test_the_value_of_a_variable_has_no_wildcards() -> None:
     """Otherwise a user called "*" would match every user."""
-    anybody = identity(allow("ecr:*", Resource="arn:aws:ecr:eu-west-1:111111111111:repository/${aws:UserAgent}/app"))
-    asked = "arn:aws:ecr:eu-west-1:111111111111:repository/team/app"
+    granted = identity(allow("ecr:*", Resource="arn:aws:ecr:eu-west-1:111111111111:repository/${aws:UserAgent}/app"))
+    resource = "arn:aws:ecr:eu-west-1:111111111111:repository/team/app"
 
-    assert decided(request(resource=asked, user_agent="team"), identity=anybody).allowed
-    assert not decided(request(resource=asked, user_agent="*"), identity=anybody).allowed
-    assert not decided(request(resource=asked, user_agent="te?m"), identity=anybody).allowed
+    assert decided(request(resource=resource, user_agent="team"), identity=granted).allowed
+    assert not decided(request(resource=resource, user_agent="*"), identity=granted).allowed
+    assert not decided(request(resource=resource, user_agent="te?m"), identity=granted).allowed
 
 
 def test_a_policy_full_of_patterns_is_fast() -> None:

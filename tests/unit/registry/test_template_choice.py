@@ -33,8 +33,8 @@ known = st.lists(
 def writer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Writer]:
     path: Path = tmp_path_factory.mktemp("templates") / "moorage.db"
     migrate(path)
-    with open_writer(path) as one:
-        yield one
+    with open_writer(path) as opened:
+        yield opened
 
 
 def expected(listed: list[tuple[str, tuple[str, ...]]], name: str) -> str | None:
