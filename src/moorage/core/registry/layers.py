@@ -220,10 +220,9 @@ class Layers:
             return is_new
 
         if not await self._database.write(record):
-            with suppress(Unavailable):  # The layer exists anyway.
-                await self._blobs.delete(
-                    key
-                )  # Another upload of the same bytes was faster; no row references this key.
+            # Another upload of the same bytes was faster: no row references this key, and the layer exists anyway.
+            with suppress(Unavailable):
+                await self._blobs.delete(key)
         failpoints.hit("U10")
 
     async def _reuse(self, scope: UploadScope, upload: Upload, digest: str) -> bool:
