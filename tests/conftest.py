@@ -1,4 +1,4 @@
-"""Fixtures for everybody: a real server, and the clients that speak to it."""
+"""Fixtures for all tests: a real server and its clients. Also the guard of the test run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.server import Server
 
 
 class StartServer(Protocol):
-    """Starts one more server, which is stopped after the test."""
+    """Starts a server that is stopped after the test."""
 
     def __call__(self, *, extra_env: Mapping[str, str] | None = None, extra_args: Sequence[str] = ()) -> Server: ...
 
@@ -30,7 +30,7 @@ _run = pytest.StashKey[Run]()
 
 @pytest.hookimpl(trylast=True)  # after the terminal reporter is there
 def pytest_configure(config: pytest.Config) -> None:
-    """Start the run's guard, and print failures at once; both only in the main process of pytest-xdist."""
+    """Start the run's guard and print failures at once, in the main process of pytest-xdist only."""
     if not hasattr(config, "workerinput"):
         config.stash[_run] = Run()
         terminal = config.pluginmanager.get_plugin("terminalreporter")
@@ -44,13 +44,13 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What is quick comes first; tests of real clients wait."""
+    """Run tests of client programs last, because they are slow."""
     items.sort(key=lambda item: item.get_closest_marker("client") is not None)
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server that all tests of one process share: use a repository name of your own, and do not stop it."""
+    """A server that all tests of a test process share. Use your own repository names, and do not stop it."""
     shared = Server(tmp_path_factory.mktemp("server") / "data")
     shared.start()
     yield shared
@@ -59,7 +59,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture
 def fresh_server(tmp_path: Path) -> Iterator[StartServer]:
-    """`fresh_server(extra_env=..., extra_args=...)` starts a server with an empty data folder, to do anything to."""
+    """`fresh_server(extra_env=..., extra_args=...)` starts a server with an empty data folder for this test alone."""
     started: list[Server] = []
 
     def start(*, extra_env: Mapping[str, str] | None = None, extra_args: Sequence[str] = ()) -> Server:
@@ -91,26 +91,26 @@ def sts(server: Server) -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def http(server: Server, ecr: Any) -> Docker:
-    """Raw requests to the shared server with a token of GetAuthorizationToken."""
+    """Raw requests to the shared server, with a token from GetAuthorizationToken."""
     return Docker(server.host, server.port, docker_password(ecr))
 
 
 @pytest.fixture(scope="session")
 def dockerd() -> Iterator[Dockerd]:
-    """A docker daemon of the tests' own, one for each test process."""
+    """A docker daemon for the tests of this test process."""
     with running_dockerd() as daemon:
         yield daemon
 
 
 @pytest.fixture(scope="session")
 def object_store() -> ObjectStore:
-    """A real S3 server that all test processes share: use a prefix of your own."""
+    """A real S3 server that all test processes share. Use your own prefix."""
     return shared_object_store()
 
 
 @pytest.fixture
 def new_repository(ecr: Any, request: pytest.FixtureRequest) -> Callable[[], str]:
-    """Makes one more empty repository on the shared server at each call, and gives its name."""
+    """Creates an empty repository on the shared server and returns its name."""
 
     def make() -> str:
         name = f"tests/{_words(request.node.name)[:100]}-{next(_numbers)}"
@@ -122,7 +122,7 @@ def new_repository(ecr: Any, request: pytest.FixtureRequest) -> Callable[[], str
 
 @pytest.fixture
 def repository(new_repository: Callable[[], str]) -> str:
-    """The name of an empty repository on the shared server that no other test has."""
+    """The name of an empty repository on the shared server, for this test alone."""
     return new_repository()
 
 

@@ -15,7 +15,7 @@ from tests.support.server import Server
 
 @contextmanager
 def aws_client(server: Server, service: str = "ecr", *, region: str | None = None, **options: Any) -> Iterator[Any]:
-    """A client that asks once, and gives up soon. `options` are botocore's (`parameter_validation=False`)."""
+    """A client that does not retry. `options` are botocore's, such as `parameter_validation=False`."""
     environment = server.environment
     settings: dict[str, Any] = {"connect_timeout": 60, "read_timeout": 60, "retries": {"total_max_attempts": 1}}
     client = boto3.session.Session().client(
@@ -34,7 +34,7 @@ def aws_client(server: Server, service: str = "ecr", *, region: str | None = Non
 
 
 def docker_password(ecr: Any) -> str:
-    """The password that GetAuthorizationToken gives to the user `AWS`."""
+    """The password of the user `AWS` from GetAuthorizationToken."""
     token = ecr.get_authorization_token()["authorizationData"][0]["authorizationToken"]
     user, password = base64.b64decode(token).decode().split(":")
     assert user == "AWS"

@@ -10,10 +10,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from tests.support.clients import program_environment, require_client, run
-from tests.support.object_store import KEY_ID, SECRET, ObjectStore, wait_for
+from tests.support.object_store import KEY_ID, SECRET, ObjectStore, wait_until_usable
 from tests.support.ports import free_port
 
-# Nobody needs to be told who is who on the loopback, and everything is there once.
+# No authentication on the loopback interface, and one copy of everything.
 _CONFIGURATION = """[global]
 fsid = {fsid}
 mon host = {monitor}
@@ -53,13 +53,13 @@ class _Ceph:
         for name in ("mon", "osd", "rgw"):
             (folder / name).mkdir()
 
-    def do(self, program: str, *words: str) -> None:
-        """Run a program that ends."""
+    def run(self, program: str, *words: str) -> None:
+        """Run a program and wait for its end."""
         command: list[str | Path] = [require_client(program), "-c", self._configuration, *words]
         run(command, self._environment)
 
-    def keep(self, program: str, *words: str) -> None:
-        """Run a program until the end of the tests."""
+    def start_daemon(self, program: str, *words: str) -> None:
+        """Run a program until the tests have ended."""
         process = subprocess.Popen(
             [require_client(program), "-c", self._configuration, "-f", *words],
             env=self._environment,
@@ -75,25 +75,25 @@ class _Ceph:
         monitors = str(self._folder / "monmap")
         make = ["--create", "--addv", "a", self.monitor.replace("/0", ""), "--fsid", self.fsid, monitors]
         run([require_client("monmaptool"), *make], self._environment)
-        self.do("ceph-mon", "--mkfs", "-i", "a", "--monmap", monitors)
-        self.keep("ceph-mon", "-i", "a")
-        self.do("ceph", "osd", "create")
-        self.do("ceph-osd", "-i", "0", "--mkfs", "--osd-uuid", str(uuid.uuid4()))
-        self.do("ceph", "osd", "crush", "add", "osd.0", "1.0", "host=here", "root=default")
-        self.keep("ceph-osd", "-i", "0")
-        self.keep("radosgw", "-n", "client.rgw", f"--rgw-frontends=beast endpoint=127.0.0.1:{self.port}")
+        self.run("ceph-mon", "--mkfs", "-i", "a", "--monmap", monitors)
+        self.start_daemon("ceph-mon", "-i", "a")
+        self.run("ceph", "osd", "create")
+        self.run("ceph-osd", "-i", "0", "--mkfs", "--osd-uuid", str(uuid.uuid4()))
+        self.run("ceph", "osd", "crush", "add", "osd.0", "1.0", "host=here", "root=default")
+        self.start_daemon("ceph-osd", "-i", "0")
+        self.start_daemon("radosgw", "-n", "client.rgw", f"--rgw-frontends=beast endpoint=127.0.0.1:{self.port}")
         keys = (f"--access-key={KEY_ID}", f"--secret-key={SECRET}")
-        self.do("radosgw-admin", "user", "create", "--uid=tests", "--display-name=tests", *keys)
+        self.run("radosgw-admin", "user", "create", "--uid=tests", "--display-name=tests", *keys)
 
 
 @contextmanager
 def running_radosgw() -> Iterator[ObjectStore]:
-    """With a bucket, for this process alone."""
+    """A radosgw with a bucket, for this test process alone."""
     require_client("radosgw")
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="moorage-ceph-")))
         ceph = _Ceph(folder, stack)
         ceph.start()
         store = ObjectStore(ceph.port)
-        wait_for(store, folder / "client.rgw.log")
+        wait_until_usable(store, folder / "client.rgw.log")
         yield store

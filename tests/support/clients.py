@@ -1,4 +1,4 @@
-"""The client programs that tests drive, and how they are run."""
+"""Find and run the client programs that tests drive."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ import pytest
 from tests.support.waiting import PATIENCE_SECONDS
 
 REQUIRE_CLIENTS = "MOORAGE_REQUIRE_CLIENTS"
-"""Set to 1 where every client must be there: a test then fails for want of one instead of being skipped."""
+"""Set to 1 to fail a test, instead of skipping it, when its client program is missing."""
 
 _ROOT = Path(__file__).parents[2]
 _SEARCH_PATH = os.pathsep.join(
-    # The aws command stands beside the interpreter, crane where .ci/run builds it, dockerd where only root looks.
+    # Beside the interpreter is the aws command, in .tools/bin what .ci/run builds, and in /usr/sbin dockerd.
     [str(Path(sys.executable).parent), str(_ROOT / ".tools" / "bin"), os.environ.get("PATH", os.defpath), "/usr/sbin"],
 )
 
 
 def require_client(program: str) -> str:
-    """Path of a client program; without it the test is skipped, or fails where clients are required."""
+    """The path of a client program. If it is missing, skip the test, or fail it where clients are required."""
     found = shutil.which(program, path=_SEARCH_PATH)
     if found is None:
         unavailable(f"{program} is not installed")
@@ -35,14 +35,14 @@ def require_client(program: str) -> str:
 
 
 def unavailable(reason: str) -> NoReturn:
-    """Skip the test for something that this machine lacks, or fail it where clients are required."""
+    """Skip the test because this machine lacks something, or fail it where clients are required."""
     if os.environ.get(REQUIRE_CLIENTS) == "1":
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)
 
 
 def program_environment(home: Path, extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The environment of a program that shall know nothing of the user's own AWS, docker and moorage settings."""
+    """The environment for a program, without the user's own AWS, docker and moorage settings."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "DOCKER_", "MOORAGE_"))}
     return {
         **kept,
@@ -58,7 +58,7 @@ def program_environment(home: Path, extra: Mapping[str, str] | None = None) -> d
 
 @contextmanager
 def temporary_home() -> Iterator[Path]:
-    """A home folder with a short path: podman allows 50 characters for the path of its folder in there."""
+    """A home folder with a short path, because podman allows 50 characters for a path inside."""
     with tempfile.TemporaryDirectory(prefix="h-", ignore_cleanup_errors=True) as name:
         yield Path(name)
 
@@ -71,20 +71,20 @@ def run(
     code: int = 0,
     timeout: float = PATIENCE_SECONDS,
 ) -> str:
-    """Standard output of a program that must end with this exit code; all it wrote is in the failure otherwise."""
+    """Standard output of a program that must end with this exit code. If not, the failure has all of its output."""
     ended = _ended(command, environment, stdin, timeout)
     if ended.returncode != code:
-        pytest.fail(_account_of(ended, f"exit code {ended.returncode}, not {code}"), pytrace=False)
+        pytest.fail(_failure(ended, f"exit code {ended.returncode}, not {code}"), pytrace=False)
     return ended.stdout
 
 
 def refusal(
     command: Sequence[str | Path], environment: Mapping[str, str], *, stdin: str = "", timeout: float = PATIENCE_SECONDS
 ) -> str:
-    """What a program that must fail tells its user: standard output and standard error."""
+    """Standard output and standard error of a program that must fail."""
     ended = _ended(command, environment, stdin, timeout)
     if ended.returncode == 0:
-        pytest.fail(_account_of(ended, "it succeeded"), pytrace=False)
+        pytest.fail(_failure(ended, "it succeeded"), pytrace=False)
     return ended.stdout + ended.stderr
 
 
@@ -96,6 +96,6 @@ def _ended(
     )
 
 
-def _account_of(ended: subprocess.CompletedProcess[str], what: str) -> str:
+def _failure(ended: subprocess.CompletedProcess[str], what: str) -> str:
     words = " ".join(str(word) for word in ended.args)
     return f"{words}: {what}\n{ended.stdout}{ended.stderr}"

@@ -1,4 +1,4 @@
-"""On which engine the tests run: SQLite, or PostgreSQL with MOORAGE_TEST_DATABASE=postgresql."""
+"""The database engine of the tests: SQLite, or PostgreSQL with MOORAGE_TEST_DATABASE=postgresql."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ CONNECTIONS: Final = 4
 
 @functools.cache
 def database_settings(folder: Path) -> dict[str, str]:
-    """The variables with which a server or a command on this data folder finds its database."""
+    """The variables that a server or a command needs to find the database of this data folder."""
     return {"MOORAGE_DATABASE": cluster().new_database()} if ON_POSTGRESQL else {}
 
 
 def engine_of(folder: Path) -> Engine:
-    """The database that belongs to this data folder, made at the first call."""
+    """The database of this data folder, which the first call creates."""
     engine = engine_at(database_settings(folder).get("MOORAGE_DATABASE"), folder / "moorage.db", CONNECTIONS)
     engine.prepare()
     return engine

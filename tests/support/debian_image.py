@@ -1,4 +1,4 @@
-"""Base images for tests, put together from this machine's Debian packages: in a second, and from no registry."""
+"""Base images for tests, made from this machine's Debian packages in a second, without a registry."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from tests.support.clients import require_client, unavailable
 
 _LEFT_OUT = ("/usr/share/doc/", "/usr/share/man/", "/usr/share/locale/", "/usr/share/i18n/", "/var/")
 _MERGED = ("bin", "lib", "lib64", "sbin")
-"""Links into /usr, which are in no package: the machine's first start makes them."""
+"""Links into /usr that no package has: the installation of Debian makes them."""
 
 _TRUST = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pip.conf")
-"""Whom this machine trusts and where its packages come from: files that are made, not shipped."""
+"""Trusted authorities and the package index of this machine: generated files, which no package has."""
 
 
 def write_base_archive(
     path: Path, packages: Iterable[str], files: Mapping[str, Path] | None = None, without: tuple[str, ...] = ()
 ) -> Path:
-    """A tar archive for `docker import`: these packages, all that they depend on, and more files by their paths.
+    """A tar archive for `docker import`: these packages, their dependencies, and more files by their paths.
 
-    `without` begins the names of packages that are not needed although something depends on them.
+    Packages whose names start with one of `without` are left out, even if another one depends on them.
     """
     shipped = set(_files_of(_with_dependencies(packages, without)))
     folders = {folder for file in shipped for folder in file.parents if folder != Path("/")}
@@ -51,7 +51,7 @@ def _add_folder(archive: tarfile.TarFile, name: str, mode: int = 0o755) -> None:
 
 
 def _with_dependencies(packages: Iterable[str], without: tuple[str, ...]) -> list[str]:
-    """The packages and everything installed that they name as a dependency. Skips the test where one is missing."""
+    """The packages and their installed dependencies. Skips the test if a package is missing."""
     needed, found, wanted = _dependencies(), set[str](), list(packages)
     if missing := [name for name in wanted if name not in needed]:
         unavailable(f"Debian packages {', '.join(missing)} are not installed")
@@ -64,7 +64,7 @@ def _with_dependencies(packages: Iterable[str], without: tuple[str, ...]) -> lis
 
 
 def _dependencies() -> dict[str, list[str]]:
-    """By the name of each installed package, the names of those that it wants to be there."""
+    """The dependencies of each installed package, by its name."""
     shown = "${Package}\t${db:Status-Abbrev}\t${Pre-Depends}, ${Depends}\n"
     listed = subprocess.run(
         [require_client("dpkg-query"), "--show", f"--showformat={shown}"], capture_output=True, text=True, check=True
@@ -78,7 +78,7 @@ def _dependencies() -> dict[str, list[str]]:
 
 
 def _files_of(packages: Iterable[str]) -> Iterator[Path]:
-    """Where the files of these packages are, links among them; a package may name one by way of a link to a folder."""
+    """The files and links of these packages, at their real paths: packages also name files through linked folders."""
     listed = subprocess.run(["dpkg-query", "--listfiles", *packages], capture_output=True, text=True, check=True)
     for line in listed.stdout.splitlines():
         path = Path(line)

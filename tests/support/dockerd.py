@@ -1,4 +1,4 @@
-"""A docker daemon of the tests' own, in a folder of its own, without a network."""
+"""A docker daemon for tests, in a temporary folder and without a network."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.waiting import PATIENCE_SECONDS
 
 
 class Dockerd:
-    """A running daemon: `docker("push", name)` runs the docker command against it."""
+    """A running daemon. `docker("push", name)` runs a docker command with it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -25,19 +25,19 @@ class Dockerd:
     def docker(
         self, *arguments: str, extra_env: Mapping[str, str] | None = None, stdin: str = "", code: int = 0
     ) -> str:
-        """Standard output of the docker command, which must end with the exit code given."""
+        """Standard output of a docker command, which must end with this exit code."""
         environment = program_environment(self.folder, {"DOCKER_HOST": self.address, **(extra_env or {})})
         return run([require_client("docker"), *arguments], environment, stdin=stdin, code=code, timeout=280)
 
 
 @contextmanager
 def running_dockerd() -> Iterator[Dockerd]:
-    """Start a daemon and stop it. Skips the test, or fails where clients are required, when that is not possible."""
+    """Start a daemon and stop it. If this is not possible, skip the test, or fail it where clients are required."""
     program = require_client("dockerd")
     require_client("docker")
     if os.geteuid() != 0:
         unavailable("dockerd runs as root only")
-    # Not in pytest's folder: the path of a socket has room for 107 characters.
+    # Not in pytest's folder: the path of a socket can have 107 characters.
     with tempfile.TemporaryDirectory(prefix="dockerd-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         daemon = Dockerd(folder)
@@ -56,7 +56,7 @@ def running_dockerd() -> Iterator[Dockerd]:
 
 
 def _unmount(folder: Path) -> None:
-    """What a daemon that ran containers leaves mounted, so that its folder could not be removed."""
+    """Unmount what a daemon that ran containers leaves mounted. Otherwise its folder cannot be removed."""
     mounted = (line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines())
     for place in sorted((where for where in mounted if where.startswith(f"{folder}/")), reverse=True):
         subprocess.run(["umount", place], check=False)

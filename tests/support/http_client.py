@@ -1,4 +1,4 @@
-"""Raw requests to the docker door: nothing is added that a test did not ask for, except the credentials."""
+"""Raw requests to the registry endpoint. Only the credentials are added to what a test sends."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Body = bytes | Iterable[bytes]
 
 
 class Answer(NamedTuple):
-    """What came back; `headers` are looked up without regard to case."""
+    """A response. The names in `headers` are case-insensitive."""
 
     status: int
     headers: Message
@@ -25,14 +25,14 @@ class Answer(NamedTuple):
         return json.loads(self.body)
 
     def error_codes(self) -> list[str]:
-        """The codes of an error document of the OCI distribution specification."""
+        """The codes of an error response, as the OCI distribution specification defines it."""
         return [error["code"] for error in self.json()["errors"]]
 
 
 class Docker:
-    """The HTTP client of a docker user, one connection for each request.
+    """A HTTP client for the registry endpoint, with a connection for each request.
 
-    `password` is a token of GetAuthorizationToken with the user `AWS`; None sends no credentials.
+    `password` is a token from GetAuthorizationToken. Without one, requests have no credentials.
     """
 
     def __init__(self, host: str, port: int, password: str | None, user: str = "AWS") -> None:
@@ -45,7 +45,7 @@ class Docker:
     def request(
         self, method: str, path: str, body: Body | None = None, headers: Mapping[str, str] | None = None
     ) -> Answer:
-        """Send one request. A body in pieces goes out chunked; a header `Authorization` replaces the credentials."""
+        """Send a request. A body in pieces is sent chunked. A header `Authorization` replaces the credentials."""
         sent = {"Authorization": self.authorization} if self.authorization else {}
         sent |= headers or {}
         connection = http.client.HTTPConnection(self.host, self.port, timeout=60)
@@ -75,7 +75,7 @@ class Docker:
         return self.request("PATCH", path, body, headers)
 
     def push_blob(self, repository: str, blob: Blob) -> None:
-        """Upload a blob in one PUT. Raises AssertionError when the registry refuses it."""
+        """Upload a blob in one PUT. Raises AssertionError if the registry rejects it."""
         started = self.post(f"/v2/{repository}/blobs/uploads/")
         assert started.status == 202, started
         location = started.headers["Location"]
@@ -86,7 +86,7 @@ class Docker:
         assert finished.status == 201, finished
 
     def push(self, repository: str, image: Image, reference: str | None = None) -> None:
-        """Upload an image with all its blobs, under a tag or, without one, under its digest."""
+        """Push an image with all its blobs, by tag or, without a tag, by digest."""
         for blob in image.blobs:
             self.push_blob(repository, blob)
         path = f"/v2/{repository}/manifests/{reference or image.manifest.digest}"

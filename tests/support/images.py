@@ -1,4 +1,4 @@
-"""Small images for tests, the same bytes at every run."""
+"""Small images for tests, with the same bytes in each run."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _CREATED = "2026-01-01T00:00:00Z"
 
 
 class Blob(NamedTuple):
-    """Bytes with the name that a registry gives them. `diff_id` is the digest of a layer before it was compressed."""
+    """Bytes with their digest. `diff_id` is the digest of a layer before compression."""
 
     content: bytes
     media_type: str
@@ -42,19 +42,19 @@ class Blob(NamedTuple):
 
 
 class Image(NamedTuple):
-    """A manifest and the blobs it names: the configuration first, then the layers."""
+    """A manifest and its blobs: first the configuration, then the layers."""
 
     manifest: Blob
     blobs: tuple[Blob, ...]
 
 
 def digest(content: bytes, algorithm: str = "sha256") -> str:
-    """The name of these bytes in a registry."""
+    """The digest of these bytes, with the name of its algorithm."""
     return f"{algorithm}:{hashlib.new(algorithm, content).hexdigest()}"
 
 
 def layer(content: bytes | int = 1_000, seed: int = 0, *, docker: bool = False) -> Blob:
-    """A gzipped tar of one file: with this content, or with so many bytes of noise that `seed` determines."""
+    """A gzipped tar of one file: with this content, or with this number of bytes that `seed` determines."""
     noise = random.Random(seed).randbytes(content) if isinstance(content, int) else content
     member = tarfile.TarInfo(f"file-{seed}")
     member.size = len(noise)
@@ -92,7 +92,7 @@ def image(
 
 
 def index(images: Sequence[Image], *, docker: bool = False, extra: Mapping[str, Any] | None = None) -> Image:
-    """An index of these images, for one architecture after the other. It has no blobs: push the images before it."""
+    """An index of these images, each for another architecture. It has no blobs: push its images first."""
     architectures = ("amd64", "arm64", "riscv64", "s390x", "ppc64le")
     media_type = DOCKER_LIST if docker else OCI_INDEX
     listed = [
@@ -120,7 +120,7 @@ def write_layout(folder: Path, one: Image, tag: str = "latest", *, children: Seq
 
 
 def write_directory(folder: Path, one: Image) -> Path:
-    """Write skopeo's own form (`dir:FOLDER`), which alone keeps Docker's manifests byte for byte."""
+    """Write skopeo's own format (`dir:FOLDER`), the only one that keeps Docker manifests byte for byte."""
     folder.mkdir(parents=True)
     (folder / "version").write_text("Directory Transport Version: 1.1\n")
     (folder / "manifest.json").write_bytes(one.manifest.content)
@@ -130,7 +130,7 @@ def write_directory(folder: Path, one: Image) -> Path:
 
 
 def artifact(content: bytes, media_type: str = "application/vnd.example.note") -> Image:
-    """An OCI artifact: one blob that is no layer of a file system, and the empty configuration of image-spec."""
+    """An OCI artifact: one blob that is not a file system layer, and the empty configuration of image-spec."""
     empty = Blob(b"{}", OCI_EMPTY)
     body = Blob(content, media_type)
     manifest = {

@@ -1,4 +1,4 @@
-"""A real S3 server for tests: SeaweedFS, one for all processes of a test session."""
+"""A real S3 server for tests: SeaweedFS, one for all processes of a test run."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ KEY_ID, SECRET = "testkey", "testsecret"
 BUCKET = "moorage"
 
 _processes: list[subprocess.Popen[bytes]] = []
-"""Kept, because Python warns of a process that still runs when its object goes."""
+"""Kept, because Python warns when the object of a running process is deleted."""
 _HOST = "127.0.0.1"
 
 
 @dataclass(frozen=True)
 class ObjectStore:
-    """Where the server listens, and the bucket of the tests."""
+    """The port of the server, and the bucket of the tests."""
 
     port: int
     bucket: str = BUCKET
 
     @property
     def endpoint(self) -> str:
-        # By name, since crane follows no redirect that leads from a name to the address of a private network.
+        # A name, because crane does not follow redirects from a name to an address of a private network.
         return f"http://localhost:{self.port}"
 
     def setting(self, prefix: str = "", port: int | None = None) -> str:
-        """The value of `--blobs`; through another port where a proxy stands before the server."""
+        """The value of `--blobs`. `port` is another one if requests go through a proxy."""
         return f"s3://{self.bucket}/{prefix}?endpoint=http://localhost:{port or self.port}"
 
     @property
@@ -49,7 +49,7 @@ class ObjectStore:
         return {"MOORAGE_S3_ACCESS_KEY_ID": KEY_ID, "MOORAGE_S3_SECRET_ACCESS_KEY": SECRET}
 
     def client(self) -> Any:
-        """boto3's client of it, which knows nothing of ours."""
+        """boto3's client, which shares no code with Moorage's own."""
         return boto3.client(
             "s3",
             endpoint_url=self.endpoint,
@@ -60,12 +60,12 @@ class ObjectStore:
         )
 
     def keys(self, prefix: str) -> list[str]:
-        """The keys of all objects below a prefix."""
+        """The keys of all objects with this prefix."""
         pages = self.client().get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
         return sorted(entry["Key"] for page in pages for entry in page.get("Contents", []))
 
     def uploads(self, prefix: str) -> list[str]:
-        """The keys of multipart uploads under way below a prefix."""
+        """The keys of unfinished multipart uploads with this prefix."""
         listed = self.client().list_multipart_uploads(Bucket=self.bucket, Prefix=prefix)
         return sorted(entry["Key"] for entry in listed.get("Uploads", []))
 
@@ -97,12 +97,12 @@ def _start() -> dict[str, Any]:
             start_new_session=True,  # Ctrl-C must not end it before the servers that use it
         )
     _processes.append(process)
-    wait_for(ObjectStore(port), data / "log")
+    wait_until_usable(ObjectStore(port), data / "log")
     return {"port": port}
 
 
-def wait_for(store: ObjectStore, log: Path) -> None:
-    """Until an object can be put, which is later than the port is open."""
+def wait_until_usable(store: ObjectStore, log: Path) -> None:
+    """Wait until the store accepts an object, which is later than when its port opens."""
     end = time.monotonic() + PATIENCE_SECONDS
     client = store.client()
     while True:

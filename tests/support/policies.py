@@ -1,4 +1,4 @@
-"""Texts of IAM policies for tests."""
+"""IAM policies for tests, as JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Loopback ports for servers of tests."""
+"""Loopback ports for the servers that tests start."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _HOST = "127.0.0.1"
 
 
 def free_port() -> int:
-    """A loopback port that nobody listens on, another one at each call and in each test process."""
+    """A free loopback port: another one at each call and in each test process."""
     for port in _ports:
         with socket.socket() as probe:
             try:
@@ -23,10 +23,10 @@ def free_port() -> int:
 
 
 def _port_range() -> Iterator[int]:
-    # Below the ports that systems give to outgoing connections, and a thousand for each process of pytest-xdist.
+    # Below the ports of outgoing connections, with a thousand ports for each process of pytest-xdist.
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     first = 18_000 + 1_000 * (worker % 12)
-    # Not always at the same one, so that two runs on one machine seldom meet.
+    # From another port in each run, so that two runs on one machine seldom use the same ports.
     begin = os.getpid() * 37 % 1_000
     return (first + (begin + number) % 1_000 for number in itertools.count())
 

@@ -35,7 +35,7 @@ _numbers = itertools.count(1)
 
 
 class Cluster:
-    """A server of databases, which can be stopped in several ways and started again."""
+    """A PostgreSQL server that can be stopped in several ways and started again."""
 
     def __init__(self, folder: Path, port: int) -> None:
         self.folder = folder
@@ -53,26 +53,26 @@ class Cluster:
         self._run("pg_ctl", "--wait", f"--log={self.folder / 'log'}", "start")
 
     def stop(self, mode: str = "fast") -> None:
-        """`immediate` is what a crash is like."""
+        """Stop the server. The mode `immediate` acts like a crash."""
         self._run("pg_ctl", "--wait", f"--mode={mode}", "stop")
 
     def url(self, database: str) -> str:
         return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
 
     def new_database(self, template: str = _TEMPLATE) -> str:
-        """The address of one more database, migrated unless it is made from another template."""
+        """The URL of a new database. It has the newest schema unless another template is given."""
         name = f"test_{os.getpid()}_{next(_numbers)}"
-        self.do(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        self.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
         return self.url(name)
 
-    def do(self, statement: str) -> None:
+    def execute(self, statement: str) -> None:
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             connection.execute(statement.encode())
 
     def cut_connections(self, url: str) -> None:
-        """End all connections to a database, as an administrator or a failing network would."""
+        """End all connections to a database, as an administrator or a network failure does."""
         name = url.rpartition("/")[2]
-        self.do(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+        self.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
 
     def _run(self, program: str, *arguments: str) -> None:
         become = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.geteuid() == 0 else []
@@ -96,7 +96,7 @@ def cluster() -> Cluster:
 
 
 @contextmanager
-def cluster_of_its_own() -> Iterator[Cluster]:
+def own_cluster() -> Iterator[Cluster]:
     """A cluster that the caller may stop and start."""
     one = _new_cluster()
     yield one
@@ -106,7 +106,7 @@ def cluster_of_its_own() -> Iterator[Cluster]:
 
 def _start_shared() -> dict[str, Any]:
     one = _new_cluster()
-    one.do(f"CREATE DATABASE {_TEMPLATE}")
+    one.execute(f"CREATE DATABASE {_TEMPLATE}")
     PostgresEngine(one.url(_TEMPLATE), 2).migrate()
     return {"folder": str(one.folder), "port": one.port}
 

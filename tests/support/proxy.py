@@ -1,4 +1,4 @@
-"""A real HTTP proxy before a test's object store, which does to some requests what networks and stores do to them."""
+"""A real HTTP proxy in front of the object store. It injects faults of networks and stores."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SILENCE_SECONDS = 2.5
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Passes a request on, or lets a fault have it."""
+    """Forwards a request, or applies a fault to it."""
 
     protocol_version = "HTTP/1.1"
     server: _Server
@@ -26,7 +26,7 @@ class Handler(BaseHTTPRequestHandler):
     def handle_one_request(self) -> None:
         try:
             super().handle_one_request()
-        except OSError:  # the client gave up, which is what some faults are for
+        except OSError:  # the client closed the connection, as some faults make it do
             self.close_connection = True
 
     def handle_any(self) -> None:
@@ -42,7 +42,7 @@ class Handler(BaseHTTPRequestHandler):
         return self.rfile.read(int(self.headers.get("content-length", 0)))
 
     def forwarded(self) -> tuple[int, list[tuple[str, str]], bytes]:
-        """The store's answer to this request."""
+        """The store's response to this request."""
         connection = http.client.HTTPConnection(_HOST, self.server.upstream, timeout=60)
         try:
             connection.request(self.command, self.path, self.body(), dict(self.headers.items()))
@@ -64,13 +64,13 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def reset(self) -> None:
-        """End the connection as a machine that went down does."""
+        """Reset the connection, as a crashed machine does."""
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.close_connection = True
         self.connection.close()
 
     def log_message(self, *_: Any) -> None:
-        """Nothing: the output is the tests'."""
+        """Log nothing."""
 
 
 Fault = Callable[[Handler], None]
@@ -118,7 +118,7 @@ class _Server(ThreadingHTTPServer):
 
 
 class Proxy:
-    """`fail` says what happens to requests of a method whose path and query have `part` in them; `heal` ends it."""
+    """`fail` sets a fault for requests of a method that have `part` in their path or query. `heal` ends all faults."""
 
     def __init__(self, server: _Server) -> None:
         self._server = server
@@ -126,7 +126,7 @@ class Proxy:
 
     @property
     def hits(self) -> int:
-        """How many requests met a fault."""
+        """The number of requests that met a fault."""
         return self._server.plan.hits
 
     def fail(self, method: str, part: str, fault: Fault, times: int = 1_000_000) -> None:
@@ -147,7 +147,7 @@ def proxy_before(port: int) -> Iterator[Proxy]:
 
 
 def answer(status: int, code: str = "") -> Fault:
-    """The store says this, and does nothing; an error document also under status 200."""
+    """The store does nothing and sends this status, with an error document if there is a code."""
 
     def fault(handler: Handler) -> None:
         handler.body()
@@ -158,25 +158,25 @@ def answer(status: int, code: str = "") -> Fault:
 
 
 def lose_answer(handler: Handler) -> None:
-    """The store does what was asked, and nobody hears of it."""
+    """The store serves the request, but the connection breaks before the response."""
     handler.forwarded()
     handler.reset()
 
 
 def answer_500_when_done(handler: Handler) -> None:
-    """The store does what was asked, and says that it failed."""
+    """The store serves the request, but reports that it failed."""
     handler.forwarded()
     handler.send(500, [], b"")
 
 
 def cut_request(handler: Handler) -> None:
-    """The connection breaks in the middle of what is sent."""
+    """The connection breaks in the middle of the request."""
     handler.rfile.read(int(handler.headers.get("content-length", 0)) // 2)
     handler.reset()
 
 
 def cut_answer(handler: Handler) -> None:
-    """The connection breaks in the middle of what is answered."""
+    """The connection breaks in the middle of the response."""
     status, headers, body = handler.forwarded()
     handler.send_response_only(status)
     for name, value in headers:
@@ -189,7 +189,7 @@ def cut_answer(handler: Handler) -> None:
 
 
 def be_silent(handler: Handler) -> None:
-    """Nothing comes back."""
+    """The store sends no response."""
     handler.body()
     time.sleep(_SILENCE_SECONDS)
     handler.reset()

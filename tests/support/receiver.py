@@ -15,7 +15,7 @@ from tests.support.waiting import wait_until
 
 
 class Message(NamedTuple):
-    """One message, as it came. `headers` have names in lower case; `status` is what was answered."""
+    """A message as it arrived. `headers` have lower-case names. `status` is the status of the response."""
 
     path: str
     headers: dict[str, str]
@@ -34,7 +34,7 @@ class Message(NamedTuple):
 
 
 class Receiver:
-    """`answers` are the statuses of the next messages; those after them get 200. `delay` holds every answer up."""
+    """`answers` are the statuses of the next responses; all others have 200. `delay` is the delay of each response."""
 
     def __init__(self, port: int = 0) -> None:
         self.messages: list[Message] = []
@@ -54,7 +54,7 @@ class Receiver:
                 receiver.take(self)
 
             def log_message(self, *_: object) -> None:
-                """Tests read `messages`."""
+                """Log nothing: tests read `messages`."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self._server.daemon_threads = True

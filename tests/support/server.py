@@ -13,7 +13,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 
-from tests.support.clients import program_environment, run
+from tests.support.clients import program_environment
+from tests.support.commands import run_here
 from tests.support.databases import database_settings
 from tests.support.ports import free_port
 from tests.support.waiting import PATIENCE_SECONDS
@@ -23,11 +24,11 @@ _POLL_SECONDS = 0.01
 
 
 class Server:
-    """One data folder, the port it is served on, and the process that serves it at the moment, if one does.
+    """A data folder, a port, and the process that serves the folder on that port, if one runs.
 
-    `settings` are the variables that moorage's own commands need, `environment` holds what `moorage env` prints, `log`
-    is the file that takes the server's output of all its runs.
-    After `kill` it can be started again, on the same port and the same folder.
+    `settings` are the variables that `moorage` commands need for this folder. `environment` is the output of
+    `moorage env`. `log` is the file with the output of the server. After `kill`, a server can be started again on the
+    same port and folder.
     """
 
     def __init__(self, data: Path, log: Path | None = None) -> None:
@@ -41,17 +42,17 @@ class Server:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self, *, extra_env: Mapping[str, str] | None = None, extra_args: Sequence[str] = ()) -> None:
-        """Serve, and come back when the server says that it is ready. Raises AssertionError when it never does."""
+        """Start the server and wait until it is ready. Raises AssertionError if it never is."""
         self.launch(extra_env=extra_env, extra_args=extra_args)
         self.wait_until_ready()
 
     def launch(self, *, extra_env: Mapping[str, str] | None = None, extra_args: Sequence[str] = ()) -> None:
-        """Start a server that may not be ready for a while, or never."""
+        """Start the server without waiting until it is ready."""
         assert self.process is None, "the server runs already"
         self.process = self._launch(extra_env, extra_args)
 
     def stop(self) -> None:
-        """Ask the server to end, and check that it does so in time, with exit code 0 and without a traceback."""
+        """Stop the server, and check that it stops in time, with exit code 0 and without a traceback."""
         process = self._running()
         process.send_signal(signal.SIGTERM)
         try:
@@ -64,35 +65,49 @@ class Server:
         assert "Traceback" not in self.output(), self.output()
 
     def kill(self) -> None:
-        """End the server and its worker processes at once, as a crash of the machine would."""
+        """Kill the server and its worker processes at once, as a crash of the machine does."""
         process = self._running()
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         end = time.monotonic() + PATIENCE_SECONDS
-        while _processes_of(process.pid) and time.monotonic() < end:  # A killed worker holds its files a moment longer.
+        while (
+            _processes_of(process.pid) and time.monotonic() < end
+        ):  # A killed worker keeps its files open a moment longer.
             time.sleep(_POLL_SECONDS)
         self.process = None
 
     def restart(self, *, extra_env: Mapping[str, str] | None = None, extra_args: Sequence[str] = ()) -> None:
-        """Stop in good order and serve the same data folder on the same port again."""
+        """Stop the server, and start it again with the same data folder and port."""
         self.stop()
         self.start(extra_env=extra_env, extra_args=extra_args)
 
     def processes(self) -> list[int]:
-        """The ids of the server's main process and of its workers; on Linux only, elsewhere none."""
+        """The process ids of the server: the main process and its workers. Empty if the system is not Linux."""
         return _processes_of(self._running().pid)
 
     def workers(self) -> list[int]:
-        """The ids of the worker processes alone; of a server without workers, none."""
+        """The process ids of the workers. Empty for a server without workers."""
         return [pid for pid in self.processes() if pid != self._running().pid]
 
     def output(self) -> str:
         """Everything the server has written so far."""
         return self.log.read_text(errors="replace")
 
+    def moorage(self, *words: str, stdin: str = "") -> str:
+        """The output of a command on this data folder, which must succeed. It runs in this process."""
+        ended = run_here(*words, "--data", self.data, variables=self.settings, stdin=stdin)
+        assert ended.code == 0, ended.err
+        return ended.out
+
+    def moorage_error(self, *words: str, stdin: str = "") -> str:
+        """The error message of a command on this data folder, which must fail. It runs in this process."""
+        ended = run_here(*words, "--data", self.data, variables=self.settings, stdin=stdin)
+        assert (ended.code, ended.out) == (1, ""), ended
+        return ended.err.removeprefix("Error: ").removesuffix("\n")
+
     def client_environment(self, home: Path) -> dict[str, str]:
-        """The environment in which a client program speaks to this server with its root key."""
+        """The environment for a client program that uses this server with the root key."""
         return program_environment(home, self.environment)
 
     def _running(self) -> subprocess.Popen[bytes]:
@@ -103,7 +118,7 @@ class Server:
         command = [sys.executable, "-m", "moorage", "serve", "--listen", f"{self.host}:{self.port}"]
         command += ["--data", str(self.data), *extra_args]
         with self.log.open("ab") as log:
-            # A session of its own, so that kill() reaches the worker processes by the id of their group.
+            # In its own session, so that kill() reaches the worker processes through their process group.
             return subprocess.Popen(
                 command,
                 env=program_environment(self.data.parent, {**self.settings, **(extra_env or {})}),
@@ -114,10 +129,10 @@ class Server:
             )
 
     def wait_until_ready(self, path: str = "/readyz") -> None:
-        """Come back when a worker process says so; with `/healthz`, when one answers. Raises AssertionError."""
+        """Wait until a worker process is ready or, with `/healthz`, until one answers. Raises AssertionError."""
         process = self._running()
         end = time.monotonic() + PATIENCE_SECONDS
-        while not self.says_yes(path):
+        while not self.is_ready(path):
             code = process.poll()
             if code is not None:
                 self.process = None
@@ -129,8 +144,8 @@ class Server:
         if not self.environment:
             self.environment = self._read_environment()
 
-    def says_yes(self, path: str = "/readyz") -> bool:
-        """Whether a worker process answers that it is ready; with `/healthz`, whether one answers at all."""
+    def is_ready(self, path: str = "/readyz") -> bool:
+        """Whether a worker process is ready or, with `/healthz`, whether one answers."""
         try:
             with closing(self.connection()) as connection:
                 connection.request("GET", path)
@@ -142,22 +157,18 @@ class Server:
         return http.client.HTTPConnection(self.host, self.port, timeout=10)
 
     def _read_environment(self) -> dict[str, str]:
-        printed = run(
-            [sys.executable, "-m", "moorage", "env", "--data", self.data],
-            program_environment(self.data.parent, self.settings),
-        )
-        exports = (shlex.split(line) for line in printed.splitlines() if line.startswith("export "))
+        exports = (shlex.split(line) for line in self.moorage("env").splitlines() if line.startswith("export "))
         return dict(words[1].split("=", 1) for words in exports)
 
 
 def _processes_of(group: int) -> list[int]:
-    """The processes of a group that run, as /proc has them."""
+    """The running processes of a process group, from /proc."""
     running = (int(path.parent.name) for path in Path("/proc").glob("[0-9]*/stat"))
     return [pid for pid in running if _group_of(pid) == group]
 
 
 def _group_of(pid: int) -> int | None:
-    """The process group of a process that runs; None for one that ended."""
+    """The process group of a running process. None if the process has ended."""
     try:
         state, _, group = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[:3]
     except (FileNotFoundError, ProcessLookupError):

@@ -1,4 +1,4 @@
-"""One command line for both transports: what a client is told for plain HTTP, and what lets it trust a TLS server."""
+"""Command lines of clients for plain HTTP and for TLS, from one command line for plain HTTP."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from tests.support.server import Server
 
 Word = TypeVar("Word", str, str | Path)
 
-LEFT_OUT: Final = frozenset(
+PLAIN_HTTP_OPTIONS: Final = frozenset(
     {"--allow-http-registry", "--tls-verify=false", "--src-tls-verify=false", "--dest-tls-verify=false"}
 )
-"""Words that let a client speak plain HTTP."""
+"""Options for plain HTTP. They are left out for TLS."""
 
-TURNED_ROUND: Final = frozenset({"--plain-http", "--from-plain-http", "--to-plain-http"})
-"""The same for clients that take `localhost` for a host without TLS, and must be told that it has it (oras)."""
+NEGATED_OPTIONS: Final = frozenset({"--plain-http", "--from-plain-http", "--to-plain-http"})
+"""Options for plain HTTP that need `=false` for TLS, because the client expects plain HTTP on `localhost` (oras)."""
 
 
 def has_tls(server: Server) -> bool:
     return server.url.startswith("https:")
 
 
-def fitting(server: Server, words: Iterable[Word]) -> list[Word]:
-    """The words of a command that was written for plain HTTP, as this server wants them."""
+def for_transport(server: Server, words: Iterable[Word]) -> list[Word]:
+    """A command for plain HTTP, with the options that this server needs."""
     if not has_tls(server):
         return list(words)
-    return [f"{word}=false" if word in TURNED_ROUND else word for word in words if word not in LEFT_OUT]
+    return [f"{word}=false" if word in NEGATED_OPTIONS else word for word in words if word not in PLAIN_HTTP_OPTIONS]
 
 
 def trust(server: Server) -> dict[str, str]:
-    """The variable by which programs in Go trust the server's own authority; docs/tls.md has the other ways."""
+    """The variable that makes Go programs trust the server's authority. docs/tls.md lists other ways."""
     return {"SSL_CERT_FILE": server.environment["AWS_CA_BUNDLE"]} if has_tls(server) else {}

@@ -1,4 +1,4 @@
-"""The audit log of a server, as records."""
+"""The audit log of the shared server, as records."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from tests.support.server import Server
 
 
 class Trail:
-    """The records of a file from now on."""
+    """The records that are written to an audit log from now on."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._start = path.stat().st_size if path.exists() else 0
 
     def records(self) -> list[dict[str, Any]]:
-        """All that were written since; an answer goes out after its record was made, and the file has it at once."""
+        """All records since the start. The server writes the record of a request before it answers the request."""
         with self.path.open("rb") as file:
             file.seek(self._start)
             return [json.loads(line) for line in file]
@@ -34,5 +34,5 @@ class Trail:
 
 @pytest.fixture
 def trail(server: Server) -> Trail:
-    """What the shared server records during the test. It has one test at a time, and reads are not recorded."""
+    """The records of the shared server during the test. No other test uses the server at the same time."""
     return Trail(server.data / "audit.jsonl")

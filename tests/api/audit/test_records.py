@@ -15,7 +15,7 @@ from moorage.core.clock import system_clock
 from moorage.core.events.audit import Audit
 from moorage.http.messages import CallDetails
 from tests.api.audit.conftest import Trail
-from tests.api.ecr.conftest import Person, clients, moorage, new_person, wire  # noqa: F401 - fixtures
+from tests.api.ecr.conftest import KeyedUser, clients, moorage, new_user, wire  # noqa: F401 - fixtures
 from tests.api.ecr.pushing import push, upload_layer
 from tests.api.ecr.wire import Wire
 from tests.support.http_client import Docker
@@ -71,9 +71,9 @@ def test_the_request_id_is_the_one_in_the_response(ecr: Any, trail: Trail, repos
 
 def test_a_denied_action_is_recorded_with_the_reason(
     trail: Trail,
-    new_person: Callable[..., Person],  # noqa: F811 - a fixture
+    new_user: Callable[..., KeyedUser],  # noqa: F811 - a fixture
 ) -> None:
-    person = new_person("AmazonEC2ContainerRegistryPullOnly")
+    person = new_user("AmazonEC2ContainerRegistryPullOnly")
     with pytest.raises(ClientError):
         person.ecr.create_repository(repositoryName="not/allowed")
 
@@ -223,10 +223,10 @@ def test_refusals_at_the_registry_endpoint_are_recorded_unless_credentials_are_m
     server: Server,
     repository: str,
     trail: Trail,
-    new_person: Callable[..., Person],  # noqa: F811 - a fixture
+    new_user: Callable[..., KeyedUser],  # noqa: F811 - a fixture
 ) -> None:
     """The first request of a Docker client has no credentials. The response requests them."""
-    reader = new_person("AmazonEC2ContainerRegistryPullOnly")
+    reader = new_user("AmazonEC2ContainerRegistryPullOnly")
     path, start = f"/v2/{repository}/manifests/v1", len(trail.records())
     stranger = Docker(server.host, server.port, None)
     forger = Docker(server.host, server.port, "x" * 40, user=reader.key)

@@ -1,10 +1,9 @@
-"""Clients whose every answer is checked against the service model, and users of all kinds."""
+"""Clients that check each response against the service model, and users with different policies."""
 
 from __future__ import annotations
 
 import itertools
 import shlex
-import sys
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -12,12 +11,11 @@ import pytest
 
 from tests.api.ecr.wire import Wire, check_answers_of, client_of
 from tests.support.aws import aws_client
-from tests.support.clients import program_environment, run
 from tests.support.server import Server
 
 
-class Person(NamedTuple):
-    """A user of the shared server with a key of its own."""
+class KeyedUser(NamedTuple):
+    """A user of the shared server with an access key and a client."""
 
     name: str
     key: str
@@ -27,20 +25,20 @@ class Person(NamedTuple):
 
 @pytest.fixture(scope="session")
 def ecr(server: Server) -> Iterator[Any]:
-    """boto3's ECR client with the root key; an answer that breaks the service model fails the test."""
+    """boto3's ECR client with the root key. A response that breaks the service model fails the test."""
     with aws_client(server, "ecr") as client:
         yield check_answers_of(client)
 
 
 @pytest.fixture(scope="session")
-def careless(server: Server) -> Any:
-    """The same without botocore's own checks of requests, so that the server has to make them."""
+def unchecked(server: Server) -> Any:
+    """The same without botocore's checks of requests, so that the server has to make them."""
     return client_of(server)
 
 
 @pytest.fixture(scope="session")
 def wire(server: Server) -> Iterator[Wire]:
-    """Requests made by hand to the shared server."""
+    """Hand-made requests to the shared server."""
     client = Wire(server)
     yield client
     client.close()
@@ -48,18 +46,13 @@ def wire(server: Server) -> Iterator[Wire]:
 
 @pytest.fixture(scope="session")
 def moorage(server: Server) -> Callable[..., str]:
-    """`moorage("user", "list")` runs the command on the shared server's data folder and gives what it printed."""
-
-    def command(*words: str) -> str:
-        program = [sys.executable, "-m", "moorage", *words, "--data", str(server.data)]
-        return run(program, program_environment(server.data.parent, server.settings))
-
-    return command
+    """`moorage("user", "list")` runs the command on the shared server's data folder and returns its output."""
+    return server.moorage
 
 
 @pytest.fixture(scope="session")
 def clients(server: Server) -> Callable[..., Any]:
-    """`clients(region=..., key=..., secret=..., token=...)` gives one more checked client, root's without a key."""
+    """`clients(region=..., key=..., secret=..., token=...)` returns a checked client. Without a key it has root's."""
 
     def client(region: str = "us-east-1", key: str = "", secret: str = "", token: str | None = None) -> Any:
         if not key:
@@ -72,29 +65,29 @@ def clients(server: Server) -> Callable[..., Any]:
 
 
 @pytest.fixture(scope="session")
-def new_person(moorage: Callable[..., str], clients: Callable[..., Any]) -> Callable[..., Person]:
-    """`new_person("AmazonEC2ContainerRegistryReadOnly")` makes a user with these policies and a key."""
+def new_user(moorage: Callable[..., str], clients: Callable[..., Any]) -> Callable[..., KeyedUser]:
+    """`new_user("AmazonEC2ContainerRegistryReadOnly")` creates a user with these policies and a key."""
 
-    def make(*policies: str) -> Person:
+    def make(*policies: str) -> KeyedUser:
         name = f"person-{next(_numbers)}"
         moorage("user", "create", name, *(word for policy in policies for word in ("--policy", policy)))
         exports = moorage("key", "create", "--user", name).splitlines()
         key, secret = (shlex.split(line)[1].partition("=")[2] for line in exports)
-        return Person(name, key, secret, clients(key=key, secret=secret))
+        return KeyedUser(name, key, secret, clients(key=key, secret=secret))
 
     return make
 
 
 @pytest.fixture(scope="session")
-def reader(new_person: Callable[..., Person]) -> Person:
-    """A user who may read."""
-    return new_person("AmazonEC2ContainerRegistryReadOnly")
+def reader(new_user: Callable[..., KeyedUser]) -> KeyedUser:
+    """A user who can only read."""
+    return new_user("AmazonEC2ContainerRegistryReadOnly")
 
 
 @pytest.fixture(scope="session")
-def colleague(new_person: Callable[..., Person]) -> Person:
-    """A user who may do all that root may do in ECR."""
-    return new_person("AmazonEC2ContainerRegistryFullAccess")
+def colleague(new_user: Callable[..., KeyedUser]) -> KeyedUser:
+    """A user with full access to ECR."""
+    return new_user("AmazonEC2ContainerRegistryFullAccess")
 
 
 _numbers = itertools.count(1)

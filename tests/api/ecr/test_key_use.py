@@ -14,7 +14,7 @@ from moorage.metadata.engines.sqlite.database import SqliteDatabase
 from moorage.metadata.engines.sqlite.schema import migrate
 from moorage.metadata.identity import accounts as identities
 from moorage.metadata.identity.accounts import KeySummary, User
-from tests.api.ecr.conftest import Person
+from tests.api.ecr.conftest import KeyedUser
 from tests.support.waiting import wait_until
 
 KEY, USER = "AKIATEST", User("AIDATEST", "000000000000", "ann", 0)
@@ -24,8 +24,8 @@ def recorded_use(database: SqliteDatabase) -> int | None:
     return database.read_blocking(lambda tx: identities.keys_of(tx, USER))[0].last_used_at
 
 
-def test_the_first_use_is_listed_soon(new_person: Callable[..., Person], moorage: Callable[..., str]) -> None:
-    person = new_person("AmazonEC2ContainerRegistryReadOnly")
+def test_the_first_use_is_listed_soon(new_user: Callable[..., KeyedUser], moorage: Callable[..., str]) -> None:
+    person = new_user("AmazonEC2ContainerRegistryReadOnly")
 
     def listed() -> str:
         return moorage("key", "list", "--user", person.name).strip().rpartition("\t")[2]

@@ -74,12 +74,12 @@ def test_a_part_that_ends_before_it_begins_is_rejected(ecr: Any, repository: str
     assert refused == "4: The layer part ends at byte 4 before it begins at byte 5"
 
 
-def test_a_part_has_at_most_20_mib(ecr: Any, careless: Any, repository: str, upload: str) -> None:
+def test_a_part_has_at_most_20_mib(ecr: Any, unchecked: Any, repository: str, upload: str) -> None:
     part = bytes(MAXIMUM)
     send_part(ecr, repository, upload, 0, part)
 
     refused = refusal(
-        careless.upload_layer_part,
+        unchecked.upload_layer_part,
         repositoryName=repository,
         uploadId=upload,
         partFirstByte=MAXIMUM,

@@ -119,8 +119,8 @@ def test_availability_is_checked_in_one_repository(ecr: Any, new_repository: Cal
         ),
     ],
 )
-def test_a_request_has_1_to_100_digests(careless: Any, repository: str, digests: list[str], constraint: str) -> None:
-    refused = refusal(careless.batch_check_layer_availability, repositoryName=repository, layerDigests=digests)
+def test_a_request_has_1_to_100_digests(unchecked: Any, repository: str, digests: list[str], constraint: str) -> None:
+    refused = refusal(unchecked.batch_check_layer_availability, repositoryName=repository, layerDigests=digests)
 
     message = f"Invalid parameter at 'layerDigests' failed to satisfy constraint: '{constraint}'"
     assert refused == (400, "InvalidParameterException", message)

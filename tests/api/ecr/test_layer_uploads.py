@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.ecr.conftest import Person
+from tests.api.ecr.conftest import KeyedUser
 from tests.api.ecr.pushing import MINIMUM, begin, complete, send_part, upload_layer
 from tests.api.ecr.refusals import invalid, no_repository, no_upload
 from tests.api.ecr.wire import ACCOUNT, Wire, refusal
@@ -145,9 +145,9 @@ def test_one_of_the_digests_must_match(ecr: Any, repository: str, upload: str, d
     ],
 )
 def test_an_upload_is_completed_with_1_to_100_digests(
-    careless: Any, repository: str, upload: str, digests: list[str], constraint: str
+    unchecked: Any, repository: str, upload: str, digests: list[str], constraint: str
 ) -> None:
-    refused = refusal(careless.complete_layer_upload, repositoryName=repository, uploadId=upload, layerDigests=digests)
+    refused = refusal(unchecked.complete_layer_upload, repositoryName=repository, uploadId=upload, layerDigests=digests)
 
     assert refused == invalid("layerDigests", constraint)
 
@@ -216,7 +216,7 @@ def test_an_upload_of_another_repository_is_unknown(ecr: Any, new_repository: Ca
     send_part(ecr, first, upload, 0, b"the owner continues")
 
 
-def test_an_upload_of_another_user_is_unknown(ecr: Any, repository: str, upload: str, colleague: Person) -> None:
+def test_an_upload_of_another_user_is_unknown(ecr: Any, repository: str, upload: str, colleague: KeyedUser) -> None:
     theirs = begin(colleague.ecr, repository)
 
     assert upload_is_unknown(colleague.ecr, repository, upload)
@@ -225,9 +225,9 @@ def test_an_upload_of_another_user_is_unknown(ecr: Any, repository: str, upload:
 
 
 @pytest.mark.parametrize("upload_id", ["", "1", "../../etc/passwd", NOWHERE + "\n"])
-def test_an_invalid_upload_id_is_rejected(careless: Any, repository: str, upload_id: str) -> None:
+def test_an_invalid_upload_id_is_rejected(unchecked: Any, repository: str, upload_id: str) -> None:
     refused = refusal(
-        careless.complete_layer_upload, repositoryName=repository, uploadId=upload_id, layerDigests=[digest(b"x")]
+        unchecked.complete_layer_upload, repositoryName=repository, uploadId=upload_id, layerDigests=[digest(b"x")]
     )
 
     pattern = "-".join(f"[0-9a-fA-F]{{{count}}}" for count in (8, 4, 4, 4, 12))

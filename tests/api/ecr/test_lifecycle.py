@@ -92,9 +92,9 @@ def test_a_rejected_policy_does_not_replace_the_previous_one(ecr: Any, repositor
     ],
 )
 def test_a_policy_has_a_minimum_and_a_maximum_length(
-    careless: Any, repository: str, text: str, constraint: str
+    unchecked: Any, repository: str, text: str, constraint: str
 ) -> None:
-    for operation in (careless.put_lifecycle_policy, careless.start_lifecycle_policy_preview):
+    for operation in (unchecked.put_lifecycle_policy, unchecked.start_lifecycle_policy_preview):
         refused = refusal(operation, repositoryName=repository, lifecyclePolicyText=text)
         assert refused == invalid("lifecyclePolicyText", constraint)
 

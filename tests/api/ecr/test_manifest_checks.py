@@ -102,8 +102,8 @@ def test_a_tag_outside_docker_s_grammar_is_rejected(ecr: Any, repository: str, t
 @pytest.mark.parametrize(
     ("tag", "constraint"), [("", "greater than or equal to 1"), ("x" * 301, "less than or equal to 300")]
 )
-def test_a_tag_has_1_to_300_characters_by_its_shape(careless: Any, repository: str, tag: str, constraint: str) -> None:
-    assert put_refused(careless, repository, image(), tag) == (
+def test_a_tag_has_1_to_300_characters_by_its_shape(unchecked: Any, repository: str, tag: str, constraint: str) -> None:
+    assert put_refused(unchecked, repository, image(), tag) == (
         400,
         "InvalidParameterException",
         f"Invalid parameter at 'imageTag' failed to satisfy constraint: 'Member must have length {constraint}'",

@@ -14,7 +14,7 @@ from moorage.app import ECR_OPERATIONS
 from moorage.aws.service_model import OPERATIONS, SHAPES
 from moorage.domain.identity import actions
 from moorage.domain.identity.actions import PermissionTarget
-from tests.api.ecr.conftest import Person
+from tests.api.ecr.conftest import KeyedUser
 from tests.api.ecr.test_users import request_for
 from tests.api.ecr.wire import ACCOUNT, TARGET_PREFIX, Answer, Wire
 from tests.support.policies import policy
@@ -31,18 +31,18 @@ class Keys(NamedTuple):
     """Access keys with their secrets, named after the kind of caller."""
 
     colleague: tuple[str, str]
-    denied: Person
-    nobody: Person
+    denied: KeyedUser
+    nobody: KeyedUser
     stranger: tuple[str, str]
 
 
 @pytest.fixture(scope="module")
-def keys(moorage: Callable[..., str], new_person: Callable[..., Person], colleague: Person) -> Keys:
+def keys(moorage: Callable[..., str], new_user: Callable[..., KeyedUser], colleague: KeyedUser) -> Keys:
     """The stranger is the root user of another account."""
     exports = moorage("account", "create", OTHER).splitlines()
     key, secret = (shlex.split(line)[1].partition("=")[2] for line in exports if line.startswith("export "))
-    denied = new_person("AmazonEC2ContainerRegistryFullAccess")
-    return Keys((colleague.key, colleague.secret), denied, new_person(), (key, secret))
+    denied = new_user("AmazonEC2ContainerRegistryFullAccess")
+    return Keys((colleague.key, colleague.secret), denied, new_user(), (key, secret))
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.ecr.conftest import Person
+from tests.api.ecr.conftest import KeyedUser
 from tests.api.ecr.refusals import invalid, no_repository
 from tests.api.ecr.wire import ACCOUNT, Refusal, refusal
 from tests.support.policies import policy
@@ -19,9 +19,9 @@ PULL = {"Effect": "Allow", "Principal": "*", "Action": "ecr:BatchGetImage"}
 
 
 @pytest.fixture(scope="module")
-def nobody(new_person: Callable[..., Person]) -> Person:
+def nobody(new_user: Callable[..., KeyedUser]) -> KeyedUser:
     """A user without a policy."""
-    return new_person()
+    return new_user()
 
 
 def without_metadata(answer: dict[str, Any]) -> dict[str, Any]:
@@ -82,16 +82,16 @@ def test_an_invalid_repository_policy_is_rejected_and_changes_nothing(ecr: Any, 
     assert ecr.get_repository_policy(repositoryName=repository)["policyText"] == RETURNED
 
 
-def test_a_policy_has_at_most_10240_characters(careless: Any, repository: str) -> None:
+def test_a_policy_has_at_most_10240_characters(unchecked: Any, repository: str) -> None:
     longest = policy(PULL).ljust(10_240)
 
-    careless.set_repository_policy(repositoryName=repository, policyText=longest)
-    refused = refusal(careless.set_repository_policy, repositoryName=repository, policyText=longest + " ")
+    unchecked.set_repository_policy(repositoryName=repository, policyText=longest)
+    refused = refusal(unchecked.set_repository_policy, repositoryName=repository, policyText=longest + " ")
     assert refused.code == "InvalidParameterException"
     assert "less than or equal to 10240" in refused.message
 
 
-def test_a_principal_of_an_account_on_this_server_must_exist(ecr: Any, reader: Person, repository: str) -> None:
+def test_a_principal_of_an_account_on_this_server_must_exist(ecr: Any, reader: KeyedUser, repository: str) -> None:
     def naming(account: str, user: str) -> dict[str, str]:
         principal = {"AWS": [f"arn:aws:iam::{account}:user/{user}"]}
         return {"repositoryName": repository, "policyText": policy(PULL | {"Principal": principal})}
@@ -105,7 +105,7 @@ def test_a_principal_of_an_account_on_this_server_must_exist(ecr: Any, reader: P
         assert json.loads(stored) == json.loads(known["policyText"])
 
 
-def test_callers_who_would_lock_themselves_out_must_use_force(ecr: Any, colleague: Person, repository: str) -> None:
+def test_callers_who_would_lock_themselves_out_must_use_force(ecr: Any, colleague: KeyedUser, repository: str) -> None:
     closing = policy({"Effect": "Deny", "Principal": "*", "Action": "ecr:SetRepositoryPolicy"})
 
     refused = refusal(colleague.ecr.set_repository_policy, repositoryName=repository, policyText=closing)
@@ -119,7 +119,7 @@ def test_callers_who_would_lock_themselves_out_must_use_force(ecr: Any, colleagu
     ecr.set_repository_policy(repositoryName=repository, policyText=SENT)
 
 
-def test_a_policy_applies_from_the_next_request_on(ecr: Any, nobody: Person, repository: str) -> None:
+def test_a_policy_applies_from_the_next_request_on(ecr: Any, nobody: KeyedUser, repository: str) -> None:
     arn = f"arn:aws:iam::{ACCOUNT}:user/{nobody.name}"
     allowing = policy(PULL | {"Principal": {"AWS": arn}, "Action": "ecr:ListImages"})
 
@@ -131,7 +131,7 @@ def test_a_policy_applies_from_the_next_request_on(ecr: Any, nobody: Person, rep
 
 
 def test_a_list_of_all_repositories_omits_the_denied_ones(
-    ecr: Any, colleague: Person, new_repository: Callable[[], str]
+    ecr: Any, colleague: KeyedUser, new_repository: Callable[[], str]
 ) -> None:
     shown, hidden = new_repository(), new_repository()
     arn = f"arn:aws:iam::{ACCOUNT}:user/{colleague.name}"
@@ -186,7 +186,7 @@ def test_a_registry_policy_needs_resources(other_region: Any) -> None:
 
 
 def test_a_registry_policy_covers_all_actions_or_three_in_version_1(
-    other_region: Any, nobody: Person, clients: Callable[..., Any]
+    other_region: Any, nobody: KeyedUser, clients: Callable[..., Any]
 ) -> None:
     theirs = clients(region="ap-southeast-4", key=nobody.key, secret=nobody.secret)
     text = policy(PULL | {"Resource": "*", "Action": "ecr:DescribeRegistry"})

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.ecr.conftest import Person
+from tests.api.ecr.conftest import KeyedUser
 from tests.api.ecr.pushing import push
 from tests.api.ecr.wire import ACCOUNT, Refusal, client_of, refusal
 from tests.conftest import StartServer
@@ -83,7 +83,7 @@ def test_a_pull_just_before_the_server_stops_is_recorded(fresh_server: StartServ
 
 
 def test_pulls_of_an_excluded_user_do_not_change_the_time(
-    ecr: Any, reader: Person, server: Server, new_repository: Callable[[], str]
+    ecr: Any, reader: KeyedUser, server: Server, new_repository: Callable[[], str]
 ) -> None:
     excluded, counted = new_repository(), new_repository()
     for name in (excluded, counted):

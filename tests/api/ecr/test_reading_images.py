@@ -140,9 +140,9 @@ def test_an_image_is_returned_with_its_manifest_for_any_accepted_types(ecr: Any,
     ("count", "constraint"), [(0, "greater than or equal to 1"), (101, "less than or equal to 100")]
 )
 def test_a_request_has_1_to_100_images(
-    careless: Any, repository: str, operation: str, count: int, constraint: str
+    unchecked: Any, repository: str, operation: str, count: int, constraint: str
 ) -> None:
-    refused = refusal(getattr(careless, operation), repositoryName=repository, imageIds=[{"imageTag": "a"}] * count)
+    refused = refusal(getattr(unchecked, operation), repositoryName=repository, imageIds=[{"imageTag": "a"}] * count)
 
     assert refused == (
         400,
@@ -188,9 +188,9 @@ def test_a_list_has_one_row_for_each_tag_and_one_for_an_untagged_image(
 )
 @pytest.mark.parametrize("operation", ["list_images", "describe_images"])
 def test_a_filter_has_one_of_the_model_s_values(
-    careless: Any, repository: str, operation: str, chosen: str, values: str
+    unchecked: Any, repository: str, operation: str, chosen: str, values: str
 ) -> None:
-    refused = refusal(getattr(careless, operation), repositoryName=repository, filter={chosen: "SOME"})
+    refused = refusal(getattr(unchecked, operation), repositoryName=repository, filter={chosen: "SOME"})
 
     message = (
         f"Invalid parameter at 'filter.{chosen}' failed to satisfy constraint: "

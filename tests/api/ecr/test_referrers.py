@@ -168,11 +168,11 @@ def test_a_deleted_referrer_is_no_longer_listed(ecr: Any, repository: str, subje
     ],
 )
 def test_the_request_has_the_model_s_limits(
-    careless: Any, repository: str, request_: dict[str, Any], parameter: str, constraint: str
+    unchecked: Any, repository: str, request_: dict[str, Any], parameter: str, constraint: str
 ) -> None:
     whole = request_ if "subjectId" in parameter else {"subjectId": {"imageDigest": "sha256:00"}, **request_}
 
-    assert refusal(careless.list_image_referrers, repositoryName=repository, **whole) == (
+    assert refusal(unchecked.list_image_referrers, repositoryName=repository, **whole) == (
         400,
         "InvalidParameterException",
         f"Invalid parameter at '{parameter}' failed to satisfy constraint: '{constraint}'",

@@ -55,8 +55,8 @@ def test_each_named_registry_gets_a_token(ecr: Any) -> None:
         (["12345"], "Member must satisfy constraint: [Member must satisfy regular expression pattern: [0-9]{12}]"),
     ],
 )
-def test_a_request_has_1_to_10_registries(careless: Any, accounts: list[str], constraint: str) -> None:
-    assert refusal(careless.get_authorization_token, registryIds=accounts) == (
+def test_a_request_has_1_to_10_registries(unchecked: Any, accounts: list[str], constraint: str) -> None:
+    assert refusal(unchecked.get_authorization_token, registryIds=accounts) == (
         400,
         "InvalidParameterException",
         f"Invalid parameter at 'registryIds' failed to satisfy constraint: '{constraint}'",

@@ -101,8 +101,8 @@ def test_a_name_can_be_used_once(ecr: Any, repository: str) -> None:
     ],
 )
 @pytest.mark.parametrize("operation", ["create_repository", "delete_repository", "initiate_layer_upload"])
-def test_a_name_outside_the_grammar_is_rejected(careless: Any, operation: str, name: str) -> None:
-    assert refusal(getattr(careless, operation), repositoryName=name) == (
+def test_a_name_outside_the_grammar_is_rejected(unchecked: Any, operation: str, name: str) -> None:
+    assert refusal(getattr(unchecked, operation), repositoryName=name) == (
         400,
         "InvalidParameterException",
         f"Invalid parameter at 'repositoryName' failed to satisfy constraint: '{NAME_RULE}'",
@@ -247,8 +247,8 @@ def test_a_token_is_only_accepted_for_the_list_that_it_belongs_to(
 @pytest.mark.parametrize(
     ("most", "constraint"), [(0, "greater than or equal to 1"), (1001, "less than or equal to 1000")]
 )
-def test_a_page_has_1_to_1000_rows(careless: Any, most: int, constraint: str) -> None:
-    assert refusal(careless.describe_repositories, maxResults=most) == (
+def test_a_page_has_1_to_1000_rows(unchecked: Any, most: int, constraint: str) -> None:
+    assert refusal(unchecked.describe_repositories, maxResults=most) == (
         400,
         "InvalidParameterException",
         f"Invalid parameter at 'maxResults' failed to satisfy constraint: 'Member must have value {constraint}'",

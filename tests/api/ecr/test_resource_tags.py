@@ -88,8 +88,8 @@ def test_keys_and_values_have_a_maximum_length(ecr: Any, arn: str, tag: dict[str
     assert ecr.list_tags_for_resource(resourceArn=arn)["tags"] == []
 
 
-def test_a_tag_without_a_value_is_rejected(careless: Any, arn: str) -> None:
-    assert refusal(careless.tag_resource, resourceArn=arn, tags=[{"Key": "x"}]) == (
+def test_a_tag_without_a_value_is_rejected(unchecked: Any, arn: str) -> None:
+    assert refusal(unchecked.tag_resource, resourceArn=arn, tags=[{"Key": "x"}]) == (
         400,
         "InvalidParameterException",
         "Invalid parameter at 'tags.1.member.value' failed to satisfy constraint: 'Member must not be null'",

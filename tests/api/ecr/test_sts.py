@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.ecr.conftest import Person
+from tests.api.ecr.conftest import KeyedUser
 from tests.api.ecr.pushing import push
 from tests.api.ecr.wire import ACCOUNT, Wire, client_of, refusal
 from tests.support.databases import engine_of
@@ -46,7 +46,7 @@ def test_the_root_user_is_identified_by_the_account(sts: Any) -> None:
     assert answer == {"UserId": ACCOUNT, "Account": ACCOUNT, "Arn": f"arn:aws:iam::{ACCOUNT}:root"}
 
 
-def test_a_user_is_identified_by_name(sts_of: Callable[..., Any], reader: Person) -> None:
+def test_a_user_is_identified_by_name(sts_of: Callable[..., Any], reader: KeyedUser) -> None:
     answer = sts_of(reader.key, reader.secret).get_caller_identity()
 
     assert answer["Arn"] == f"arn:aws:iam::{ACCOUNT}:user/{reader.name}"
@@ -92,7 +92,7 @@ def test_a_session_has_the_permissions_of_its_user(
 
 
 def test_a_session_of_a_reader_can_only_read(
-    reader: Person, sts_of: Callable[..., Any], clients: Callable[..., Any]
+    reader: KeyedUser, sts_of: Callable[..., Any], clients: Callable[..., Any]
 ) -> None:
     session = sts_of(reader.key, reader.secret).get_session_token()["Credentials"]
     ecr = clients(key=session["AccessKeyId"], secret=session["SecretAccessKey"], token=session["SessionToken"])
@@ -129,9 +129,9 @@ def test_the_parts_of_a_session_belong_together(
 
 
 def test_a_session_ends_when_its_access_key_is_deleted(
-    new_person: Callable[..., Person], sts_of: Callable[..., Any], clients: Callable[..., Any], server: Server
+    new_user: Callable[..., KeyedUser], sts_of: Callable[..., Any], clients: Callable[..., Any], server: Server
 ) -> None:
-    person = new_person("AmazonEC2ContainerRegistryReadOnly")
+    person = new_user("AmazonEC2ContainerRegistryReadOnly")
     session = sts_of(person.key, person.secret).get_session_token()["Credentials"]
     ecr = clients(key=session["AccessKeyId"], secret=session["SecretAccessKey"], token=session["SessionToken"])
     ecr.describe_repositories()

@@ -111,12 +111,12 @@ def test_a_setting_without_exclusion_removes_the_filters(ecr: Any, repository: s
 
 
 @pytest.fixture(params=["create_repository", "put_image_tag_mutability"])
-def setting(ecr: Any, careless: Any, new_repository: Callable[[], str], request: pytest.FixtureRequest) -> Any:
+def setting(ecr: Any, unchecked: Any, new_repository: Callable[[], str], request: pytest.FixtureRequest) -> Any:
     """The two operations that accept the setting, each as a function of its members that returns the refusal."""
     name = new_repository()
     if request.param == "create_repository":
         ecr.delete_repository(repositoryName=name)
-    return lambda **members: refusal(getattr(careless, request.param), repositoryName=name, **members)
+    return lambda **members: refusal(getattr(unchecked, request.param), repositoryName=name, **members)
 
 
 @pytest.mark.parametrize("mutability", ["IMMUTABLE_WITH_EXCLUSION", "MUTABLE_WITH_EXCLUSION"])

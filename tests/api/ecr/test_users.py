@@ -11,7 +11,7 @@ import pytest
 from moorage.app import ECR_OPERATIONS
 from moorage.aws.service_model import OPERATIONS
 from moorage.domain.identity.managed_policies import MANAGED_POLICIES
-from tests.api.ecr.conftest import Person
+from tests.api.ecr.conftest import KeyedUser
 from tests.api.ecr.pushing import push
 from tests.api.ecr.wire import ACCOUNT, Wire, refusal
 from tests.support.images import digest, image
@@ -21,7 +21,7 @@ OTHER = "123456789012"
 BUILT = sorted(ECR_OPERATIONS)
 
 
-def denied(person: Person | None, action: str, resource: str, kind: str = "identity") -> tuple[int, str, str]:
+def denied(person: KeyedUser | None, action: str, resource: str, kind: str = "identity") -> tuple[int, str, str]:
     user = "root" if person is None else f"user/{person.name}"
     message = (
         f"User: arn:aws:iam::{ACCOUNT}:{user} is not authorized to perform: {action} on resource: {resource} "
@@ -31,9 +31,9 @@ def denied(person: Person | None, action: str, resource: str, kind: str = "ident
 
 
 @pytest.fixture(scope="module")
-def users(new_person: Callable[..., Person]) -> dict[str, Person]:
+def users(new_user: Callable[..., KeyedUser]) -> dict[str, KeyedUser]:
     """One user for each managed policy, and one without a policy."""
-    return {"none": new_person()} | {policy: new_person(policy) for policy in MANAGED_POLICIES}
+    return {"none": new_user()} | {policy: new_user(policy) for policy in MANAGED_POLICIES}
 
 
 def allowed_by(policy: str) -> list[str]:
@@ -60,7 +60,7 @@ def request_for(operation: str, repository: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("operation", BUILT)
 def test_a_user_can_do_what_the_managed_policy_allows_and_nothing_else(
-    wire: Wire, users: dict[str, Person], operation: str
+    wire: Wire, users: dict[str, KeyedUser], operation: str
 ) -> None:
     """ListImageReferrers has no separate permission. It is part of BatchGetImage (ECR user guide)."""
     action = "ecr:BatchGetImage" if operation == "ListImageReferrers" else f"ecr:{operation}"
@@ -78,7 +78,7 @@ def test_a_user_can_do_what_the_managed_policy_allows_and_nothing_else(
             assert answer.refusal == denied(person, action, resource), policy
 
 
-def test_a_reader_can_pull_and_cannot_push(ecr: Any, reader: Person, repository: str) -> None:
+def test_a_reader_can_pull_and_cannot_push(ecr: Any, reader: KeyedUser, repository: str) -> None:
     pushed = push(ecr, repository, image(), "v1")
     arn = f"arn:aws:ecr:us-east-1:{ACCOUNT}:repository/{repository}"
 
@@ -95,7 +95,7 @@ def test_a_reader_can_pull_and_cannot_push(ecr: Any, reader: Person, repository:
     )
 
 
-def test_a_denied_caller_does_not_learn_what_exists(reader: Person, repository: str) -> None:
+def test_a_denied_caller_does_not_learn_what_exists(reader: KeyedUser, repository: str) -> None:
     for name in (repository, "tests/not-there"):
         arn = f"arn:aws:ecr:us-east-1:{ACCOUNT}:repository/{name}"
         refused = refusal(reader.ecr.delete_repository, repositoryName=name)
@@ -103,9 +103,9 @@ def test_a_denied_caller_does_not_learn_what_exists(reader: Person, repository: 
 
 
 def test_attaching_or_detaching_a_policy_has_an_immediate_effect(
-    new_person: Callable[..., Person], moorage: Callable[..., str]
+    new_user: Callable[..., KeyedUser], moorage: Callable[..., str]
 ) -> None:
-    person = new_person()
+    person = new_user()
     assert refusal(person.ecr.describe_registry).code == "AccessDeniedException"
 
     moorage("user", "attach", person.name, "AmazonEC2ContainerRegistryFullAccess")
@@ -147,9 +147,9 @@ def test_the_caller_s_own_registry_may_be_named(ecr: Any, repository: str) -> No
 
 
 def test_a_deactivated_key_is_rejected_at_once_and_can_be_reactivated(
-    new_person: Callable[..., Person], moorage: Callable[..., str]
+    new_user: Callable[..., KeyedUser], moorage: Callable[..., str]
 ) -> None:
-    person = new_person("AmazonEC2ContainerRegistryReadOnly")
+    person = new_user("AmazonEC2ContainerRegistryReadOnly")
     unrecognized = (400, "UnrecognizedClientException", "The security token included in the request is invalid.")
     assert "repositories" in person.ecr.describe_repositories()
 

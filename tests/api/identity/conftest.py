@@ -9,9 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import pytest
-from click.testing import CliRunner
 
-from moorage.cli.main import main
 from tests.api.ecr.wire import ACCOUNT, client_of
 from tests.support.issuer import Issuer
 from tests.support.server import Server
@@ -21,38 +19,26 @@ Credentials = Mapping[str, str]
 
 
 class Moorage(Protocol):
-    """Runs a command, which must go well, and gives what it prints."""
+    """Runs a command that must succeed, and returns its output."""
 
     def __call__(self, *words: str, stdin: str = "") -> str: ...
 
 
 @pytest.fixture(scope="session")
 def moorage(server: Server) -> Moorage:
-    """`moorage("role", "list")`, without the time that a process of its own takes."""
-
-    def command(*words: str, stdin: str = "") -> str:
-        ended = CliRunner().invoke(main, [*words, "--data", str(server.data)], input=stdin)
-        assert ended.exit_code == 0, ended.output
-        return ended.stdout
-
-    return command
+    """`moorage("role", "list")` runs the command in this process."""
+    return server.moorage
 
 
 @pytest.fixture(scope="session")
 def refused(server: Server) -> Callable[..., str]:
-    """`refused("role", "show", "none")` is the message with which a command ends that cannot be done."""
-
-    def command(*words: str, stdin: str = "") -> str:
-        ended = CliRunner().invoke(main, [*words, "--data", str(server.data)], input=stdin)
-        assert (ended.exit_code, ended.stdout) == (1, ""), ended.output
-        return ended.stderr.removeprefix("Error: ").removesuffix("\n")
-
-    return command
+    """`refused("role", "show", "none")` runs a command that must fail, and returns its error message."""
+    return server.moorage_error
 
 
 @pytest.fixture(scope="session")
 def clients(server: Server) -> Callable[..., Any]:
-    """`clients("sts", credentials)` gives a boto3 client; without credentials it is root's."""
+    """`clients("sts", credentials)` returns a boto3 client. Without credentials it has root's."""
 
     def client(service: str, credentials: Credentials | None = None) -> Any:
         return client_of(server, service, **(credentials or {}))
@@ -62,7 +48,7 @@ def clients(server: Server) -> Callable[..., Any]:
 
 @pytest.fixture(scope="session")
 def new_user(moorage: Moorage) -> Callable[..., tuple[str, Credentials]]:
-    """`new_user(policy, account=...)` makes a user with this inline policy, and gives its name and credentials."""
+    """`new_user(policy, account=...)` creates a user with this inline policy. Returns name and credentials."""
 
     def make(policy: Any = None, account: str = ACCOUNT) -> tuple[str, Credentials]:
         name = f"somebody-{next(_numbers)}"
@@ -76,7 +62,7 @@ def new_user(moorage: Moorage) -> Callable[..., tuple[str, Credentials]]:
 
 @pytest.fixture(scope="session")
 def new_role(moorage: Moorage) -> Callable[..., str]:
-    """`new_role(trust, policy, …)` makes a role with this trust policy and this inline policy, and gives its name."""
+    """`new_role(trust, policy, …)` creates a role with this trust policy and inline policy. Returns its name."""
 
     def make(trust: Any, policy: Any = None, *options: str) -> str:
         name = f"role-{next(_numbers)}"
@@ -98,20 +84,20 @@ def other_account(moorage: Moorage) -> str:
 
 @pytest.fixture(scope="session")
 def issuer(moorage: Moorage) -> Issuer:
-    """An issuer whose tokens the first account believes."""
+    """An issuer whose tokens the first account accepts."""
     one = Issuer("https://ci.example.org/tenant")
     moorage("oidc", "put", one.url, "--audience", "sts.amazonaws.com", "--keys", "-", stdin=one.key_set())
     return one
 
 
 def exported(text: str) -> Credentials:
-    """The credentials in what `moorage key create` prints."""
+    """The credentials in the output of `moorage key create`."""
     key, secret = re.findall(r"=(\S+)", text)
     return {"aws_access_key_id": key, "aws_secret_access_key": secret}
 
 
 def of_session(answer: Any) -> Credentials:
-    """The credentials in what STS answers."""
+    """The credentials in a response of STS."""
     given = answer["Credentials"]
     return {
         "aws_access_key_id": given["AccessKeyId"],

@@ -20,25 +20,25 @@ from tests.support.server import Server
 
 @pytest.fixture(scope="session")
 def daemon(request: pytest.FixtureRequest) -> Callable[[], Dockerd]:
-    """Gives the docker daemon, which is started when it is first needed: crane can be tested without."""
+    """Returns the docker daemon. It starts at the first call, because tests of crane do not need it."""
     return partial(request.getfixturevalue, "dockerd")
 
 
 @pytest.fixture(scope="session")
 def programs(server: Server, ecr: Any, daemon: Callable[[], Dockerd]) -> Iterator[Programs]:
-    """The programs of somebody who logged in with a token of the root key."""
+    """The programs of a user who is logged in with a token of the root key."""
     with temporary_home() as home:
         yield Programs(home, server, daemon, Credentials("AWS", docker_password(ecr)))
 
 
 @pytest.fixture
 def strangers(server: Server, daemon: Callable[[], Dockerd]) -> Iterator[Callable[..., Programs]]:
-    """`strangers(credentials)` gives the programs of somebody with a new home; without credentials, not logged in."""
+    """`strangers(credentials)` returns programs with a new home folder. Without credentials they are not logged in."""
     with ExitStack() as homes:
         yield lambda credentials=None: Programs(homes.enter_context(temporary_home()), server, daemon, credentials)
 
 
 @pytest.fixture
 def desk(programs: Programs, ecr: Any, tmp_path: Path) -> Desk:
-    """For pushing and pulling."""
+    """The programs, the ECR client and a folder, for pushes and pulls."""
     return Desk(programs, ecr, tmp_path)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from tests.support.clients import program_environment, refusal, require_client, run
 from tests.support.dockerd import Dockerd
 from tests.support.server import Server
-from tests.support.transport import fitting, trust
+from tests.support.transport import for_transport, trust
 
 TAKE_PLAIN_HTTP = "--tls-verify=false"
 LOGIN_OPTIONS = {
@@ -80,7 +80,7 @@ class Programs:
             folders = {"--root": "images", "--runroot": "run", "--tmpdir": "tmp"}
             command += [f"{option}={self.home / 'podman' / folder}" for option, folder in folders.items()]
             command += ["--storage-driver=vfs", "--events-backend=none"]
-        return [*command, *fitting(self.server, words)]
+        return [*command, *for_transport(self.server, words)]
 
     def _environment(self, program: str) -> dict[str, str]:
         daemon = {"DOCKER_HOST": self._daemon().address} if program == "docker" else {}

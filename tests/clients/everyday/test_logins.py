@@ -17,7 +17,7 @@ from moorage.domain.identity.callers import Caller
 from moorage.domain.names import Registry
 from moorage.metadata.engines.sqlite.database import SqliteDatabase
 from tests.clients.everyday.programs import LOGIN_OPTIONS, Credentials, Programs
-from tests.clients.everyday.users import moorage, new_user
+from tests.clients.everyday.users import new_user
 from tests.support.clients import require_client, run
 from tests.support.images import image, write_docker_archive
 from tests.support.server import Server
@@ -122,7 +122,7 @@ def test_a_login_ends_when_its_access_key_is_deactivated(strangers: People, serv
     user_programs = strangers(credentials)
     assert user_programs.run("crane", "ls", f"{user_programs.host}/{repository}") == ""
 
-    moorage(server, "key", "deactivate", credentials.user)
+    server.moorage("key", "deactivate", credentials.user)
 
     assert "401 Unauthorized" in user_programs.refused("crane", "ls", f"{user_programs.host}/{repository}")
 

@@ -1,4 +1,4 @@
-"""Somebody with an empty home, who is logged in with each program before its first use: without TLS, and with it."""
+"""Client programs with an empty home folder, logged in before their first use: without TLS, and with TLS."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.server import Server
 
 @pytest.fixture(scope="session", params=["http", "https"])
 def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The server of these tests, with a certificate of its own authority or without TLS."""
+    """The server of these tests: without TLS, or with a certificate of its own authority."""
     data = tmp_path_factory.mktemp(f"served-by-{request.param}") / "data"
     tls = request.param == "https"
     one = TlsServer(data, data / "tls" / "ca.crt") if tls else Server(data)
@@ -34,6 +34,6 @@ def ecr(served: Server) -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def programs(served: Server, ecr: Any) -> Iterator[Programs]:
-    """The programs of somebody who has a token of the root key."""
+    """The programs of a user who has a token of the root key."""
     with temporary_home() as home:
         yield Programs(home, served, docker_password(ecr))

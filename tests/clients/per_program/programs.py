@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.support.clients import program_environment, refusal, require_client, run
 from tests.support.server import Server
-from tests.support.transport import fitting, has_tls, trust
+from tests.support.transport import for_transport, has_tls, trust
 
 LOGINS = {
     "oras": ("login", "--plain-http", "--username", "AWS", "--password-stdin"),
@@ -40,12 +40,12 @@ class Programs:
 
     def run(self, program: str, *words: str | Path, extra: Mapping[str, str] | None = None) -> str:
         command = self._command(program)
-        return run([*command, *fitting(self._server, words)], self._environment(extra))
+        return run([*command, *for_transport(self._server, words)], self._environment(extra))
 
     def refused(self, program: str, *words: str | Path, extra: Mapping[str, str] | None = None) -> str:
         """The error message of a program that must fail."""
         command = self._command(program)
-        return refusal([*command, *fitting(self._server, words)], self._environment(extra))
+        return refusal([*command, *for_transport(self._server, words)], self._environment(extra))
 
     def _command(self, program: str) -> list[str | Path]:
         command: list[str | Path] = [require_client(program)]
@@ -55,7 +55,7 @@ class Programs:
         if program not in self._logged_in:
             if program == "regctl" and not has_tls(self._server):
                 run([*command, "registry", "set", "--tls", "disabled", self.host], self._environment())
-            login = fitting(self._server, LOGINS[program])
+            login = for_transport(self._server, LOGINS[program])
             run([*command, *login, self.host], self._environment(), stdin=self._password)
             self._logged_in.add(program)
         return command

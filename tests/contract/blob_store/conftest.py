@@ -1,4 +1,4 @@
-"""Every test of the contract runs on every store. Two stores on one place stand for two server processes."""
+"""Each contract test runs on every blob store. Two stores on one folder act as two server processes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OBJECT_STORES = {"s3": "object_store", "radosgw": "radosgw"}
 
 @pytest.fixture(scope="session")
 def radosgw() -> Iterator[ObjectStore]:
-    """Another real S3 server than SeaweedFS."""
+    """A second real S3 server, beside SeaweedFS."""
     with running_radosgw() as store:
         yield store
 
@@ -27,7 +27,7 @@ def radosgw() -> Iterator[ObjectStore]:
 def kind(request: pytest.FixtureRequest) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         if request.param in OBJECT_STORES:
-            # In the environment, so that processes that a test starts know it, too.
+            # An environment variable, so that processes that a test starts have it as well.
             patch.setenv(OBJECT_STORE_PORT, str(request.getfixturevalue(OBJECT_STORES[request.param]).port))
         yield str(request.param)
 

@@ -1,4 +1,4 @@
-"""Each test of what both engines promise runs on both."""
+"""Each contract test runs on both engines."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OpenDatabase = Callable[[], Database]
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Engine:
-    """An empty database of the newest schema."""
+    """An empty database with the newest schema."""
     if request.param == "postgresql":
         return PostgresEngine(cluster().new_database(), 8)
     embedded = SqliteEngine(tmp_path / "moorage.db")
@@ -28,7 +28,7 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Engine:
 
 @pytest.fixture
 def opened(engine: Engine) -> Iterator[OpenDatabase]:
-    """Opens the database once more, as another process would."""
+    """Opens the database again, as another process does."""
     databases = []
 
     def open_one() -> Database:

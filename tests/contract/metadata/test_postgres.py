@@ -16,7 +16,7 @@ from moorage.metadata.database import Lookup, Transaction
 from moorage.metadata.engines.postgres.database import PostgresDatabase
 from moorage.metadata.engines.postgres.engine import PostgresEngine
 from tests.contract.metadata.test_database import add, count
-from tests.support.postgres import cluster, cluster_of_its_own
+from tests.support.postgres import cluster, own_cluster
 
 
 @pytest.fixture
@@ -188,8 +188,8 @@ def test_a_failed_statement_cannot_be_ignored(nodes: list[PostgresDatabase]) -> 
 
 
 def test_an_unreachable_server_gives_unavailable_and_is_found_again() -> None:
-    with cluster_of_its_own() as stopped:
-        stopped.do("CREATE DATABASE moorage")
+    with own_cluster() as stopped:
+        stopped.execute("CREATE DATABASE moorage")
         engine = PostgresEngine(stopped.url("moorage"), 2)
         engine.migrate()
         with closing(engine.open()) as database:

@@ -1,4 +1,4 @@
-"""One registry for all tests of the docker door in a process: each test takes a repository of its own."""
+"""One registry for all tests of a test process. Each test uses its own repository."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def shared_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 @pytest.fixture
 def world(shared_world: World) -> Iterator[World]:
-    """The registry, with the time as it is."""
+    """The registry, with the real time at the start of each test."""
     yield shared_world
     shared_world.offset = 0
 

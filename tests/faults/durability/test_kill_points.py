@@ -209,7 +209,7 @@ def die(server: Server, step: Callable[[], None]) -> None:
     while server.process is not None and time.monotonic() < end:
         if server.process.poll() is not None:
             return
-        if server.says_yes():
+        if server.is_ready():
             return
         time.sleep(0.02)
     raise AssertionError(f"no other worker\n{server.output()}")

@@ -1,4 +1,4 @@
-"""Two servers for all tests of a process: the same program on Granian, and on uvicorn."""
+"""Two servers for all tests of a test process: one on Granian, one on uvicorn."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(scope="session", params=["granian", "uvicorn"])
 def web(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server that tests share; each HTTP server that can be chosen, in turn."""
+    """A shared server on Granian, then one on uvicorn."""
     one = Server(tmp_path_factory.mktemp(f"web-{request.param}") / "data")
     one.start(extra_args=["--server", request.param])
     yield one
@@ -30,7 +30,7 @@ def doors(web: Server) -> Iterator[Doors]:
 
 @pytest.fixture
 def repository(doors: Doors) -> str:
-    """The name of an empty repository that no other test has."""
+    """The name of an empty repository, for this test alone."""
     name = f"http/app-{next(_numbers)}"
     doors.ecr.create_repository(repositoryName=name)
     return name

@@ -1,12 +1,10 @@
-"""Two nodes as a fleet has them: one PostgreSQL, one bucket, one master key; and a data folder for each."""
+"""Two nodes: one PostgreSQL, one bucket and one master key, and a data folder for each node."""
 
 from __future__ import annotations
 
 import base64
 import itertools
 import os
-import subprocess
-import sys
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,20 +13,19 @@ from typing import Any
 import pytest
 
 from tests.support.aws import aws_client, docker_password
-from tests.support.clients import program_environment
+from tests.support.commands import run_apart
 from tests.support.http_client import Docker
 from tests.support.object_store import ObjectStore
 from tests.support.ports import free_port
-from tests.support.postgres import Cluster, cluster_of_its_own
+from tests.support.postgres import Cluster, own_cluster
 from tests.support.server import Server
-from tests.support.waiting import PATIENCE_SECONDS
 
 Settings = dict[str, str]
 _prefixes = itertools.count(1)
 
 
 class Node:
-    """A server, and clients of it. `options` are those of `moorage serve`."""
+    """A server and its clients. `options` are options of `moorage serve`."""
 
     def __init__(self, folder: Path, settings: Settings, *options: str) -> None:
         folder.mkdir()
@@ -52,21 +49,21 @@ class Node:
 
 @pytest.fixture(scope="session")
 def database() -> Iterator[Cluster]:
-    """A PostgreSQL that tests may stop and start again."""
-    with cluster_of_its_own() as one:
-        one.do("CREATE DATABASE moorage")
+    """A PostgreSQL cluster that tests can stop and start again."""
+    with own_cluster() as one:
+        one.execute("CREATE DATABASE moorage")
         yield one
 
 
 @pytest.fixture(scope="session")
 def prefix() -> str:
-    """Where the layers of these nodes are in the bucket that all tests share."""
+    """The prefix of the layers of these nodes in the bucket that all tests share."""
     return f"nodes/{os.getpid()}-{next(_prefixes)}"
 
 
 @pytest.fixture(scope="session")
 def settings(database: Cluster, object_store: ObjectStore, prefix: str) -> Settings:
-    """What every node and every command is told."""
+    """The variables of all nodes and commands."""
     return {
         "MOORAGE_DATABASE": database.url("moorage"),
         "MOORAGE_MASTER_KEY": base64.b64encode(os.urandom(32)).decode(),
@@ -77,7 +74,7 @@ def settings(database: Cluster, object_store: ObjectStore, prefix: str) -> Setti
 
 @pytest.fixture(scope="session")
 def nodes(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Node]]:
-    """The first one sends pulls of layers to the store, the second one sends the bytes itself."""
+    """Two nodes. The first redirects pulls of layers to the object store, the second sends the bytes itself."""
     folder = tmp_path_factory.mktemp("nodes")
     assert command(settings, folder, "migrate").startswith("Updated the database schema from version 0 to ")
     started = [Node(folder / "one", settings), Node(folder / "two", settings, "--blob-redirect", "off")]
@@ -94,21 +91,14 @@ def ecr(nodes: list[Node]) -> Iterator[Any]:
 
 
 def command(settings: Settings, home: Path, *words: str, code: int = 0) -> str:
-    """What a command of ours prints, or what it complains of when its exit code shall not be 0."""
-    done = subprocess.run(
-        [sys.executable, "-m", "moorage", *words],
-        env=program_environment(home, settings),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_SECONDS,
-        check=False,
-    )
-    assert done.returncode == code, done.stderr
-    return done.stderr if code else done.stdout
+    """The output of a `moorage` command, or its error message if it must not succeed."""
+    ended = run_apart(home, *words, variables=settings)
+    assert ended.code == code, ended.err
+    return ended.err if code else ended.out
 
 
 def layer_of(door: Docker, repository: str, digest: str) -> bytes:
-    """A layer's bytes, from the node or from where it sends its clients."""
+    """A layer's bytes, from the node or from where it redirects its clients."""
     answer = door.get(f"/v2/{repository}/blobs/{digest}")
     if answer.status == 307:
         with urllib.request.urlopen(answer.headers["Location"], timeout=30) as sent:

@@ -66,7 +66,7 @@ def test_a_node_does_not_start_on_a_database_that_is_not_ready_for_it(
         assert time.monotonic() - started < 30
         return text
 
-    database.do("CREATE DATABASE empty")
+    database.execute("CREATE DATABASE empty")
     assert "run moorage migrate" in serve(MOORAGE_DATABASE=database.url("empty"))
     assert "database is not available" in serve(MOORAGE_DATABASE="postgresql://127.0.0.1:1/moorage")
     other_key = base64.b64encode(bytes(32)).decode()

@@ -33,8 +33,8 @@ def fleet(
     settings: Settings, database: Cluster, object_store: ObjectStore, prefix: str, tmp_path: Path
 ) -> Iterator[Fleet]:
     """Two nodes with rows and objects that no other test uses."""
-    database.do("DROP DATABASE IF EXISTS kills")
-    database.do("CREATE DATABASE kills")
+    database.execute("DROP DATABASE IF EXISTS kills")
+    database.execute("CREATE DATABASE kills")
     where = {"MOORAGE_DATABASE": database.url("kills"), "MOORAGE_BLOBS": object_store.setting(f"{prefix}-kills")}
     members = Fleet(tmp_path, {**settings, **where})
     command(members.settings, tmp_path, "migrate")

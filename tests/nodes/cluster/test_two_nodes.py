@@ -64,7 +64,7 @@ def test_nodes_may_share_a_folder_instead_of_a_bucket(
     nodes: list[Node], settings: Settings, database: Cluster, tmp_path: Path
 ) -> None:
     """With a new database, because a row names a key of one store."""
-    database.do("CREATE DATABASE folder")
+    database.execute("CREATE DATABASE folder")
     (tmp_path / "blobs").mkdir()
     other = {"MOORAGE_DATABASE": database.url("folder"), "MOORAGE_BLOBS": str(tmp_path / "blobs")}
     command({**settings, **other}, tmp_path, "migrate")

@@ -1,4 +1,4 @@
-"""An embedded registry with a few images of each kind."""
+"""A registry in a data folder, with a few images of each kind."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from tests.nodes.moving.registries import Pusher, Registry
 from tests.support.images import OCI_LAYER, Blob, Image, image, index, layer
 
 BIG = Blob(b"\x01\x02" * (7 << 20), OCI_LAYER)
-"""More than one part of an upload to a bucket."""
+"""A layer that goes to a bucket in more than one part."""
 
 
 class Filled(NamedTuple):
-    """A data folder to make copies of, and what clients see there."""
+    """A data folder to copy, and what clients see in its registry."""
 
     place: Path
     state: dict[str, Any]
@@ -32,7 +32,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Filled:
 
 @pytest.fixture
 def folder(filled: Filled, tmp_path: Path) -> Registry:
-    """A registry that nobody serves at the moment."""
+    """A copy of the registry that no server uses yet."""
     registry = Registry(tmp_path / "folder")
     shutil.copytree(filled.place, registry.place)
     return registry

@@ -4,34 +4,22 @@ from __future__ import annotations
 
 import itertools
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from click.testing import CliRunner
-
-from moorage.cli.main import main
 from tests.faults.durability.doors import Doors, Journal
 from tests.support.aws import aws_client
-from tests.support.clients import program_environment
+from tests.support.commands import Ended, run_apart, run_here
 from tests.support.images import Image, image, layer
 from tests.support.object_store import KEY_ID, SECRET, ObjectStore
 from tests.support.postgres import cluster
 from tests.support.server import Server
-from tests.support.waiting import PATIENCE_SECONDS
 
 _accounts = itertools.count(1)
-
-
-class Ended(NamedTuple):
-    code: int
-    out: str
-    err: str
 
 
 class Registry:
@@ -114,22 +102,12 @@ def killed(source: Registry, target: Registry, point: str) -> None:
 
 def program(*words: str | Path, **extra: str) -> Ended:
     """Run `moorage` in a new process."""
-    done = subprocess.run(
-        [sys.executable, "-m", "moorage", *words],
-        env=program_environment(Path("/nowhere"), extra),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_SECONDS,
-        check=False,
-    )
-    return Ended(done.returncode, done.stdout, done.stderr)
+    return run_apart(Path("/nowhere"), *words, variables=extra)
 
 
 def run(*words: str | Path, **extra: str) -> Ended:
     """Run `moorage` in this process."""
-    ended = CliRunner().invoke(main, [str(word) for word in words], env=extra)
-    return Ended(ended.exit_code, ended.stdout, ended.stderr)
+    return run_here(*words, variables=extra)
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""Servers whose layers are in a real object store."""
+"""Servers that store layers in a real object store."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.server import Server
 
 
 class S3Server(Server):
-    """A server with a prefix of its own in the bucket."""
+    """A server with its own prefix in the bucket."""
 
     def __init__(self, data: Path, store: ObjectStore, *, port: int | None = None, redirect: bool = True) -> None:
         super().__init__(data)
@@ -27,7 +27,7 @@ class S3Server(Server):
         self.start(extra_env={**self.store.environment, **(other_env or {})}, extra_args=self._arguments)
 
     def serve_unready(self, other_env: Mapping[str, str] | None = None) -> None:
-        """Serve with one process, without waiting until it is ready."""
+        """Serve with one worker process, and wait until it answers instead of until it is ready."""
         arguments = [*self._arguments, "--workers", "1"]
         self.launch(extra_env={**self.store.environment, **(other_env or {})}, extra_args=arguments)
         self.wait_until_ready("/healthz")
@@ -35,7 +35,7 @@ class S3Server(Server):
 
 @pytest.fixture(scope="module")
 def s3_server(tmp_path_factory: pytest.TempPathFactory, object_store: ObjectStore) -> Iterator[S3Server]:
-    """A server that sends pulls to the store, for all tests of a module: use a repository of your own."""
+    """A server that redirects pulls to the store, for all tests of a module. Use your own repository."""
     server = S3Server(tmp_path_factory.mktemp("s3") / "data", object_store)
     server.serve()
     yield server

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from tests.operations.cli.conftest import Command, Ended
+from tests.operations.cli.conftest import Command
 from tests.support.clients import program_environment
+from tests.support.commands import Ended
 from tests.support.server import Server
 
 INITIATE = "initiate-layer-upload"

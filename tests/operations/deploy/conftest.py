@@ -1,4 +1,4 @@
-"""The image, built once for all test processes, and containers of it."""
+"""The image, built once for all test processes, and the removal of containers."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ BASE_PACKAGES = (
 
 @pytest.fixture(scope="session")
 def image(dockerd: Dockerd, tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> str:
-    """The name of the image in this process's daemon: whoever needs it first builds it, the others load it."""
+    """The name of the image in this test process's daemon. The first test process builds it, the others load it."""
     own = tmp_path_factory.getbasetemp()
     archive = (own if worker_id == "master" else own.parent) / "moorage-image.tar"
     with archive.with_suffix(".lock").open("w") as lock:

@@ -3,36 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
-
-from click.testing import CliRunner
+from typing import Any
 
 from moorage.adapters.files.blob_store import FileBlobStore
-from moorage.cli.main import main
 from moorage.core.clock import system_clock
 from moorage.core.garbage.collect import CollectionRules, Collector, GarbageItem
 from moorage.core.garbage.sweep import Sweeper
 from moorage.domain.units import DAY, HOUR
-from tests.support.clients import program_environment
+from tests.support.commands import Ended, run_apart, run_here
 from tests.support.databases import engine_of
 from tests.support.http_client import Docker
 from tests.support.images import Blob
 from tests.support.server import Server
-from tests.support.waiting import PATIENCE_SECONDS
 
 AFTER_GRACE = 28 * HOUR
 """A moment after the grace period of 24 hours and its extension by an eighth."""
-
-
-class Ended(NamedTuple):
-    code: int
-    out: str
-    err: str
 
 
 @dataclass
@@ -43,19 +31,10 @@ class GarbageRegistry:
 
     def run(self, *words: str, extra: Mapping[str, str] | None = None) -> Ended:
         """Run `moorage` on the server's data folder, or with `extra` variables in a new process."""
+        command = [*words, "--data", str(self.server.data)]
         if extra is None:
-            ended = CliRunner().invoke(main, [*words, "--data", str(self.server.data)], env=self.server.settings)
-            return Ended(ended.exit_code, ended.stdout, ended.stderr)
-        done = subprocess.run(
-            [sys.executable, "-m", "moorage", *words, "--data", str(self.server.data)],
-            env=program_environment(self.server.data.parent, {**self.server.settings, **extra}),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE_SECONDS,
-            check=False,
-        )
-        return Ended(done.returncode, done.stdout, done.stderr)
+            return run_here(*command, variables=self.server.settings)
+        return run_apart(self.server.data.parent, *command, variables={**self.server.settings, **extra})
 
     def collect(self, grace: int = DAY) -> list[GarbageItem]:
         """Collect while the server runs, as the command does. Returns what was collected."""

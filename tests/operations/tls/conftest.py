@@ -1,4 +1,4 @@
-"""Servers with TLS, and what a client sees of their certificates."""
+"""Servers with TLS, and the certificates that clients see."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.server import Server
 
 
 class TlsServer(Server):
-    """A server that speaks HTTPS only. `authority` is the file by which it is trusted."""
+    """A server with HTTPS only. `authority` is the file with the certificate authority that clients must trust."""
 
     def __init__(self, data: Path, authority: Path) -> None:
         super().__init__(data)
@@ -25,13 +25,13 @@ class TlsServer(Server):
         self.authority = authority
 
     def connection(self, name: str = "localhost") -> http.client.HTTPSConnection:
-        """A connection by this host name, whose certificate is verified."""
+        """A connection to this host name. It verifies the certificate."""
         connection = http.client.HTTPSConnection(name, self.port, timeout=60, context=self.trust())
         connection.sock = self.handshake(name)
         return connection
 
     def handshake(self, name: str = "localhost", version: ssl.TLSVersion | None = None) -> ssl.SSLSocket:
-        """A TLS connection by this host name, and by this version of the protocol alone. Raises ssl.SSLError."""
+        """A TLS connection to this host name, with this version of TLS if one is given. Raises ssl.SSLError."""
         context = self.trust()
         if version is not None:
             context.minimum_version = context.maximum_version = version
@@ -39,14 +39,14 @@ class TlsServer(Server):
         return context.wrap_socket(plain, server_hostname=name)
 
     def serial_number(self) -> int:
-        """That of the certificate which a new connection is shown."""
+        """The serial number of the certificate that a new connection gets."""
         with self.handshake() as connection:
             shown = connection.getpeercert(binary_form=True)
         assert shown is not None
         return x509.load_der_x509_certificate(shown).serial_number
 
     def trust(self) -> ssl.SSLContext:
-        """A context that trusts the server's authority and nobody else."""
+        """A context that trusts the server's authority and no other."""
         return ssl.create_default_context(cafile=str(self.authority))
 
 
@@ -55,7 +55,7 @@ StartTls = Callable[[Sequence[str]], TlsServer]
 
 @pytest.fixture(scope="session")
 def tls_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TlsServer]:
-    """A server with a certificate of its own authority and one worker; shared, so do not stop it."""
+    """A shared server with one worker process and a certificate of its own authority. Do not stop it."""
     data = tmp_path_factory.mktemp("tls-server") / "data"
     one = TlsServer(data, data / "tls" / "ca.crt")
     one.start(extra_args=["--tls", "--workers", "1"])
@@ -65,7 +65,7 @@ def tls_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TlsServer]:
 
 @pytest.fixture
 def start_tls(tmp_path: Path) -> Iterator[StartTls]:
-    """`start_tls(words)` starts a server; with `--tls-cert` among them the authority is `authority.crt`."""
+    """`start_tls(words)` starts a server with these options. With `--tls-cert`, its authority is `authority.crt`."""
     started: list[TlsServer] = []
 
     def start(words: Sequence[str]) -> TlsServer:
@@ -84,7 +84,7 @@ def start_tls(tmp_path: Path) -> Iterator[StartTls]:
 
 
 class Operator:
-    """Somebody with an authority of their own, who puts certificates into two files."""
+    """An operator with an own certificate authority, who installs a certificate and its key as two files."""
 
     def __init__(self, folder: Path) -> None:
         self.certificate = folder / "fullchain.pem"
@@ -100,7 +100,7 @@ class Operator:
         return new_server(list(names), self._authority, datetime.now(UTC))
 
     def install(self, pair: CertifiedKey) -> int:
-        """Write the pair into the files; the serial number of the certificate."""
+        """Write the pair to the files. Returns the serial number of the certificate."""
         self.certificate.write_bytes(pair.public_pem())
         self.key.write_bytes(pair.pem().partition(pair.public_pem())[2])
         return pair.certificate.serial_number

@@ -1,4 +1,4 @@
-"""Property tests try the same examples in every run, and do not fail because the machine is busy."""
+"""Hypothesis tries the same examples in each run and has no deadline, so a busy machine does not fail a test."""
 
 from __future__ import annotations
 
