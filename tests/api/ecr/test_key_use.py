@@ -1,4 +1,4 @@
-"""When a key was last used: recorded after its first request and then once an hour, but not for sessions."""
+"""The last use of access keys: recorded after its first request and then once an hour, but not for sessions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every `BlobStore` guarantees for blobs: commit, read, link, delete."""
+"""The guarantees of every `BlobStore` for blobs: commit, read, link, delete."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every `BlobStore` guarantees for uploads: append, digest, abandon, in one process and in several."""
+"""The guarantees of every `BlobStore` for uploads: append, digest, abandon, in one process and in several."""
 
 from __future__ import annotations
 

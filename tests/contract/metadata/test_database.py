@@ -1,4 +1,4 @@
-"""What a database of either engine guarantees: snapshots, transactions, and cached lookups."""
+"""The guarantees of a database of either engine: snapshots, transactions, and cached lookups."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the clients of the model push: a few blobs, and manifests with every kind of reference between them."""
+"""The pushes of the model's clients: a few blobs, and manifests with every kind of reference between them."""
 
 from __future__ import annotations
 

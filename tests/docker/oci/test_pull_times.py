@@ -1,4 +1,4 @@
-"""When the time of a pull is written, with a clock that the tests set."""
+"""The times at which pulls are recorded, with a clock that the tests set."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ class Named(NamedTuple):
 
 @dataclass
 class Journal:
-    """What a client was told, and what a crash must not undo. Written only after the complete response arrived."""
+    """What was acknowledged to a client and must survive a crash. Written only after the complete response arrived."""
 
     layers: dict[Named, bytes] = field(default_factory=dict)
     manifests: dict[Named, Blob] = field(default_factory=dict)

@@ -102,7 +102,7 @@ def test_rows_are_migrated_while_layers_stay_in_their_bucket(
 
 
 def swept(registry: Registry) -> list[GarbageItem]:
-    """What a sweep removes, even if it began before the registry was sealed."""
+    """The findings of a sweep, even if it began before the registry was sealed."""
     removed: list[GarbageItem] = []
 
     async def sweep() -> None:

@@ -1,4 +1,4 @@
-"""What the collector removes and when, and what it keeps."""
+"""Collections: what is removed and when, and what is kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long a preview may take and is shown."""
+"""The time that a preview may take, and the time for which it is shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which policies decide: explicit denies, both sides of a cross-account request, sessions, and the root user."""
+"""The policies that decide a request: explicit denies, both sides of cross-account requests, sessions and root."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which template applies to a name: the code compared with the user guide, taken literally."""
+"""The template that applies to a name: the code compared with the user guide, taken literally."""
 
 from __future__ import annotations
 
