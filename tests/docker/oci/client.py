@@ -113,7 +113,7 @@ class World:
             limits=LIMITS,
             reactions=reactions,
         )
-        self.door = RegistryEndpoint(self.services, Log(requests=False))
+        self.endpoint = RegistryEndpoint(self.services, Log(requests=False))
 
     def close(self) -> None:
         self.database.close()
@@ -267,7 +267,7 @@ class Client:
         pairs = [(name.encode(), value.encode("latin-1")) for name, value in headers.items() if value is not None]
         scope = {"type": "http", "method": method, "path": path, "query_string": query.encode(), "headers": pairs}
         request = Request(scope, receive, "request-1")
-        outcome = await self.world.door.handle(request)
+        outcome = await self.world.endpoint.handle(request)
         if outcome.response is None:
             raise ClientGone
         return await _collected(outcome.response, outcome.details, request)

@@ -103,7 +103,7 @@ def test_the_template_s_lifecycle_policy_is_applied_after_the_delay_of_the_setti
     limits = replace(LIMITS, lifecycle_delay=7 * HOUR)
     put_template(world, "delayed", lifecycle_policy=LIFECYCLE)
     services = replace(world.services, limits=limits, reactions=reactions_of(limits))
-    world.door = RegistryEndpoint(services, Log(requests=False))
+    world.endpoint = RegistryEndpoint(services, Log(requests=False))
     before = world.now()
 
     assert start(root, "delayed/app").status == 202
@@ -115,7 +115,7 @@ def test_the_template_s_lifecycle_policy_is_applied_after_the_delay_of_the_setti
     )
     assert due is not None
     assert before + 7 * HOUR <= due[0] <= world.now() + 7 * HOUR
-    world.door = RegistryEndpoint(world.services, Log(requests=False))
+    world.endpoint = RegistryEndpoint(world.services, Log(requests=False))
 
 
 @pytest.mark.parametrize("query", ["", f"?digest={digest(CONTENT)}", f"?mount={digest(b'-')}&from=x/y", "?mount=x"])

@@ -364,9 +364,9 @@ def test_a_sparse_manifest_is_accepted_if_the_registry_allows_it(world: World, r
     assert root.send("PUT", path, pushed.manifest.content, headers).code == "MANIFEST_BLOB_UNKNOWN"
 
     limits = replace(world.services.limits, sparse_manifests=True)
-    world.door = RegistryEndpoint(replace(world.services, limits=limits), Log(requests=False))
+    world.endpoint = RegistryEndpoint(replace(world.services, limits=limits), Log(requests=False))
     try:
         assert root.send("PUT", path, pushed.manifest.content, headers).status == 201
         assert root.get(path).body == pushed.manifest.content
     finally:
-        world.door = RegistryEndpoint(world.services, Log(requests=False))
+        world.endpoint = RegistryEndpoint(world.services, Log(requests=False))

@@ -116,7 +116,7 @@ def _(scene: Scene) -> Answer:
 def _(scene: Scene) -> Answer:
     limits = replace(LIMITS, quotas=Quotas(repositories=0))
     scene.patch.setattr(
-        scene.world, "door", RegistryEndpoint(replace(scene.world.services, limits=limits), Log(requests=False))
+        scene.world, "endpoint", RegistryEndpoint(replace(scene.world.services, limits=limits), Log(requests=False))
     )
     scene.add_template("beyond-the-quota")
     return scene.root.send("POST", "/v2/beyond-the-quota/app/blobs/uploads/")

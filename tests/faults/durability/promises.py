@@ -20,7 +20,7 @@ from typing import Any
 import apsw
 
 from tests.api.ecr.pushing import upload_blobs
-from tests.faults.durability.doors import Doors, Journal, Named
+from tests.faults.durability.endpoints import Endpoints, Journal, Named
 from tests.support.databases import ON_POSTGRESQL, engine_of
 from tests.support.images import Image, digest
 from tests.support.server import Server
@@ -34,69 +34,69 @@ _PROCESS_THREADS = 64
 _OLD = 1_000_000_000_000_000_000  # In 2001. Otherwise reading a folder changes its access time, even with `relatime`.
 
 
-def check_p1_acknowledged_is_durable(doors: Doors, journal: Journal) -> None:
+def check_p1_acknowledged_is_durable(endpoints: Endpoints, journal: Journal) -> None:
     """Every layer, manifest, tag and part that was acknowledged exists at both endpoints."""
     for (repository, name), content in journal.layers.items():
-        _check_layer(doors, repository, name, content)
+        _check_layer(endpoints, repository, name, content)
     for (repository, name), manifest in journal.manifests.items():
-        pulled = doors.manifest(repository, name)
+        pulled = endpoints.manifest(repository, name)
         assert (pulled.status, pulled.body) == (200, manifest.content), (repository, name, pulled.status)
-        got = doors.ecr.batch_get_image(repositoryName=repository, imageIds=[{"imageDigest": name}])
+        got = endpoints.ecr.batch_get_image(repositoryName=repository, imageIds=[{"imageDigest": name}])
         assert {row["imageManifest"] for row in got["images"]} == {manifest.content.decode()}, got["failures"]
     for tag, digests in journal.tags.items():
-        check_tag_names_one_of(doors, tag, digests)
+        check_tag_names_one_of(endpoints, tag, digests)
     for (repository, upload), sizes in journal.uploads.items():
-        assert upload_size(doors, repository, upload) in sizes, (repository, upload, sizes)
+        assert upload_size(endpoints, repository, upload) in sizes, (repository, upload, sizes)
 
 
-def check_p2_never_wrong_bytes(doors: Doors, journal: Journal | None = None) -> None:
+def check_p2_never_wrong_bytes(endpoints: Endpoints, journal: Journal | None = None) -> None:
     """Every manifest and layer that can be pulled has its digest."""
-    for repository in doors.repositories():
-        for name in {row["imageDigest"] for row in doors.image_ids(repository)}:
-            pulled = doors.manifest(repository, name)
+    for repository in endpoints.repositories():
+        for name in {row["imageDigest"] for row in endpoints.image_ids(repository)}:
+            pulled = endpoints.manifest(repository, name)
             assert digest_by(name, pulled.body) == name, (repository, name, pulled.status)
             for layer in _layers_named_by(pulled.json()):
-                assert digest_by(layer, doors.layer(repository, layer).body) == layer, (repository, layer)
-                assert digest_by(layer, doors.download(repository, layer)) == layer, (repository, layer)
+                assert digest_by(layer, endpoints.layer(repository, layer).body) == layer, (repository, layer)
+                assert digest_by(layer, endpoints.download(repository, layer)) == layer, (repository, layer)
     for repository, name in journal.layers if journal else ():
-        assert digest_by(name, doors.layer(repository, name).body) == name, (repository, name)
+        assert digest_by(name, endpoints.layer(repository, name).body) == name, (repository, name)
 
 
-def check_p3_no_dangling_image(doors: Doors) -> None:
+def check_p3_no_dangling_image(endpoints: Endpoints) -> None:
     """Everything that a manifest names can be pulled, if the manifest can."""
-    for repository in doors.repositories():
-        for name in {row["imageDigest"] for row in doors.image_ids(repository)}:
-            pulled = doors.manifest(repository, name)
+    for repository in endpoints.repositories():
+        for name in {row["imageDigest"] for row in endpoints.image_ids(repository)}:
+            pulled = endpoints.manifest(repository, name)
             assert pulled.status == 200, (repository, name, pulled.status)
             for layer in _layers_named_by(pulled.json()):
-                assert doors.docker.head(f"/v2/{repository}/blobs/{layer}").status == 200, (repository, name, layer)
+                assert endpoints.docker.head(f"/v2/{repository}/blobs/{layer}").status == 200, (repository, name, layer)
             for child in pulled.json().get("manifests", []):
-                assert doors.manifest(repository, child["digest"]).status == 200, (repository, name, child)
+                assert endpoints.manifest(repository, child["digest"]).status == 200, (repository, name, child)
 
 
-def check_p4_a_tag_names_one_manifest(doors: Doors) -> None:
+def check_p4_a_tag_names_one_manifest(endpoints: Endpoints) -> None:
     """Both endpoints list the same tags, and each tag names one manifest, which exists."""
-    for repository in doors.repositories():
+    for repository in endpoints.repositories():
         listed: dict[str, list[str]] = {}
-        for each in doors.image_ids(repository):
+        for each in endpoints.image_ids(repository):
             if "imageTag" in each:
                 listed.setdefault(each["imageTag"], []).append(each["imageDigest"])
-        assert sorted(listed) == sorted(doors.tags(repository)), repository
+        assert sorted(listed) == sorted(endpoints.tags(repository)), repository
         for tag, digests in listed.items():
-            pulled = doors.manifest(repository, tag)
+            pulled = endpoints.manifest(repository, tag)
             assert pulled.status == 200, (repository, tag, pulled.status)
             assert [pulled.headers["Docker-Content-Digest"]] == digests, (repository, tag)
-            assert doors.manifest(repository, digests[0]).body == pulled.body, (repository, tag)
+            assert endpoints.manifest(repository, digests[0]).body == pulled.body, (repository, tag)
 
 
-def check_p5_immutable_means_once(doors: Doors, tag: Named, outcomes: Mapping[str, bool]) -> None:
+def check_p5_immutable_means_once(endpoints: Endpoints, tag: Named, outcomes: Mapping[str, bool]) -> None:
     """One of several concurrent pushes to an immutable tag succeeded, and the tag names its manifest.
 
     `outcomes`: for each manifest's digest, whether its push succeeded.
     """
     winners = {name for name, won in outcomes.items() if won}
     assert len(winners) == 1, (tag, outcomes)
-    check_tag_names_one_of(doors, tag, winners)
+    check_tag_names_one_of(endpoints, tag, winners)
 
 
 def check_p6_garbage_goes(server: Server) -> None:
@@ -117,22 +117,22 @@ def check_p6_garbage_goes(server: Server) -> None:
 
 
 @contextmanager
-def check_p7_refused_leaves_no_trace(doors: Doors) -> Iterator[None]:
+def check_p7_refused_leaves_no_trace(endpoints: Endpoints) -> Iterator[None]:
     """The block is refused. Afterwards clients see the same as before."""
-    before = doors.visible_state()
+    before = endpoints.visible_state()
     yield
-    assert doors.visible_state() == before
+    assert endpoints.visible_state() == before
 
 
-def check_p8_repeating_converges(doors: Doors, repository: str, pushed: Image, tag: str) -> None:
+def check_p8_repeating_converges(endpoints: Endpoints, repository: str, pushed: Image, tag: str) -> None:
     """Whatever happened to a push, repeating it at either endpoint succeeds, also twice."""
     for _ in range(2):
-        upload_blobs(doors.ecr, repository, pushed.blobs)
-        doors.docker.push(repository, pushed, tag)
-    pulled = doors.manifest(repository, tag)
+        upload_blobs(endpoints.ecr, repository, pushed.blobs)
+        endpoints.docker.push(repository, pushed, tag)
+    pulled = endpoints.manifest(repository, tag)
     assert (pulled.status, pulled.body) == (200, pushed.manifest.content), pulled
     for blob in pushed.blobs:
-        _check_layer(doors, repository, blob.digest, blob.content)
+        _check_layer(endpoints, repository, blob.digest, blob.content)
 
 
 def check_p10_bounded(server: Server) -> None:
@@ -222,25 +222,25 @@ def _rows(server: Server, sql: str) -> list[tuple[Any, ...]]:
         return connection.execute(sql).fetchall()
 
 
-def check_all(doors: Doors, journal: Journal) -> None:
+def check_all(endpoints: Endpoints, journal: Journal) -> None:
     """The promises that hold at any time."""
-    check_p1_acknowledged_is_durable(doors, journal)
-    check_p2_never_wrong_bytes(doors, journal)
-    check_p3_no_dangling_image(doors)
-    check_p4_a_tag_names_one_manifest(doors)
-    check_database_is_whole(doors.server)
+    check_p1_acknowledged_is_durable(endpoints, journal)
+    check_p2_never_wrong_bytes(endpoints, journal)
+    check_p3_no_dangling_image(endpoints)
+    check_p4_a_tag_names_one_manifest(endpoints)
+    check_database_is_whole(endpoints.server)
 
 
-def check_tag_names_one_of(doors: Doors, tag: Named, digests: Collection[str]) -> None:
+def check_tag_names_one_of(endpoints: Endpoints, tag: Named, digests: Collection[str]) -> None:
     """The tag names one of the manifests. "" among them stands for no tag."""
-    pulled = doors.manifest(tag.repository, tag.name)
+    pulled = endpoints.manifest(tag.repository, tag.name)
     named = pulled.headers.get("Docker-Content-Digest", "") if pulled.status == 200 else ""
     assert named in digests, (tag, named, digests, pulled.status)
 
 
-def upload_size(doors: Doors, repository: str, upload: str) -> int:
+def upload_size(endpoints: Endpoints, repository: str, upload: str) -> int:
     """The recorded size of an upload."""
-    answer = doors.docker.get(f"/v2/{repository}/blobs/uploads/{upload}")
+    answer = endpoints.docker.get(f"/v2/{repository}/blobs/uploads/{upload}")
     assert answer.status == 204, (repository, upload, answer)
     last = int(answer.headers["Range"].removeprefix("0-"))
     return last + 1 if last else 0
@@ -251,11 +251,11 @@ def digest_by(name: str, content: bytes) -> str:
     return digest(content, name.partition(":")[0])
 
 
-def _check_layer(doors: Doors, repository: str, name: str, content: bytes) -> None:
-    pulled = doors.layer(repository, name)
+def _check_layer(endpoints: Endpoints, repository: str, name: str, content: bytes) -> None:
+    pulled = endpoints.layer(repository, name)
     assert pulled.status == 200, (repository, name, pulled.status)
     assert hashlib.sha256(pulled.body).digest() == hashlib.sha256(content).digest(), (repository, name)
-    checked = doors.ecr.batch_check_layer_availability(repositoryName=repository, layerDigests=[name])["layers"]
+    checked = endpoints.ecr.batch_check_layer_availability(repositoryName=repository, layerDigests=[name])["layers"]
     assert [(row["layerAvailability"], row["layerSize"]) for row in checked] == [("AVAILABLE", len(content))], checked
 
 

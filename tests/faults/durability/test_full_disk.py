@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.api.ecr.pushing import begin, push, send_part
-from tests.faults.durability.doors import Doors, Journal, doors_of
+from tests.faults.durability.endpoints import Endpoints, Journal, endpoints_of
 from tests.faults.durability.promises import (
     check_all,
     check_p7_refused_leaves_no_trace,
@@ -52,38 +52,38 @@ def layer_of(size: int, seed: int) -> Blob:
     return Blob(random.Random(seed).randbytes(size), OCI_LAYER)
 
 
-def check_refused_at_both_endpoints(doors: Doors, repository: str) -> None:
+def check_refused_at_both_endpoints(endpoints: Endpoints, repository: str) -> None:
     """Neither endpoint accepts a layer. Docker clients are told to retry later."""
     blob = layer_of(2 * MIB, 9)
-    started = doors.docker.post(f"/v2/{repository}/blobs/uploads/")
+    started = endpoints.docker.post(f"/v2/{repository}/blobs/uploads/")
     answer = started
     if started.status == 202:
-        answer = doors.docker.put(f"{started.headers['Location']}?digest={blob.digest}", blob.content)
+        answer = endpoints.docker.put(f"{started.headers['Location']}?digest={blob.digest}", blob.content)
     assert (answer.status, answer.error_codes()) == (503, ["UNAVAILABLE"]), answer
     assert int(answer.headers["Retry-After"]) > 0
     with pytest.raises(ClientError) as refused:
-        send_part(doors.ecr, repository, begin(doors.ecr, repository), 0, blob.content)
+        send_part(endpoints.ecr, repository, begin(endpoints.ecr, repository), 0, blob.content)
     assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] in {500, 503}, refused.value
 
 
 def test_a_full_disk_rejects_pushes_serves_pulls_and_recovers_with_free_space(server: Server) -> None:
     journal = Journal()
-    with doors_of(server) as doors:
-        doors.ecr.create_repository(repositoryName="team/app")
+    with endpoints_of(server) as endpoints:
+        endpoints.ecr.create_repository(repositoryName="team/app")
         pushed = image([layer_of(3 * MIB, 1)])
         with journal.tagging("team/app", "v1", pushed.manifest):
-            push(doors.ecr, "team/app", pushed, "v1")
+            push(endpoints.ecr, "team/app", pushed, "v1")
 
         filler = fill(server.data.parent)
         for _ in range(3):
-            with check_p7_refused_leaves_no_trace(doors):
-                check_refused_at_both_endpoints(doors, "team/app")
-        check_all(doors, journal)
+            with check_p7_refused_leaves_no_trace(endpoints):
+                check_refused_at_both_endpoints(endpoints, "team/app")
+        check_all(endpoints, journal)
         check_p10_bounded(server)
 
         filler.unlink()
-        check_p8_repeating_converges(doors, "team/app", image([layer_of(2 * MIB, 9)]), "v2")
-        check_all(doors, journal)
+        check_p8_repeating_converges(endpoints, "team/app", image([layer_of(2 * MIB, 9)]), "v2")
+        check_all(endpoints, journal)
 
 
 def test_a_start_without_free_space_reports_it_and_needs_only_space(server: Server) -> None:
@@ -102,34 +102,34 @@ def test_a_start_without_free_space_reports_it_and_needs_only_space(server: Serv
 
 def test_a_crash_without_free_space_needs_no_space_to_start_again(server: Server) -> None:
     journal = Journal()
-    with doors_of(server) as doors:
-        doors.ecr.create_repository(repositoryName="team/app")
+    with endpoints_of(server) as endpoints:
+        endpoints.ecr.create_repository(repositoryName="team/app")
         pushed = image([layer_of(MIB, 3)])
         with journal.tagging("team/app", "v1", pushed.manifest):
-            push(doors.ecr, "team/app", pushed, "v1")
+            push(endpoints.ecr, "team/app", pushed, "v1")
         filler = fill(server.data.parent)
 
         check_p11_restarts_at_once(server)
 
-        check_all(doors, journal)
+        check_all(endpoints, journal)
         filler.unlink()
 
 
 def test_an_upload_that_found_no_space_continues_at_its_position(server: Server) -> None:
     blob = layer_of(3 * MIB, 2)
-    with doors_of(server) as doors:
-        doors.ecr.create_repository(repositoryName="team/app")
-        started = doors.docker.post("/v2/team/app/blobs/uploads/")
+    with endpoints_of(server) as endpoints:
+        endpoints.ecr.create_repository(repositoryName="team/app")
+        started = endpoints.docker.post("/v2/team/app/blobs/uploads/")
         location = started.headers["Location"]
-        assert doors.docker.patch(location, blob.content[:MIB]).status == 202
+        assert endpoints.docker.patch(location, blob.content[:MIB]).status == 202
 
         filler = fill(server.data.parent)
         for _ in range(2):
-            refused = doors.docker.patch(location, blob.content[MIB:])
+            refused = endpoints.docker.patch(location, blob.content[MIB:])
             assert (refused.status, refused.error_codes()) == (503, ["UNAVAILABLE"]), refused
-            assert doors.docker.get(location).headers["Range"] == f"0-{MIB - 1}"
+            assert endpoints.docker.get(location).headers["Range"] == f"0-{MIB - 1}"
         filler.unlink()
 
-        assert doors.docker.patch(location, blob.content[MIB:]).status == 202
-        assert doors.docker.put(f"{location}?digest={blob.digest}").status == 201
-        assert doors.layer("team/app", blob.digest).body == blob.content
+        assert endpoints.docker.patch(location, blob.content[MIB:]).status == 202
+        assert endpoints.docker.put(f"{location}?digest={blob.digest}").status == 201
+        assert endpoints.layer("team/app", blob.digest).body == blob.content

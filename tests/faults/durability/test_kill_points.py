@@ -19,7 +19,7 @@ import pytest
 from tests.api.ecr.pushing import MINIMUM, begin, complete, put, send_part, upload_layer
 from tests.api.ecr.wire import refusal
 from tests.conftest import StartServer
-from tests.faults.durability.doors import Doors, Journal, crash_of_the_server, doors_of
+from tests.faults.durability.endpoints import Endpoints, Journal, crash_of_the_server, endpoints_of
 from tests.faults.durability.promises import (
     check_all,
     check_p8_repeating_converges,
@@ -39,7 +39,7 @@ WRONG = "sha256:" + 64 * "0"
 class Push:
     """A client in the middle of a push: a layer in two parts, then the manifest that names it."""
 
-    doors: Doors
+    endpoints: Endpoints
     journal: Journal
     repository: str
     layer: Blob
@@ -63,29 +63,29 @@ class ApiPush(Push):
     """A push through the ECR API. Its methods do what a client does and record what was acknowledged."""
 
     def begin(self) -> None:
-        self.upload = begin(self.doors.ecr, self.repository)
+        self.upload = begin(self.endpoints.ecr, self.repository)
         with self.journal.growing(self.repository, self.upload, 0):
             pass
 
     def send(self, number: int) -> None:
         first = number * self.split
         with self.journal.growing(self.repository, self.upload, first + len(self.parts[number])):
-            send_part(self.doors.ecr, self.repository, self.upload, first, self.parts[number])
+            send_part(self.endpoints.ecr, self.repository, self.upload, first, self.parts[number])
 
     def complete(self, digest: str | None = None) -> None:
         with self.journal.finishing(self.repository, self.upload, self.layer):
-            complete(self.doors.ecr, self.repository, self.upload, digest or self.layer.digest)
+            complete(self.endpoints.ecr, self.repository, self.upload, digest or self.layer.digest)
 
     def put(self) -> None:
         with self.journal.tagging(self.repository, "v1", self.image.manifest):
-            put(self.doors.ecr, self.repository, self.image, "v1")
+            put(self.endpoints.ecr, self.repository, self.image, "v1")
 
     def push_config(self) -> None:
-        upload_layer(self.doors.ecr, self.repository, self.image.blobs[0].content)
+        upload_layer(self.endpoints.ecr, self.repository, self.image.blobs[0].content)
 
     def next_offset(self) -> int:
         """The offset in the refusal of a repeated part."""
-        with pytest.raises(self.doors.ecr.exceptions.InvalidLayerPartException) as refused:
+        with pytest.raises(self.endpoints.ecr.exceptions.InvalidLayerPartException) as refused:
             self.send(1)
         return int(refused.value.response["lastValidByteReceived"]) + 1
 
@@ -93,13 +93,13 @@ class ApiPush(Push):
         """Whether the upload can be completed. Otherwise it is unknown."""
         try:
             self.complete()
-        except self.doors.ecr.exceptions.UploadNotFoundException:
+        except self.endpoints.ecr.exceptions.UploadNotFoundException:
             return False
         return True
 
     def wrong_digest_is_refused(self) -> bool:
         refused = refusal(
-            self.doors.ecr.complete_layer_upload,
+            self.endpoints.ecr.complete_layer_upload,
             repositoryName=self.repository,
             uploadId=self.upload,
             layerDigests=[WRONG],
@@ -109,7 +109,7 @@ class ApiPush(Push):
     def put_again(self) -> None:
         """ECR's own response to an image that exists."""
         refused = refusal(
-            self.doors.ecr.put_image,
+            self.endpoints.ecr.put_image,
             repositoryName=self.repository,
             imageManifest=self.image.manifest.content.decode(),
             imageTag="v1",
@@ -125,7 +125,7 @@ class DockerPush(Push):
         return f"/v2/{self.repository}/blobs/uploads/{self.upload}"
 
     def begin(self) -> None:
-        answer = self.doors.docker.post(f"/v2/{self.repository}/blobs/uploads/")
+        answer = self.endpoints.docker.post(f"/v2/{self.repository}/blobs/uploads/")
         assert answer.status == 202, answer
         self.upload = answer.headers["Docker-Upload-UUID"]
         with self.journal.growing(self.repository, self.upload, 0):
@@ -133,7 +133,7 @@ class DockerPush(Push):
 
     def _send(self, number: int) -> Any:
         first, part = number * self.split, self.parts[number]
-        return self.doors.docker.patch(self.location, part, {"Content-Range": f"{first}-{first + len(part) - 1}"})
+        return self.endpoints.docker.patch(self.location, part, {"Content-Range": f"{first}-{first + len(part) - 1}"})
 
     def send(self, number: int) -> None:
         with self.journal.growing(self.repository, self.upload, number * self.split + len(self.parts[number])):
@@ -141,7 +141,7 @@ class DockerPush(Push):
             assert answer.status == 202, answer
 
     def _complete(self, digest: str) -> Any:
-        return self.doors.docker.put(f"{self.location}?digest={digest}")
+        return self.endpoints.docker.put(f"{self.location}?digest={digest}")
 
     def complete(self, digest: str | None = None) -> None:
         with self.journal.finishing(self.repository, self.upload, self.layer):
@@ -151,13 +151,13 @@ class DockerPush(Push):
     def put(self) -> None:
         with self.journal.tagging(self.repository, "v1", self.image.manifest):
             manifest = self.image.manifest
-            answer = self.doors.docker.put(
+            answer = self.endpoints.docker.put(
                 f"/v2/{self.repository}/manifests/v1", manifest.content, {"Content-Type": manifest.media_type}
             )
             assert answer.status == 201, answer
 
     def push_config(self) -> None:
-        self.doors.docker.push_blob(self.repository, self.image.blobs[0])
+        self.endpoints.docker.push_blob(self.repository, self.image.blobs[0])
 
     def next_offset(self) -> int:
         answer = self._send(1)
@@ -187,15 +187,15 @@ def layer_of(size: int, seed: int) -> Blob:
 
 
 @contextmanager
-def two_pushes(server: Server) -> Iterator[tuple[Doors, Journal, list[AnyPush]]]:
+def two_pushes(server: Server) -> Iterator[tuple[Endpoints, Journal, list[AnyPush]]]:
     """A push at each endpoint, into repositories that are otherwise empty."""
     journal = Journal()
-    with doors_of(server) as doors:
+    with endpoints_of(server) as endpoints:
         for name in ("crash/api", "crash/docker"):
-            doors.ecr.create_repository(repositoryName=name)
-        api = ApiPush(doors, journal, "crash/api", layer_of(MINIMUM + 70_000, 1), MINIMUM)
-        docker = DockerPush(doors, journal, "crash/docker", layer_of(700_000, 2), 300_000)
-        yield doors, journal, [api, docker]
+            endpoints.ecr.create_repository(repositoryName=name)
+        api = ApiPush(endpoints, journal, "crash/api", layer_of(MINIMUM + 70_000, 1), MINIMUM)
+        docker = DockerPush(endpoints, journal, "crash/docker", layer_of(700_000, 2), 300_000)
+        yield endpoints, journal, [api, docker]
 
 
 def die(server: Server, step: Callable[[], None]) -> None:
@@ -215,7 +215,7 @@ def die(server: Server, step: Callable[[], None]) -> None:
     raise AssertionError(f"no other worker\n{server.output()}")
 
 
-def crash_at(server: Server, doors: Doors, pushes: list[AnyPush], until: Callable[[AnyPush], None]) -> None:
+def crash_at(server: Server, endpoints: Endpoints, pushes: list[AnyPush], until: Callable[[AnyPush], None]) -> None:
     """Bring each push to its crash, then kill the rest and start the server without failpoints."""
     for push in pushes:
         die(server, lambda push=push: until(push))  # type: ignore[misc]  # a default binds the loop's value
@@ -257,7 +257,7 @@ def begins_again(push: AnyPush) -> None:
 
 
 def sends_the_part_again(push: AnyPush) -> None:
-    size = upload_size(push.doors, push.repository, push.upload)
+    size = upload_size(push.endpoints, push.repository, push.upload)
     for number in range(1 if size else 0, 2):
         push.send(number)
     push.complete()
@@ -265,7 +265,7 @@ def sends_the_part_again(push: AnyPush) -> None:
 
 def continues_at_the_reported_offset(push: AnyPush) -> None:
     assert push.next_offset() == push.size
-    assert upload_size(push.doors, push.repository, push.upload) == push.size
+    assert upload_size(push.endpoints, push.repository, push.upload) == push.size
     push.complete()
 
 
@@ -322,16 +322,16 @@ def test_a_crash_loses_nothing_acknowledged_and_the_documented_retry_converges(
     name, _, passing = point.partition(":")
     armed = {"MOORAGE_FAILPOINTS": f"{name}=kill:{passing or 1}"}
     server = fresh_server(extra_env=armed, extra_args=["--workers", "1"])
-    with two_pushes(server) as (doors, journal, pushes):
-        crash_at(server, doors, pushes, until)
+    with two_pushes(server) as (endpoints, journal, pushes):
+        crash_at(server, endpoints, pushes, until)
 
-        check_all(doors, journal)
+        check_all(endpoints, journal)
         for push in pushes:
             retry(push)
-        check_all(doors, journal)
+        check_all(endpoints, journal)
         for push in pushes:
-            check_p8_repeating_converges(doors, push.repository, push.image, "v1")
-        check_all(doors, journal)
+            check_p8_repeating_converges(endpoints, push.repository, push.image, "v1")
+        check_all(endpoints, journal)
 
 
 def test_every_failpoint_is_killed_here_or_in_the_tests_of_garbage(

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.api.ecr.pushing import begin, complete, put, send_part
-from tests.faults.durability.doors import Crashed, Doors, Journal, doors_of, unanswered_as_crash
+from tests.faults.durability.endpoints import Crashed, Endpoints, Journal, endpoints_of, unanswered_as_crash
 from tests.faults.durability.promises import check_all, check_p8_repeating_converges, check_p11_restarts_at_once
 from tests.support.disks import LoopDisk, loop_disk
 from tests.support.images import OCI_LAYER, Blob, Image, image
@@ -34,8 +34,8 @@ _log = logging.getLogger(__name__)
 class Client:
     """Pushes one image after the other, each with new layers, until the power fails, and keeps a journal."""
 
-    def __init__(self, doors: Doors, seed: int) -> None:
-        self.doors = doors
+    def __init__(self, endpoints: Endpoints, seed: int) -> None:
+        self.endpoints = endpoints
         self.journal = Journal()
         self.random = random.Random(seed)
         self.tag = f"client-{seed}"
@@ -51,14 +51,14 @@ class Client:
             try:
                 with unanswered_as_crash():
                     push(self, self.new_image())
-            except (Crashed, AssertionError, self.doors.ecr.exceptions.ClientError):
+            except (Crashed, AssertionError, self.endpoints.ecr.exceptions.ClientError):
                 return
             self.pushed += 1
 
 
 def push_by_docker(client: Client, pushed: Image) -> None:
     """Push layers in two chunks, the second one with the completion."""
-    docker, journal = client.doors.docker, client.journal
+    docker, journal = client.endpoints.docker, client.journal
     for blob in pushed.blobs:
         half = len(blob.content) // 2
         started = docker.post(f"/v2/{REPOSITORY}/blobs/uploads/")
@@ -75,7 +75,7 @@ def push_by_docker(client: Client, pushed: Image) -> None:
 
 
 def push_by_api(client: Client, pushed: Image) -> None:
-    ecr, journal = client.doors.ecr, client.journal
+    ecr, journal = client.endpoints.ecr, client.journal
     for blob in pushed.blobs:
         upload = begin(ecr, REPOSITORY)
         with journal.growing(REPOSITORY, upload, len(blob.content)):
@@ -86,9 +86,9 @@ def push_by_api(client: Client, pushed: Image) -> None:
         put(ecr, REPOSITORY, pushed, client.tag)
 
 
-def push_until_the_power_fails(doors: Doors, disk: LoopDisk, seed: int) -> list[Client]:
+def push_until_the_power_fails(endpoints: Endpoints, disk: LoopDisk, seed: int) -> list[Client]:
     """Four clients, two at each endpoint. The cut comes at a random time that `seed` determines."""
-    clients = [Client(doors, 4 * seed + number) for number in range(4)]
+    clients = [Client(endpoints, 4 * seed + number) for number in range(4)]
     cut = threading.Timer(random.Random(seed).uniform(0.1, LONGEST_SECONDS), disk.cut)
     with ThreadPoolExecutor(len(clients)) as pool:
         cut.start()
@@ -115,22 +115,22 @@ def test_power_cuts_lose_nothing_that_was_acknowledged(disk: LoopDisk, tmp_path:
     server.start()
     pushed = acknowledged = 0
     try:
-        with doors_of(server) as doors:
-            doors.ecr.create_repository(repositoryName=REPOSITORY)
+        with endpoints_of(server) as endpoints:
+            endpoints.ecr.create_repository(repositoryName=REPOSITORY)
             for seed in range(ROUNDS):
-                clients = push_until_the_power_fails(doors, disk, seed)
+                clients = push_until_the_power_fails(endpoints, disk, seed)
                 server.kill()
                 disk.revive()
                 check_p11_restarts_at_once(server)
                 for client in clients:
-                    check_all(doors, client.journal)
+                    check_all(endpoints, client.journal)
                     journal = client.journal
                     pushed += client.pushed
                     acknowledged += (
                         len(journal.layers) + len(journal.manifests) + len(journal.tags) + len(journal.uploads)
                     )
-                check_p8_repeating_converges(doors, REPOSITORY, clients[0].new_image(), "after")
-                _forget_images(doors)
+                check_p8_repeating_converges(endpoints, REPOSITORY, clients[0].new_image(), "after")
+                _forget_images(endpoints)
     finally:
         if server.process is not None:
             server.kill()
@@ -141,8 +141,8 @@ def test_power_cuts_lose_nothing_that_was_acknowledged(disk: LoopDisk, tmp_path:
     assert pushed >= ROUNDS
 
 
-def _forget_images(doors: Doors) -> None:
+def _forget_images(endpoints: Endpoints) -> None:
     """Keep the checks of the next round short: they read everything that exists."""
-    digests = {row["imageDigest"] for row in doors.image_ids(REPOSITORY)}
+    digests = {row["imageDigest"] for row in endpoints.image_ids(REPOSITORY)}
     for digest in digests:
-        assert doors.docker.delete(f"/v2/{REPOSITORY}/manifests/{digest}").status == 202
+        assert endpoints.docker.delete(f"/v2/{REPOSITORY}/manifests/{digest}").status == 202

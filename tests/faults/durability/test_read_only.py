@@ -10,7 +10,7 @@ import pytest
 
 from tests.api.ecr.pushing import push
 from tests.conftest import StartServer
-from tests.faults.durability.doors import doors_of
+from tests.faults.durability.endpoints import endpoints_of
 from tests.faults.durability.test_full_disk import check_refused_at_both_endpoints, layer_of
 from tests.support.disks import small_disk
 from tests.support.images import image
@@ -49,15 +49,15 @@ def test_while_layers_cannot_be_written_pushes_are_rejected_and_pulls_work(
     fresh_server: StartServer, disk: Path
 ) -> None:
     server = fresh_server(extra_args=["--blobs", str(disk)])
-    with doors_of(server) as doors:
-        doors.ecr.create_repository(repositoryName="team/app")
-        pushed = push(doors.ecr, "team/app", image([layer_of(MIB, 1)]), "v1")
+    with endpoints_of(server) as endpoints:
+        endpoints.ecr.create_repository(repositoryName="team/app")
+        pushed = push(endpoints.ecr, "team/app", image([layer_of(MIB, 1)]), "v1")
         remount(disk, "ro")
 
-        check_refused_at_both_endpoints(doors, "team/app")
-        assert doors.manifest("team/app", "v1").body == pushed.manifest.content
-        assert doors.layer("team/app", pushed.blobs[1].digest).body == pushed.blobs[1].content
+        check_refused_at_both_endpoints(endpoints, "team/app")
+        assert endpoints.manifest("team/app", "v1").body == pushed.manifest.content
+        assert endpoints.layer("team/app", pushed.blobs[1].digest).body == pushed.blobs[1].content
 
         remount(disk, "rw")
-        doors.docker.push("team/app", image([layer_of(MIB, 2)]), "v2")
+        endpoints.docker.push("team/app", image([layer_of(MIB, 2)]), "v2")
     assert "Traceback" not in server.output()

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from tests.api.ecr.pushing import push
 from tests.api.ecr.wire import TARGET_PREFIX, Wire
 from tests.conftest import StartServer
-from tests.faults.durability.doors import Doors, doors_of
+from tests.faults.durability.endpoints import Endpoints, endpoints_of
 from tests.faults.durability.promises import check_p12_secrets_stay_secret
 from tests.support.aws import aws_client
 from tests.support.http_client import Docker
@@ -23,8 +23,8 @@ CANARY = "CANARY/in-the-wrong-place+"
 
 
 @pytest.fixture
-def doors(fresh_server: StartServer) -> Iterator[Doors]:
-    with doors_of(fresh_server()) as both:
+def endpoints(fresh_server: StartServer) -> Iterator[Endpoints]:
+    with endpoints_of(fresh_server()) as both:
         both.ecr.create_repository(repositoryName="team/app")
         yield both
 
@@ -42,20 +42,20 @@ def remember_signatures(ecr: Any) -> list[str]:
     return sent
 
 
-def test_no_secret_is_written_where_it_does_not_belong(doors: Doors) -> None:
-    server = doors.server
-    signatures = remember_signatures(doors.ecr)
-    pushed = push(doors.ecr, "team/app", image(), "v1")
-    doors.docker.push("team/app", pushed, "v2")
-    url = doors.ecr.get_download_url_for_layer(repositoryName="team/app", layerDigest=pushed.blobs[1].digest)[
+def test_no_secret_is_written_where_it_does_not_belong(endpoints: Endpoints) -> None:
+    server = endpoints.server
+    signatures = remember_signatures(endpoints.ecr)
+    pushed = push(endpoints.ecr, "team/app", image(), "v1")
+    endpoints.docker.push("team/app", pushed, "v2")
+    url = endpoints.ecr.get_download_url_for_layer(repositoryName="team/app", layerDigest=pushed.blobs[1].digest)[
         "downloadUrl"
     ]
     assert Docker(server.host, server.port, None).get(url.partition(f":{server.port}")[2]).status == 200
 
     secrets = [
         server.environment["AWS_SECRET_ACCESS_KEY"],
-        doors.password,
-        base64.b64encode(f"AWS:{doors.password}".encode()).decode(),
+        endpoints.password,
+        base64.b64encode(f"AWS:{endpoints.password}".encode()).decode(),
         url.partition("?")[2].partition("=")[2],
         *signatures,
     ]
@@ -66,31 +66,31 @@ def test_no_secret_is_written_where_it_does_not_belong(doors: Doors) -> None:
     check_p12_secrets_stay_secret(server, secrets)
 
 
-def test_no_wrong_secret_is_written(doors: Doors) -> None:
+def test_no_wrong_secret_is_written(endpoints: Endpoints) -> None:
     """A typing error may be the next secret. Rejected passwords, keys, tokens and queries leave no trace."""
-    server = doors.server
+    server = endpoints.server
     wrong = [f"{CANARY}{number:02}" for number in range(8)]
     assert Docker(server.host, server.port, wrong[0]).get("/v2/").status == 401
     assert Docker(server.host, server.port, wrong[1], user="AKIAIOSFODNN7EXAMPLE").get("/v2/").status == 401
     for authorization in (f"Bearer {wrong[2]}", f"Basic {wrong[2]}", wrong[2]):
-        assert doors.docker.get("/v2/", {"Authorization": authorization}).status == 401
-    assert doors.docker.get(f"/layers/sha256:{'0' * 64}?token={wrong[3]}").status in {400, 401, 403, 404}
-    doors.docker.get(f"/v2/team/app/tags/list?password={wrong[4]}&last={wrong[4]}")
+        assert endpoints.docker.get("/v2/", {"Authorization": authorization}).status == 401
+    assert endpoints.docker.get(f"/layers/sha256:{'0' * 64}?token={wrong[3]}").status in {400, 401, 403, 404}
+    endpoints.docker.get(f"/v2/team/app/tags/list?password={wrong[4]}&last={wrong[4]}")
     with aws_client(server) as stranger:
         stranger._request_signer._credentials.secret_key = wrong[5]
         with pytest.raises(ClientError, match="InvalidSignatureException"):
             stranger.describe_repositories()
     signer = Wire(server).signer
     headers = signer.headers(f"{TARGET_PREFIX}DescribeRepositories", b"{}") | {"x-amz-security-token": wrong[6]}
-    assert doors.docker.post("/", b"{}", headers).status == 400
+    assert endpoints.docker.post("/", b"{}", headers).status == 400
     headers = signer.headers(f"{TARGET_PREFIX}DescribeRepositories", b"{}") | {"authorization": wrong[7]}
-    assert doors.docker.post("/", b"{}", headers).status == 400
+    assert endpoints.docker.post("/", b"{}", headers).status == 400
 
     check_p12_secrets_stay_secret(server, wrong)
 
 
-def test_only_the_owner_can_read_the_files_with_secrets(doors: Doors) -> None:
-    data = doors.server.data
+def test_only_the_owner_can_read_the_files_with_secrets(endpoints: Endpoints) -> None:
+    data = endpoints.server.data
 
     assert data.stat().st_mode & 0o077 == 0
     for name in ("master.key", "credentials"):

@@ -9,7 +9,7 @@ import time
 
 from tests.api.ecr.pushing import push, variants
 from tests.conftest import StartServer
-from tests.faults.durability.doors import Crashed, Journal, doors_of, unanswered_as_crash
+from tests.faults.durability.endpoints import Crashed, Journal, endpoints_of, unanswered_as_crash
 from tests.faults.durability.promises import check_all, check_p10_bounded
 from tests.support.server import Server
 from tests.support.waiting import PATIENCE_SECONDS
@@ -30,16 +30,16 @@ def test_a_killed_worker_is_replaced_and_the_others_continue(fresh_server: Start
     server = fresh_server(extra_args=["--workers", "2"])
     before = server.workers()
     journal, images = Journal(), variants()
-    with doors_of(server) as doors:
-        doors.ecr.create_repository(repositoryName="team/app")
-        push(doors.ecr, "team/app", next(images))
+    with endpoints_of(server) as endpoints:
+        endpoints.ecr.create_repository(repositoryName="team/app")
+        push(endpoints.ecr, "team/app", next(images))
 
         os.kill(before[0], signal.SIGKILL)
         lost = 0
         for each in itertools.islice(images, 20):
             try:
                 with unanswered_as_crash(), journal.tagging("team/app", "v1", each.manifest):
-                    doors.docker.push("team/app", each, "v1")
+                    endpoints.docker.push("team/app", each, "v1")
             except Crashed:  # The connection was in the queue of the dead worker. The next ones go to a living worker.
                 lost += 1
         after = other_workers_than(server, before)
@@ -47,7 +47,7 @@ def test_a_killed_worker_is_replaced_and_the_others_continue(fresh_server: Start
         assert lost <= 2
 
         assert len(set(before) & set(after)) == 1
-        check_all(doors, journal)
+        check_all(endpoints, journal)
         check_p10_bounded(server)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.faults.durability.doors import Doors, doors_of
+from tests.faults.durability.endpoints import Endpoints, endpoints_of
 from tests.support.server import Server
 
 _numbers = itertools.count(1)
@@ -23,14 +23,14 @@ def web(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 
 
 @pytest.fixture(scope="session")
-def doors(web: Server) -> Iterator[Doors]:
-    with doors_of(web) as both:
+def endpoints(web: Server) -> Iterator[Endpoints]:
+    with endpoints_of(web) as both:
         yield both
 
 
 @pytest.fixture
-def repository(doors: Doors) -> str:
+def repository(endpoints: Endpoints) -> str:
     """The name of an empty repository, for this test alone."""
     name = f"http/app-{next(_numbers)}"
-    doors.ecr.create_repository(repositoryName=name)
+    endpoints.ecr.create_repository(repositoryName=name)
     return name

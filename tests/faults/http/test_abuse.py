@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.api.ecr.wire import Wire
-from tests.faults.durability.doors import Doors
+from tests.faults.durability.endpoints import Endpoints
 from tests.faults.http.raw import Reply, exchange
 from tests.support.server import Server
 
@@ -150,15 +150,15 @@ def test_two_pipelined_requests_are_answered_in_order(web: Server) -> None:
     assert reply.statuses == [200, 404, 200]
 
 
-def test_a_body_is_requested_only_after_authentication(web: Server, doors: Doors, repository: str) -> None:
+def test_a_body_is_requested_only_after_authentication(web: Server, endpoints: Endpoints, repository: str) -> None:
     """`Expect: 100-continue`: an unauthenticated client is rejected before it sends any of its ten gigabytes."""
     head = b"PUT /v2/" + repository.encode() + b"/blobs/uploads/x?digest=y HTTP/1.1\r\n" + HOST
     expecting = length(b"10000000000") + b"Expect: 100-continue\r\n\r\n"
 
     assert exchange(web, head + expecting).statuses == [401]
 
-    location = doors.docker.post(f"/v2/{repository}/blobs/uploads/").headers["Location"]
-    known = f"PATCH {location} HTTP/1.1\r\nHost: r\r\nAuthorization: {doors.docker.authorization}\r\n".encode()
+    location = endpoints.docker.post(f"/v2/{repository}/blobs/uploads/").headers["Location"]
+    known = f"PATCH {location} HTTP/1.1\r\nHost: r\r\nAuthorization: {endpoints.docker.authorization}\r\n".encode()
     assert exchange(web, known + expecting).statuses == [100]
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.api.ecr.pushing import begin, complete, send_part
 from tests.api.ecr.wire import TARGET_PREFIX, Wire
-from tests.faults.durability.doors import Doors
+from tests.faults.durability.endpoints import Endpoints
 from tests.faults.durability.promises import check_p2_never_wrong_bytes, upload_size
 from tests.faults.http.raw import Connection, exchange, head
 from tests.support.images import digest
@@ -56,18 +56,18 @@ FRAMES = [with_length, in_chunks, without_an_end, with_a_broken_chunk]
 SENT = [0, 1_000, 200_000]
 
 
-def started(doors: Doors, repository: str) -> str:
+def started(endpoints: Endpoints, repository: str) -> str:
     """The path of an upload whose first part was acknowledged."""
-    location = doors.docker.post(f"/v2/{repository}/blobs/uploads/").headers["Location"]
-    assert doors.docker.patch(location, FIRST).status == 202
+    location = endpoints.docker.post(f"/v2/{repository}/blobs/uploads/").headers["Location"]
+    assert endpoints.docker.patch(location, FIRST).status == 202
     return str(location)
 
 
-def finish(doors: Doors, location: str) -> None:
+def finish(endpoints: Endpoints, location: str) -> None:
     """Send the rest as if nothing had happened. The request with the broken body may hold the upload for a moment."""
     end = time.monotonic() + PATIENCE_SECONDS
     while True:
-        answer = doors.docker.patch(location, REST)
+        answer = endpoints.docker.patch(location, REST)
         if answer.status == 202 or time.monotonic() > end:
             break
         assert answer.status == 416, answer
@@ -75,49 +75,49 @@ def finish(doors: Doors, location: str) -> None:
         time.sleep(0.02)
     assert answer.status == 202, answer
     name = digest(FIRST + REST)
-    assert doors.docker.put(f"{location}?digest={name}").status == 201
+    assert endpoints.docker.put(f"{location}?digest={name}").status == 201
 
 
 @pytest.mark.parametrize("ending", ENDINGS.values(), ids=ENDINGS)
 @pytest.mark.parametrize("frame", FRAMES, ids=[frame.__name__ for frame in FRAMES])
 def test_a_truncated_patch_does_not_change_the_upload(
-    doors: Doors, repository: str, frame: Callable[[bytes, int], tuple[dict[str, str], bytes]], ending: Ending
+    endpoints: Endpoints, repository: str, frame: Callable[[bytes, int], tuple[dict[str, str], bytes]], ending: Ending
 ) -> None:
-    location = started(doors, repository)
+    location = started(endpoints, repository)
     for sent in SENT:
         headers, body = frame(REST, sent)
-        with Connection(doors.server) as connection:
-            known = {"Host": "r", "Authorization": doors.docker.authorization or ""}
+        with Connection(endpoints.server) as connection:
+            known = {"Host": "r", "Authorization": endpoints.docker.authorization or ""}
             connection.send(head("PATCH", location, known | headers) + body)
             time.sleep(0.05)
             ending(connection)
 
-        assert upload_size(doors, repository, location.rpartition("/")[2]) == len(FIRST)
+        assert upload_size(endpoints, repository, location.rpartition("/")[2]) == len(FIRST)
 
-    finish(doors, location)
-    assert doors.layer(repository, digest(FIRST + REST)).body == FIRST + REST
+    finish(endpoints, location)
+    assert endpoints.layer(repository, digest(FIRST + REST)).body == FIRST + REST
 
 
 @pytest.mark.parametrize("ending", ENDINGS.values(), ids=ENDINGS)
-def test_a_truncated_put_does_not_complete_the_upload(doors: Doors, repository: str, ending: Ending) -> None:
+def test_a_truncated_put_does_not_complete_the_upload(endpoints: Endpoints, repository: str, ending: Ending) -> None:
     """Not even if the digest is that of the received bytes."""
-    location = started(doors, repository)
-    known = {"Host": "r", "Authorization": doors.docker.authorization or ""}
+    location = started(endpoints, repository)
+    known = {"Host": "r", "Authorization": endpoints.docker.authorization or ""}
     for frame, sent in itertools.product([with_length, without_an_end], [1_000, 200_000]):
         headers, body = frame(REST, sent)
         target = f"{location}?digest={digest(FIRST + REST[:sent])}"
-        with Connection(doors.server) as connection:
+        with Connection(endpoints.server) as connection:
             connection.send(head("PUT", target, known | headers) + body)
             time.sleep(0.05)
             ending(connection)
-        assert upload_size(doors, repository, location.rpartition("/")[2]) == len(FIRST)
+        assert upload_size(endpoints, repository, location.rpartition("/")[2]) == len(FIRST)
 
-    finish(doors, location)
+    finish(endpoints, location)
 
 
 @pytest.mark.parametrize("ending", ENDINGS.values(), ids=ENDINGS)
-def test_a_truncated_layer_part_is_not_received(doors: Doors, repository: str, ending: Ending) -> None:
-    upload = begin(doors.ecr, repository)
+def test_a_truncated_layer_part_is_not_received(endpoints: Endpoints, repository: str, ending: Ending) -> None:
+    upload = begin(endpoints.ecr, repository)
     request = {
         "repositoryName": repository,
         "uploadId": upload,
@@ -126,78 +126,78 @@ def test_a_truncated_layer_part_is_not_received(doors: Doors, repository: str, e
         "layerPartBlob": base64.b64encode(REST).decode(),
     }
     body = json.dumps(request).encode()
-    signed = Wire(doors.server).signer.headers(f"{TARGET_PREFIX}UploadLayerPart", body)
+    signed = Wire(endpoints.server).signer.headers(f"{TARGET_PREFIX}UploadLayerPart", body)
     for sent in (0, 1_000, len(body) - 1):
-        with Connection(doors.server) as connection:
+        with Connection(endpoints.server) as connection:
             connection.send(head("POST", "/", signed | {"content-length": len(body)}) + body[:sent])
             time.sleep(0.05)
             ending(connection)
 
-    send_part(doors.ecr, repository, upload, 0, REST)
-    assert complete(doors.ecr, repository, upload, digest(REST))["layerDigest"] == digest(REST)
+    send_part(endpoints.ecr, repository, upload, 0, REST)
+    assert complete(endpoints.ecr, repository, upload, digest(REST))["layerDigest"] == digest(REST)
 
 
-def test_surplus_bytes_are_not_part_of_the_body(doors: Doors, repository: str) -> None:
+def test_surplus_bytes_are_not_part_of_the_body(endpoints: Endpoints, repository: str) -> None:
     """They look like a second request. A server may close such a connection without a response."""
-    location = started(doors, repository)
-    authorization = doors.docker.authorization or ""
+    location = started(endpoints, repository)
+    authorization = endpoints.docker.authorization or ""
     known: dict[str, str | int] = {"Host": "r", "Authorization": authorization, "Content-Length": 1_000}
 
-    reply = exchange(doors.server, head("PATCH", location, known) + REST[:3_000])
+    reply = exchange(endpoints.server, head("PATCH", location, known) + REST[:3_000])
 
     assert reply.statuses in ([202], [202, 400], [400])
     assert reply.closed
     sizes = {len(FIRST) + 1_000} if 202 in reply.statuses else {len(FIRST), len(FIRST) + 1_000}
-    assert upload_size(doors, repository, location.rpartition("/")[2]) in sizes
+    assert upload_size(endpoints, repository, location.rpartition("/")[2]) in sizes
 
 
 @pytest.mark.parametrize(("first", "last", "sent"), [(0, 99, 50), (0, 99, 150), (1, 100, 100), (50, 99, 50)])
 def test_a_wrong_content_range_does_not_change_the_upload(
-    doors: Doors, repository: str, first: int, last: int, sent: int
+    endpoints: Endpoints, repository: str, first: int, last: int, sent: int
 ) -> None:
-    location = doors.docker.post(f"/v2/{repository}/blobs/uploads/").headers["Location"]
+    location = endpoints.docker.post(f"/v2/{repository}/blobs/uploads/").headers["Location"]
 
-    answer = doors.docker.patch(location, REST[:sent], {"Content-Range": f"{first}-{last}"})
+    answer = endpoints.docker.patch(location, REST[:sent], {"Content-Range": f"{first}-{last}"})
 
     assert answer.status in {400, 416}, answer
-    assert upload_size(doors, repository, location.rpartition("/")[2]) == 0
+    assert upload_size(endpoints, repository, location.rpartition("/")[2]) == 0
 
 
-def test_a_truncated_manifest_is_not_stored(doors: Doors, repository: str) -> None:
+def test_a_truncated_manifest_is_not_stored(endpoints: Endpoints, repository: str) -> None:
     """The received bytes are a valid manifest. Only the announced length shows that more was expected."""
     config = b"{}"
-    location = doors.docker.post(f"/v2/{repository}/blobs/uploads/").headers["Location"]
-    assert doors.docker.put(f"{location}?digest={digest(config)}", config).status == 201
+    location = endpoints.docker.post(f"/v2/{repository}/blobs/uploads/").headers["Location"]
+    assert endpoints.docker.put(f"{location}?digest={digest(config)}", config).status == 201
     described = {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": digest(config), "size": 2}
     media_type = "application/vnd.oci.image.manifest.v1+json"
     body = json.dumps({"schemaVersion": 2, "mediaType": media_type, "config": described, "layers": []}).encode()
-    known = {"Host": "r", "Authorization": doors.docker.authorization or "", "Content-Type": media_type}
+    known = {"Host": "r", "Authorization": endpoints.docker.authorization or "", "Content-Type": media_type}
     for ending in ENDINGS.values():
-        with Connection(doors.server) as connection:
+        with Connection(endpoints.server) as connection:
             path = f"/v2/{repository}/manifests/v1"
             connection.send(head("PUT", path, known | {"Content-Length": len(body) + 1}) + body)
             time.sleep(0.05)
             ending(connection)
 
     time.sleep(0.1)
-    assert doors.manifest(repository, "v1").status == 404
-    assert doors.image_ids(repository) == []
+    assert endpoints.manifest(repository, "v1").status == 404
+    assert endpoints.image_ids(repository) == []
 
 
 def test_a_client_that_disconnects_during_a_pull_affects_nothing_else(
-    web: Server, doors: Doors, repository: str
+    web: Server, endpoints: Endpoints, repository: str
 ) -> None:
     content = bytes(range(256)) * 32_768
-    location = doors.docker.post(f"/v2/{repository}/blobs/uploads/").headers["Location"]
+    location = endpoints.docker.post(f"/v2/{repository}/blobs/uploads/").headers["Location"]
     name = digest(content)
-    assert doors.docker.put(f"{location}?digest={name}", content).status == 201
-    known = {"Host": "r", "Authorization": doors.docker.authorization or ""}
+    assert endpoints.docker.put(f"{location}?digest={name}", content).status == 201
+    known = {"Host": "r", "Authorization": endpoints.docker.authorization or ""}
     for ending, extra in itertools.product(ENDINGS.values(), [{}, {"Range": "bytes=1-"}]):
         with Connection(web) as connection:
             connection.send(head("GET", f"/v2/{repository}/blobs/{name}", known | extra))
             assert connection.first_line().split()[1] in {b"200", b"206"}
             ending(connection)
 
-    assert doors.layer(repository, name).body == content
-    check_p2_never_wrong_bytes(doors)
+    assert endpoints.layer(repository, name).body == content
+    check_p2_never_wrong_bytes(endpoints)
     assert "fault" not in web.output(), web.output()

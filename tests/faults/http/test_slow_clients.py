@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 import pytest
 
 from tests.api.ecr.wire import TARGET_PREFIX, Wire
-from tests.faults.durability.doors import Doors
+from tests.faults.durability.endpoints import Endpoints
 from tests.faults.durability.promises import check_p10_bounded, upload_size
 from tests.faults.http.raw import Connection, head
 from tests.support.server import Server
@@ -18,48 +18,48 @@ from tests.support.server import Server
 PATCHED = 100_000
 
 
-def patch(doors: Doors, location: str) -> bytes:
+def patch(endpoints: Endpoints, location: str) -> bytes:
     """The head of a PATCH."""
-    authorization = doors.docker.authorization or ""
+    authorization = endpoints.docker.authorization or ""
     known: dict[str, str | int] = {"Host": "r", "Authorization": authorization, "Content-Length": PATCHED}
     return head("PATCH", location, known)
 
 
-def begun(doors: Doors, repository: str) -> str:
-    return str(doors.docker.post(f"/v2/{repository}/blobs/uploads/").headers["Location"])
+def begun(endpoints: Endpoints, repository: str) -> str:
+    return str(endpoints.docker.post(f"/v2/{repository}/blobs/uploads/").headers["Location"])
 
 
-def test_many_stalled_bodies_do_not_block_other_clients(doors: Doors, repository: str) -> None:
+def test_many_stalled_bodies_do_not_block_other_clients(endpoints: Endpoints, repository: str) -> None:
     """Each client sent its head and one byte. The server answers others as before, with as many workers as before."""
-    workers = doors.server.workers()
+    workers = endpoints.server.workers()
     with ExitStack() as connections:
         for _ in range(200):
-            connection = connections.enter_context(Connection(doors.server))
-            connection.send(patch(doors, begun(doors, repository)) + b"x")
+            connection = connections.enter_context(Connection(endpoints.server))
+            connection.send(patch(endpoints, begun(endpoints, repository)) + b"x")
         for _ in range(20):
             started = time.monotonic()
-            assert doors.docker.get("/v2/").status == 200
+            assert endpoints.docker.get("/v2/").status == 200
             assert time.monotonic() - started < 2
-        check_p10_bounded(doors.server)
-    assert doors.server.workers() == workers
+        check_p10_bounded(endpoints.server)
+    assert endpoints.server.workers() == workers
 
 
-def test_endless_heads_do_not_block_other_clients(doors: Doors, repository: str) -> None:
+def test_endless_heads_do_not_block_other_clients(endpoints: Endpoints, repository: str) -> None:
     with ExitStack() as connections:
         for _ in range(200):
-            connections.enter_context(Connection(doors.server)).send(b"GET /v2/ HTTP/1.1\r\nHost: r\r\nX-A: ")
-        assert doors.docker.get("/v2/").status == 200
+            connections.enter_context(Connection(endpoints.server)).send(b"GET /v2/ HTTP/1.1\r\nHost: r\r\nX-A: ")
+        assert endpoints.docker.get("/v2/").status == 200
 
 
 @pytest.mark.long
 @pytest.mark.timeout(180)
-def test_a_stalled_body_is_cut_off_after_30_seconds(doors: Doors, repository: str) -> None:
+def test_a_stalled_body_is_cut_off_after_30_seconds(endpoints: Endpoints, repository: str) -> None:
     """At both endpoints. The upload does not change and can continue."""
-    location = begun(doors, repository)
-    signed = Wire(doors.server).signer.headers(f"{TARGET_PREFIX}PutImage", b"x")
-    with Connection(doors.server) as docker, Connection(doors.server) as api:
+    location = begun(endpoints, repository)
+    signed = Wire(endpoints.server).signer.headers(f"{TARGET_PREFIX}PutImage", b"x")
+    with Connection(endpoints.server) as docker, Connection(endpoints.server) as api:
         started = time.monotonic()
-        docker.send(patch(doors, location) + b"x" * 1_000)
+        docker.send(patch(endpoints, location) + b"x" * 1_000)
         api.send(head("POST", "/", signed | {"content-length": 10_000}) + b"{")
 
         assert docker.first_line(60).split()[1] == b"408"
@@ -69,8 +69,8 @@ def test_a_stalled_body_is_cut_off_after_30_seconds(doors: Doors, repository: st
         docker.seconds_until_closed(10)
         api.seconds_until_closed(10)
 
-    assert upload_size(doors, repository, location.rpartition("/")[2]) == 0
-    assert doors.docker.patch(location, b"x" * PATCHED).status == 202
+    assert upload_size(endpoints, repository, location.rpartition("/")[2]) == 0
+    assert endpoints.docker.patch(location, b"x" * PATCHED).status == 202
 
 
 @contextmanager
@@ -96,16 +96,16 @@ def dripping(connection: Connection) -> Iterator[None]:
 
 @pytest.mark.long
 @pytest.mark.timeout(180)
-def test_a_byte_a_second_is_cut_off_after_a_minute(doors: Doors, repository: str) -> None:
-    location = begun(doors, repository)
-    with Connection(doors.server) as connection:
-        connection.send(patch(doors, location))
+def test_a_byte_a_second_is_cut_off_after_a_minute(endpoints: Endpoints, repository: str) -> None:
+    location = begun(endpoints, repository)
+    with Connection(endpoints.server) as connection:
+        connection.send(patch(endpoints, location))
         started = time.monotonic()
         with dripping(connection):
             assert connection.first_line(90).split()[1] == b"408"
         assert 59 <= time.monotonic() - started <= 75
 
-    assert upload_size(doors, repository, location.rpartition("/")[2]) == 0
+    assert upload_size(endpoints, repository, location.rpartition("/")[2]) == 0
 
 
 @pytest.mark.long

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.conftest import StartServer
-from tests.faults.durability.doors import Doors, Journal, doors_of
+from tests.faults.durability.endpoints import Endpoints, Journal, endpoints_of
 from tests.faults.durability.promises import check_all, upload_size
 from tests.faults.http.raw import Connection, head
 from tests.support.images import OCI_LAYER, Blob, digest
@@ -24,8 +24,8 @@ LARGE = 48 << 20
 
 
 @pytest.fixture(params=["granian", "uvicorn"])
-def doors(request: pytest.FixtureRequest, fresh_server: StartServer) -> Iterator[Doors]:
-    with doors_of(fresh_server(extra_args=["--server", request.param])) as both:
+def endpoints(request: pytest.FixtureRequest, fresh_server: StartServer) -> Iterator[Endpoints]:
+    with endpoints_of(fresh_server(extra_args=["--server", request.param])) as both:
         both.ecr.create_repository(repositoryName=REPOSITORY)
         yield both
 
@@ -58,15 +58,15 @@ def check_ended_well(server: Server, process: subprocess.Popen[bytes]) -> None:
     assert "Traceback" not in server.output(), server.output()
 
 
-def known(doors: Doors) -> dict[str, str | int]:
-    return {"Host": "r", "Authorization": doors.docker.authorization or ""}
+def known(endpoints: Endpoints) -> dict[str, str | int]:
+    return {"Host": "r", "Authorization": endpoints.docker.authorization or ""}
 
 
-def test_an_upload_in_progress_is_finished(doors: Doors) -> None:
-    server, body = doors.server, random.Random(1).randbytes(600_000)
-    location = doors.docker.post(f"/v2/{REPOSITORY}/blobs/uploads/").headers["Location"]
+def test_an_upload_in_progress_is_finished(endpoints: Endpoints) -> None:
+    server, body = endpoints.server, random.Random(1).randbytes(600_000)
+    location = endpoints.docker.post(f"/v2/{REPOSITORY}/blobs/uploads/").headers["Location"]
     with Connection(server) as connection:
-        connection.send(head("PATCH", location, known(doors) | {"Content-Length": len(body)}) + body[:200_000])
+        connection.send(head("PATCH", location, known(endpoints) | {"Content-Length": len(body)}) + body[:200_000])
         time.sleep(0.2)
         process = begin_stop(server)
         for start in range(200_000, len(body), 100_000):
@@ -77,14 +77,16 @@ def test_an_upload_in_progress_is_finished(doors: Doors) -> None:
     check_ended_well(server, process)
 
     server.start()
-    assert upload_size(doors, REPOSITORY, location.rpartition("/")[2]) == len(body)
+    assert upload_size(endpoints, REPOSITORY, location.rpartition("/")[2]) == len(body)
 
 
-def test_a_pull_in_progress_is_finished(doors: Doors) -> None:
-    server, blob = doors.server, Blob(random.Random(2).randbytes(LARGE), OCI_LAYER)
-    doors.docker.push_blob(REPOSITORY, blob)
+def test_a_pull_in_progress_is_finished(endpoints: Endpoints) -> None:
+    server, blob = endpoints.server, Blob(random.Random(2).randbytes(LARGE), OCI_LAYER)
+    endpoints.docker.push_blob(REPOSITORY, blob)
     with Connection(server) as connection:
-        connection.send(head("GET", f"/v2/{REPOSITORY}/blobs/{blob.digest}", known(doors) | {"Connection": "close"}))
+        connection.send(
+            head("GET", f"/v2/{REPOSITORY}/blobs/{blob.digest}", known(endpoints) | {"Connection": "close"})
+        )
         assert connection.first_line().split()[1] == b"200"
         process = begin_stop(server)
         time.sleep(0.3)
@@ -94,14 +96,14 @@ def test_a_pull_in_progress_is_finished(doors: Doors) -> None:
     assert (len(content), digest(content)) == (LARGE, blob.digest)
 
 
-def test_a_server_that_is_stopped_repeatedly_keeps_what_it_acknowledged(doors: Doors) -> None:
+def test_a_server_that_is_stopped_repeatedly_keeps_what_it_acknowledged(endpoints: Endpoints) -> None:
     journal = Journal()
     for number in range(3):
         blob = Blob(random.Random(number).randbytes(300_000), OCI_LAYER)
-        doors.docker.push_blob(REPOSITORY, blob)
+        endpoints.docker.push_blob(REPOSITORY, blob)
         journal.layer(REPOSITORY, blob)
-        doors.server.restart()
-    check_all(doors, journal)
+        endpoints.server.restart()
+    check_all(endpoints, journal)
 
 
 @pytest.mark.parametrize("kind", ["granian", "uvicorn"])

@@ -97,9 +97,9 @@ def command(settings: Settings, home: Path, *words: str, code: int = 0) -> str:
     return ended.err if code else ended.out
 
 
-def layer_of(door: Docker, repository: str, digest: str) -> bytes:
+def layer_of(client: Docker, repository: str, digest: str) -> bytes:
     """A layer's bytes, from the node or from where it redirects its clients."""
-    answer = door.get(f"/v2/{repository}/blobs/{digest}")
+    answer = client.get(f"/v2/{repository}/blobs/{digest}")
     if answer.status == 307:
         with urllib.request.urlopen(answer.headers["Location"], timeout=30) as sent:
             return bytes(sent.read())

@@ -51,13 +51,13 @@ def test_each_node_accepts_what_the_others_issue(nodes: list[Node], wrong_nodes:
             push(ecr, "team/clocks", image([layer(50_000, seed=number)]), f"{number}")
             (token,) = ecr.get_authorization_token()["authorizationData"]
         assert abs(token["expiresAt"].timestamp() - time.time() - DAY / 2) < 60
-        door, other = node.docker(), all_nodes[number - 1].docker()
-        other.authorization = door.authorization
+        client, other = node.docker(), all_nodes[number - 1].docker()
+        other.authorization = client.authorization
         other.push_blob("team/clocks", Blob(f"of node {number}".encode(), "text/plain"))
         for tag in range(number + 1):
             assert other.get(f"/v2/team/clocks/manifests/{tag}").status == 200
             blob = layer(50_000, seed=tag)
-            assert layer_of(door, "team/clocks", blob.digest) == blob.content
+            assert layer_of(client, "team/clocks", blob.digest) == blob.content
 
 
 def test_every_written_time_is_the_database_s(
@@ -67,9 +67,9 @@ def test_every_written_time_is_the_database_s(
     with aws_client(nodes[0].server) as ecr:
         ecr.create_repository(repositoryName="team/times")
     for number, node in enumerate(wrong_nodes):
-        door = node.docker()
-        door.push("team/times", image(seed=number), f"{number}")
-        assert door.post("/v2/team/times/blobs/uploads/").status == 202
+        client = node.docker()
+        client.push("team/times", image(seed=number), f"{number}")
+        assert client.post("/v2/team/times/blobs/uploads/").status == 202
     unneeded = layer(seed=77)
     nodes[0].docker().push_blob("team/times", unneeded)
 

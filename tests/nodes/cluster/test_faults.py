@@ -18,23 +18,23 @@ def test_a_node_is_unavailable_while_the_database_is_down_and_recovers_by_itself
     ecr: Any, nodes: list[Node], database: Cluster
 ) -> None:
     ecr.create_repository(repositoryName="team/away")
-    doors, pushed = [node.docker() for node in nodes], image(seed=1)
-    doors[0].push("team/away", pushed, "v1")
+    clients, pushed = [node.docker() for node in nodes], image(seed=1)
+    clients[0].push("team/away", pushed, "v1")
 
     database.stop("immediate")
-    for door in doors:
-        answer = door.get("/v2/team/away/manifests/v1")
+    for client in clients:
+        answer = client.get("/v2/team/away/manifests/v1")
         assert (answer.status, answer.error_codes(), "Retry-After" in answer.headers) == (503, ["UNAVAILABLE"], True)
-        assert door.post("/v2/team/away/blobs/uploads/").status == 503
-        assert (door.get("/readyz").status, door.get("/healthz").status) == (503, 200)
+        assert client.post("/v2/team/away/blobs/uploads/").status == 503
+        assert (client.get("/readyz").status, client.get("/healthz").status) == (503, 200)
     scraped = nodes[0].metrics.get("/metrics")
     assert (scraped.status, b"moorage_requests" in scraped.body) == (200, True)
     database.start()
 
-    for door in doors:
-        assert door.get("/v2/team/away/manifests/v1").body == pushed.manifest.content
-        door.push("team/away", image(seed=2), "v2")
-        assert door.get("/readyz").status == 200
+    for client in clients:
+        assert client.get("/v2/team/away/manifests/v1").body == pushed.manifest.content
+        client.push("team/away", image(seed=2), "v2")
+        assert client.get("/readyz").status == 200
 
 
 def test_connections_are_counted_over_all_nodes(nodes: list[Node]) -> None:
@@ -49,11 +49,11 @@ def test_connections_are_counted_over_all_nodes(nodes: list[Node]) -> None:
 
 def test_clients_do_not_notice_that_connections_were_cut(ecr: Any, nodes: list[Node], database: Cluster) -> None:
     ecr.create_repository(repositoryName="team/cut")
-    doors = [node.docker() for node in nodes]
+    clients = [node.docker() for node in nodes]
     for number in range(5):
-        doors[number % 2].push("team/cut", image(seed=number), "latest")
+        clients[number % 2].push("team/cut", image(seed=number), "latest")
         database.cut_connections(database.url("moorage"))
-        assert doors[1 - number % 2].get("/v2/team/cut/manifests/latest").body == image(seed=number).manifest.content
+        assert clients[1 - number % 2].get("/v2/team/cut/manifests/latest").body == image(seed=number).manifest.content
 
 
 def test_a_node_does_not_start_on_a_database_that_is_not_ready_for_it(

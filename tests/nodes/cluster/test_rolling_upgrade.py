@@ -116,11 +116,11 @@ def test_a_node_works_and_restarts_after_a_newer_version_has_extended_the_schema
     nodes: list[Node], database: Cluster
 ) -> None:
     """The prepared statements of its connections continue to work."""
-    node, door = nodes[0], nodes[0].docker()
+    node, client = nodes[0], nodes[0].docker()
     with aws_client(node.server) as ecr:
         ecr.create_repository(repositoryName="team/older")
     for number in range(10):
-        door.push("team/older", image(seed=number), f"{number}")
+        client.push("team/older", image(seed=number), f"{number}")
     tables = ("repository", "repository_layer", "blob", "image", "image_layer", "tag", "upload", "upload_state", "job")
     with psycopg.connect(database.url("moorage")) as newer:
         for table in tables:
@@ -130,8 +130,8 @@ def test_a_node_works_and_restarts_after_a_newer_version_has_extended_the_schema
     try:
         for seed in (100, 200):
             for number in range(10):
-                door.push("team/older", image(seed=seed + number), f"{number}")
-                assert door.get(f"/v2/team/older/manifests/{number}").status == 200
+                client.push("team/older", image(seed=seed + number), f"{number}")
+                assert client.get(f"/v2/team/older/manifests/{number}").status == 200
             node.server.stop()
             node.start()
     finally:

@@ -88,35 +88,35 @@ def test_nodes_may_share_a_folder_instead_of_a_bucket(
 
 def test_one_of_several_concurrent_pushes_to_both_nodes_gets_an_immutable_tag(ecr: Any, nodes: list[Node]) -> None:
     ecr.create_repository(repositoryName="team/immutable", imageTagMutability="IMMUTABLE")
-    doors = [node.docker() for node in nodes]
+    clients = [node.docker() for node in nodes]
     racing = [image(seed=number) for number in range(12)]
     for each in racing:
-        doors[0].push("team/immutable", each)
+        clients[0].push("team/immutable", each)
 
     def tag(number: int) -> int:
         path, manifest = "/v2/team/immutable/manifests/v1", racing[number].manifest
-        return doors[number % 2].put(path, manifest.content, {"Content-Type": manifest.media_type}).status
+        return clients[number % 2].put(path, manifest.content, {"Content-Type": manifest.media_type}).status
 
     with ThreadPoolExecutor(12) as threads:
         statuses = list(threads.map(tag, range(12)))
 
     assert sorted(statuses) == [201, *[400] * 11]
-    there = doors[1].get("/v2/team/immutable/manifests/v1").body
+    there = clients[1].get("/v2/team/immutable/manifests/v1").body
     assert there == racing[statuses.index(201)].manifest.content
 
 
 def test_concurrent_indexes_and_deletions_never_leave_an_index_without_an_image(ecr: Any, nodes: list[Node]) -> None:
     """Either the index is pushed first and its image stays, or the image is deleted first and the index is refused."""
     ecr.create_repository(repositoryName="team/index")
-    doors = [node.docker() for node in nodes]
+    clients = [node.docker() for node in nodes]
 
     def race(number: int) -> tuple[int, int, bool]:
         child, index = image(seed=number), _index_of(number)
-        doors[0].push("team/index", child)
+        clients[0].push("team/index", child)
         with ThreadPoolExecutor(2) as threads:
-            put = threads.submit(doors[0].put, f"/v2/team/index/manifests/{index.digest}", index.content, _TYPE)
-            gone = threads.submit(doors[1].delete, f"/v2/team/index/manifests/{child.manifest.digest}")
-        is_there = doors[0].get(f"/v2/team/index/manifests/{child.manifest.digest}").status == 200
+            put = threads.submit(clients[0].put, f"/v2/team/index/manifests/{index.digest}", index.content, _TYPE)
+            gone = threads.submit(clients[1].delete, f"/v2/team/index/manifests/{child.manifest.digest}")
+        is_there = clients[0].get(f"/v2/team/index/manifests/{child.manifest.digest}").status == 200
         return put.result().status, gone.result().status, is_there
 
     for number in range(20, 30):
@@ -138,10 +138,10 @@ def test_a_key_works_on_both_nodes_from_its_creation_to_its_deletion(
     printed = command(elsewhere, tmp_path, "key", "create", "--user", "ann", *where)
     key, secret = re.findall(r"=(\S+)", printed)
 
-    doors = [Docker(node.server.host, node.server.port, secret, user=key) for node in nodes]
-    assert [door.get("/v2/").status for door in doors] == [200, 200]
+    clients = [Docker(node.server.host, node.server.port, secret, user=key) for node in nodes]
+    assert [client.get("/v2/").status for client in clients] == [200, 200]
     command(settings, tmp_path, "key", "deactivate", key)
-    assert [door.get("/v2/").status for door in doors] == [401, 401]
+    assert [client.get("/v2/").status for client in clients] == [401, 401]
 
 
 def test_a_repository_is_created_once_by_two_nodes(nodes: list[Node]) -> None:

@@ -25,9 +25,9 @@ class Filled(NamedTuple):
 @pytest.fixture(scope="session")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Filled:
     registry = Registry(tmp_path_factory.mktemp("moving") / "filled")
-    with registry.serving() as doors:
-        fill(Pusher(doors))
-        return Filled(registry.place, doors.visible_state())
+    with registry.serving() as endpoints:
+        fill(Pusher(endpoints))
+        return Filled(registry.place, endpoints.visible_state())
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def folder(filled: Filled, tmp_path: Path) -> Registry:
 
 
 def fill(pusher: Pusher) -> None:
-    ecr = pusher.doors.ecr
+    ecr = pusher.endpoints.ecr
     ecr.create_repository(repositoryName=pusher.repository, tags=[{"Key": "team", "Value": "ours"}])
     ecr.create_repository(repositoryName="empty", imageTagMutability="IMMUTABLE")
     ecr.put_lifecycle_policy(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.faults.durability.doors import Doors, Journal
+from tests.faults.durability.endpoints import Endpoints, Journal
 from tests.support.aws import aws_client
 from tests.support.commands import Ended, run_apart, run_here
 from tests.support.images import Image, image, layer
@@ -39,11 +39,11 @@ class Registry:
             self.server.settings = {"MOORAGE_DATABASE": str(settings["database"])}  # For `moorage env`.
 
     @contextmanager
-    def serving(self) -> Iterator[Doors]:
+    def serving(self) -> Iterator[Endpoints]:
         try:
             self.server.start(extra_args=("--workers", "1", *self.arguments))
             with aws_client(self.server) as ecr:
-                yield Doors(self.server, ecr)
+                yield Endpoints(self.server, ecr)
         finally:
             if self.server.process is not None:
                 self.server.stop()
@@ -54,8 +54,8 @@ class Registry:
 
     def state(self) -> dict[str, Any]:
         """Everything that a client can see."""
-        with self.serving() as doors:
-            return doors.visible_state()
+        with self.serving() as endpoints:
+            return endpoints.visible_state()
 
     def refuses_to_serve(self) -> str:
         """The error of a server that refuses to start."""
@@ -114,7 +114,7 @@ def run(*words: str | Path, **extra: str) -> Ended:
 class Pusher:
     """Pushes one image after the other, and remembers which ones were acknowledged."""
 
-    doors: Doors
+    endpoints: Endpoints
     repository: str = "team/app"
     journal: Journal = field(default_factory=Journal)
     number: int = 0
@@ -124,10 +124,10 @@ class Pusher:
         self.number += 1
         pushed = pushed or image([layer(20_000, seed=self.number), layer(10, seed=-self.number)])
         for blob in pushed.blobs:
-            self.doors.docker.push_blob(self.repository, blob)
+            self.endpoints.docker.push_blob(self.repository, blob)
             self.journal.layer(self.repository, blob)
         with self.journal.tagging(self.repository, f"v{self.number}", pushed.manifest):
-            self.doors.docker.push(self.repository, Image(pushed.manifest, ()), f"v{self.number}")
+            self.endpoints.docker.push(self.repository, Image(pushed.manifest, ()), f"v{self.number}")
         return pushed
 
     def push_until_refused(self) -> None:

@@ -41,9 +41,9 @@ def test_a_migration_that_is_killed_at_each_failpoint_continues_and_copies_nothi
             "what is sealed stays so until the move has ended"
         )
         if point == "T3:1":
-            with folder.serving() as doors:
+            with folder.serving() as endpoints:
                 assert "This registry is being migrated to" in folder.server.output()
-                assert doors.docker.post("/v2/team/app/blobs/uploads/").status == 503
+                assert endpoints.docker.post("/v2/team/app/blobs/uploads/").status == 503
         if point == "T5:1":
             assert "this is the unfinished target of a migration from" in target.refuses_to_serve()
 
@@ -124,8 +124,8 @@ def test_layers_can_be_copied_beforehand(folder: Registry, tmp_path: Path) -> No
     assert ended.code == 0, ended
     assert ended.out.endswith("To move it, run the command without --copy-blobs-only.\n")
     copied = blob_files(target)
-    with folder.serving() as doors:
-        Pusher(doors, number=50).push()
+    with folder.serving() as endpoints:
+        Pusher(endpoints, number=50).push()
     moved(folder, target)
     assert set(copied) < set(blob_files(target))
     assert len(blob_files(target)) == len(copied) + 3
@@ -167,5 +167,5 @@ def test_a_damaged_layer_stops_the_migration_and_is_skipped_once_it_was_found(
 
     assert run("verify", "--data", folder.place).code == 1
     moved(folder, target)
-    with target.serving() as doors:
-        assert doors.layer("team/app", name).status == 404
+    with target.serving() as endpoints:
+        assert endpoints.layer("team/app", name).status == 404

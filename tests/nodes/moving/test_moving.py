@@ -30,22 +30,22 @@ def test_a_registry_is_migrated_to_postgresql_and_a_bucket_and_back_while_images
     nodes, other = on_postgres_and_s3(tmp_path / "nodes", object_store), Registry(tmp_path / "other")
 
     for source, target, number in ((folder, nodes, 100), (nodes, other, 200)):
-        with source.serving() as doors:
-            pusher = Pusher(doors, number=number)
+        with source.serving() as endpoints:
+            pusher = Pusher(endpoints, number=number)
             pushing = threading.Thread(target=pusher.push_until_refused)
             pushing.start()
             ended = migrate(source, target, "--rate", "16")
             assert (ended.code, ended.err) == (0, ""), ended
             pushing.join()
             assert len(pusher.journal.manifests) > 1
-            before = doors.visible_state()
-        with target.serving() as doors:
-            assert doors.visible_state() == before
+            before = endpoints.visible_state()
+        with target.serving() as endpoints:
+            assert endpoints.visible_state() == before
             pusher.journal.uploads.clear()  # Unfinished pushes do not move.
-            check_p1_acknowledged_is_durable(doors, pusher.journal)
-            check_p2_never_wrong_bytes(doors)
-            check_p3_no_dangling_image(doors)
-            Pusher(doors, number=number + 90).push()
+            check_p1_acknowledged_is_durable(endpoints, pusher.journal)
+            check_p2_never_wrong_bytes(endpoints)
+            check_p3_no_dangling_image(endpoints)
+            Pusher(endpoints, number=number + 90).push()
 
 
 def test_a_migrated_registry_serves_pulls_refuses_changes_and_names_its_new_place(
@@ -54,21 +54,21 @@ def test_a_migrated_registry_serves_pulls_refuses_changes_and_names_its_new_plac
     target = Registry(tmp_path / "target")
     moved(folder, target)
 
-    with folder.serving() as doors:
+    with folder.serving() as endpoints:
         assert (
             f"This registry was migrated to {target.place}. It serves pulls and rejects changes."
             in folder.server.output()
         )
-        pulled = doors.manifest("team/app", "v1")
+        pulled = endpoints.manifest("team/app", "v1")
         assert (pulled.status, digest(pulled.body)) == (200, pulled.headers["Docker-Content-Digest"])
         layer = pulled.json()["layers"][0]["digest"]
-        assert digest(doors.layer("team/app", layer).body) == digest(doors.download("team/app", layer)) == layer
+        assert digest(endpoints.layer("team/app", layer).body) == digest(endpoints.download("team/app", layer)) == layer
 
-        pushed = doors.docker.post("/v2/team/app/blobs/uploads/")
+        pushed = endpoints.docker.post("/v2/team/app/blobs/uploads/")
         assert (pushed.status, pushed.error_codes()) == (503, ["UNAVAILABLE"])
         assert pushed.headers["Retry-After"] == "10"
         with pytest.raises(ClientError, match=r"UnavailableException.* accepts no changes here") as refused:
-            doors.ecr.create_repository(repositoryName="new")
+            endpoints.ecr.create_repository(repositoryName="new")
         answer = refused.value.response["ResponseMetadata"]
         assert (answer["HTTPStatusCode"], answer["HTTPHeaders"]["retry-after"]) == (503, "10")
 
@@ -86,18 +86,18 @@ def test_rows_are_migrated_while_layers_stay_in_their_bucket(
     lines = second.place.read_text().splitlines()
     second.place.write_text("\n".join(bucket if line.startswith("blobs = ") else line for line in lines))
     moved(folder, first)
-    with first.serving() as doors:
-        before = doors.visible_state()
-        upload = doors.ecr.initiate_layer_upload(repositoryName="empty")["uploadId"]
+    with first.serving() as endpoints:
+        before = endpoints.visible_state()
+        upload = endpoints.ecr.initiate_layer_upload(repositoryName="empty")["uploadId"]
     stored = object_store.keys(f"moving/{tmp_path.name}")
 
     assert moved(first, second).startswith("Moved: 0 layers (0 bytes) and ")
 
     assert object_store.keys(f"moving/{tmp_path.name}") == stored
-    with second.serving() as doors:
-        assert doors.visible_state() == before
-        send_part(doors.ecr, "empty", upload, 0, b"abc")
-        Pusher(doors, number=50).push()
+    with second.serving() as endpoints:
+        assert endpoints.visible_state() == before
+        send_part(endpoints.ecr, "empty", upload, 0, b"abc")
+        Pusher(endpoints, number=50).push()
     assert swept(first) == [], "what the other one brought to the bucket is not garbage"
 
 

@@ -59,16 +59,16 @@ def test_a_node_is_ready_once_it_has_reached_its_store_and_stays_ready_while_the
 
     with aws_client(server) as ecr:
         ecr.create_repository(repositoryName="team/a")
-        door = Docker(server.host, server.port, docker_password(ecr))
+        client = Docker(server.host, server.port, docker_password(ecr))
     pushed = image(seed=1)
-    door.push("team/a", pushed, "v1")
+    client.push("team/a", pushed, "v1")
     for method in METHODS:
         store_proxy.fail(method, "", proxy.answer(403, "AccessDenied"))
 
     assert readiness(server) == 200
-    assert door.get("/v2/team/a/manifests/v1").body == pushed.manifest.content
-    started = door.post("/v2/team/a/blobs/uploads/").headers["Location"]
-    refused = door.patch(started, b"content")
+    assert client.get("/v2/team/a/manifests/v1").body == pushed.manifest.content
+    started = client.post("/v2/team/a/blobs/uploads/").headers["Location"]
+    refused = client.patch(started, b"content")
     assert (refused.status, refused.error_codes(), refused.headers["Retry-After"]) == (503, ["UNAVAILABLE"], "10")
 
 

@@ -10,7 +10,7 @@ import pytest
 from moorage.domain.units import HOUR
 from tests.api.ecr.pushing import begin, push, send_part, upload_layer
 from tests.conftest import StartServer
-from tests.faults.durability.doors import doors_of
+from tests.faults.durability.endpoints import endpoints_of
 from tests.operations.garbage.registry import GarbageRegistry
 from tests.support.databases import engine_of
 from tests.support.images import Blob, Image, image, layer
@@ -201,8 +201,8 @@ def test_layers_of_a_deleted_repository_are_removed_unless_another_one_has_them(
 
 def test_a_layer_that_is_uploaded_after_its_manifest_is_needed_by_it(fresh_server: StartServer) -> None:
     server = fresh_server(extra_args=["--workers", "1", "--sparse-manifests"])
-    with doors_of(server) as doors:
-        registry, late = GarbageRegistry(server, doors.ecr, doors.docker), layer(seed=12)
+    with endpoints_of(server) as endpoints:
+        registry, late = GarbageRegistry(server, endpoints.ecr, endpoints.docker), layer(seed=12)
         registry.ecr.create_repository(repositoryName="sparse")
         pushed = image([late])
         path = f"/v2/sparse/manifests/{pushed.manifest.digest}"
@@ -218,8 +218,8 @@ def test_a_layer_that_is_uploaded_after_its_manifest_is_needed_by_it(fresh_serve
 
 def test_the_server_collects_by_itself_and_logs_it(fresh_server: StartServer) -> None:
     server = fresh_server(extra_args=["--workers", "1", "--grace-period", "0"])
-    with doors_of(server) as doors:
-        registry, blob = GarbageRegistry(server, doors.ecr, doors.docker), layer(seed=13)
+    with endpoints_of(server) as endpoints:
+        registry, blob = GarbageRegistry(server, endpoints.ecr, endpoints.docker), layer(seed=13)
         registry.ecr.create_repository(repositoryName="self")
         upload_layer(registry.ecr, "self", blob.content)
         due = "UPDATE job SET due_at = 0 WHERE kind = 'collect-garbage' AND lease IS NULL AND due_at > 0"

@@ -6,7 +6,7 @@ import pytest
 
 from tests.api.ecr.pushing import push
 from tests.conftest import StartServer
-from tests.faults.durability.doors import Journal, doors_of
+from tests.faults.durability.endpoints import Journal, endpoints_of
 from tests.faults.durability.promises import check_all, check_p6_garbage_goes
 from tests.operations.garbage.registry import GarbageRegistry
 from tests.support.images import image, layer
@@ -23,8 +23,8 @@ def test_a_killed_collection_loses_nothing_and_the_next_one_leaves_nothing(
     fresh_server: StartServer, point: str
 ) -> None:
     server, journal = fresh_server(extra_args=["--workers", "1"]), Journal()
-    with doors_of(server) as doors:
-        registry = GarbageRegistry(server, doors.ecr, doors.docker)
+    with endpoints_of(server) as endpoints:
+        registry = GarbageRegistry(server, endpoints.ecr, endpoints.docker)
         registry.ecr.create_repository(repositoryName="team/a")
         for each in (KEPT, GONE):
             push(registry.ecr, "team/a", each)
@@ -38,8 +38,8 @@ def test_a_killed_collection_loses_nothing_and_the_next_one_leaves_nothing(
         killed = registry.run("collect", "--grace", "0", extra={"MOORAGE_FAILPOINTS": f"{name}=kill:{passing}"})
 
         assert killed.code == -9, killed
-        check_all(doors, journal)
+        check_all(endpoints, journal)
         registry.collect(grace=0)
-        check_all(doors, journal)
+        check_all(endpoints, journal)
         check_p6_garbage_goes(server)
         assert not registry.has_file(GONE.blobs[-1])

@@ -22,7 +22,7 @@ from moorage.core.clock import system_clock
 from moorage.core.garbage.collect import CollectionRules, Collector, Totals
 from tests.api.ecr.pushing import upload_blobs
 from tests.conftest import StartServer
-from tests.faults.durability.doors import Doors, Named, doors_of
+from tests.faults.durability.endpoints import Endpoints, Named, endpoints_of
 from tests.faults.durability.promises import (
     check_database_is_whole,
     check_p2_never_wrong_bytes,
@@ -45,7 +45,7 @@ LONGEST_REST = 0.3
 class Race:
     """Shared by all clients: when the test ends, which images may exist, and what each client did."""
 
-    doors: Doors
+    endpoints: Endpoints
     end: float
     known: list[tuple[str, Image]] = field(default_factory=list)
     done: dict[str, int] = field(default_factory=dict)
@@ -84,13 +84,13 @@ def is_pushed_by_docker(race: Race, chance: random.Random, repository: str, push
     for blob in pushed.blobs:
         send_by_docker(race, repository, blob, mount=chance.random() < 0.5)
     path, media_type = f"/v2/{repository}/manifests/{reference}", {"Content-Type": pushed.manifest.media_type}
-    answer = race.doors.docker.put(path, pushed.manifest.content, media_type)
+    answer = race.endpoints.docker.put(path, pushed.manifest.content, media_type)
     assert answer.status == 201 or answer.error_codes() == ["MANIFEST_BLOB_UNKNOWN"], answer
     return answer.status == 201
 
 
 def send_by_docker(race: Race, repository: str, blob: Blob, *, mount: bool) -> None:
-    docker = race.doors.docker
+    docker = race.endpoints.docker
     if docker.head(f"/v2/{repository}/blobs/{blob.digest}").status == 200:
         return
     if mount:
@@ -115,7 +115,7 @@ def push_by_api(race: Race, chance: random.Random) -> None:
 
 def is_pushed_by_api(race: Race, chance: random.Random, repository: str, pushed: Image) -> bool:
     """False if a layer was removed before the manifest arrived, or if another client sent a layer first."""
-    ecr = race.doors.ecr
+    ecr = race.endpoints.ecr
     try:
         upload_blobs(ecr, repository, pushed.blobs)
         ecr.put_image(
@@ -128,7 +128,7 @@ def is_pushed_by_api(race: Race, chance: random.Random, repository: str, pushed:
 
 def pull(race: Race, chance: random.Random) -> None:
     """If a manifest is served, all its layers are served, unless the manifest is gone by then."""
-    docker = race.doors.docker
+    docker = race.endpoints.docker
     while race.runs():
         if not race.known:
             time.sleep(0.01)
@@ -153,7 +153,7 @@ def delete(race: Race, chance: random.Random) -> None:
             time.sleep(0.02)
         if len(race.known) > 4:
             repository, deleted = race.known.pop(chance.randrange(len(race.known)))
-            answer = race.doors.docker.delete(f"/v2/{repository}/manifests/{deleted.manifest.digest}")
+            answer = race.endpoints.docker.delete(f"/v2/{repository}/manifests/{deleted.manifest.digest}")
             assert answer.status == 202, answer
             race.count("deleted")
 
@@ -161,7 +161,7 @@ def delete(race: Race, chance: random.Random) -> None:
 def untag(race: Race, chance: random.Random) -> None:
     while race.runs():
         time.sleep(0.05)
-        answer = race.doors.docker.delete(f"/v2/{chance.choice(REPOSITORIES)}/manifests/{chance.choice(TAGS)}")
+        answer = race.endpoints.docker.delete(f"/v2/{chance.choice(REPOSITORIES)}/manifests/{chance.choice(TAGS)}")
         assert answer.status in {202, 404}, answer
         race.count("untagged")
 
@@ -171,7 +171,7 @@ def collect(race: Race, chance: random.Random) -> None:
     totals = Totals()
 
     async def run() -> None:
-        database, blobs = engine_of(race.doors.server.data).open(), FileBlobStore(race.doors.server.data)
+        database, blobs = engine_of(race.endpoints.server.data).open(), FileBlobStore(race.endpoints.server.data)
         database.start()
         try:
             while race.runs():
@@ -214,10 +214,10 @@ def run_all(race: Race, actors: Sequence[Callable[[Race, random.Random], None]])
 )
 def test_no_served_image_ever_lacks_a_layer(fresh_server: StartServer, seconds: int) -> None:
     server = fresh_server(extra_args=["--workers", "2", "--no-access-log"])
-    with doors_of(server) as doors:
+    with endpoints_of(server) as endpoints:
         for name in REPOSITORIES:
-            doors.ecr.create_repository(repositoryName=name)
-        race = Race(doors, time.monotonic() + seconds)
+            endpoints.ecr.create_repository(repositoryName=name)
+        race = Race(endpoints, time.monotonic() + seconds)
         assert run_all(race, ACTORS) == []
         assert race.holes == []
         assert race.done["collected"] > 5, race.done
@@ -226,8 +226,8 @@ def test_no_served_image_ever_lacks_a_layer(fresh_server: StartServer, seconds: 
         assert race.done["pushed by docker"] > 5, race.done
         assert race.done["pushed by the API"] > 5, race.done
 
-        GarbageRegistry(server, doors.ecr, doors.docker).collect(grace=0)
-        check_p2_never_wrong_bytes(doors)
-        check_p3_no_dangling_image(doors)
+        GarbageRegistry(server, endpoints.ecr, endpoints.docker).collect(grace=0)
+        check_p2_never_wrong_bytes(endpoints)
+        check_p3_no_dangling_image(endpoints)
         check_database_is_whole(server)
         check_p6_garbage_goes(server)

@@ -10,7 +10,7 @@ import pytest
 from moorage.domain.units import HOUR
 from tests.api.ecr.pushing import begin, push, send_part
 from tests.conftest import StartServer
-from tests.faults.durability.doors import crash_of_the_server, doors_of
+from tests.faults.durability.endpoints import crash_of_the_server, endpoints_of
 from tests.faults.durability.promises import check_p6_garbage_goes
 from tests.operations.garbage.registry import GarbageRegistry
 from tests.support.images import digest, image, layer
@@ -59,8 +59,8 @@ def test_uploads_of_a_deleted_repository_leave_nothing(
 def test_a_push_that_a_crash_ended_leaves_nothing(fresh_server: StartServer, point: str) -> None:
     armed = {"MOORAGE_FAILPOINTS": f"{point}=kill"}
     server = fresh_server(extra_args=["--workers", "1"], extra_env=armed)
-    with doors_of(server) as doors:
-        registry, content = GarbageRegistry(server, doors.ecr, doors.docker), b"a layer"
+    with endpoints_of(server) as endpoints:
+        registry, content = GarbageRegistry(server, endpoints.ecr, endpoints.docker), b"a layer"
         registry.ecr.create_repository(repositoryName="team/a")
         with crash_of_the_server():
             begun = registry.docker.post("/v2/team/a/blobs/uploads/").headers["Location"]

@@ -35,7 +35,7 @@ from tests.docker.model.contents import (
     TAGS,
     Manifest,
 )
-from tests.docker.model.door import NAMES, OTHER_ACCOUNT, Endpoint
+from tests.docker.model.machine import NAMES, OTHER_ACCOUNT, Endpoint
 from tests.docker.model.registry import (
     DENIED,
     UNKNOWN_BLOB,

@@ -68,7 +68,7 @@ class Journal:
         self.layer(repository, blob)
 
 
-class Doors:
+class Endpoints:
     """The ECR endpoint and the registry endpoint of a server, for its root user. They work again after a restart."""
 
     def __init__(self, server: Server, ecr: Any) -> None:
@@ -122,9 +122,9 @@ class Doors:
 
 
 @contextmanager
-def doors_of(server: Server) -> Iterator[Doors]:
+def endpoints_of(server: Server) -> Iterator[Endpoints]:
     with aws_client(server) as ecr:
-        yield Doors(server, ecr)
+        yield Endpoints(server, ecr)
 
 
 @contextmanager

@@ -222,7 +222,7 @@ def test_an_internal_error_shows_only_the_request_id(root: Client) -> None:
 
     scope = {"method": "GET", "path": "/v2/", "query_string": b"", "headers": [(b"host", b"localhost")]}
 
-    answer = root.world.door.fault(Request(scope, receive, "request-1"), CallDetails())
+    answer = root.world.endpoint.fault(Request(scope, receive, "request-1"), CallDetails())
 
     assert answer.status == 500
     assert b"request-1" in answer.body
