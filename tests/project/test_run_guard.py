@@ -40,6 +40,12 @@ def announce():
 """
 
 
+INTERRUPTIBLE = (
+    "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.executable, sys.argv[1:])"
+)
+"""Run a program with SIGINT as in a terminal. Children of a shell in the background ignore it."""
+
+
 class InnerRun(NamedTuple):
     """A run of pytest with a test that never ends, and the folder of the run."""
 
@@ -62,6 +68,9 @@ def inner_run(tmp_path: Path, *options: str) -> Iterator[InnerRun]:
     test, announcement = tmp_path / "test_inner.py", tmp_path / "announcement"
     test.write_text(INNER)
     command = [
+        sys.executable,
+        "-c",
+        INTERRUPTIBLE,
         sys.executable,
         "-m",
         "pytest",
