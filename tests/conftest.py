@@ -44,8 +44,12 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run tests of client programs last, because they are slow."""
-    items.sort(key=lambda item: item.get_closest_marker("client") is not None)
+    """Run tests with a longer time-out first, so that none of them runs alone at the end; client programs last."""
+    items.sort(key=lambda item: (item.get_closest_marker("timeout") is None, is_client_test(item)))
+
+
+def is_client_test(item: pytest.Item) -> bool:
+    return item.get_closest_marker("client") is not None
 
 
 @pytest.fixture(scope="session")

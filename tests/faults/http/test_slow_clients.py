@@ -52,7 +52,6 @@ def test_endless_heads_do_not_block_other_clients(endpoints: Endpoints, reposito
 
 
 @pytest.mark.long
-@pytest.mark.timeout(180)
 def test_a_stalled_body_is_cut_off_after_30_seconds(endpoints: Endpoints, repository: str) -> None:
     """At both endpoints. The upload does not change and can continue."""
     location = begun(endpoints, repository)
@@ -95,7 +94,6 @@ def dripping(connection: Connection) -> Iterator[None]:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(180)
 def test_a_byte_a_second_is_cut_off_after_a_minute(endpoints: Endpoints, repository: str) -> None:
     location = begun(endpoints, repository)
     with Connection(endpoints.server) as connection:
@@ -109,7 +107,6 @@ def test_a_byte_a_second_is_cut_off_after_a_minute(endpoints: Endpoints, reposit
 
 
 @pytest.mark.long
-@pytest.mark.timeout(120)
 def test_a_slow_head_is_cut_off(web: Server) -> None:
     """Granian allows 30 seconds for a head. uvicorn has no such limit."""
     if not web.workers():

@@ -210,7 +210,10 @@ def run_all(race: Race, actors: Sequence[Callable[[Race, random.Random], None]])
 
 @pytest.mark.parametrize(
     "seconds",
-    [pytest.param(60, id="minute"), pytest.param(3600, id="hour", marks=[pytest.mark.long, pytest.mark.timeout(4200)])],
+    [
+        pytest.param(60, id="minute", marks=pytest.mark.timeout(600)),
+        pytest.param(3600, id="hour", marks=[pytest.mark.long, pytest.mark.timeout(4200)]),
+    ],
 )
 def test_no_served_image_ever_lacks_a_layer(fresh_server: StartServer, seconds: int) -> None:
     server = fresh_server(extra_args=["--workers", "2", "--no-access-log"])
