@@ -119,7 +119,7 @@ class CallDetails:
     parameters: dict[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # Freezing would take four times as long, for every request.
 class Outcome:
     """The result of a request. There is no response if the client has disconnected."""
 

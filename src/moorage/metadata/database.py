@@ -12,8 +12,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from enum import Enum
-from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 T = TypeVar("T")
 
@@ -54,7 +55,7 @@ def is_found(result: object) -> bool:
     return result is not None
 
 
-class CachedUntil(Enum):
+class CachedUntil(IntEnum):
     """What ends the life of a cached lookup: any commit, or only one that changes access data.
 
     Access data are identities, policies, account settings and the names of repositories: the tables that have the
@@ -65,7 +66,8 @@ class CachedUntil(Enum):
     ACCESS_CHANGE = 1
 
 
-class Lookup(NamedTuple, Generic[T]):
+@dataclass(slots=True)  # Freezing would take four times as long, several times a request.
+class Lookup(Generic[T]):
     """A read whose result can be cached.
 
     `keep` decides whether a result is worth caching. `until` says which changes are relevant; use the same value for a

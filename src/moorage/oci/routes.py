@@ -69,7 +69,8 @@ class RegistryEndpoint(Endpoint):
         incoming = RegistryRequest(request, details, *resource_of(request.path))
         failure: Refusal | None = None
         try:
-            response = await self._handler(incoming)(incoming)
+            handler = self._handlers[incoming.kind].get(request.method) if incoming.kind else self._unknown
+            response = await (handler or self._not_allowed)(incoming)
         except Refusal as refusal:
             failure = refusal
             response = self._refused(incoming, refusal)
@@ -88,11 +89,6 @@ class RegistryEndpoint(Endpoint):
         response = error(500, "UNKNOWN", f"An internal error occurred. Request id: {request.id}")
         response.headers.append(_VERSION)
         return response
-
-    def _handler(self, request: RegistryRequest) -> Handler:
-        if not request.kind:
-            return self._unknown
-        return self._handlers[request.kind].get(request.http.method) or self._not_allowed
 
     async def _base(self, request: RegistryRequest) -> Response:
         """What `docker login` requests: a 200 means that the credentials are valid."""

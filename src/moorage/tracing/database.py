@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from functools import partial
 from typing import Final, TypeVar
 
@@ -42,7 +43,7 @@ class TracedDatabase:
         return self._database.snapshot()
 
     async def read_cached(self, lookup: Lookup[T]) -> T:
-        return await self._database.read_cached(lookup._replace(work=self._traced(lookup.work)))
+        return await self._database.read_cached(replace(lookup, work=self._traced(lookup.work)))
 
     async def write(self, work: Work[T]) -> T:
         if not get_current_span().is_recording():

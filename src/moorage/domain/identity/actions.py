@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
 from typing import Final
 
 
@@ -99,6 +100,7 @@ pushes and pulls. A mount requires its permission on the source repository.
 """
 
 
+@cache
 def operation_of(action: str) -> str:
     """The operation that an action of ECR permits: `PutImage` for `ecr:PutImage`."""
     return action.removeprefix("ecr:")

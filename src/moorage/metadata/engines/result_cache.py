@@ -9,6 +9,10 @@ _MAX_RESULTS: Final = 2048
 """Maximum number of results in one cache."""
 
 
+MISSING: Final[Any] = object()
+"""Not a result: None may be one."""
+
+
 class ResultCache:
     """Results by key, for one version of the data at a time. A full cache is cleared."""
 

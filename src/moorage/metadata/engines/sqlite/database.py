@@ -28,7 +28,7 @@ from moorage.domain.errors import Unavailable
 from moorage.metadata.database import CachedUntil, DatabaseUnusable, Lookup, Work
 from moorage.metadata.engines.dialects import SEALED, for_sqlite
 from moorage.metadata.engines.reading import ReadingTransaction
-from moorage.metadata.engines.result_cache import ResultCache
+from moorage.metadata.engines.result_cache import MISSING, ResultCache
 from moorage.metadata.engines.sqlite.generation import Generation
 
 T = TypeVar("T")
@@ -138,9 +138,10 @@ class SqliteDatabase:
         cached = self._cached[lookup.until]
         if number != cached.version:
             cached.set_version(number)
-        elif lookup.key in cached.results:
-            known: T = cached.results[lookup.key]
-            return known
+        else:
+            known: T = cached.results.get(lookup.key, MISSING)
+            if known is not MISSING:
+                return known
         result = self.read_blocking(lookup.work)
         if lookup.keep(result) and self._generation.is_settled(number):
             cached.add(lookup.key, result)

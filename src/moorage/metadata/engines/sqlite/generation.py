@@ -35,7 +35,7 @@ class Generation:
 
     def read(self, until: CachedUntil) -> bytes:
         """The number, as bytes for comparison."""
-        first = _BYTES * until.value
+        first = _BYTES * until
         return self._memory[first : first + _BYTES]
 
     @staticmethod
@@ -61,5 +61,5 @@ class Generation:
         return int.from_bytes(self.read(until), "little")
 
     def _write(self, until: CachedUntil, number: int) -> None:
-        first = _BYTES * until.value
+        first = _BYTES * until
         self._memory[first : first + _BYTES] = (number % 2 ** (8 * _BYTES)).to_bytes(_BYTES, "little")
