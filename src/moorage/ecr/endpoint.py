@@ -16,12 +16,13 @@ from moorage.aws.service_model import Operation
 from moorage.core.events.audit import SERVER_FAULT
 from moorage.core.identity.authorization import AccessRequest
 from moorage.core.reactions import ApiCalled, react
+from moorage.core.registry import templates
 from moorage.core.services import Services
 from moorage.domain.errors import BodyTimeout, Refusal, RequestEntityTooLarge, Unavailable, UnsupportedOperation
 from moorage.domain.identity import actions
-from moorage.domain.identity.actions import PermissionTarget
+from moorage.domain.identity.actions import Permission, PermissionTarget
 from moorage.domain.identity.callers import Caller
-from moorage.domain.identity.policies.request import RequestContext
+from moorage.domain.identity.policies.request import RequestContext, ResourceSet
 from moorage.domain.names import Registry, parse_repository_arn
 from moorage.ecr.call import Call, Handler
 from moorage.ecr.identity import sts
@@ -111,21 +112,29 @@ async def _authorize(call: Call, operation: Operation, members: dict[str, Any]) 
 
 
 def _access_requests(call: Call, operation: Operation, members: dict[str, Any]) -> list[AccessRequest]:
-    """The access requests of a call, one for each resource (`domain/identity/actions.py`)."""
-    permission = actions.OPERATIONS[operation.name]
+    """The access requests of a call, one for each permission and resource (`domain/identity/actions.py`)."""
+    return [
+        access_request
+        for permission in actions.permissions_of(operation.name, members)
+        for access_request in _on_targets(call, permission, members)
+    ]
+
+
+def _on_targets(call: Call, permission: Permission, members: dict[str, Any]) -> list[AccessRequest]:
+    action = permission.action
     match permission.target:
         case PermissionTarget.REGISTRY:
-            names: list[str | None] = [None]
+            return [call.access_request(action)]
         case PermissionTarget.REPOSITORIES:
             names = members.get("repositoryNames") or [actions.EVERY_REPOSITORY]
+            return [call.access_request(action, name) for name in names]
         case PermissionTarget.RESOURCE:
-            names = [parse_repository_arn(members["resourceArn"])[1]]
+            return [call.access_request(action, parse_repository_arn(members["resourceArn"])[1])]
         case PermissionTarget.REPOSITORY:
-            names = [members["repositoryName"]]
-    access_requests = [call.access_request(permission.action, name) for name in names]
-    if operation.name == "CreateRepository" and members.get("tags"):
-        access_requests.append(call.access_request(actions.TAG_ON_CREATE, names[0]))
-    return access_requests
+            return [call.access_request(action, members["repositoryName"])]
+        case PermissionTarget.PREFIX:
+            names_below = call.registry.repository_arn(templates.names_below(members["prefix"]))
+            return [call.access_request(action)._replace(arn=ResourceSet(names_below))]
 
 
 def _registry(caller: Caller, members: dict[str, Any]) -> Registry:
@@ -138,7 +147,7 @@ def _registry(caller: Caller, members: dict[str, Any]) -> Registry:
 def _request_context(request: Request, time: int, members: dict[str, Any]) -> RequestContext:
     """The request context, with the resource tags that the request sets, and the keys of those that it removes."""
     request_context = request_context_of(request, time)
-    tags = {tag["Key"]: tag["Value"] for tag in members.get("tags") or ()}
+    tags = {tag["Key"]: tag["Value"] for tag in members.get("tags") or members.get("resourceTags") or ()}
     keys = (*tags, *members.get("tagKeys", ()))
     return replace(request_context, request_tags=tags, tag_keys=keys) if keys else request_context
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
@@ -9,12 +11,13 @@ from moorage.core.reactions import ApiCalled, react
 from moorage.core.registry import templates
 from moorage.core.services import Services
 from moorage.domain.errors import RepositoryNotFound
-from moorage.domain.identity.actions import OPERATIONS
+from moorage.domain.identity.actions import permissions_of
+from moorage.domain.identity.policies.request import RequestContext
 from moorage.domain.names import RepositoryName
 from moorage.http.messages import CallDetails
 from moorage.metadata.database import Transaction, Work
 from moorage.metadata.registry.repositories import Repository
-from moorage.oci.access import AccessControl, RegistryCall
+from moorage.oci.access import RegistryCall
 
 _OPERATION: Final = "CreateRepository"
 """The operation that such a push also counts as, for permissions, events and the audit log."""
@@ -23,8 +26,8 @@ _OPERATION: Final = "CreateRepository"
 class Creation:
     """Creates repositories on push. It is used only after a push found no repository, so other pushes do not pay."""
 
-    def __init__(self, services: Services, access: AccessControl) -> None:
-        self._access_control = access
+    def __init__(self, services: Services) -> None:
+        self._authorizer = services.authorizer
         self._audit = services.audit
         self._database = services.database
         self._limits = services.limits
@@ -39,12 +42,12 @@ class Creation:
         """
         registry, name = call.registry, RepositoryName.parse(call.repository)
 
-        def has_template(tx: Transaction) -> bool:
-            return templates.matching(tx, registry, name, templates.CREATE_ON_PUSH) is not None
-
-        if not await self._database.read(has_template):
+        template = await self._database.read(
+            lambda tx: templates.matching(tx, registry, name, templates.CREATE_ON_PUSH)
+        )
+        if template is None:
             raise missing
-        await self._access_control.authorize(call, OPERATIONS[_OPERATION].action)
+        await self._authorize_creation(call, template.resource_tags)
         now = self._now()
 
         def create(tx: Transaction) -> Repository:
@@ -55,6 +58,16 @@ class Creation:
             return repository
 
         return create
+
+    async def _authorize_creation(self, call: RegistryCall, tags: Mapping[str, str]) -> None:
+        """Authorize the creation of a repository with these resource tags, which conditions of policies can test."""
+
+        def request_context() -> RequestContext:
+            return replace(call.request_context(), request_tags=tags, tag_keys=tuple(tags))
+
+        for permission in permissions_of(_OPERATION, {"tags": tags}):
+            access_request = call.access_request(permission.action)
+            await self._authorizer.check(access_request._replace(request_context=request_context))
 
     def record(self, call: RegistryCall) -> None:
         """Record the creation in the audit log. Call it after the commit, before the push itself is recorded."""

@@ -51,7 +51,7 @@ class Manifests:
         self._images = services.images
         self._sparse = services.limits.sparse_manifests
         self._access_control = access
-        self._creation = Creation(services, access)
+        self._creation = Creation(services)
         self._budget = BodyBudget(_MEMORY)
 
     async def get(self, request: RegistryRequest) -> Response:

@@ -9,6 +9,7 @@ from typing import Final
 from moorage.core.registry.layers import invalid_part
 from moorage.core.services import Services
 from moorage.domain.errors import (
+    AccessDenied,
     BodyLengthDiffers,
     DigestInvalid,
     LayerAlreadyExists,
@@ -17,7 +18,7 @@ from moorage.domain.errors import (
     RepositoryNotFound,
     UploadNotFound,
 )
-from moorage.domain.identity.actions import DOCKER_ACTIONS
+from moorage.domain.identity.actions import DOCKER_ACTIONS, MOUNT_SOURCE
 from moorage.domain.names import Digest
 from moorage.http.blob_response import is_number
 from moorage.http.bodies import ClientGone
@@ -32,7 +33,7 @@ from moorage.oci.errors import received
 (_STATUS,) = DOCKER_ACTIONS["upload", "GET"]
 (_CANCEL,) = DOCKER_ACTIONS["upload", "DELETE"]
 (_COMPLETE,) = DOCKER_ACTIONS["upload", "PUT"]
-(_MOUNT,) = DOCKER_ACTIONS["uploads", "POST?mount"]
+_MOUNT: Final = DOCKER_ACTIONS["uploads", "POST?mount"]
 _AT_ONCE: Final = DOCKER_ACTIONS["uploads", "POST?digest"]
 _WITH_BODY: Final = DOCKER_ACTIONS["upload", "PUT+body"]
 
@@ -48,7 +49,7 @@ class Uploads:
         self._layers = services.layers
         self._mounts = services.mounts
         self._access_control = access
-        self._creation = Creation(services, access)
+        self._creation = Creation(services)
 
     async def start(self, request: RegistryRequest) -> Response:
         """POST: start an upload; with `digest`, upload the whole blob; with `mount` and `from`, mount a blob."""
@@ -66,9 +67,7 @@ class Uploads:
             return await self._upload_at_once(call, parameters["digest"])
         if parameters.get("digest-algorithm", "sha256") not in _ALGORITHMS:
             raise DigestInvalid(digest=parameters["digest-algorithm"][:200])
-        if "mount" in parameters and await self._mounts.mount(
-            call.access_request(_MOUNT), call.repository, parameters["mount"], parameters.get("from")
-        ):
+        if "mount" in parameters and await self._mount(call, parameters["mount"], parameters.get("from")):
             return _created(call, parameters["mount"])
         return _progress(202, call, await self._layers.start(call.scope))
 
@@ -102,6 +101,14 @@ class Uploads:
         call = await self._access_control.authorized(request, _CANCEL)
         await self._layers.cancel(call.scope, await self._layers.find(call.scope, call.reference))
         return Response(204)
+
+    async def _mount(self, call: RegistryCall, digest: str, source: str | None) -> bool:
+        """Mount a blob, which makes a layer as the end of an upload does; False if the client has to upload it."""
+        try:
+            await self._access_control.authorize(call, *_MOUNT)
+        except AccessDenied:
+            return False
+        return await self._mounts.mount(call.access_request(MOUNT_SOURCE), call.repository, digest, source)
 
     async def _upload_at_once(self, call: RegistryCall, text: str) -> Response:
         """Upload a blob in one request. A rejected body deletes the upload, because the client does not know its id."""

@@ -17,7 +17,7 @@ from moorage.domain.identity.actions import PermissionTarget
 from tests.api.ecr.conftest import KeyedUser
 from tests.api.ecr.test_users import request_for
 from tests.api.ecr.wire import ACCOUNT, TARGET_PREFIX, Answer, Wire
-from tests.support.policies import policy
+from tests.support.policies import allowing, policy
 
 REGION = "eu-north-1"
 """A registry that no other test uses, because its policy applies to every request."""
@@ -25,6 +25,18 @@ REGION = "eu-north-1"
 OTHER = "333333333333"
 REPOSITORY = "tests/of-the-matrix"
 BUILT = sorted(ECR_OPERATIONS)
+
+TEMPLATE = {
+    "repositoryPolicy": policy({"Effect": "Allow", "Principal": "*", "Action": "ecr:BatchGetImage"}),
+    "lifecyclePolicy": "{}",
+    "resourceTags": [{"Key": "team", "Value": "a"}],
+}
+FURTHER_MEMBERS: dict[str, dict[str, Any]] = {
+    "CreateRepository": {"tags": [{"Key": "team", "Value": "a"}]},
+    "CreateRepositoryCreationTemplate": TEMPLATE,
+    "UpdateRepositoryCreationTemplate": TEMPLATE,
+}
+"""Members that need further permissions, for requests that have the others."""
 
 
 class Keys(NamedTuple):
@@ -103,6 +115,63 @@ def test_callers_without_permission_are_denied_and_callers_with_permission_are_n
     registry = {"registryId": ACCOUNT} if "registryId" in members_of(operation) else {}
     allowed = [ask(operation, *keys.stranger, **registry), ask(operation, *keys.colleague), ask(operation)]
     assert [answer.refusal for answer in allowed if is_denied(answer)] == []
+
+
+@pytest.mark.parametrize(
+    ("operation", "member"),
+    [(operation, member) for operation in BUILT for member in actions.FURTHER.get(operation, {})],
+)
+def test_what_a_member_causes_needs_its_permission(
+    wire: Wire, new_user: Callable[..., KeyedUser], moorage: Callable[..., str], operation: str, member: str
+) -> None:
+    """Every further permission of the table: without it the request is denied, and with it, or without the member,
+    it is not.
+    """
+    person, further = new_user(), actions.FURTHER[operation][member]
+    whole = request_for(operation, REPOSITORY) | FURTHER_MEMBERS.get(operation, {})
+
+    def answered(request: dict[str, Any], *without: str) -> Answer:
+        needed = {permission.action for permission in actions.permissions_of(operation, whole)}
+        moorage("user", "put-policy", person.name, "own", "-", stdin=allowing(*needed - set(without)))
+        return wire.call(operation, request, key=person.key, secret=person.secret)
+
+    refused = answered(whole, further.action).refusal
+    assert refused.code == "AccessDeniedException"
+    assert f"is not authorized to perform: {further.action} on resource: " in refused.message
+    assert not is_denied(answered(whole))
+    if member not in {"prefix", "repositoryName"}:
+        assert not is_denied(answered({name: value for name, value in whole.items() if name != member}, further.action))
+
+
+def test_a_template_needs_permission_for_every_repository_that_it_can_apply_to(
+    wire: Wire, new_user: Callable[..., KeyedUser], moorage: Callable[..., str]
+) -> None:
+    """A caller who may set the policies of some repositories cannot set them for all by a template."""
+    person = new_user()
+    operation = "CreateRepositoryCreationTemplate"
+    actions_needed = ["ecr:CreateRepository", "ecr:SetRepositoryPolicy"]
+    arn = f"arn:aws:ecr:*:{ACCOUNT}:repository"
+
+    def denied(prefix: str, allowed: str, *excepted: str) -> bool:
+        own: list[dict[str, Any]] = [
+            {"Effect": "Allow", "Action": f"ecr:{operation}", "Resource": "*"},
+            {"Effect": "Allow", "Action": actions_needed, "Resource": allowed},
+        ]
+        own += [{"Effect": "Deny", "Action": "ecr:SetRepositoryPolicy", "Resource": list(excepted)}] if excepted else []
+        moorage("user", "put-policy", person.name, "own", "-", stdin=policy(*own))
+        request = {"prefix": prefix, "appliedFor": ["CREATE_ON_PUSH"], "repositoryPolicy": "{}"}
+        return is_denied(wire.call(operation, request, key=person.key, secret=person.secret))
+
+    assert not denied("team", f"{arn}/team/*")
+    assert not denied("team/a/", f"{arn}/team/*")
+    assert not denied("ROOT", f"{arn}/*", "arn:aws:s3:::bucket")
+    assert denied("team", f"{arn}/team/app")
+    assert denied("team", f"{arn}/team/?*")
+    assert denied("te", f"{arn}/team/*")
+    assert denied("ROOT", f"{arn}/team/*")
+    assert denied("team", "*", f"{arn}/team/secret")
+    assert denied("ROOT", "*", f"{arn}/team/secret")
+    assert not denied("team", "*", f"{arn}/other/*", f"{arn}/team")
 
 
 def members_of(operation: str) -> dict[str, str]:

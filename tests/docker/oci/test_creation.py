@@ -10,6 +10,7 @@ import pytest
 
 from moorage.app import reactions_of
 from moorage.core.registry import templates
+from moorage.domain.identity.managed_policies import MANAGED_POLICIES
 from moorage.domain.identity.policies.rendering import render
 from moorage.domain.lifecycle.policy import parse
 from moorage.domain.names import Registry
@@ -200,6 +201,32 @@ def test_the_caller_must_be_allowed_to_create_repositories(world: World) -> None
     assert (answer.status, answer.code) == (403, "DENIED")
     assert "ecr:CreateRepository on resource" in answer.json()["errors"][0]["message"]
     assert found(world, "guarded/app") is None
+
+
+def test_the_tags_of_the_template_need_permission_and_conditions_can_test_them(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As CreateRepository with tags (ECR user guide, "Tag-based access control")."""
+    put_template(world, "tagging", resource_tags={"team": "a"})
+    world.root()
+    creating: dict[str, Any] = {
+        "Effect": "Allow",
+        "Action": ["ecr:InitiateLayerUpload", "ecr:CreateRepository"],
+        "Resource": "*",
+    }
+    tagging = creating | {"Action": "ecr:TagResource", "Condition": {"StringEquals": {"aws:RequestTag/team": "a"}}}
+    other = tagging | {"Condition": {"StringEquals": {"aws:RequestTag/team": "b"}}}
+    policies_by_name = {"Untagged": [creating], "Other": [creating, other], "Same": [creating, tagging]}
+    for name, statements in policies_by_name.items():
+        monkeypatch.setitem(MANAGED_POLICIES, name, policy(*statements))
+
+    for name in ("Untagged", "Other"):
+        refused = start(world.user(name), "tagging/app")
+        assert (refused.status, refused.code) == (403, "DENIED")
+        assert "ecr:TagResource on resource" in refused.json()["errors"][0]["message"]
+        assert found(world, "tagging/app") is None
+
+    assert start(world.user("Same"), "tagging/app").status == 202
 
 
 def test_reading_does_not_create_a_repository(world: World, root: Client) -> None:

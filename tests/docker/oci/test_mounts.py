@@ -68,10 +68,26 @@ def test_a_caller_who_cannot_read_the_source_cannot_mount_from_it(
     """A caller who can push but not read gets the response for a missing blob."""
     name = root.push_blob(repository, CONTENT)
     target = world.new_repository()
-    monkeypatch.setitem(MANAGED_POLICIES, "WriteOnly", allowing("ecr:InitiateLayerUpload"))
+    monkeypatch.setitem(MANAGED_POLICIES, "WriteOnly", allowing("ecr:InitiateLayerUpload", "ecr:CompleteLayerUpload"))
     writer = world.user("WriteOnly")
 
     answer = mount(writer, target, name, repository)
+
+    assert answer.status == 202
+    assert root.get(f"/v2/{target}/blobs/{name}").status == 404
+
+
+def test_a_caller_who_cannot_complete_uploads_cannot_mount(
+    world: World, root: Client, repository: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mount makes a layer of the target, as CompleteLayerUpload does."""
+    name = root.push_blob(repository, CONTENT)
+    target = world.new_repository()
+    monkeypatch.setitem(
+        MANAGED_POLICIES, "Beginning", allowing("ecr:InitiateLayerUpload", "ecr:GetDownloadUrlForLayer")
+    )
+
+    answer = mount(world.user("Beginning"), target, name, repository)
 
     assert answer.status == 202
     assert root.get(f"/v2/{target}/blobs/{name}").status == 404

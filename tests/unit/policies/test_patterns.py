@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import time
 from random import Random
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moorage.domain.identity.policies.document import PolicyKind, accept_policy
-from moorage.domain.identity.policies.patterns import matcher, parse_pattern
+from moorage.domain.identity.policies.patterns import matcher, matches_all_with, parse_pattern
 from moorage.http.request_context import MAX_USER_AGENT_LENGTH
 from tests.support.policies import policy
 from tests.unit.policies.requests import allow, decided, identity, request
@@ -31,6 +32,25 @@ def test_wildcards_match_like_a_regular_expression(pattern: str, text: str) -> N
     expression = pattern.replace("*", ".*").replace("?", ".")
 
     assert matches(pattern, text) == (re.fullmatch(expression, text) is not None)
+
+
+@settings(max_examples=500, deadline=None, derandomize=True)
+@given(SMALL, st.text("ab", max_size=4))
+def test_a_pattern_matches_all_some_or_none_of_the_texts_with_a_beginning(pattern: str, beginning: str) -> None:
+    """Compared with all texts that are up to four characters longer. One of these characters is in no pattern.
+
+    A pattern with a `?` counts as matching only some of them: that errs against the caller.
+    """
+    parts = parse_pattern(pattern, variables=False).fixed
+    assert parts is not None
+    longer = [beginning + "".join(more) for size in range(1, 5) for more in itertools.product("abc", repeat=size)]
+    matching = [text for text in longer if matches(pattern, text)]
+
+    found = matches_all_with(beginning, parts)
+
+    assert found is True or "?" in pattern or len(matching) < len(longer)
+    assert found is not True or len(matching) == len(longer)
+    assert found is not False or not matching
 
 
 @pytest.mark.parametrize(

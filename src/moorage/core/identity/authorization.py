@@ -30,6 +30,7 @@ class AccessRequest(NamedTuple):
     """A caller, an action (`ecr:PutImage`) and a resource: a repository, or the registry (None).
 
     The repository need not exist. `request_context` is called only when a policy has to be evaluated, which is rare.
+    `arn` is the resource if it is neither a repository nor a registry.
     """
 
     caller: Caller
@@ -37,10 +38,13 @@ class AccessRequest(NamedTuple):
     registry: Registry
     repository: str | None = None
     request_context: Callable[[], RequestContext] = RequestContext
+    arn: str = ""
 
     @property
     def resource(self) -> str:
         """An ARN, or `*` for the registry."""
+        if self.arn:
+            return self.arn
         return self.registry.repository_arn(self.repository) if self.repository else self.registry.registry_arn()
 
     def about(self, repository: str) -> AccessRequest:

@@ -139,6 +139,12 @@ def create_on_push(
     return repository, True
 
 
+def names_below(prefix: str) -> str:
+    """The names that a template with this prefix can apply to, as a pattern."""
+    key = templates.key_of(prefix)
+    return "*" if key == ROOT else f"{key}/*"
+
+
 def _prefixes(name: str) -> Iterator[str]:
     """Every prefix that ends before a slash of the name, longest first, and then ROOT."""
     parts = name.split("/")

@@ -1,7 +1,7 @@
-"""The permission for each request: one table for the operations of the API and the requests of Docker clients.
+"""The permissions for each request: one table for the operations of the API and the requests of Docker clients.
 
-Service Authorization Reference, "Actions, resources, and condition keys for Amazon Elastic Container Registry"; ECR
-user guide for what Docker clients need.
+A request needs the permissions for everything that it causes. Service Authorization Reference, "Actions, resources, and
+condition keys for Amazon Elastic Container Registry"; ECR user guide for further permissions and for Docker clients.
 """
 
 from __future__ import annotations
@@ -10,16 +10,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 
 class PermissionTarget(Enum):
-    """The resource that an operation's permission is for. REPOSITORIES are those in a list, or all."""
+    """The resource that a permission is for; the value is the member of the request that names it.
+
+    REPOSITORIES are those in a list, or all. PREFIX stands for all repositories that a creation template can apply to.
+    """
 
     REPOSITORY = "repositoryName"
     REPOSITORIES = "repositoryNames"
     RESOURCE = "resourceArn"
     REGISTRY = "*"
+    PREFIX = "prefix"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +70,34 @@ OPERATIONS: Final[Mapping[str, Permission]] = {
     **_permissions(_ON_RESOURCE, PermissionTarget.RESOURCE),
     **_permissions(_ON_REGISTRY, PermissionTarget.REGISTRY),
 }
-"""The permission for each of the 62 operations."""
+"""The permission for each of the 62 operations, whatever its members are."""
 
-TAG_ON_CREATE: Final = "ecr:TagResource"
-"""The additional permission for CreateRepository with resource tags."""
+_OF_TEMPLATES: Final = {
+    "prefix": Permission("ecr:CreateRepository", PermissionTarget.PREFIX),
+    "repositoryPolicy": Permission("ecr:SetRepositoryPolicy", PermissionTarget.PREFIX),
+    "lifecyclePolicy": Permission("ecr:PutLifecyclePolicy", PermissionTarget.PREFIX),
+    "resourceTags": Permission("ecr:TagResource", PermissionTarget.PREFIX),
+}
+
+FURTHER: Final[Mapping[str, Mapping[str, Permission]]] = {
+    "CreateRepository": {"tags": Permission("ecr:TagResource", PermissionTarget.REPOSITORY)},
+    "CreateRepositoryCreationTemplate": _OF_TEMPLATES,
+    "UpdateRepositoryCreationTemplate": _OF_TEMPLATES,
+}
+"""The further permissions that an operation needs if a request has these members.
+
+ECR user guide, "Using tag-based access control" and "IAM permissions for creating repository creation templates". A
+`customRoleArn` causes nothing, because Moorage acts in no role.
+"""
+
+
+def permissions_of(operation: str, members: Mapping[str, Any]) -> list[Permission]:
+    """All permissions that an operation with these members needs."""
+    further = FURTHER.get(operation, {})
+    is_update = operation.startswith("Update")  # There, an empty member removes a setting.
+    needed = [further[member] for member in further if members.get(member) or (is_update and member in members)]
+    return [OPERATIONS[operation], *needed]
+
 
 EVERY_REPOSITORY: Final = "*"
 """Replaces the repository name in the ARN for a list of all repositories."""
@@ -83,7 +111,7 @@ DOCKER_ACTIONS: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
     ("blobs", "DELETE"): ("ecr:BatchDeleteImage",),
     ("uploads", "POST"): ("ecr:InitiateLayerUpload",),
     ("uploads", "POST?digest"): ("ecr:InitiateLayerUpload", "ecr:UploadLayerPart", "ecr:CompleteLayerUpload"),
-    ("uploads", "POST?mount"): ("ecr:GetDownloadUrlForLayer",),
+    ("uploads", "POST?mount"): ("ecr:InitiateLayerUpload", "ecr:CompleteLayerUpload"),
     ("upload", "GET"): ("ecr:UploadLayerPart",),
     ("upload", "PATCH"): ("ecr:UploadLayerPart",),
     ("upload", "PUT"): ("ecr:CompleteLayerUpload",),
@@ -96,8 +124,12 @@ DOCKER_ACTIONS: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
 """The permissions for a resource (`oci/routes.py`) and a method; HEAD is like GET unless it is listed.
 
 All listed permissions are required, except for HEAD of a blob, where one is enough, because clients send it before
-pushes and pulls. A mount requires its permission on the source repository.
+pushes and pulls. A mount also requires MOUNT_SOURCE on the source repository. A push that creates its repository
+requires the permissions of CreateRepository, with the tags of the creation template.
 """
+
+MOUNT_SOURCE: Final = "ecr:GetDownloadUrlForLayer"
+"""The permission on the repository that a blob is mounted from."""
 
 
 @cache

@@ -120,6 +120,32 @@ def _wildcards(text: str) -> list[str | Wildcard]:
     return [*parts, literal] if literal else parts
 
 
+def matches_all_with(beginning: str, parts: Parts) -> bool | None:
+    """Whether a pattern matches every longer text with this beginning; None if it matches only some of them.
+
+    Only texts without a further colon count, because an ARN has none in its last part.
+    """
+    steps = [step for part in parts for step in (part if isinstance(part, str) else (part,))]
+    reached = _after_runs(steps, {0})
+    for letter in beginning:
+        advanced = {at + 1 for at in reached if at < len(steps) and steps[at] in (letter, Wildcard.ONE)}
+        reached = _after_runs(steps, advanced | {at for at in reached if steps[at : at + 1] == [Wildcard.RUN]})
+    rests = [steps[at:] for at in reached if at < len(steps) and ":" not in steps[at:]]
+    if any(set(rest) == {Wildcard.RUN} for rest in rests):
+        return True
+    return None if rests else False
+
+
+def _after_runs(steps: list[str | Wildcard], reached: set[int]) -> set[int]:
+    """The positions, and those behind a run that matches no character."""
+    found = set(reached)
+    for at in sorted(reached):
+        while steps[at : at + 1] == [Wildcard.RUN]:
+            at += 1  # noqa: PLW2901 - the position moves over consecutive runs
+            found.add(at)
+    return found
+
+
 def literal_text(parts: Parts) -> str:
     """The pattern as a text in which wildcards are ordinary characters."""
     return "".join(part if isinstance(part, str) else part.value for part in parts)

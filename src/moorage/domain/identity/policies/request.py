@@ -11,6 +11,20 @@ _NO_VALUES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({})
 _NO_TAGS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
+class ResourceSet(str):
+    """All resources whose ARNs begin with `beginning`. The text itself is that beginning with a `*`.
+
+    A statement applies to such a set if it applies to every resource in it. If it applies only to some, that is
+    undecided: an Allow does not apply, and a Deny does.
+    """
+
+    __slots__ = ()
+
+    @property
+    def beginning(self) -> str:
+        return self[:-1]
+
+
 class Principal(Protocol):
     """The principal of a request, as far as policies can refer to it."""
 

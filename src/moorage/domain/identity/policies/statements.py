@@ -8,8 +8,15 @@ from typing import Final
 
 from moorage.domain.identity.policies.conditions import Condition
 from moorage.domain.identity.policies.keys import UnknownKey, uses_resource_tags
-from moorage.domain.identity.policies.patterns import Match, Pattern, Wildcard, matcher, parse_pattern
-from moorage.domain.identity.policies.request import PolicyRequest
+from moorage.domain.identity.policies.patterns import (
+    Match,
+    Pattern,
+    Wildcard,
+    matcher,
+    matches_all_with,
+    parse_pattern,
+)
+from moorage.domain.identity.policies.request import PolicyRequest, ResourceSet
 
 EVERYONE: Final = "*"
 
@@ -85,6 +92,8 @@ class Resources:
     def matches(self, request: PolicyRequest) -> bool | None:
         """Whether the element matches; None if a variable is unknown or leaves out an exception of NotResource."""
         resource = request.resource
+        if isinstance(resource, ResourceSet):
+            return self._matches_set(request, resource)
         for match in self._matches:
             if match(resource):
                 return not self.negated
@@ -103,6 +112,13 @@ class Resources:
             elif matcher(parts)(request.resource):
                 return not self.negated
         return None if unknown else self.negated
+
+    def _matches_set(self, request: PolicyRequest, resources: ResourceSet) -> bool | None:
+        """Whether the element matches all resources of a set; None if it matches some, or a variable is unknown."""
+        results = [_matches_all(pattern, request, resources) for pattern in self.patterns]
+        if True in results:
+            return not self.negated
+        return None if None in results else self.negated
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +161,14 @@ class Statement:
         patterns += self.resources.patterns if self.resources is not None else ()
         keys.update(key for pattern in patterns for key in pattern.keys)
         return any(uses_resource_tags(key) for key in keys)
+
+
+def _matches_all(pattern: Pattern, request: PolicyRequest, resources: ResourceSet) -> bool | None:
+    try:
+        parts = pattern.resolve(request)
+    except UnknownKey:
+        return None
+    return None if parts is None else matches_all_with(resources.beginning, parts)
 
 
 def _prepared(patterns: tuple[Pattern, ...]) -> tuple[Match, ...]:
