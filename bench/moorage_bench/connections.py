@@ -91,8 +91,8 @@ class Connection:
         "writing",
     )
 
-    def __init__(self, address: tuple[str, int], conversation: Conversation) -> None:
-        self.socket = socket.create_connection(address, timeout=PATIENCE)
+    def __init__(self, address: tuple[str, int], conversation: Conversation, *, source: str = "") -> None:
+        self.socket = socket.create_connection(address, PATIENCE, (source, 0) if source else None)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket.setblocking(False)
         self.conversation = conversation

@@ -29,6 +29,7 @@ from tests.project.references import PACKAGE, ROOT, Line
 
 from moorage.cli.main import main
 from moorage.config.settings import TABLE
+from moorage_bench.floods.__main__ import main as floods
 
 # --- Recognisers ------------------------------------------------------------------------------------------------
 
@@ -244,7 +245,7 @@ def test_calls_of_the_aws_command_exist_with_their_options() -> None:
 
 def test_options_exist() -> None:
     """Options of Moorage, of ECR's operations, and of the programs in the list if the text names the program."""
-    ours = set().union(*options_by_command().values())
+    ours = set(options_of(floods)).union(*options_by_command().values())
     of_aws = GLOBAL_OPTIONS_OF_AWS.union(*aws_commands().values())
     texts = {path: path.read_text("utf-8") for path in references.files() if path.suffix in {".md", ".py"}}
     wrong = [
