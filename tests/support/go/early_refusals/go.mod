@@ -1,0 +1,3 @@
+module early_refusals
+
+go 1.19
