@@ -1,4 +1,7 @@
-"""Pagination: cut rows into pages, and issue opaque page tokens, each valid only for the list it came from."""
+"""Pagination: cut rows into pages, and issue page tokens, each valid only for the list it came from.
+
+A token is encrypted, because its position may be something that the caller may not see.
+"""
 
 from __future__ import annotations
 
@@ -65,11 +68,12 @@ class PageTokens:
 
     def issue(self, scope: str, position: tuple[Any, ...]) -> str:
         # msgspec needs a hook to encode parsed names, which are subclasses of str.
-        return self._vault.stamp(msgspec.msgpack.encode(position, enc_hook=str), f"page:{scope}")
+        return self._vault.seal_token(msgspec.msgpack.encode(position, enc_hook=str), f"page:{scope}")
 
     def _read(self, scope: str, token: str) -> list[Any]:
         try:
-            position: list[Any] = msgspec.msgpack.decode(self._vault.check(token, f"page:{scope}"), type=list[Any])
+            content = self._vault.open_token(token, f"page:{scope}")
+            position: list[Any] = msgspec.msgpack.decode(content, type=list[Any])
         except (Forged, msgspec.MsgspecError):
             raise InvalidParameter(parameter="nextToken", constraint="Invalid token") from None
         return position

@@ -1,7 +1,8 @@
 """The vault: encrypts secrets and signs tokens with keys derived from one master key of 32 bytes.
 
 Verifying Signature Version 4 needs the secret access key itself, so secrets are encrypted (AES-256-GCM), not hashed.
-Tokens are payloads with an HMAC-SHA256. Each use has its own key, derived from the master key and the use's name.
+Tokens are payloads with an HMAC-SHA256, or encrypted if their content is secret. Each use has its own key, derived
+from the master key and the use's name.
 """
 
 from __future__ import annotations
@@ -25,7 +26,10 @@ class Forged(Exception):
 
 
 class Vault:
-    """Encryption (`seal`, `open`) and signed tokens (`stamp`, `check`). All nodes have the same master key."""
+    """Encryption (`seal`, `open`), signed tokens (`stamp`, `check`) and secret ones (`seal_token`, `open_token`).
+
+    All nodes have the same master key.
+    """
 
     def __init__(self, master_key: bytes) -> None:
         if len(master_key) != 32:
@@ -45,18 +49,28 @@ class Vault:
 
     def stamp(self, payload: bytes, use: str) -> str:
         """A URL-safe token with `payload`, which is readable, and a MAC that proves its origin."""
-        return base64.urlsafe_b64encode(self._mac(payload, use) + payload).decode().rstrip("=")
+        return _encoded(self._mac(payload, use) + payload)
 
     def check(self, token: str, use: str) -> bytes:
         """The payload of a token of `stamp` with the same `use`. Raises Forged."""
-        try:
-            content = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
-        except (binascii.Error, ValueError):
-            raise Forged from None
+        content = _decoded(token)
         mac, payload = content[:_MAC_BYTES], content[_MAC_BYTES:]
         if not hmac.compare_digest(mac, self._mac(payload, use)):
             raise Forged
         return payload
+
+    def seal_token(self, payload: bytes, use: str) -> str:
+        """A URL-safe token from which only this server can read the payload."""
+        nonce = os.urandom(_NONCE_BYTES)
+        return _encoded(nonce + AESGCM(self._derived(use)).encrypt(nonce, payload, None))
+
+    def open_token(self, token: str, use: str) -> bytes:
+        """The payload of a token of `seal_token` with the same `use`. Raises Forged."""
+        content = _decoded(token)
+        try:
+            return AESGCM(self._derived(use)).decrypt(content[:_NONCE_BYTES], content[_NONCE_BYTES:], None)
+        except (InvalidTag, ValueError):
+            raise Forged from None
 
     def _open(self, sealed: bytes, context: str) -> str:
         try:
@@ -69,3 +83,14 @@ class Vault:
 
     def _derived(self, use: str) -> bytes:
         return hmac.digest(self._master, b"moorage:" + use.encode(), hashlib.sha256)
+
+
+def _encoded(content: bytes) -> str:
+    return base64.urlsafe_b64encode(content).decode().rstrip("=")
+
+
+def _decoded(token: str) -> bytes:
+    try:
+        return base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        raise Forged from None

@@ -8,7 +8,6 @@ from urllib.parse import quote
 
 import msgspec
 
-from moorage.core.identity.authorization import visible
 from moorage.core.pages import cut
 from moorage.core.registry import repositories
 from moorage.core.registry.referrers import index_of
@@ -20,7 +19,6 @@ from moorage.domain.registry.manifests import OCI_INDEX
 from moorage.http.messages import Response
 from moorage.metadata.database import Transaction
 from moorage.metadata.registry import images, pulls
-from moorage.metadata.registry import repositories as rows
 from moorage.metadata.registry.images import Image
 from moorage.metadata.registry.pulls import ReferrerFilter
 from moorage.oci.access import AccessControl, RegistryRequest
@@ -31,6 +29,7 @@ PAGE_LIMIT: Final = 1000
 (_TAGS,) = DOCKER_ACTIONS["tags", "GET"]
 (_REFERRERS,) = DOCKER_ACTIONS["referrers", "GET"]
 (_CATALOG,) = DOCKER_ACTIONS["catalog", "GET"]
+_CATALOG_PATH: Final = "/v2/_catalog"
 
 
 class Lists:
@@ -58,22 +57,24 @@ class Lists:
     async def catalog(self, request: RegistryRequest) -> Response:
         """Repositories of the registry, in the order of their names (docker registry API, "Listing Repositories").
 
-        A page omits repositories that the caller may not list. A page without any is an error if the caller is denied.
+        Repositories that the caller may not list are omitted. A list without any is an error if the caller is denied.
+        The link names the last repository of the page, or has a token if the caller may not know that name.
         """
         call = await self._access_control.authenticate(replace(request, name=EVERY_REPOSITORY), _CATALOG)
         parameters = call.parameters()
-        limit, last = _limit(parameters), parameters.get("last", "")
-        access_request = call.access_request(_CATALOG)
-
-        def read(tx: Transaction) -> tuple[list[str], str | None]:
-            names = [str(repository.name) for repository in rows.page(tx, call.registry, last, limit + 1)]
-            on_page, last_name = cut(names, limit)
-            return visible(tx, access_request, on_page), last_name
-
-        names, last_name = await self._database.read(read)
-        if not names:
+        scope = f"catalog:{call.registry.account}:{call.registry.region}"
+        page = self._pages.page(scope, parameters.get("next"), (parameters.get("last", ""),), _limit(parameters))
+        visible = await repositories.list_visible(
+            self._database, call.access_request(_CATALOG), *page.after, page.limit
+        )
+        if not visible.repositories:
             await self._access_control.authorize(call, _CATALOG)
-        return _page("/v2/_catalog", {"repositories": names}, last_name, limit)
+        content = {"repositories": [str(repository.name) for repository in visible.repositories]}
+        if visible.end is None or visible.ends_visibly:
+            return _page(_CATALOG_PATH, content, visible.end, page.limit)
+        response = _page(_CATALOG_PATH, content, None, page.limit)
+        response.headers.append(_next(_CATALOG_PATH, f"n={page.limit}&next={page.token((visible.end,))}"))
+        return response
 
     async def referrers(self, request: RegistryRequest) -> Response:
         """An index of the referrers of a subject, which need not exist (distribution-spec, "Listing Referrers")."""

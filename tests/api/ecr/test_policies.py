@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -144,6 +145,30 @@ def test_a_list_of_all_repositories_omits_the_denied_ones(
     assert shown in names
     assert hidden not in names
     assert refusal(colleague.ecr.describe_repositories, repositoryNames=[shown, hidden]).code == "AccessDeniedException"
+
+
+def test_pages_of_repositories_are_full_and_their_tokens_name_no_repository(
+    clients: Callable[..., Any], new_user: Callable[..., KeyedUser], moorage: Callable[..., str]
+) -> None:
+    person = new_user()
+    here = {"region": "us-west-1"}
+    root, theirs = clients(**here), clients(**here, key=person.key, secret=person.secret)
+    shown = ["aa/shown", "cc/shown", "ee/shown"]
+    for name in (*shown, "bb/secret-1", "bb/secret-2", "dd/secret"):
+        root.create_repository(repositoryName=name)
+    own = policy(
+        {"Effect": "Allow", "Action": "ecr:*", "Resource": "*"},
+        {"Effect": "Deny", "Action": "ecr:*", "Resource": "arn:aws:ecr:*:*:repository/*secret*"},
+    )
+    moorage("user", "put-policy", person.name, "own", "-", stdin=own)
+
+    for size in (1, 2, 3):
+        pages = list(theirs.get_paginator("describe_repositories").paginate(PaginationConfig={"PageSize": size}))
+        names = [[row["repositoryName"] for row in page["repositories"]] for page in pages]
+        tokens = [page["nextToken"] for page in pages[:-1]]
+
+        assert names == [shown[start : start + size] for start in range(0, len(shown), size)]
+        assert not any(b"/s" in base64.urlsafe_b64decode(token + "===") for token in tokens)
 
 
 # --- Registry ---------------------------------------------------------------------------------------------------

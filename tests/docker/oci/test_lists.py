@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 from urllib.parse import quote
 
 import pytest
 
-from moorage.core.registry import referrers
+from moorage.core.registry import referrers, repositories
+from moorage.domain.identity.managed_policies import MANAGED_POLICIES
 from moorage.oci import listings as lists
 from tests.docker.oci.client import ACCOUNT, REGION, Answer, Client, World
 from tests.support.images import OCI_INDEX, Image, digest, image, index
+from tests.support.policies import policy
 
 TAGS = ["1.0", "1.0.1", "V2", "_x", "latest", "v10", "v2"]  # In the order of their bytes.
 
@@ -103,6 +106,65 @@ def test_the_catalogue_needs_permission(world: World) -> None:
         f"ecr:DescribeRepositories on resource: arn:aws:ecr:{REGION}:{ACCOUNT}:repository/* because"
         in answer.body.decode()
     )
+
+
+def hiding(*names: str) -> str:
+    """An identity policy that lets a user list all repositories but these."""
+    return policy(
+        {"Effect": "Allow", "Action": "ecr:DescribeRepositories", "Resource": "*"},
+        {
+            "Effect": "Deny",
+            "Action": "ecr:*",
+            "Resource": [f"arn:aws:ecr:*:*:repository/{name}" for name in names],
+        },
+    )
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_pages_of_the_catalogue_and_their_links_name_only_visible_repositories(
+    world: World, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    """Each page but the last is full, however many repositories the caller may not see."""
+    account = f"33333333333{size}"
+    world.root(account)
+    monkeypatch.setitem(MANAGED_POLICIES, "Hiding", hiding("*secret*"))
+    caller = world.user("Hiding", account=account)
+    shown = ["a/shown", "c/shown", "e/shown", "f/shown"]
+    for name in (*shown, "a/secret", "b/secret", "b/secret-2", "d/secret", "g/secret"):
+        world.new_repository(account, name)
+
+    target, pages = f"/v2/_catalog?n={size}", []
+    while target:
+        answer = caller.get(target)
+        assert "secret" not in str(answer.headers) + answer.body.decode()
+        pages.append(answer.json()["repositories"])
+        target = next_page(answer) if "link" in answer.headers else ""
+
+    assert [name for page in pages for name in page] == shown
+    assert len(pages) == -(-len(shown) // size)
+
+
+def test_a_page_that_ends_among_hidden_repositories_has_a_link_without_a_name(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One request looks at a limited number of repositories."""
+    account = "444444444444"
+    world.root(account)
+    monkeypatch.setattr(repositories, "_SCANNED_AT_ONCE", 2)
+    monkeypatch.setattr(repositories, "_SCANS", 2)
+    monkeypatch.setitem(MANAGED_POLICIES, "Hiding", hiding("*secret*"))
+    caller = world.user("Hiding", account=account)
+    for name in ("a/shown", *(f"b/secret-{number}" for number in range(9)), "c/shown"):
+        world.new_repository(account, name)
+
+    first = caller.get("/v2/_catalog?n=2")
+    target, seen = next_page(first), first.json()["repositories"]
+    assert seen == ["a/shown"]
+    assert "b/" not in target
+    assert "last=" not in target
+    token = target.partition("next=")[2]
+    assert b"secret" not in base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
+    assert caller.get(f"/v2/_catalog?next={token[:-4]}AAAA").status == 400
 
 
 def referrer(subject: Image, seed: int, **extra: object) -> Image:

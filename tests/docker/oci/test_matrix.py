@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any, cast
 
 import pytest
 
 from moorage.core.identity.authentication import DOCKER_TOKEN_LIFE
+from moorage.core.identity.authorization import Authorizer
+from moorage.core.registry import repositories
 from moorage.domain.identity.actions import DOCKER_ACTIONS
 from moorage.domain.identity.managed_policies import MANAGED_POLICIES
 from moorage.domain.names import Registry
+from moorage.metadata.database import Database, Lookup, Transaction, Work
 from moorage.metadata.registry import policies
+from moorage.oci.routes import RegistryEndpoint
+from moorage.telemetry import Log
 from tests.docker.oci.client import ACCOUNT, REGION, Answer, Client, World
 from tests.support.images import digest, image
 from tests.support.policies import allowing, policy
@@ -70,6 +77,14 @@ class Scene:
     def put_policy(self, text: str) -> None:
         registry = Registry(ACCOUNT, REGION)
         self.world.run(self.world.database.write(lambda tx: policies.put_registry_policy(tx, registry, text)))
+
+    def tag(self, tags: dict[str, str]) -> None:
+        registry = Registry(ACCOUNT, REGION)
+
+        def put(tx: Transaction) -> None:
+            repositories.add_tags(tx, repositories.get(tx, registry, self.repository), tags)
+
+        self.world.run(self.world.database.write(put))
 
     def send(self, row: tuple[str, str], client: Client, **headers: str | None) -> Answer:
         method, path, body = PATHS[row]
@@ -165,6 +180,65 @@ def test_an_expired_token_is_rejected(scene: Scene, row: tuple[str, str]) -> Non
         refused(scene.send(row, scene.root), row, "Your authorization token has expired")
     finally:
         scene.world.offset = 0
+
+
+class Counting:
+    """The database, and how many reads it has run."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.reads = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._database, name)
+
+    async def read(self, work: Work[Any]) -> Any:
+        return await self._database.read(self._counted(work))
+
+    async def read_one(self, work: Work[Any]) -> Any:
+        return await self._database.read_one(self._counted(work))
+
+    async def read_cached(self, lookup: Lookup[Any]) -> Any:
+        return await self._database.read_cached(replace(lookup, work=self._counted(lookup.work)))
+
+    def _counted(self, work: Work[Any]) -> Work[Any]:
+        def counted(tx: Transaction) -> Any:
+            self.reads += 1
+            return work(tx)
+
+        return counted
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if PATHS[row][1]], ids="-".join)
+def test_a_denial_costs_the_same_reads_whether_the_repository_exists(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, row: tuple[str, str]
+) -> None:
+    """Otherwise its time reveals what exists: here a repository with resource tags, on which a policy depends."""
+    counting = Counting(scene.world.database)
+    services = replace(
+        scene.world.services,
+        database=cast("Database", counting),
+        authorizer=Authorizer(cast("Database", counting)),
+    )
+    condition = {"StringEquals": {"aws:ResourceTag/team": "b"}}
+    by_tag = policy({"Effect": "Allow", "Action": "ecr:*", "Resource": "*", "Condition": condition})
+    monkeypatch.setitem(MANAGED_POLICIES, "ByTag", by_tag)
+    depending_on_tags = scene.world.user("ByTag")
+    scene.tag({"team": "a"})
+
+    def reads(client: Client, repository: str) -> int:
+        endpoint, scene.world.endpoint = scene.world.endpoint, RegistryEndpoint(services, Log(requests=False))
+        counting.reads = 0
+        method, path, body = PATHS[row]
+        answer = client.send(method, f"/v2/{repository}/{path}", body, HOST)
+        scene.world.endpoint = endpoint
+        assert answer.status == 403
+        return counting.reads
+
+    for client in (scene.nobody, scene.uninvited, scene.denied, depending_on_tags):
+        fresh, again = reads(client, scene.repository), reads(client, scene.repository)
+        missing, still = reads(client, "not/there"), reads(client, "not/there")
+        assert fresh == again == missing == still > 0
 
 
 def test_an_invalid_name_is_rejected_before_policies_are_evaluated(scene: Scene) -> None:

@@ -5,7 +5,7 @@ Two things are cached between requests: lookups, until a commit of any process c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -102,9 +102,23 @@ def decide(tx: Transaction, access_request: AccessRequest) -> Decision:
     return _evaluate(access_request, found, tags)
 
 
-def visible(tx: Transaction, access_request: AccessRequest, names: Iterable[str]) -> list[str]:
-    """The repositories among `names` for which the action is allowed."""
-    return [name for name in names if decide(tx, access_request.about(name)).allowed]
+class Visibility:
+    """Decides in a transaction for which of many repositories of one registry an action is allowed."""
+
+    def __init__(self, tx: Transaction, access_request: AccessRequest) -> None:
+        self._tx = tx
+        self._access_request = access_request
+        self._registry = _resource_policies(tx, access_request._replace(repository=None))
+
+    def allows(self, name: str, policy: str | None) -> bool:
+        """Whether it is allowed for the repository with this name and this repository policy."""
+        attached = () if policy is None else (parse_policy(policy, PolicyKind.REPOSITORY, name),)
+        access_request = self._access_request.about(name)
+        found = (*attached, *self._registry.policies_on(access_request.action))
+        if not found and access_request.is_always_allowed():
+            return True
+        tags = _tags(self._tx, access_request) if _depends_on_tags(access_request, found) else {}
+        return _evaluate(access_request, found, tags).allowed
 
 
 class Authorizer:
@@ -114,38 +128,65 @@ class Authorizer:
         self._database = database
 
     async def check(self, access_request: AccessRequest) -> None:
-        """Raise AccessDenied unless the request is allowed."""
-        found = await self._policies(access_request)
+        """Raise AccessDenied unless the request is allowed.
+
+        A denial costs the same reads whether the repository exists or not. What was cached is read again, because the
+        time of a denial would otherwise reveal that it was: lookups of missing repositories are not cached.
+        """
+        found, cached_policies = await self._policies(access_request)
         if not found and access_request.is_always_allowed():
             return
-        decision = _evaluate(access_request, found, await self._tags(access_request, found))
-        if not decision.allowed:
-            raise access_request.refusal(decision)
+        tags, cached_tags = await self._tags(access_request, found)
+        decision = _evaluate(access_request, found, tags)
+        if decision.allowed:
+            return
+        if cached_policies:
+            await self._database.read(lambda tx: _resource_policies(tx, access_request))
+        if cached_tags:
+            await self._database.read(lambda tx: _tags(tx, access_request))
+        raise access_request.refusal(decision)
 
-    async def _policies(self, access_request: AccessRequest) -> tuple[Policy, ...]:
+    async def _policies(self, access_request: AccessRequest) -> tuple[tuple[Policy, ...], bool]:
+        """The policies of the resource, and whether they were cached."""
         registry = access_request.registry
+        is_cached = True
+
+        def read(tx: Transaction) -> ResourcePolicies:
+            nonlocal is_cached
+            is_cached = False
+            return _resource_policies(tx, access_request)
+
         resource_policies = await self._database.read_cached(
             Lookup(
                 ("protection", registry.account, registry.region, access_request.repository),
-                lambda tx: _resource_policies(tx, access_request),
+                read,
                 keep=_exists,
                 until=CachedUntil.ACCESS_CHANGE,
             )
         )
-        return resource_policies.policies_on(access_request.action)
+        return resource_policies.policies_on(access_request.action), is_cached
 
-    async def _tags(self, access_request: AccessRequest, found: tuple[Policy, ...]) -> Mapping[str, str]:
+    async def _tags(self, access_request: AccessRequest, found: tuple[Policy, ...]) -> tuple[Mapping[str, str], bool]:
+        """The resource tags if a policy depends on them, and whether they were cached."""
         if not _depends_on_tags(access_request, found):
-            return {}
+            return {}, False
         registry = access_request.registry
-        return await self._database.read_cached(
+        is_cached = True
+
+        def read(tx: Transaction) -> Mapping[str, str]:
+            nonlocal is_cached
+            is_cached = False
+            return _tags(tx, access_request)
+
+        tags = await self._database.read_cached(
             Lookup(
                 ("resource tags", registry.account, registry.region, access_request.repository),
-                lambda tx: _tags(tx, access_request),
+                read,
                 keep=bool,
                 until=CachedUntil.ACCESS_CHANGE,
             )
         )
+        return tags, is_cached
 
 
 @lru_cache(maxsize=_CACHED_GRANTS)

@@ -9,6 +9,8 @@ from moorage.core.identity.authorization import AccessRequest, decide
 from moorage.core.registry import repositories
 from moorage.core.registry.encryption import is_same
 from moorage.domain.errors import BlobNotFound, LayerInUse
+from moorage.domain.identity.actions import EVERY_REPOSITORY
+from moorage.domain.names import Registry
 from moorage.metadata.database import Database, Transaction
 from moorage.metadata.registry import layers, settings
 from moorage.metadata.registry import repositories as rows
@@ -54,20 +56,29 @@ def find_mountable(
     """A blob of a source repository that has the target's encryption and that the caller can access; or None.
 
     For any other blob the client has to upload the bytes. It does not learn why, so it cannot find out which blobs
-    exist: knowing a digest does not give permission.
+    exist: knowing a digest does not give permission. For the same reason permission is decided before any lookup, and
+    without a source as many times whether repositories have the blob or not.
     """
     registry = target.registry
     if not settings.allows_mounting(tx, registry):
         return None
-    names = layers.repositories_with(tx, registry, digest, _SOURCES) if source is None else [source]
+    names = _sources(tx, registry, digest) if source is None else [source]
     for name in names:
+        if not decide(tx, access_request.about(name)).allowed:
+            continue
         found = rows.find(tx, registry, name)
         if found is None or not is_same(found.settings, target.settings):
             continue
         blob = layers.find_layer(tx, found.id, digest)
-        if blob is not None and decide(tx, access_request.about(name)).allowed:
+        if blob is not None:
             return blob
     return None
+
+
+def _sources(tx: Transaction, registry: Registry, digest: str) -> list[str]:
+    """Repositories that have a blob, filled up with names of none."""
+    names = layers.repositories_with(tx, registry, digest, _SOURCES)
+    return [*names, *[EVERY_REPOSITORY] * (_SOURCES - len(names))]
 
 
 def unlink(tx: Transaction, repository: Repository, digest: str) -> None:

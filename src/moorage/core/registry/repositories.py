@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final, NamedTuple
 
+from moorage.core.identity.authorization import AccessRequest, Visibility
 from moorage.core.limits import Limits
 from moorage.domain.errors import (
     InvalidParameter,
@@ -15,7 +17,7 @@ from moorage.domain.errors import (
     TooManyTags,
 )
 from moorage.domain.names import Registry, RepositoryName, matches_wildcard
-from moorage.metadata.database import Transaction
+from moorage.metadata.database import Database, Transaction
 from moorage.metadata.garbage import deleted_images
 from moorage.metadata.registry import counts, repositories
 from moorage.metadata.registry.repositories import Repository, RepositorySettings
@@ -27,6 +29,10 @@ _TAG_KEY_LENGTHS = range(1, 129)
 _TAG_VALUE_LENGTHS = range(257)
 """Lengths of a resource tag in characters (API reference, Tag); the service model does not have these numbers."""
 
+_SCANNED_AT_ONCE: Final = 1000
+_SCANS: Final = 10
+"""How many repositories are tried for one page of a list, in how many reads, if the caller may see few of them."""
+
 _WILDCARD_LIMIT = 2
 """Wildcards in one exclusion filter; ECR rejects more (Terraform's validator and its acceptance test)."""
 
@@ -37,6 +43,45 @@ def get(tx: Transaction, registry: Registry, name: str) -> Repository:
     if found is None:
         raise RepositoryNotFound(repository=name, registry=registry.account)
     return found
+
+
+class VisiblePage(NamedTuple):
+    """Repositories that a caller may see. The next page begins after the name `end`; None if there is no next page."""
+
+    repositories: list[Repository]
+    end: str | None
+
+    @property
+    def ends_visibly(self) -> bool:
+        """Whether the caller may see the repository with the name `end`."""
+        return bool(self.repositories) and self.repositories[-1].name == self.end
+
+
+async def list_visible(database: Database, access_request: AccessRequest, after: str, limit: int) -> VisiblePage:
+    """At most `limit` repositories for which the action is allowed, with names after `after`, sorted by name.
+
+    A page ends with a repository that the caller may see, so its end reveals no other. Only a caller who may see none
+    of very many gets a page that ends elsewhere.
+    """
+    found: list[Repository] = []
+    size = limit + 1
+    for _ in range(_SCANS if limit else 0):
+        visible, end = await database.read(lambda tx: _scan(tx, access_request, after, size))  # noqa: B023 - runs now
+        found += visible
+        if len(found) > limit:
+            return VisiblePage(found[:limit], found[limit - 1].name)
+        if end is None:
+            return VisiblePage(found, None)
+        after, size = end, _SCANNED_AT_ONCE
+    return VisiblePage(found, after if limit else None)
+
+
+def _scan(tx: Transaction, access_request: AccessRequest, after: str, size: int) -> tuple[list[Repository], str | None]:
+    """The visible ones of the next `size` repositories, and the last name if there may be more."""
+    visibility = Visibility(tx, access_request)
+    rows = repositories.page_with_policies(tx, access_request.registry, after, size)
+    visible = [repository for repository, policy in rows if visibility.allows(repository.name, policy)]
+    return visible, rows[-1][0].name if len(rows) == size else None
 
 
 @dataclass(frozen=True, slots=True)

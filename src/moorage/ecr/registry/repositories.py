@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from moorage.core.identity.authorization import visible
 from moorage.core.registry import repositories
 from moorage.core.registry.encryption import key_of
 from moorage.core.registry.repositories import NewRepository
@@ -13,7 +12,7 @@ from moorage.domain.names import RepositoryName, parse_repository_arn
 from moorage.domain.registry.encryption import AES256
 from moorage.ecr import shapes, views
 from moorage.ecr.call import Call, Handler
-from moorage.ecr.pages import cut, page_of, refuse_paging_with
+from moorage.ecr.pages import page_of, refuse_paging_with
 from moorage.metadata.database import Transaction
 from moorage.metadata.registry import repositories as rows
 from moorage.metadata.registry.repositories import Repository, RepositorySettings
@@ -38,7 +37,7 @@ async def create_repository(call: Call, request: shapes.CreateRepositoryRequest)
 async def describe_repositories(
     call: Call, request: shapes.DescribeRepositoriesRequest
 ) -> shapes.DescribeRepositoriesResponse:
-    """Without names, repositories that a policy denies to the caller are omitted."""
+    """Without names, repositories that the caller may not describe are omitted."""
     names = request.get("repositoryNames")
     if names is not None:
         refuse_paging_with(request, "repositoryNames")
@@ -46,17 +45,13 @@ async def describe_repositories(
         return {"repositories": [views.repository(call.services, row) for row in found]}
     page = page_of(call, request, "DescribeRepositories", ("",))
     access_request = call.access_request("ecr:DescribeRepositories")
-
-    def read(tx: Transaction) -> tuple[list[Repository], set[str]]:
-        found = rows.page(tx, call.registry, *page.after, page.fetch)
-        return found, set(visible(tx, access_request, [row.name for row in found]))
-
-    found, visible_names = await call.read(read)
-    on_page, next_token = cut(page, found, lambda row: (row.name,))
-    return {
-        "repositories": [views.repository(call.services, row) for row in on_page if row.name in visible_names],
-        **next_token,
+    visible = await repositories.list_visible(call.services.database, access_request, *page.after, page.limit)
+    response: shapes.DescribeRepositoriesResponse = {
+        "repositories": [views.repository(call.services, row) for row in visible.repositories]
     }
+    if visible.end is not None:
+        response["nextToken"] = page.token((visible.end,))
+    return response
 
 
 async def delete_repository(call: Call, request: shapes.DeleteRepositoryRequest) -> shapes.DeleteRepositoryResponse:

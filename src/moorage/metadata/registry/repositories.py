@@ -79,17 +79,19 @@ def find_by_id(tx: Transaction, repository_id: int) -> Repository | None:
     return _repository(row) if row else None
 
 
-def page(tx: Transaction, registry: Registry, after: str, limit: int) -> list[Repository]:
-    """At most `limit` repositories with names after `after`, sorted by name."""
+def page_with_policies(
+    tx: Transaction, registry: Registry, after: str, limit: int
+) -> list[tuple[Repository, str | None]]:
+    """At most `limit` repositories with names after `after` and their policies, sorted by name."""
     rows = tx.all(
-        f"SELECT {_COLUMNS} FROM repository WHERE account = :account AND region = :region AND name > :after"
-        " ORDER BY name LIMIT :limit",
+        f"SELECT {_COLUMNS}, text FROM repository LEFT JOIN repository_policy ON repository_id = id"
+        " WHERE account = :account AND region = :region AND name > :after ORDER BY name LIMIT :limit",
         account=registry.account,
         region=registry.region,
         after=after,
         limit=limit,
     )
-    return [_repository(row) for row in rows]
+    return [(_repository(row[:-1]), row[-1]) for row in rows]
 
 
 def delete(tx: Transaction, repository: Repository) -> None:
