@@ -58,7 +58,6 @@ from moorage.ecr.registry.downloads import DownloadEndpoint
 from moorage.http.application import Application, Endpoint, Lifespan, RequestMeter, ServerContext
 from moorage.http.draining import Drain
 from moorage.http.forwarding import TrustedProxies
-from moorage.http.server import GRANIAN_READ_AHEAD
 from moorage.metadata import gauges as database_gauges
 from moorage.metadata.database import Database
 from moorage.metadata.migration import records
@@ -165,11 +164,7 @@ def application(
         log=log,
         is_ready=Readiness(database, store.check, log).is_ready,
         lifespan=Lifespan(start, stop),
-        context=ServerContext(
-            TrustedProxies(settings.trusted_proxy),
-            read_ahead=GRANIAN_READ_AHEAD if settings.server == "granian" else 1,
-            drain=drain or Drain(),
-        ),
+        context=ServerContext(TrustedProxies(settings.trusted_proxy), drain or Drain()),
         meters=meters,
     )
     return served_application if tracing is None else tracing.application(served_application)

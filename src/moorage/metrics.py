@@ -102,6 +102,11 @@ class Meter:
         return operation
 
 
+def worker_deaths() -> Counter:
+    """The counter of worker processes that died and were replaced; the main process counts them."""
+    return Counter("moorage_worker_deaths", "Worker processes that died.", registry=CollectorRegistry())
+
+
 class DatabaseCollector(Collector):
     """Gauges that are read from the database at each scrape."""
 

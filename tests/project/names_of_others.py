@@ -40,6 +40,7 @@ WORDS_OF_OTHERS = {
     "noqa": "a comment of ruff",
     "pg_current_snapshot": "a function of PostgreSQL",
     "sendfile": "a system call",
+    "SO_REUSEPORT": "an option of sockets",
     "sqlite3": "SQLite's command line",
     "sslmode": "a parameter of libpq",
     "synchronous_commit": "a setting of PostgreSQL",

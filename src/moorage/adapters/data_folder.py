@@ -48,12 +48,17 @@ class DataFolder:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            owner = os.pread(descriptor, 20, 0).decode("ascii", "replace")
             os.close(descriptor)
-            raise FolderInUse(f"another server runs on {self.path}: stop it, or choose another --data") from None
+            raise FolderInUse(
+                f"another server (process {owner or 'unknown'}) runs on {self.path}: stop it, or choose another --data"
+            ) from None
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
         self._lock = descriptor
 
     def unlock(self) -> None:
-        """Release the lock before this process ends."""
+        """Close the lock before this process ends. A copy of it in a forked process keeps the folder locked."""
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None

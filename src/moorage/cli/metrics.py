@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from functools import partial
+from typing import NamedTuple
 
 from moorage import app
 from moorage.adapters.data_folder import DataFolder
@@ -16,14 +17,20 @@ from moorage.config.sources import share_counts
 from moorage.http.application import RequestMeter
 
 
-def meter_for(settings: Settings, folder: DataFolder) -> Callable[[], RequestMeter] | None:
-    """Serve metrics on the address of `metrics` until this process ends; None without `metrics`.
+class Metering(NamedTuple):
+    """What counts: `meter` creates the meter of a worker process, `worker_died` counts those that died."""
 
-    Returns a factory for the meter of each worker process. Call this before worker processes start, since they inherit
-    the folder in which they count. Raises OSError.
+    meter: Callable[[], RequestMeter] | None
+    worker_died: Callable[[], None]
+
+
+def metering_for(settings: Settings, folder: DataFolder) -> Metering:
+    """Serve metrics on the address of `metrics` until this process ends; count nothing without `metrics`.
+
+    Call this before worker processes start, since they inherit the folder in which they count. Raises OSError.
     """
     if settings.metrics is None:
-        return None
+        return Metering(None, lambda: None)
     counts = tempfile.mkdtemp(prefix="moorage-counts-")
     atexit.register(_remove, counts, os.getpid())
     share_counts(counts)
@@ -31,7 +38,7 @@ def meter_for(settings: Settings, folder: DataFolder) -> Callable[[], RequestMet
 
     host, port = settings.metrics
     metrics.serve(host.strip("[]"), port, counts, partial(app.gauges, settings, folder))
-    return metrics.Meter
+    return Metering(metrics.Meter, metrics.worker_deaths().inc)
 
 
 def _remove(counts: str, owner: int) -> None:

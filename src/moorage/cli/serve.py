@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
+from dataclasses import replace
 from functools import partial
 
 import click
@@ -12,17 +14,21 @@ import click
 from moorage import app
 from moorage.adapters.data_folder import DataFolder, FolderInUse, MasterKeyMissing
 from moorage.adapters.tls.authority import CertificateUnusable
-from moorage.cli.metrics import meter_for
+from moorage.cli.metrics import metering_for
 from moorage.cli.options import with_settings
 from moorage.cli.ready import is_ready
 from moorage.cli.tls import bundle_of, certificates_of, prepared, served
 from moorage.cli.traces import tracing_for
+from moorage.config.kinds import Address
 from moorage.config.settings import Settings
 from moorage.config.table import InvalidSetting
 from moorage.core.identity.master_key import MasterKeyWrong
 from moorage.domain.errors import Unavailable
 from moorage.http.draining import Drain
-from moorage.http.server import Certificate, Factory, PortInUse, require_free_port, run_granian, run_uvicorn
+from moorage.http.forwarding import TrustedProxies
+from moorage.http.server.limits import ConnectionLimits
+from moorage.http.server.listeners import PortInUse, listen
+from moorage.http.server.supervisor import Supervisor, WorkersFailed
 from moorage.metadata.database import DatabaseUnusable
 
 _READY_SECONDS = 30
@@ -44,14 +50,16 @@ def serve(settings: Settings) -> None:
     """Serve the ECR API and the Docker registry until SIGTERM or Ctrl-C."""
     folder = DataFolder(settings.data, settings.given_master_key())
     try:
-        require_free_port(settings.host, settings.port)
+        listener = listen(settings.host, settings.port)
+        settings = replace(settings, listen=Address(settings.host, listener.getsockname()[1]))
         folder.prepare()
         folder.lock()
+        os.register_at_fork(after_in_child=folder.unlock)  # The lock ends with this process.
         certificates = certificates_of(settings, folder)
         settings = prepared(settings, certificates)
         app.prepare(settings, folder)
         sealed = app.sealed_notice(settings, folder)
-        meter, trace = meter_for(settings, folder), tracing_for(settings)
+        metering, trace = metering_for(settings, folder), tracing_for(settings)
     except _START_ERRORS as error:
         raise click.ClickException(str(error)) from None
     except OSError as error:
@@ -59,16 +67,26 @@ def serve(settings: Settings) -> None:
     if sealed is not None:
         click.echo(sealed, err=True)
     folder.write_endpoint(f"{settings.scheme}://{settings.public_host}", bundle_of(certificates))
-    threading.Thread(target=_announce, args=(settings,), daemon=True).start()
     drain = Drain(settings.drain)
-    _run(settings, partial(app.application, settings, meter, trace, drain), served(certificates), drain)
+    factory = partial(app.application, settings, metering.meter, trace, drain)
+    server = Supervisor(
+        factory, listener, settings.worker_count, limits_of(settings), served(certificates), metering.worker_died
+    )
+    announcement = threading.Thread(target=_announce, args=(settings,), daemon=True)
+    try:
+        server.run(drain, announcement.start)
+    except WorkersFailed as error:
+        raise click.ClickException(str(error)) from None
 
 
-def _run(settings: Settings, factory: Factory, certificate: Certificate | None, drain: Drain) -> None:
-    if settings.server == "uvicorn":
-        run_uvicorn(factory, settings.host, settings.port, certificate, drain)
-    else:
-        run_granian(factory, settings.host, settings.port, settings.worker_count, certificate, drain)
+def limits_of(settings: Settings) -> ConnectionLimits:
+    """The limits of connections from the settings."""
+    return ConnectionLimits(
+        body=settings.body_timeout,
+        connections=settings.max_connections,
+        connections_per_client=settings.max_connections_per_client or settings.max_connections,
+        is_exempt=TrustedProxies(settings.trusted_proxy).trusts,
+    )
 
 
 def _announce(settings: Settings) -> None:

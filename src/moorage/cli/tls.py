@@ -15,7 +15,7 @@ from moorage.adapters.tls.certificates import BuiltInAuthority, Certificates, Op
 from moorage.cli.folders import existing_folder
 from moorage.cli.options import with_registry
 from moorage.config.settings import Settings
-from moorage.http.server import Certificate
+from moorage.http.server.certificates import Certificate
 from moorage.telemetry import Log
 
 

@@ -79,17 +79,6 @@ def path(metavar: str) -> Kind[Path]:
     return Kind(lambda value: Path(_text(value)).expanduser(), metavar)
 
 
-def choice(*names: str) -> Kind[str]:
-    """One of a few names."""
-
-    def read(value: object) -> str:
-        if value not in names:
-            raise ValueError(f"must be {' or '.join(names)}, not {value!r}")
-        return str(value)
-
-    return Kind(read, choices=names)
-
-
 def whole(minimum: int) -> Kind[int]:
     """A whole number of at least `minimum`."""
 

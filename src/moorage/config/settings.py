@@ -21,7 +21,6 @@ from moorage.config.kinds import (
     ON_OFF,
     SHARE,
     Address,
-    choice,
     host_names,
     matching,
     networks,
@@ -57,13 +56,6 @@ class Settings:
         whole(minimum=0),
         "0",
         f"Number of worker processes; 0 starts one for each processor, up to {_MOST_WORKERS}.",
-        "The server `uvicorn` always has one process.",
-    )
-    server: str = setting(
-        choice("granian", "uvicorn"),
-        "granian",
-        "HTTP server.",
-        "For `uvicorn`, install the packages `uvicorn` and `httptools`.",
     )
     drain: float = setting(
         DURATION,
@@ -71,6 +63,24 @@ class Settings:
         "Serve for this long after SIGTERM, while /readyz reports that the server stops; for example 10s.",
         "Seconds, or a number with `s`, `m`, `h` or `d`"
         " ([operations.md](operations.md#upgrading-without-a-failed-request)).",
+    )
+    max_connections: int = setting(
+        whole(minimum=1),
+        "8192",
+        "Maximum number of connections at a time; further ones get a response 503.",
+        "It is shared evenly between the worker processes.",
+    )
+    max_connections_per_client: int = setting(
+        whole(minimum=0),
+        "2048",
+        "Maximum number of connections of one address at a time; 0 means no limit of their own.",
+        "Trusted proxies have no such limit.",
+    )
+    body_timeout: float = setting(
+        DURATION,
+        "75s",
+        "End a request whose body does not arrive for this long.",
+        "Where a reverse proxy has such a limit, this one should not be shorter.",
     )
     host_name: str | None = setting(
         HOST_NAME,

@@ -366,6 +366,10 @@ class BodyTimeout(ContentRefusal):
     template = "The request body stopped arriving"
 
 
+class MalformedBody(ContentRefusal):
+    template = "The framing of the request body is malformed: {reason}"
+
+
 class BodyLengthDiffers(ContentRefusal):
     template = "{reason}"
 

@@ -85,9 +85,7 @@ class EcrEndpoint(Endpoint):
         react(tx, services.reactions.api_called, ApiCalled(details.operation, registry, describe, services.now()))
 
     async def _answer(self, request: Request, details: CallDetails, operation: Operation) -> bytes:
-        signed = sigv4.parse(
-            request.method, request.scope["raw_path"], request.query, request.scope["headers"], services=("ecr",)
-        )
+        signed = sigv4.parse(request.method, request.raw_path, request.query, request.header_lines, services=("ecr",))
         limit = _BODY_LIMITS.get(operation.name, _BODY_LIMIT)
         async with self._budget.reserve(request.body, limit):
             body, credentials = await authenticated_body(self._services, request, details, signed, limit)

@@ -1,1 +1,1 @@
-"""HTTP for the endpoints, on plain ASGI: requests, bodies with limits, responses, and the server that runs them."""
+"""HTTP for the endpoints: requests, bodies with limits, responses, and the server that runs them."""

@@ -1,4 +1,4 @@
-"""The ASGI application: it passes a request to its endpoint, sends the response and writes one log line.
+"""The application: it passes a request to its endpoint, sends the response and writes one log line.
 
 POST /                         the ECR endpoint (and STS)
 /v2/…                          the registry endpoint
@@ -8,18 +8,16 @@ GET /healthz, GET /readyz      health checks without credentials
 
 from __future__ import annotations
 
-import asyncio
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from moorage.domain.ports import CHUNK_BYTES
-from moorage.http.bodies import ClientGone, Receive
+from moorage.http.bodies import ClientGone, RequestBody
 from moorage.http.draining import Drain
 from moorage.http.forwarding import TrustedProxies
-from moorage.http.messages import BadRequest, CallDetails, Outcome, Request, Response, Scope, Send
+from moorage.http.messages import CLOSE, BadRequest, CallDetails, Outcome, Request, RequestHead, Response, Send
 from moorage.telemetry import Log, RequestIds
 
 
@@ -66,24 +64,19 @@ class Lifespan:
 
 @dataclass(frozen=True, slots=True)
 class ServerContext:
-    """The server around the application.
-
-    It has the trusted proxies, the server's `read_ahead` (see `RequestBody`), and whether the server is about to stop.
-    """
+    """The server around the application: its trusted proxies, and whether it is about to stop."""
 
     proxies: TrustedProxies
-    read_ahead: int = 1
     drain: Drain = field(default_factory=Drain)
 
 
 _NO_CONTEXT: Final = ServerContext(TrustedProxies([]))
-_CLOSE: Final = (b"connection", b"close")
 _CLIENT_GONE: Final = 499
 """The logged status of a request whose client disconnected before the response, as in nginx."""
 
 
 class Application:
-    """The ASGI application that the HTTP server calls."""
+    """The application that the HTTP server calls: `start`, `serve` for each request, `stop`."""
 
     def __init__(
         self,
@@ -100,23 +93,25 @@ class Application:
         self._is_ready = is_ready
         self._lifespan = lifespan
         self._proxies = context.proxies
-        self._read_ahead = context.read_ahead
         self._drain = context.drain
         self._ids = RequestIds()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            await self._serve(scope, receive, send)
-        elif scope["type"] == "lifespan":
-            await self._run_lifespan(receive, send)
+    def start(self) -> None:
+        """Call this on the event loop of the worker process, before the first request."""
+        self._lifespan.start()
 
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def stop(self) -> None:
+        """Call this after the last request."""
+        await self._lifespan.stop()
+
+    async def serve(self, head: RequestHead, body: RequestBody, send: Send) -> None:
+        """Serve one request; `send` sends the response, unless the client has disconnected."""
         started = time.perf_counter()
-        self._proxies.apply(scope)
+        self._proxies.apply(head)
         try:
-            request = Request(scope, receive, self._ids.next(), self._read_ahead)
+            request = Request(head, body, self._ids.next())
         except BadRequest as error:
-            await _send(_plain(400, f"{error}\n"), scope, send)
+            await send(_plain(400, f"{error}\n"))
             return
         outcome = await self._outcome(request)
         response = outcome.response
@@ -124,8 +119,13 @@ class Application:
             self._record(request, outcome.details, _CLIENT_GONE, started, 0)
             return
         if self._drain.is_on:
-            response.headers = [*response.headers, _CLOSE]
-        await _send(response, scope, send)
+            response.headers.append(CLOSE)
+        try:
+            await send(response)
+        except ClientGone:
+            pass
+        except Exception:  # noqa: BLE001 - a file or stream that broke off: the server closes the connection
+            self._log.fault(request.id, outcome.details.operation)
         self._record(request, outcome.details, response.status, started, response.size or len(response.body))
 
     def _record(self, request: Request, details: CallDetails, status: int, started: float, sent: int) -> None:
@@ -151,39 +151,6 @@ class Application:
             is_ready = not self._drain.is_on and await self._is_ready()
             return _plain(200, "ok\n") if is_ready else _plain(503, "not ready\n")
         return _plain(404, "404 page not found\n")
-
-    async def _run_lifespan(self, receive: Receive, send: Send) -> None:
-        await receive()
-        self._lifespan.start()
-        await send({"type": "lifespan.startup.complete"})
-        await receive()
-        await self._lifespan.stop()
-        await send({"type": "lifespan.shutdown.complete"})
-
-
-async def _send(response: Response, scope: Scope, send: Send) -> None:
-    await send({"type": "http.response.start", "status": response.status, "headers": response.headers})
-    if response.file is not None:
-        await _send_file(response, scope, send)
-    elif response.stream is not None:
-        async for chunk in response.stream:
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        await send({"type": "http.response.body", "body": b""})
-    else:
-        await send({"type": "http.response.body", "body": response.body})
-
-
-async def _send_file(response: Response, scope: Scope, send: Send) -> None:
-    """Let the server send the file if it can (ASGI extension `http.response.pathsend`)."""
-    if "http.response.pathsend" in (scope.get("extensions") or {}):
-        await send({"type": "http.response.pathsend", "path": str(response.file)})
-        return
-    assert response.file is not None  # noqa: S101 - for the type checker; `_send` has checked it
-    file = await asyncio.to_thread(response.file.open, "rb")
-    with file:
-        while chunk := await asyncio.to_thread(file.read, CHUNK_BYTES):
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
-    await send({"type": "http.response.body", "body": b""})
 
 
 def _plain(status: int, text: str) -> Response:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Final, Protocol
 
 from moorage.domain.ports import BlobStore, FileLink, UrlLink
 from moorage.http.conditional import etag_of, is_unchanged
-from moorage.http.messages import Headers, Request, Response
+from moorage.http.messages import FilePart, Request, Response
 
 _TYPE: Final = (b"content-type", b"application/octet-stream")
 _RANGES: Final = (b"accept-ranges", b"bytes")
@@ -48,14 +50,11 @@ async def blob_response(request: Request, blobs: BlobStore, blob: ServedBlob) ->
         return Response(307, [(b"location", link.url.encode()), _length(0)])
     requested = _requested_range(request, etag, blob.size)
     if requested is None:
-        return await _full_response(blobs, blob, link, headers)
+        return await _content_response(Response(200, headers), blobs, blob, range(blob.size))
     if not requested:
         return Response(416, [(b"content-range", b"bytes */%d" % blob.size), _length(0)])
-    headers += [
-        (b"content-range", b"bytes %d-%d/%d" % (requested.start, requested.stop - 1, blob.size)),
-        _length(len(requested)),
-    ]
-    return Response(206, headers, stream=await _started(blobs, blob, requested), size=len(requested))
+    headers.append((b"content-range", b"bytes %d-%d/%d" % (requested.start, requested.stop - 1, blob.size)))
+    return await _content_response(Response(206, headers), blobs, blob, requested)
 
 
 def byte_range(value: bytes, size: int) -> range | None:
@@ -94,18 +93,31 @@ def _requested_range(request: Request, etag: bytes, size: int) -> range | None:
     return byte_range(value, size)
 
 
-async def _full_response(blobs: BlobStore, blob: ServedBlob, link: FileLink | None, headers: Headers) -> Response:
-    headers.append(_length(blob.size))
+async def _content_response(response: Response, blobs: BlobStore, blob: ServedBlob, selected: range) -> Response:
+    """Complete a response with the selected bytes of a blob. Raises OSError, Unavailable."""
+    response.headers.append(_length(len(selected)))
     if blob.size <= _SMALL_BYTES:
         content = await blobs.content(blob.key)
         if len(content) != blob.size:
             raise OSError(f"{blob.key} has {len(content)} bytes, not {blob.size}")
-        return Response(200, headers, content)
-    if link is None:
-        return Response(200, headers, stream=await _started(blobs, blob, range(blob.size)), size=blob.size)
-    if link.path.stat().st_size != blob.size:
-        raise OSError(f"{link.path} does not have {blob.size} bytes")
-    return Response(200, headers, file=link.path, size=blob.size)
+        response.body = content[selected.start : selected.stop]
+        return response
+    link = blobs.link(blob.key)
+    if isinstance(link, FileLink):
+        response.file = FilePart(_opened(link.path, blob.size), selected.start)
+    else:
+        response.stream = await _started(blobs, blob, selected)
+    response.size = len(selected)
+    return response
+
+
+def _opened(path: Path, size: int) -> int:
+    """The descriptor of a file with that size, opened before the status is sent. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    if os.fstat(descriptor).st_size != size:
+        os.close(descriptor)
+        raise OSError(f"{path} does not have {size} bytes")
+    return descriptor
 
 
 async def _started(blobs: BlobStore, blob: ServedBlob, requested: range) -> AsyncIterator[bytes]:

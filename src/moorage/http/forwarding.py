@@ -1,7 +1,7 @@
 """Forwarded headers of reverse proxies (`X-Forwarded-For`, `-Proto`, `-Host`), accepted from trusted proxies only.
 
-The ASGI scope is rewritten as if there were no proxy, so other code need not know about it: the client's address, the
-scheme, and the host header, which signatures cover and which may name a registry.
+The head of the request is rewritten as if there were no proxy, so other code need not know about it: the client's
+address, the scheme, and the host header, which signatures cover and which may name a registry.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
 
-from moorage.http.messages import REACHED_AT, Scope
+from moorage.http.messages import RequestHead
 
 _HOST: Final = re.compile(rb"(?:[A-Za-z0-9_.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?")
 _NAMES: Final = (b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host")
@@ -23,31 +23,29 @@ class TrustedProxies:
 
     def __init__(self, networks: Iterable[str]) -> None:
         self._networks = [ipaddress.ip_network(network) for network in networks]
-        self._is_trusted = lru_cache(maxsize=1024)(self._is_in_networks)
+        self.trusts = lru_cache(maxsize=1024)(self._is_in_networks)
 
-    def apply(self, scope: Scope) -> None:
-        """Rewrite the scope of a request from a trusted proxy; leave all others unchanged."""
-        client = scope.get("client")
-        if not self._networks or client is None or not self._is_trusted(client[0]):
+    def apply(self, head: RequestHead) -> None:
+        """Rewrite the head of a request from a trusted proxy; leave all others unchanged."""
+        if not self._networks or not self.trusts(head.client):
             return
-        forwarded = {name: _values(scope, name) for name in _NAMES}
+        forwarded = {name: _values(head, name) for name in _NAMES}
         clients = forwarded[b"x-forwarded-for"]
         if clients:
-            scope["client"] = (self._first_untrusted(clients), 0)
+            head.client = self._first_untrusted(clients)
         proto, host = (_last(forwarded[name]) for name in _NAMES[1:])
         if proto in {b"http", b"https"}:
-            scope["scheme"] = proto.decode()
+            head.scheme = proto.decode()
         if host is not None and _HOST.fullmatch(host):
-            others = [pair for pair in scope["headers"] if pair[0] != b"host"]
-            scope["headers"] = [(b"host", host), *others]
-        hosts = [value for name, value in scope["headers"] if name == b"host"]
+            head.headers = [(b"host", host), *(pair for pair in head.headers if pair[0] != b"host")]
+        hosts = [value for name, value in head.headers if name == b"host"]
         if (proto or host) and len(hosts) == 1 and _HOST.fullmatch(hosts[0]):
-            scope[REACHED_AT] = (scope["scheme"], hosts[0].decode())
+            head.reached_at = (head.scheme, hosts[0].decode())
 
     def _first_untrusted(self, clients: list[bytes]) -> str:
         """The first untrusted address from the right, where our proxies append theirs; else the leftmost one."""
         texts = [_address(client) for client in reversed(clients)]
-        return next((text for text in texts if not self._is_trusted(text)), texts[-1])
+        return next((text for text in texts if not self.trusts(text)), texts[-1])
 
     def _is_in_networks(self, text: str) -> bool:
         try:
@@ -58,9 +56,9 @@ class TrustedProxies:
         return any((mapped or address) in network for network in self._networks)
 
 
-def _values(scope: Scope, name: bytes) -> list[bytes]:
+def _values(head: RequestHead, name: bytes) -> list[bytes]:
     """The members of a list header, from all its lines."""
-    lines = [value for found, value in scope["headers"] if found == name]
+    lines = [value for found, value in head.headers if found == name]
     return [part.strip() for line in lines for part in line.split(b",") if part.strip()]
 
 

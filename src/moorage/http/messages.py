@@ -8,72 +8,80 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote_to_bytes
 
 from moorage.domain.identity.callers import Caller
-from moorage.http.bodies import Receive, RequestBody
+from moorage.http.bodies import RequestBody
 
-Scope = dict[str, Any]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 
 _SINGLE = (b"host", b"authorization", b"content-length", b"content-type", b"content-range", b"x-amz-target")
 
+CLOSE: Final = (b"connection", b"close")
+"""The header of a response after which the server closes the connection."""
+
 RETRY_SECONDS: Final = 10
 """The number of seconds in Retry-After while the registry cannot store anything."""
-
-REACHED_AT = "moorage.reached_at"
-"""The key in the scope for the address that a trusted proxy was called at (`forwarding.py`)."""
 
 
 class BadRequest(Exception):
     """The head of the request is ambiguous or not valid HTTP; the text is for the client."""
 
 
-class Request:
-    """The head of a request, and its body as it arrives. Never changed after its creation.
+class RequestHead:
+    """The head of a request as it arrived: request line and header lines, and who sent it over which transport.
 
-    `client` is the client's address; `reached_at` has the scheme and host that a trusted proxy was called at.
+    `target` is the path with the query, as sent. Names of headers have lower case. `reached_at` has the scheme and host
+    that a trusted proxy was called at (`forwarding.py`).
+    """
+
+    __slots__ = ("client", "headers", "method", "reached_at", "scheme", "target", "version")
+
+    def __init__(self, method: str, target: bytes, headers: Headers, version: str = "1.1") -> None:
+        self.method = method
+        self.target = target
+        self.headers = headers
+        self.version = version
+        self.scheme = "http"
+        self.client = ""
+        self.reached_at: tuple[str, str] | None = None
+
+
+class Request:
+    """A request: its head, and its body as it arrives. Never changed after its creation.
+
+    `header_lines` has all header lines, `headers` one value for each name. `raw_path` is the path as sent, `path` is
+    decoded. `client` is the client's address; `reached_at` has the scheme and host that a trusted proxy was called at.
     """
 
     __slots__ = (
-        "_body",
-        "_read_ahead",
-        "_receive",
+        "body",
         "client",
+        "header_lines",
         "headers",
         "id",
         "method",
         "path",
         "query",
+        "raw_path",
         "reached_at",
-        "scope",
+        "scheme",
     )
 
-    def __init__(self, scope: Scope, receive: Receive, request_id: str, read_ahead: int = 1) -> None:
-        """`read_ahead`: see `RequestBody`. Raises BadRequest."""
-        self.scope = scope
+    def __init__(self, head: RequestHead, body: RequestBody, request_id: str) -> None:
+        """Raises BadRequest."""
         self.id = request_id
-        self.method: str = scope["method"]
-        self.path: str = scope["path"]
-        self.query: bytes = scope["query_string"]
-        self.headers: dict[bytes, bytes] = dict(scope["headers"])
-        client = scope.get("client")
-        self.client: str = client[0] if client else ""
-        self.reached_at: tuple[str, str] | None = scope.get(REACHED_AT)
-        self._body: RequestBody | None = None
-        self._receive = receive
-        self._read_ahead = read_ahead
-        _check_head(self)
-
-    @property
-    def body(self) -> RequestBody:
-        """The body, as it arrives; a pull never uses it."""
-        if self._body is None:
-            self._body = RequestBody(self._receive, self.headers.get(b"content-length"), self._read_ahead)
-        return self._body
+        self.body = body
+        self.method = head.method
+        self.scheme = head.scheme
+        self.client = head.client
+        self.reached_at = head.reached_at
+        self.header_lines = head.headers
+        self.headers: dict[bytes, bytes] = dict(head.headers)
+        self.raw_path, _, self.query = _origin_form(head.target).partition(b"?")
+        self.path = _decoded(self.raw_path)
+        _check_head(self, head.version)
 
     def header(self, name: bytes) -> str | None:
         value = self.headers.get(name)
@@ -94,15 +102,27 @@ class Request:
 
 
 @dataclass(slots=True)
+class FilePart:
+    """Bytes of an open file that are to be sent, from `start`. The server closes `descriptor`."""
+
+    descriptor: int
+    start: int
+
+
+@dataclass(slots=True)
 class Response:
-    """Either `body`, `file` or `stream` is sent; `size` is the length of a file or stream."""
+    """Either `body`, `file` or `stream` is sent. `size` is the length of a stream, or of the part of a file."""
 
     status: int
     headers: Headers = field(default_factory=list)
     body: bytes = b""
-    file: Path | None = None
+    file: FilePart | None = None
     stream: AsyncIterator[bytes] | None = None
     size: int = 0
+
+
+Send = Callable[[Response], Awaitable[None]]
+"""Sends a response. Raises ClientGone."""
 
 
 @dataclass(slots=True)
@@ -127,14 +147,32 @@ class Outcome:
     details: CallDetails
 
 
-def _check_head(request: Request) -> None:
+def _origin_form(target: bytes) -> bytes:
+    """The path and query of a target, which proxies may send as a whole URL (RFC 9112, section 3.2.2)."""
+    if target.startswith((b"http://", b"https://")):
+        _, slash, rest = target.partition(b"//")[2].partition(b"/")
+        return slash + rest
+    return target
+
+
+def _decoded(raw_path: bytes) -> str:
+    """The path without percent encoding. Raises BadRequest if it is not UTF-8."""
+    try:
+        return (unquote_to_bytes(raw_path) if b"%" in raw_path else raw_path).decode()
+    except UnicodeDecodeError:
+        raise BadRequest("invalid path") from None
+
+
+def _check_head(request: Request, version: str) -> None:
     """Reject heads that servers accept but that can be read in two ways (smuggling, host confusion)."""
-    if len(request.headers) != len(request.scope["headers"]):
-        names = [name for name, _ in request.scope["headers"]]
+    if len(request.headers) != len(request.header_lines):
+        names = [name for name, _ in request.header_lines]
         for name in _SINGLE:
             if names.count(name) > 1:
                 raise BadRequest(f"more than one {name.decode()} header")
-    if not request.headers.get(b"host"):  # Granian turns a missing header into an empty one
-        raise BadRequest("no host header")
+    if not request.headers.get(b"host"):
+        if version != "1.0":
+            raise BadRequest("no host header")
+        request.headers[b"host"] = b""
     if not request.path.startswith("/") or "\0" in request.path:
         raise BadRequest("invalid path")

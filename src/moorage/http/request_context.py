@@ -13,6 +13,6 @@ MAX_USER_AGENT_LENGTH: Final = 1024
 
 def request_context_of(request: Request, time: int) -> RequestContext:
     """The client's address, transport and program, after the headers of a trusted proxy were applied."""
-    secure = request.scope.get("scheme") == "https"
+    secure = request.scheme == "https"
     agent = request.header(b"user-agent")
     return RequestContext(time, request.client, secure, agent[:MAX_USER_AGENT_LENGTH] if agent else None)

@@ -9,7 +9,7 @@ import msgspec
 
 from moorage.domain import errors
 from moorage.domain.errors import Refusal
-from moorage.http.messages import RETRY_SECONDS, Headers, Response
+from moorage.http.messages import CLOSE, RETRY_SECONDS, Headers, Response
 
 # The codes are those of the distribution-spec ("Error Codes"), with two additions: TAG_INVALID is ECR's code for an
 # immutable tag, and UNAVAILABLE is docker's. The statuses follow the specification's table of endpoints.
@@ -41,6 +41,7 @@ OCI_CODES: Final[Mapping[type[Refusal], tuple[int, str]]] = {
     errors.ImageReferencedByIndex: (405, "UNSUPPORTED"),
     errors.Unsupported: (405, "UNSUPPORTED"),
     errors.BodyTimeout: (408, "SIZE_INVALID"),
+    errors.MalformedBody: (400, "SIZE_INVALID"),
     errors.BodyLengthDiffers: (400, "SIZE_INVALID"),
     errors.Unavailable: (503, "UNAVAILABLE"),
 }
@@ -85,6 +86,6 @@ def _further_headers(refusal: Refusal) -> Headers:
         case errors.Unavailable():
             return [(b"retry-after", b"%d" % RETRY_SECONDS)]
         case errors.BodyTimeout():
-            return [(b"connection", b"close")]
+            return [CLOSE]
         case _:
             return []

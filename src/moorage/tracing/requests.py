@@ -8,8 +8,8 @@ from opentelemetry.trace import SpanKind, StatusCode, Tracer, get_current_span
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from moorage.http.application import Application
-from moorage.http.bodies import Receive
-from moorage.http.messages import CallDetails, Request, Scope, Send
+from moorage.http.bodies import RequestBody
+from moorage.http.messages import CallDetails, Request, RequestHead, Send
 
 _HEALTH: Final = frozenset({"/healthz", "/readyz"})
 _CONTEXT_HEADERS: Final = frozenset({b"traceparent", b"tracestate"})
@@ -24,22 +24,27 @@ class TracedApplication:
         self._application = application
         self._tracer = tracer
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] in _HEALTH:
-            await self._application(scope, receive, send)
+    def start(self) -> None:
+        self._application.start()
+
+    async def stop(self) -> None:
+        await self._application.stop()
+
+    async def serve(self, head: RequestHead, body: RequestBody, send: Send) -> None:
+        path = head.target.partition(b"?")[0].decode("latin-1")
+        if path in _HEALTH:
+            await self._application.serve(head, body, send)
             return
         carrier = {
-            name.decode("latin-1"): value.decode("latin-1")
-            for name, value in scope["headers"]
-            if name in _CONTEXT_HEADERS
+            name.decode("latin-1"): value.decode("latin-1") for name, value in head.headers if name in _CONTEXT_HEADERS
         }
         with self._tracer.start_as_current_span(
-            scope["method"],
+            head.method,
             context=_propagator.extract(carrier),
             kind=SpanKind.SERVER,
-            attributes={"http.request.method": scope["method"], "url.path": scope["path"]},
+            attributes={"http.request.method": head.method, "url.path": path},
         ):
-            await self._application(scope, receive, send)
+            await self._application.serve(head, body, send)
 
 
 class RequestSpans:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import urllib.error
@@ -82,15 +83,16 @@ def test_the_database_is_queried_at_each_scrape(monitored: Monitored) -> None:
     assert found["moorage_jobs_waiting"]
 
 
-def test_counts_of_a_worker_that_ended_stay(monitored: Monitored) -> None:
+def test_counts_of_a_worker_that_died_stay(monitored: Monitored) -> None:
     with aws_client(monitored.server) as ecr:
         ecr.describe_registry()
     before = monitored.scrape()["moorage_requests_total"]["api", "DescribeRegistry", "200"]
 
     old = set(monitored.server.workers())
-    assert monitored.server.process is not None
-    monitored.server.process.send_signal(signal.SIGHUP)
+    for pid in old:
+        os.kill(pid, signal.SIGKILL)
     wait_until(lambda: old.isdisjoint(monitored.server.workers()))
+    wait_until(lambda: monitored.scrape()["moorage_worker_deaths_total"][()] == len(old))
 
     assert monitored.scrape()["moorage_requests_total"]["api", "DescribeRegistry", "200"] == before == 1
 

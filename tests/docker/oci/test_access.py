@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from moorage.core.identity.authentication import DOCKER_TOKEN_LIFE
 from moorage.domain.errors import Unavailable
-from moorage.http.messages import CallDetails, Request
+from moorage.http.bodies import RequestBody
+from moorage.http.messages import CallDetails, Request, RequestHead
 from moorage.metadata.identity import accounts as identities
 from moorage.oci.errors import code_of, error_response
 from moorage.oci.routes import resource_of
-from tests.docker.oci.client import Client, World, basic
+from tests.docker.oci.client import Client, ScriptedBody, World, basic
 from tests.support.images import digest, image
 
 PULL_ONLY = "AmazonEC2ContainerRegistryPullOnly"
@@ -217,12 +216,9 @@ def test_a_temporary_refusal_has_a_retry_after_header() -> None:
 
 
 def test_an_internal_error_shows_only_the_request_id(root: Client) -> None:
-    async def receive() -> dict[str, Any]:
-        return {}
+    head = RequestHead("GET", b"/v2/", [(b"host", b"localhost")])
 
-    scope = {"method": "GET", "path": "/v2/", "query_string": b"", "headers": [(b"host", b"localhost")]}
-
-    answer = root.world.endpoint.fault(Request(scope, receive, "request-1"), CallDetails())
+    answer = root.world.endpoint.fault(Request(head, RequestBody(ScriptedBody([]), 0), "request-1"), CallDetails())
 
     assert answer.status == 500
     assert b"request-1" in answer.body

@@ -17,7 +17,6 @@ from moorage.domain.names import Registry
 from moorage.domain.ports import StoreFull
 from moorage.domain.registry.manifests import MANIFEST_LIMIT
 from moorage.domain.registry.quotas import Quotas
-from moorage.http import bodies
 from moorage.http.messages import Response
 from moorage.metadata.registry import templates as template_rows
 from moorage.metadata.registry.repositories import RepositorySettings
@@ -26,7 +25,7 @@ from moorage.oci import routes
 from moorage.oci.errors import OCI_CODES, error_response
 from moorage.oci.routes import RegistryEndpoint
 from moorage.telemetry import Log
-from tests.docker.oci.client import ACCOUNT, REGION, Answer, Client, World, piece
+from tests.docker.oci.client import ACCOUNT, MALFORMED, REGION, Answer, Client, World, piece
 from tests.docker.oci.test_uploads import CONTENT, begin, chunk
 from tests.support.images import digest, image, index
 from tests.support.limits import LIMITS
@@ -224,8 +223,12 @@ def _(scene: Scene) -> Answer:
 
 @meets(errors.BodyTimeout)
 def _(scene: Scene) -> Answer:
-    scene.patch.setattr(bodies, "BODY_TIMEOUTS", bodies.BodyTimeouts(idle_seconds=0.05, check_seconds=0.01))
     return scene.root.send("PATCH", begin(scene.root, scene.repository), [piece(b"x")], stall=True)
+
+
+@meets(errors.MalformedBody)
+def _(scene: Scene) -> Answer:
+    return scene.root.send("PATCH", begin(scene.root, scene.repository), [piece(b"x"), MALFORMED])
 
 
 @meets(errors.BodyLengthDiffers)

@@ -1,4 +1,4 @@
-"""Two servers for all tests of a test process: one on Granian, one on uvicorn."""
+"""One server for all tests of a test process."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from tests.support.server import Server
 _numbers = itertools.count(1)
 
 
-@pytest.fixture(scope="session", params=["granian", "uvicorn"])
-def web(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A shared server on Granian, then one on uvicorn."""
-    one = Server(tmp_path_factory.mktemp(f"web-{request.param}") / "data")
-    one.start(extra_args=["--server", request.param])
+@pytest.fixture(scope="session")
+def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that the tests of this folder share; its log shows what they did to it."""
+    one = Server(tmp_path_factory.mktemp("web") / "data")
+    one.start()
     yield one
     one.stop()
 

@@ -111,12 +111,11 @@ def check_unharmed(server: Server, reply: Reply) -> None:
 
 @pytest.mark.parametrize("content", AMBIGUOUS.values(), ids=AMBIGUOUS)
 def test_an_ambiguous_body_does_not_smuggle_a_request(web: Server, content: bytes) -> None:
-    """Granian passes a broken chunk on as a truncated body and then answers 500 by itself."""
     reply = exchange(web, content)
 
     assert reply.closed, reply
     assert len(reply.statuses) <= 1, reply
-    assert all(400 <= status <= 501 for status in reply.statuses), reply
+    assert all(status in {400, 401, 501} for status in reply.statuses), reply
     check_healthy(web)
 
 

@@ -7,14 +7,11 @@ import signal
 import subprocess
 import time
 
-import pytest
-
 from tests.conftest import StartServer
 from tests.faults.http.raw import Connection
 from tests.support.server import Server
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
-SERVERS = ["granian", "uvicorn"]
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: r\r\n\r\n"
 
 
@@ -35,11 +32,10 @@ def status(server: Server, path: str) -> int:
     return answer.status
 
 
-@pytest.mark.parametrize("kind", SERVERS)
 def test_a_draining_server_is_not_ready_and_closes_each_connection_after_its_response(
-    fresh_server: StartServer, kind: str
+    fresh_server: StartServer,
 ) -> None:
-    server = fresh_server(extra_args=["--server", kind, "--drain", "2s"])
+    server = fresh_server(extra_args=["--drain", "2s"])
     with Connection(server) as connection, Connection(server) as idle:
         for each in (connection, idle):
             each.send(HEALTH)
@@ -62,9 +58,8 @@ def test_a_draining_server_is_not_ready_and_closes_each_connection_after_its_res
     assert "Traceback" not in server.output(), server.output()
 
 
-@pytest.mark.parametrize("kind", SERVERS)
-def test_a_second_signal_ends_the_drain_time(fresh_server: StartServer, kind: str) -> None:
-    server = fresh_server(extra_args=["--server", kind, "--drain", "1m"])
+def test_a_second_signal_ends_the_drain_time(fresh_server: StartServer) -> None:
+    server = fresh_server(extra_args=["--drain", "1m"])
     process = draining(server)
     try:
         process.send_signal(signal.SIGTERM)

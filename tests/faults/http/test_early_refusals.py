@@ -91,7 +91,6 @@ def new_upload(ecr: Any) -> str:
 
 
 @pytest.mark.client
-@pytest.mark.xfail(reason="the server closes the connection while the client still sends", strict=False)
 @pytest.mark.parametrize("times", [10, pytest.param(100, marks=pytest.mark.long)])
 @pytest.mark.parametrize("size", [100_000, 5_000_000, 50_000_000])
 def test_a_go_client_sees_every_early_answer(either: Server, size: int, times: int, tmp_path: Path) -> None:

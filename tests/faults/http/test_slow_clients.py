@@ -52,7 +52,7 @@ def test_endless_heads_do_not_block_other_clients(endpoints: Endpoints, reposito
 
 
 @pytest.mark.long
-def test_a_stalled_body_is_cut_off_after_30_seconds(endpoints: Endpoints, repository: str) -> None:
+def test_a_stalled_body_is_cut_off_after_75_seconds(endpoints: Endpoints, repository: str) -> None:
     """At both endpoints. The upload does not change and can continue."""
     location = begun(endpoints, repository)
     signed = Wire(endpoints.server).signer.headers(f"{TARGET_PREFIX}PutImage", b"x")
@@ -61,10 +61,10 @@ def test_a_stalled_body_is_cut_off_after_30_seconds(endpoints: Endpoints, reposi
         docker.send(patch(endpoints, location) + b"x" * 1_000)
         api.send(head("POST", "/", signed | {"content-length": 10_000}) + b"{")
 
-        assert docker.first_line(60).split()[1] == b"408"
-        assert 29 <= time.monotonic() - started <= 40
-        assert api.first_line(60).split()[1] in {b"400", b"408"}
-        assert 29 <= time.monotonic() - started <= 42
+        assert docker.first_line(120).split()[1] == b"408"
+        assert 74 <= time.monotonic() - started <= 90
+        assert api.first_line(120).split()[1] in {b"400", b"408"}
+        assert 74 <= time.monotonic() - started <= 92
         docker.seconds_until_closed(10)
         api.seconds_until_closed(10)
 
@@ -108,9 +108,6 @@ def test_a_byte_a_second_is_cut_off_after_a_minute(endpoints: Endpoints, reposit
 
 @pytest.mark.long
 def test_a_slow_head_is_cut_off(web: Server) -> None:
-    """Granian allows 30 seconds for a head. uvicorn has no such limit."""
-    if not web.workers():
-        pytest.skip("uvicorn waits for a head as long as the client likes")
     with Connection(web) as connection:
         connection.send(b"GET /healthz HTTP/1.1\r\nHost: r\r\nX-A: ")
         started = time.monotonic()

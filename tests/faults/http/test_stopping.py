@@ -23,9 +23,9 @@ REPOSITORY = "stopping/app"
 LARGE = 48 << 20
 
 
-@pytest.fixture(params=["granian", "uvicorn"])
-def endpoints(request: pytest.FixtureRequest, fresh_server: StartServer) -> Iterator[Endpoints]:
-    with endpoints_of(fresh_server(extra_args=["--server", request.param])) as both:
+@pytest.fixture
+def endpoints(fresh_server: StartServer) -> Iterator[Endpoints]:
+    with endpoints_of(fresh_server()) as both:
         both.ecr.create_repository(repositoryName=REPOSITORY)
         yield both
 
@@ -106,10 +106,9 @@ def test_a_server_that_is_stopped_repeatedly_keeps_what_it_acknowledged(endpoint
     check_all(endpoints, journal)
 
 
-@pytest.mark.parametrize("kind", ["granian", "uvicorn"])
-def test_ctrl_c_stops_the_server_cleanly(fresh_server: StartServer, kind: str) -> None:
+def test_ctrl_c_stops_the_server_cleanly(fresh_server: StartServer) -> None:
     """A terminal sends SIGINT to the main process and to its workers."""
-    server = fresh_server(extra_args=["--server", kind])
+    server = fresh_server()
     process, server.process = server.process, None
     assert process is not None
 

@@ -70,7 +70,9 @@ def test_a_port_in_use_is_reported(command: Command, server: Server, tmp_path: P
 def test_a_folder_in_use_is_reported(command: Command, server: Server) -> None:
     ended = command("serve", "--listen", f"127.0.0.1:{free_port()}", "--data", str(server.data))
 
-    message = f"another server runs on {server.data}: stop it, or choose another --data"
+    assert server.process is not None
+    owner = f"another server (process {server.process.pid})"
+    message = f"{owner} runs on {server.data}: stop it, or choose another --data"
     assert ended == (1, "", f"Error: {message}\n")
     assert get(server, "/readyz")[0] == 200
 
@@ -90,7 +92,7 @@ def test_a_folder_in_use_is_reported(command: Command, server: Server) -> None:
         ),
         ([], {"MOORAGE_DATABASE": "mysql://secret"}, "MOORAGE_DATABASE must be postgresql://USER@HOST:PORT/NAME"),
         ([], {"MOORAGE_WORKERS": "many"}, "MOORAGE_WORKERS must be a whole number, 0 or more, not 'many'."),
-        ([], {"MOORAGE_SERVER": "apache"}, "MOORAGE_SERVER must be granian or uvicorn, not 'apache'."),
+        ([], {"MOORAGE_MAX_CONNECTIONS": "0"}, "MOORAGE_MAX_CONNECTIONS must be a whole number, 1 or more, not '0'."),
         (
             ["--blobs", "http://127.0.0.1/bucket"],
             {},
@@ -155,14 +157,3 @@ def test_the_command_line_overrides_the_environment_which_overrides_a_file(
     uri = json.loads(created.out)["repository"]["repositoryUri"]
     assert uri == "000000000000.dkr.ecr.us-east-1.environment.example/named"
     assert "eu-west-1" in command("env", "--data", str(server.data), extra=extra).out
-
-
-def test_uvicorn_serves_like_granian(fresh_server: StartServer, command: Command) -> None:
-    server = fresh_server(extra_args=["--server", "uvicorn"])
-
-    created = command(
-        "ecr", "create-repository", "--repository-name", "named", module="awscli", extra=server.environment
-    )
-
-    assert json.loads(created.out)["repository"]["repositoryUri"] == f"localhost:{server.port}/named"
-    assert get(server, "/readyz") == (200, b"ok\n")

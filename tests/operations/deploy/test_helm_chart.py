@@ -14,7 +14,7 @@ import pytest
 import moorage
 from moorage.config.settings import TABLE
 from moorage.config.sources import load
-from moorage.http.server import _STOP_SECONDS
+from moorage.http.server.limits import ConnectionLimits
 from tests.support.aws import docker_password
 from tests.support.clients import program_environment, refusal, require_client, run
 from tests.support.server import Server
@@ -175,7 +175,7 @@ def test_nodes_are_replaced_one_by_one_and_only_ready_nodes_get_requests(
     assert container["startupProbe"]["httpGet"]["path"] == "/healthz"
     drained = load({}, {**variables(node["template"]), **SECRETS}).drain
     assert drained == 10
-    assert node["template"]["spec"]["terminationGracePeriodSeconds"] > drained + _STOP_SECONDS
+    assert node["template"]["spec"]["terminationGracePeriodSeconds"] > drained + ConnectionLimits().stop
 
 
 def test_the_migration_runs_before_the_nodes_of_a_version(render: Callable[[dict[str, Any]], Documents]) -> None:

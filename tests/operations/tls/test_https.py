@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import ssl
 import subprocess
@@ -219,16 +218,6 @@ def test_skopeo_pushes_and_pulls_with_an_authority_in_a_folder(tls_server: TlsSe
     run([skopeo, "copy", *by, address, f"dir:{tmp_path / 'pulled'}"], environment)
 
     assert (tmp_path / "pulled" / "manifest.json").read_bytes() == pushed.manifest.content
-
-
-def test_uvicorn_serves_the_same_certificate(start_tls: StartTls) -> None:
-    server = start_tls(["--tls", "--server", "uvicorn"])
-
-    connection = server.connection()
-    token = base64.b64encode(b"AWS:nonsense").decode()
-    connection.request("GET", "/v2/", headers={"Authorization": f"Basic {token}"})
-    assert connection.getresponse().status == 401
-    connection.close()
 
 
 def test_the_command_for_health_checks_uses_tls(tls_server: TlsServer, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from botocore.config import Config
 from moorage.core.registry.addresses import Addresses
 from moorage.domain.names import Registry
 from moorage.http.forwarding import TrustedProxies
-from moorage.http.messages import REACHED_AT, Scope
+from moorage.http.messages import RequestHead
 from tests.conftest import StartServer
 from tests.support.aws import aws_client
 from tests.support.server import Server
@@ -25,17 +25,17 @@ from tests.support.waiting import PATIENCE_SECONDS
 REGISTRY = Registry("000000000000", "us-east-1")
 
 
-def applied(networks: list[str], peer: str, *headers: tuple[str, str]) -> Scope:
-    """The scope of a plain HTTP request from `peer`, after the headers of trusted proxies were applied."""
+def applied(networks: list[str], peer: str, *headers: tuple[str, str]) -> RequestHead:
+    """The head of a plain HTTP request from `peer`, after the headers of trusted proxies were applied."""
     pairs = [(b"host", b"inside:5000"), *((name.encode(), value.encode()) for name, value in headers)]
-    scope: Scope = {"scheme": "http", "client": (peer, 4711), "headers": pairs}
-    TrustedProxies(networks).apply(scope)
-    return scope
+    head = RequestHead("GET", b"/", pairs)
+    head.client = peer
+    TrustedProxies(networks).apply(head)
+    return head
 
 
-def host_of(scope: Scope) -> bytes:
-    headers: list[tuple[bytes, bytes]] = scope["headers"]
-    return next(value for name, value in headers if name == b"host")
+def host_of(head: RequestHead) -> bytes:
+    return next(value for name, value in head.headers if name == b"host")
 
 
 SAID = (
@@ -50,20 +50,20 @@ SAID = (
     [(["10.0.0.0/8"], "10.1.2.3"), (["10.1.2.3"], "10.1.2.3"), (["::1"], "::1"), (["10.0.0.0/8"], "::ffff:10.1.2.3")],
 )
 def test_headers_of_a_trusted_proxy_are_used(networks: list[str], peer: str) -> None:
-    scope = applied(networks, peer, *SAID)
+    head = applied(networks, peer, *SAID)
 
-    assert scope["client"][0] == "203.0.113.9"
-    assert scope["scheme"] == "https"
-    assert host_of(scope) == b"registry.example"
-    assert scope[REACHED_AT] == ("https", "registry.example")
+    assert head.client == "203.0.113.9"
+    assert head.scheme == "https"
+    assert host_of(head) == b"registry.example"
+    assert head.reached_at == ("https", "registry.example")
 
 
 @pytest.mark.parametrize(("networks", "peer"), [([], "10.1.2.3"), (["10.0.0.0/8"], "11.1.2.3"), (["::1"], "unix")])
 def test_headers_of_other_clients_are_ignored(networks: list[str], peer: str) -> None:
-    scope = applied(networks, peer, *SAID)
+    head = applied(networks, peer, *SAID)
 
-    assert (scope["client"][0], scope["scheme"], host_of(scope)) == (peer, "http", b"inside:5000")
-    assert REACHED_AT not in scope
+    assert (head.client, head.scheme, host_of(head)) == (peer, "http", b"inside:5000")
+    assert head.reached_at is None
 
 
 @pytest.mark.parametrize(
@@ -78,13 +78,13 @@ def test_headers_of_other_clients_are_ignored(networks: list[str], peer: str) ->
 )
 def test_the_client_is_the_last_address_that_is_not_a_trusted_proxy(forwarded_for: str, client: str) -> None:
     """The client itself may have written the addresses before that one."""
-    assert applied(["10.0.0.0/8"], "10.0.0.1", ("x-forwarded-for", forwarded_for))["client"][0] == client
+    assert applied(["10.0.0.0/8"], "10.0.0.1", ("x-forwarded-for", forwarded_for)).client == client
 
 
 def test_a_scheme_without_a_host_uses_the_host_header() -> None:
-    scope = applied(["10.0.0.0/8"], "10.0.0.1", ("x-forwarded-proto", "https"))
+    head = applied(["10.0.0.0/8"], "10.0.0.1", ("x-forwarded-proto", "https"))
 
-    assert scope[REACHED_AT] == ("https", "inside:5000")
+    assert head.reached_at == ("https", "inside:5000")
 
 
 @pytest.mark.parametrize("host", ['a"b', "a b", "http://a", "a/b", "a:123456", "\xe9"])
@@ -94,7 +94,7 @@ def test_an_invalid_host_is_ignored(host: str) -> None:
 
 @pytest.mark.parametrize("scheme", ["ftp", "javascript", ""])
 def test_an_invalid_scheme_is_ignored(scheme: str) -> None:
-    assert applied(["10.0.0.0/8"], "10.0.0.1", ("x-forwarded-proto", scheme))["scheme"] == "http"
+    assert applied(["10.0.0.0/8"], "10.0.0.1", ("x-forwarded-proto", scheme)).scheme == "http"
 
 
 @pytest.mark.parametrize(

@@ -59,9 +59,7 @@ class StsEndpoint:
     async def _answer(self, request: Request, details: CallDetails) -> tuple[int, bytes]:
         if not _is_signed(request):
             return await self._unsigned(request, details)
-        signed = sigv4.parse(
-            request.method, request.scope["raw_path"], request.query, request.scope["headers"], services=("sts",)
-        )
+        signed = sigv4.parse(request.method, request.raw_path, request.query, request.header_lines, services=("sts",))
         body, credentials = await authenticated_body(self._services, request, details, signed, sts.MAX_BODY_BYTES)
         query, caller = _read(details, body), credentials.caller(signed.region)
         match query.action:
