@@ -64,8 +64,8 @@ def test_a_refused_role_is_recorded_with_the_reason(
     new_role: Callable[..., str],  # noqa: F811 - a fixture
     trail: Trail,
 ) -> None:
-    _, user = new_user()
-    role = new_role(trust({"AWS": user_arn("somebody-else")}))
+    (_, user), (other, _) = new_user(), new_user()
+    role = new_role(trust({"AWS": user_arn(other)}))
     refusal(clients("sts", user).assume_role, RoleArn=role_arn(role), RoleSessionName="build-7")
     token = "header.payload.signature-that-nobody-made"
     refusal(

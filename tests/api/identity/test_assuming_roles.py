@@ -94,7 +94,8 @@ def test_an_identity_policy_without_trust_assumes_nothing(
 ) -> None:
     """A role that does not trust the caller and a role that does not exist give the same refusal."""
     name, user = new_user(allow("sts:*"))
-    role = new_role(trust({"AWS": user_arn("somebody-else")}))
+    other, _ = new_user()
+    role = new_role(trust({"AWS": user_arn(other)}))
     no = "is not authorized to perform: sts:AssumeRole on resource: {} because no resource-based policy allows the"
 
     for each in (role, "no-such-role"):

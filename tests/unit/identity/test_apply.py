@@ -205,3 +205,37 @@ def test_toml_and_json_files_are_equivalent(folder: Folder) -> None:
     assert ended["identities.toml"].stdout == "+ user ann\n+ user ann: policy AmazonEC2ContainerRegistryReadOnly\n"
     assert ended["identities.json"].stdout == ended["identities.toml"].stdout
     assert "must have a name that ends in .yaml, .yml, .toml or .json." in ended["identities.txt"].stderr
+
+
+TRUSTING = """
+users: {ci: {}}
+roles:
+  first: {trust: &trust {Version: "2012-10-17", Statement: [{Effect: Allow, Action: "sts:AssumeRole", Principal: {AWS: [
+    "arn:aws:iam::000000000000:role/second", "arn:aws:iam::000000000000:role/first", "arn:aws:iam::000000000000:user/ci"
+  ]}}]}}
+  second: {trust: *trust}
+"""
+
+
+def test_roles_of_a_file_can_trust_each_other(folder: Folder) -> None:
+    assert folder.apply(TRUSTING, "--yes").stdout == "+ user ci\n+ role first\n+ role second\nApplied 3 changes.\n"
+    assert folder.apply(TRUSTING, "--plan").stdout == "No changes: everything matches the file.\n"
+    assert "role/second" in folder.moorage("role", "show", "first").stdout
+
+
+def test_a_trust_policy_is_set_again_when_its_principal_was_made_anew(folder: Folder) -> None:
+    folder.apply(TRUSTING, "--yes")
+    folder.moorage("user", "delete", "ci")
+    assert "AIDA" in folder.moorage("role", "show", "first").stdout
+
+    changes = "+ user ci\n~ role first: trust policy\n~ role second: trust policy\n"
+    assert folder.apply(TRUSTING, "--yes").stdout == f"{changes}Applied 3 changes.\n"
+    assert "AIDA" not in folder.moorage("role", "show", "first").stdout
+
+
+def test_a_trust_policy_cannot_name_who_is_neither_there_nor_in_the_file(folder: Folder) -> None:
+    failed = folder.apply(TRUSTING.replace("users: {ci: {}}", ""), "--yes")
+
+    assert failed.exit_code == 1
+    assert "trust policy 'first': there is no principal arn:aws:iam::000000000000:user/ci" in failed.stderr
+    assert folder.moorage("role", "list").stdout == ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from moorage.core.identity import principals
 from moorage.core.identity.key_ids import new_id, new_secret
 from moorage.core.vault import Vault
 from moorage.domain.identity.callers import ROOT
@@ -68,7 +69,9 @@ def create_user(tx: Transaction, account: str, name: str, now: int) -> User:
         raise AccountError(f"{name[:64]!r} is not a user name: use 1 to 64 letters, digits and +=,.@_-")
     if identities.find_user(tx, account, name) is not None:
         raise AccountError(f"user {name!r} already exists")
-    return _add_user(tx, account, name, now)
+    user = _add_user(tx, account, name, now)
+    principals.created(tx, user)
+    return user
 
 
 def get_user(tx: Transaction, account: str, name: str) -> User:
@@ -84,7 +87,9 @@ def delete_user(tx: Transaction, account: str, name: str) -> None:
     """Delete a user with its access keys, which stop working at once. Raises AccountError."""
     if name == ROOT:
         raise AccountError("the root user cannot be deleted")
-    identities.delete_user(tx, get_user(tx, account, name))
+    user = get_user(tx, account, name)
+    principals.deleted(tx, user)
+    identities.delete_user(tx, user)
 
 
 def create_key(tx: Transaction, vault: Vault, user: User, now: int) -> NewKey:

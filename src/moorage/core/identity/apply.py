@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -27,6 +27,12 @@ from moorage.metadata.identity.roles import Role
 
 Document = dict[str, Any]
 """A policy document, as parsed from the file."""
+
+
+_TRUSTING_NOBODY: Final = """{
+  "Version": "2012-10-17",
+  "Statement": [{"Effect": "Deny", "Principal": "*", "Action": "sts:AssumeRole"}]
+}"""
 
 
 class DesiredUser(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -107,12 +113,16 @@ def _apply_users(tx: Transaction, account: str, desired: Mapping[str, DesiredUse
 
 
 def _apply_roles(tx: Transaction, account: str, desired: Mapping[str, DesiredRole], now: int) -> Iterator[str]:
+    """Create missing roles before setting any trust policy, because a trust policy can name roles of the file."""
+    missing = [name for name in desired if role_rows.find_role(tx, account, name) is None]
+    for name in missing:
+        path, max_session = desired[name].path, desired[name].max_session
+        roles.create_role(tx, Role("", account, name, path, _TRUSTING_NOBODY, max_session, now))
+        yield f"+ role {name}"
     for name, desired_role in desired.items():
-        role = role_rows.find_role(tx, account, name)
-        if role is None:
-            trust_policy, max_session = _text(desired_role.trust), desired_role.max_session
-            role = roles.create_role(tx, Role("", account, name, desired_role.path, trust_policy, max_session, now))
-            yield f"+ role {name}"
+        role = roles.get_role(tx, account, name)
+        if name in missing:
+            roles.change_role(tx, replace(role, trust_policy=_text(desired_role.trust)))
         else:
             yield from _change_role(tx, role, desired_role)
         yield from _apply_identity(tx, role, desired_role, f"role {name}")

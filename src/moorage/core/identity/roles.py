@@ -8,11 +8,11 @@ from dataclasses import replace
 from typing import Final
 from urllib.parse import urlsplit
 
-from moorage.core.identity import oidc_tokens
+from moorage.core.identity import oidc_tokens, principals
 from moorage.core.identity.accounts import IAM_NAME, AccountError, require_account
 from moorage.core.identity.key_ids import new_id
 from moorage.core.identity.policies import check_document
-from moorage.domain.identity.policies.document import PolicyKind
+from moorage.domain.identity.policies.document import PolicyKind, parse_policy
 from moorage.metadata.database import Transaction
 from moorage.metadata.identity import providers as identity_providers
 from moorage.metadata.identity import roles
@@ -36,8 +36,9 @@ def create_role(tx: Transaction, role: Role) -> Role:
         raise AccountError(f"{role.path[:64]!r} is not a path: it must begin and end with /")
     if roles.find_role(tx, role.account, role.name) is not None:
         raise AccountError(f"role {role.name!r} already exists")
-    _check(role)
-    created = replace(role, id=new_id("AROA"))
+    _check_duration(role)
+    created = replace(_with_checked_trust(tx, role), id=new_id("AROA"))
+    principals.created(tx, created)
     roles.insert_role(tx, created)
     return created
 
@@ -52,14 +53,22 @@ def get_role(tx: Transaction, account: str, name: str) -> Role:
 
 
 def change_role(tx: Transaction, role: Role) -> None:
-    """Set a role's trust policy and maximum session duration to those of `role`. Raises AccountError."""
-    _check(role)
+    """Set a role's trust policy and maximum session duration to those of `role`. Raises AccountError.
+
+    A trust policy that stays may name principals that were deleted.
+    """
+    _check_duration(role)
+    current = roles.find_role_by_id(tx, role.id)
+    if current is None or current.trust_policy != role.trust_policy:
+        role = _with_checked_trust(tx, role)
     roles.update_role(tx, role)
 
 
 def delete_role(tx: Transaction, account: str, name: str) -> None:
     """Delete a role; its sessions stop working at once. Raises AccountError."""
-    roles.delete_role(tx, get_role(tx, account, name))
+    role = get_role(tx, account, name)
+    principals.deleted(tx, role)
+    roles.delete_role(tx, role)
 
 
 def put_provider(tx: Transaction, provider: IdentityProvider) -> None:
@@ -90,8 +99,16 @@ def delete_provider(tx: Transaction, account: str, issuer: str) -> None:
     identity_providers.delete_provider(tx, account, get_provider(tx, account, issuer).issuer)
 
 
-def _check(role: Role) -> None:
+def _with_checked_trust(tx: Transaction, role: Role) -> Role:
+    """The role with its trust policy as it is stored. Raises AccountError."""
     check_document(role.trust_policy, role.name, PolicyKind.TRUST)
+    missing = principals.missing(tx, parse_policy(role.trust_policy, PolicyKind.TRUST, role.name))
+    if missing:
+        raise AccountError(f"trust policy {role.name!r}: there is no principal {', '.join(missing)}")
+    return replace(role, trust_policy=principals.with_arns(tx, role.trust_policy))
+
+
+def _check_duration(role: Role) -> None:
     if role.max_session_seconds not in SESSION_SECONDS:
         limits = f"{SESSION_SECONDS.start} to {SESSION_SECONDS.stop - 1} seconds"
         raise AccountError(f"the maximum session duration of role {role.name!r} must be {limits}")

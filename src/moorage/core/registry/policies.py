@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from moorage.core.identity import principals
 from moorage.core.identity.authorization import V1_ACTIONS, AccessRequest, decide
 from moorage.domain.errors import (
     InvalidParameter,
@@ -18,8 +19,6 @@ from moorage.domain.identity.policies.elements import BadPolicy
 from moorage.domain.identity.policies.rendering import render
 from moorage.domain.names import Registry
 from moorage.metadata.database import Transaction
-from moorage.metadata.identity import accounts as identities
-from moorage.metadata.identity import roles
 from moorage.metadata.registry import policies, settings
 from moorage.metadata.registry.repositories import Repository
 
@@ -33,7 +32,7 @@ _INVALID: Final = {
 def checked_repository_policy(tx: Transaction, text: str) -> str:
     """Check a repository policy; returns its text as stored. Raises InvalidParameter."""
     _accept(tx, text, PolicyKind.REPOSITORY)
-    return render(text)
+    return _rendered(tx, text)
 
 
 def set_repository_policy(tx: Transaction, repository: Repository, text: str) -> str:
@@ -73,7 +72,7 @@ def put_registry_policy(tx: Transaction, registry: Registry, text: str) -> str:
     policy = _accept(tx, text, PolicyKind.REGISTRY)
     if settings.registry_policy_scope(tx, registry) == "V1" and not policy.actions <= V1_ACTIONS:
         raise _invalid(_INVALID[PolicyKind.REGISTRY])
-    rendered = render(text)
+    rendered = _rendered(tx, text)
     policies.put_registry_policy(tx, registry, rendered)
     return rendered
 
@@ -99,25 +98,15 @@ def _accept(tx: Transaction, text: str, kind: PolicyKind) -> Policy:
         policy = accept_policy(text, kind)
     except BadPolicy:
         raise _invalid(_INVALID[kind]) from None
-    if not all(_exists(tx, name) for name in policy.principals):
+    if principals.missing(tx, policy):
         raise _invalid("Principal not found")
     return policy
+
+
+def _rendered(tx: Transaction, text: str) -> str:
+    return render(text, lambda name: principals.find_arn(tx, name) or name)
 
 
 def _invalid(constraint: str) -> InvalidParameter:
     """The error for an invalid policy."""
     return InvalidParameter(parameter="PolicyText", constraint=constraint)
-
-
-def _exists(tx: Transaction, name: str) -> bool:
-    """Whether a principal exists. Principals of accounts that this server does not have count as existing."""
-    kind, _, arn = name.partition(":")
-    if kind != "AWS":
-        return True
-    account, resource = arn.split(":", 5)[4:]
-    if resource == "root" or not identities.has_account(tx, account):
-        return True
-    resource_type, _, path = resource.partition("/")
-    if resource_type == "role":
-        return roles.find_role(tx, account, path.rpartition("/")[2]) is not None
-    return resource_type != "user" or identities.find_user(tx, account, path) is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from moorage.domain.identity.callers import ROOT
 from moorage.metadata.database import Transaction
 from moorage.metadata.identity import policies as identity_policies
 
@@ -14,6 +15,10 @@ class User:
     account: str
     name: str
     created_at: int
+
+    @property
+    def arn(self) -> str:
+        return f"arn:aws:iam::{self.account}:{ROOT if self.name == ROOT else f'user/{self.name}'}"
 
     @property
     def title(self) -> str:
@@ -73,6 +78,11 @@ def find_user(tx: Transaction, account: str, name: str) -> User | None:
         account=account,
         name=name,
     )
+    return User(*row) if row else None
+
+
+def find_user_by_id(tx: Transaction, user: str) -> User | None:
+    row = tx.one("SELECT id, account, name, created_at FROM iam_user WHERE id = :id", id=user)
     return User(*row) if row else None
 
 

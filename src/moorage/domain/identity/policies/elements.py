@@ -25,6 +25,11 @@ _PRINCIPAL_ARN: Final = re.compile(
     r"|sts::\d{12}:(?:assumed-role|federated-user)/[\w+=,.@/-]{1,256})",
     re.ASCII,
 )
+UNIQUE_ID: Final = re.compile(
+    r"(?P<id>AIDA[A-Z0-9]{12,124}|AROA[A-Z0-9]{12,124})(?::(?P<session>[\w+=,.@-]{2,64}))?", re.ASCII
+)
+"""The unique id of a user or a role, or the one of a role's session: what is left of a principal that was deleted."""
+
 _SERVICE: Final = re.compile(r"[a-z0-9.-]{1,128}", re.ASCII)
 _FEDERATED: Final = re.compile(r"[A-Za-z0-9.:/_-]{1,512}", re.ASCII)
 _ACTION: Final = re.compile(r"([a-z0-9-]{1,64}):[A-Za-z0-9*?]{1,128}", re.ASCII | re.IGNORECASE)
@@ -176,7 +181,7 @@ def _aws(text: str) -> str:
     if text == "*":
         return EVERYONE
     arn = principal_arn(text)
-    if _PRINCIPAL_ARN.fullmatch(arn) is None:
+    if _PRINCIPAL_ARN.fullmatch(arn) is None and UNIQUE_ID.fullmatch(text) is None:
         raise BadPolicy(f"invalid principal: {text[:100]}")
     return f"AWS:{arn}"
 

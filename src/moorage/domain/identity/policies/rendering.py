@@ -5,6 +5,7 @@ The format is that of Java's Jackson pretty printer: two spaces per level, space
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -14,29 +15,42 @@ from moorage.domain.identity.policies.elements import principal_arn
 from moorage.domain.identity.policies.statements import MEMBERS
 
 
-def render(text: str) -> str:
-    """The text of an accepted policy, in ECR's order and format."""
+def render(text: str, principal: Callable[[str], str] = principal_arn) -> str:
+    """The text of an accepted policy, in ECR's order and format. `principal` returns the ARN of a named principal."""
     sent = decode(text)
     document: dict[str, Any] = {"Version": sent.get("Version", VERSIONS[-1])}
     if "Id" in sent:
         document["Id"] = sent["Id"]
-    document["Statement"] = [_statement(statement) for statement in statements_of(sent)]
+    document["Statement"] = [_statement(statement, principal) for statement in statements_of(sent)]
     return _formatted(document, 0)
 
 
-def _statement(sent: dict[str, Any]) -> dict[str, Any]:
+def rename_principals(text: str, rename: Callable[[str], str]) -> str | None:
+    """A policy in which AWS principals have other names; None if all keep theirs. Raises BadPolicy."""
+    changes = False
+
+    def renamed(name: str) -> str:
+        nonlocal changes
+        changes |= rename(name) != name
+        return rename(name)
+
+    rendered = render(text, renamed)
+    return rendered if changes else None
+
+
+def _statement(sent: dict[str, Any], principal: Callable[[str], str]) -> dict[str, Any]:
     members: dict[str, Any] = {member: sent[member] for member in MEMBERS if member in sent}
     for member in ("Principal", "NotPrincipal"):
         if isinstance(members.get(member), dict):
-            members[member] = {kind: _principals(names) for kind, names in members[member].items()}
+            members[member] = members[member] | _aws_principals(members[member], principal)
     return members
 
 
-def _principals(names: Any) -> Any:
-    """An account id becomes the ARN of its root user."""
-    if isinstance(names, list):
-        return [_principals(name) for name in names]
-    return principal_arn(names)
+def _aws_principals(element: dict[str, Any], principal: Callable[[str], str]) -> dict[str, Any]:
+    named = element.get("AWS")
+    if isinstance(named, list):
+        return {"AWS": [principal(name) for name in named]}
+    return {} if named is None else {"AWS": principal(named)}
 
 
 def _formatted(value: Any, depth: int) -> str:

@@ -1,0 +1,2 @@
+-- No table changes. From this step on, policies can name deleted users and roles by their unique ids (AIDA…, AROA…).
+-- Programs before this step cannot read such policies.
