@@ -43,7 +43,7 @@ class JobKind:
     With `every` there is one recurring job of the kind, with an empty key. It runs again that long after each run, also
     after a failure. Any other job that fails is retried, with a delay that doubles each time, and is dead after
     `attempts` attempts. A worker process runs at most `at_once` jobs of the kind at a time, so no kind waits for
-    another.
+    another. Jobs are enqueued at most `enqueued_ahead` before they are due.
     """
 
     run: Run
@@ -52,6 +52,12 @@ class JobKind:
     first_delay: int = 5 * SECOND
     longest_delay: int = HOUR
     at_once: int = 1
+    enqueued_ahead: int = 0
+
+    @property
+    def longest_wait(self) -> int:
+        """No job of the kind waits longer, unless the clock was changed."""
+        return max(self.every or self.longest_delay, self.enqueued_ahead)
 
     def delay(self, attempts: int) -> int:
         """The delay after so many attempts."""
@@ -121,11 +127,17 @@ class Worker:
             return
 
     async def _schedule(self) -> None:
-        """Create the recurring jobs that do not exist yet."""
+        """Create the recurring jobs that do not exist yet, and end waits that began while the clock was ahead."""
+        await self._database.write(self._limit_waiting)
         for kind, job_kind in self._kinds.items():
             if job_kind.every is None or await self._database.read(partial(jobs.exists, kind=kind, key=RECURRING)):
                 continue
             await self._database.write(partial(jobs.ensure, kind=kind, key=RECURRING, due_at=self._now()))
+
+    def _limit_waiting(self, tx: Transaction) -> None:
+        now = self._now()
+        for kind, job_kind in self._kinds.items():
+            jobs.limit_waiting(tx, kind, now + job_kind.longest_wait, now + _LEASE)
 
     async def _take_due(self) -> None:
         busy = Counter(self._running.values())

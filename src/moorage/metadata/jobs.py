@@ -88,6 +88,18 @@ def exists(tx: Transaction, kind: str, key: str) -> bool:
     return tx.one("SELECT 1 FROM job WHERE kind = :kind AND key = :key", kind=kind, key=key) is not None
 
 
+def limit_waiting(tx: Transaction, kind: str, latest: int, latest_lease: int) -> None:
+    """Make jobs due at these times at the latest: a clock that was ahead must not put them off."""
+    tx.run(
+        "UPDATE job SET due_at = CASE WHEN lease IS NULL THEN :latest ELSE :lease END"
+        " WHERE kind = :kind AND state = 'waiting' AND due_at > CASE WHEN lease IS NULL THEN :latest ELSE :lease END",
+        kind=kind,
+        latest=latest,
+        lease=latest_lease,
+    )
+    tx.run("UPDATE job SET again_at = :latest WHERE kind = :kind AND again_at > :latest", kind=kind, latest=latest)
+
+
 # --- What a worker does with jobs -------------------------------------------------------------------------------
 
 

@@ -225,3 +225,17 @@ def test_a_job_that_is_deleted_while_it_runs_stays_deleted(queue: Queue) -> None
     queue.engine.transact(lambda tx: jobs.retry(tx, job, "late", 20))
 
     assert queue.next_due() == NEVER
+
+
+def test_a_job_that_was_put_off_by_a_clock_ahead_is_due_in_time(queue: Queue) -> None:
+    for key, due_at in (("soon", 20), ("far", 10**9), ("running", 0)):
+        queue.enqueue(key, due_at)
+    running = queue.take(0, lease=10**9)
+    queue.enqueue("running", 10**9)
+
+    queue.engine.transact(lambda tx: jobs.limit_waiting(tx, KIND, latest=100, latest_lease=60))
+
+    assert keys(queue.claim(59)) == ["soon"]
+    assert keys(queue.claim(60)) == ["running"]
+    assert keys(queue.claim(100)) == ["far"]
+    assert running.key == "running"

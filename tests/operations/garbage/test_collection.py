@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from moorage.domain.units import HOUR
+from moorage.domain.units import DAY, HOUR
 from tests.api.ecr.pushing import begin, push, send_part, upload_layer
 from tests.conftest import StartServer
 from tests.faults.durability.endpoints import endpoints_of
@@ -237,3 +237,26 @@ def test_an_invalid_time_is_rejected_by_name(registry: GarbageRegistry) -> None:
     wrong = registry.run("collect", "--grace", "a while")
     assert wrong.code == 2
     assert "must be a duration such as 90s, 30m, 24h or 7d, not 'a while'" in wrong.err
+
+
+def test_garbage_of_a_time_when_the_clock_was_ahead_is_collected_as_other_garbage(
+    registry: GarbageRegistry, new_repository: NewRepository
+) -> None:
+    """Ten years ahead: every time that delays a collection is limited by the next one."""
+    repository, pushed, unused = new_repository("a"), image([layer(seed=20)]), layer(seed=21)
+    push(registry.ecr, repository, pushed)
+    delete(registry, repository, pushed)
+    upload_layer(registry.ecr, repository, unused.content)
+    upload = begin(registry.ecr, repository)
+    send_part(registry.ecr, repository, upload, 0, b"x")
+    registry.later(-3650 * DAY)
+
+    assert registry.collect() == []
+    assert registry.sees(repository, unused)
+    for passed in (8 * DAY, 2 * DAY, 2 * HOUR):
+        registry.later(passed)
+        registry.collect()
+
+    assert not registry.has_file(unused)
+    assert not any(registry.has_file(blob) for blob in pushed.blobs)
+    assert not registry.upload_file_exists(upload)

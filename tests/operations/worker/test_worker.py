@@ -289,3 +289,22 @@ def test_the_wait_between_attempts_grows_up_to_an_hour() -> None:
     assert delays[:4] == [5, 10, 20, 40]
     assert delays[-1] == 3600
     assert sum(delays) > 2 * 3600
+
+
+def test_a_recurring_job_runs_in_time_after_the_clock_was_ahead_once(tmp_path: Path) -> None:
+    """The clock was years ahead when the job last ran. A worker process that starts limits the wait."""
+    done: list[str] = []
+
+    async def do(job: Job) -> None:
+        done.append(job.key)
+
+    async def test() -> None:
+        async with bench(tmp_path) as started:
+            far = system_clock() + 10**9 * SECOND
+            await started.database.write(partial(jobs.enqueue, kind=KIND, key="", payload={}, due_at=far))
+            worker = started.worker(JobKind(do, every=SECOND // 10))
+            worker.start()
+            await until(lambda: done)
+            await worker.stop()
+
+    run(test)

@@ -22,8 +22,8 @@ from moorage.core.registry.layers import FINISHED_LIFE, UPLOAD_LIFE
 from moorage.domain.batches import batches
 from moorage.domain.ports import BlobMissing, BlobStore
 from moorage.domain.units import HOUR
-from moorage.metadata.database import Database, Transaction
-from moorage.metadata.garbage import deleted_images, unreferenced
+from moorage.metadata.database import LARGEST_INTEGER, Database, Transaction
+from moorage.metadata.garbage import deleted_images, future_times, unreferenced
 from moorage.metadata.garbage.deleted_images import DeletedImage
 from moorage.metadata.garbage.unreferenced import (
     BLOB,
@@ -111,7 +111,10 @@ class Collector:
     async def collect(self, rules: CollectionRules, report: ReportItem) -> None:
         """Remove and report the garbage at this moment, or only report it. Raises OSError, Unavailable."""
         now = self._now()
-        before = GraceThresholds(collectable_before(now, rules.grace), now - rules.grace)
+        latest = LARGEST_INTEGER if rules.dry_run else now + LINGER
+        if not rules.dry_run:
+            await self._database.write(partial(future_times.limit, latest=latest))
+        before = GraceThresholds(collectable_before(now, rules.grace), now - rules.grace, latest)
         await self._run(rules, report, _deleted_images(before))
         await self._run(rules, report, _uploads(now - rules.upload_life, now))
         await self._run(rules, report, _layers(before))

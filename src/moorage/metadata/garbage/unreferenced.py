@@ -58,10 +58,14 @@ class PendingRemoval:
 
 @dataclass(frozen=True, slots=True)
 class GraceThresholds:
-    """The grace period is over for layers last reported, and for images deleted, before these times."""
+    """The grace period is over for layers last reported, and for images deleted, before these times.
+
+    A report later than `latest` was made while the clock was ahead.
+    """
 
     reported_at: int
     deleted_at: int
+    latest: int
 
 
 # --- Finding ----------------------------------------------------------------------------------------------------
@@ -78,7 +82,7 @@ _KEPT: Final = """
 _UNREFERENCED_LAYERS: Final = f"""
 SELECT l.repository_id, l.blob_id, r.name, b.digest, b.size, l.told_at
 FROM repository_layer l JOIN repository r ON r.id = l.repository_id JOIN blob b ON b.id = l.blob_id
-WHERE l.blob_id > :after AND l.blob_id <= :last AND l.told_at < :reported AND NOT ({_KEPT})
+WHERE l.blob_id > :after AND l.blob_id <= :last AND (l.told_at < :reported OR l.told_at > :latest) AND NOT ({_KEPT})
 ORDER BY l.blob_id, l.repository_id
 """
 """In the order of the blobs, because the references are indexed by blob: neighbours are on the same pages."""
@@ -109,7 +113,8 @@ def unreferenced_layers(
         skipped=rows - 1,
     )
     end = last[0] if last else LARGEST_INTEGER
-    found = tx.all(_UNREFERENCED_LAYERS, after=after, last=end, reported=before.reported_at, deleted=before.deleted_at)
+    times = {"reported": before.reported_at, "deleted": before.deleted_at, "latest": before.latest}
+    found = tx.all(_UNREFERENCED_LAYERS, after=after, last=end, **times)
     return [UnreferencedLayer(*row) for row in found], end if last else None
 
 
@@ -143,6 +148,7 @@ def expired_uploads(tx: Transaction, after: str, before: int, limit: int) -> tup
 def unlink(tx: Transaction, layer: UnreferencedLayer, before: GraceThresholds) -> bool:
     """Make the layer invisible to the repository, if it is still unreferenced.
 
+    If it was reported while the clock was ahead, its grace period starts now instead.
     The row is locked first; a transaction that is about to reference the layer holds that lock (docs/decisions/0017).
     """
     values: dict[str, Any] = {"repository": layer.repository_id, "blob": layer.blob_id}
@@ -150,12 +156,22 @@ def unlink(tx: Transaction, layer: UnreferencedLayer, before: GraceThresholds) -
         "SELECT told_at FROM repository_layer WHERE repository_id = :repository AND blob_id = :blob FOR UPDATE",
         **values,
     )
+    if row is not None and row[0] > before.latest:
+        _limit_report(tx, values, before.latest)
     if row is None or row[0] >= before.reported_at:
         return False
     kept = f"SELECT 1 FROM repository_layer l WHERE repository_id = :repository AND blob_id = :blob AND ({_KEPT})"
     if tx.one(kept, deleted=before.deleted_at, **values) is not None:
         return False
     return bool(tx.run("DELETE FROM repository_layer WHERE repository_id = :repository AND blob_id = :blob", **values))
+
+
+def _limit_report(tx: Transaction, layer: dict[str, Any], latest: int) -> None:
+    tx.run(
+        "UPDATE repository_layer SET told_at = :latest WHERE repository_id = :repository AND blob_id = :blob",
+        latest=latest,
+        **layer,
+    )
 
 
 _REFERENCES: Final = """

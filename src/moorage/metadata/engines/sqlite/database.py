@@ -4,7 +4,7 @@
     event loop ──write()─> queue ─> writer thread: BEGIN IMMEDIATE, one SAVEPOINT per request, COMMIT, then all results
 
 Several worker processes open the same file; each has two connections. Writers of different processes wait for a lock
-on a file, in the kernel, because SQLite's own waiting is a loop of sleeps.
+on a file (`writers_lock.py`), because SQLite's own waiting is a loop of sleeps.
 
 SQLite 3.7.0 to 3.51.2 can corrupt a WAL database that two connections write; those versions are rejected.
 """
@@ -12,12 +12,11 @@ SQLite 3.7.0 to 3.51.2 can corrupt a WAL database that two connections write; th
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import os
 import queue
 import threading
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -30,10 +29,12 @@ from moorage.metadata.engines.dialects import SEALED, for_sqlite
 from moorage.metadata.engines.reading import ReadingTransaction
 from moorage.metadata.engines.result_cache import MISSING, ResultCache
 from moorage.metadata.engines.sqlite.generation import Generation
+from moorage.metadata.engines.sqlite.writers_lock import LOCK_SECONDS, LOCKED, LockWatch, WritersLock
 
 T = TypeVar("T")
 
 _MIN_SQLITE: Final = 3_051_003
+_JOIN_SECONDS: Final = 1.0
 _MAX_BATCH: Final = 64
 """Maximum number of writes that share a commit; limits how long one slow write can delay others."""
 
@@ -94,9 +95,10 @@ class SqliteSnapshot:
 class SqliteDatabase:
     """One process's connections to the database file."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, lock_seconds: float = LOCK_SECONDS) -> None:
         _require_safe_sqlite()
         self._path = path
+        self._lock_seconds = lock_seconds
         self._reader = _connect(path)
         self._reader.execute("PRAGMA query_only = ON")
         self._reading = SqliteTransaction(self._reader)
@@ -104,6 +106,7 @@ class SqliteDatabase:
         self._cached = {until: ResultCache() for until in CachedUntil}
         self._queue: queue.SimpleQueue[_QueuedWrite | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
+        self._watch: LockWatch | None = None
 
     async def read(self, work: Work[T]) -> T:
         """Run `work` on a snapshot, on the event loop: point lookups cost less than a switch to a thread."""
@@ -150,7 +153,8 @@ class SqliteDatabase:
     async def write(self, work: Work[T]) -> T:
         """Run `work` in the writer's next transaction; returns after its commit has reached the disk.
 
-        An exception from `work` rolls back its own changes only. Raises Unavailable when the disk is full.
+        An exception from `work` rolls back its own changes only. Raises Unavailable when the disk is full, and when
+        another process has locked the database for too long; then `work` does not run later.
         """
         return await self.write_later(work)
 
@@ -175,14 +179,33 @@ class SqliteDatabase:
         """Finish queued work and close the connections."""
         if self._thread is not None:
             self._queue.put(None)
-            self._thread.join()
+            while self._thread.is_alive() and not (self._watch is not None and self._watch.is_stuck()):
+                self._thread.join(_JOIN_SECONDS)
         self._reader.close()
         self._generation.close()
 
     def _write_all(self) -> None:
         with open_writer(self._path) as writer:
-            while batch := self._next_batch():
-                writer.run(batch)
+            watch = self._watch = LockWatch(writer.lock, partial(self._refuse, writer), self._lock_seconds)
+            try:
+                while batch := self._next_batch():
+                    writer.run(batch)
+            finally:
+                watch.stop()
+
+    def _refuse(self, writer: Writer, error: Unavailable) -> None:
+        """Refuse all writes that wait, in the thread of the watch."""
+        refused = writer.take_waiting()
+        with suppress(queue.Empty):
+            while True:
+                write = self._queue.get_nowait()
+                if write is None:
+                    self._queue.put(None)
+                    break
+                refused.append(write)
+        for write in refused:
+            write.error = error
+        _resolve(refused)
 
     def _next_batch(self) -> list[_QueuedWrite]:
         first = self._queue.get()
@@ -225,16 +248,21 @@ class _QueuedWrite:
 class Writer:
     """The connection that writes, and the lock file that excludes writers of other processes."""
 
-    def __init__(self, connection: apsw.Connection, lock: int, generation: Generation) -> None:
+    def __init__(self, connection: apsw.Connection, lock: WritersLock, generation: Generation) -> None:
         self._connection = connection
         self._generation = generation
         self._transaction = SqliteTransaction(connection)
-        self._lock = lock
+        self.lock = lock
+        self._waiting: list[_QueuedWrite] = []
+        self._taking = threading.Lock()
 
     def run(self, batch: list[_QueuedWrite]) -> None:
         """Run a batch in one transaction, then set the results of all its writes."""
+        self._waiting = batch
         try:
-            with self._locked():
+            self.lock.acquire()
+            batch = self.take_waiting()
+            with self._transaction_with_lock():
                 for write in batch:
                     self._run_one(write)
         except Exception as error:  # noqa: BLE001 - all waiting requests get the error, and the thread continues
@@ -242,19 +270,26 @@ class Writer:
                 write.error = _translated(error)
         _resolve(batch)
 
+    def take_waiting(self) -> list[_QueuedWrite]:
+        """Take the writes that wait for the lock: to run them, or to refuse them. Only the first caller gets them."""
+        with self._taking:
+            waiting, self._waiting = self._waiting, []
+        return waiting
+
     def transact(self, work: Work[T]) -> T:
-        """Run one function in a transaction of its own."""
-        with self._locked():
+        """Run one function in a transaction of its own. Raises Unavailable if another process keeps the lock."""
+        self.lock.acquire_soon()
+        with self._transaction_with_lock():
             try:
                 return work(self._transaction)
             except apsw.ConstraintError as error:
                 raise _translated(error) from error
 
     @contextmanager
-    def _locked(self) -> Iterator[None]:
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
+    def _transaction_with_lock(self) -> Iterator[None]:
+        """A transaction of this thread, which has the lock; it is released at the end."""
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
+            self._begin()
             before = self._access_revision()
             yield
             self._generation.begin(
@@ -268,7 +303,13 @@ class Writer:
             raise
         finally:
             self._generation.end()
-            fcntl.flock(self._lock, fcntl.LOCK_UN)
+            self.lock.release()
+
+    def _begin(self) -> None:
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+        except apsw.BusyError as error:  # a program that does not know the lock file, such as sqlite3
+            raise Unavailable(reason=LOCKED) from error
 
     def _access_revision(self) -> int:
         """The revision of the access data; 0 in a schema without its table."""
@@ -296,13 +337,13 @@ def open_writer(path: Path) -> Iterator[Writer]:
     """Open the database at `path` for writing, for the writer thread and for commands."""
     _require_safe_sqlite()
     connection = _connect(path)
-    lock = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    lock = WritersLock(path.with_suffix(".lock"))
     generation = _generation_of(path)
     try:
         yield Writer(connection, lock, generation)
     finally:
         generation.close()
-        os.close(lock)
+        lock.close()
         connection.close()
 
 
