@@ -57,7 +57,7 @@ def fill(tx: Transaction, count: int) -> Repository:
     for number in range(count):
         digest = "sha256:" + hashlib.sha256(b"%d" % number).hexdigest()
         pushed_at = now - (count - number) * SECOND
-        image = Image(0, repository.id, digest, MEDIA_TYPE, None, None, 1, 600, "{}", pushed_at)
+        image = Image(0, repository.id, digest, MEDIA_TYPE, None, None, 1, 600, pushed_at)
         image_id, _ = images.insert(tx, image, b" " * 600)
         for tag in (f"v{number}", f"build-{number}") if number % 2 else ():
             images.add_tag(tx, repository.id, tag, image_id, pushed_at)

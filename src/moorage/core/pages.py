@@ -5,7 +5,7 @@ A token is encrypted, because its position may be something that the caller may 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
 
@@ -24,6 +24,17 @@ def cut(rows: list[Row], limit: int) -> tuple[list[Row], Row | None]:
     return page, page[-1] if 0 < limit < len(rows) else None
 
 
+def number_that_fits(sizes: Iterable[int], limit: int) -> int:
+    """How many of the first items fit into `limit`, but at least one, so that a list can always go on."""
+    total = number = 0
+    for size in sizes:
+        total += size
+        if number and total > limit:
+            break
+        number += 1
+    return number
+
+
 @dataclass(frozen=True, slots=True)
 class Page(Generic[Position]):
     """One page of a list: at most `limit` rows after the position `after`.
@@ -40,9 +51,14 @@ class Page(Generic[Position]):
         """The number of rows to read: one more than the page has, to find out whether a next page exists."""
         return self.limit + 1
 
-    def cut(self, rows: list[Row], position: Callable[[Row], Position]) -> tuple[list[Row], str | None]:
-        """The rows of the page, and the token of the next page, if there is one."""
-        page, last = cut(rows, self.limit)
+    def cut(
+        self, rows: list[Row], position: Callable[[Row], Position], fitting: int | None = None
+    ) -> tuple[list[Row], str | None]:
+        """The rows of the page, and the token of the next page, if there is one.
+
+        `fitting` is the number of rows that fit into a response, if they are of different sizes.
+        """
+        page, last = cut(rows, self.limit if fitting is None else min(self.limit, fitting))
         return page, None if last is None else self.token(position(last))
 
     def token(self, position: Position) -> str:

@@ -28,9 +28,11 @@ def page_of(
     return call.services.pages.page(scope, request.get("nextToken") or None, start, limit)
 
 
-def cut(page: Page[Position], rows: list[Row], position: Callable[[Row], Position]) -> tuple[list[Row], NextToken]:
-    """The rows of a page, and the member with the token of the next page."""
-    on_page, token = page.cut(rows, position)
+def cut(
+    page: Page[Position], rows: list[Row], position: Callable[[Row], Position], fitting: int | None = None
+) -> tuple[list[Row], NextToken]:
+    """The rows of a page, and the member with the token of the next page. See `Page.cut`."""
+    on_page, token = page.cut(rows, position, fitting)
     return on_page, {} if token is None else {"nextToken": token}
 
 

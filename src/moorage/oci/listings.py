@@ -10,7 +10,7 @@ import msgspec
 
 from moorage.core.pages import cut
 from moorage.core.registry import repositories
-from moorage.core.registry.referrers import index_of
+from moorage.core.registry.referrers import ReferrersPage, index_of, with_annotations
 from moorage.core.services import Services
 from moorage.domain.errors import InvalidParameter
 from moorage.domain.identity.actions import DOCKER_ACTIONS, EVERY_REPOSITORY
@@ -19,7 +19,6 @@ from moorage.domain.registry.manifests import OCI_INDEX
 from moorage.http.messages import Response
 from moorage.metadata.database import Transaction
 from moorage.metadata.registry import images, pulls
-from moorage.metadata.registry.images import Image
 from moorage.metadata.registry.pulls import ReferrerFilter
 from moorage.oci.access import AccessControl, RegistryRequest
 
@@ -86,17 +85,18 @@ class Lists:
         scope = f"referrers:{call.registry.repository_arn(name)}:{subject}:{kind}"
         page = self._pages.page(scope, parameters.get("next"), (0,), PAGE_LIMIT)
 
-        def read(tx: Transaction) -> list[Image]:
+        def read(tx: Transaction) -> ReferrersPage:
             repository = repositories.get(tx, call.registry, name)
-            return pulls.referrers(tx, repository.id, subject, referrer_filter, *page.after, page.fetch)
+            found = pulls.referrers(tx, repository.id, subject, referrer_filter, *page.after, page.fetch)
+            return with_annotations(tx, found, page.limit)
 
         found = await self._database.read(read)
-        body, listed = index_of(found[:PAGE_LIMIT])
+        body, listed = index_of(found)
         response = _document(body, OCI_INDEX)
         if kind:
             response.headers.append((b"oci-filters-applied", b"artifactType"))
-        if listed < len(found):
-            token = page.token((found[listed - 1].id,))
+        if found.more or listed < len(found.referrers):
+            token = page.token((found.referrers[listed - 1].id,))
             query = f"artifactType={quote(kind, safe='')}&next={token}" if kind else f"next={token}"
             response.headers.append(_next(f"/v2/{name}/referrers/{subject}", query))
         return response

@@ -9,7 +9,7 @@ from typing import Final
 
 from moorage import failpoints
 from moorage.core.registry import repositories
-from moorage.core.registry.images import Push
+from moorage.core.registry.images import Push, parsed
 from moorage.core.registry.pulls import pull
 from moorage.core.services import Services
 from moorage.domain.errors import (
@@ -23,7 +23,7 @@ from moorage.domain.errors import (
 )
 from moorage.domain.identity.actions import DOCKER_ACTIONS
 from moorage.domain.names import Digest, RepositoryName, Tag
-from moorage.domain.registry.manifests import MANIFEST_LIMIT, parse_manifest
+from moorage.domain.registry.manifests import MANIFEST_LIMIT
 from moorage.http.bodies import BodyBudget
 from moorage.http.conditional import etag_of, is_unchanged
 from moorage.http.messages import Request, Response
@@ -87,7 +87,7 @@ class Manifests:
         tags = _tag_parameters(call) if digest else ()
         async with self._budget.reserve(call.request.body, MANIFEST_LIMIT):
             body = await _manifest_body(call.request)
-            manifest = parse_manifest(body, call.request.header(b"content-type"))
+            manifest = await parsed(body, call.request.header(b"content-type"))
             new_tags = (tag,) if tag else tags
             push = Push(body=body, manifest=manifest, tags=new_tags, digest=digest, sparse=self._sparse)
             try:

@@ -31,7 +31,7 @@ def new_repository(tx: Transaction, registry: Registry, name: str) -> Repository
 
 
 def new_image(tx: Transaction, repository: Repository, digest: str) -> int:
-    return images.insert(tx, Image(0, repository.id, digest, "text/plain", None, None, 1, 1, "{}", 0), b"{}")[0]
+    return images.insert(tx, Image(0, repository.id, digest, "text/plain", None, None, 1, 1, 0), b"{}")[0]
 
 
 def counted(tx: Transaction) -> dict[str, int]:

@@ -13,7 +13,7 @@ from moorage.metadata.engines.sqlite.database import open_writer
 from moorage.metadata.engines.sqlite.schema import migrate
 from moorage.metadata.events import deliveries, targets
 from moorage.metadata.identity import policies as identity_policies
-from moorage.metadata.registry import images
+from moorage.metadata.registry import images, pulls
 
 _MIGRATIONS = resources.files("moorage.metadata.migrations")
 
@@ -40,8 +40,25 @@ def test_images_from_before_storage_classes_are_active(tmp_path: Path) -> None:
 
     with open_writer(path) as writer:
         found = writer.transact(lambda tx: images.find(tx, 1, "sha256:1"))
-    assert found == images.Image(1, 1, "sha256:1", "type", None, None, 7, 8, "{}", 9)
+    assert found == images.Image(1, 1, "sha256:1", "type", None, None, 7, 8, 9)
     assert not found.is_archived
+
+
+def test_annotations_that_were_in_the_rows_of_images_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "moorage.db"
+    with database_before(path, "image_annotations") as old:
+        old.execute("INSERT INTO repository VALUES (1, '1', 'r', 'a', 1, 'MUTABLE', '[]', 0, 'AES256', NULL, 0)")
+        for number, annotations in (1, '{"a": "b"}'), (2, "{}"):
+            columns = "id, repository_id, digest, media_type, size, manifest_size, annotations, pushed_at"
+            old.execute(
+                f"INSERT INTO image ({columns}) VALUES (?, 1, ?, 't', 1, 1, ?, 1)", (number, f"d{number}", annotations)
+            )
+    old.close()
+
+    migrate(path)
+
+    with open_writer(path) as writer:
+        assert writer.transact(lambda tx: pulls.annotations_of(tx, [1, 2])) == {1: '{"a": "b"}'}
 
 
 def test_events_from_before_formats_are_sent_unchanged(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ class StorageClasses:
 
 
 def _is_listed(tx: Transaction, image: Image) -> bool:
-    return bool(images.parents_of(tx, image.id, ACTIVE))
+    return bool(images.parents_of(tx, image.id, ACTIVE, limit=1))
 
 
 def _refusal(repository: Repository, image: Image, reason: str) -> ImageStorageClassUpdateNotSupported:

@@ -35,7 +35,10 @@ class Quotas:
         """Raise LimitExceeded if `count`, the number after the change, is above the quota `name`."""
         limit: int = getattr(self, name)
         if count > limit:
-            exceeded = f"{limit} {name.replace('_', ' ')}"
-            # The text of the API reference for this error; no response of ECR was captured.
-            reason = "The operation did not succeed because it would have exceeded a service limit for your account"
-            raise LimitExceeded(reason=f"{reason}: {exceeded}")
+            raise limit_exceeded(f"{limit} {name.replace('_', ' ')}")
+
+
+def limit_exceeded(exceeded: str) -> LimitExceeded:
+    """The refusal of a request above a limit, with the API reference's text; no response of ECR was captured."""
+    reason = "The operation did not succeed because it would have exceeded a service limit for your account"
+    return LimitExceeded(reason=f"{reason}: {exceeded}")

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Final
 
-import msgspec
-
 from moorage import failpoints
+from moorage.core.pages import number_that_fits
 from moorage.core.registry import image_ids, repositories
 from moorage.core.registry.image_ids import ImageFailure, ImageId
-from moorage.core.registry.images import Push
+from moorage.core.registry.images import Push, parsed
+from moorage.core.registry.referrers import ReferrersPage, with_annotations
 from moorage.domain.errors import (
     DigestInvalid,
     ImageDigestDoesNotMatch,
@@ -18,7 +19,7 @@ from moorage.domain.errors import (
     TagInvalid,
 )
 from moorage.domain.names import Digest, Tag
-from moorage.domain.registry.manifests import parse_manifest
+from moorage.domain.registry.quotas import limit_exceeded
 from moorage.ecr import shapes, views
 from moorage.ecr.call import Call, Handler
 from moorage.ecr.pages import NextToken, cut, page_of, refuse_paging_with
@@ -29,13 +30,19 @@ from moorage.metadata.registry.images import Image, ImageFilter, StoredManifest
 from moorage.metadata.registry.pulls import ReferrerFilter
 from moorage.metadata.registry.repositories import Repository
 
+_MANIFESTS_LIMIT: Final = 16 << 20
+"""Bytes of manifests in a response to BatchGetImage. docs/decisions/0030-bounded-responses.md has the reasons."""
+
+_TAGS_LIMIT: Final = 20_000
+"""Tags on a page of DescribeImages, about 3 MiB. An image can have more only with a larger quota."""
+
 _REFERRERS: Final = 20
 """The default page size of ListImageReferrers."""
 
 
 async def put_image(call: Call, request: shapes.PutImageRequest) -> shapes.PutImageResponse:
     body = request["imageManifest"].encode()
-    manifest = parse_manifest(body, request.get("imageManifestMediaType"))
+    manifest = await parsed(body, request.get("imageManifestMediaType"))
     tag = _tag(request.get("imageTag"))
     tags = (tag,) if tag else ()
     push = Push(body=body, manifest=manifest, tags=tags, digest=_expected_digest(call, request), sparse=False)
@@ -44,7 +51,7 @@ async def put_image(call: Call, request: shapes.PutImageRequest) -> shapes.PutIm
     def put(tx: Transaction) -> shapes.Image:
         repository = repositories.get(tx, call.registry, request["repositoryName"])
         digest = call.services.images.put(tx, repository, push, now)
-        return views.image(repository, StoredManifest(digest, manifest.media_type, body), tag)
+        return views.images(repository, StoredManifest(digest, manifest.media_type, body), [tag])[0]
 
     stored = await call.write(put)
     failpoints.hit("M3")
@@ -56,18 +63,19 @@ async def batch_get_image(call: Call, request: shapes.BatchGetImageRequest) -> s
 
     def get(tx: Transaction) -> tuple[shapes.BatchGetImageResponse, list[StoredManifest]]:
         repository = repositories.get(tx, call.registry, request["repositoryName"])
-        found: list[shapes.Image] = []
+        found: list[tuple[Image, Sequence[str | None]]] = []
         failures: list[shapes.ImageFailure] = []
-        pulled: list[StoredManifest] = []
         for image_id in _image_ids(request["imageIds"]):
             try:
-                manifest, tags = _manifest(tx, repository, image_id)
+                image = image_ids.resolve_active(tx, repository, image_id)
             except ImageFailure as failed:
                 failures.append(views.image_failure(image_id, failed))
             else:
-                found += [views.image(repository, manifest, tag) for tag in tags]
-                pulled.append(manifest)
-        return {"images": found, "failures": failures}, pulled
+                found.append((image, [image_id.tag] if image_id.tag else rows.tags_of(tx, image.id) or [None]))
+        _check_size(found)
+        manifests = {image.id: image_ids.stored_manifest(tx, image) for image, _ in found}
+        copies = [views.images(repository, manifests[image.id], tags) for image, tags in found]
+        return {"images": list(chain.from_iterable(copies)), "failures": failures}, list(manifests.values())
 
     response, pulled = await call.read(get)
     for manifest in pulled:
@@ -75,12 +83,10 @@ async def batch_get_image(call: Call, request: shapes.BatchGetImageRequest) -> s
     return response
 
 
-def _manifest(
-    tx: Transaction, repository: Repository, image_id: ImageId
-) -> tuple[StoredManifest, list[str] | list[None]]:
-    image = image_ids.resolve_active(tx, repository, image_id)
-    tags: list[str] | list[None] = [image_id.tag] if image_id.tag else rows.tags_of(tx, image.id) or [None]
-    return image_ids.stored_manifest(tx, image), tags
+def _check_size(found: Iterable[tuple[Image, Sequence[str | None]]]) -> None:
+    """Raises LimitExceeded if the copies of the manifests, one for each tag, are too large for a response."""
+    if sum(image.manifest_size * len(tags) for image, tags in found) > _MANIFESTS_LIMIT:
+        raise limit_exceeded(f"{_MANIFESTS_LIMIT} bytes of manifests in one response. Request fewer images at a time")
 
 
 async def list_images(call: Call, request: shapes.ListImagesRequest) -> shapes.ListImagesResponse:
@@ -119,7 +125,8 @@ async def _describe_page(call: Call, request: shapes.DescribeImagesRequest) -> s
     def read(tx: Transaction) -> tuple[list[shapes.ImageDetail], NextToken]:
         repository = repositories.get(tx, call.registry, name)
         found = rows.page(tx, repository.id, *page.after, image_filter, page.fetch)
-        on_page, next_token = cut(page, found, lambda image: (image.id,))
+        fitting = number_that_fits(rows.numbers_of_tags(tx, [image.id for image in found]), _TAGS_LIMIT)
+        on_page, next_token = cut(page, found, lambda image: (image.id,), fitting)
         return _details(tx, repository, on_page), next_token
 
     details, next_token = await call.read(read)
@@ -155,30 +162,23 @@ async def list_image_referrers(
     scope = f"ListImageReferrers:{name}:{subject}:{referrer_filter}"
     page = page_of(call, request, scope, (0,), default_limit=_REFERRERS)
 
-    def read(tx: Transaction) -> list[Image]:
+    def read(tx: Transaction) -> ReferrersPage:
         repository = repositories.get(tx, call.registry, name)
-        return pulls.referrers(tx, repository.id, subject, referrer_filter, *page.after, page.fetch)
+        found = pulls.referrers(tx, repository.id, subject, referrer_filter, *page.after, page.fetch)
+        return with_annotations(tx, found, page.limit)
 
-    on_page, next_token = cut(page, await call.read(read), lambda image: (image.id,))
-    return {"referrers": [_referrer(image) for image in on_page], **next_token}
-
-
-def _referrer(image: Image) -> shapes.ImageReferrer:
-    view: shapes.ImageReferrer = {
-        "digest": image.digest,
-        "mediaType": image.media_type,
-        "size": image.manifest_size,
-        "artifactStatus": image.status,  # type: ignore[typeddict-item]  # one of the model's values
+    found = await call.read(read)
+    view: shapes.ListImageReferrersResponse = {
+        "referrers": [views.referrer(referrer, found.annotations.get(referrer.id)) for referrer in found.referrers]
     }
-    if image.artifact_type is not None:
-        view["artifactType"] = image.artifact_type
-    if image.annotations != "{}":
-        view["annotations"] = msgspec.json.decode(image.annotations, type=dict[str, str])
+    if found.more:
+        view["nextToken"] = page.token((found.referrers[-1].id,))
     return view
 
 
 def _image_ids(identifiers: list[shapes.ImageIdentifier]) -> list[ImageId]:
-    return [ImageId(item.get("imageDigest"), item.get("imageTag")) for item in identifiers]
+    """The identifiers of a request, each once."""
+    return list(dict.fromkeys(ImageId(item.get("imageDigest"), item.get("imageTag")) for item in identifiers))
 
 
 def _image_filter(members: shapes.ListImagesFilter | shapes.DescribeImagesFilter) -> ImageFilter:

@@ -21,7 +21,8 @@ _FACTS: Final = """
 _PAGE: Final = f"""
 SELECT {_FACTS}, t.name
 FROM (
-    SELECT * FROM image WHERE repository_id = :repository AND id > :after AND subject IS NULL ORDER BY id LIMIT :limit
+    SELECT id, digest, pushed_at, last_activated_at, last_pulled_at, last_archived_at, status
+    FROM image WHERE repository_id = :repository AND id > :after AND subject IS NULL ORDER BY id LIMIT :limit
 ) i LEFT JOIN tag t ON t.image_id = i.id
 ORDER BY i.id
 """

@@ -19,6 +19,9 @@ _PAGE_ROWS: Final = 1000
 _BULKY_PAGE_ROWS: Final = 32
 """Maximum rows per page; fewer for tables with bytes, such as manifests of up to 4 MiB."""
 
+_BULKY_TEXT: Final = "image_annotations"
+"""A table without bytes whose rows can have 4 MiB of text."""
+
 
 @dataclass(frozen=True, slots=True)
 class Table:
@@ -84,7 +87,7 @@ def _table(connection: apsw.Connection, name: str) -> Table:
         "SELECT name, type, pk FROM pragma_table_info(?) ORDER BY cid", (name,)
     ).fetchall()
     keys = sorted((place, column) for column, _, place in described if place)
-    bulky = any(kind == "BLOB" for _, kind, _ in described)
+    bulky = name == _BULKY_TEXT or any(kind == "BLOB" for _, kind, _ in described)
     return Table(
         name,
         columns=tuple(column for column, _, _ in described),

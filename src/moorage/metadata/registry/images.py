@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,6 +12,10 @@ from moorage.metadata.registry import counts
 ACTIVE: Final = "ACTIVE"
 ARCHIVED: Final = "ARCHIVED"
 """Values of `imageStatus`; the filter "ANY" matches both."""
+
+
+_NO_ANNOTATIONS: Final = "{}"
+"""The column `annotations` of `image` is no longer used; the table `image_annotations` has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +30,6 @@ class Image:
     subject: str | None
     size: int
     manifest_size: int
-    annotations: str
     pushed_at: int
     status: str = ACTIVE
     last_archived_at: int | None = None
@@ -54,16 +57,19 @@ class StoredManifest:
 
 COLUMNS = """
     i.id, i.repository_id, i.digest, i.media_type, i.artifact_type, i.subject, i.size, i.manifest_size,
-    i.annotations, i.pushed_at, i.status, i.last_archived_at, i.last_activated_at, i.last_pulled_at
+    i.pushed_at, i.status, i.last_archived_at, i.last_activated_at, i.last_pulled_at
 """
 
 
-def insert(tx: Transaction, image: Image, body: bytes) -> tuple[int, int]:
-    """Add an image with its manifest; returns the new id and the number of images in the repository."""
+def insert(tx: Transaction, image: Image, body: bytes, annotations: str = _NO_ANNOTATIONS) -> tuple[int, int]:
+    """Add an image with its manifest and its annotations, a JSON object.
+
+    Returns the new id and the number of images in the repository.
+    """
     image_id = tx.insert(
         "INSERT INTO image (repository_id, digest, media_type, artifact_type, subject, size, manifest_size,"
         " annotations, pushed_at) VALUES (:repository, :digest, :media_type, :artifact_type, :subject, :size,"
-        " :manifest_size, :annotations, :pushed_at)",
+        f" :manifest_size, '{_NO_ANNOTATIONS}', :pushed_at)",
         repository=image.repository_id,
         digest=image.digest,
         media_type=image.media_type,
@@ -71,10 +77,15 @@ def insert(tx: Transaction, image: Image, body: bytes) -> tuple[int, int]:
         subject=image.subject,
         size=image.size,
         manifest_size=image.manifest_size,
-        annotations=image.annotations,
         pushed_at=image.pushed_at,
     )
     tx.run("INSERT INTO manifest (image_id, body) VALUES (:image, :body)", image=image_id, body=body)
+    if annotations != _NO_ANNOTATIONS:
+        tx.run(
+            "INSERT INTO image_annotations (image_id, annotations) VALUES (:image, :annotations)",
+            image=image_id,
+            annotations=annotations,
+        )
     return image_id, counts.add_image(tx, image.repository_id)
 
 
@@ -202,6 +213,15 @@ def number_of_tags(tx: Transaction, image_id: int) -> int:
     return int(row[0]) if row else 0
 
 
+def numbers_of_tags(tx: Transaction, image_ids: Sequence[int]) -> list[int]:
+    """The number of tags of each of these images, in their order."""
+    rows = tx.all(
+        "SELECT image_id, count(*) FROM tag WHERE image_id = ANY(:images) GROUP BY image_id", images=list(image_ids)
+    )
+    found = dict(rows)
+    return [found.get(image_id, 0) for image_id in image_ids]
+
+
 def tags_of(tx: Transaction, image_id: int) -> list[str]:
     return [row[0] for row in tx.all("SELECT name FROM tag WHERE image_id = :image ORDER BY name", image=image_id)]
 
@@ -264,13 +284,18 @@ def reference_children(tx: Transaction, parent_id: int, children: Iterable[int])
     )
 
 
-def parents_of(tx: Transaction, image_id: int, status: str = "ANY") -> list[str]:
-    """The digests of the indexes that list an image."""
+PARENTS_SHOWN: Final = 100
+"""Indexes that a refusal names. An image can be listed by as many indexes as its repository has images."""
+
+
+def parents_of(tx: Transaction, image_id: int, status: str = "ANY", limit: int = PARENTS_SHOWN) -> list[str]:
+    """The digests of the indexes that list an image: the oldest ones, at most `limit`."""
     rows = tx.all(
         "SELECT i.digest FROM image_child c JOIN image i ON i.id = c.parent_id"
-        " WHERE c.child_id = :image AND (:status = 'ANY' OR i.status = :status) ORDER BY i.id",
+        " WHERE c.child_id = :image AND (:status = 'ANY' OR i.status = :status) ORDER BY i.id LIMIT :limit",
         image=image_id,
         status=status,
+        limit=limit,
     )
     return [row[0] for row in rows]
 

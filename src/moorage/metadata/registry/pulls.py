@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from moorage.domain.registry.manifests import OCI_INDEX
 from moorage.domain.registry.referrers import referrers_tag
 from moorage.metadata.database import Transaction
-from moorage.metadata.registry.images import ACTIVE, COLUMNS, Image, StoredManifest
+from moorage.metadata.registry.images import ACTIVE, StoredManifest
 
 _PULL_BY_TAG = """
 SELECT i.digest, i.media_type, m.body, i.id, i.last_pulled_at
@@ -53,11 +53,16 @@ _FILTER = """
 
 # The two parts are disjoint: images in the first have the subject, those in the second have none. Each part is read in
 # the order of its index; SQLite recognizes this only if the second part takes the id from the index.
+_COLUMNS = """
+    i.digest, i.media_type, i.artifact_type, i.manifest_size, i.status, coalesce(octet_length(a.annotations), 0)
+"""
 _REFERRERS = f"""
-SELECT {COLUMNS} FROM image i WHERE i.repository_id = :repository AND i.subject = :subject {_FILTER}
+SELECT i.id, {_COLUMNS} FROM image i LEFT JOIN image_annotations a ON a.image_id = i.id
+WHERE i.repository_id = :repository AND i.subject = :subject {_FILTER}
 UNION ALL
-SELECT {COLUMNS.replace("i.id", "c.child_id", 1)}
+SELECT c.child_id, {_COLUMNS}
 FROM image_child c JOIN image i ON i.id = c.child_id AND i.subject IS NULL AND i.digest <> :subject
+LEFT JOIN image_annotations a ON a.image_id = i.id
 WHERE c.parent_id = (
     SELECT l.id FROM tag t JOIN image l ON l.id = t.image_id AND l.media_type = '{OCI_INDEX}' AND l.digest <> :subject
     WHERE t.repository_id = :repository AND t.name = :tag
@@ -74,10 +79,23 @@ class ReferrerFilter:
     status: str = ACTIVE
 
 
+@dataclass(frozen=True, slots=True)
+class Referrer:
+    """An image that refers to a subject. Sizes are bytes; `annotations_size` is 0 without annotations."""
+
+    id: int
+    digest: str
+    media_type: str
+    artifact_type: str | None
+    manifest_size: int
+    status: str
+    annotations_size: int
+
+
 def referrers(
     tx: Transaction, repository_id: int, subject: str, selected: ReferrerFilter, after: int, limit: int
-) -> list[Image]:
-    """The referrers of `subject`, oldest push first.
+) -> list[Referrer]:
+    """The referrers of `subject`, oldest push first, without their annotations.
 
     These are the images with that subject, and images without any subject that a client has listed under the
     referrers tag. Returns at most `limit`, with ids after `after`.
@@ -93,7 +111,16 @@ def referrers(
         after=after,
         limit=limit,
     )
-    return [Image(*row) for row in rows]
+    return [Referrer(*row) for row in rows]
+
+
+def annotations_of(tx: Transaction, image_ids: Iterable[int]) -> dict[int, str]:
+    """The annotations of images by id, each a JSON object. Images without annotations are missing."""
+    return dict(
+        tx.all(
+            "SELECT image_id, annotations FROM image_annotations WHERE image_id = ANY(:images)", images=list(image_ids)
+        )
+    )
 
 
 def subject_of_tag(tx: Transaction, repository_id: int, tag: str) -> str | None:
