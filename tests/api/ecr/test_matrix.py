@@ -48,7 +48,7 @@ class Keys(NamedTuple):
     stranger: tuple[str, str]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def keys(moorage: Callable[..., str], new_user: Callable[..., KeyedUser], colleague: KeyedUser) -> Keys:
     """The stranger is the root user of another account."""
     exports = moorage("account", "create", OTHER).splitlines()

@@ -78,11 +78,15 @@ class Scene:
         registry = Registry(ACCOUNT, REGION)
         self.world.run(self.world.database.write(lambda tx: policies.put_registry_policy(tx, registry, text)))
 
-    def tag(self, tags: dict[str, str]) -> None:
-        registry = Registry(ACCOUNT, REGION)
-
+    def tag(self, tags: dict[str, str], name: str = "") -> None:
         def put(tx: Transaction) -> None:
-            repositories.add_tags(tx, repositories.get(tx, registry, self.repository), tags)
+            repositories.add_tags(tx, repositories.get(tx, Registry(ACCOUNT, REGION), name or self.repository), tags)
+
+        self.world.run(self.world.database.write(put))
+
+    def put_repository_policy(self, name: str, text: str) -> None:
+        def put(tx: Transaction) -> None:
+            policies.put_repository_policy(tx, repositories.get(tx, Registry(ACCOUNT, REGION), name).id, text)
 
         self.world.run(self.world.database.write(put))
 
@@ -239,6 +243,33 @@ def test_a_denial_costs_the_same_reads_whether_the_repository_exists(
         fresh, again = reads(client, scene.repository), reads(client, scene.repository)
         missing, still = reads(client, "not/there"), reads(client, "not/there")
         assert fresh == again == missing == still > 0
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if PATHS[row][1]], ids="-".join)
+def test_a_denial_has_the_same_text_whether_the_repository_exists(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, row: tuple[str, str]
+) -> None:
+    """Also if it has a policy or tags by which the caller is denied explicitly."""
+    closed = scene.world.new_repository()
+    everyone = policy({"Effect": "Deny", "Principal": "*", "Action": "ecr:*"})
+    scene.tag({"team": "a"}, closed)
+    scene.put_repository_policy(closed, everyone)
+    not_tagged = {"Effect": "Deny", "Action": "ecr:*", "Resource": "*"}
+    condition = {"StringEquals": {"aws:ResourceTag/team": "a"}}
+    monkeypatch.setitem(MANAGED_POLICIES, "NotTagged", policy(not_tagged | {"Condition": condition}))
+    by_tag = scene.world.user("NotTagged")
+    method, path, body = PATHS[row]
+
+    def message(client: Client, repository: str) -> str:
+        answer = client.send(method, f"/v2/{repository}/{path}", body, HOST)
+        assert answer.status == 403
+        return answer.body.decode().replace(repository, "NAME")
+
+    for client in (scene.nobody, scene.denied, scene.uninvited, by_tag):
+        assert message(client, closed) == message(client, "not/there")
+    if row[1] != "HEAD":
+        for client in (scene.stranger, scene.world.user(FULL)):
+            assert "with an explicit deny in a resource-based policy" in message(client, closed)
 
 
 def test_an_invalid_name_is_rejected_before_policies_are_evaluated(scene: Scene) -> None:

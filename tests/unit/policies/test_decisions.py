@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from moorage.domain.identity.callers import Caller
 from moorage.domain.identity.policies.evaluation import Reason
 from moorage.domain.identity.policies.explaining import explain
+from moorage.domain.identity.policies.request import ResourceSet
 from tests.unit.policies.requests import (
     ALICE,
     OURS,
     OWNER,
     PULL,
     PUSH,
+    REGION,
     REPOSITORY,
     STRANGER,
     THEIRS,
@@ -139,6 +142,44 @@ def test_not_principal_spares_only_callers_that_it_lists_by_every_name() -> None
     assert reason(ALICE, ALICE.arn, OURS) is Reason.ALLOWED
     assert reason(ALICE, ALICE.arn) is Reason.RESOURCE_DENY
     assert reason(replace(ALICE, user_name="bob"), ALICE.arn, OURS) is Reason.RESOURCE_DENY
+
+
+ARNS = f"arn:aws:ecr:*:{OURS}:repository"
+TEAM = ResourceSet(f"arn:aws:ecr:{REGION}:{OURS}:repository/team/*")
+EVERY = {"Resource": "*"}
+
+
+@pytest.mark.parametrize(
+    ("statements", "allowed"),
+    [
+        ([allow(PUSH, **EVERY)], True),
+        ([allow(PUSH, Resource=f"{ARNS}/team/*")], True),
+        ([allow(PUSH, Resource=f"{ARNS}/*")], True),
+        ([allow(PUSH, Resource=[f"{ARNS}/other/*", f"{ARNS}/t*"])], True),
+        ([allow(PUSH, Resource=f"{ARNS}/team/app")], False),
+        ([allow(PUSH, Resource=f"{ARNS}/team/a*")], False),
+        ([allow(PUSH, Resource=f"{ARNS}/team/*/*")], False),
+        ([allow(PUSH, Resource=f"{ARNS}/*/app")], False),
+        ([allow(PUSH, Resource=f"{ARNS}/other/*")], False),
+        ([allow(PUSH, Resource=f"{ARNS}/${{aws:username}}/*")], False),
+        ([allow(PUSH, Resource=f"{ARNS}/${{aws:PrincipalTag/team, 'team'}}/*")], True),
+        ([allow(PUSH, NotResource=f"{ARNS}/other/*")], True),
+        ([allow(PUSH, NotResource=f"{ARNS}/team/app")], False),
+        ([allow(PUSH, NotResource=f"{ARNS}/*")], False),
+        ([allow(PUSH, **EVERY), deny(PUSH, Resource=f"{ARNS}/team/app")], False),
+        ([allow(PUSH, **EVERY), deny(PUSH, Resource=f"{ARNS}/*secret*")], False),
+        ([allow(PUSH, **EVERY), deny(PUSH, Resource=f"{ARNS}/${{aws:PrincipalTag/x}}/*")], False),
+        ([allow(PUSH, **EVERY), deny(PUSH, Resource=[f"{ARNS}/other/*", f"{ARNS}/team"])], True),
+        ([allow(PUSH, **EVERY), deny(PUSH, NotResource=f"{ARNS}/team/*")], True),
+        ([allow(PUSH, **EVERY), deny(PUSH, NotResource=f"{ARNS}/team/app")], False),
+    ],
+)
+def test_a_set_of_resources_needs_an_allow_of_all_and_no_deny_of_any(
+    statements: list[dict[str, Any]], allowed: bool
+) -> None:
+    decision = decided(request(action=PUSH, resource=TEAM), identity=identity(*statements))
+
+    assert decision.allowed is allowed
 
 
 def test_a_decision_has_a_reason() -> None:

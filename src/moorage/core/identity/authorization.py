@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from moorage.domain.errors import AccessDenied
 from moorage.domain.identity.callers import Caller
 from moorage.domain.identity.policies.document import Policy, PolicyKind, parse_policy
-from moorage.domain.identity.policies.evaluation import Decision, PolicySet, evaluate
+from moorage.domain.identity.policies.evaluation import EXPLICIT_DENIES, Decision, PolicySet, evaluate
 from moorage.domain.identity.policies.request import PolicyRequest, RequestContext
 from moorage.domain.identity.policies.statements import Effect
 from moorage.domain.names import Registry
@@ -144,7 +144,7 @@ class Authorizer:
             await self._database.read(lambda tx: _resource_policies(tx, access_request))
         if cached_tags:
             await self._database.read(lambda tx: _tags(tx, access_request))
-        raise access_request.refusal(decision)
+        raise access_request.refusal(_told(access_request, decision, found))
 
     async def _policies(self, access_request: AccessRequest) -> tuple[tuple[Policy, ...], bool]:
         """The policies of the resource, and whether they were cached."""
@@ -219,6 +219,19 @@ def _depends_on_tags(access_request: AccessRequest, found: tuple[Policy, ...]) -
 def _tags(tx: Transaction, access_request: AccessRequest) -> Mapping[str, str]:
     repository = repositories.find(tx, access_request.registry, access_request.repository or "")
     return {} if repository is None else repositories.resource_tags(tx, repository)
+
+
+def _told(access_request: AccessRequest, decision: Decision, found: tuple[Policy, ...]) -> Decision:
+    """The denial to report for this one.
+
+    An explicit deny can come from the repository's policy or tags, so it would reveal that the repository exists. It is
+    reported only to callers who would be allowed without it.
+    """
+    if decision.reason not in EXPLICIT_DENIES or access_request.repository is None:
+        return decision
+    of_registry = tuple(policy for policy in found if policy.kind is PolicyKind.REGISTRY)
+    if_missing = _evaluate(access_request, of_registry, {})
+    return decision if if_missing.allowed else if_missing
 
 
 def _evaluate(access_request: AccessRequest, found: tuple[Policy, ...], tags: Mapping[str, str]) -> Decision:

@@ -49,6 +49,9 @@ class Reason(Enum):
         return self.value.format(action=action)
 
 
+EXPLICIT_DENIES: Final = frozenset({Reason.IDENTITY_DENY, Reason.RESOURCE_DENY, Reason.SESSION_DENY})
+
+
 @dataclass(frozen=True, slots=True)
 class DecidingStatement:
     """A deciding statement and its policy."""
