@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
@@ -27,12 +27,6 @@ from moorage.metadata.identity.roles import Role
 
 Document = dict[str, Any]
 """A policy document, as parsed from the file."""
-
-
-_TRUSTING_NOBODY: Final = """{
-  "Version": "2012-10-17",
-  "Statement": [{"Effect": "Deny", "Principal": "*", "Action": "sts:AssumeRole"}]
-}"""
 
 
 class DesiredUser(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -117,7 +111,7 @@ def _apply_roles(tx: Transaction, account: str, desired: Mapping[str, DesiredRol
     missing = [name for name in desired if role_rows.find_role(tx, account, name) is None]
     for name in missing:
         path, max_session = desired[name].path, desired[name].max_session
-        roles.create_role(tx, Role("", account, name, path, _TRUSTING_NOBODY, max_session, now))
+        roles.create_role(tx, Role("", account, name, path, roles.TRUSTING_NOBODY, max_session, now))
         yield f"+ role {name}"
     for name, desired_role in desired.items():
         role = roles.get_role(tx, account, name)

@@ -15,6 +15,7 @@ from moorage.core.identity import oidc_tokens
 from moorage.core.identity import policies as identity_policies
 from moorage.core.identity.accounts import AccountError
 from moorage.core.identity.oidc_tokens import Claims
+from moorage.core.identity.roles import TRUSTING_NOBODY
 from moorage.core.identity.sessions import RoleSession
 from moorage.domain.errors import AccessDenied, InvalidParameter
 from moorage.domain.identity.callers import Caller
@@ -152,8 +153,10 @@ def _trusts(policy: Policy, request: PolicyRequest) -> bool:
 
 
 def _trust_policies(role: Role | None) -> tuple[Policy, ...]:
-    """A role's trust policy; empty for a missing role, so that the error does not reveal that it is missing."""
-    return () if role is None else (parse_policy(role.trust_policy, PolicyKind.TRUST, role.name),)
+    """A role's trust policy. A missing one trusts nobody: neither the error nor its time reveals that it is missing."""
+    if role is None:
+        return (parse_policy(TRUSTING_NOBODY, PolicyKind.TRUST),)
+    return (parse_policy(role.trust_policy, PolicyKind.TRUST, role.name),)
 
 
 def _verify_token(tx: Transaction, account: str, token: str, now: int) -> tuple[Claims, IdentityProvider]:

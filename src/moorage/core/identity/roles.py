@@ -22,6 +22,12 @@ from moorage.metadata.identity.roles import Role
 SESSION_SECONDS: Final = range(3600, 43_201)
 """IAM, CreateRole: MaxSessionDuration is 1 to 12 hours."""
 
+TRUSTING_NOBODY: Final = """{
+  "Version": "2012-10-17",
+  "Statement": [{"Effect": "Allow", "Principal": {"Service": "nobody"}, "Action": "sts:*"}]
+}"""
+"""A trust policy that allows no caller."""
+
 _PATH: Final = re.compile(r"/(?:[!-.0-~]+/)*", re.ASCII)
 _PATH_LIMIT: Final = 512
 _AUDIENCE_LIMIT: Final = 100
