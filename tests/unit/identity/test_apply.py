@@ -233,7 +233,7 @@ def test_a_trust_policy_is_set_again_when_its_principal_was_made_anew(folder: Fo
     assert "AIDA" not in folder.moorage("role", "show", "first").stdout
 
 
-def test_a_trust_policy_cannot_name_who_is_neither_there_nor_in_the_file(folder: Folder) -> None:
+def test_a_trust_policy_names_only_principals_that_exist_or_are_in_the_file(folder: Folder) -> None:
     failed = folder.apply(TRUSTING.replace("users: {ci: {}}", ""), "--yes")
 
     assert failed.exit_code == 1

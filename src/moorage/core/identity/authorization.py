@@ -144,7 +144,7 @@ class Authorizer:
             await self._database.read(lambda tx: _resource_policies(tx, access_request))
         if cached_tags:
             await self._database.read(lambda tx: _tags(tx, access_request))
-        raise access_request.refusal(_told(access_request, decision, found))
+        raise access_request.refusal(_reported(access_request, decision, found))
 
     async def _policies(self, access_request: AccessRequest) -> tuple[tuple[Policy, ...], bool]:
         """The policies of the resource, and whether they were cached."""
@@ -221,11 +221,11 @@ def _tags(tx: Transaction, access_request: AccessRequest) -> Mapping[str, str]:
     return {} if repository is None else repositories.resource_tags(tx, repository)
 
 
-def _told(access_request: AccessRequest, decision: Decision, found: tuple[Policy, ...]) -> Decision:
-    """The denial to report for this one.
+def _reported(access_request: AccessRequest, decision: Decision, found: tuple[Policy, ...]) -> Decision:
+    """The denial whose reason the caller gets.
 
-    An explicit deny can come from the repository's policy or tags, so it would reveal that the repository exists. It is
-    reported only to callers who would be allowed without it.
+    An explicit deny can come from the repository's policy or tags, and then reveals that the repository exists. Only
+    callers who would be allowed without it get it as the reason.
     """
     if decision.reason not in EXPLICIT_DENIES or access_request.repository is None:
         return decision
