@@ -6,6 +6,7 @@ DATA ?= ./moorage-data
 JOBS ?= 2
 ARGS ?=
 UPGRADE ?=
+SECONDS ?= 30
 
 BIN := .venv/bin
 UV := $(BIN)/uv --quiet pip
@@ -16,7 +17,7 @@ COMPILE := $(UV) compile --universal --python-version 3.11 --generate-hashes --n
 PYTEST := $(BIN)/pytest --numprocesses $(JOBS) --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help serve check test soak lint format bench requirements clean
+.PHONY: help serve check test soak fuzz mutants lint format bench requirements clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +33,12 @@ test: .venv/.dev ## run the tests, two at a time (ARGS="-k name", JOBS=4)
 
 soak: .venv/.dev ## run the tests that take minutes
 	$(BIN)/pytest -m long $(ARGS)
+
+fuzz: .venv/.dev ## fuzz every parser of bytes from outside, two at a time (SECONDS=30 for each)
+	$(BIN)/python -m tests.fuzz --seconds $(SECONDS) --jobs $(JOBS)
+
+mutants: .venv/.dev ## check that tests notice changes of the rules (ARGS="--topic garbage --sample 100")
+	$(BIN)/python -m tools.mutants --jobs $(JOBS) $(ARGS)
 
 lint: .venv/.dev ## check style, format, types and import rules
 	$(BIN)/ruff check
@@ -53,7 +60,7 @@ requirements: .venv/.build ## pin again what pyproject.toml asks for (UPGRADE=--
 	$(COMPILE) --group build --constraint requirements/dev.txt --output-file requirements/build.txt
 
 clean: ## remove .venv, built client programs and caches; data folders stay
-	rm -rf .venv .tools dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .tools .fuzz dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find src bench tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/.build: requirements/build.txt

@@ -11,7 +11,6 @@ therefore takes effect at once.
 from __future__ import annotations
 
 import base64
-import binascii
 import hmac
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -215,7 +214,7 @@ def _basic(authorization: str) -> tuple[str, str]:
         raise NotAuthenticated
     try:
         user, separator, password = base64.b64decode(encoded.strip(), validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # characters that are neither ASCII nor base64, or bytes that are not UTF-8
         raise NotAuthenticated from None
     if not separator:
         raise NotAuthenticated

@@ -175,7 +175,7 @@ def _is_signed_by(key: Key, signed: CompactSignature) -> bool:
 def _claims(signed: CompactSignature) -> dict[str, Any]:
     try:
         return msgspec.json.decode(signed.payload, type=dict[str, Any])
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
         raise InvalidIdentityToken(reason=f"The token's claims are invalid: {error}") from None
 
 

@@ -1,0 +1,171 @@
+"""The parsers that read bytes from outside, each as a function of bytes that may only raise refusals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+from moorage.aws import codec, sigv4, sts
+from moorage.aws.service_model import OPERATIONS
+from moorage.core.identity import authentication, oidc_tokens
+from moorage.core.identity.sessions import Sessions
+from moorage.core.pages import PageTokens
+from moorage.core.vault import Vault
+from moorage.domain.errors import Refusal
+from moorage.domain.identity.policies.document import PolicyKind, accept_policy
+from moorage.domain.identity.policies.elements import BadPolicy
+from moorage.domain.lifecycle.policy import parse as parse_lifecycle_policy
+from moorage.domain.names import Digest, RepositoryName, Tag, matches_wildcard, parse_repository_arn, registry_of_host
+from moorage.domain.registry.manifests import IMAGE_TYPES, INDEX_TYPES, parse_manifest
+from moorage.domain.units import SECOND
+from moorage.http.blob_response import byte_range
+from moorage.http.forwarding import TrustedProxies
+from moorage.http.messages import BadRequest, Request, RequestHead
+from moorage.http.server.parser import MalformedRequest, RequestParser
+
+_NOW: Final = 1_700_000_000 * SECOND
+_VAULT: Final = Vault(b"k" * 32)
+_SESSIONS: Final = Sessions(_VAULT, lambda: _NOW)
+_PAGES: Final = PageTokens(_VAULT)
+_PROXIES: Final = TrustedProxies(["192.0.2.0/24", "2001:db8::/32"])
+_OPERATIONS: Final = sorted(OPERATIONS)
+_MANIFEST_TYPES: Final = sorted({*IMAGE_TYPES, *INDEX_TYPES})
+_KEY_SET: Final = '{"keys":[{"kty":"oct","k":"a2V5","alg":"HS256"}]}'
+
+
+def _text(data: bytes) -> str:
+    """Header values and names arrive as Latin-1, so each byte is a character."""
+    return data.decode("latin-1")
+
+
+def _lines(data: bytes, count: int) -> list[bytes]:
+    return [*data.split(b"\n", count - 1), *[b""] * count][:count]
+
+
+def _signature(data: bytes) -> None:
+    """The lines: Authorization, X-Amz-Date, Host, path, query, and one more header."""
+    authorization, date, host, path, query, other = _lines(data, 6)
+    name, _, value = other.partition(b":")
+    headers = [(b"authorization", authorization), (b"x-amz-date", date), (b"host", host), (name.lower(), value)]
+    signed = sigv4.parse("POST", path, query, headers)
+    sigv4.verify(signed, "secret", "0" * 64, _NOW)
+
+
+def _tokens(data: bytes) -> None:
+    text = _text(data)
+    for read in (
+        lambda: _SESSIONS.read("ASIA", text),
+        lambda: _PAGES.page("list", text, (0,), 1),
+        lambda: authentication._basic(text),
+    ):
+        with suppress(Refusal):
+            read()
+
+
+def _web_identity(data: bytes) -> None:
+    """A token and, after a line feed, a key set."""
+    token, keys = _lines(data, 2)
+    text = _text(token)
+    for read in (
+        lambda: oidc_tokens.issuer_of(text),
+        lambda: oidc_tokens.verify(text, _KEY_SET, _NOW),
+        lambda: oidc_tokens.read_key_set(_text(keys)),
+    ):
+        with suppress(Refusal, oidc_tokens.BadKeySet):
+            read()
+
+
+def _manifest(data: bytes) -> None:
+    for media_type in (None, *_MANIFEST_TYPES):
+        with suppress(Refusal):
+            parse_manifest(data, media_type)
+
+
+def _ranges(data: bytes) -> None:
+    for size in (0, 1, 1000, 1 << 62):
+        selected = byte_range(data, size)
+        assert selected is None or selected.stop <= size or not selected
+
+
+def _names(data: bytes) -> None:
+    text = _text(data)
+    for parse in (RepositoryName, Tag, Digest, parse_repository_arn, registry_of_host):
+        with suppress(Refusal):
+            parse(text)
+    pattern, _, name = text.partition("\n")
+    matches_wildcard(pattern, name)
+
+
+def _policy(data: bytes) -> None:
+    for kind in PolicyKind:
+        with suppress(BadPolicy):
+            accept_policy(_text(data), kind)
+
+
+def _lifecycle_policy(data: bytes) -> None:
+    parse_lifecycle_policy(_text(data))
+
+
+def _query_protocol(data: bytes) -> None:
+    sts.parse_request(data)
+
+
+def _api_call(data: bytes) -> None:
+    """The name of an operation, and its body in the second line."""
+    name, body = _lines(data, 2)
+    operation = OPERATIONS.get(_text(name)) or OPERATIONS[_OPERATIONS[len(data) % len(_OPERATIONS)]]
+    members = codec.decode(operation, body)
+    assert isinstance(members, dict)
+
+
+def _forwarded(data: bytes) -> None:
+    """The lines: X-Forwarded-For, X-Forwarded-Proto, X-Forwarded-Host, Host."""
+    names = (b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"host")
+    head = RequestHead("GET", b"/", list(zip(names, _lines(data, 4), strict=True)))
+    head.client = "192.0.2.1"
+    _PROXIES.apply(head)
+    assert head.scheme in {"http", "https"}
+    assert len(head.client) <= 45
+
+
+def _connection(data: bytes) -> None:
+    """Heads and bodies with their framing, in one piece and byte for byte; the result must be the same."""
+    assert _requests([data]) == _requests([data[index : index + 1] for index in range(len(data))])
+
+
+def _requests(pieces: list[bytes]) -> list[tuple[str, bytes, int, bytes]]:
+    parser = RequestParser()
+    found: list[tuple[str, bytes, int, bytes]] = []
+    with suppress(MalformedRequest):
+        for piece in pieces:
+            parser.feed(piece)
+    for incoming in parser.requests:
+        found.append(
+            (incoming.head.method, incoming.head.target, len(incoming.head.headers), b"".join(incoming.pieces))
+        )
+        with suppress(BadRequest, ValueError):
+            Request(incoming.head, None, "id").parameters()  # type: ignore[arg-type]  # the body is not read
+    return found
+
+
+PARSERS: Final[dict[str, Callable[[bytes], None]]] = {
+    "api-call": _api_call,
+    "connection": _connection,
+    "forwarded": _forwarded,
+    "lifecycle-policy": _lifecycle_policy,
+    "manifest": _manifest,
+    "names": _names,
+    "policy": _policy,
+    "query-protocol": _query_protocol,
+    "ranges": _ranges,
+    "signature": _signature,
+    "tokens": _tokens,
+    "web-identity": _web_identity,
+}
+
+
+def parse(name: str, data: bytes) -> None:
+    """Read the bytes. Refusals are right answers; any other exception is a fault."""
+    with suppress(Refusal, BadRequest):
+        PARSERS[name](data)
