@@ -56,6 +56,7 @@ from moorage.ecr.registry import settings as ecr_settings
 from moorage.ecr.registry import templates as ecr_templates
 from moorage.ecr.registry.downloads import DownloadEndpoint
 from moorage.http.application import Application, Endpoint, Lifespan, RequestMeter, ServerContext
+from moorage.http.body_budget import BodyBudget
 from moorage.http.draining import Drain
 from moorage.http.forwarding import TrustedProxies
 from moorage.metadata import gauges as database_gauges
@@ -164,7 +165,7 @@ def application(
         log=log,
         is_ready=Readiness(database, store.check, log).is_ready,
         lifespan=Lifespan(start, stop),
-        context=ServerContext(TrustedProxies(settings.trusted_proxy), drain or Drain()),
+        context=ServerContext(TrustedProxies(settings.trusted_proxy), drain or Drain(), settings.max_failed_logins),
         meters=meters,
     )
     return served_application if tracing is None else tracing.application(served_application)
@@ -172,9 +173,10 @@ def application(
 
 def endpoints(services: Services, log: Log) -> dict[str, Endpoint]:
     """The HTTP endpoints, by path prefix."""
+    budget = BodyBudget()
     return {
-        "/": EcrEndpoint(services, ECR_OPERATIONS, log),
-        "/v2/": RegistryEndpoint(services, log),
+        "/": EcrEndpoint(services, ECR_OPERATIONS, log, budget),
+        "/v2/": RegistryEndpoint(services, log, budget),
         "/layers/": DownloadEndpoint(services, log),
     }
 

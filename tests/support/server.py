@@ -116,7 +116,8 @@ class Server:
 
     def _launch(self, extra_env: Mapping[str, str] | None, extra_args: Sequence[str]) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "moorage", "serve", "--listen", f"{self.host}:{self.port}"]
-        command += ["--data", str(self.data), *extra_args]
+        # Tests of refusals send more wrong credentials in a minute than a server accepts from one address.
+        command += ["--data", str(self.data), "--max-failed-logins", "0", *extra_args]
         with self.log.open("ab") as log:
             # In its own session, so that kill() reaches the worker processes through their process group.
             return subprocess.Popen(

@@ -103,6 +103,17 @@ def parse(
     )
 
 
+def verify_head(signed: SignedRequest, secret: str, now: int) -> None:
+    """Check the date of a signature, and the signature if a header states the hash of the body.
+
+    `now` is in microseconds since 1970. Raises InvalidSignature.
+    """
+    if signed.stated_sha256 is None:
+        _check_skew(signed.timestamp, now // SECOND)
+    else:
+        verify(signed, secret, signed.stated_sha256, now)
+
+
 def verify(signed: SignedRequest, secret: str, body_sha256: str, now: int) -> None:
     """Check a signature. `body_sha256` is the hexadecimal hash of the received body, `now` microseconds since 1970.
 

@@ -76,6 +76,12 @@ class Settings:
         "Maximum number of connections of one address at a time; 0 means no limit of their own.",
         "Trusted proxies have no such limit.",
     )
+    max_failed_logins: int = setting(
+        whole(minimum=0),
+        "300",
+        "Maximum number of requests of one address with wrong credentials in a minute; 0 means no limit.",
+        "After that, a worker process accepts only credentials from it that were valid before.",
+    )
     body_timeout: float = setting(
         DURATION,
         "75s",

@@ -103,6 +103,10 @@ class InvalidSignature(FrontDoorRefusal):
     template = "{reason}"
 
 
+class Throttling(FrontDoorRefusal):
+    template = "Rate exceeded: too many failed logins from this address"
+
+
 class UnrecognizedClient(FrontDoorRefusal):
     template = "The security token included in the request is invalid."
 

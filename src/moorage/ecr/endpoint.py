@@ -26,9 +26,9 @@ from moorage.domain.identity.policies.request import RequestContext, ResourceSet
 from moorage.domain.names import Registry, parse_repository_arn
 from moorage.ecr.call import Call, Handler
 from moorage.ecr.identity import sts
-from moorage.ecr.identity.authentication import authenticated_body
+from moorage.ecr.identity.authentication import authenticated_body, claimed_credentials
 from moorage.http.application import Endpoint
-from moorage.http.bodies import BodyBudget
+from moorage.http.body_budget import BodyBudget
 from moorage.http.messages import RETRY_SECONDS, CallDetails, Request, Response
 from moorage.http.request_context import request_context_of
 from moorage.metadata.database import Transaction
@@ -50,12 +50,12 @@ class EcrEndpoint(Endpoint):
     `handlers` has the supported operations; the service model has all of them.
     """
 
-    def __init__(self, services: Services, handlers: Mapping[str, Handler], log: Log) -> None:
+    def __init__(self, services: Services, handlers: Mapping[str, Handler], log: Log, budget: BodyBudget) -> None:
         super().__init__(log)
         self._services = services
         self._handlers = handlers
-        self._sts = sts.StsEndpoint(services)
-        self._budget = BodyBudget()
+        self._sts = sts.StsEndpoint(services, budget)
+        self._budget = budget
 
     async def respond(self, request: Request, details: CallDetails) -> Response:
         if (request.header(b"content-type") or "").startswith(_FORM):
@@ -66,9 +66,12 @@ class EcrEndpoint(Endpoint):
             answer = await self._answer(request, details, operation)
         except Refusal as refusal:
             self._record(request, details, refusal)
-            return _json(_status(refusal), codec.encode_error(refusal), request)
+            return self.refused(request, refusal)
         self._record(request, details, None)
         return _json(200, answer, request)
+
+    def refused(self, request: Request, refusal: Refusal) -> Response:
+        return _json(_status(refusal), codec.encode_error(refusal), request)
 
     def fault(self, request: Request, details: CallDetails) -> Response:
         self._record(request, details, SERVER_FAULT)
@@ -87,8 +90,9 @@ class EcrEndpoint(Endpoint):
     async def _answer(self, request: Request, details: CallDetails, operation: Operation) -> bytes:
         signed = sigv4.parse(request.method, request.raw_path, request.query, request.header_lines, services=("ecr",))
         limit = _BODY_LIMITS.get(operation.name, _BODY_LIMIT)
-        async with self._budget.reserve(request.body, limit):
-            body, credentials = await authenticated_body(self._services, request, details, signed, limit)
+        credentials = await claimed_credentials(self._services, signed)
+        async with self._budget.reserve(request, limit):
+            body = await authenticated_body(self._services, request, details, signed, credentials, limit)
             handler = self._handlers.get(operation.name)
             if handler is None:
                 raise UnsupportedOperation(operation=operation.name)

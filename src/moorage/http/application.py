@@ -14,10 +14,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from moorage.domain.errors import Refusal, Throttling
 from moorage.http.bodies import ClientGone, RequestBody
 from moorage.http.draining import Drain
 from moorage.http.forwarding import TrustedProxies
 from moorage.http.messages import CLOSE, BadRequest, CallDetails, Outcome, Request, RequestHead, Response, Send
+from moorage.http.shares import KnownCredentials, Turns
 from moorage.telemetry import Log, RequestIds
 
 
@@ -44,6 +46,10 @@ class Endpoint(ABC):
         """The response to a request; fills in `details`. Raises ClientGone; any other exception is a fault."""
 
     @abstractmethod
+    def refused(self, request: Request, refusal: Refusal) -> Response:
+        """The response to a request that is refused before anything is known of it."""
+
+    @abstractmethod
     def fault(self, request: Request, details: CallDetails) -> Response:
         """The response to a request that failed with an internal error."""
 
@@ -64,13 +70,20 @@ class Lifespan:
 
 @dataclass(frozen=True, slots=True)
 class ServerContext:
-    """The server around the application: its trusted proxies, and whether it is about to stop."""
+    """The server around the application.
+
+    It has the trusted proxies, whether the server is about to stop, and the limit of failed logins (`shares.py`).
+    """
 
     proxies: TrustedProxies
     drain: Drain = field(default_factory=Drain)
+    max_failed_logins: int = 0
 
 
 _NO_CONTEXT: Final = ServerContext(TrustedProxies([]))
+_REFUSED: Final = frozenset({400, 401, 403})
+"""Statuses of a request whose credentials were refused: AWS's JSON protocol has 400 for all errors of clients."""
+
 _CLIENT_GONE: Final = 499
 """The logged status of a request whose client disconnected before the response, as in nginx."""
 
@@ -95,6 +108,8 @@ class Application:
         self._proxies = context.proxies
         self._drain = context.drain
         self._ids = RequestIds()
+        self._credentials = KnownCredentials(context.max_failed_logins)
+        self._turns = Turns()
 
     def start(self) -> None:
         """Call this on the event loop of the worker process, before the first request."""
@@ -108,12 +123,19 @@ class Application:
         """Serve one request; `send` sends the response, unless the client has disconnected."""
         started = time.perf_counter()
         self._proxies.apply(head)
+        share = self._credentials.share_of(head)
         try:
-            request = Request(head, body, self._ids.next())
+            request = Request(head, body, self._ids.next(), share)
         except BadRequest as error:
             await send(_plain(400, f"{error}\n"))
             return
-        outcome = await self._outcome(request)
+        turn = await self._turns.take(share)
+        body.before_reading = turn.end
+        try:
+            outcome = await self._outcome(request, may_try=self._credentials.may_try(head, share))
+        finally:
+            turn.end()
+        self._learn(head, outcome)
         response = outcome.response
         if response is None:
             self._record(request, outcome.details, _CLIENT_GONE, started, 0)
@@ -134,15 +156,27 @@ class Application:
         for meter in self._meters:
             meter.count(request, details, status, seconds, sent)
 
-    async def _outcome(self, request: Request) -> Outcome:
+    def _learn(self, head: RequestHead, outcome: Outcome) -> None:
+        """Remember whether the credentials of a request were valid."""
+        if outcome.details.caller is not None:
+            self._credentials.succeeded(head, outcome.details.caller_name)
+        elif outcome.response is not None and outcome.response.status in _REFUSED:
+            self._credentials.failed(head)
+
+    async def _outcome(self, request: Request, *, may_try: bool) -> Outcome:
         path = request.path
         if path.startswith("/v2"):
-            return await self._registry.handle(request)
+            return await self._answer(self._registry, request, may_try)
         if path == "/":
-            return await self._api.handle(request)
+            return await self._answer(self._api, request, may_try)
         if path.startswith("/layers/"):
             return await self._downloads.handle(request)
         return Outcome(await self._plain_response(path), CallDetails())
+
+    async def _answer(self, endpoint: Endpoint, request: Request, may_try: bool) -> Outcome:
+        if may_try:
+            return await endpoint.handle(request)
+        return Outcome(endpoint.refused(request, Throttling()), CallDetails())
 
     async def _plain_response(self, path: str) -> Response:
         if path == "/healthz":

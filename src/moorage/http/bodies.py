@@ -5,9 +5,7 @@ An incomplete body is never taken for a complete one: its source raises ClientGo
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from typing import Final, Protocol
 
 from moorage.domain.errors import RequestEntityTooLarge
@@ -35,17 +33,21 @@ class BodySource(Protocol):
 def _ignore(_: bytes) -> None: ...
 
 
+def _do_nothing() -> None: ...
+
+
 class RequestBody:
     """A request body. It is read once, in chunks or whole; `received` counts its bytes.
 
-    `content_length` is None for a chunked body.
+    `content_length` is None for a chunked body. `before_reading` is called before the first byte is read.
     """
 
-    __slots__ = ("_source", "content_length", "received")
+    __slots__ = ("_source", "before_reading", "content_length", "received")
 
     def __init__(self, source: BodySource, content_length: int | None) -> None:
         self._source = source
         self.content_length = content_length
+        self.before_reading: Callable[[], None] = _do_nothing
         self.received = 0
 
     async def chunks(self) -> AsyncIterator[bytes]:
@@ -54,6 +56,7 @@ class RequestBody:
         Docker sends 32 KiB at a time; processing one piece of 1 MiB costs less than processing 32 small ones. Raises
         ClientGone, BodyTimeout, MalformedBody.
         """
+        self.before_reading()
         pieces: list[bytes] = []
         size = 0
         while piece := await self._source.read():
@@ -73,6 +76,7 @@ class RequestBody:
         """
         if self.content_length is not None and self.content_length > limit:
             raise RequestEntityTooLarge(limit=limit)
+        self.before_reading()
         self._source.require_within_limit(self.content_length or 0)
         pieces: list[bytes] = []
         while piece := await self._source.read():
@@ -82,34 +86,3 @@ class RequestBody:
             observe(piece)
             pieces.append(piece)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
-
-
-class BodyBudget:
-    """A memory limit for bodies that are read whole: large ones wait until memory is free.
-
-    A part of 20 MiB is in memory as base64 and decoded at once, so many parts at a time would need too much.
-    """
-
-    def __init__(self, total: int = 96 << 20) -> None:
-        self._free = total
-        self._total = total
-        self._changed = asyncio.Condition()
-
-    @asynccontextmanager
-    async def reserve(self, body: RequestBody, limit: int) -> AsyncIterator[None]:
-        """Reserve memory for a body and its decoded form; small bodies need no reservation."""
-        content_length = body.content_length
-        needed = 2 * min(limit if content_length is None else content_length, limit)
-        if needed <= 2 * CHUNK_BYTES:
-            yield
-            return
-        needed = min(needed, self._total)
-        async with self._changed:
-            await self._changed.wait_for(lambda: self._free >= needed)
-            self._free -= needed
-        try:
-            yield
-        finally:
-            async with self._changed:
-                self._free += needed
-                self._changed.notify_all()

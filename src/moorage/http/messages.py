@@ -53,6 +53,7 @@ class Request:
 
     `header_lines` has all header lines, `headers` one value for each name. `raw_path` is the path as sent, `path` is
     decoded. `client` is the client's address; `reached_at` has the scheme and host that a trusted proxy was called at.
+    `share` is the share of the server that the request takes (`shares.py`).
     """
 
     __slots__ = (
@@ -67,10 +68,12 @@ class Request:
         "raw_path",
         "reached_at",
         "scheme",
+        "share",
     )
 
-    def __init__(self, head: RequestHead, body: RequestBody, request_id: str) -> None:
+    def __init__(self, head: RequestHead, body: RequestBody, request_id: str, share: str = "") -> None:
         """Raises BadRequest."""
+        self.share = share
         self.id = request_id
         self.body = body
         self.method = head.method

@@ -42,6 +42,7 @@ OCI_CODES: Final[Mapping[type[Refusal], tuple[int, str]]] = {
     errors.Unsupported: (405, "UNSUPPORTED"),
     errors.BodyTimeout: (408, "SIZE_INVALID"),
     errors.MalformedBody: (400, "SIZE_INVALID"),
+    errors.Throttling: (429, "TOOMANYREQUESTS"),
     errors.BodyLengthDiffers: (400, "SIZE_INVALID"),
     errors.Unavailable: (503, "UNAVAILABLE"),
 }

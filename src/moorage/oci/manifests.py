@@ -24,7 +24,7 @@ from moorage.domain.errors import (
 from moorage.domain.identity.actions import DOCKER_ACTIONS
 from moorage.domain.names import Digest, RepositoryName, Tag
 from moorage.domain.registry.manifests import MANIFEST_LIMIT
-from moorage.http.bodies import BodyBudget
+from moorage.http.body_budget import BodyBudget
 from moorage.http.conditional import etag_of, is_unchanged
 from moorage.http.messages import Request, Response
 from moorage.metadata.database import Lookup, Transaction, Work
@@ -36,7 +36,6 @@ from moorage.oci.creation import Creation
 (_PULL,) = DOCKER_ACTIONS["manifests", "GET"]
 (_PUSH,) = DOCKER_ACTIONS["manifests", "PUT"]
 (_DELETE,) = DOCKER_ACTIONS["manifests", "DELETE"]
-_MEMORY: Final = 64 << 20
 _CACHED_BYTES: Final = 16 << 10
 """Manifests up to this size are cached between two commits. Almost all manifests are smaller."""
 
@@ -44,7 +43,7 @@ _CACHED_BYTES: Final = 16 << 10
 class Manifests:
     """Handlers of manifests."""
 
-    def __init__(self, services: Services, access: AccessControl) -> None:
+    def __init__(self, services: Services, access: AccessControl, budget: BodyBudget) -> None:
         self._database = services.database
         self._now = services.now
         self._pulls = services.pulls
@@ -52,7 +51,7 @@ class Manifests:
         self._sparse = services.limits.sparse_manifests
         self._access_control = access
         self._creation = Creation(services)
-        self._budget = BodyBudget(_MEMORY)
+        self._budget = budget
 
     async def get(self, request: RegistryRequest) -> Response:
         """GET and HEAD. The bytes and the media type are exactly those that were pushed."""
@@ -85,7 +84,7 @@ class Manifests:
         name = call.repository
         tag, digest = _parse(call.reference)
         tags = _tag_parameters(call) if digest else ()
-        async with self._budget.reserve(call.request.body, MANIFEST_LIMIT):
+        async with self._budget.reserve(call.request, MANIFEST_LIMIT):
             body = await _manifest_body(call.request)
             manifest = await parsed(body, call.request.header(b"content-type"))
             new_tags = (tag,) if tag else tags

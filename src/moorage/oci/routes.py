@@ -18,6 +18,7 @@ from moorage.core.events.audit import SERVER_FAULT
 from moorage.core.services import Services
 from moorage.domain.errors import Refusal, Unsupported
 from moorage.http.application import Endpoint
+from moorage.http.body_budget import BodyBudget
 from moorage.http.messages import CallDetails, Request, Response
 from moorage.oci import audit
 from moorage.oci.access import AccessControl, RegistryRequest
@@ -37,11 +38,11 @@ _PREFIX: Final = "/v2/"
 class RegistryEndpoint(Endpoint):
     """The endpoint of docker, Podman, containerd, skopeo, crane and other clients of the distribution protocol."""
 
-    def __init__(self, services: Services, log: Log) -> None:
+    def __init__(self, services: Services, log: Log, budget: BodyBudget) -> None:
         super().__init__(log)
         self._audit = services.audit
         self._access_control = access = AccessControl(services)
-        manifests, blobs = Manifests(services, access), Blobs(services, access)
+        manifests, blobs = Manifests(services, access, budget), Blobs(services, access)
         uploads, lists = Uploads(services, access), Lists(services, access)
         self._handlers: dict[str, dict[str, Handler]] = {
             "manifests": {
@@ -79,6 +80,11 @@ class RegistryEndpoint(Endpoint):
         response.headers.append(_VERSION)
         if request.method == "HEAD":
             response.body = b""
+        return response
+
+    def refused(self, request: Request, refusal: Refusal) -> Response:  # noqa: ARG002 - AWS's responses have its id
+        response = error_response(refusal)
+        response.headers.append(_VERSION)
         return response
 
     def fault(self, request: Request, details: CallDetails) -> Response:

@@ -35,6 +35,7 @@ from moorage.domain.errors import BodyTimeout, MalformedBody
 from moorage.domain.identity.callers import Caller
 from moorage.domain.names import Registry, RepositoryName
 from moorage.http.bodies import ClientGone, RequestBody
+from moorage.http.body_budget import BodyBudget
 from moorage.http.messages import CallDetails, Request, RequestHead, Response
 from moorage.metadata.database import Transaction
 from moorage.metadata.identity import accounts as identities
@@ -149,7 +150,7 @@ class World:
             limits=LIMITS,
             reactions=reactions,
         )
-        self.endpoint = RegistryEndpoint(self.services, Log(requests=False))
+        self.endpoint = RegistryEndpoint(self.services, Log(requests=False), BodyBudget())
 
     def close(self) -> None:
         self.database.close()

@@ -10,6 +10,7 @@ import pytest
 from moorage.core.registry import repositories
 from moorage.domain.registry.manifests import MANIFEST_LIMIT
 from moorage.http.bodies import ClientGone
+from moorage.http.body_budget import BodyBudget
 from moorage.metadata.database import Transaction
 from moorage.metadata.registry.repositories import RepositorySettings
 from moorage.oci.routes import RegistryEndpoint
@@ -364,9 +365,9 @@ def test_a_sparse_manifest_is_accepted_if_the_registry_allows_it(world: World, r
     assert root.send("PUT", path, pushed.manifest.content, headers).code == "MANIFEST_BLOB_UNKNOWN"
 
     limits = replace(world.services.limits, sparse_manifests=True)
-    world.endpoint = RegistryEndpoint(replace(world.services, limits=limits), Log(requests=False))
+    world.endpoint = RegistryEndpoint(replace(world.services, limits=limits), Log(requests=False), BodyBudget())
     try:
         assert root.send("PUT", path, pushed.manifest.content, headers).status == 201
         assert root.get(path).body == pushed.manifest.content
     finally:
-        world.endpoint = RegistryEndpoint(world.services, Log(requests=False))
+        world.endpoint = RegistryEndpoint(world.services, Log(requests=False), BodyBudget())

@@ -15,6 +15,7 @@ from moorage.core.registry import repositories
 from moorage.domain.identity.actions import DOCKER_ACTIONS
 from moorage.domain.identity.managed_policies import MANAGED_POLICIES
 from moorage.domain.names import Registry
+from moorage.http.body_budget import BodyBudget
 from moorage.metadata.database import Database, Lookup, Transaction, Work
 from moorage.metadata.registry import policies
 from moorage.oci.routes import RegistryEndpoint
@@ -231,7 +232,10 @@ def test_a_denial_costs_the_same_reads_whether_the_repository_exists(
     scene.tag({"team": "a"})
 
     def reads(client: Client, repository: str) -> int:
-        endpoint, scene.world.endpoint = scene.world.endpoint, RegistryEndpoint(services, Log(requests=False))
+        endpoint, scene.world.endpoint = (
+            scene.world.endpoint,
+            RegistryEndpoint(services, Log(requests=False), BodyBudget()),
+        )
         counting.reads = 0
         method, path, body = PATHS[row]
         answer = client.send(method, f"/v2/{repository}/{path}", body, HOST)

@@ -11,13 +11,16 @@ import pytest
 from moorage.adapters.files.blob_store import FileBlobStore
 from moorage.core.identity.authentication import DOCKER_TOKEN_LIFE
 from moorage.core.registry import layers, templates
+from moorage.core.services import Services
 from moorage.domain import errors
 from moorage.domain.errors import Refusal
 from moorage.domain.names import Registry
 from moorage.domain.ports import StoreFull
 from moorage.domain.registry.manifests import MANIFEST_LIMIT
 from moorage.domain.registry.quotas import Quotas
-from moorage.http.messages import Response
+from moorage.http.bodies import RequestBody
+from moorage.http.body_budget import BodyBudget
+from moorage.http.messages import CallDetails, Request, RequestHead, Response
 from moorage.metadata.registry import templates as template_rows
 from moorage.metadata.registry.repositories import RepositorySettings
 from moorage.metadata.registry.templates import Template
@@ -25,13 +28,17 @@ from moorage.oci import routes
 from moorage.oci.errors import OCI_CODES, error_response
 from moorage.oci.routes import RegistryEndpoint
 from moorage.telemetry import Log
-from tests.docker.oci.client import ACCOUNT, MALFORMED, REGION, Answer, Client, World, piece
+from tests.docker.oci.client import ACCOUNT, MALFORMED, REGION, Answer, Client, ScriptedBody, World, piece
 from tests.docker.oci.test_uploads import CONTENT, begin, chunk
 from tests.support.images import digest, image, index
 from tests.support.limits import LIMITS
 
 ABSENT = digest(b"absent")
 HERE = Registry(ACCOUNT, REGION)
+
+
+def _endpoint(services: Services) -> RegistryEndpoint:
+    return RegistryEndpoint(services, Log(requests=False), BodyBudget())
 
 
 @dataclass(frozen=True)
@@ -115,7 +122,9 @@ def _(scene: Scene) -> Answer:
 def _(scene: Scene) -> Answer:
     limits = replace(LIMITS, quotas=Quotas(repositories=0))
     scene.patch.setattr(
-        scene.world, "endpoint", RegistryEndpoint(replace(scene.world.services, limits=limits), Log(requests=False))
+        scene.world,
+        "endpoint",
+        _endpoint(replace(scene.world.services, limits=limits)),
     )
     scene.add_template("beyond-the-quota")
     return scene.root.send("POST", "/v2/beyond-the-quota/app/blobs/uploads/")
@@ -229,6 +238,14 @@ def _(scene: Scene) -> Answer:
 @meets(errors.MalformedBody)
 def _(scene: Scene) -> Answer:
     return scene.root.send("PATCH", begin(scene.root, scene.repository), [piece(b"x"), MALFORMED])
+
+
+@meets(errors.Throttling)
+def _(scene: Scene) -> Answer:
+    head = RequestHead("GET", b"/v2/", [(b"host", b"localhost")])
+    request = Request(head, RequestBody(ScriptedBody([]), 0), "request-1")
+    response = scene.world.endpoint.refused(request, errors.Throttling())
+    return Answer(response.status, {}, response.body, by_server=False, details=CallDetails())
 
 
 @meets(errors.BodyLengthDiffers)

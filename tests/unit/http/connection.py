@@ -16,11 +16,11 @@ from moorage.http.server.limits import ConnectionLimits
 LIMITS = ConnectionLimits(
     idle=0.5,
     head=0.5,
-    body=0.2,
-    window=0.4,
-    window_bytes=40,
-    whole_body=1.0,
-    send=0.3,
+    body=0.8,
+    window=1.2,
+    window_bytes=120,
+    whole_body=3.0,
+    send=0.8,
     discard=0.5,
     discard_bytes=1 << 20,
 )

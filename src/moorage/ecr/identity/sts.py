@@ -15,7 +15,8 @@ from moorage.core.services import Services
 from moorage.domain.errors import AccessDenied, InvalidParameter, MissingAuthenticationToken, Refusal
 from moorage.domain.identity.callers import Caller
 from moorage.domain.units import HOUR, SECOND
-from moorage.ecr.identity.authentication import authenticated_body
+from moorage.ecr.identity.authentication import authenticated_body, claimed_credentials
+from moorage.http.body_budget import BodyBudget
 from moorage.http.messages import CallDetails, Request, Response
 from moorage.http.request_context import request_context_of
 
@@ -36,8 +37,9 @@ _PACKED_LIMIT: Final = 2048
 class StsEndpoint:
     """GetCallerIdentity, GetSessionToken, AssumeRole, and without a signature AssumeRoleWithWebIdentity."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, budget: BodyBudget) -> None:
         self._services = services
+        self._budget = budget
 
     async def respond(self, request: Request, details: CallDetails) -> Response:
         failure: Refusal | None = None
@@ -60,7 +62,9 @@ class StsEndpoint:
         if not _is_signed(request):
             return await self._unsigned(request, details)
         signed = sigv4.parse(request.method, request.raw_path, request.query, request.header_lines, services=("sts",))
-        body, credentials = await authenticated_body(self._services, request, details, signed, sts.MAX_BODY_BYTES)
+        credentials = await claimed_credentials(self._services, signed)
+        async with self._budget.reserve(request, sts.MAX_BODY_BYTES):
+            body = await authenticated_body(self._services, request, details, signed, credentials, sts.MAX_BODY_BYTES)
         query, caller = _read(details, body), credentials.caller(signed.region)
         match query.action:
             case "GetCallerIdentity":
@@ -76,7 +80,8 @@ class StsEndpoint:
 
     async def _unsigned(self, request: Request, details: CallDetails) -> tuple[int, bytes]:
         """Answer the only action that does not need a signature, because it is authenticated by a token."""
-        query = _read(details, await request.body.whole(sts.MAX_BODY_BYTES))
+        async with self._budget.reserve(request, sts.MAX_BODY_BYTES):
+            query = _read(details, await request.body.whole(sts.MAX_BODY_BYTES))
         if query.action != _UNSIGNED:
             raise MissingAuthenticationToken
         return 200, await self._assume_with_token(request, details, query)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from moorage.core.services import Services
-from moorage.domain.errors import AccessDenied, Unavailable
+from moorage.domain.errors import AccessDenied, Refusal, Unavailable
 from moorage.http.application import Endpoint
 from moorage.http.blob_response import blob_response
 from moorage.http.messages import CallDetails, Request, Response
@@ -43,6 +43,9 @@ class DownloadEndpoint(Endpoint):
             return await blob_response(request, self._services.blobs, blob)
         except Unavailable as refusal:
             return _error(503, "ServiceUnavailable", str(refusal))
+
+    def refused(self, request: Request, refusal: Refusal) -> Response:  # noqa: ARG002 - see `fault`
+        return _error(503, "SlowDown", str(refusal))
 
     def fault(self, request: Request, details: CallDetails) -> Response:  # noqa: ARG002 - S3's response has only the request id
         return _error(500, "InternalError", f"We encountered an internal error. Request id: {request.id}")

@@ -32,7 +32,8 @@ _TICK_SECONDS: Final = 1.0
 """How often waits that took too long are ended."""
 
 _TURN_SECONDS: Final = 0.002
-"""How long a process with more connections than another leaves a new connection to that one."""
+_LONGEST_TURN: Final = 0.02
+"""How long a process leaves a new connection to one with fewer: longer, the more it has more than that one."""
 
 _PAUSE_SECONDS: Final = 1.0
 """How long to accept no connections after the process had no file descriptor for one."""
@@ -122,11 +123,12 @@ class WorkerServer:
 
     def _on_connection(self) -> None:
         """Accept a connection, unless another process has fewer; that one gets a moment to accept it first."""
-        if self._counts[self._index] <= min(self._counts):
+        surplus = self._counts[self._index] - min(self._counts)
+        if surplus <= 0:
             self._accept()
             return
         self._loop.remove_reader(self._listener.fileno())
-        self._loop.call_later(_TURN_SECONDS, self._take_turn)
+        self._loop.call_later(min(surplus * _TURN_SECONDS, _LONGEST_TURN), self._take_turn)
 
     def _take_turn(self) -> None:
         self._accept()
