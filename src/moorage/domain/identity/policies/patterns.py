@@ -125,25 +125,14 @@ def matches_all_with(beginning: str, parts: Parts) -> bool | None:
 
     Only texts without a further colon count, because an ARN has none in its last part.
     """
-    steps = [step for part in parts for step in (part if isinstance(part, str) else (part,))]
-    reached = _after_runs(steps, {0})
-    for letter in beginning:
-        advanced = {at + 1 for at in reached if at < len(steps) and steps[at] in (letter, Wildcard.ONE)}
-        reached = _after_runs(steps, advanced | {at for at in reached if steps[at : at + 1] == [Wildcard.RUN]})
-    rests = [steps[at:] for at in reached if at < len(steps) and ":" not in steps[at:]]
-    if any(set(rest) == {Wildcard.RUN} for rest in rests):
+    automaton = _Automaton(parts)
+    last_colon = max(automaton.letters.get(":", 0).bit_length() - 1, 0)
+    reached = automaton.reached(beginning) >> last_colon << last_colon
+    if not automaton.runs & automaton.accepted:
+        reached &= ~automaton.accepted  # Matches the beginning itself, and nothing longer.
+    if reached & automaton.accepted:
         return True
-    return None if rests else False
-
-
-def _after_runs(steps: list[str | Wildcard], reached: set[int]) -> set[int]:
-    """The positions, and those behind a run that matches no character."""
-    found = set(reached)
-    for at in sorted(reached):
-        while steps[at : at + 1] == [Wildcard.RUN]:
-            at += 1  # noqa: PLW2901 - the position moves over consecutive runs
-            found.add(at)
-    return found
+    return None if reached else False
 
 
 def literal_text(parts: Parts) -> str:
@@ -155,7 +144,7 @@ def literal_text(parts: Parts) -> str:
 def matcher(parts: Parts) -> Match:
     """A function that matches texts against the pattern; common forms get the fastest function."""
     if Wildcard.ONE in parts:
-        return _with_quick_rejection(parts, _automaton(parts))
+        return _with_quick_rejection(parts, _Automaton(parts).matches)
     pieces = [""]
     for part in parts:
         if isinstance(part, Wildcard):
@@ -191,28 +180,38 @@ def _with_quick_rejection(parts: Parts, match: Match) -> Match:
     return match_after_rejection
 
 
-def _automaton(parts: Parts) -> Match:
-    """All reachable positions in the pattern as the bits of one number (shift-and, Baeza-Yates)."""
-    runs = one = end = 0
-    letters: dict[str, int] = {}
-    for part in parts:
-        if part is Wildcard.RUN:
-            runs |= 1 << end
-        elif part is Wildcard.ONE:
-            end += 1
-            one |= 1 << end
-        else:
-            for letter in part:
-                end += 1
-                letters[letter] = letters.get(letter, 0) | 1 << end
-    accepted = 1 << end
+class _Automaton:
+    """All reachable positions in a pattern as the bits of one number (shift-and, Baeza-Yates).
 
-    def match(text: str) -> bool:
+    A bit of `letters` and `one` is a position that a character leads to, a bit of `runs` one that any character keeps.
+    """
+
+    __slots__ = ("accepted", "letters", "one", "runs")
+
+    def __init__(self, parts: Parts) -> None:
+        runs = one = end = 0
+        letters: dict[str, int] = {}
+        for part in parts:
+            if part is Wildcard.RUN:
+                runs |= 1 << end
+            elif part is Wildcard.ONE:
+                end += 1
+                one |= 1 << end
+            else:
+                for letter in part:
+                    end += 1
+                    letters[letter] = letters.get(letter, 0) | 1 << end
+        self.accepted, self.letters, self.one, self.runs = 1 << end, letters, one, runs
+
+    def reached(self, text: str) -> int:
+        """The positions after a text."""
+        letters, one, runs = self.letters, self.one, self.runs
         reached = 1
         for letter in text:
             reached = (reached << 1 & (letters.get(letter, 0) | one)) | (reached & runs)
             if not reached:
-                return False
-        return bool(reached & accepted)
+                break
+        return reached
 
-    return match
+    def matches(self, text: str) -> bool:
+        return bool(self.reached(text) & self.accepted)
