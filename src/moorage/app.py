@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -29,9 +31,10 @@ from moorage.core.lifecycle import orphans, previews
 from moorage.core.lifecycle import policies as lifecycle
 from moorage.core.lifecycle.runs import LifecycleJobs
 from moorage.core.limits import Limits
+from moorage.core.own_store import OwnStore
 from moorage.core.pages import PageTokens
 from moorage.core.reactions import Reactions
-from moorage.core.readiness import Readiness
+from moorage.core.readiness import STORE_SECONDS, Readiness
 from moorage.core.registry import pulls
 from moorage.core.registry.addresses import Addresses
 from moorage.core.registry.downloads import DownloadLinks
@@ -87,7 +90,7 @@ ECR_OPERATIONS: Final[Mapping[str, Handler]] = {
 def prepare(settings: Settings, folder: DataFolder) -> None:
     """Prepare a registry for its servers: the schema, the blob folder, and on the first start the root access key.
 
-    Raises DatabaseUnusable, Unavailable, MasterKeyMissing, MasterKeyWrong, OSError.
+    Raises DatabaseUnusable, ForeignStore, Unavailable, MasterKeyMissing, MasterKeyWrong, OSError.
     """
     failpoints.arm(settings.failpoints)
     folder.prepare()
@@ -95,11 +98,19 @@ def prepare(settings: Settings, folder: DataFolder) -> None:
     engine = stores.engine_of(settings, folder)
     engine.prepare()
     settings.blob_folder.mkdir(mode=0o700, exist_ok=True)
+    asyncio.run(_confirm_store(settings))
     FileBlobStore(settings.blob_folder).prepare()
     engine.transact(lambda tx: master_key.confirm(tx, vault))
     if folder.credentials() is None:
         key = engine.transact(lambda tx: accounts.root_key(tx, vault, accounts.FIRST_ACCOUNT, system_clock()))
         folder.write_credentials(key.id, key.secret)
+
+
+async def _confirm_store(settings: Settings) -> None:
+    """Refuse a blob store of another registry. One that does not answer is confirmed later, by `Readiness`."""
+    with suppress(Unavailable, TimeoutError):
+        async with asyncio.timeout(STORE_SECONDS), stores.opened(settings):
+            pass
 
 
 def sealed_notice(settings: Settings, folder: DataFolder) -> str | None:
@@ -140,7 +151,8 @@ def application(
     audit_file = AuditFile(settings.audit_path, log)
     vault = Vault(folder.master_key())
     services = services_of(settings, vault, database, blobs, audit_file, now)
-    worker = Worker(database, job_kinds(services, vault, store, log), now, log)
+    own_store = stores.own_store(settings, database, store)
+    worker = Worker(database, job_kinds(services, vault, (store, own_store), log), now, log)
 
     def start() -> None:
         database.start()
@@ -163,7 +175,7 @@ def application(
     served_application = Application(
         endpoints=endpoints(services, log),
         log=log,
-        is_ready=Readiness(database, store.check, log).is_ready,
+        is_ready=Readiness(database, own_store.confirm, log).is_ready,
         lifespan=Lifespan(start, stop),
         context=ServerContext(TrustedProxies(settings.trusted_proxy), drain or Drain(), settings.max_failed_logins),
         meters=meters,
@@ -248,11 +260,12 @@ def collection_rules(settings: Settings) -> CollectionRules:
     return CollectionRules(grace=limits_of(settings).grace_period)
 
 
-def job_kinds(services: Services, vault: Vault, listing: Listing, log: Log) -> dict[str, JobKind]:
+def job_kinds(services: Services, vault: Vault, store: tuple[Listing, OwnStore], log: Log) -> dict[str, JobKind]:
     """The kinds of jobs that worker processes run (`worker.py`)."""
+    listing, own_store = store
     collector = Collector(services.database, services.blobs, services.now)
     sweeper = Sweeper(services.database, services.blobs, listing)
-    garbage = GarbageJobs(collector, sweeper, CollectionRules(grace=services.limits.grace_period), log)
+    garbage = GarbageJobs(collector, sweeper, own_store, CollectionRules(grace=services.limits.grace_period), log)
     deliveries = DeliveryJobs(services.database, vault, EventSenders(), services.now)
     runs = LifecycleJobs(services.database, services.images, services.audit, services.limits, services.now)
     return {

@@ -20,6 +20,7 @@ from moorage.core.clock import Clock, CommonClock, system_clock
 from moorage.core.garbage.verify import Stores
 from moorage.core.migration.blobs import MigrationEnd
 from moorage.core.migration.migrate import MigrationRefused
+from moorage.core.own_store import OwnStore
 from moorage.domain.buckets import SCHEME, Bucket, BucketKey
 from moorage.domain.ports import CopySource
 from moorage.metadata.database import Database
@@ -52,13 +53,29 @@ def blob_store(settings: Settings, database: Database, now: Clock) -> tuple[Stor
 
 @asynccontextmanager
 async def opened(settings: Settings) -> AsyncIterator[tuple[Database, Store]]:
-    """The database and the blob store, for a command; a server may be running. Raises DatabaseUnusable."""
+    """The database and its own blob store, for a command; a server may be running.
+
+    Raises DatabaseUnusable, ForeignStore, Unavailable, OSError.
+    """
+    async with opened_unconfirmed(settings) as (database, store):
+        await own_store(settings, database, store).confirm()
+        yield database, store
+
+
+@asynccontextmanager
+async def opened_unconfirmed(settings: Settings) -> AsyncIterator[tuple[Database, Store]]:
+    """The database, and a blob store that may be another registry's. Raises DatabaseUnusable."""
     failpoints.arm(settings.failpoints)
     folder = DataFolder(settings.data, settings.given_master_key())
     engine = engine_of(settings, folder)
     engine.prepare()
     async with _opened(settings, engine) as database_and_store:
         yield database_and_store
+
+
+def own_store(settings: Settings, database: Database, store: Store) -> OwnStore:
+    """Confirms that the blob store belongs to the registry of the database."""
+    return OwnStore(database, store, settings.blob_place)
 
 
 @asynccontextmanager
@@ -81,7 +98,7 @@ async def migration_end(settings: Settings) -> AsyncIterator[MigrationEnd]:
     failpoints.arm(settings.failpoints)
     engine = engine_of(settings, DataFolder(settings.data))
     async with _opened(settings, engine) as (database, blobs):
-        yield MigrationEnd(settings.place, engine, database, blobs, blobs)
+        yield MigrationEnd(settings.place, engine, database, blobs, blobs, own_store(settings, database, blobs))
 
 
 def prepare_target(settings: Settings, folder: DataFolder, key: bytes) -> None:

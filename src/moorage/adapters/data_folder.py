@@ -14,7 +14,7 @@ import os
 import secrets
 from pathlib import Path
 
-from moorage.adapters.files.durable import sync_folder
+from moorage.adapters.files.durable import replace_file
 
 
 class FolderInUse(Exception):
@@ -75,13 +75,13 @@ class DataFolder:
                     f"{self._key} is missing, and neither MOORAGE_MASTER_KEY nor MOORAGE_MASTER_KEY_FILE is set:"
                     " pass the key that this folder was created with"
                 ) from None
-            write_secret(self._key, secrets.token_bytes(32))
+            replace_file(self._key, secrets.token_bytes(32))
             return self._key.read_bytes()
 
     def adopt_master_key(self, key: bytes) -> None:
         """Store another registry's master key, unless this folder already has a key."""
         if self._given_key is None and not self._key.exists():
-            write_secret(self._key, key)
+            replace_file(self._key, key)
 
     def credentials(self) -> tuple[str, str] | None:
         """The root access key's id and secret; None before the first start."""
@@ -93,7 +93,7 @@ class DataFolder:
 
     def write_credentials(self, key: str, secret: str) -> None:
         text = f"[default]\naws_access_key_id = {key}\naws_secret_access_key = {secret}\n"
-        write_secret(self._credentials, text.encode())
+        replace_file(self._credentials, text.encode())
 
     def endpoint(self) -> tuple[str, Path | None] | None:
         """The URL of the server that ran last, and its CA bundle if it uses the built-in authority; None before any."""
@@ -107,15 +107,3 @@ class DataFolder:
         """Write the server's URL. `bundle` must be in this folder and is stored relative to it: the folder may move."""
         trusted = "" if bundle is None else f"{bundle.relative_to(self.path)}\n"
         self._endpoint.write_text(f"{url}\n{trusted}", "utf-8")
-
-
-def write_secret(path: Path, content: bytes) -> None:
-    """Write a file that only its owner can read, atomically."""
-    temporary = path.with_name(path.name + ".new")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.rename(path)
-    sync_folder(path.parent)

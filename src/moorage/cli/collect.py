@@ -14,6 +14,7 @@ from moorage.cli.options import duration, with_registry
 from moorage.config.settings import Settings
 from moorage.core.garbage.collect import CollectionRules, Collector, GarbageItem, ReportItem, Totals
 from moorage.core.garbage.sweep import Sweeper
+from moorage.core.own_store import ForeignStore
 from moorage.domain.errors import Unavailable
 from moorage.domain.units import SECOND
 from moorage.metadata.database import DatabaseUnusable
@@ -52,7 +53,7 @@ def collect(dry_run: bool, grace: float | None, upload_life: float | None, setti
 
     try:
         asyncio.run(_collect(settings, rules, list_garbage if dry_run else totals))
-    except (DatabaseUnusable, OSError, Unavailable) as error:
+    except (DatabaseUnusable, ForeignStore, OSError, Unavailable) as error:
         raise click.ClickException(f"The collection did not finish: {error}") from None
     click.echo(_summary(totals, dry_run=dry_run))
 

@@ -28,6 +28,7 @@ _COMMANDS: Final = {
     "jobs": "moorage.cli.jobs:jobs",
     "collect": "moorage.cli.collect:collect",
     "verify": "moorage.cli.verify:verify",
+    "adopt-blobs": "moorage.cli.adopt_blobs:adopt_blobs",
     "why": "moorage.cli.undelete:why",
     "undelete": "moorage.cli.undelete:undelete",
     "bench": "moorage.cli.bench:bench",

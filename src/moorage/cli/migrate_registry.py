@@ -24,6 +24,7 @@ from moorage.core.identity import master_key
 from moorage.core.identity.master_key import MasterKeyWrong
 from moorage.core.migration.blobs import Progress
 from moorage.core.migration.migrate import Migration, MigrationOptions, MigrationRefused
+from moorage.core.own_store import ForeignStore
 from moorage.core.pacing import RateLimit
 from moorage.core.vault import Vault
 from moorage.domain.errors import Unavailable
@@ -35,6 +36,7 @@ _REPORT_SECONDS: Final = 5.0
 _ERRORS: Final = (
     MigrationRefused,
     DatabaseUnusable,
+    ForeignStore,
     FolderInUse,
     MasterKeyMissing,
     MasterKeyWrong,

@@ -23,6 +23,7 @@ from moorage.config.kinds import Address
 from moorage.config.settings import Settings
 from moorage.config.table import InvalidSetting
 from moorage.core.identity.master_key import MasterKeyWrong
+from moorage.core.own_store import ForeignStore
 from moorage.domain.errors import Unavailable
 from moorage.http.draining import Drain
 from moorage.http.forwarding import TrustedProxies
@@ -36,6 +37,7 @@ _START_ERRORS = (
     PortInUse,
     FolderInUse,
     DatabaseUnusable,
+    ForeignStore,
     Unavailable,
     CertificateUnusable,
     MasterKeyMissing,

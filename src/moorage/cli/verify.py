@@ -13,7 +13,8 @@ from moorage.cli.folders import existing_folder
 from moorage.cli.options import with_registry
 from moorage.config.settings import Settings
 from moorage.core.clock import system_clock
-from moorage.core.garbage.verify import Finding, VerificationReports, Verifier
+from moorage.core.garbage.verify import EverythingMissing, Finding, VerificationReports, Verifier
+from moorage.core.own_store import ForeignStore
 from moorage.core.pacing import RateLimit
 from moorage.domain import buckets
 from moorage.domain.errors import Unavailable
@@ -32,19 +33,28 @@ from moorage.metadata.garbage import verification
 @click.option(
     "--rate", type=click.FloatRange(min=0, min_open=True), metavar="MIB", help="Read at most this many MiB per second."
 )
+@click.option("--although-all-missing", is_flag=True, help="Mark layers as missing even if the store has none of them.")
 @click.option("--resume", is_flag=True, help="Continue an interrupted verification.")
 @with_registry
-def verify(repair_from: str | None, rate: float | None, resume: bool, settings: Settings) -> None:
+def verify(
+    repair_from: str | None, rate: float | None, although_all_missing: bool, resume: bool, settings: Settings
+) -> None:
     """Read every layer and manifest, and compare it with its digest and size.
 
     Nothing is deleted. Damaged and unknown files are moved to quarantine/ in the data folder. Clients no longer see a
-    layer that is damaged or missing; pushing it again repairs it. The exit code is 1 if something is damaged or missing
-    and was not repaired.
+    layer that is damaged or missing; pushing it again repairs it. If the blob store has no layer at all, nothing is
+    marked: check that it is mounted. The exit code is 1 if something is damaged or missing and was not repaired.
     """
     existing_folder(settings)
+    limit = RateLimit(rate * MIB if rate else None)
+    checked = not although_all_missing and repair_from is None
     try:
-        findings = asyncio.run(_verify(settings, repair_from, RateLimit(rate * MIB if rate else None), resume=resume))
-    except (DatabaseUnusable, OSError, Unavailable) as error:
+        findings = asyncio.run(_verify(settings, repair_from, limit, resume=resume, checked=checked))
+    except EverythingMissing as error:
+        raise click.ClickException(
+            f"{error}: {settings.blob_place}. If they are lost, use --although-all-missing."
+        ) from None
+    except (DatabaseUnusable, ForeignStore, OSError, Unavailable) as error:
         raise click.ClickException(f"The verification did not finish: {error}") from None
     for finding in findings:
         repaired = f"; repaired from {finding.repaired} in {repair_from}" if finding.repaired else ""
@@ -55,7 +65,9 @@ def verify(repair_from: str | None, rate: float | None, resume: bool, settings: 
         raise SystemExit(1)
 
 
-async def _verify(settings: Settings, repair_from: str | None, rate: RateLimit, *, resume: bool) -> list[Finding]:
+async def _verify(
+    settings: Settings, repair_from: str | None, rate: RateLimit, *, resume: bool, checked: bool
+) -> list[Finding]:
     findings: list[Finding] = []
     async with (
         stores.opened(settings) as (database, store),
@@ -67,6 +79,8 @@ async def _verify(settings: Settings, repair_from: str | None, rate: RateLimit, 
         with click.progressbar(length=max(length, 1), label="Reading", file=sys.stderr, hidden=is_hidden) as bar:
             reports = VerificationReports(findings.append, bar.update)
             verifier = Verifier(database, stores.stores_of(store, source), system_clock)
+            if checked:
+                await verifier.require_a_blob()
             await verifier.verify(reports, rate, resume=resume)
     return findings
 

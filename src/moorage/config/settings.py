@@ -262,6 +262,11 @@ class Settings:
         return Path(self.blobs) if self.blobs.startswith("/") else self.data
 
     @property
+    def blob_place(self) -> str:
+        """Where the blobs are, for messages: as the setting names it, which has no secrets."""
+        return self.blobs or "the data folder"
+
+    @property
     def place(self) -> str:
         """Where the registry is, for messages: without secrets."""
         data = str(self.data.absolute())

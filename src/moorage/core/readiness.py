@@ -6,11 +6,13 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from moorage.core.own_store import ForeignStore
 from moorage.domain.errors import Unavailable
+from moorage.domain.ports import StoreFull
 from moorage.metadata.database import Database
 from moorage.telemetry import Log
 
-_STORE_SECONDS: Final = 2.0
+STORE_SECONDS: Final = 2.0
 """The time limit of the blob store's check. Load balancers wait only for seconds, and ask again."""
 
 
@@ -38,11 +40,11 @@ class Readiness:
             return "The database does not answer"
         if not self._store_answered:
             try:
-                async with asyncio.timeout(_STORE_SECONDS):
+                async with asyncio.timeout(STORE_SECONDS):
                     await self._check_store()
             except TimeoutError:
                 return "The blob store does not answer"
-            except Unavailable as error:
+            except (ForeignStore, OSError, StoreFull, Unavailable) as error:
                 return str(error)
             self._store_answered = True
         return ""

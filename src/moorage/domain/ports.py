@@ -15,6 +15,10 @@ UPLOAD_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f
 """The pattern of an upload's id, which is a UUID: no other text becomes a path or an object's key."""
 
 
+MARKER_KEY = "blobs/registry"
+"""The key of the marker of a store (`MarkedStore`). No blob has such a key."""
+
+
 class BlobMissing(Exception):
     """No bytes are stored under that key."""
 
@@ -120,6 +124,19 @@ class Quarantine(Protocol):
 
     async def set_aside(self, key: str) -> str:
         """Move a blob's bytes to a place that is not served; returns the place. Raises BlobMissing."""
+
+
+class MarkedStore(Protocol):
+    """A store that holds the marker of the registry to which it belongs, beside the blobs and copied with them."""
+
+    async def marker(self) -> str | None:
+        """The marker; None for a store without one. Raises Unavailable, OSError."""
+
+    async def mark(self, marker: str) -> None:
+        """Write the marker, durably, in place of any other. Raises Unavailable, StoreFull, OSError."""
+
+    async def size(self, key: str) -> int:
+        """See `BlobStore.size`."""
 
 
 class CopySource(Protocol):

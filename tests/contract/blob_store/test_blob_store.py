@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import urllib.request
+from typing import cast
 
 import pytest
 
@@ -12,6 +13,8 @@ from moorage.domain.ports import (
     BlobMissing,
     BlobStore,
     FileLink,
+    Listing,
+    MarkedStore,
     UploadBusy,
     UploadMissing,
     UrlLink,
@@ -197,3 +200,16 @@ async def test_many_blobs_are_deleted_together(store: BlobStore) -> None:
     for key in keys[1:]:
         with pytest.raises(BlobMissing):
             await store.content(key)
+
+
+@asynchronous
+async def test_a_store_has_the_last_marker_that_any_process_wrote(store: BlobStore, other: BlobStore) -> None:
+    first, second = cast("MarkedStore", store), cast("MarkedStore", other)
+    assert await first.marker() is None
+
+    await first.mark("one")
+    assert await second.marker() == "one"
+    await second.mark("two")
+
+    assert await first.marker() == "two"
+    assert [found async for batch in cast("Listing", store).objects() for found in batch] == []

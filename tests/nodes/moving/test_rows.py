@@ -12,6 +12,7 @@ import pytest
 from moorage.adapters.files.blob_store import FileBlobStore
 from moorage.core.migration.blobs import MigrationEnd, Progress
 from moorage.core.migration.rows import RowCopier
+from moorage.core.own_store import OwnStore
 from moorage.domain.errors import Unavailable
 from moorage.metadata.database import Transaction
 from moorage.metadata.engines.engine import Engine
@@ -23,8 +24,9 @@ from moorage.metadata.migration.tables import Row, Table, insert, page, tables
 from moorage.metadata.migrations.scripts import schema_steps
 from tests.support.postgres import cluster
 
-OF_THE_STORE = {"upload", "upload_state", "removed_bytes"}
+OF_THE_STORE = {"own_store", "upload", "upload_state", "removed_bytes"}
 STAYING = {"move", "moved_blob", "rules", "verification", *OF_THE_STORE}
+SINGLE_ROW = {"master_key", "own_store"}
 MADE = {"rules"}
 """Tables that have a row from the start."""
 
@@ -45,7 +47,7 @@ def rows_for(table: Table, schema: apsw.Connection, made: dict[str, list[dict[st
         for _, _, other, column, there, *_ in schema.execute(f"PRAGMA foreign_key_list({table.name})")
     }
     found = []
-    for number in (1,) if table.name == "master_key" else (1, 2):
+    for number in (1,) if table.name in SINGLE_ROW else (1, 2):
         row: dict[str, Any] = {}
         for _, column, kind, given, _, key in schema.execute(f"PRAGMA table_info({table.name})"):
             row[column] = {"INTEGER": number, "TEXT": f"{column} Ä\t{number}", "BLOB": bytes([0, number, 255])}[
@@ -75,12 +77,17 @@ def content(tx: Transaction) -> dict[str, list[Row]]:
     return {table.name: page(tx, table, None) for table in tables()}
 
 
+def end(engine: Engine, store: FileBlobStore) -> MigrationEnd:
+    database = engine.open()
+    return MigrationEnd("a side", engine, database, store, store, OwnStore(database, store, "a store"))
+
+
 def copy(source: Engine, target: Engine, folder: Path) -> list[str]:
     """Copy all rows. Returns the tables that differ."""
 
     async def run() -> list[str]:
         store = FileBlobStore(folder)
-        first, second = (MigrationEnd("a side", engine, engine.open(), store, store) for engine in (source, target))
+        first, second = (end(engine, store) for engine in (source, target))
         first.database.start()
         second.database.start()
         try:

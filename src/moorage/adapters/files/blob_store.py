@@ -3,6 +3,7 @@
     ROOT/uploads/UPLOAD                     an upload, until it is committed or abandoned
     ROOT/blobs/sha256/ab/abcd…-UPLOAD       a blob; the path below ROOT is its storage key
     ROOT/blobs/sha512/ab/abcd…-UPLOAD
+    ROOT/blobs/registry                     the marker of the store's registry
 
 The upload id makes every key unique. Both trees are on one file system, so a commit is a rename. All folders are
 created at the start, so a commit never has to create one and sync its parent.
@@ -35,7 +36,16 @@ from moorage.adapters.files.running_digests import (
     write_record,
 )
 from moorage.adapters.files.uploads import AppendStart, FileState, append_small, open_locked
-from moorage.domain.ports import CHUNK_BYTES, UPLOAD_ID, BlobMissing, FileLink, StoredObject, UploadBusy, UploadMissing
+from moorage.domain.ports import (
+    CHUNK_BYTES,
+    MARKER_KEY,
+    UPLOAD_ID,
+    BlobMissing,
+    FileLink,
+    StoredObject,
+    UploadBusy,
+    UploadMissing,
+)
 
 THREADS = 8
 SMALL_BYTES = 256 << 10
@@ -163,8 +173,13 @@ class FileBlobStore:
         """See `Listing.remove_upload`."""
         await self.abandon(upload)
 
-    async def check(self) -> None:
-        """Do nothing: `prepare` has created the folders."""
+    async def marker(self) -> str | None:
+        """See `MarkedStore.marker`."""
+        return await self._in_thread(_marker, self._root / MARKER_KEY)
+
+    async def mark(self, marker: str) -> None:
+        """See `MarkedStore.mark`."""
+        await self._in_thread(_mark, self._root / MARKER_KEY, marker)
 
     async def copies_of(self, digest: str, key: str) -> list[str]:  # noqa: ARG002 - the digest is in each key
         """See `CopySource.copies_of`. Finds the copies of all uploads."""
@@ -280,6 +295,18 @@ def _verify(descriptor: int, content: DigestRecord) -> None:
     hasher = hash_up_to(descriptor, content.size, algorithm, None).hasher
     if f"{algorithm}:{hasher.hexdigest()}" != content.digest:
         raise EOFError("the bytes changed after their digest was compared")
+
+
+def _marker(path: Path) -> str | None:
+    with suppress(FileNotFoundError):
+        return path.read_text("ascii", errors="replace").strip()
+    return None
+
+
+def _mark(path: Path, marker: str) -> None:
+    with durable.unwritable_as_store_full():
+        durable.make_folders([path.parent])
+        durable.replace_file(path, f"{marker}\n".encode())
 
 
 def _blob_folders(root: Path) -> list[Path]:

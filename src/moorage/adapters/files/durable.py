@@ -56,6 +56,18 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def replace_file(path: Path, content: bytes) -> None:
+    """Write a small file that only its owner can read, atomically and durably."""
+    temporary = path.with_name(path.name + ".new")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        sync(file.fileno())
+    temporary.rename(path)
+    sync_folder(path.parent)
+
+
 def make_folders(folders: Iterable[Path]) -> None:
     """Create missing folders and their parents, and sync every folder that lists one of them."""
     parents: set[Path] = set()

@@ -1,6 +1,7 @@
 """Blobs as objects in an S3-compatible store.
 
     PREFIX/blobs/4b/4beb25a3-b780-46dd-88c3-ae037f77d14d-a0b1c2d3e4f50617      a blob, or bytes of an upload
+    PREFIX/blobs/registry                                                      the marker of the store's registry
 
 The key is chosen when the first byte arrives, before the digest is known, so no object is ever copied or renamed. The
 database records which key holds which digest. The upload id and a random number make every key unique. The state of
@@ -24,7 +25,16 @@ from moorage.adapters.s3.append import AppendResources, S3Append, reserve_part_n
 from moorage.adapters.s3.client import Buffer
 from moorage.adapters.s3.objects import Objects
 from moorage.adapters.s3.upload_state import CommittedBlob, Content, UploadObject, UploadRecord, UploadState
-from moorage.domain.ports import UPLOAD_ID, BlobMissing, StoredObject, UploadBusy, UploadMissing, UploadStates, UrlLink
+from moorage.domain.ports import (
+    MARKER_KEY,
+    UPLOAD_ID,
+    BlobMissing,
+    StoredObject,
+    UploadBusy,
+    UploadMissing,
+    UploadStates,
+    UrlLink,
+)
 
 LINK_SECONDS: Final = 3600
 SENDERS: Final = 4
@@ -49,9 +59,16 @@ class S3BlobStore:
         """Close the connections."""
         await self._objects.close()
 
-    async def check(self) -> None:
-        """Raises Unavailable when the bucket cannot be used or does not respond."""
-        await self._objects.check()
+    async def marker(self) -> str | None:
+        """See `MarkedStore.marker`."""
+        await self._objects.check()  # A bucket that does not exist is not one without a marker: both answer 404.
+        with suppress(BlobMissing):
+            return (await self._objects.get(MARKER_KEY)).decode("ascii", errors="replace").strip()
+        return None
+
+    async def mark(self, marker: str) -> None:
+        """See `MarkedStore.mark`."""
+        await self._objects.put(MARKER_KEY, [f"{marker}\n".encode()])
 
     async def append(self, upload: str, offset: int, chunks: AsyncIterator[bytes]) -> int:
         """See `BlobStore.append`."""

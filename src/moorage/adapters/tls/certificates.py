@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final, Protocol
 
-from moorage.adapters.data_folder import write_secret
+from moorage.adapters.files.durable import replace_file
 from moorage.adapters.tls.authority import (
     CertificateUnusable,
     CertifiedKey,
@@ -94,7 +94,7 @@ class BuiltInAuthority:
         _write_if_changed(self.bundle, public + _system_bundle())
         if self._is_current(authority):
             return False
-        write_secret(self.file, new_server(self._names, authority, self._now()).pem())
+        replace_file(self.file, new_server(self._names, authority, self._now()).pem())
         return True
 
     def _authority(self) -> CertifiedKey:
@@ -103,7 +103,7 @@ class BuiltInAuthority:
             if self._is_valid_long_enough(kept):
                 return kept
         made = new_authority(self._now())
-        write_secret(self._secret, made.pem())
+        replace_file(self._secret, made.pem())
         return made
 
     def _is_current(self, authority: CertifiedKey) -> bool:
@@ -135,7 +135,7 @@ class OperatorFiles:
             pair = read_certified_key(self._certificate.read_bytes(), self._key.read_bytes())
         except CertificateUnusable as error:
             raise CertificateUnusable(f"{self._certificate} and {self._key}: {error}") from None
-        write_secret(self.file, pair.pem())
+        replace_file(self.file, pair.pem())
 
     def refresh(self) -> bool:
         """Copy the files if they changed. Raises CertificateUnusable, OSError, once per change."""

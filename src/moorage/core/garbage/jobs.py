@@ -7,7 +7,9 @@ from functools import partial
 
 from moorage.core.garbage.collect import CollectionRules, Collector, ReportItem, Totals
 from moorage.core.garbage.sweep import Sweeper
+from moorage.core.own_store import ForeignStore, OwnStore
 from moorage.domain.errors import Unavailable
+from moorage.domain.ports import StoreFull
 from moorage.metadata.jobs import Job, JobFailed
 from moorage.telemetry import Log
 
@@ -15,9 +17,12 @@ from moorage.telemetry import Log
 class GarbageJobs:
     """The work of the garbage collection jobs."""
 
-    def __init__(self, collector: Collector, sweeper: Sweeper, rules: CollectionRules, log: Log) -> None:
+    def __init__(
+        self, collector: Collector, sweeper: Sweeper, own_store: OwnStore, rules: CollectionRules, log: Log
+    ) -> None:
         self._collector = collector
         self._sweeper = sweeper
+        self._own_store = own_store
         self._rules = rules
         self._log = log
 
@@ -32,8 +37,9 @@ class GarbageJobs:
     async def _logged(self, remove: Callable[[ReportItem], Awaitable[None]]) -> None:
         totals = Totals()
         try:
+            await self._own_store.confirm()  # While a server runs, a file system can be unmounted.
             await remove(totals)
-        except (OSError, Unavailable) as error:
+        except (ForeignStore, OSError, StoreFull, Unavailable) as error:
             raise JobFailed(str(error)) from error
         finally:
             for kind, count in totals.counts.items():

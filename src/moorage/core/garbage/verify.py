@@ -35,6 +35,10 @@ OWNER: Final = "verify"
 """The owner of the uploads that repair blobs. It is not the id of a user."""
 
 
+class EverythingMissing(Exception):
+    """The blob store has none of the blobs that the database names."""
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """A mismatch between stored bytes and rows. `repaired` is the source's key if it was repaired."""
@@ -78,6 +82,23 @@ class Verifier:
         self._quarantine = stores.quarantine
         self._source = stores.source
         self._now = now
+
+    async def require_a_blob(self) -> None:
+        """Check that the store has at least one blob, if there are any. Raises EverythingMissing, OSError, Unavailable.
+
+        A store that lost everything is more often one that is not mounted, or whose bytes are elsewhere.
+        """
+        count, after = 0, 0
+        while page := await self._database.read(partial(verification.blobs, after=after, limit=_ROWS)):
+            for row in page:
+                with suppress(BlobMissing):
+                    await self._blobs.size(row.key)
+                    return
+            count, after = count + len(page), page[-1].id
+        if count:
+            raise EverythingMissing(
+                f"none of the {count} layers is in the blob store, so no layer was marked as missing"
+            )
 
     async def verify(self, reports: VerificationReports, rate: RateLimit, *, resume: bool) -> None:
         """Verify everything, or with `resume` continue an interrupted verification. Raises OSError, Unavailable."""

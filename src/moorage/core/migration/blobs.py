@@ -16,6 +16,7 @@ from functools import partial
 from typing import Any, Final
 
 from moorage import failpoints
+from moorage.core.own_store import OwnStore
 from moorage.core.pacing import RateLimit
 from moorage.domain.errors import Unavailable
 from moorage.domain.ports import BlobMissing, BlobStore, Listing, UploadMissing
@@ -35,13 +36,14 @@ _AT_ONCE: Final = 6
 
 @dataclass(frozen=True, slots=True)
 class MigrationEnd:
-    """The source or the target of a migration; `name` is its place."""
+    """The source or the target of a migration; `name` is its place, `own_store` checks whose `blobs` are."""
 
     name: str
     engine: Engine
     database: Database
     blobs: BlobStore
     listing: Listing
+    own_store: OwnStore
 
 
 @dataclass(slots=True)

@@ -134,7 +134,11 @@ class Migration:
         )
 
     async def _begin(self) -> tuple[MigrationRecord, MigrationRecord]:
-        """The records of this migration at both ends, created if they do not exist. Raises MigrationRefused."""
+        """The records of this migration at both ends, created if they do not exist.
+
+        Raises MigrationRefused, ForeignStore.
+        """
+        await self._source.own_store.confirm()
         source, target = await self._find_records()
         if source is not None and target is not None and source.id == target.id and source.state != MOVED:
             return source, target
@@ -163,7 +167,7 @@ class Migration:
             raise MigrationRefused(f"{self._target.name} is not empty: choose a target without a registry")
         if await self._source.database.read(records.has_no_rows):
             raise MigrationRefused(f"{self._source.name} is empty: there is nothing to migrate")
-        if not self._options.shared_store and await self._has_objects():
+        if not self._options.shared_store and (await self._target.own_store.is_marked() or await self._has_objects()):
             raise MigrationRefused(
                 f"{self._target.name} has layers of another registry: choose an empty folder or prefix"
             )

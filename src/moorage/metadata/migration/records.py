@@ -31,6 +31,7 @@ _LOCAL_TABLES: Final[Mapping[str, str]] = {
 _STORE_TABLES: Final[Mapping[str, str]] = {
     "upload": "the bytes of open uploads are in the source's store only: clients start again",
     "upload_state": "the same, as recorded by an object store",
+    "own_store": "names the source's store",
     "removed_bytes": "what the source's store has still to delete",
 }
 """Tables that are not copied, with the reason. `_STORE_TABLES` are copied if both sides share a blob store."""
