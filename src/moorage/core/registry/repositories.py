@@ -119,6 +119,11 @@ def set_tag_mutability(tx: Transaction, repository: Repository, mutability: str,
     repositories.set_tag_mutability(tx, repository, mutability, filters)
 
 
+def set_scan_on_push(tx: Transaction, repository: Repository, *, scan_on_push: bool) -> None:
+    """Set whether images are scanned when they are pushed. The setting is stored; nothing is scanned yet."""
+    repositories.set_scan_on_push(tx, repository, scan_on_push)
+
+
 def check_mutability(mutability: str, filters: tuple[str, ...]) -> None:
     """Check that `…_WITH_EXCLUSION` has filters, and other settings have none. Raises InvalidParameter."""
     parameter = "imageTagMutabilityExclusionFilters"

@@ -1,4 +1,4 @@
-"""Operations on repositories: create, describe and delete them, and set tag mutability and resource tags."""
+"""Operations on repositories: create, describe and delete them, and set tag mutability, scanning and resource tags."""
 
 from __future__ import annotations
 
@@ -84,6 +84,23 @@ async def put_image_tag_mutability(
     return response
 
 
+async def put_image_scanning_configuration(
+    call: Call, request: shapes.PutImageScanningConfigurationRequest
+) -> shapes.PutImageScanningConfigurationResponse:
+    scan_on_push = request["imageScanningConfiguration"].get("scanOnPush", False)
+
+    def put(tx: Transaction) -> None:
+        found = repositories.get(tx, call.registry, request["repositoryName"])
+        repositories.set_scan_on_push(tx, found, scan_on_push=scan_on_push)
+
+    await call.write(put)
+    return {
+        "registryId": call.registry.account,
+        "repositoryName": request["repositoryName"],
+        "imageScanningConfiguration": {"scanOnPush": scan_on_push},
+    }
+
+
 async def tag_resource(call: Call, request: shapes.TagResourceRequest) -> shapes.TagResourceResponse:
     tags = views.tags_of(request["tags"])
     await call.write(lambda tx: repositories.add_tags(tx, _by_arn(tx, request["resourceArn"]), tags))
@@ -113,6 +130,7 @@ OPERATIONS: Final[Mapping[str, Handler]] = {
     "DescribeRepositories": describe_repositories,
     "DeleteRepository": delete_repository,
     "PutImageTagMutability": put_image_tag_mutability,
+    "PutImageScanningConfiguration": put_image_scanning_configuration,
     "TagResource": tag_resource,
     "UntagResource": untag_resource,
     "ListTagsForResource": list_tags_for_resource,

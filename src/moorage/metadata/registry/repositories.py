@@ -113,6 +113,10 @@ def set_tag_mutability(tx: Transaction, repository: Repository, mutability: str,
     )
 
 
+def set_scan_on_push(tx: Transaction, repository: Repository, scan_on_push: bool) -> None:
+    tx.run("UPDATE repository SET scan_on_push = :scan WHERE id = :id", id=repository.id, scan=int(scan_on_push))
+
+
 def resource_tags(tx: Transaction, repository: Repository) -> dict[str, str]:
     rows = tx.all("SELECT key, value FROM resource_tag WHERE repository_id = :id ORDER BY key", id=repository.id)
     return dict(rows)
