@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import pytest
 
 from moorage.core.registry import repositories
 from moorage.domain.registry.manifests import MANIFEST_LIMIT
 from moorage.http.bodies import ClientGone
-from moorage.http.body_budget import BodyBudget
 from moorage.metadata.database import Transaction
 from moorage.metadata.registry.repositories import RepositorySettings
-from moorage.oci.routes import RegistryEndpoint
-from moorage.telemetry import Log
 from tests.docker.oci.client import ACCOUNT, DISCONNECT, Client, World, piece
 from tests.support.images import DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Blob, digest, image, index
 
@@ -356,18 +352,3 @@ def test_several_tags_are_set_together_or_not_at_all(world: World, root: Client)
 
     assert (answer.status, answer.code) == (400, "TAG_INVALID")
     assert world.trace() == before
-
-
-def test_a_sparse_manifest_is_accepted_if_the_registry_allows_it(world: World, root: Client, repository: str) -> None:
-    pushed = image()
-    path = f"/v2/{repository}/manifests/v1"
-    headers = {"content-type": pushed.manifest.media_type}
-    assert root.send("PUT", path, pushed.manifest.content, headers).code == "MANIFEST_BLOB_UNKNOWN"
-
-    limits = replace(world.services.limits, sparse_manifests=True)
-    world.endpoint = RegistryEndpoint(replace(world.services, limits=limits), Log(requests=False), BodyBudget())
-    try:
-        assert root.send("PUT", path, pushed.manifest.content, headers).status == 201
-        assert root.get(path).body == pushed.manifest.content
-    finally:
-        world.endpoint = RegistryEndpoint(world.services, Log(requests=False), BodyBudget())

@@ -21,16 +21,16 @@ from moorage.domain.errors import (
     ImageReferencedByIndex,
     ImageTagAlreadyExists,
     LayersNotFound,
-    ManifestInvalid,
     ManifestNotFound,
     ReferencedImagesNotFound,
 )
 from moorage.domain.names import Digest, Tag
 from moorage.domain.registry.manifests import Manifest, parse_manifest
-from moorage.metadata.database import LARGEST_INTEGER, Transaction
+from moorage.metadata.database import Transaction
 from moorage.metadata.garbage import deleted_images
 from moorage.metadata.registry import images, layers
 from moorage.metadata.registry.images import Image
+from moorage.metadata.registry.layers import Blob
 from moorage.metadata.registry.repositories import Repository
 
 _LARGE_MANIFEST: Final = 64 << 10
@@ -113,9 +113,7 @@ class Images:
         return digest
 
     def _insert(self, tx: Transaction, repository: Repository, push: Push, digest: str, now: int) -> int:
-        if push.manifest.size > LARGEST_INTEGER:  # `imageSizeInBytes` is a long, but a manifest can claim more.
-            raise ManifestInvalid("the total size of its layers is too large")
-        blobs, awaited = _find_layers(tx, repository, push)
+        stored, awaited = _find_layers(tx, repository, push)
         children = self._find_children(tx, repository, push, now)
         failpoints.hit("M1")
         manifest = push.manifest
@@ -127,20 +125,23 @@ class Images:
             artifact_type=manifest.artifact_type or None,
             subject=manifest.subject,
             # For an index, ECR returns the size of its largest image (ImageDetail.imageSizeInBytes).
-            size=images.largest_of(tx, children) if manifest.is_index else manifest.size,
+            size=images.largest_of(tx, children) if manifest.is_index else sum(blob.size for blob, _ in stored),
             manifest_size=len(push.body),
             pushed_at=now,
         )
         annotations = msgspec.json.encode(manifest.annotations).decode()
         image_id, number = images.insert(tx, image, push.body, annotations)
         self._limits.quotas.check("images_per_repository", number)
-        images.reference_layers(tx, image_id, repository.id, blobs)
+        images.reference_layers(tx, image_id, repository.id, ((blob.id, kind) for blob, kind in stored))
         layers.await_layers(tx, image_id, repository.id, awaited)
         images.reference_children(tx, image_id, children)
         return image_id
 
     def _find_children(self, tx: Transaction, repository: Repository, push: Push, now: int) -> list[int]:
-        """The ids of the images that an index lists. Archived ones are restored, so that the index can be pulled."""
+        """The ids of the images that an index lists. Archived ones are restored, so that the index can be pulled.
+
+        Raises ReferencedImagesNotFound, ManifestInvalid.
+        """
         listed = push.manifest.children
         if not listed:
             return []
@@ -150,10 +151,13 @@ class Images:
             raise ReferencedImagesNotFound(
                 digests=", ".join(missing), repository=repository.name, registry=repository.registry.account
             )
+        present = [(child, found[child.digest]) for child in listed if child.digest in found]
+        for child, image in present:
+            child.check(image.manifest_size, image.media_type)
         for image in found.values():
             if image.is_archived:
                 self.storage_classes.restore(tx, repository, image, now)
-        return [found[child.digest].id for child in listed if child.digest in found]
+        return [image.id for _, image in present]
 
     # --- Deleting -----------------------------------------------------------------------------------------------
 
@@ -219,18 +223,21 @@ class Images:
 
 def _find_layers(
     tx: Transaction, repository: Repository, push: Push
-) -> tuple[list[tuple[int, str]], list[tuple[str, str]]]:
-    """The layers of a manifest: present ones as (id, media type), missing ones as (digest, media type).
+) -> tuple[list[tuple[Blob, str]], list[tuple[str, str]]]:
+    """The layers of a manifest: stored ones as (blob, media type), missing ones as (digest, media type).
 
-    Foreign layers can always be missing, others only in a sparse push. Raises LayersNotFound.
+    Foreign layers can always be missing, others only in a sparse push. Raises LayersNotFound, ManifestInvalid.
     """
     listed = push.manifest.layers
     found = layers.lock_layers(tx, repository.id, (layer.digest for layer in listed))
-    missing = [layer.digest for layer in listed if layer.digest not in found and not layer.is_foreign]
-    if missing and not push.sparse:
-        raise LayersNotFound.for_image(missing, repository.name, repository.registry.account)
-    present = [(found[layer.digest].id, layer.media_type) for layer in listed if layer.digest in found]
-    return present, [(layer.digest, layer.media_type) for layer in listed if layer.digest not in found]
+    missing = [layer for layer in listed if layer.digest not in found]
+    needed = [layer.digest for layer in missing if not layer.is_foreign]
+    if needed and not push.sparse:
+        raise LayersNotFound.for_image(needed, repository.name, repository.registry.account)
+    stored = [(layer, found[layer.digest]) for layer in listed if layer.digest in found]
+    for layer, blob in stored:
+        layer.check(blob.size)
+    return [(blob, layer.media_type) for layer, blob in stored], [(each.digest, each.media_type) for each in missing]
 
 
 def _set_tag(tx: Transaction, repository: Repository, tag: Tag, image_id: int, now: int) -> bool:

@@ -41,6 +41,18 @@ class Descriptor(msgspec.Struct, frozen=True, rename="camel"):
         """Whether a registry need not have the layer: Docker's foreign and OCI's non-distributable layers."""
         return "foreign" in self.media_type or "nondistributable" in self.media_type
 
+    def check(self, size: int, media_type: str | None = None) -> None:
+        """Compare the descriptor with the content that is stored under its digest.
+
+        Clients refuse content that differs from its descriptor (image-spec, descriptor.md: "If the length of the
+        retrieved content does not match the specified length, the content SHOULD NOT be trusted"), so nobody could
+        pull such an image. `media_type` is that of a manifest; layers are stored without one. Raises ManifestInvalid.
+        """
+        if self.size != size:
+            raise ManifestInvalid(f"it gives {self.digest} a size of {self.size} bytes, but {size} bytes are stored")
+        if media_type is not None and self.media_type != media_type:
+            raise ManifestInvalid(f"it lists {self.digest} as {self.media_type!r}, but it is {media_type!r}")
+
 
 class _Document(msgspec.Struct, rename="camel"):
     schema_version: int
@@ -67,11 +79,6 @@ class Manifest:
     @property
     def is_index(self) -> bool:
         return self.media_type in INDEX_TYPES
-
-    @property
-    def size(self) -> int:
-        """The size of config and layers in bytes, as ECR computes `imageSizeInBytes`."""
-        return sum(layer.size for layer in self.layers)
 
 
 def parse_manifest(body: bytes, media_type: str | None) -> Manifest:

@@ -20,7 +20,7 @@ _NO_ANNOTATIONS: Final = "{}"
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """An image of a repository. `size` counts config and layers, `manifest_size` the manifest, both in bytes."""
+    """An image of a repository. `size` counts the config and layers that are stored, `manifest_size` the manifest."""
 
     id: int
     repository_id: int

@@ -190,7 +190,7 @@ def link_blob(tx: Transaction, repository_id: int, blob_id: int, now: int) -> bo
 
 
 def _resolve_awaited(tx: Transaction, repository_id: int, blob_id: int) -> None:
-    """Add a blob that has arrived late to the images that name it."""
+    """Add a blob that has arrived late to the images that name it, and its size to theirs."""
     waiting = "repository_id = :repository AND digest = (SELECT digest FROM blob WHERE id = :blob)"
     moved = tx.run(
         "INSERT INTO image_layer (image_id, blob_id, repository_id, media_type)"
@@ -199,6 +199,12 @@ def _resolve_awaited(tx: Transaction, repository_id: int, blob_id: int) -> None:
         blob=blob_id,
     )
     if moved:
+        tx.run(
+            "UPDATE image SET size = size + (SELECT size FROM blob WHERE id = :blob)"
+            f" WHERE id IN (SELECT image_id FROM awaited_layer WHERE {waiting})",
+            repository=repository_id,
+            blob=blob_id,
+        )
         tx.run(f"DELETE FROM awaited_layer WHERE {waiting}", repository=repository_id, blob=blob_id)
 
 
