@@ -360,6 +360,10 @@ class ManifestNotFound(ContentRefusal):
     template = "Requested image not found"
 
 
+class PreconditionFailed(ContentRefusal):
+    template = "The image that the request is about is not the one that its If-Match or If-None-Match expects"
+
+
 class RangeNotSatisfiable(ContentRefusal):
     """`members` contain `size`: of the content that the range is for, or the received size of an upload."""
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from moorage.domain.ports import BlobStore, FileLink, UrlLink
-from moorage.http.conditional import etag_of, is_unchanged
+from moorage.http.conditional import etag_of, is_expected, is_unchanged
 from moorage.http.messages import FilePart, Request, Response
 
 _TYPE: Final = (b"content-type", b"application/octet-stream")
@@ -41,6 +41,8 @@ async def blob_response(request: Request, blobs: BlobStore, blob: ServedBlob) ->
     """
     etag = etag_of(blob.digest)
     headers = [_TYPE, _RANGES, _CACHE, (b"etag", etag), (b"docker-content-digest", blob.digest.encode())]
+    if not is_expected(request, etag):
+        return Response(412, [_length(0)])
     if is_unchanged(request, etag):
         return Response(304, headers)
     if request.method == "HEAD":

@@ -11,8 +11,9 @@ from moorage.domain import errors
 from moorage.domain.errors import Refusal
 from moorage.http.messages import CLOSE, RETRY_SECONDS, Headers, Response
 
-# The codes are those of the distribution-spec ("Error Codes"), with two additions: TAG_INVALID is ECR's code for an
-# immutable tag, and UNAVAILABLE is docker's. The statuses follow the specification's table of endpoints.
+# The codes are those of the distribution-spec ("Error Codes"), with three additions: TAG_INVALID is ECR's code for an
+# immutable tag, UNAVAILABLE is docker's, and PRECONDITION_FAILED is ours. The statuses follow the specification's
+# table of endpoints.
 OCI_CODES: Final[Mapping[type[Refusal], tuple[int, str]]] = {
     errors.InvalidParameter: (400, "UNSUPPORTED"),
     errors.ManifestInvalid: (400, "MANIFEST_INVALID"),
@@ -35,6 +36,7 @@ OCI_CODES: Final[Mapping[type[Refusal], tuple[int, str]]] = {
     errors.ReferencedImagesNotFound: (404, "MANIFEST_BLOB_UNKNOWN"),
     errors.ManifestNotFound: (404, "MANIFEST_UNKNOWN"),
     errors.ManifestTooLarge: (413, "SIZE_INVALID"),
+    errors.PreconditionFailed: (412, "PRECONDITION_FAILED"),
     errors.ImageDigestDoesNotMatch: (400, "DIGEST_INVALID"),
     errors.ImageTagAlreadyExists: (400, "TAG_INVALID"),
     errors.TagInvalid: (400, "TAG_INVALID"),

@@ -16,6 +16,7 @@ from moorage.domain.errors import (
     ImageAlreadyExists,
     ManifestNotFound,
     ManifestTooLarge,
+    PreconditionFailed,
     Refusal,
     RepositoryNotFound,
     RequestEntityTooLarge,
@@ -25,9 +26,10 @@ from moorage.domain.identity.actions import DOCKER_ACTIONS
 from moorage.domain.names import Digest, RepositoryName, Tag
 from moorage.domain.registry.manifests import MANIFEST_LIMIT
 from moorage.http.body_budget import BodyBudget
-from moorage.http.conditional import etag_of, is_unchanged
+from moorage.http.conditional import etag_of, is_expected, is_unchanged
 from moorage.http.messages import Request, Response
 from moorage.metadata.database import Lookup, Transaction, Work
+from moorage.metadata.registry import images
 from moorage.metadata.registry.images import StoredManifest
 from moorage.metadata.registry.repositories import Repository
 from moorage.oci.access import AccessControl, RegistryCall, RegistryRequest
@@ -36,6 +38,7 @@ from moorage.oci.creation import Creation
 (_PULL,) = DOCKER_ACTIONS["manifests", "GET"]
 (_PUSH,) = DOCKER_ACTIONS["manifests", "PUT"]
 (_DELETE,) = DOCKER_ACTIONS["manifests", "DELETE"]
+_CONDITIONS: Final = frozenset({b"if-match", b"if-none-match"})
 _CACHED_BYTES: Final = 16 << 10
 """Manifests up to this size are cached between two commits. Almost all manifests are smaller."""
 
@@ -69,6 +72,8 @@ class Manifests:
         if call.request.method == "GET" and self._pulls.is_due(manifest):
             await self._pulls.record(call.caller, call.registry, manifest)
         etag = etag_of(manifest.digest)
+        if not is_expected(call.request, etag):
+            raise PreconditionFailed
         headers = [(b"docker-content-digest", manifest.digest.encode()), (b"etag", etag)]
         if is_unchanged(call.request, etag):
             return Response(304, headers)
@@ -90,9 +95,9 @@ class Manifests:
             new_tags = (tag,) if tag else tags
             push = Push(body=body, manifest=manifest, tags=new_tags, digest=digest, sparse=self._sparse)
             try:
-                stored = await self._store(push, lambda tx: repositories.get(tx, call.registry, name))
+                stored = await self._store(call, push, lambda tx: repositories.get(tx, call.registry, name))
             except RepositoryNotFound as missing:
-                stored = await self._store(push, await self._creation.authorize(call, missing))
+                stored = await self._store(call, push, await self._creation.authorize(call, missing))
                 self._creation.record(call)
         headers = [
             (b"location", f"/v2/{name}/manifests/{stored}".encode()),
@@ -112,6 +117,9 @@ class Manifests:
 
         def remove(tx: Transaction) -> None:
             repository = repositories.get(tx, call.registry, call.repository)
+            current = _current(tx, repository, call.reference)
+            if current is not None:  # Otherwise 404: preconditions apply to what would succeed without them.
+                _check_preconditions(call.request, current)
             if tag is not None:
                 self._images.untag(tx, repository, tag, self._now())
             if digest is not None:
@@ -120,11 +128,17 @@ class Manifests:
         await self._database.write(remove)
         return Response(202, [(b"content-length", b"0")])
 
-    async def _store(self, push: Push, find: Work[Repository]) -> str:
-        """Find or create the repository and put the image in one transaction: a rejected manifest creates nothing."""
+    async def _store(self, call: RegistryCall, push: Push, find: Work[Repository]) -> str:
+        """Find or create the repository and put the image in one transaction: a rejected manifest creates nothing.
+
+        The transaction also decides preconditions, so of several requests that expect the same image one succeeds.
+        """
 
         def put(tx: Transaction) -> str:
-            return self._images.put(tx, find(tx), push, self._now())
+            repository = find(tx)
+            if _CONDITIONS & call.request.headers.keys():
+                _check_preconditions(call.request, _current(tx, repository, call.reference), push)
+            return self._images.put(tx, repository, push, self._now())
 
         try:
             stored = await self._database.write(put)
@@ -136,6 +150,27 @@ class Manifests:
 
 def _is_small(manifest: StoredManifest | None) -> bool:
     return manifest is not None and len(manifest.body) <= _CACHED_BYTES
+
+
+def _current(tx: Transaction, repository: Repository, reference: str) -> str | None:
+    """The digest of the image that a reference names now; None if there is none."""
+    find = images.find if ":" in reference else images.find_tagged
+    image = find(tx, repository.id, reference)
+    return image.digest if image else None
+
+
+def _check_preconditions(request: Request, current: str | None, push: Push | None = None) -> None:
+    """Compare If-Match and If-None-Match with the current image. Raises PreconditionFailed.
+
+    A push with If-Match that was made already succeeds again (RFC 9110, section 13.1.1: the server may answer so "if
+    the state change requested has already succeeded"): the client may repeat a request whose response was lost.
+    """
+    etag = etag_of(current) if current else None
+    is_repeated = push is not None and current == push.computed_digest()
+    if not is_expected(request, etag) and not is_repeated:
+        raise PreconditionFailed
+    if etag is not None and is_unchanged(request, etag):
+        raise PreconditionFailed
 
 
 async def _manifest_body(request: Request) -> bytes:

@@ -30,7 +30,7 @@ from moorage.oci.routes import RegistryEndpoint
 from moorage.telemetry import Log
 from tests.docker.oci.client import ACCOUNT, MALFORMED, REGION, Answer, Client, ScriptedBody, World, piece
 from tests.docker.oci.test_uploads import CONTENT, begin, chunk
-from tests.support.images import digest, image, index
+from tests.support.images import OCI_MANIFEST, digest, image, index
 from tests.support.limits import LIMITS
 
 ABSENT = digest(b"absent")
@@ -90,6 +90,12 @@ def _(scene: Scene) -> Answer:
 @meets(errors.ManifestInvalid)
 def _(scene: Scene) -> Answer:
     return scene.push_manifest(b"{}")
+
+
+@meets(errors.PreconditionFailed)
+def _(scene: Scene) -> Answer:
+    path = f"/v2/{scene.repository}/manifests/v1"
+    return scene.root.send("PUT", path, image().manifest.content, {"content-type": OCI_MANIFEST, "if-match": "*"})
 
 
 @meets(errors.NotAuthenticated)

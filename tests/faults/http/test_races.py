@@ -110,6 +110,29 @@ def test_one_of_several_concurrent_pushes_gets_an_immutable_tag(endpoints: Endpo
     assert len(winners) > 1, "no race at all: the same one won every time"
 
 
+@pytest.mark.parametrize("condition", ["If-Match", "If-None-Match"])
+def test_one_of_several_concurrent_pushes_with_a_condition_succeeds(
+    endpoints: Endpoints, repository: str, condition: str
+) -> None:
+    """Four clients replace the same image, as appends to an index do, or create the same tag."""
+    first, *rivals = itertools.islice(variants(seed=9), 5)
+    upload_blobs(endpoints.ecr, repository, first.blobs)
+    for number in range(ROUNDS):
+        path = f"/v2/{repository}/manifests/round-{number}"
+        media_type = {"Content-Type": first.manifest.media_type}
+        expected = "*"
+        if condition == "If-Match":
+            expected = endpoints.docker.put(path, first.manifest.content, media_type).headers["Docker-Content-Digest"]
+            expected = f'"{expected}"'
+        sent = media_type | {condition: expected}
+
+        answers = concurrently([partial(endpoints.docker.put, path, each.manifest.content, sent) for each in rivals])
+
+        assert sorted(answer.status for answer in answers) == [201, 412, 412, 412]
+        (winner,) = [answer for answer in answers if answer.status == 201]
+        assert endpoints.docker.get(path).headers["ETag"] == f'"{winner.headers["Docker-Content-Digest"]}"'
+
+
 def test_an_immutable_tag_is_set_once_while_mutability_changes(endpoints: Endpoints, repository: str) -> None:
     """After the change is acknowledged, no push moves a tag."""
     images = list(itertools.islice(variants(seed=8), 6))
