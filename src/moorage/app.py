@@ -175,7 +175,7 @@ def application(
     served_application = Application(
         endpoints=endpoints(services, log),
         log=log,
-        is_ready=Readiness(database, own_store.confirm, log).is_ready,
+        is_ready=Readiness(database, own_store.confirm, stores.obstacle_to_writing(settings), log).is_ready,
         lifespan=Lifespan(start, stop),
         context=ServerContext(TrustedProxies(settings.trusted_proxy), drain or Drain(), settings.max_failed_logins),
         meters=meters,
@@ -201,6 +201,7 @@ def limits_of(settings: Settings) -> Limits:
         sparse_manifests=settings.sparse_manifests,
         lifecycle_delay=settings.lifecycle_delay * SECOND,
         grace_period=int(settings.grace_period * SECOND),
+        require_space=stores.space_for_rows(settings),
     )
 
 
@@ -227,7 +228,7 @@ def services_of(
     return Services(
         database=database,
         blobs=blobs,
-        layers=Layers(database, blobs, now),
+        layers=Layers(database, blobs, now, limits),
         mounts=Mounts(database, now),
         images=Images(limits, reactions),
         grace_periods=GracePeriods(database, now, limits),
@@ -289,10 +290,11 @@ def gauges(settings: Settings, folder: DataFolder) -> Mapping[str, Mapping[str, 
     """Gauges of the database. They are read over a separate connection, because no worker process calls this."""
     engine = stores.engine_of(settings, folder)
     database = engine.open()
+    disks = stores.disk_gauges(settings)
     try:
         values = database.read_blocking(partial(database_gauges.gauges, now=system_clock()))
-        return {**values, "moorage_database_connections": engine.connections()}
+        return {**values, **disks, "moorage_database_connections": engine.connections()}
     except Unavailable:  # The counters of the worker processes are available anyway.
-        return {}
+        return disks
     finally:
         database.close()

@@ -27,6 +27,8 @@ GAUGES: Final[Mapping[str, tuple[str, str]]] = {
     "moorage_job_overdue_seconds": ("kind", "How long the oldest due job has been due."),
     "moorage_events": ("state", "Events that wait for delivery, and events that failed."),
     "moorage_uploads_open": ("state", "Uploads that were started and neither completed nor cancelled."),
+    "moorage_disk_free_bytes": ("content", "Free bytes of the file system, including the reserve."),
+    "moorage_disk_reserve_bytes": ("content", "Free bytes below which pushes are rejected."),
     "moorage_database_connections": ("state", "Connections of all nodes to PostgreSQL, by state."),
 }
 """Label and description of each gauge."""

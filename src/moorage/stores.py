@@ -9,6 +9,7 @@ from pathlib import Path
 
 from moorage import failpoints
 from moorage.adapters.data_folder import DataFolder
+from moorage.adapters.disk_space import DiskSpace
 from moorage.adapters.files.blob_store import FileBlobStore
 from moorage.adapters.s3.blob_store import S3BlobStore
 from moorage.adapters.s3.client import S3Client
@@ -22,12 +23,14 @@ from moorage.core.migration.blobs import MigrationEnd
 from moorage.core.migration.migrate import MigrationRefused
 from moorage.core.own_store import OwnStore
 from moorage.domain.buckets import SCHEME, Bucket, BucketKey
+from moorage.domain.errors import Unavailable
 from moorage.domain.ports import CopySource
 from moorage.metadata.database import Database
 from moorage.metadata.engines.engine import Engine
 from moorage.metadata.engines.postgres import clock as postgres_clock
 from moorage.metadata.engines.selection import engine_at
 from moorage.metadata.registry.upload_states import StoredUploadStates
+from moorage.telemetry import Log
 
 Store = FileBlobStore | S3BlobStore
 
@@ -40,7 +43,7 @@ def engine_of(settings: Settings, folder: DataFolder) -> Engine:
 def blob_store(settings: Settings, database: Database, now: Clock) -> tuple[Store, Callable[[], Awaitable[None]]]:
     """The blob store, and a function that closes it."""
     if settings.bucket is None:
-        files = FileBlobStore(settings.blob_folder)
+        files = FileBlobStore(settings.blob_folder, disk_space(settings, settings.blob_folder, "layers"))
 
         async def close() -> None:
             files.close()
@@ -49,6 +52,53 @@ def blob_store(settings: Settings, database: Database, now: Clock) -> tuple[Stor
     objects = objects_in(settings.bucket, settings.bucket_key, now)
     store = S3BlobStore(objects, StoredUploadStates(database), redirect=settings.blob_redirect)
     return store, store.close
+
+
+def disk_space(settings: Settings, folder: Path, content: str) -> DiskSpace:
+    """The space on the file system of a folder. Each change is logged, with what the folder contains."""
+
+    def report(reason: str) -> None:
+        # A log of its own, because threads that write to the disk must not touch the lines of the event loop.
+        Log().event("disk-refuses" if reason else "disk-accepts", content=content, folder=str(folder), reason=reason)
+
+    return DiskSpace(folder, settings.disk_reserve, report)
+
+
+def space_for_rows(settings: Settings) -> Callable[[], None]:
+    """A function that raises Unavailable while rows cannot be added for lack of disk space. PostgreSQL has its own."""
+    if settings.database is not None:
+        return lambda: None
+    space = disk_space(settings, settings.data, "database")
+
+    def require() -> None:
+        reason = space.obstacle()
+        if reason:
+            raise Unavailable(reason=f"The database does not accept more data ({reason})")
+
+    return require
+
+
+def obstacle_to_writing(settings: Settings) -> Callable[[], str]:
+    """A function that returns the reason why a disk of the registry cannot be written, or an empty text."""
+    folders = [] if settings.database is not None else [settings.data]
+    if settings.bucket is None:
+        folders.append(settings.blob_folder)
+    spaces = [DiskSpace(folder, settings.disk_reserve) for folder in folders]
+    return lambda: next((reason for space in spaces if (reason := space.obstacle())), "")
+
+
+def disk_gauges(settings: Settings) -> dict[str, dict[str, float]]:
+    """Free bytes and reserves of the file systems, by content."""
+    spaces = {"data": DiskSpace(settings.data, settings.disk_reserve)}
+    if settings.bucket is None:
+        spaces["layers"] = DiskSpace(settings.blob_folder, settings.disk_reserve)
+    try:
+        return {
+            "moorage_disk_free_bytes": {content: space.free for content, space in spaces.items()},
+            "moorage_disk_reserve_bytes": {content: space.reserve for content, space in spaces.items()},
+        }
+    except OSError:  # The file system does not respond; the other metrics are available anyway.
+        return {}
 
 
 @asynccontextmanager

@@ -15,4 +15,5 @@ LIMITS: Final = Limits(
     sparse_manifests=False,
     lifecycle_delay=60 * SECOND,
     grace_period=DAY,
+    require_space=lambda: None,
 )

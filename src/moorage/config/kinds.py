@@ -23,6 +23,8 @@ T = TypeVar("T")
 _ADDRESS: Final = re.compile(r"(?P<host>\[[0-9a-fA-F:]+\]|[^:\[\]]*):(?P<port>\d{1,5})")
 _DURATION: Final = re.compile(r"(?P<number>\d{1,9}(?:\.\d{1,6})?)\s*(?P<unit>[smhd]?)", re.ASCII)
 _SECONDS: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
+_SIZE: Final = re.compile(r"(?P<number>\d{1,12})(?P<unit>[KMGT]?)(i?B)?", re.ASCII)
+_SHIFTS: Final = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
 _HOST_NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9])?", re.ASCII)
 _MASTER_KEY_BYTES: Final = 32
 _OFF: Final = frozenset({"0", "false", "no", "off"})
@@ -67,6 +69,14 @@ def seconds_of(value: object) -> float:
     if found is None:
         raise ValueError(f"must be a duration such as 90s, 30m, 24h or 7d, not {value!r}")
     return float(found["number"]) * _SECONDS[found["unit"]]
+
+
+def bytes_of(value: object) -> int:
+    """The bytes of a size such as `4096`, `512K`, `256M` or `2G`. Raises ValueError."""
+    found = _SIZE.fullmatch(str(value).strip())
+    if found is None:
+        raise ValueError(f"must be a size such as 512K, 256M or 2G, not {value!r}")
+    return int(found["number"]) << _SHIFTS[found["unit"]]
 
 
 def text(metavar: str) -> Kind[str]:
@@ -214,6 +224,7 @@ BLOB_STORE: Final = Kind(_blob_store, "URL")
 DURATION: Final = Kind(seconds_of, "TIME")
 HOST_NAME: Final = Kind(_host_name, "NAME")
 MASTER_KEY: Final = Kind(_master_key)
+SIZE: Final = Kind(bytes_of, "BYTES")
 SHARE: Final = Kind(_share, "0..1")
 FLAG: Final = Kind(_switch, form=Form.FLAG)
 """True, unless the text is 0, false, no or off."""

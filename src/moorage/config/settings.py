@@ -20,6 +20,7 @@ from moorage.config.kinds import (
     MASTER_KEY,
     ON_OFF,
     SHARE,
+    SIZE,
     Address,
     host_names,
     matching,
@@ -216,6 +217,13 @@ class Settings:
         "60",
         "Seconds from a push to the run of the repository's lifecycle policy.",
         "See [lifecycle.md](lifecycle.md).",
+    )
+
+    disk_reserve: int | None = setting(
+        optional(SIZE),
+        "",
+        "Free space below which pushes are rejected, so that deleting still works; for example 1G.",
+        "Without it, 5 % of the file system, from 16M to 256M ([operations.md](operations.md#when-the-disk-is-full)).",
     )
 
     # --- Logs, metrics and traces ---------------------------------------------------------------------------------

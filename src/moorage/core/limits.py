@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from moorage.domain.registry.encryption import KmsKeys
@@ -14,7 +15,8 @@ class Limits:
 
     `kms_keys` are the keys that repositories may name. With `sparse_manifests`, Docker clients may push manifests
     whose layers or images the repository does not have. A lifecycle policy is applied `lifecycle_delay` after a push.
-    `grace_period` is how long unreferenced layers and deleted images stay.
+    `grace_period` is how long unreferenced layers and deleted images stay. `require_space` raises Unavailable while the
+    file system of the database has less free space than its reserve.
     """
 
     quotas: Quotas
@@ -22,3 +24,4 @@ class Limits:
     sparse_manifests: bool
     lifecycle_delay: int
     grace_period: int
+    require_space: Callable[[], None]

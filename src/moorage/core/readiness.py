@@ -17,17 +17,30 @@ STORE_SECONDS: Final = 2.0
 
 
 class Readiness:
-    """Ready when the database answers now and the blob store has answered once. Each new reason against is logged."""
+    """Ready when the database answers now and the blob store has answered once. Each new reason against is logged.
 
-    def __init__(self, database: Database, check_store: Callable[[], Awaitable[None]], log: Log) -> None:
+    A process that is not ready for writing, because a disk is full or read-only, serves everything else.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        check_store: Callable[[], Awaitable[None]],
+        obstacle_to_writing: Callable[[], str],
+        log: Log,
+    ) -> None:
         self._database = database
         self._check_store = check_store
+        self._obstacle_to_writing = obstacle_to_writing
         self._log = log
         self._store_answered = False
         self._reason = ""
 
-    async def is_ready(self) -> bool:
-        """Whether the process can serve requests."""
+    async def is_ready(self, *, for_writing: bool = False) -> bool:
+        """Whether the process can serve requests, with `for_writing` also pushes."""
+        return await self._is_ready() and not (for_writing and self._obstacle_to_writing())
+
+    async def _is_ready(self) -> bool:
         reason = await self._obstacle()
         if reason not in {"", self._reason}:
             self._log.event("not-ready", reason=reason)

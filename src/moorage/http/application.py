@@ -60,6 +60,12 @@ class RequestMeter(Protocol):
     def count(self, request: Request, details: CallDetails, status: int, seconds: float, sent: int) -> None: ...
 
 
+class ReadinessCheck(Protocol):
+    """Whether the process can serve requests, with `for_writing` also pushes."""
+
+    async def __call__(self, *, for_writing: bool) -> bool: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Lifespan:
     """What a worker process does before its first request and after its last."""
@@ -95,7 +101,7 @@ class Application:
         self,
         endpoints: dict[str, Endpoint],
         log: Log,
-        is_ready: Callable[[], Awaitable[bool]],
+        is_ready: ReadinessCheck,
         lifespan: Lifespan,
         context: ServerContext = _NO_CONTEXT,
         meters: Sequence[RequestMeter] = (),
@@ -181,8 +187,8 @@ class Application:
     async def _plain_response(self, path: str) -> Response:
         if path == "/healthz":
             return _plain(200, "ok\n")
-        if path == "/readyz":
-            is_ready = not self._drain.is_on and await self._is_ready()
+        if path in {"/readyz", "/readyz/writing"}:
+            is_ready = not self._drain.is_on and await self._is_ready(for_writing=path != "/readyz")
             return _plain(200, "ok\n") if is_ready else _plain(503, "not ready\n")
         return _plain(404, "404 page not found\n")
 

@@ -135,7 +135,7 @@ class World:
         self.services = Services(
             database=self.database,
             blobs=store,
-            layers=Layers(self.database, store, self.now),
+            layers=Layers(self.database, store, self.now, LIMITS),
             authenticator=Authenticator(self.database, vault, self.now, REGION),
             authorizer=Authorizer(self.database),
             mounts=Mounts(self.database, self.now),

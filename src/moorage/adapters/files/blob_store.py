@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from moorage import failpoints
+from moorage.adapters.disk_space import DiskSpace
 from moorage.adapters.files import durable
 from moorage.adapters.files.large_append import LargeAppend, next_batch
 from moorage.adapters.files.running_digests import (
@@ -64,8 +65,9 @@ class FileBlobStore:
     Each process creates its own instance after a fork and uses it from one event loop.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, space: DiskSpace | None = None) -> None:
         self._root = root
+        self._space = space or DiskSpace(root)
         self._uploads = root / "uploads"
         self._running = RunningDigests()
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="blobs")
@@ -81,7 +83,8 @@ class FileBlobStore:
     async def append(self, upload: str, offset: int, chunks: AsyncIterator[bytes]) -> int:
         """See `BlobStore.append`."""
         path = self._upload_path(upload)
-        start = AppendStart(path, offset, FileState.of(path), self._running.get(upload))
+        self._space.require()
+        start = AppendStart(path, offset, FileState.of(path), self._running.get(upload), self._space)
         if offset > 0 and start.state is None:
             raise UploadMissing(upload)
         first = await next_batch(chunks, SMALL_BYTES)

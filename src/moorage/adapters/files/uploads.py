@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from moorage import failpoints
+from moorage.adapters.disk_space import DiskSpace
 from moorage.adapters.files import durable
 from moorage.adapters.files.running_digests import RunningDigest, drop_record_beyond, read_record, write_record
 from moorage.domain.ports import UploadBusy, UploadMissing
@@ -47,6 +48,7 @@ class AppendStart:
     offset: int
     state: FileState | None
     running: RunningDigest | None
+    space: DiskSpace
 
 
 def open_locked(path: Path, flags: int = 0) -> tuple[int, FileState]:
@@ -86,6 +88,7 @@ class UploadFile:
         Raises UploadBusy, also if another append wrote to the file after the request arrived; UploadMissing; StoreFull.
         """
         self._path = start.path
+        self._space = start.space
         self._offset = self._position = self._write_back_from = start.offset
         self._broken = False
         with durable.unwritable_as_store_full():
@@ -114,13 +117,15 @@ class UploadFile:
 
     def write(self, chunks: Sequence[bytes]) -> None:
         """Write the next bytes. Raises StoreFull; after any other OSError, `undo` discards the file."""
+        size = sum(map(len, chunks))
+        self._space.require(size)
         try:
             with durable.unwritable_as_store_full():
                 durable.write_all(self._descriptor, chunks, self._position)
         except OSError:
             self._broken = True
             raise
-        self._position += sum(map(len, chunks))
+        self._position += size
         failpoints.hit("U2")
         if self._position - self._write_back_from >= WRITE_BACK_BYTES:
             durable.start_write_back(self._descriptor, self._write_back_from, self._position - self._write_back_from)

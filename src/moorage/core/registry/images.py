@@ -86,8 +86,9 @@ class Images:
         """Store a manifest and set its tags; returns its digest.
 
         Raises ImageDigestDoesNotMatch, ManifestInvalid, LayersNotFound, ReferencedImagesNotFound,
-        ImageTagAlreadyExists, LimitExceeded, and ImageAlreadyExists if nothing would change.
+        ImageTagAlreadyExists, LimitExceeded, Unavailable, and ImageAlreadyExists if nothing would change.
         """
+        self._limits.require_space()
         digest = push.computed_digest()
         if push.digest is not None and push.digest != digest:
             raise ImageDigestDoesNotMatch(

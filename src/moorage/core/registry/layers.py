@@ -14,6 +14,7 @@ from typing import Final
 
 from moorage import failpoints
 from moorage.core.clock import Clock
+from moorage.core.limits import Limits
 from moorage.core.registry import repositories
 from moorage.domain.errors import (
     EmptyUpload,
@@ -103,13 +104,15 @@ def for_download(tx: Transaction, repository: Repository, digest: str) -> Blob:
 class Layers:
     """The use cases of uploads, over the blob store and the database."""
 
-    def __init__(self, database: Database, blobs: BlobStore, now: Clock) -> None:
+    def __init__(self, database: Database, blobs: BlobStore, now: Clock, limits: Limits) -> None:
         self._database = database
         self._blobs = blobs
         self._now = now
+        self._require_space = limits.require_space
 
     async def start(self, scope: UploadScope) -> Upload:
-        """Start an upload. Raises RepositoryNotFound."""
+        """Start an upload. Raises RepositoryNotFound, Unavailable."""
+        self._require_space()
         upload_id, now = str(uuid.uuid4()), self._now()
         upload = await self._database.write(
             lambda tx: layers.start_upload(tx, scope.registry, scope.repository, upload_id, scope.owner, now)
@@ -132,6 +135,7 @@ class Layers:
         """
         if first != upload.size:
             raise _out_of_order(scope, upload, first)
+        self._require_space()
         with _translated_errors(scope, upload):
             size = await self._blobs.append(upload.id, upload.size, _limited(chunks, LAYER_LIMIT - upload.size))
         after = _appended(upload, size)

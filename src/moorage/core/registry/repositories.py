@@ -95,7 +95,11 @@ class NewRepository:
 
 
 def create(tx: Transaction, new_repository: NewRepository, limits: Limits, now: int) -> Repository:
-    """Raises RepositoryAlreadyExists, InvalidParameter, TooManyTags, InvalidTagParameter, LimitExceeded."""
+    """Create a repository.
+
+    Raises RepositoryAlreadyExists, InvalidParameter, TooManyTags, InvalidTagParameter, LimitExceeded, Unavailable.
+    """
+    limits.require_space()
     check_mutability(new_repository.settings.tag_mutability, new_repository.settings.exclusion_filters)
     repository = repositories.insert(tx, new_repository.registry, new_repository.name, new_repository.settings, now)
     if repository is None:

@@ -1,0 +1,74 @@
+"""The free space of a file system, of which a reserve is kept: without space, no deletion can be recorded either."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from moorage.domain.ports import StoreFull
+
+_LARGEST_RESERVE: Final = 256 << 20
+_SMALLEST_RESERVE: Final = 16 << 20
+"""Bounds of the default reserve, which is a twentieth of the file system. SQLite's log alone can take 4 MiB."""
+
+
+def _ignore(_: str) -> None: ...
+
+
+class DiskSpace:
+    """The file system of a folder. `reserve` is in bytes; None chooses it by the size of the file system.
+
+    `report` is called with each new reason against writing, and with an empty text when there is none any more.
+    """
+
+    def __init__(self, folder: Path, reserve: int | None = None, report: Callable[[str], None] = _ignore) -> None:
+        self._folder = folder
+        self._given = reserve
+        self._report = report
+        self._reason = ""
+
+    @property
+    def reserve(self) -> int:
+        """The bytes that are kept free. Raises OSError."""
+        if self._given is not None:
+            return self._given
+        status = os.statvfs(self._folder)
+        return max(_SMALLEST_RESERVE, min(status.f_blocks * status.f_frsize // 20, _LARGEST_RESERVE))
+
+    @property
+    def free(self) -> int:
+        """The free bytes, including the reserve. Raises OSError."""
+        status = os.statvfs(self._folder)
+        return status.f_bavail * status.f_frsize
+
+    def obstacle(self, size: int = 0) -> str:
+        """The reason why `size` bytes cannot be written here now; empty if they can.
+
+        It takes two microseconds, and other processes may write at the same time: the reserve can shrink by what the
+        threads of all of them have in progress.
+        """
+        reason = self._reason_against(size)
+        if size == 0:  # Otherwise large and small chunks in turn would report a change each.
+            if bool(reason) != bool(self._reason):
+                self._report(reason)
+            self._reason = reason
+        return reason
+
+    def require(self, size: int = 0) -> None:
+        """Raises StoreFull if `size` bytes cannot be written here now."""
+        reason = self.obstacle(size)
+        if reason:
+            raise StoreFull(reason)
+
+    def _reason_against(self, size: int) -> str:
+        try:
+            status = os.statvfs(self._folder)
+            if status.f_flag & os.ST_RDONLY:
+                return "The file system is read-only"
+            if status.f_bavail * status.f_frsize - size <= self.reserve:
+                return f"The file system has no more free space than its reserve of {self.reserve >> 20} MiB"
+        except OSError as error:
+            return f"The file system does not respond: {error.strerror}"
+        return ""
