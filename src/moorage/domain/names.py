@@ -28,7 +28,7 @@ _DIGEST = re.compile(r"sha256:[a-f0-9]{64}|sha512:[a-f0-9]{128}", re.ASCII)
 
 _ACCOUNT = re.compile(r"\d{12}", re.ASCII)
 _ACCOUNT_HOST = re.compile(r"(\d{12})\.dkr[.-]ecr(?:-fips)?\.([a-z0-9][a-z0-9-]{1,24})\.", re.ASCII)
-_REPOSITORY_ARN = re.compile(r"arn:aws[a-z-]*:ecr:([a-z0-9-]{2,25}):(\d{12}):repository/(.+)", re.ASCII)
+_REPOSITORY_ARN = re.compile(r"arn:aws:ecr:([a-z0-9-]{2,25}):(\d{12}):repository/(.+)", re.ASCII)
 
 
 def is_account(text: str) -> bool:

@@ -39,7 +39,7 @@ CREATE_ON_PUSH: Final = "CREATE_ON_PUSH"
 ROOT: Final = "ROOT"
 """The prefix that matches every name."""
 
-_ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/.+", re.ASCII)
+_ROLE = re.compile(r"arn:aws:iam::\d{12}:role/.+", re.ASCII)
 
 
 def create(tx: Transaction, registry: Registry, template: Template, limits: Limits) -> Template:

@@ -12,7 +12,7 @@ from moorage.domain.names import Registry
 AES256: Final = "AES256"
 """ECR's default encryption, with keys of S3 that have no name."""
 
-_ARN = re.compile(r"arn:aws[a-z-]*:kms:([a-z0-9-]{2,25}):(\d{12}):(key/[A-Za-z0-9-]+|alias/[A-Za-z0-9/_-]+)", re.ASCII)
+_ARN = re.compile(r"arn:aws:kms:([a-z0-9-]{2,25}):(\d{12}):(key/[A-Za-z0-9-]+|alias/[A-Za-z0-9/_-]+)", re.ASCII)
 _ALIAS = re.compile(r"alias/[A-Za-z0-9/_-]+", re.ASCII)
 _MANAGED: Final = "alias/aws/ecr"
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from moorage.aws import sigv4, sts
+from moorage.aws.sts_parameters import check_parameters
 from moorage.core.identity import assume_role
 from moorage.core.identity.assume_role import AssumedSession, AssumeRoleRequest
 from moorage.core.identity.authentication import Credentials
@@ -27,8 +28,6 @@ _DEFAULT_SESSION: Final = 12 * HOUR
 
 _PREFIX: Final = "sts:"
 _AUDITED: Final = frozenset({"GetCallerIdentity", "GetSessionToken", "AssumeRole", "AssumeRoleWithWebIdentity"})
-_UNSUPPORTED: Final = ("SerialNumber", "TokenCode", "SourceIdentity", "ProviderId", "Tags.", "TransitiveTagKeys.")
-"""Parameters that would restrict or describe a session in ways that Moorage does not support."""
 
 _UNSIGNED: Final = "AssumeRoleWithWebIdentity"
 _PACKED_LIMIT: Final = 2048
@@ -66,6 +65,7 @@ class StsEndpoint:
         async with self._budget.reserve(request, sts.MAX_BODY_BYTES):
             body = await authenticated_body(self._services, request, details, signed, credentials, sts.MAX_BODY_BYTES)
         query, caller = _read(details, body), credentials.caller(signed.region)
+        check_parameters(query.action, query.parameters)
         match query.action:
             case "GetCallerIdentity":
                 return 200, self._caller_identity(request, caller)
@@ -84,6 +84,7 @@ class StsEndpoint:
             query = _read(details, await request.body.whole(sts.MAX_BODY_BYTES))
         if query.action != _UNSIGNED:
             raise MissingAuthenticationToken
+        check_parameters(query.action, query.parameters)
         return 200, await self._assume_with_token(request, details, query)
 
     def _caller_identity(self, request: Request, caller: Caller) -> bytes:
@@ -150,9 +151,6 @@ def _read(details: CallDetails, body: bytes) -> sts.QueryRequest:
 
 def _assume_role_request(details: CallDetails, query: sts.QueryRequest) -> AssumeRoleRequest:
     """The parameters of a call; they are set in `details` for the audit log, without the policy and the token."""
-    for parameter in query.parameters:
-        if parameter.startswith(_UNSUPPORTED):
-            raise InvalidParameter(parameter=parameter[:100], constraint="Moorage does not support it")
     parameters = query.parameters
     request = AssumeRoleRequest(
         _required(query, "RoleArn"),

@@ -21,7 +21,7 @@ from moorage.domain.identity.policies.statements import (
 from moorage.domain.names import is_account
 
 _PRINCIPAL_ARN: Final = re.compile(
-    r"arn:aws[a-z-]*:(?:iam::\d{12}:(?:root|(?:user|role)/[\w+=,.@/-]{1,576})"
+    r"arn:aws:(?:iam::\d{12}:(?:root|(?:user|role)/[\w+=,.@/-]{1,576})"
     r"|sts::\d{12}:(?:assumed-role|federated-user)/[\w+=,.@/-]{1,256})",
     re.ASCII,
 )
