@@ -23,6 +23,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 serve: .venv/.serve ## serve on 127.0.0.1:5000 with the data in ./moorage-data (DATA=..., ARGS="--listen ...")
+	@printf '%s\n' "$(abspath $(DATA))" > .venv/data-folder
 	@$(BIN)/moorage serve --data $(DATA) $(ARGS)
 
 check: lint ## lint, and run the tests that need no server: before each commit (ARGS="-k name", JOBS=4)

@@ -27,7 +27,7 @@ OPTIONS_OF_OTHERS = {
 PLACEHOLDERS = {"--name", "--no-name", "--no"}
 """Used in the module that makes options of settings."""
 
-GLOBAL_OPTIONS_OF_AWS = {"--output", "--query", "--region"}
+GLOBAL_OPTIONS_OF_AWS = {"--endpoint-url", "--generate-cli-skeleton", "--output", "--query", "--region"}
 
 WORDS_OF_OTHERS = {
     "KeySet": "a class of joserfc",

@@ -9,12 +9,19 @@ tls/              certificates (`adapters/tls/certificates.py`)
 from __future__ import annotations
 
 import configparser
+import errno
 import fcntl
 import os
 import secrets
 from pathlib import Path
+from typing import Final
 
 from moorage.adapters.files.durable import replace_file
+
+_OWN_NAMES: Final = frozenset(
+    {"moorage.db", "blobs", "uploads", "master.key", "credentials", "endpoint", "server.lock", "tls"}
+)
+"""What a data folder has, also after a restore of some of it."""
 
 
 class FolderInUse(Exception):
@@ -39,8 +46,14 @@ class DataFolder:
         self._lock: int | None = None
 
     def prepare(self) -> None:
-        """Create the folder, accessible to its owner only."""
+        """Create the folder, or narrow it to its owner. Raises OSError, also for a folder of another program."""
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        names = {entry.name for entry in self.path.iterdir()} - {"lost+found"}
+        if names and not names & _OWN_NAMES:
+            raise OSError(errno.ENOTEMPTY, "is not empty and not a data folder: choose another --data", str(self.path))
+        status = self.path.stat()
+        if status.st_mode & 0o077 and status.st_uid == os.geteuid():  # A mounted volume can have another owner.
+            self.path.chmod(0o700)
 
     def lock(self) -> None:
         """Lock the folder until `unlock` or the end of this process. Raises FolderInUse."""

@@ -103,6 +103,6 @@ def _decode(file: Path) -> DesiredState:
         raise click.ClickException(f"{file} must have a name that ends in .yaml, .yml, .toml or .json.")
     if importlib.util.find_spec("yaml") is None:
         raise click.ClickException(
-            "Reading YAML needs PyYAML: run pip install 'moorage[cli]', or write the file in TOML or JSON."
+            "Reading YAML needs PyYAML: install the package pyyaml, or write the file in TOML or JSON."
         )
     return msgspec.yaml.decode(content, type=DesiredState)

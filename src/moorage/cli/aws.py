@@ -1,7 +1,7 @@
 """`moorage env` and `moorage ecr`: the AWS CLI, configured for this server.
 
-`moorage ecr` runs the AWS CLI itself, with endpoint, keys and Region set. The ECR model of the AWS CLI lacks the newest
-operations, so it is given botocore's data, which has all of them.
+`moorage ecr` runs the AWS CLI itself, as `aws ecr`, with endpoint, keys and Region set. The
+ECR model of the AWS CLI lacks the newest operations, so it is given botocore's data, which has all of them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 import shlex
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -21,12 +21,31 @@ from moorage.cli.options import with_registry
 from moorage.config.settings import Settings
 from moorage.config.sources import inherited
 
+_MISLEADING: Final = (
+    "AWS_SESSION_TOKEN",
+    "AWS_SECURITY_TOKEN",
+    "AWS_PROFILE",
+    "AWS_DEFAULT_PROFILE",
+    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+)
+"""Variables that make AWS clients use other credentials than ours, or send ours to Amazon."""
+
+_SKELETON: Final = frozenset(
+    {"--generate-cli-skeleton", *(f"--generate-cli-skeleton={form}" for form in ("input", "output"))}
+)
+
+_NOWHERE: Final = "http://127.0.0.1:9"
+"""The endpoint of commands that send no request: nothing listens on the discard port of this machine."""
+
 
 @click.command()
 @with_registry
 def env(settings: Settings) -> None:
-    """Print shell exports for AWS clients: eval "$(moorage env)"."""
-    for name, value in _environment(existing_folder(settings), settings).items():
+    """Print shell exports for AWS clients, and for other commands of Moorage: eval "$(moorage env)"."""
+    folder = existing_folder(settings)
+    variables = _environment(folder, settings) | {"MOORAGE_DATA": str(folder.path.absolute())}
+    click.echo(f"unset {' '.join(_MISLEADING)}")
+    for name, value in variables.items():
         click.echo(f"export {name}={shlex.quote(value)}")
 
 
@@ -42,17 +61,27 @@ def ecr(arguments: tuple[str, ...], settings: Settings) -> None:
     Moorage's own options come first. Everything after them is passed to the AWS CLI.
     """
     if importlib.util.find_spec("awscli") is None:
-        raise click.ClickException("This command needs the AWS CLI: run pip install 'moorage[cli]'.")
-    variables = inherited() | _environment_if_any(settings) | _model()
-    command = [sys.executable, "-m", "awscli", "ecr", *(arguments or ["help"])]
+        raise click.ClickException(f"This command needs the AWS CLI: run {sys.executable} -m pip install awscli.")
+    variables = {name: value for name, value in inherited().items() if name not in _MISLEADING}
+    variables |= _environment_of_call(arguments, settings) | _model()
+    # The option overrides what a profile says about endpoints.
+    endpoint = ["--endpoint-url", variables["AWS_ENDPOINT_URL_ECR"]]
+    command = [sys.executable, "-m", "awscli", *endpoint, "ecr", *(arguments or ["help"])]
     sys.stdout.flush()
     os.execve(sys.executable, command, variables)  # noqa: S606 - no shell: the arguments are passed as they are
 
 
-def _environment_if_any(settings: Settings) -> dict[str, str]:
-    """The variables for the server; none if no server ever ran, so that `help` and skeletons work without one."""
+def _environment_of_call(arguments: tuple[str, ...], settings: Settings) -> dict[str, str]:
+    """The variables for the server. Without one, only help and skeletons work: no call may reach Amazon instead."""
     folder = DataFolder(settings.data)
-    return _environment(folder, settings) if folder.database.exists() or folder.credentials() else {}
+    if folder.database.exists() or folder.credentials():
+        return _environment(folder, settings)
+    if arguments and arguments[-1] != "help" and not _SKELETON.intersection(arguments):
+        raise click.ClickException(
+            f"{folder.path} is not the data folder of a server. Name the folder before the operation: moorage ecr"
+            f" --data DIR {shlex.join(arguments)}"
+        )
+    return {"AWS_ENDPOINT_URL_ECR": _NOWHERE}
 
 
 def _environment(folder: DataFolder, settings: Settings) -> dict[str, str]:

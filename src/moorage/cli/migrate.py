@@ -58,7 +58,7 @@ def _update_schema(settings: Settings) -> None:
         if settings.database is None:
             folder.prepare()
         before, after = stores.engine_of(settings, folder).migrate()
-    except (DatabaseUnusable, Unavailable) as error:
+    except (DatabaseUnusable, OSError, Unavailable) as error:
         raise click.ClickException(str(error)) from None
     unchanged = f"The database schema is up to date (version {after})."
     click.echo(unchanged if before == after else f"Updated the database schema from version {before} to {after}.")

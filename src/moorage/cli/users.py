@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import click
 
 from moorage.cli.options import with_registry
@@ -39,7 +41,9 @@ def create_user(name: str, policies: tuple[str, ...], account: str, settings: Se
             identity_policies.attach(tx, made, policy_name(account, policy))
 
     change(settings, create)
-    click.echo(f"User {name} created. To create an access key, run: moorage key create --user {name}")
+    other = "" if account == accounts.FIRST_ACCOUNT else f" --account {account}"
+    key = f"moorage key create --user {name}{other} --data {shlex.quote(str(settings.data))}"
+    click.echo(f"User {name} created. To create an access key, run: {key}")
 
 
 @user.command("list")

@@ -114,7 +114,8 @@ class Settings:
         path("DIR"),
         "$XDG_DATA_HOME/moorage",
         "Data folder.",
-        "`~/.local/share/moorage` if `XDG_DATA_HOME` is not set. `make serve` uses `./moorage-data`.",
+        "If `XDG_DATA_HOME` is not set: the folder of the last `make serve` of the same checkout, else"
+        " `~/.local/share/moorage`. `make serve` uses `./moorage-data`.",
         commands=(*SERVE, REGISTRY),
     )
     database: str | None = setting(

@@ -6,6 +6,7 @@ This is the only module that reads the environment.
 from __future__ import annotations
 
 import os
+import sys
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,6 +22,10 @@ _FROM_ENVIRONMENT_ANYWHERE: Final = frozenset(
     {"master_key", "master_key_file", "s3_access_key_id", "s3_secret_access_key", "failpoints"}
 )
 """What `registry_at` takes from the environment if the file of the registry does not set it."""
+
+
+_NOTED_FOLDER: Final = Path(sys.prefix, "data-folder")
+"""A file in the virtual environment, in which `make serve` writes its data folder."""
 
 
 class _Given(NamedTuple):
@@ -112,5 +117,8 @@ def _settings(given: Mapping[str, _Given], environment: Mapping[str, str]) -> Se
 
 
 def _default_data(environment: Mapping[str, str]) -> Path:
+    """The data folder if none is named: the one that `make serve` noted beside this program, or the user's own."""
+    if not environment.get("XDG_DATA_HOME") and _NOTED_FOLDER.is_file():
+        return Path(_NOTED_FOLDER.read_text("utf-8").removesuffix("\n"))
     home = environment.get("XDG_DATA_HOME") or Path(environment.get("HOME", "."), ".local", "share")
     return Path(home) / "moorage"

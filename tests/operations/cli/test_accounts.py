@@ -52,3 +52,16 @@ def test_the_first_account_s_new_root_access_key_is_written_where_env_reads_it(
     assert refusal(client_of(server).describe_registry).code == "UnrecognizedClientException"
     new_root = client_of(server, aws_access_key_id=new[1], aws_secret_access_key=new[2])
     assert new_root.describe_registry()["registryId"] == "000000000000"
+
+
+def test_the_command_that_is_printed_after_a_new_user_makes_a_key_for_that_user(
+    command: Command, data: tuple[str, str]
+) -> None:
+    account = "410987654321"
+    assert command("account", "create", account, *data).code == 0
+
+    made = command("user", "create", "next", "--account", account, *data)
+    words = made.out.strip().partition("run: moorage ")[2].split()
+    assert command(*words).code == 0
+
+    assert command("key", "list", "--user", "next", "--account", account, *data).out.count("AKIA") == 1

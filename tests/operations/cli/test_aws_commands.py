@@ -82,9 +82,11 @@ def test_the_environment_can_be_evaluated_by_a_shell(
     printed = command("env", *data)
 
     assert printed.code == 0
-    assert all(re.fullmatch(r"export AWS_[A-Z_]+=\S+", line) for line in printed.out.splitlines())
+    unset, *exports = printed.out.splitlines()
+    assert unset.startswith("unset AWS_SESSION_TOKEN ")
+    assert all(re.fullmatch(r"export (AWS_[A-Z_]+|MOORAGE_DATA)=\S+", line) for line in exports)
     shell = subprocess.run(
-        ["sh", "-c", 'eval "$1"; env | grep ^AWS_', "sh", printed.out],
+        ["sh", "-c", 'eval "$1"; env | grep -E "^(AWS_|MOORAGE_DATA)"', "sh", printed.out],
         env=program_environment(tmp_path),
         capture_output=True,
         text=True,
@@ -93,6 +95,41 @@ def test_the_environment_can_be_evaluated_by_a_shell(
     seen = dict(line.split("=", 1) for line in shell.stdout.splitlines())
     assert seen == {**server.environment, "AWS_EC2_METADATA_DISABLED": "true"}
     assert seen["AWS_ENDPOINT_URL_ECR"] == f"http://localhost:{server.port}"
+
+
+@pytest.mark.parametrize(
+    "misleading", ["AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_PROFILE"]
+)
+def test_variables_that_would_mislead_aws_clients_have_no_effect(
+    command: Command, server: Server, misleading: str
+) -> None:
+    extra = {misleading: "of-another-account", "MOORAGE_DATA": str(server.data)}
+
+    assert_begun(command("ecr", INITIATE, "--repository-name", "layer-test", extra=extra))
+    assert misleading in command("env", extra=extra).out.splitlines()[0].split()
+
+
+def test_no_call_leaves_the_endpoint_of_the_server(command: Command, server: Server, tmp_path: Path) -> None:
+    """Even if the user's configuration ignores the variables with our endpoint."""
+    (tmp_path / "config").write_text("[default]\nignore_configured_endpoint_urls = true\n")
+    extra = {
+        "MOORAGE_DATA": str(server.data),
+        "AWS_CONFIG_FILE": str(tmp_path / "config"),
+        "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true",
+    }
+
+    assert_begun(command("ecr", INITIATE, "--repository-name", "layer-test", extra=extra))
+
+
+@pytest.mark.parametrize("words", [["describe-repositories"], ["delete-repository", "--force"]])
+def test_without_a_server_every_call_is_refused_with_the_command_to_give(command: Command, words: list[str]) -> None:
+    own = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "example", **REGION}
+
+    ended = command("ecr", *words, extra=own)
+
+    assert (ended.code, ended.out) == (1, "")
+    assert "is not the data folder of a server" in ended.err
+    assert ended.err.endswith(f"moorage ecr --data DIR {' '.join(words)}\n")
 
 
 @pytest.mark.parametrize(

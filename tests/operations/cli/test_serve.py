@@ -135,6 +135,30 @@ def test_an_unknown_setting_in_a_file_is_named(command: Command, tmp_path: Path)
     assert "unknown settings: colour." in ended.err
 
 
+def test_a_folder_of_another_program_is_refused_and_stays_as_it_is(command: Command, tmp_path: Path) -> None:
+    folder = tmp_path / "docs"
+    folder.mkdir(mode=0o755)
+    (folder / "index.md").write_text("a page")
+
+    for words in (["serve", "--listen", f"127.0.0.1:{free_port()}"], ["migrate"]):
+        ended = command(*words, "--data", str(folder))
+        assert (ended.code, ended.out) == (1, "")
+        assert "is not empty and not a data folder: choose another --data" in ended.err
+
+    assert [path.name for path in folder.iterdir()] == ["index.md"]
+    assert folder.stat().st_mode & 0o777 == 0o755
+
+
+def test_a_data_folder_with_a_wider_mode_is_narrowed(fresh_server: StartServer) -> None:
+    server = fresh_server()
+    server.stop()
+    server.data.chmod(0o755)
+
+    server.start()
+
+    assert server.data.stat().st_mode & 0o777 == 0o700
+
+
 def test_a_folder_that_cannot_be_created_is_reported(command: Command, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from moorage.config import sources
 from moorage.config.settings import TABLE, Settings
 from moorage.config.sources import load, registry_at
 from moorage.config.table import InvalidSetting
@@ -111,3 +112,17 @@ def test_for_a_named_registry_only_secrets_come_from_the_environment(tmp_path: P
     settings = registry_at(tmp_path, {"MOORAGE_REGION": "eu-west-1", "MOORAGE_S3_ACCESS_KEY_ID": "id"})
 
     assert (settings.data, settings.region, settings.s3_access_key_id) == (tmp_path, "us-east-1", "id")
+
+
+def test_the_folder_that_make_serve_noted_is_the_default_unless_another_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noted = tmp_path / "data-folder"
+    noted.write_text(f"{tmp_path / 'served'}\n")
+    monkeypatch.setattr(sources, "_NOTED_FOLDER", noted)
+
+    assert load({}, {"HOME": str(tmp_path)}).data == tmp_path / "served"
+    assert load({}, {"HOME": str(tmp_path), "XDG_DATA_HOME": "/var/data"}).data == Path("/var/data/moorage")
+    assert load({}, {"HOME": str(tmp_path), "MOORAGE_DATA": "/srv/registry"}).data == Path("/srv/registry")
+    noted.unlink()
+    assert load({}, {"HOME": str(tmp_path)}).data == tmp_path / ".local" / "share" / "moorage"
