@@ -54,7 +54,7 @@ class Programs:
             command += ["--root", storage / "images", "--runroot", storage / "run", "--storage-driver=vfs"]
         if program not in self._logged_in:
             if program == "regctl" and not has_tls(self._server):
-                run([*command, "registry", "set", "--tls", "disabled", self.host], self._environment())
+                run([*command, "registry", "set", "--skip-check", "--tls", "disabled", self.host], self._environment())
             login = for_transport(self._server, LOGINS[program])
             run([*command, *login, self.host], self._environment(), stdin=self._password)
             self._logged_in.add(program)
