@@ -50,6 +50,7 @@ class LifecycleRegistry:
         self.database = engine_of(folder).open()
         self.database.start()
         self.records: list[bytes] = []
+        self._descriptors: dict[str, dict[str, Any]] = {}
         audit = Audit(self.records.append, lambda: self.now, "us-east-1", reads=False)
         self.images = Images(LIMITS, reactions_of(LIMITS))
         self.runs = LifecycleJobs(self.database, self.images, audit, LIMITS, lambda: self.now)
@@ -67,7 +68,7 @@ class LifecycleRegistry:
         self, number: int, *tags: str, days: float = 0, subject: str | None = None, children: Sequence[str] = ()
     ) -> str:
         """Push an image so many days ago. Returns its digest. With `children` it is an index of them."""
-        listed = [{"mediaType": OCI_MANIFEST, "digest": child, "size": 2} for child in children]
+        listed = [self._descriptors[child] for child in children]
         config = {"mediaType": OCI_CONFIG, "digest": digest(b"{}"), "size": 2}
         manifest: dict[str, Any] = {"schemaVersion": 2, "annotations": {"number": str(number)}}
         manifest |= {"manifests": listed} if children else {"config": config, "layers": []}
@@ -76,7 +77,10 @@ class LifecycleRegistry:
         body = json.dumps(manifest).encode()
         parsed = parse_manifest(body, OCI_INDEX if children else OCI_MANIFEST)
         push = Push(body=body, manifest=parsed, tags=tuple(map(Tag, tags)), digest=None, sparse=True)
-        return self.write(lambda tx: self.images.put(tx, self.repository, push, self.ago(days)))
+        stored = self.write(lambda tx: self.images.put(tx, self.repository, push, self.ago(days)))
+        media_type = OCI_INDEX if children else OCI_MANIFEST
+        self._descriptors[stored] = {"mediaType": media_type, "digest": stored, "size": len(body)}
+        return stored
 
     def ago(self, days: float) -> int:
         return self.now - round(days * DAY)
