@@ -6,19 +6,20 @@ https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from moorage.aws.constraints import checked
 from moorage.aws.service_model import SHAPES, Operation
+from moorage.domain import strict_json
 from moorage.domain.errors import Refusal, Serialization, UnknownOperation
-
-Body = bytes | bytearray | memoryview
+from moorage.domain.strict_json import AmbiguousJson, BadJson
 
 _NULL = msgspec.Raw(b"null")
+_NO_OBJECT: Final = "The request body is not a JSON object"
 
 
 def _plain(value: Any) -> str:
@@ -31,40 +32,53 @@ def _plain(value: Any) -> str:
 _encoder = msgspec.json.Encoder(enc_hook=_plain)
 
 
-def decode(operation: Operation, body: Body) -> dict[str, Any]:
+def decode(operation: Operation, body: bytes) -> dict[str, Any]:
     """Return the members of a request. Unknown members are dropped; null means absent.
 
     Raises Serialization if the body is not a JSON object or a member has the wrong JSON type, InvalidParameter for the
     first broken constraint of the model.
     """
+    shape = operation.input_shape
     try:
-        return checked(operation.input_shape, _reader(operation.input_shape)(body))
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Serialization(reason="The request body is not a JSON object") from error
-    except RecursionError as error:
-        raise Serialization(reason="The request body is nested too deeply") from error
+        members = _members(shape, body)
+        return checked(shape, members)
+    except AmbiguousJson as error:
+        raise Serialization(reason=f"The request body is ambiguous: {error}") from error
+    except (BadJson, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Serialization(reason=_NO_OBJECT) from error
+
+
+def _members(shape_name: str, body: bytes) -> dict[str, Any]:
+    blob = _blob_member(shape_name)
+    members = strict_json.read(body) if blob is None else _with_blob(blob, body)
+    if type(members) is not dict:
+        raise Serialization(reason=_NO_OBJECT)
+    return members
 
 
 @cache
-def _reader(shape_name: str) -> Callable[[Body], dict[str, Any]]:
-    """The decoder for a shape. Shapes with a blob use a struct, so that the blob (10 MiB and more) is never a str."""
+def _blob_member(shape_name: str) -> str | None:
+    """The blob of a shape; no shape of ECR has two, or one in a structure."""
     members = SHAPES[shape_name].members
-    blobs = [name for name, member in members.items() if SHAPES[member].type == "blob"]
-    if not blobs:
-        return msgspec.json.Decoder(dict[str, Any]).decode
-    others = [(name, Any, None) for name in members if name not in blobs]
-    fields = [*others, *((name, msgspec.Raw, _NULL) for name in blobs)]
-    decoder = msgspec.json.Decoder(msgspec.defstruct(shape_name, fields))
-
-    def read(body: Body) -> dict[str, Any]:
-        request = decoder.decode(body)
-        return {name: _present(getattr(request, name)) for name in members}
-
-    return read
+    return next((name for name, member in members.items() if SHAPES[member].type == "blob"), None)
 
 
-def _present(value: Any) -> Any:
-    return None if isinstance(value, msgspec.Raw) and value == _NULL else value
+def _with_blob(name: str, body: bytes) -> Any:
+    """Read a body without its blob, which stays a slice of the body: 10 MiB and more must not become a str."""
+    blob: msgspec.Raw = getattr(_blob_reader(name).decode(body), name)
+    start = body.find(b'"', body.find(b'"%b"' % name.encode()) + len(name) + 2)
+    if blob == _NULL or start < 0 or bytes(memoryview(blob)[:1]) != b'"':
+        return strict_json.read(body)
+    # If this cuts another place than the value, the rest is not JSON or has the member twice.
+    members = strict_json.read(body[:start] + b'""' + body[start + len(memoryview(blob)) :])
+    if members.get(name) != "":
+        raise BadJson("its blob has another name or value")
+    return {**members, name: blob}
+
+
+@cache
+def _blob_reader(name: str) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(msgspec.defstruct("Blob", [(name, msgspec.Raw, _NULL)]))
 
 
 def encode(response: Mapping[str, Any]) -> bytes:

@@ -18,6 +18,7 @@ import msgspec
 import pybase64
 
 from moorage.aws.service_model import SHAPES, Shape
+from moorage.domain import strict_json
 from moorage.domain.errors import InvalidParameter, Serialization
 
 Rule = Callable[[Any], str | None]
@@ -65,6 +66,7 @@ def _structure_check(shape_name: str) -> Check:
     shape = SHAPES[shape_name]
     members = [(name, path_name(name), _check_of(member)) for name, member in shape.members.items()]
     required = [(name, path_name(name)) for name in shape.required]
+    known = strict_json.names_by_fold(tuple(shape.members))
 
     def check(value: Any, path: str, findings: Findings) -> dict[str, Any]:
         if type(value) is not dict:
@@ -78,6 +80,8 @@ def _structure_check(shape_name: str) -> Check:
             item = value.get(name)
             if item is not None:
                 result[name] = check_member(item, prefix + label, findings)
+        if len(result) != len(value):
+            strict_json.reject_variants(value, known)
         return result
 
     return check
@@ -165,7 +169,7 @@ def decoded_blob(value: Any) -> bytes | None:
         if text[0] == ord('"') and (content := _from_base64(text[1:-1])) is not None:
             return content
         # The text may have JSON escapes: some encoders write "/" as "\/" and "=" as "\u003d".
-        value = msgspec.json.decode(value)
+        value = strict_json.read(bytes(value))
     if type(value) is not str:
         raise _wrong_type(value, "Blob")
     return _from_base64(value)

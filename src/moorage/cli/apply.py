@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 import msgspec
@@ -15,6 +16,8 @@ from moorage.config.settings import Settings
 from moorage.core.clock import system_clock
 from moorage.core.identity.accounts import FIRST_ACCOUNT, AccountError
 from moorage.core.identity.apply import DesiredState, apply_state
+from moorage.domain import strict_json
+from moorage.domain.strict_json import BadJson
 from moorage.metadata.database import Transaction
 
 _YAML = {".yaml", ".yml"}
@@ -87,8 +90,8 @@ def _read(file: Path) -> DesiredState:
         desired = _decode(file)
         for provider in desired.oidc_providers.values():
             if provider.keys_file is not None and provider.keys is None:
-                provider.keys = msgspec.json.decode((file.parent / provider.keys_file).read_bytes(), type=dict)
-    except (msgspec.MsgspecError, OSError) as error:
+                provider.keys = strict_json.read_as(dict[str, Any], (file.parent / provider.keys_file).read_bytes())
+    except (msgspec.MsgspecError, BadJson, OSError) as error:
         raise click.ClickException(f"{file}: {error}") from None
     return desired
 
@@ -96,7 +99,7 @@ def _read(file: Path) -> DesiredState:
 def _decode(file: Path) -> DesiredState:
     content = file.read_bytes()
     if file.suffix == ".json":
-        return msgspec.json.decode(content, type=DesiredState)
+        return strict_json.read_as(DesiredState, content)
     if file.suffix == ".toml":
         return msgspec.toml.decode(content, type=DesiredState)
     if file.suffix not in _YAML:

@@ -23,6 +23,7 @@ from moorage.core.identity import policies as identity_policies
 from moorage.core.identity.key_last_used import KeyLastUsed
 from moorage.core.identity.sessions import PREFIX, RoleSession, Session, Sessions
 from moorage.core.vault import Forged, Vault
+from moorage.domain import strict_json
 from moorage.domain.errors import AuthorizationTokenExpired, NotAuthenticated, UnrecognizedClient
 from moorage.domain.identity.callers import Caller
 from moorage.domain.names import Registry
@@ -162,7 +163,7 @@ class Authenticator:
 
     def _read_grant(self, token: str) -> _Grant:
         try:
-            envelope = msgspec.json.decode(base64.b64decode(token, validate=True), type=dict[str, str | int])
+            envelope = strict_json.read_as(dict[str, str | int], base64.b64decode(token, validate=True))
             return msgspec.msgpack.decode(self._vault.check(str(envelope["payload"]), "docker"), type=_Grant)
         except (ValueError, KeyError, msgspec.MsgspecError, Forged):
             raise NotAuthenticated from None

@@ -26,9 +26,11 @@ from joserfc.errors import ExpiredTokenError, InvalidClaimError, JoseError
 from joserfc.jwk import Key, import_key
 from joserfc.jws import CompactSignature, JWSRegistry
 from joserfc.jwt import ClaimsOption, JWTClaimsRegistry
-from joserfc.util import base64_to_int
+from joserfc.util import base64_to_int, urlsafe_b64decode
 
+from moorage.domain import strict_json
 from moorage.domain.identity.session_errors import ExpiredIdentityToken, InvalidIdentityToken
+from moorage.domain.strict_json import BadJson
 from moorage.domain.units import SECOND
 
 LONGEST_TOKEN: Final = 20_000
@@ -39,6 +41,10 @@ CLOCK_SKEW: Final = 60
 
 _KEY_LIMIT: Final = 100
 _RSA_BITS: Final = range(2048, 8193)
+_HEADER: Final = strict_json.names_by_fold(("alg", "kid", "crit", "typ", "b64"))
+_REGISTERED: Final = strict_json.names_by_fold(("iss", "sub", "aud", "exp", "nbf", "iat", "jti", "azp"))
+"""Header parameters (RFC 7515) and claims (RFC 7519, OpenID Connect) on which decisions depend."""
+
 _REQUIRED: Final[ClaimsOption] = {"essential": True}
 
 
@@ -127,8 +133,8 @@ def verify(token: str, key_set: str, now: int) -> Claims:
 def read_key_set(text: str) -> tuple[Key, ...]:
     """The keys of a JWK set that can verify tokens. Raises BadKeySet."""
     try:
-        keys = msgspec.json.decode(text, type=_JwkSet).keys
-    except (msgspec.MsgspecError, UnicodeEncodeError, RecursionError) as error:
+        keys = strict_json.read_as(_JwkSet, text).keys
+    except BadJson as error:
         raise BadKeySet(f"not a JWK set: {error}") from None
     if len(keys) > _KEY_LIMIT:
         raise BadKeySet(f"the JWK set has more than {_KEY_LIMIT} keys")
@@ -145,8 +151,7 @@ def _extract(token: str) -> CompactSignature:
         signed = jws.extract_compact(token.encode(), registry=_REGISTRY)
     except (JoseError, UnicodeEncodeError, RecursionError, TypeError):  # TypeError: the header is a JSON string.
         raise _not_a_token() from None
-    if not isinstance(signed.headers(), dict):
-        raise _not_a_token()
+    _members(urlsafe_b64decode(signed.segments["header"]), _HEADER)
     return signed
 
 
@@ -173,10 +178,17 @@ def _is_signed_by(key: Key, signed: CompactSignature) -> bool:
 
 
 def _claims(signed: CompactSignature) -> dict[str, Any]:
+    return _members(signed.payload, _REGISTERED)
+
+
+def _members(text: bytes, known: Mapping[str, str]) -> dict[str, Any]:
+    """Names in another case are refused: condition keys, and libraries in Go, compare names without case."""
     try:
-        return msgspec.json.decode(signed.payload, type=dict[str, Any])
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        members = strict_json.read_as(dict[str, Any], text)
+        strict_json.reject_variants(members, strict_json.names_by_fold(tuple(members)) | known)
+    except BadJson as error:
         raise InvalidIdentityToken(reason=f"The token's claims are invalid: {error}") from None
+    return members
 
 
 def _check_claims(claims: dict[str, Any], seconds: int) -> None:

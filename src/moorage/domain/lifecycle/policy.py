@@ -10,7 +10,7 @@
                                   "countNumber": 10 },
                    "action": { "type": "expire" } } ] }                   or transition, to targetStorageClass archive
 
-Errors within a member have the text of ECR's validator. No text of ECR was captured for errors between rules.
+Errors within a member have the text of ECR's validator, those between members and rules ECR's own text.
 """
 
 from __future__ import annotations
@@ -44,6 +44,10 @@ _SELECTION: Final = (
     "countType",
     "countUnit",
     "countNumber",
+)
+_TAG_LISTS: Final = ("tagPatternList", "tagPrefixList")
+_STANDARD_ONLY: Final = (
+    "SINCE_IMAGE_PUSHED, SINCE_IMAGE_PULLED and IMAGE_COUNT_MORE_THAN support the STANDARD storage class only"
 )
 _ACTION: Final = ("type", "targetStorageClass")
 """The members, in the order in which ECR returns them."""
@@ -99,6 +103,7 @@ def parse(text: str) -> LifecyclePolicy:
     _check_priorities(rules)
     for archived in (False, True):
         _check_tag_requirements([rule for rule in rules if rule.for_archived == archived])
+    items.sort(key=lambda item: item["rulePriority"])
     compact = msgspec.json.encode({"rules": [_ordered_rule(item) for item in items]}).decode()
     return LifecyclePolicy(tuple(sorted(rules, key=lambda rule: rule.priority)), compact)
 
@@ -134,6 +139,9 @@ def _selection(value: Any) -> Mapping[str, Any]:
         required=("countNumber", "countType", "tagStatus"),
         optional=("countUnit", "storageClass", "tagPatternList", "tagPrefixList"),
     )
+    lists = [name for name in _TAG_LISTS if name in found]
+    if any(found[name] is None for name in lists):
+        raise invalid("\n".join(schema.wrong_type(None, list) for name in lists if found[name] is None))
     if None in found.values():
         raise schema.no_alternative(len(_COUNTS))
     schema.one_of(found["tagStatus"], ("any", "tagged", "untagged"))
@@ -142,9 +150,12 @@ def _selection(value: Any) -> Mapping[str, Any]:
     if "countUnit" in found:
         schema.one_of(found["countUnit"], ("days",))
     storage_class = schema.one_of(found.get("storageClass", "standard"), ("archive", "standard"))
-    for name in ("tagPatternList", "tagPrefixList"):
-        _check_tags(found.get(name, ["*"]))
-    if ("countUnit" in found) != count.has_unit or storage_class != count.storage_class or not _has_right_tags(found):
+    for name in lists:
+        _check_tags(found[name])
+    _check_lists(found["tagStatus"], lists)
+    if storage_class == "archive" and count.storage_class == "standard":
+        raise invalid(_STANDARD_ONLY)
+    if ("countUnit" in found) != count.has_unit or storage_class != count.storage_class:
         raise schema.no_alternative(len(_COUNTS))
     return found
 
@@ -153,19 +164,25 @@ def _check_tags(value: Any) -> None:
     for item in schema.array(value, range(1, 1 << 20)):
         text = schema.string(item, _TAG_LENGTHS)
         if text.count("*") > STAR_LIMIT:
-            raise invalid(f"the tag pattern '{text}' has more than {STAR_LIMIT} wildcards")
+            raise invalid(f"Invalid tag pattern provided. Total number of * must not exceed {STAR_LIMIT}")
 
 
-def _has_right_tags(selection: Mapping[str, Any]) -> bool:
-    """Whether `tagged` comes with exactly one list of tags, and other statuses with none."""
-    lists = len({"tagPatternList", "tagPrefixList"} & selection.keys())
-    return lists == (1 if selection["tagStatus"] == "tagged" else 0)
+def _check_lists(tag_status: str, lists: list[str]) -> None:
+    """`tagged` comes with exactly one list of tags, and other statuses with none."""
+    if tag_status != "tagged" and lists:
+        raise invalid(f"Cannot specify {lists[0]} with tagStatus {tag_status}")
+    if tag_status == "tagged" and not lists:
+        raise invalid("Must specify tagPrefixList or tagPatternList when tagStatus=TAGGED.")
+    if len(lists) > 1:
+        raise invalid("If policy has a tagged rule, it must specify only one of tagPrefixList or tagPatternList")
 
 
 def _action(value: Any) -> str:
     found = schema.members(value, required=("type",), optional=("targetStorageClass",))
     kind = schema.one_of(found["type"], ("expire", "transition"))
-    if ("targetStorageClass" in found) != (kind == "transition"):
+    if kind == "transition" and "targetStorageClass" not in found:
+        raise schema.unreadable()
+    if kind == "expire" and "targetStorageClass" in found:
         raise schema.no_alternative(2)
     schema.one_of(found.get("targetStorageClass", "archive"), ("archive",))
     return kind
@@ -175,18 +192,19 @@ def _action(value: Any) -> str:
 
 
 def _check_priorities(rules: list[Rule]) -> None:
-    for priority, number in Counter(rule.priority for rule in rules).items():
-        if number > 1:
-            raise invalid(f"the rulePriority {priority} is used by {number} rules")
+    if len({rule.priority for rule in rules}) < len(rules):
+        raise invalid("Duplicate priority in multiple rules")
 
 
 def _check_tag_requirements(rules: list[Rule]) -> None:
     """Check the tag requirements of the rules of one storage class against each other."""
+    if sum(rule.tag_status == "any" for rule in rules) > 1:
+        raise invalid("Only one rule can specify tagStatus=ANY")
     last = max((rule.priority for rule in rules), default=0)
     if any(rule.tag_status == "any" and rule.priority < last for rule in rules):
-        raise invalid("a rule with the tagStatus any must have the highest rulePriority of its storage class")
+        raise invalid("Rule for tagStatus=ANY must have the lowest priority per storage class")
     if sum(rule.tag_status == "untagged" for rule in rules) > 1:
-        raise invalid("only one rule of a storage class may have the tagStatus untagged")
+        raise invalid("Only one rule can select Untagged images per storage class.")
     lists = Counter((frozenset(rule.prefixes), frozenset(rule.patterns)) for rule in rules if _has_list(rule))
     if any(number > 1 for number in lists.values()):
         raise invalid("tagPrefixList and tagPatternList must be unique among the rules of a storage class")

@@ -7,9 +7,13 @@ from typing import Any, Final
 
 import msgspec
 
+from moorage.domain import strict_json
 from moorage.domain.errors import InvalidParameter
 
 _TYPES: Final = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array", dict: "object"}
+
+_LARGEST_INTEGER: Final = 2**31 - 1
+"""Integers are those of Java, with 32 bits."""
 
 
 def invalid(reason: str) -> InvalidParameter:
@@ -19,12 +23,20 @@ def invalid(reason: str) -> InvalidParameter:
     )
 
 
+def unreadable() -> InvalidParameter:
+    """The refusal of a policy that ECR's Java classes cannot hold: no JSON, too large numbers, no target class."""
+    return InvalidParameter(
+        parameter="LifecyclePolicyText",
+        constraint="Lifecycle policy parsing failure: Could not map policyString into LifecyclePolicy.",
+    )
+
+
 def decoded(text: str) -> Any:
     """The JSON value of a text. Raises InvalidParameter."""
     try:
-        return msgspec.json.decode(text)
-    except (msgspec.MsgspecError, RecursionError):
-        raise invalid("Could not map policyString into LifecyclePolicy.") from None
+        return strict_json.read(text)
+    except strict_json.BadJson:
+        raise unreadable() from None
 
 
 def members(value: Any, required: Collection[str], optional: Collection[str] = ()) -> Mapping[str, Any]:
@@ -43,16 +55,21 @@ def members(value: Any, required: Collection[str], optional: Collection[str] = (
 def typed(value: Any, kind: type) -> Any:
     """Check the type of a value; a boolean is not an integer. Raises InvalidParameter."""
     if type(value) is not kind:
-        found = _TYPES.get(type(value), "null")
-        raise invalid(
-            f"instance type ({found}) does not match any allowed primitive type (allowed: {_list([_TYPES[kind]])})"
-        )
+        raise invalid(wrong_type(value, kind))
     return value
+
+
+def wrong_type(value: Any, kind: type) -> str:
+    """The text for a value of a type that the schema does not allow."""
+    found = _TYPES.get(type(value), "null")
+    return f"instance type ({found}) does not match any allowed primitive type (allowed: {_list([_TYPES[kind]])})"
 
 
 def integer(value: Any, minimum: int) -> int:
     """Check an integer. Raises InvalidParameter."""
     number: int = typed(value, int)
+    if number > _LARGEST_INTEGER:
+        raise unreadable()
     if number < minimum:
         raise invalid(f"numeric instance is lower than the required minimum (minimum: {minimum}, found: {number})")
     return number

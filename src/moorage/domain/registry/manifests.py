@@ -10,14 +10,15 @@ from typing import Any, Final
 
 import msgspec
 
+from moorage.domain import strict_json
 from moorage.domain.errors import DigestInvalid, ManifestInvalid
 from moorage.domain.names import Digest
+from moorage.domain.strict_json import BadJson
 
 MANIFEST_LIMIT: Final = 4_194_304
 """Maximum size of a manifest in bytes: the limit of PutImage, and the minimum that the distribution-spec requires."""
 
 _DESCRIPTOR_LIMIT: Final = 10_000
-_DEPTH_LIMIT: Final = 64
 
 DOCKER_IMAGE: Final = "application/vnd.docker.distribution.manifest.v2+json"
 DOCKER_INDEX: Final = "application/vnd.docker.distribution.manifest.list.v2+json"
@@ -28,13 +29,29 @@ IMAGE_TYPES: Final = frozenset({DOCKER_IMAGE, OCI_IMAGE})
 INDEX_TYPES: Final = frozenset({DOCKER_INDEX, OCI_INDEX})
 
 
+class _Platform(msgspec.Struct, frozen=True):
+    architecture: str | None = None
+    os: str | None = None
+    variant: str | None = None
+    os_version: str | None = msgspec.field(default=None, name="os.version")
+    os_features: list[str] | None = msgspec.field(default=None, name="os.features")
+    features: list[str] | None = None
+
+
 class Descriptor(msgspec.Struct, frozen=True, rename="camel"):
-    """A reference to content by digest (image-spec, descriptor.md). Members that we do not use are ignored."""
+    """A reference to content by digest (image-spec, descriptor.md).
+
+    Members that we do not use are here because clients use them: a name in another case or a wrong type is refused.
+    """
 
     media_type: str
     digest: str
     size: int
     urls: list[str] | None = None
+    artifact_type: str | None = None
+    annotations: dict[str, str] | None = None
+    data: bytes | None = None
+    platform: _Platform | None = None
 
     @property
     def is_foreign(self) -> bool:
@@ -63,6 +80,9 @@ class _Document(msgspec.Struct, rename="camel"):
     manifests: list[Descriptor] | None = None
     subject: Descriptor | None = None
     annotations: dict[str, str] | None = None
+    fs_layers: Any = None
+    history: Any = None
+    """Members of schema 1 manifests, which clients take for one of these (CVE-2021-41190)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,37 +116,14 @@ def parse_manifest(body: bytes, media_type: str | None) -> Manifest:
 
 def _decode(body: bytes) -> _Document:
     try:
-        if _depth(body) > _DEPTH_LIMIT:
-            raise ManifestInvalid("it is nested too deeply")
-        return msgspec.json.decode(body, type=_Document)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        return strict_json.read_as(_Document, body)
+    except BadJson as error:
         raise ManifestInvalid(str(error)) from None
-
-
-def _depth(body: bytes) -> int:
-    """The nesting depth of the document; measured only if it has enough brackets to exceed the limit."""
-    if body.count(b"{") + body.count(b"[") <= _DEPTH_LIMIT:
-        return 0
-    return _nesting(msgspec.json.decode(body))
-
-
-def _nesting(value: Any) -> int:
-    deepest, level = 0, [value]
-    while level and deepest <= _DEPTH_LIMIT:
-        deepest += 1
-        level = [child for item in level for child in _members(item)]
-    return deepest
-
-
-def _members(value: Any) -> list[Any]:
-    if isinstance(value, dict):
-        return list(value.values())
-    return value if isinstance(value, list) else []
 
 
 def _media_type(document: _Document, claimed: str | None) -> str:
     claimed = claimed.partition(";")[0].strip() if claimed else None
-    if document.schema_version != 2:
+    if document.schema_version != 2 or document.fs_layers is not None or document.history is not None:
         raise ManifestInvalid("schema 1 manifests are not accepted: push with a current client")
     if document.media_type is not None and claimed is not None and document.media_type != claimed:
         raise ManifestInvalid(f"its mediaType is {document.media_type!r}, but it was sent as {claimed!r}")

@@ -11,10 +11,10 @@ from enum import Enum
 from functools import lru_cache
 from typing import Any, Final
 
-import msgspec
-
+from moorage.domain import strict_json
 from moorage.domain.identity.policies.elements import BadPolicy, StatementParser
 from moorage.domain.identity.policies.statements import EVERYONE, Effect, Statement
+from moorage.domain.strict_json import AmbiguousJson, BadJson
 
 CURRENT_VERSION: Final = "2012-10-17"
 VERSIONS: Final = (CURRENT_VERSION, "2008-10-17")
@@ -116,8 +116,10 @@ def accept_policy(text: str, kind: PolicyKind, name: str = "") -> Policy:
 def decode(text: str) -> dict[str, Any]:
     """The members of a policy; only their names are checked. Raises BadPolicy."""
     try:
-        document = msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
+        document = strict_json.read(text)
+    except AmbiguousJson as error:
+        raise BadPolicy(f"the policy is ambiguous: {error}") from None
+    except BadJson:
         raise BadPolicy("the policy is not valid JSON") from None
     if not isinstance(document, dict):
         raise BadPolicy("the policy is not a JSON object")
