@@ -10,15 +10,15 @@ It rejects what readers are known to read differently (RFC 8259, sections 4, 6, 
 - Texts with more nesting or more values than any valid text has, because they cost time and memory.
 
 The keys of maps, such as annotations, are data: `a` and `A` are two keys, as in a map of Go. The same holds for members
-that no struct names. docs/decisions/0032-strict-json.md has the reasons.
+that no struct names. docs/decisions/0034-strict-json.md has the reasons.
 """
 
 from __future__ import annotations
 
-import json
+import json  # noqa: TID251 - msgspec keeps the last of two equal members and cannot report them
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Any, Final, NoReturn, TypeVar
 
@@ -86,14 +86,14 @@ def converted(kind: type[T], value: Any) -> T:
         raise BadJson(str(error)) from None
 
 
-def reject_variants(members: Mapping[str, Any], known: Mapping[str, str]) -> None:
+def reject_variants(members: Iterable[str], known: Mapping[str, str]) -> None:
     """Raise AmbiguousJson if a member differs from a known one only in case. `known` comes from `names_by_fold`."""
     for name in members:
         if known.get(folded(name), name) != name:
             raise AmbiguousJson(f"the member {name[:100]!r} differs from {known[folded(name)]!r} only in case")
 
 
-def names_by_fold(names: tuple[str, ...] | frozenset[str]) -> dict[str, str]:
+def names_by_fold(names: Iterable[str]) -> dict[str, str]:
     return {folded(name): name for name in names}
 
 
@@ -150,7 +150,7 @@ _DECODER: Final = json.JSONDecoder(
 
 def _is_too_deep(value: Any) -> bool:
     level = [value]
-    for _ in range(DEPTH_LIMIT + 1):
+    for _ in range(DEPTH_LIMIT):
         level = [
             member
             for item in level
@@ -196,7 +196,7 @@ def _struct_check(info: inspect.StructType) -> _Check:
     known = names_by_fold(names)
     checks = [(field.encode_name, check) for field in info.fields if (check := _check_of(field.type)) is not None]
 
-    def check(value: Any) -> None:
+    def check_struct(value: Any) -> None:
         if type(value) is not dict:
             return
         if not names.issuperset(value):
@@ -205,7 +205,7 @@ def _struct_check(info: inspect.StructType) -> _Check:
             if name in value:
                 check_member(value[name])
 
-    return check
+    return check_struct
 
 
 def _each(check: _Check | None, kind: type, members_of: Callable[[Any], Any]) -> _Check | None:

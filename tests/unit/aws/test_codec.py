@@ -69,10 +69,22 @@ def test_a_body_that_is_not_a_json_object_is_refused(operation: str, body: bytes
         decode(OPERATIONS[operation], body)
 
 
-def test_the_last_of_two_equal_members_is_used() -> None:
-    body = b'{"repositoryName": "first", "repositoryName": "second"}'
-
-    assert decode(OPERATIONS["InitiateLayerUpload"], body) == {"repositoryName": "second"}
+@pytest.mark.parametrize(
+    ("operation", "body"),
+    [
+        ("InitiateLayerUpload", b'{"repositoryName": "first", "repositoryName": "second"}'),
+        ("InitiateLayerUpload", b'{"repositoryName": "first", "RepositoryName": "second"}'),
+        ("InitiateLayerUpload", b'{"repositoryName": "first", "unknown": 1, "unknown": 1}'),
+        ("TagResource", b'{"resourceArn": "x", "tags": [{"Key": "a", "key": "b", "Value": "c"}]}'),
+        ("UploadLayerPart", upload_body(b'"AAEC", "layerPartBlob": "AAEC"')),
+        ("UploadLayerPart", upload_body(b'"AAEC", "layerPartBlob": "AAECAAECAAEC"')),
+        ("UploadLayerPart", upload_body(b'"AAEC", "LayerPartBlob": "AAEC"')),
+        ("UploadLayerPart", upload_body(b'"AAEC", "uploadId": "AAEC"')),
+    ],
+)
+def test_a_member_that_occurs_twice_is_refused(operation: str, body: bytes) -> None:
+    with pytest.raises(Serialization):
+        decode(OPERATIONS[operation], body)
 
 
 JSON = st.recursive(
@@ -114,12 +126,6 @@ def test_a_blob_may_contain_json_escapes(content: bytes) -> None:
     text = base64.b64encode(content).replace(b"/", b"\\/").replace(b"=", b"\\u003d").replace(b"A", b"\\u0041")
 
     assert decode(UPLOAD, upload_body(b'"' + text + b'"'))["layerPartBlob"] == content
-
-
-def test_a_body_may_be_any_buffer() -> None:
-    body = upload_body(b'"AAEC"')
-
-    assert decode(UPLOAD, memoryview(bytearray(body)))["layerPartBlob"] == b"\x00\x01\x02"
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,11 @@ from moorage.domain.errors import InvalidParameter
 from moorage.domain.lifecycle.policy import parse
 from tests.unit.lifecycle.policies import ARCHIVE, EXPIRE, policy, rule
 
+UNREADABLE = "parsing failure: Could not map policyString into LifecyclePolicy."
+NULL_LIST = 'instance type (null) does not match any allowed primitive type (allowed: ["array"])'
+STANDARD_ONLY = (
+    "SINCE_IMAGE_PUSHED, SINCE_IMAGE_PULLED and IMAGE_COUNT_MORE_THAN support the STANDARD storage class only"
+)
 NO_ALTERNATIVE = "instance failed to match exactly one schema (matched 0 out of 4)"
 COUNT_TYPES = ("imageCountMoreThan", "sinceImagePulled", "sinceImagePushed", "sinceImageTransitioned")
 
@@ -20,13 +25,13 @@ def refused(text: str) -> str:
     """The error of a policy."""
     with pytest.raises(InvalidParameter) as caught:
         parse(text)
-    before, after = "'Lifecycle policy validation failure: ", "'"
+    before, after = "'Lifecycle policy ", "'"
     message = str(caught.value).removeprefix(
         "Invalid parameter at 'LifecyclePolicyText' failed to satisfy constraint: "
     )
     assert message.startswith(before)
     assert message.endswith(after)
-    return message.removeprefix(before).removesuffix(after)
+    return message.removeprefix(before).removesuffix(after).removeprefix("validation failure: ")
 
 
 def changed(change: Callable[[Any], Any]) -> str:
@@ -49,7 +54,7 @@ def selecting(**members: Any) -> str:
     "text", ["", "no JSON", '{"rules":[}', '{"rules":[]} x', "[" * 20_000, '{"rules":' + "9" * 6_000]
 )
 def test_a_text_that_is_not_json_is_not_a_policy(text: str) -> None:
-    assert refused(text) == "Could not map policyString into LifecyclePolicy."
+    assert refused(text) == UNREADABLE
 
 
 @pytest.mark.parametrize(
@@ -123,10 +128,9 @@ def test_a_document_of_another_shape_is_refused(document: Any, reason: str) -> N
             lambda one: one.update(action=EXPIRE | {"targetStorageClass": "archive"}),
             "instance failed to match exactly one schema (matched 0 out of 2)",
         ),
-        (
-            lambda one: one.update(action={"type": "transition"}),
-            "instance failed to match exactly one schema (matched 0 out of 2)",
-        ),
+        (lambda one: one.update(action={"type": "transition"}), UNREADABLE),
+        (lambda one: one.update(rulePriority=2**31), UNREADABLE),
+        (lambda one: one.update(rulePriority=10**19), UNREADABLE),
         (
             lambda one: one.update(action=ARCHIVE | {"targetStorageClass": "standard"}),
             'instance value (standard) not found in enum :(possible values: ["archive"])',
@@ -181,19 +185,28 @@ def test_an_invalid_rule_is_refused(change: Callable[[Any], Any], reason: str) -
             'instance type (integer) does not match any allowed primitive type (allowed: ["string"])',
         ),
         ({"tagPatternList": [""]}, 'string "" is too short (length: 0, required minimum: 1)'),
-        ({"tagPatternList": ["a*b*c*d*e*"]}, "the tag pattern 'a*b*c*d*e*' has more than 4 wildcards"),
+        ({"tagPatternList": ["a*b*c*d*e*"]}, "Invalid tag pattern provided. Total number of * must not exceed 4"),
         ({"tagPatternList": ..., "tagPrefixList": [""]}, 'string "" is too short (length: 0, required minimum: 1)'),
-        ({"tagPrefixList": ["v"]}, NO_ALTERNATIVE),
-        ({"tagPatternList": ...}, NO_ALTERNATIVE),
-        ({"tagStatus": "untagged"}, NO_ALTERNATIVE),
-        ({"tagStatus": "any"}, NO_ALTERNATIVE),
-        ({"tagPatternList": None}, NO_ALTERNATIVE),
+        (
+            {"tagPrefixList": ["v"]},
+            "If policy has a tagged rule, it must specify only one of tagPrefixList or tagPatternList",
+        ),
+        ({"tagPatternList": ...}, "Must specify tagPrefixList or tagPatternList when tagStatus=TAGGED."),
+        ({"tagStatus": "untagged"}, "Cannot specify tagPatternList with tagStatus untagged"),
+        ({"tagStatus": "any"}, "Cannot specify tagPatternList with tagStatus any"),
+        (
+            {"tagStatus": "untagged", "tagPatternList": ..., "tagPrefixList": ["v"]},
+            "Cannot specify tagPrefixList with tagStatus untagged",
+        ),
+        ({"tagPatternList": None}, NULL_LIST),
+        ({"tagPatternList": None, "tagPrefixList": None}, f"{NULL_LIST}\n{NULL_LIST}"),
+        ({"countNumber": 2**31}, UNREADABLE),
         ({"countNumber": None}, NO_ALTERNATIVE),
         ({"countUnit": "days"}, NO_ALTERNATIVE),
-        ({"storageClass": "archive"}, NO_ALTERNATIVE),
+        ({"storageClass": "archive"}, STANDARD_ONLY),
         ({"countType": "sinceImagePushed"}, NO_ALTERNATIVE),
         ({"countType": "sinceImagePulled"}, NO_ALTERNATIVE),
-        ({"countType": "sinceImagePushed", "countUnit": "days", "storageClass": "archive"}, NO_ALTERNATIVE),
+        ({"countType": "sinceImagePushed", "countUnit": "days", "storageClass": "archive"}, STANDARD_ONLY),
         ({"countType": "sinceImageTransitioned", "countUnit": "days", "countNumber": 90}, NO_ALTERNATIVE),
         ({"countType": "sinceImageTransitioned", "storageClass": "archive", "countNumber": 90}, NO_ALTERNATIVE),
     ],
@@ -215,18 +228,18 @@ def test_an_action_that_does_not_match_its_count_is_refused(kind: str, action: A
 @pytest.mark.parametrize(
     ("rules", "reason"),
     [
-        ([rule(7, ["a"], 1), rule(7, ["b"], 1)], "the rulePriority 7 is used by 2 rules"),
+        ([rule(7, ["a"], 1), rule(7, ["b"], 1)], "Duplicate priority in multiple rules"),
         (
             [rule(1, "any", 1), rule(2, ["a"], 1)],
-            "a rule with the tagStatus any must have the highest rulePriority of its storage class",
+            "Rule for tagStatus=ANY must have the lowest priority per storage class",
         ),
         (
             [rule(1, "any", 1), rule(2, "any", 2)],
-            "a rule with the tagStatus any must have the highest rulePriority of its storage class",
+            "Only one rule can specify tagStatus=ANY",
         ),
         (
             [rule(1, "untagged", 1), rule(2, "untagged", 2)],
-            "only one rule of a storage class may have the tagStatus untagged",
+            "Only one rule can select Untagged images per storage class.",
         ),
         (
             [rule(1, ["a", "b"], 1), rule(2, ["b", "a"], 2)],
@@ -262,12 +275,13 @@ def test_the_text_is_returned_without_white_space_in_the_order_of_the_grammar() 
     )
 
 
-def test_the_text_keeps_the_order_of_the_rules_and_omits_omitted_members() -> None:
+def test_the_text_has_the_rules_by_priority_and_omits_omitted_members() -> None:
+    """hashicorp/terraform-provider-aws#22639."""
     first, second = rule(2, ["é*"], 1, storageClass="standard"), rule(1, ["b"], 1, action=ARCHIVE)
 
     found = parse(policy(first, second))
 
-    assert json.loads(found.text) == {"rules": [first, second]}
+    assert json.loads(found.text) == {"rules": [second, first]}
     assert "é*" in found.text
     assert parse(found.text) == found
     assert [each.priority for each in found.rules] == [1, 2]

@@ -9,17 +9,11 @@ from moorage.core.identity import callers
 from moorage.core.identity.accounts import AccountError
 from moorage.core.identity.authorization import AccessRequest, decide
 from moorage.domain.errors import InvalidParameter
-from moorage.domain.identity.actions import OPERATIONS
+from moorage.domain.identity.actions import ACTIONS
 from moorage.domain.identity.policies.explaining import explain
 from moorage.domain.identity.policies.request import RequestContext
 from moorage.domain.names import Registry, parse_repository_arn
 from moorage.metadata.database import Transaction
-
-ACTIONS: Final = frozenset(permission.action for permission in OPERATIONS.values()) | {
-    "ecr:BatchImportUpstreamImage",
-    "ecr:ReplicateImage",
-}
-"""The actions that a request can need; the last two are for pull-through caches and replication."""
 
 _REGISTRY: Final = "*"
 

@@ -151,7 +151,10 @@ def _extract(token: str) -> CompactSignature:
         signed = jws.extract_compact(token.encode(), registry=_REGISTRY)
     except (JoseError, UnicodeEncodeError, RecursionError, TypeError):  # TypeError: the header is a JSON string.
         raise _not_a_token() from None
-    _members(urlsafe_b64decode(signed.segments["header"]), _HEADER)
+    try:
+        _read_members(urlsafe_b64decode(signed.segments["header"]), _HEADER)
+    except BadJson:
+        raise _not_a_token() from None
     return signed
 
 
@@ -178,16 +181,19 @@ def _is_signed_by(key: Key, signed: CompactSignature) -> bool:
 
 
 def _claims(signed: CompactSignature) -> dict[str, Any]:
-    return _members(signed.payload, _REGISTERED)
-
-
-def _members(text: bytes, known: Mapping[str, str]) -> dict[str, Any]:
-    """Names in another case are refused: condition keys, and libraries in Go, compare names without case."""
     try:
-        members = strict_json.read_as(dict[str, Any], text)
-        strict_json.reject_variants(members, strict_json.names_by_fold(tuple(members)) | known)
+        return _read_members(signed.payload, _REGISTERED)
     except BadJson as error:
         raise InvalidIdentityToken(reason=f"The token's claims are invalid: {error}") from None
+
+
+def _read_members(text: bytes, known: Mapping[str, str]) -> dict[str, Any]:
+    """The members of a part of a token. Two names that differ only in case are refused, as are those of `known`.
+
+    Condition keys have no case, and libraries in Go ignore it. Raises BadJson.
+    """
+    members = strict_json.read_as(dict[str, Any], text)
+    strict_json.reject_variants(members, {**strict_json.names_by_fold(members), **known})
     return members
 
 

@@ -14,6 +14,7 @@ from moorage.domain.errors import (
     RegistryPolicyNotFound,
     RepositoryPolicyNotFound,
 )
+from moorage.domain.identity.actions import may_be_in_repository_policy
 from moorage.domain.identity.policies.document import Policy, PolicyKind, accept_policy
 from moorage.domain.identity.policies.elements import BadPolicy
 from moorage.domain.identity.policies.rendering import render
@@ -22,6 +23,7 @@ from moorage.metadata.database import Transaction
 from moorage.metadata.registry import policies, settings
 from moorage.metadata.registry.repositories import Repository
 
+_EVERY_ACTION: Final = "ecr:*"
 _SET_AGAIN: Final = "ecr:SetRepositoryPolicy"
 _INVALID: Final = {
     PolicyKind.REPOSITORY: "Invalid repository policy provided",
@@ -31,7 +33,9 @@ _INVALID: Final = {
 
 def checked_repository_policy(tx: Transaction, text: str) -> str:
     """Check a repository policy; returns its text as stored. Raises InvalidParameter."""
-    _accept(tx, text, PolicyKind.REPOSITORY)
+    policy = _accept(tx, text, PolicyKind.REPOSITORY)
+    if not all(map(may_be_in_repository_policy, policy.actions)):
+        raise _invalid(_INVALID[PolicyKind.REPOSITORY])
     return _rendered(tx, text)
 
 
@@ -70,7 +74,8 @@ def delete_repository_policy(tx: Transaction, repository: Repository) -> str:
 def put_registry_policy(tx: Transaction, registry: Registry, text: str) -> str:
     """Replace the policy of a registry; returns its text. Raises InvalidParameter."""
     policy = _accept(tx, text, PolicyKind.REGISTRY)
-    if settings.registry_policy_scope(tx, registry) == "V1" and not policy.actions <= V1_ACTIONS:
+    # ECR accepts `ecr:*` too: it counts for the actions of V1 only (user guide, "Private registry permissions").
+    if settings.registry_policy_scope(tx, registry) == "V1" and not policy.actions <= V1_ACTIONS | {_EVERY_ACTION}:
         raise _invalid(_INVALID[PolicyKind.REGISTRY])
     rendered = _rendered(tx, text)
     policies.put_registry_policy(tx, registry, rendered)

@@ -136,3 +136,19 @@ MOUNT_SOURCE: Final = "ecr:GetDownloadUrlForLayer"
 def operation_of(action: str) -> str:
     """The operation that an action of ECR permits: `PutImage` for `ecr:PutImage`."""
     return action.removeprefix("ecr:")
+
+
+ACTIONS: Final = frozenset(permission.action for permission in OPERATIONS.values()) | {
+    "ecr:BatchImportUpstreamImage",
+    "ecr:ReplicateImage",
+}
+"""The actions that a request can need; the last two are for pull-through caches and replication."""
+
+_IN_REPOSITORY_POLICIES: Final = frozenset(map(str.lower, ACTIONS | {"ecr:GetImageCopyStatus"})) - {
+    "ecr:getauthorizationtoken"
+}
+
+
+def may_be_in_repository_policy(action: str) -> bool:
+    """Whether ECR accepts an action in a repository policy: all of its own, except GetAuthorizationToken."""
+    return "*" in action or "?" in action or action.lower() in _IN_REPOSITORY_POLICIES

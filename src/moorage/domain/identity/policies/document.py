@@ -11,6 +11,8 @@ from enum import Enum
 from functools import lru_cache
 from typing import Any, Final
 
+import msgspec
+
 from moorage.domain import strict_json
 from moorage.domain.identity.policies.elements import BadPolicy, StatementParser
 from moorage.domain.identity.policies.statements import EVERYONE, Effect, Statement
@@ -85,7 +87,27 @@ class Policy:
 
 @lru_cache(maxsize=1024)
 def parse_policy(text: str, kind: PolicyKind, name: str = "") -> Policy:
-    """Parse a policy; results are cached. Does not check the length, see `accept_policy`. Raises BadPolicy."""
+    """Parse a stored policy; results are cached.
+
+    A policy that an earlier version stored and this one rejects, for example with a member twice, denies everything:
+    it may have been meant to, and an error would stop every request.
+    """
+    try:
+        return _parsed(text, kind, name)
+    except BadPolicy:
+        return _parsed(msgspec.json.encode(_deny_all(kind)).decode(), kind, name)
+
+
+def _deny_all(kind: PolicyKind) -> dict[str, Any]:
+    statement = {"Sid": "UnreadablePolicy", "Effect": "Deny", "Action": "*"}
+    if GRAMMARS[kind].principal:
+        statement["Principal"] = EVERYONE
+    if GRAMMARS[kind].resource:
+        statement["Resource"] = "*"
+    return {"Version": CURRENT_VERSION, "Statement": statement}
+
+
+def _parsed(text: str, kind: PolicyKind, name: str) -> Policy:
     grammar = GRAMMARS[kind]
     document = decode(text)
     version = document.get("Version", VERSIONS[-1])
@@ -110,7 +132,7 @@ def accept_policy(text: str, kind: PolicyKind, name: str = "") -> Policy:
     """Parse a new policy and check its length. Raises BadPolicy."""
     if len(text) > GRAMMARS[kind].length:
         raise BadPolicy(f"the {kind.value} is longer than {GRAMMARS[kind].length} characters")
-    return parse_policy(text, kind, name)
+    return _parsed(text, kind, name)
 
 
 def decode(text: str) -> dict[str, Any]:

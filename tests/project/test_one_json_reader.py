@@ -1,0 +1,41 @@
+"""`domain/strict_json.py` is the only reader of JSON from outside. Other modules decode only what Moorage wrote."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+SOURCE = Path(__file__).parents[2] / "src" / "moorage"
+READER = "domain/strict_json.py"
+OWN_TEXTS = {
+    "aws/service_model.py": "files of this package",
+    "core/events/cloudevents.py": "bodies of events that Moorage wrote",
+    "core/identity/apply.py": "compares a stored policy with one that was read",
+    "core/lifecycle/audit_records.py": "stored lifecycle policies, in Moorage's form",
+    "core/registry/referrers.py": "stored manifests, of which only digests are needed",
+    "aws/codec.py": "finds the blob in a request; the reader reads all else",
+    "cli/apply.py": "TOML and YAML",
+}
+"""Modules that may decode, with what they decode. Those in `metadata` decode their own rows."""
+
+DECODERS = {"decode", "Decoder", "loads", "load", "raw_decode", "JSONDecoder"}
+
+
+def test_only_the_strict_reader_reads_json_from_outside() -> None:
+    decoding = {
+        path.relative_to(SOURCE).as_posix() for path in SOURCE.rglob("*.py") if decodes(ast.parse(path.read_text()))
+    }
+
+    assert {path for path in decoding if not path.startswith("metadata/")} - {READER} == set(OWN_TEXTS)
+
+
+def decodes(tree: ast.Module) -> bool:
+    return any(
+        isinstance(node, ast.Attribute)
+        and node.attr in DECODERS
+        and ast.unparse(node.value) in {"json", "msgspec.json", "msgspec.yaml", "msgspec.toml", "orjson"}
+        for node in ast.walk(tree)
+    ) or any(
+        isinstance(node, ast.ImportFrom) and node.module in {"json", "msgspec.json", "orjson"}
+        for node in ast.walk(tree)
+    )

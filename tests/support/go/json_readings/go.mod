@@ -1,0 +1,3 @@
+module moorage/json_readings
+
+go 1.21
