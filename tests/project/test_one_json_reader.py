@@ -18,6 +18,7 @@ OWN_TEXTS = {
 }
 """Modules that may decode, with what they decode. Those in `metadata` decode their own rows."""
 
+LIBRARIES = {"json", "msgspec.json", "msgspec.yaml", "msgspec.toml", "orjson", "simplejson", "ujson"}
 DECODERS = {"decode", "Decoder", "loads", "load", "raw_decode", "JSONDecoder"}
 
 
@@ -30,12 +31,10 @@ def test_only_the_strict_reader_reads_json_from_outside() -> None:
 
 
 def decodes(tree: ast.Module) -> bool:
-    return any(
-        isinstance(node, ast.Attribute)
-        and node.attr in DECODERS
-        and ast.unparse(node.value) in {"json", "msgspec.json", "msgspec.yaml", "msgspec.toml", "orjson"}
-        for node in ast.walk(tree)
-    ) or any(
-        isinstance(node, ast.ImportFrom) and node.module in {"json", "msgspec.json", "orjson"}
-        for node in ast.walk(tree)
-    )
+    return any(is_decoder(node) for node in ast.walk(tree))
+
+
+def is_decoder(node: ast.AST) -> bool:
+    if isinstance(node, ast.ImportFrom):
+        return node.module in LIBRARIES
+    return isinstance(node, ast.Attribute) and node.attr in DECODERS and ast.unparse(node.value) in LIBRARIES

@@ -77,7 +77,8 @@ def read_as(kind: type[T], text: bytes | str) -> T:
 
 def converted(kind: type[T], value: Any) -> T:
     """A value that was read, as this type. Raises BadJson."""
-    check = _check_of_type(kind)
+    hashable: Any = kind
+    check = _check_of_type(hashable)
     if check is not None:
         check(value)
     try:
