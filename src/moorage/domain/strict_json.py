@@ -4,13 +4,13 @@ It rejects what readers are known to read differently (RFC 8259, sections 4, 6, 
 
 - A member that occurs twice. Some readers keep the first, most the last, some both.
 - A member whose name differs from a known one only in case, where a struct names the known members. Go's encoding/json,
-  with which Docker clients read manifests, takes `Layers` and `LAYER\u017f` for `layers`.
+  with which Docker clients read manifests, takes `Layers` for `layers`, also with the letter U+017F as the last one.
 - Invalid UTF-8, a byte order mark and lone surrogates, which Go replaces.
 - NaN, Infinity, and numbers outside 64-bit integers and doubles.
 - Texts with more nesting or more values than any valid text has, because they cost time and memory.
 
 The keys of maps, such as annotations, are data: `a` and `A` are two keys, as in a map of Go. The same holds for members
-that no struct names. docs/decisions/0034-strict-json.md has the reasons.
+that no struct names. docs/decisions/0035-strict-json.md has the reasons.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def read(text: bytes | str) -> Any:
     except BadJson:
         raise
     except ValueError as error:
-        raise BadJson(str(error)) from None
+        raise BadJson(f"it is not JSON: {error}") from None
     if containers > DEPTH_LIMIT and _is_too_deep(value):
         raise BadJson("it is nested too deeply")
     if _SURROGATE_ESCAPE.search(decoded):
