@@ -15,6 +15,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from moorage.domain.ports import MARKER_KEY
 from tests.support.clients import require_client
 from tests.support.ports import free_port
 from tests.support.services import started_once
@@ -60,9 +61,10 @@ class ObjectStore:
         )
 
     def keys(self, prefix: str) -> list[str]:
-        """The keys of all objects with this prefix."""
+        """The keys of all objects with this prefix, without the marker of a registry."""
         pages = self.client().get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
-        return sorted(entry["Key"] for page in pages for entry in page.get("Contents", []))
+        keys = (entry["Key"] for page in pages for entry in page.get("Contents", []))
+        return sorted(key for key in keys if not key.endswith(MARKER_KEY))
 
     def uploads(self, prefix: str) -> list[str]:
         """The keys of unfinished multipart uploads with this prefix."""

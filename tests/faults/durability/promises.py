@@ -19,6 +19,7 @@ from typing import Any
 
 import apsw
 
+from moorage.domain.ports import MARKER_KEY
 from tests.api.ecr.pushing import upload_blobs
 from tests.faults.durability.endpoints import Endpoints, Journal, Named
 from tests.support.databases import ON_POSTGRESQL, engine_of
@@ -112,7 +113,7 @@ def check_p6_garbage_goes(server: Server) -> None:
     assert sorted(layers) == sorted(needed)
     assert blobs == seen
     files = {path.relative_to(server.data).as_posix() for path in (server.data / "blobs").rglob("*") if path.is_file()}
-    assert files == keys
+    assert files == {*keys, MARKER_KEY}
     assert {path.name for path in (server.data / "uploads").iterdir()} <= uploads
 
 
