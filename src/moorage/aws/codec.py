@@ -16,7 +16,7 @@ from moorage.aws.constraints import checked
 from moorage.aws.service_model import SHAPES, Operation
 from moorage.domain import strict_json
 from moorage.domain.errors import Refusal, Serialization, UnknownOperation
-from moorage.domain.strict_json import AmbiguousJson, BadJson
+from moorage.domain.strict_json import AmbiguousJson, BadJson, IntegerOutOfRange
 
 _NULL = msgspec.Raw(b"null")
 _NO_OBJECT: Final = "The request body is not a JSON object"
@@ -44,6 +44,8 @@ def decode(operation: Operation, body: bytes) -> dict[str, Any]:
         return checked(shape, members)
     except AmbiguousJson as error:
         raise Serialization(reason=f"The request body is ambiguous: {error}") from error
+    except IntegerOutOfRange as error:
+        raise Serialization(reason="NUMBER_VALUE cannot be converted to Long") from error
     except (BadJson, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Serialization(reason=_NO_OBJECT) from error
 

@@ -28,8 +28,9 @@ from msgspec import inspect
 DEPTH_LIMIT: Final = 64
 """Levels of objects and arrays. Go's limit is 10,000, that of Java's Jackson 1,000; no format here needs 10."""
 
+_STRING: Final = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 VALUE_LIMIT: Final = 200_000
-"""Upper limit for commas, braces and brackets, those in strings included: an index of 10,000 images has 120,000."""
+"""Upper limit for commas, braces and brackets outside strings: an index of 10,000 images has 120,000."""
 
 _INTEGERS: Final = range(-(2**63), 2**63)
 _LONGEST_INTEGER: Final = 20
@@ -45,16 +46,26 @@ class BadJson(ValueError):
     """The text is not JSON, or breaks a rule of this module; the message says which."""
 
 
+class IntegerOutOfRange(BadJson):
+    """The text has an integer that 64 bits cannot hold."""
+
+
 class AmbiguousJson(BadJson):
     """The text is JSON, but readers can disagree on what it says."""
+
+
+def _containers(text: str) -> int:
+    return text.count("{") + text.count("[")
 
 
 def read(text: bytes | str) -> Any:
     """The value of a text. Raises BadJson."""
     decoded = _decoded(text)
-    containers = decoded.count("{") + decoded.count("[")
+    containers = _containers(decoded)
     if containers + decoded.count(",") > VALUE_LIMIT:
-        raise BadJson("it has too many values")
+        outside = _STRING.sub("", decoded)  # A string may be a whole manifest.
+        if _containers(outside) + outside.count(",") > VALUE_LIMIT:
+            raise BadJson("it has too many values")
     try:
         value = _DECODER.decode(decoded)
     except RecursionError:
@@ -129,7 +140,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _integer(text: str) -> int:
     number = int(text) if len(text) <= _LONGEST_INTEGER else _INTEGERS.stop
     if number not in _INTEGERS:
-        raise BadJson("an integer is out of range")
+        raise IntegerOutOfRange("an integer is out of range")
     return number
 
 
