@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from moorage import failpoints
+from moorage.adapters.disk_space import DiskSpace
 from moorage.adapters.files import durable
 from moorage.adapters.files.blob_store import FileBlobStore
 from moorage.adapters.files.running_digests import DigestRecord, RunningDigest, RunningDigests, read_record
@@ -38,7 +39,7 @@ def store(root: Path) -> Iterator[FileBlobStore]:
 
 
 def opened(root: Path) -> Iterator[FileBlobStore]:
-    store = FileBlobStore(root)
+    store = FileBlobStore(root, DiskSpace(root, 0))
     store.prepare()
     yield store
     store.close()
