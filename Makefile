@@ -17,7 +17,7 @@ COMPILE := $(UV) compile --universal --python-version 3.11 --generate-hashes --n
 PYTEST := $(BIN)/pytest --numprocesses $(JOBS) --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help serve check test soak fuzz mutants lint format bench requirements clean
+.PHONY: help serve check test soak fuzz mutants audit lint format bench requirements clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,10 @@ fuzz: .venv/.dev ## fuzz every parser of bytes from outside, two at a time (SECO
 
 mutants: .venv/.dev ## check that tests notice changes of the rules (ARGS="--topic garbage --sample 100")
 	$(BIN)/python -m tools.mutants --jobs $(JOBS) $(ARGS)
+
+audit: .venv/.build ## compare the pinned packages with known vulnerabilities; needs the internet
+	$(BIN)/uv tool run pip-audit@2.10.1 --strict --disable-pip --require-hashes --requirement requirements/dev.txt \
+		$$(sed -n 's/^\([A-Z][A-Za-z0-9-]*\) .*/--ignore-vuln \1/p' requirements/accepted-vulnerabilities.txt)
 
 lint: .venv/.dev ## check style, format, types and import rules
 	$(BIN)/ruff check

@@ -77,3 +77,9 @@ def test_every_run_time_dependency_has_a_documented_reason() -> None:
     reasons = set(re.findall(r"^- `([a-z0-9-]+)`: ", page, re.MULTILINE))
 
     assert reasons == {Requirement(line).name for key in ("core", "cli", "traces") for line in WANTED[key]}
+
+
+def test_every_accepted_vulnerability_has_a_reason() -> None:
+    lines = text("accepted-vulnerabilities").splitlines()
+
+    assert [line for line in lines if not re.match(r"#|[A-Z][A-Za-z0-9-]* \S", line)] == []
