@@ -134,18 +134,33 @@ def _connection(data: bytes) -> None:
     assert _requests([data]) == _requests([data[index : index + 1] for index in range(len(data))])
 
 
+def _receive(parser: RequestParser, data: bytes) -> None:
+    """What a connection does with received bytes: it reads the rest of a body with a Content-Length by itself."""
+    incoming = parser.requests[-1] if parser.requests else None
+    if incoming is None or not incoming.missing:
+        parser.feed(data)
+        return
+    incoming.pieces.append(data)
+    incoming.missing -= len(data)
+    if not incoming.missing:
+        incoming.is_complete = True
+        parser.skip_body()
+
+
 def _requests(pieces: list[bytes]) -> list[tuple[str, bytes, int, bytes]]:
     parser = RequestParser()
     found: list[tuple[str, bytes, int, bytes]] = []
     with suppress(MalformedRequest):
         for piece in pieces:
-            parser.feed(piece)
+            _receive(parser, piece)
     for incoming in parser.requests:
         found.append(
             (incoming.head.method, incoming.head.target, len(incoming.head.headers), b"".join(incoming.pieces))
         )
         with suppress(BadRequest, ValueError):
             Request(incoming.head, None, "id").parameters()  # type: ignore[arg-type]  # the body is not read
+        if not incoming.keep_alive:  # the connection ends with this request
+            break
     return found
 
 
