@@ -87,7 +87,7 @@ def main() -> None:
 
 def _check(topic: Topic, options: argparse.Namespace) -> float:
     known = tomllib.loads((Path(__file__).parent / "surviving.toml").read_text())
-    mutants = [mutant for mutant in _mutants(topic) if mutant.name not in known]
+    mutants = [mutant for mutant in mutants_of(topic) if mutant.name not in known]
     if options.sample:
         generator = random.Random(options.seed)  # noqa: S311 - a sample, not a secret
         mutants = generator.sample(mutants, min(options.sample, len(mutants)))
@@ -101,7 +101,7 @@ def _check(topic: Topic, options: argparse.Namespace) -> float:
     return share
 
 
-def _mutants(topic: Topic) -> list[Mutant]:
+def mutants_of(topic: Topic) -> list[Mutant]:
     package = ROOT / "src" / "moorage"
     paths = [path for pattern in topic.modules for path in sorted(package.glob(pattern))]
     return [Mutant(str(path.relative_to(package)), change) for path in paths for change in changes_of(path.read_text())]

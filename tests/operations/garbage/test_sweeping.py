@@ -33,9 +33,12 @@ def test_a_file_without_a_row_is_removed_and_a_file_of_an_upload_stays(
         path.write_bytes(b"bytes")
     (registry.server.data / "uploads" / str(uuid.uuid4())).write_bytes(b"left")
 
+    listed = registry.run("collect", "--dry-run")
+    assert stray.exists()
+    assert listed.out.count("unknown ") >= 2, listed
     gone = [found for found in registry.collect() if found.kind.startswith("unknown")]
 
-    assert [found.kind for found in gone] == ["unknown upload", "unknown blob"]
+    assert [(found.kind, found.size) for found in gone] == [("unknown upload", 0), ("unknown blob", 5)]
     assert [path.exists() for path in (known, stray, committed, foreign)] == [True, False, True, True]
     assert registry.upload_file_exists(upload)
     for path in (committed, foreign):

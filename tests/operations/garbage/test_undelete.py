@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 from moorage.domain.units import HOUR
 from tests.api.ecr.pushing import push, put, upload_layer
@@ -146,6 +147,24 @@ def test_why_lists_everything_that_needs_a_blob_or_an_image(
     registry.collect()
     assert why(registry, gone.blobs[-1].digest)[0].startswith("store\tthe row of blobs/sha256/")
     assert registry.run("why", "sha256:" + 64 * "0").code == 1
+
+
+def test_why_shows_when_a_grace_period_ends(registry: GarbageRegistry, new_repository: NewRepository) -> None:
+    repository, gone, unused = new_repository("a"), image([layer(seed=110)]), layer(seed=111)
+    push(registry.ecr, repository, gone)
+    delete(registry, repository, gone)
+    upload_layer(registry.ecr, repository, unused.content)
+
+    assert hours_until_end(registry, gone.manifest.digest) == 24
+    assert hours_until_end(registry, gone.blobs[-1].digest, "deleted image") == 24
+    assert hours_until_end(registry, unused.digest, "no image references it") == 27
+
+
+def hours_until_end(registry: GarbageRegistry, name: str, reason: str = "") -> int:
+    """The rounded number of hours until the end that `moorage why` reports with this reason."""
+    lines = registry.run("why", name).out.splitlines()
+    end = next(line.partition(", until ")[2] for line in lines if reason in line)
+    return round((datetime.fromisoformat(end) - datetime.now(UTC)).total_seconds() / 3600)
 
 
 def test_an_image_beyond_the_quota_is_not_undeleted(registry: GarbageRegistry, new_repository: NewRepository) -> None:

@@ -89,11 +89,23 @@ def test_damage_is_found_quarantined_and_repaired_by_the_next_push(
     assert found.out.startswith(f"{kind} blob {big.digest}: ")
     assert found.out.endswith("Verified: 1 findings, 1 of them not repaired.\n")
     assert (registry.server.data / "quarantine" / path.name).exists() is (harm is not Path.unlink)
+    assert ("; moved to " in found.out) is (harm is not Path.unlink)
     assert not registry.sees(pushed.repository, big)
     assert registry.sees(pushed.repository, pushed.small)
     assert "was found damaged or missing on 20" in registry.run("why", big.digest).out
 
     registry.docker.push(pushed.repository, pushed.image, "v1")
+    check_whole(registry, pushed)
+
+
+def test_a_missing_blob_that_returns_is_served_again(registry: GarbageRegistry, pushed: Pushed) -> None:
+    path = file_of(registry, pushed.big)
+    aside = path.rename(path.with_name("aside"))
+    assert registry.run("verify").code == 1
+    assert not registry.sees(pushed.repository, pushed.big)
+
+    aside.rename(path)
+
     check_whole(registry, pushed)
 
 

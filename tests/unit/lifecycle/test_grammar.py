@@ -285,3 +285,11 @@ def test_the_text_has_the_rules_by_priority_and_omits_omitted_members() -> None:
     assert "é*" in found.text
     assert parse(found.text) == found
     assert [each.priority for each in found.rules] == [1, 2]
+
+
+@pytest.mark.parametrize("member", ["tagPatternList", "tagPrefixList"])
+def test_patterns_and_prefixes_have_at_most_the_length_of_a_tag(member: str) -> None:
+    lists: dict[str, Any] = {"tagPatternList": ..., "tagPrefixList": ...}
+
+    parse(selecting(**lists | {member: ["a" * 300]}))
+    assert "300" in refused(selecting(**lists | {member: ["a" * 301]}))

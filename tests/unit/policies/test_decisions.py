@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from moorage.domain.identity.callers import Caller
+from moorage.domain.identity.policies.document import PolicyKind
 from moorage.domain.identity.policies.evaluation import Reason
 from moorage.domain.identity.policies.explaining import explain
 from moorage.domain.identity.policies.request import ResourceSet
@@ -197,3 +198,37 @@ def test_a_decision_has_a_reason() -> None:
     assert denied[0].startswith("denied: ")
     assert denied[1] == "  by statement 2 (Deny) of the repository policy team/app"
     assert root[1] == "  by being the root user of the account"
+
+
+def test_a_request_that_a_session_allows_names_the_statements_of_both_policies() -> None:
+    decision = decided(request(), identity=identity(allow(PULL)), session=session(allow("ecr:*")))
+
+    assert [statement.policy.kind for statement in decision.deciding] == [PolicyKind.IDENTITY, PolicyKind.SESSION]
+
+
+@pytest.mark.parametrize(
+    ("network", "address", "is_inside"),
+    [
+        ("0.0.0.0/24", "::1", False),
+        ("::/64", "0.0.0.1", False),
+        ("::/64", "::1", True),
+        ("0.0.0.0/24", "0.0.0.1", True),
+    ],
+)
+def test_addresses_of_the_two_versions_of_ip_are_distinct(network: str, address: str, is_inside: bool) -> None:
+    policies = identity(allow(PULL, Condition={"IpAddress": {"aws:SourceIp": network}}))
+
+    assert decided(request(source_ip=address), identity=policies).allowed is is_inside
+
+
+@pytest.mark.parametrize(("agent", "is_equal"), [("YQ==", True), ("Y!Q==", False), ("", False)])
+def test_only_base64_is_compared_as_binary(agent: str, is_equal: bool) -> None:
+    policies = identity(allow(PULL, Condition={"BinaryEquals": {"aws:UserAgent": "YQ=="}}))
+
+    assert decided(request(user_agent=agent), identity=policies).allowed is is_equal
+
+
+def test_a_policy_variable_may_have_an_empty_default() -> None:
+    policies = identity(allow(PULL, Resource=f"{REPOSITORY}${{aws:PrincipalTag/team, ''}}"))
+
+    assert decided(request(), identity=policies).allowed
