@@ -62,6 +62,7 @@ from moorage.http.application import Application, Endpoint, Lifespan, RequestMet
 from moorage.http.body_budget import BodyBudget
 from moorage.http.draining import Drain
 from moorage.http.forwarding import TrustedProxies
+from moorage.http.locations import Locations
 from moorage.metadata import gauges as database_gauges
 from moorage.metadata.database import Database
 from moorage.metadata.migration import records
@@ -173,7 +174,7 @@ def application(
         log.flush()
 
     served_application = Application(
-        endpoints=endpoints(services, log),
+        endpoints=endpoints(services, log, Locations(settings.locations)),
         log=log,
         is_ready=Readiness(database, own_store.confirm, stores.obstacle_to_writing(settings), log).is_ready,
         lifespan=Lifespan(start, stop),
@@ -183,12 +184,12 @@ def application(
     return served_application if tracing is None else tracing.application(served_application)
 
 
-def endpoints(services: Services, log: Log) -> dict[str, Endpoint]:
+def endpoints(services: Services, log: Log, locations: Locations) -> dict[str, Endpoint]:
     """The HTTP endpoints, by path prefix."""
     budget = BodyBudget()
     return {
         "/": EcrEndpoint(services, ECR_OPERATIONS, log, budget),
-        "/v2/": RegistryEndpoint(services, log, budget),
+        "/v2/": RegistryEndpoint(services, log, budget, locations),
         "/layers/": DownloadEndpoint(services, log),
     }
 

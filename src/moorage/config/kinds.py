@@ -89,6 +89,17 @@ def path(metavar: str) -> Kind[Path]:
     return Kind(lambda value: Path(_text(value)).expanduser(), metavar)
 
 
+def choice(*names: str) -> Kind[str]:
+    """One of a few names."""
+
+    def read(value: object) -> str:
+        if value not in names:
+            raise ValueError(f"must be {', '.join(names[:-1])} or {names[-1]}, not {value!r}")
+        return str(value)
+
+    return Kind(read, choices=names)
+
+
 def whole(minimum: int) -> Kind[int]:
     """A whole number of at least `minimum`."""
 

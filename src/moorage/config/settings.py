@@ -22,6 +22,7 @@ from moorage.config.kinds import (
     SHARE,
     SIZE,
     Address,
+    choice,
     host_names,
     matching,
     networks,
@@ -33,6 +34,7 @@ from moorage.config.kinds import (
 )
 from moorage.config.table import REGISTRY, SERVE, Entry, InvalidSetting, entries_of, setting
 from moorage.domain.buckets import Bucket, BucketKey
+from moorage.domain.location_forms import ABSOLUTE, AUTO, RELATIVE
 from moorage.domain.registry.encryption import KmsKeys
 from moorage.domain.registry.quotas import Quotas
 
@@ -106,6 +108,13 @@ class Settings:
         "",
         "Trust X-Forwarded-For, -Proto and -Host from this address or network.",
         f"See [tls.md](tls.md#behind-a-reverse-proxy). {_SEVERAL}",
+    )
+
+    locations: str = setting(
+        choice(AUTO, ABSOLUTE, RELATIVE),
+        AUTO,
+        "Form of Location headers: whole URLs, paths, or URLs where the client's scheme and host are certain.",
+        "See [docker.md](docker.md#location-headers).",
     )
 
     # --- Where the registry is ------------------------------------------------------------------------------------

@@ -14,7 +14,9 @@ from typing import Final
 
 from moorage.http.messages import RequestHead
 
-_HOST: Final = re.compile(rb"(?:[A-Za-z0-9_.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?")
+HOST: Final = re.compile(rb"(?:[A-Za-z0-9_.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?")
+"""A host with or without a port, as a Host header has it."""
+
 _NAMES: Final = (b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host")
 
 
@@ -36,10 +38,10 @@ class TrustedProxies:
         proto, host = (_last(forwarded[name]) for name in _NAMES[1:])
         if proto in {b"http", b"https"}:
             head.scheme = proto.decode()
-        if host is not None and _HOST.fullmatch(host):
+        if host is not None and HOST.fullmatch(host):
             head.headers = [(b"host", host), *(pair for pair in head.headers if pair[0] != b"host")]
         hosts = [value for name, value in head.headers if name == b"host"]
-        if (proto or host) and len(hosts) == 1 and _HOST.fullmatch(hosts[0]):
+        if (proto or host) and len(hosts) == 1 and HOST.fullmatch(hosts[0]):
             head.reached_at = (head.scheme, hosts[0].decode())
 
     def _first_untrusted(self, clients: list[bytes]) -> str:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
 
 from moorage.core.identity.authorization import AccessRequest
 from moorage.core.registry.layers import UploadScope
@@ -18,10 +16,9 @@ from moorage.domain.identity.actions import operation_of
 from moorage.domain.identity.callers import Caller
 from moorage.domain.identity.policies.request import RequestContext
 from moorage.domain.names import NAME_LIMIT, Registry, RepositoryName, registry_of_host
+from moorage.http.locations import requested_host
 from moorage.http.messages import CallDetails, Request, Response
 from moorage.http.request_context import request_context_of
-
-_HOST: Final = re.compile(r"[A-Za-z0-9_.-]{1,253}(?::\d{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](?::\d{1,5})?", re.ASCII)
 
 _registry_of_host = lru_cache(maxsize=1024)(registry_of_host)
 
@@ -149,8 +146,7 @@ class AccessControl:
         As in ECR, the realm is the host of the request, because only this host certainly works for the client.
         """
         scheme = self._addresses.scheme if request.reached_at is None else request.reached_at[0]
-        requested = request.headers[b"host"].decode("latin-1")
-        host = requested if _HOST.fullmatch(requested) else self._addresses.host
+        host = requested_host(request) or self._addresses.host
         realm = f'Basic realm="{scheme}://{host}/",service="ecr.amazonaws.com"'
         body = b"Not Authorized\n"
         headers = [

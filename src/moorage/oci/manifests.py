@@ -27,6 +27,7 @@ from moorage.domain.names import Digest, RepositoryName, Tag
 from moorage.domain.registry.manifests import MANIFEST_LIMIT
 from moorage.http.body_budget import BodyBudget
 from moorage.http.conditional import etag_of, is_expected, is_unchanged
+from moorage.http.locations import Locations
 from moorage.http.messages import Request, Response
 from moorage.metadata.database import Lookup, Transaction, Work
 from moorage.metadata.registry import images
@@ -46,7 +47,7 @@ _CACHED_BYTES: Final = 16 << 10
 class Manifests:
     """Handlers of manifests."""
 
-    def __init__(self, services: Services, access: AccessControl, budget: BodyBudget) -> None:
+    def __init__(self, services: Services, access: AccessControl, budget: BodyBudget, locations: Locations) -> None:
         self._database = services.database
         self._now = services.now
         self._pulls = services.pulls
@@ -55,6 +56,7 @@ class Manifests:
         self._access_control = access
         self._creation = Creation(services)
         self._budget = budget
+        self._locations = locations
 
     async def get(self, request: RegistryRequest) -> Response:
         """GET and HEAD. The bytes and the media type are exactly those that were pushed."""
@@ -100,7 +102,7 @@ class Manifests:
                 stored = await self._store(call, push, await self._creation.authorize(call, missing))
                 self._creation.record(call)
         headers = [
-            (b"location", f"/v2/{name}/manifests/{stored}".encode()),
+            (b"location", self._locations.of(call.request, f"/v2/{name}/manifests/{stored}")),
             (b"docker-content-digest", stored.encode()),
             (b"content-length", b"0"),
         ]

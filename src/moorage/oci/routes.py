@@ -19,6 +19,7 @@ from moorage.core.services import Services
 from moorage.domain.errors import Refusal, Unsupported
 from moorage.http.application import Endpoint
 from moorage.http.body_budget import BodyBudget
+from moorage.http.locations import Locations
 from moorage.http.messages import CallDetails, Request, Response
 from moorage.oci import audit
 from moorage.oci.access import AccessControl, RegistryRequest
@@ -38,12 +39,12 @@ _PREFIX: Final = "/v2/"
 class RegistryEndpoint(Endpoint):
     """The endpoint of docker, Podman, containerd, skopeo, crane and other clients of the distribution protocol."""
 
-    def __init__(self, services: Services, log: Log, budget: BodyBudget) -> None:
+    def __init__(self, services: Services, log: Log, budget: BodyBudget, locations: Locations) -> None:
         super().__init__(log)
         self._audit = services.audit
         self._access_control = access = AccessControl(services)
-        manifests, blobs = Manifests(services, access, budget), Blobs(services, access)
-        uploads, lists = Uploads(services, access), Lists(services, access)
+        manifests, blobs = Manifests(services, access, budget, locations), Blobs(services, access)
+        uploads, lists = Uploads(services, access, locations), Lists(services, access)
         self._handlers: dict[str, dict[str, Handler]] = {
             "manifests": {
                 "GET": manifests.get,

@@ -22,6 +22,7 @@ from moorage.domain.identity.actions import DOCKER_ACTIONS, MOUNT_SOURCE
 from moorage.domain.names import Digest
 from moorage.http.blob_response import is_number
 from moorage.http.bodies import ClientGone
+from moorage.http.locations import Locations
 from moorage.http.messages import Response
 from moorage.metadata.registry.layers import Upload
 from moorage.oci.access import AccessControl, RegistryCall, RegistryRequest
@@ -44,12 +45,13 @@ _EMPTY: Final = (b"content-length", b"0")
 class Uploads:
     """Handlers of uploads. An upload belongs to one user and one repository (`UploadScope`)."""
 
-    def __init__(self, services: Services, access: AccessControl) -> None:
+    def __init__(self, services: Services, access: AccessControl, locations: Locations) -> None:
         self._database = services.database
         self._layers = services.layers
         self._mounts = services.mounts
         self._access_control = access
         self._creation = Creation(services)
+        self._locations = locations
 
     async def start(self, request: RegistryRequest) -> Response:
         """POST: start an upload; with `digest`, upload the whole blob; with `mount` and `from`, mount a blob."""
@@ -68,14 +70,14 @@ class Uploads:
         if parameters.get("digest-algorithm", "sha256") not in _ALGORITHMS:
             raise DigestInvalid(digest=parameters["digest-algorithm"][:200])
         if "mount" in parameters and await self._mount(call, parameters["mount"], parameters.get("from")):
-            return _created(call, parameters["mount"])
-        return _progress(202, call, await self._layers.start(call.scope))
+            return self._created(call, parameters["mount"])
+        return self._progress(202, call, await self._layers.start(call.scope))
 
     async def append(self, request: RegistryRequest) -> Response:
         """PATCH: append bytes to an upload."""
         call = await self._access_control.authorized(request, _APPEND)
         upload = await self._layers.find(call.scope, call.reference)
-        return _progress(202, call, await self._receive(call, upload))
+        return self._progress(202, call, await self._receive(call, upload))
 
     async def complete(self, request: RegistryRequest) -> Response:
         """PUT: append the last bytes, if any, and complete the upload with its digest."""
@@ -87,14 +89,14 @@ class Uploads:
             upload = await self._layers.find(call.scope, call.reference)
         except UploadNotFound:
             if await self._layers.finished(call.scope, call.reference) == digest:
-                return _created(call, digest)  # The response to the first PUT was lost.
+                return self._created(call, digest)  # The response to the first PUT was lost.
             raise
         return await self._finish(call, await self._receive(call, upload), digest)
 
     async def status(self, request: RegistryRequest) -> Response:
         """GET: the size of an upload."""
         call = await self._access_control.authorized(request, _STATUS)
-        return _progress(204, call, await self._layers.find(call.scope, call.reference))
+        return self._progress(204, call, await self._layers.find(call.scope, call.reference))
 
     async def cancel(self, request: RegistryRequest) -> Response:
         """DELETE: cancel an upload."""
@@ -134,7 +136,23 @@ class Uploads:
     async def _finish(self, call: RegistryCall, upload: Upload, digest: Digest) -> Response:
         with suppress(LayerAlreadyExists):  # An error in ECR's API, but success in this protocol.
             await self._layers.complete(call.scope, upload, [digest], strict=False)
-        return _created(call, digest)
+        return self._created(call, digest)
+
+    def _progress(self, status: int, call: RegistryCall, upload: Upload) -> Response:
+        headers = [
+            (b"location", self._locations.of(call.request, f"/v2/{call.repository}/blobs/uploads/{upload.id}")),
+            received(upload.size),
+            (b"docker-upload-uuid", upload.id.encode()),
+        ]
+        return Response(status, headers if status == 204 else [*headers, _EMPTY])
+
+    def _created(self, call: RegistryCall, digest: str) -> Response:
+        headers = [
+            (b"location", self._locations.of(call.request, f"/v2/{call.repository}/blobs/{digest}")),
+            (b"docker-content-digest", digest.encode()),
+            _EMPTY,
+        ]
+        return Response(201, headers)
 
 
 def _announced_length(call: RegistryCall, upload: Upload) -> int | None:
@@ -173,21 +191,3 @@ async def _exactly(length: int | None, first: bytes, rest: AsyncIterator[bytes])
 
 def _wrong_length(announced: int, size: int) -> BodyLengthDiffers:
     return BodyLengthDiffers(reason=f"Content-Range announces {announced} bytes, the body has {size}")
-
-
-def _progress(status: int, call: RegistryCall, upload: Upload) -> Response:
-    headers = [
-        (b"location", f"/v2/{call.repository}/blobs/uploads/{upload.id}".encode()),
-        received(upload.size),
-        (b"docker-upload-uuid", upload.id.encode()),
-    ]
-    return Response(status, headers if status == 204 else [*headers, _EMPTY])
-
-
-def _created(call: RegistryCall, digest: str) -> Response:
-    headers = [
-        (b"location", f"/v2/{call.repository}/blobs/{digest}".encode()),
-        (b"docker-content-digest", digest.encode()),
-        _EMPTY,
-    ]
-    return Response(201, headers)

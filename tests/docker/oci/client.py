@@ -33,9 +33,11 @@ from moorage.core.services import Services
 from moorage.core.vault import Vault
 from moorage.domain.errors import BodyTimeout, MalformedBody
 from moorage.domain.identity.callers import Caller
+from moorage.domain.location_forms import AUTO
 from moorage.domain.names import Registry, RepositoryName
 from moorage.http.bodies import ClientGone, RequestBody
 from moorage.http.body_budget import BodyBudget
+from moorage.http.locations import Locations
 from moorage.http.messages import CallDetails, Request, RequestHead, Response
 from moorage.metadata.database import Transaction
 from moorage.metadata.identity import accounts as identities
@@ -150,7 +152,7 @@ class World:
             limits=LIMITS,
             reactions=reactions,
         )
-        self.endpoint = RegistryEndpoint(self.services, Log(requests=False), BodyBudget())
+        self.endpoint = RegistryEndpoint(self.services, Log(requests=False), BodyBudget(), Locations(AUTO))
 
     def close(self) -> None:
         self.database.close()

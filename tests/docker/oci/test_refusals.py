@@ -14,12 +14,14 @@ from moorage.core.registry import layers, templates
 from moorage.core.services import Services
 from moorage.domain import errors
 from moorage.domain.errors import Refusal
+from moorage.domain.location_forms import AUTO
 from moorage.domain.names import Registry
 from moorage.domain.ports import StoreFull
 from moorage.domain.registry.manifests import MANIFEST_LIMIT
 from moorage.domain.registry.quotas import Quotas
 from moorage.http.bodies import RequestBody
 from moorage.http.body_budget import BodyBudget
+from moorage.http.locations import Locations
 from moorage.http.messages import CallDetails, Request, RequestHead, Response
 from moorage.metadata.registry import templates as template_rows
 from moorage.metadata.registry.repositories import RepositorySettings
@@ -38,7 +40,7 @@ HERE = Registry(ACCOUNT, REGION)
 
 
 def _endpoint(services: Services) -> RegistryEndpoint:
-    return RegistryEndpoint(services, Log(requests=False), BodyBudget())
+    return RegistryEndpoint(services, Log(requests=False), BodyBudget(), Locations(AUTO))
 
 
 @dataclass(frozen=True)

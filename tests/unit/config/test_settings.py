@@ -73,6 +73,13 @@ def test_an_invalid_value_is_reported_with_its_source(tmp_path: Path) -> None:
     assert refusal({"config": str(file)}, {}) == f"workers in {file} must be a whole number, 0 or more, not 2.5."
 
 
+def test_a_choice_is_one_of_its_names() -> None:
+    assert load({}, {"MOORAGE_LOCATIONS": "relative"}).locations == "relative"
+    assert refusal({}, {"MOORAGE_LOCATIONS": "whole"}) == (
+        "MOORAGE_LOCATIONS must be auto, absolute or relative, not 'whole'."
+    )
+
+
 @pytest.mark.parametrize("name", [entry.name for entry in TABLE])
 def test_no_invalid_value_of_a_file_causes_a_traceback(name: str, tmp_path: Path) -> None:
     file = tmp_path / "moorage.toml"

@@ -33,6 +33,15 @@ def answer(status: int, body: bytes = b"") -> Response:
     return Response(status, [(b"content-length", b"%d" % len(body))], body)
 
 
+class NoBody:
+    """The source of a body without bytes."""
+
+    async def read(self) -> bytes:
+        return b""
+
+    def require_within_limit(self, size: int) -> None: ...
+
+
 async def echo(head: RequestHead, body: RequestBody, send: Send) -> None:
     """Answer with the body of the request."""
     await send(answer(200, await body.whole(8 << 20)))

@@ -13,6 +13,7 @@ from moorage.http.bodies import RequestBody
 from moorage.http.body_budget import BodyBudget
 from moorage.http.messages import Request, RequestHead
 from moorage.http.shares import KnownCredentials, Turns
+from tests.unit.http.connection import NoBody
 
 MIB = 1 << 20
 
@@ -149,13 +150,6 @@ def test_a_request_that_is_cancelled_gives_its_turn_back() -> None:
 
 
 # --- Memory for bodies ------------------------------------------------------------------------------------------------
-
-
-class NoBody:
-    async def read(self) -> bytes:
-        return b""
-
-    def require_within_limit(self, size: int) -> None: ...
 
 
 def request(share: str, size: int | None) -> Request:
