@@ -80,7 +80,9 @@ class Lists:
         call = await self._access_control.authorized(request, _REFERRERS)
         name, subject = call.repository, Digest.parse(call.reference)
         parameters = call.parameters()
-        kind = parameters.get("artifactType", "")
+        kind = parameters.get("artifactType", "").replace(
+            " ", "+"
+        )  # Not escaped by all clients: media types have no space.
         referrer_filter = ReferrerFilter((kind,) if kind else ())
         scope = f"referrers:{call.registry.repository_arn(name)}:{subject}:{kind}"
         page = self._pages.page(scope, parameters.get("next"), (0,), PAGE_LIMIT)

@@ -281,6 +281,19 @@ def test_an_immutable_tag_keeps_its_list_while_the_api_changes(world: World, roo
     assert lists.api(subject.manifest.digest) == lists.tag(tag_of(subject)) == names(old, new)
 
 
+@pytest.mark.parametrize("plus", ["+", "%2B", "%2b", "%20"])
+def test_a_plus_in_the_query_is_a_plus_of_the_media_type(
+    root: Client, repository: str, lists: ReferrerLists, plus: str
+) -> None:
+    """Clients that do not escape it send what means a space in a query (WHATWG URL, 5.1)."""
+    subject = image()
+    found = referrer(subject, 1, artifactType="application/vnd.example.sbom+json")
+    root.push(repository, found)
+    root.push(repository, referrer(subject, 2, artifactType=SIGNATURE))
+
+    assert lists.api(subject.manifest.digest, f"?artifactType=application/vnd.example.sbom{plus}json") == names(found)
+
+
 def test_pages_of_a_type_combine_both_ways_of_pushing(
     root: Client, repository: str, lists: ReferrerLists, monkeypatch: pytest.MonkeyPatch
 ) -> None:
