@@ -173,12 +173,13 @@ def application(
             await tracing.close()
         log.flush()
 
+    proxies = TrustedProxies(settings.trusted_proxy, settings.trusted_hops)
     served_application = Application(
         endpoints=endpoints(services, log, Locations(settings.locations)),
         log=log,
         is_ready=Readiness(database, own_store.confirm, stores.obstacle_to_writing(settings), log).is_ready,
         lifespan=Lifespan(start, stop),
-        context=ServerContext(TrustedProxies(settings.trusted_proxy), drain or Drain(), settings.max_failed_logins),
+        context=ServerContext(proxies, drain or Drain(), settings.max_failed_logins),
         meters=meters,
     )
     return served_application if tracing is None else tracing.application(served_application)

@@ -117,6 +117,14 @@ class Settings:
         "See [docker.md](docker.md#location-headers).",
     )
 
+    trusted_hops: int = setting(
+        whole(minimum=0),
+        "0",
+        "Number of trusted proxies that a request passes; 0 finds them by their addresses.",
+        "The client's address is this entry of `X-Forwarded-For`, counted from the end"
+        " ([tls.md](tls.md#the-address-of-the-client)).",
+    )
+
     # --- Where the registry is ------------------------------------------------------------------------------------
 
     data: Path = setting(

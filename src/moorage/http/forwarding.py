@@ -21,9 +21,13 @@ _NAMES: Final = (b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host")
 
 
 class TrustedProxies:
-    """The networks of trusted proxies. Raises ValueError for an invalid network."""
+    """The networks of trusted proxies, and their number if it is known. Raises ValueError for an invalid network.
 
-    def __init__(self, networks: Iterable[str]) -> None:
+    With a number, a request passes that many trusted proxies, of which at least the last is in the networks.
+    """
+
+    def __init__(self, networks: Iterable[str], hops: int = 0) -> None:
+        self._hops = hops
         self._networks = [ipaddress.ip_network(network) for network in networks]
         self.trusts = lru_cache(maxsize=1024)(self._is_in_networks)
 
@@ -34,7 +38,7 @@ class TrustedProxies:
         forwarded = {name: _values(head, name) for name in _NAMES}
         clients = forwarded[b"x-forwarded-for"]
         if clients:
-            head.client = self._first_untrusted(clients)
+            head.client = self._client_of(clients)
         proto, host = (_last(forwarded[name]) for name in _NAMES[1:])
         if proto in {b"http", b"https"}:
             head.scheme = proto.decode()
@@ -44,8 +48,14 @@ class TrustedProxies:
         if (proto or host) and len(hosts) == 1 and HOST.fullmatch(hosts[0]):
             head.reached_at = (head.scheme, hosts[0].decode())
 
-    def _first_untrusted(self, clients: list[bytes]) -> str:
-        """The first untrusted address from the right, where our proxies append theirs; else the leftmost one."""
+    def _client_of(self, clients: list[bytes]) -> str:
+        """The client's address in a list to which each proxy appends the address that it was called from.
+
+        It is the one that the first of our proxies appended: by their number, else the first untrusted address from the
+        right. If there is none, the leftmost one. What is before it may come from the client.
+        """
+        if self._hops:
+            return _address(clients[-min(self._hops, len(clients))])
         texts = [_address(client) for client in reversed(clients)]
         return next((text for text in texts if not self.trusts(text)), texts[-1])
 

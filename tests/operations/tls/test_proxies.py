@@ -27,10 +27,15 @@ REGISTRY = Registry("000000000000", "us-east-1")
 
 def applied(networks: list[str], peer: str, *headers: tuple[str, str]) -> RequestHead:
     """The head of a plain HTTP request from `peer`, after the headers of trusted proxies were applied."""
+    head = head_of(peer, *headers)
+    TrustedProxies(networks).apply(head)
+    return head
+
+
+def head_of(peer: str, *headers: tuple[str, str]) -> RequestHead:
     pairs = [(b"host", b"inside:5000"), *((name.encode(), value.encode()) for name, value in headers)]
     head = RequestHead("GET", b"/", pairs)
     head.client = peer
-    TrustedProxies(networks).apply(head)
     return head
 
 
@@ -79,6 +84,31 @@ def test_headers_of_other_clients_are_ignored(networks: list[str], peer: str) ->
 def test_the_client_is_the_last_address_that_is_not_a_trusted_proxy(forwarded_for: str, client: str) -> None:
     """The client itself may have written the addresses before that one."""
     assert applied(["10.0.0.0/8"], "10.0.0.1", ("x-forwarded-for", forwarded_for)).client == client
+
+
+@pytest.mark.parametrize(
+    ("hops", "forwarded_for", "client"),
+    [
+        (1, "203.0.113.9", "203.0.113.9"),
+        (1, "198.51.100.1, 10.9.9.9", "10.9.9.9"),  # A client in the trusted network that sent the header itself.
+        (2, "198.51.100.1, 203.0.113.9, 192.0.2.7", "203.0.113.9"),  # The first proxy is in no trusted network.
+        (2, "203.0.113.9", "203.0.113.9"),  # A request that passed the last proxy only.
+    ],
+)
+def test_with_a_number_of_proxies_the_client_is_counted_from_the_end(
+    hops: int, forwarded_for: str, client: str
+) -> None:
+    head = head_of("10.0.0.1", ("x-forwarded-for", forwarded_for))
+    TrustedProxies(["10.0.0.0/8"], hops).apply(head)
+
+    assert head.client == client
+
+
+def test_a_number_of_proxies_trusts_no_peer_by_itself() -> None:
+    head = head_of("203.0.113.1", ("x-forwarded-for", "203.0.113.9"))
+    TrustedProxies(["10.0.0.0/8"], 1).apply(head)
+
+    assert head.client == "203.0.113.1"
 
 
 def test_a_scheme_without_a_host_uses_the_host_header() -> None:
@@ -142,7 +172,8 @@ def proxied(server: Server, host: str) -> Callable[..., None]:
 
 
 def test_behind_a_trusted_proxy_signatures_are_valid_and_addresses_are_the_proxy_s(fresh_server: StartServer) -> None:
-    server = fresh_server(extra_args=["--trusted-proxy", "127.0.0.0/8", "--trusted-proxy", "::1"])
+    proxies = ["--trusted-proxy", "127.0.0.0/8", "--trusted-proxy", "::1", "--trusted-hops", "1"]
+    server = fresh_server(extra_args=proxies)
     client = forwarding_client(server, "registry.example")
 
     made = client.create_repository(repositoryName="team/app")["repository"]
