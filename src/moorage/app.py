@@ -46,6 +46,7 @@ from moorage.core.services import Services
 from moorage.core.vault import Vault
 from moorage.domain.errors import Unavailable
 from moorage.domain.ports import BlobStore, Listing
+from moorage.domain.regions import Regions
 from moorage.domain.units import DAY, HOUR, SECOND
 from moorage.ecr import lifecycle as ecr_lifecycle
 from moorage.ecr import replication as ecr_replication
@@ -199,6 +200,7 @@ def limits_of(settings: Settings) -> Limits:
     """The limits from the settings."""
     return Limits(
         quotas=settings.quota,
+        regions=Regions((settings.region, *settings.extra_region)),
         kms_keys=settings.kms_key,
         sparse_manifests=settings.sparse_manifests,
         lifecycle_delay=settings.lifecycle_delay * SECOND,

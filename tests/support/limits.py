@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Final
 
 from moorage.core.limits import Limits
+from moorage.domain.regions import Regions
 from moorage.domain.registry.encryption import KmsKeys
 from moorage.domain.registry.quotas import Quotas
 from moorage.domain.units import DAY, SECOND
 
 LIMITS: Final = Limits(
     quotas=Quotas(),
+    regions=Regions([]),
     kms_keys=KmsKeys(),
     sparse_manifests=False,
     lifecycle_delay=60 * SECOND,

@@ -40,6 +40,7 @@ MISMATCH = (
 )
 _PARTS = ("Credential", "Signature", "SignedHeaders")
 _REGION = re.compile(r"[a-z0-9-]{1,64}")
+_WRONG_REGION = "Credential should be scoped to a valid region, not '{}'."
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +143,7 @@ def credential_scope(credential: str, timestamp: str, services: tuple[str, ...])
     access_key, date, region, service, terminator = elements
     wrong = []
     if not _REGION.fullmatch(region):
-        wrong.append(f"Credential should be scoped to a valid region, not '{region}'.")
+        wrong.append(_WRONG_REGION.format(region))
     if service not in services:
         wrong.append(f"Credential should be scoped to correct service: '{services[0]}'.")
     if terminator != TERMINATOR:
@@ -155,6 +156,11 @@ def credential_scope(credential: str, timestamp: str, services: tuple[str, ...])
     if wrong:
         raise InvalidSignature(reason=" ".join(wrong))
     return access_key, Scope(date, region, service)
+
+
+def invalid_region(region: str) -> InvalidSignature:
+    """The refusal of a signature for a Region that does not exist."""
+    return InvalidSignature(reason=_WRONG_REGION.format(region))
 
 
 def _joined(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:

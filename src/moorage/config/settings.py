@@ -35,6 +35,7 @@ from moorage.config.kinds import (
 from moorage.config.table import REGISTRY, SERVE, Entry, InvalidSetting, entries_of, setting
 from moorage.domain.buckets import Bucket, BucketKey
 from moorage.domain.location_forms import ABSOLUTE, AUTO, RELATIVE
+from moorage.domain.regions import REGION_PATTERN, region_names
 from moorage.domain.registry.encryption import KmsKeys
 from moorage.domain.registry.quotas import Quotas
 
@@ -200,11 +201,17 @@ class Settings:
     # --- What the registry does -----------------------------------------------------------------------------------
 
     region: str = setting(
-        matching(r"[a-z0-9-]{2,25}", "the name of a Region, such as us-east-1", "NAME"),
+        matching(REGION_PATTERN, "the name of a Region, such as us-east-1", "NAME"),
         "us-east-1",
         "Region for Docker clients that log in with an access key, and for commands.",
         "`moorage env` prints it. An ECR call uses the Region of its signature instead.",
         commands=("serve", "explain", "undelete"),
+    )
+    extra_region: tuple[str, ...] = setting(
+        several(region_names, "NAME"),
+        "",
+        "Accept this name of a Region, although it does not have the form of AWS's names.",
+        f"For example `home`; `region` is accepted in any case. {_SEVERAL}",
     )
     quota: Quotas = setting(
         several(Quotas.parse, "NAME=NUMBER"),

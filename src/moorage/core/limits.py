@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from moorage.domain.regions import Regions
 from moorage.domain.registry.encryption import KmsKeys
 from moorage.domain.registry.quotas import Quotas
 
@@ -13,13 +14,15 @@ from moorage.domain.registry.quotas import Quotas
 class Limits:
     """All limits in one value. No field has a default, so no caller can forget one. Times are microseconds.
 
-    `kms_keys` are the keys that repositories may name. With `sparse_manifests`, Docker clients may push manifests
-    whose layers or images the repository does not have. A lifecycle policy is applied `lifecycle_delay` after a push.
+    Registries exist in `regions`. `kms_keys` are the keys that repositories may name. With `sparse_manifests`, Docker
+    clients may push manifests whose layers or images the repository does not have. A lifecycle policy is applied
+    `lifecycle_delay` after a push.
     `grace_period` is how long unreferenced layers and deleted images stay. `require_space` raises Unavailable while the
     file system of the database has less free space than its reserve.
     """
 
     quotas: Quotas
+    regions: Regions
     kms_keys: KmsKeys
     sparse_manifests: bool
     lifecycle_delay: int

@@ -83,6 +83,7 @@ class AccessControl:
         self._authorizer = services.authorizer
         self._now = services.now
         self._addresses = services.addresses
+        self._regions = services.limits.regions
 
     async def authorized_lookup(self, request: RegistryRequest, action: str) -> RegistryCall:
         """Authenticate and authorize a lookup by name.
@@ -125,7 +126,8 @@ class AccessControl:
         """Find the caller and the registry. `action` is for the log.
 
         The registry is the one that the host names, or the caller's own. Raises NotAuthenticated,
-        AuthorizationTokenExpired, and AccessDenied for a token of another Region.
+        AuthorizationTokenExpired, InvalidParameter for a Region that does not exist, and AccessDenied for a token of
+        another Region.
         """
         http, details = request.http, request.details
         details.operation = operation_of(action)
@@ -136,6 +138,8 @@ class AccessControl:
         registry = registry_named_by(http)
         if registry is None:
             registry = caller.registry
+        elif not self._regions.include(registry.region):
+            raise InvalidParameter(parameter="host", constraint=f"'{registry.region}' is not a Region")
         elif registry.region != caller.region and _is_token(authorization or ""):
             raise _other_region(caller, registry)
         return RegistryCall(request, caller, registry, self._now())

@@ -71,7 +71,7 @@ def test_a_registry_has_a_maximum_number_of_repositories(ecr: Any) -> None:
 
 
 def test_each_registry_is_counted_separately(small: Server, ecr: Any) -> None:
-    for client in (ecr, client_of(small, region="test-region-other")):
+    for client in (ecr, client_of(small, region="test-region-99")):
         for number in range(3):
             client.create_repository(repositoryName=f"app-{number}")
 

@@ -86,9 +86,17 @@ def test_only_post_is_accepted(wire: Wire, method: str) -> None:
 # --- The signature --------------------------------------------------------------------------------------------------
 
 
-def test_a_good_signature_is_accepted_for_any_region(wire: Wire) -> None:
-    assert wire.call("DescribeRegistry").status == 200
-    assert wire.call("DescribeRegistry", region="mars-north-1").status == 200
+@pytest.mark.parametrize("region", ["us-east-1", "mars-north-1", "us-gov-west-1", "us-isob-east-1", "eusc-de-east-1"])
+def test_a_good_signature_is_accepted_for_every_name_that_a_region_of_aws_could_have(wire: Wire, region: str) -> None:
+    assert wire.call("DescribeRegistry", region=region).status == 200
+
+
+@pytest.mark.parametrize("region", ["-", "--", "local", "us-east", "us-east-1-", "u-east-1", "us-east-100", "1-a-1"])
+def test_a_signature_for_another_name_is_refused(wire: Wire, region: str) -> None:
+    refused = wire.call("DescribeRegistry", region=region).refusal
+
+    message = f"Credential should be scoped to a valid region, not '{region}'."
+    assert refused == (400, "InvalidSignatureException", message)
 
 
 @pytest.mark.parametrize("authorization", [None, "", "Basic QVdTOng=", "Bearer x", "AWS AKIA:x"])

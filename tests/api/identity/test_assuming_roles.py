@@ -13,7 +13,7 @@ from tests.api.ecr.pushing import push
 from tests.api.ecr.test_pull_times import pull_time, recorded_pull_time
 from tests.api.ecr.wire import ACCOUNT, refusal
 from tests.api.identity.conftest import Credentials, Moorage, allow, of_session, role_arn, trust, user_arn
-from tests.support.aws import docker_password
+from tests.support.aws import aws_client, docker_password
 from tests.support.http_client import Docker
 from tests.support.images import image
 from tests.support.server import Server
@@ -33,6 +33,13 @@ def denied(clients: Clients, who: Credentials, role: str, **more: Any) -> str:
     refused = refusal(clients("sts", who).assume_role, RoleArn=role_arn(role), RoleSessionName="build-7", **more)
     assert (refused.status, refused.code) == (403, "AccessDenied")
     return refused.message
+
+
+def test_a_signature_for_a_name_that_no_region_has_is_refused(server: Server) -> None:
+    with aws_client(server, "sts", region="local") as sts:
+        refused = refusal(sts.get_caller_identity)
+
+    assert refused.message == "Credential should be scoped to a valid region, not 'local'."
 
 
 def test_a_session_has_the_name_and_the_permissions_of_its_role(

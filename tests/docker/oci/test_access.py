@@ -11,7 +11,7 @@ from moorage.http.messages import CallDetails, Request, RequestHead
 from moorage.metadata.identity import accounts as identities
 from moorage.oci.errors import code_of, error_response
 from moorage.oci.routes import resource_of
-from tests.docker.oci.client import Client, ScriptedBody, World, basic
+from tests.docker.oci.client import HOST, Client, ScriptedBody, World, basic
 from tests.support.images import digest, image
 
 PULL_ONLY = "AmazonEC2ContainerRegistryPullOnly"
@@ -120,6 +120,18 @@ def test_a_token_is_valid_in_its_region_and_a_key_in_all_regions(root: Client) -
     assert (refused_answer.status, refused_answer.code) == (403, "DENIED")
     assert "us-east-1" in refused_answer.json()["errors"][0]["message"]
     assert accepted.status == 200
+
+
+@pytest.mark.parametrize("region", ["local", "us-east", "us-east-1-", "a--1"])
+@pytest.mark.parametrize("by", ["host", "ns"])
+def test_a_name_that_no_region_has_is_refused(root: Client, repository: str, region: str, by: str) -> None:
+    host = f"000000000000.dkr.ecr.{region}.localhost:5000"
+    headers = {"host": host if by == "host" else HOST, "authorization": root.key}
+
+    answer = root.get(f"/v2/{repository}/tags/list" + (f"?ns={host}" if by == "ns" else ""), headers)
+
+    assert (answer.status, answer.code) == (400, "UNSUPPORTED")
+    assert f"'{region}' is not a Region" in answer.json()["errors"][0]["message"]
 
 
 @pytest.mark.parametrize(("method", "target", "action"), ENDPOINTS)

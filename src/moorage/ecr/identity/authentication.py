@@ -19,6 +19,8 @@ async def claimed_credentials(services: Services, signed: sigv4.SignedRequest) -
 
     Raises UnrecognizedClient, ExpiredToken, InvalidSignature.
     """
+    if not services.limits.regions.include(signed.region):
+        raise sigv4.invalid_region(signed.region)
     credentials = await services.authenticator.credentials(signed.access_key, signed.session_token)
     sigv4.verify_head(signed, credentials.secret, services.now())
     return credentials
