@@ -66,8 +66,8 @@ def test_no_file_of_the_project_contains(what: str) -> None:
     [
         ("cd " + "/ro" + "ot/project", True),
         ("'" + "/wo" + "rk'", True),
-        ("PUT /v2/work/manifests/root", False),
-        ("WORKDIR ~/work/x", False),
+        ("PUT /v2/wo" + "rk/manifests/root", False),
+        ("WORKDIR ~/wo" + "rk/x", False),
         ("the data folder's /wo" + "rk-like neighbour", False),
     ],
 )

@@ -71,9 +71,8 @@ def serve(settings: Settings) -> None:
     folder.write_endpoint(f"{settings.scheme}://{settings.public_host}", bundle_of(certificates))
     drain = Drain(settings.drain)
     factory = partial(app.application, settings, metering.meter, trace, drain)
-    server = Supervisor(
-        factory, listener, settings.worker_count, limits_of(settings), served(certificates), metering.worker_died
-    )
+    limits, certificate = connection_limits(settings), served(certificates)
+    server = Supervisor(factory, listener, settings.worker_count, limits, certificate, metering.worker_died)
     announcement = threading.Thread(target=_announce, args=(settings,), daemon=True)
     try:
         server.run(drain, announcement.start)
@@ -81,7 +80,7 @@ def serve(settings: Settings) -> None:
         raise click.ClickException(str(error)) from None
 
 
-def limits_of(settings: Settings) -> ConnectionLimits:
+def connection_limits(settings: Settings) -> ConnectionLimits:
     """The limits of connections from the settings."""
     return ConnectionLimits(
         body=settings.body_timeout,

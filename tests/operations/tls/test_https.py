@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import socket
 import ssl
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -225,3 +227,19 @@ def test_the_command_for_health_checks_uses_tls(tls_server: TlsServer, tmp_path:
 
     assert moorage(tmp_path, "ready", "--tls", *address).returncode == 0
     assert moorage(tmp_path, "ready", *address).returncode == 1
+
+
+def test_a_request_that_arrives_in_one_record_with_the_body_before_it_is_answered(start_tls: StartTls) -> None:
+    """TLS has decrypted it with the body, so the socket does not show that there is more."""
+    server = start_tls(["--tls"])
+    body = b"Action=Nothing"
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as plain:
+        connection = server.trust().wrap_socket(plain, server_hostname="localhost")
+        head = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+        connection.sendall(head + b"Content-Length: %d\r\n\r\n" % len(body))
+        time.sleep(0.5)  # The server waits for the body now.
+        connection.sendall(body + b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        received = b"".join(iter(lambda: connection.recv(65536), b""))
+        connection.close()
+
+    assert received.endswith(b"\r\n\r\nok\n"), received

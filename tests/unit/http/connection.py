@@ -80,6 +80,11 @@ class Client:
         async with asyncio.timeout(_READ_SECONDS):
             return await self._reader.read(1 << 20)
 
+    async def until(self, end: bytes) -> bytes:
+        """Everything up to these bytes."""
+        async with asyncio.timeout(_READ_SECONDS):
+            return await self._reader.readuntil(end)
+
     async def rest(self) -> bytes:
         """Everything until the server closes the connection."""
         async with asyncio.timeout(_READ_SECONDS):

@@ -80,6 +80,26 @@ def test_a_client_that_waits_for_permission_to_send_the_body_gets_it() -> None:
     assert with_connection(use) == (100, b"abc")
 
 
+def test_the_expectation_has_no_case() -> None:
+    async def use(client: Client) -> int:
+        await client.send(put(b"", b"Expect: 100-Continue").replace(b"length: 0", b"length: 3"))
+        return (await client.response())[0]
+
+    assert with_connection(use) == 100
+
+
+def test_the_response_to_head_has_no_body_and_another_request_may_follow() -> None:
+    async def serve(head: RequestHead, _: RequestBody, send: Send) -> None:
+        await send(answer(200, head.method.encode()))
+
+    async def use(client: Client) -> list[bytes]:
+        await client.send(GET.replace(b"GET", b"HEAD") + GET)
+        return [line for line in (await client.until(b"GET")).split(b"\r\n") if not line.startswith(b"date")]
+
+    head = [b"HTTP/1.1 200 OK", b"content-length: 4", b"", b"HTTP/1.1 200 OK", b"content-length: 3", b"", b"GET"]
+    assert with_connection(use, serve) == head
+
+
 def test_a_refused_client_that_waits_for_permission_gets_the_refusal_instead() -> None:
     async def use(client: Client) -> tuple[int, str]:
         await client.send(put(b"", b"expect: 100-continue").replace(b"length: 0", b"length: 3"))

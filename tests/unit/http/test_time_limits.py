@@ -7,6 +7,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 
@@ -47,6 +48,19 @@ def test_a_body_that_never_begins_ends_the_request() -> None:
         return (await client.response())[0]
 
     assert with_connection(use, receive) == 408
+
+
+def test_a_connection_whose_body_stalled_is_closed_with_the_response() -> None:
+    """The server does not wait for the rest of the body, as it does for clients that are still sending."""
+
+    async def use(client: Client) -> float:
+        await client.send(HEAD)
+        await client.response()
+        started = time.monotonic()
+        await client.rest()
+        return time.monotonic() - started
+
+    assert with_connection(use, receive, replace(LIMITS, discard=60.0)) < 30
 
 
 def test_a_body_that_stalls_in_the_middle_ends_the_request() -> None:

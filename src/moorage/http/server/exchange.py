@@ -12,7 +12,7 @@ from typing import Final
 
 from moorage.domain.errors import BodyTimeout, MalformedBody
 from moorage.http.bodies import ClientGone
-from moorage.http.messages import CLOSE, RETRY_SECONDS, Response
+from moorage.http.messages import CLOSE, RETRY_SECONDS, RequestHead, Response
 from moorage.http.server.limits import ConnectionLimits
 from moorage.http.server.parser import IncomingRequest, MalformedRequest, RequestParser
 from moorage.http.server.socket_io import SocketIo
@@ -33,6 +33,7 @@ class Exchange:
     __slots__ = (
         "_incoming",
         "_io",
+        "_is_stalled",
         "_limits",
         "_parser",
         "_seconds_waited",
@@ -50,10 +51,11 @@ class Exchange:
         self._parser = parser
         self._incoming = incoming
         self._limits = limits
+        self._is_stalled = False
         self._size_index = 0
         self._seconds_waited = 0.0
         self._window_bytes = 0
-        self._wants_continue = not incoming.is_complete and (b"expect", b"100-continue") in incoming.head.headers
+        self._wants_continue = not incoming.is_complete and _expects_continue(incoming.head)
         self.keep_alive = incoming.keep_alive
         self.least_rate = limits.window_bytes / limits.window
 
@@ -110,10 +112,12 @@ class Exchange:
         try:
             await self._io.readable(self._limits.body)
         except TimeoutError:
+            self._is_stalled = True
             raise BodyTimeout from None
         self._seconds_waited += clock() - started
         if self._seconds_waited >= self._limits.window:
             if self._window_bytes < self.least_rate * self._seconds_waited:
+                self._is_stalled = True
                 raise BodyTimeout
             self._seconds_waited, self._window_bytes = 0.0, 0
 
@@ -124,7 +128,7 @@ class Exchange:
 
         A client that is still sending the body does not read a response until the server receives more, or closes the
         connection in order (RFC 9112, section 9.6). So the connection ends with the response, and the rest of the body
-        is received and discarded first.
+        is received and discarded first, unless the client has stopped to send it.
         """
         body_was_read = self._incoming.is_complete and not self._incoming.pieces
         if not body_was_read:
@@ -140,13 +144,15 @@ class Exchange:
             if response.file is not None:
                 os.close(response.file.descriptor)
         self.keep_alive = kept
-        if not self._incoming.is_complete:
+        if not self._incoming.is_complete and not self._is_stalled:
             self._io.finish_sending()
             await discard(self._io, self._limits)
 
     async def _send(self, head: bytes, response: Response) -> None:
         io, seconds = self._io, self._limits.send
-        if response.file is not None:
+        if self._incoming.head.method == "HEAD":  # RFC 9110, section 9.3.2: the head of a GET, without its content.
+            await io.send(head, seconds)
+        elif response.file is not None:
             await io.send(head, seconds)
             await io.send_file(response.file.descriptor, response.file.start, response.size, seconds)
         elif response.stream is not None:
@@ -155,6 +161,10 @@ class Exchange:
                 await io.send(chunk, seconds)
         else:
             await io.send(head + response.body, seconds)
+
+
+def _expects_continue(head: RequestHead) -> bool:
+    return any(name == b"expect" and value.lower() == b"100-continue" for name, value in head.headers)
 
 
 async def discard(io: SocketIo, limits: ConnectionLimits) -> None:

@@ -23,6 +23,9 @@ _BLOCKED: Final = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.
 _UNSENT: Final = 0x5411
 """The request SIOCOUTQ of Linux: the number of bytes in the socket's queue that the client has not acknowledged."""
 
+_NO_WAIT: Final[int | None] = getattr(os, "RWF_NOWAIT", None)
+"""The flag of preadv2(2) for reading only what is in memory (Linux)."""
+
 
 class SocketIo:
     """A connection's socket on the event loop. One task at a time uses it."""
@@ -93,7 +96,9 @@ class SocketIo:
         """Let the kernel copy from the file to the socket; returns how many bytes."""
         while True:
             try:
-                return os.sendfile(self._fd, descriptor, position, size)
+                if _is_in_memory(descriptor, position + size - 1):
+                    return os.sendfile(self._fd, descriptor, position, size)
+                return await self._loop.run_in_executor(None, os.sendfile, self._fd, descriptor, position, size)
             except BlockingIOError:
                 await self._writable(seconds)
             except (ConnectionError, TimeoutError) as error:
@@ -105,7 +110,9 @@ class SocketIo:
         return len(data)
 
     async def readable(self, seconds: float) -> None:
-        """Wait until bytes arrive. Raises TimeoutError."""
+        """Wait until bytes arrive, unless TLS has some that the socket does not show. Raises TimeoutError."""
+        if isinstance(self._socket, ssl.SSLSocket) and self._socket.pending():
+            return
         if not self._reading:
             self._loop.add_reader(self._fd, self._on_readable)
             self._reading = True
@@ -178,3 +185,14 @@ class SocketIo:
         if self._reading:
             self._loop.remove_reader(self._fd)
         self._socket.close()
+
+
+def _is_in_memory(descriptor: int, position: int) -> bool:
+    """Whether a byte of a file, and so probably those before it, can be read without waiting for the disk."""
+    if _NO_WAIT is None:
+        return False
+    try:
+        os.preadv(descriptor, [bytearray(1)], position, _NO_WAIT)
+    except OSError:  # BlockingIOError, or the file system cannot tell.
+        return False
+    return True

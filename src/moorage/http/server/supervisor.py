@@ -33,6 +33,9 @@ _STEADY_SECONDS: Final = 60.0
 _START_SECONDS: Final = 60.0
 """How long a process may take to begin to serve."""
 
+_END_SECONDS: Final = 15.0
+"""How long a process may take to end after its last request: jobs are given back, queues are written."""
+
 _FIRST_DELAY: Final = 0.1
 _LONGEST_DELAY: Final = 10.0
 _OTHER_FILES: Final = 512
@@ -79,6 +82,7 @@ class Supervisor:
         self._is_stopping = False
         self._has_served = False
         self._wake_reader, self._wake_writer = os.pipe()
+        os.set_blocking(self._wake_writer, False)
 
     def run(self, drain: Drain, started: Callable[[], None]) -> None:
         """Serve until SIGTERM or SIGINT; after SIGTERM for the drain time. Raises WorkersFailed.
@@ -133,15 +137,13 @@ class Supervisor:
                 worker.process.join()
 
     def _bury_dead(self) -> None:
-        """Log the processes that died, and set when to replace them. Raises WorkersFailed."""
+        """Log the processes that died, and set when to replace them. Raises WorkersFailed if each died unserved."""
         self._has_served = self._has_served or any(count != NOT_SERVING for count in self._counts)
         for worker in self._workers:
             process = worker.process
             if process is None or process.is_alive() or self._is_stopping:
                 continue
             process.join()
-            if not self._has_served:
-                raise WorkersFailed("no worker process could start; the log has the reason")
             self._counts[worker.index] = NOT_SERVING
             self._log.event("worker-died", process=process.pid or 0, reason=_reason(process.exitcode))
             self._worker_died()
@@ -149,6 +151,8 @@ class Supervisor:
             worker.failures = worker.failures + 1 if now - worker.started < _STEADY_SECONDS else 0
             worker.start_at = now + min(_FIRST_DELAY * (2**worker.failures - 1), _LONGEST_DELAY)
             worker.process = None
+        if not self._has_served and all(worker.failures for worker in self._workers):
+            raise WorkersFailed("no worker process could start; the log has the reason")
 
     def _refresh_certificate(self) -> None:
         if self._certificate is not None and self._certificate.changed():
@@ -163,7 +167,7 @@ class Supervisor:
         """Let the processes finish their requests; kill those that take too long."""
         self._task.listener.close()
         self._signal_workers(signal.SIGTERM)
-        deadline = time.monotonic() + self._task.limits.stop + self._task.limits.stop / 4
+        deadline = time.monotonic() + self._task.limits.stop + _END_SECONDS
         for worker in self._workers:
             if worker.process is not None:
                 worker.process.join(max(0.0, deadline - time.monotonic()))

@@ -108,7 +108,7 @@ class WorkerServer:
     async def serve_until(self, stop: asyncio.Event) -> None:
         """Accept and serve connections until the event; then finish the requests in progress."""
         self._counts[self._index] = 0
-        self._accept_later(0)
+        self._listen()
         ticks = self._loop.create_task(self._tick())
         await stop.wait()
         self._loop.remove_reader(self._listener.fileno())
@@ -131,15 +131,16 @@ class WorkerServer:
         self._loop.call_later(min(surplus * _TURN_SECONDS, _LONGEST_TURN), self._take_turn)
 
     def _take_turn(self) -> None:
+        self._listen()
         self._accept()
-        self._accept_later(0)
 
-    def _accept_later(self, seconds: float) -> None:
-        if seconds:
-            self._loop.remove_reader(self._listener.fileno())
-            self._loop.call_later(seconds, self._accept_later, 0)
-        elif self._listener.fileno() >= 0:  # It is closed when the process stops.
+    def _listen(self) -> None:
+        if self._listener.fileno() >= 0:  # It is closed when the process stops.
             self._loop.add_reader(self._listener.fileno(), self._on_connection)
+
+    def _pause(self) -> None:
+        self._loop.remove_reader(self._listener.fileno())
+        self._loop.call_later(_PAUSE_SECONDS, self._listen)
 
     def _accept(self) -> None:
         try:
@@ -147,7 +148,7 @@ class WorkerServer:
         except OSError as error:
             if error.errno in {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}:
                 self._log.event("no-connections-accepted", reason=error.strerror or "")
-                self._accept_later(_PAUSE_SECONDS)
+                self._pause()
             return  # Otherwise another process took the connection, or the client has closed it.
         client = address[0]
         accepted.setblocking(False)
