@@ -21,7 +21,7 @@ from moorage.metadata.database import DatabaseUnusable
 @click.option("--without-layers", is_flag=True, help="Adopt the store even if it has none of the layers.")
 @with_registry
 def adopt_blobs(without_layers: bool, settings: Settings) -> None:
-    """Make the blob store of --blobs, or the data folder, the one that holds the layers of this registry.
+    """Make the blob store of --blobs, or the data folder, this registry's own.
 
     Use it after you moved or restored layers by other means than moorage migrate. Stop the servers first. Afterwards,
     run moorage verify.

@@ -1,4 +1,4 @@
-"""The registry's own blob store: whether a store is the one that holds its layers, before anything relies on that.
+"""The registry's own blob store: a store is checked for the registry's marker before anything relies on it.
 
 The store holds a marker, and the database records it. A store without it belongs to another registry, is not mounted,
 or was never used: serving from it answers 404 for every layer, verifying it marks every layer as missing, and sweeping
@@ -21,7 +21,7 @@ _SAMPLE: Final = 20
 
 
 class ForeignStore(Exception):
-    """A blob store is not the one that holds the layers of this registry. The text says what to do."""
+    """The blob store does not belong to this registry. The text gives the next step."""
 
 
 class OwnStore:
@@ -64,7 +64,7 @@ class OwnStore:
         await self._mark(str(uuid.uuid4()))
 
     async def _claim(self, record: rows.OwnStoreRecord | None, marker: str | None) -> None:
-        """Record a store, or finish what was interrupted between the record and its marker. Raises ForeignStore."""
+        """Record a store, or finish a recording that was interrupted before its marker. Raises ForeignStore."""
         if await self._database.read(records.is_sealed):
             return  # Nothing can be recorded, and a sealed registry neither stores nor sweeps.
         if record is None:

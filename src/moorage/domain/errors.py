@@ -361,7 +361,7 @@ class ManifestNotFound(ContentRefusal):
 
 
 class PreconditionFailed(ContentRefusal):
-    template = "The image that the request is about is not the one that its If-Match or If-None-Match expects"
+    template = "The image does not meet the condition of If-Match or If-None-Match"
 
 
 class RangeNotSatisfiable(ContentRefusal):

@@ -58,7 +58,7 @@ def _containers(text: str) -> int:
 
 
 def _without_strings(text: str) -> str:
-    """What is outside of strings: every second part between quotes that are not escaped."""
+    """The text without its strings: every second part between quotes that are not escaped."""
     return "".join(text.replace("\\\\", "").replace('\\"', "").split('"')[::2])
 
 

@@ -130,8 +130,8 @@ class Authorizer:
     async def check(self, access_request: AccessRequest) -> None:
         """Raise AccessDenied unless the request is allowed.
 
-        A denial costs the same reads whether the repository exists or not. What was cached is read again, because the
-        time of a denial would otherwise reveal that it was: lookups of missing repositories are not cached.
+        A denial costs the same reads whether the repository exists or not. Cached lookups are repeated, because the
+        time of a denial would otherwise reveal what is cached: lookups of missing repositories are not cached.
         """
         found, cached_policies = await self._policies(access_request)
         if not found and access_request.is_always_allowed():

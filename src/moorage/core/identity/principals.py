@@ -111,7 +111,7 @@ def _replace(tx: Transaction, identity: Identity, unique_id: str) -> None:
 
     for policy in principals.policies_naming(tx, identity.arn, f":assumed-role/{identity.name}/"):
         text = None
-        with suppress(BadPolicy):  # A text of an older version that is no policy any more allows nothing.
+        with suppress(BadPolicy):  # The text of an older version can be invalid now; it allows nothing.
             text = rename_principals(policy.text, renamed)
         if text is not None:
             principals.replace_text(tx, policy, text)

@@ -70,7 +70,7 @@ OPERATIONS: Final[Mapping[str, Permission]] = {
     **_permissions(_ON_RESOURCE, PermissionTarget.RESOURCE),
     **_permissions(_ON_REGISTRY, PermissionTarget.REGISTRY),
 }
-"""The permission for each of the 62 operations, whatever its members are."""
+"""The permission that each of the 62 operations always needs."""
 
 _OF_TEMPLATES: Final = {
     "prefix": Permission("ecr:CreateRepository", PermissionTarget.PREFIX),

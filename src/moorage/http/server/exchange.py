@@ -27,7 +27,7 @@ _REASONS: Final = {status.value: status.phrase.encode() for status in HTTPStatus
 class Exchange:
     """Reads the body of a request from its connection, and sends the response to it.
 
-    `keep_alive` tells whether another request may follow on the connection.
+    `keep_alive`: another request may follow on the connection.
     """
 
     __slots__ = (

@@ -171,7 +171,7 @@ class SocketIo:
         return int(struct.unpack("i", fcntl.ioctl(self._fd, _UNSENT, b"\0\0\0\0"))[0])
 
     def finish_sending(self) -> None:
-        """Tell the client that nothing more will be sent, while its bytes can still be received."""
+        """Send the end of the stream; bytes can still be received."""
         if not isinstance(self._socket, ssl.SSLSocket):
             with suppress(OSError):
                 self._socket.shutdown(socket.SHUT_WR)
@@ -193,6 +193,6 @@ def _is_in_memory(descriptor: int, position: int) -> bool:
         return False
     try:
         os.preadv(descriptor, [bytearray(1)], position, _NO_WAIT)
-    except OSError:  # BlockingIOError, or the file system cannot tell.
+    except OSError:  # BlockingIOError, or the file system does not support the flag.
         return False
     return True

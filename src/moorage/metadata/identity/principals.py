@@ -1,4 +1,4 @@
-"""Rows of all policies that name principals, in whatever table they are stored."""
+"""Rows of all policies that name principals, from all tables that store policies."""
 
 from __future__ import annotations
 

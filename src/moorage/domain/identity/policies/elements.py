@@ -28,7 +28,7 @@ _PRINCIPAL_ARN: Final = re.compile(
 UNIQUE_ID: Final = re.compile(
     r"(?P<id>AIDA[A-Z0-9]{12,124}|AROA[A-Z0-9]{12,124})(?::(?P<session>[\w+=,.@-]{2,64}))?", re.ASCII
 )
-"""The unique id of a user or a role, or the one of a role's session: what is left of a principal that was deleted."""
+"""The unique id of a user, a role or a role's session, by which policies name a deleted principal."""
 
 _SERVICE: Final = re.compile(r"[a-z0-9.-]{1,128}", re.ASCII)
 _FEDERATED: Final = re.compile(r"[A-Za-z0-9.:/_-]{1,512}", re.ASCII)
