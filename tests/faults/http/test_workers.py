@@ -24,6 +24,12 @@ from tests.support.waiting import PATIENCE_SECONDS, wait_until
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: r\r\n\r\n"
 
 
+def workers_of(server: Server, count: int) -> list[int]:
+    """The worker processes, once all are started: a server is ready when the first of them is."""
+    wait_until(lambda: len(server.workers()) == count)
+    return server.workers()
+
+
 def is_alive(pid: int) -> bool:
     """Whether a process exists and is no zombie."""
     try:
@@ -35,9 +41,8 @@ def is_alive(pid: int) -> bool:
 def test_workers_end_with_a_main_process_that_is_killed_and_a_server_can_start_again(fresh_server: StartServer) -> None:
     """As the kernel kills it when memory is short."""
     server = fresh_server(extra_args=["--workers", "3"])
-    process, workers = server.process, server.workers()
+    process, workers = server.process, workers_of(server, 3)
     assert process is not None
-    assert len(workers) == 3
 
     process.kill()
     process.wait()
@@ -66,7 +71,7 @@ def test_a_main_process_that_is_killed_while_it_starts_leaves_no_worker(fresh_se
 
 def test_a_worker_that_dies_again_and_again_is_replaced_and_the_others_serve(fresh_server: StartServer) -> None:
     server = fresh_server(extra_args=["--workers", "2"])
-    victim, other = server.workers()
+    victim, other = workers_of(server, 2)
 
     for _ in range(4):
         os.kill(victim, signal.SIGKILL)
@@ -83,7 +88,7 @@ def test_a_worker_that_dies_again_and_again_is_replaced_and_the_others_serve(fre
 def test_both_workers_can_die_at_once(fresh_server: StartServer) -> None:
     server = fresh_server(extra_args=["--workers", "2"])
 
-    for worker in server.workers():
+    for worker in workers_of(server, 2):
         os.kill(worker, signal.SIGKILL)
 
     wait_until(lambda: server.is_ready("/readyz"))
@@ -173,9 +178,10 @@ def sockets_of(pid: int) -> int:
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel's list of sockets")
 def test_connections_are_shared_evenly(fresh_server: StartServer) -> None:
     server = fresh_server(extra_args=["--workers", "2"])
+    workers = workers_of(server, 2)
     with connections(server, 100) as opened:
         for each in opened:
             each.send(HEALTH)
             each.first_line(PATIENCE_SECONDS)
-        counts = [sockets_of(pid) for pid in server.workers()]
+        counts = [sockets_of(pid) for pid in workers]
     assert min(counts) > 30, counts
