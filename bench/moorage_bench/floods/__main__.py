@@ -30,13 +30,8 @@ from moorage_bench.targets import Credentials, Target
 @click.option("--json", "json_file", type=click.File("wb", lazy=False), help="Write all results to this file.")
 def main(url: str, **options: Any) -> None:
     """Flood the server at URL. Print the honest client's rate and the server's memory, and exit with 1 if one fails."""
-    keys = (("access_key", "secret_key"), ("flooder_key", "flooder_secret"))
-    honest, flooder = (
-        Target(
-            url, Credentials(key=SigningKey(options[key], options[secret], options["region"], "ecr")), options["pid"]
-        )
-        for key, secret in keys
-    )
+    honest = Target(url, _credentials(options, "access_key", "secret_key"), options["pid"])
+    flooder = Target(url, _credentials(options, "flooder_key", "flooder_secret"), options["pid"])
     chosen = [flood for flood in FLOODS if not options["only"] or flood.name in options["only"]]
     click.echo(HEAD)
     try:

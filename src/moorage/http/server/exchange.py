@@ -20,6 +20,9 @@ from moorage.http.server.socket_io import SocketIo
 _RECEIVE_BYTES: Final = (64 << 10, 256 << 10, 1 << 20)
 """How many bytes of a body to receive at once: more while it arrives fast, so that a slow one takes little memory."""
 
+_JOINED_BYTES: Final = 64 << 10
+"""Up to this size, a body is sent with its head in one call; a copy of a larger one would take memory for as long."""
+
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _REASONS: Final = {status.value: status.phrase.encode() for status in HTTPStatus}
 
@@ -159,8 +162,11 @@ class Exchange:
             await io.send(head, seconds)
             async for chunk in response.stream:
                 await io.send(chunk, seconds)
-        else:
+        elif len(response.body) <= _JOINED_BYTES:
             await io.send(head + response.body, seconds)
+        else:
+            await io.send(head, seconds)
+            await io.send(response.body, seconds)
 
 
 def _expects_continue(head: RequestHead) -> bool:
