@@ -5,6 +5,7 @@ PYTHON ?= python3
 DATA ?= ./moorage-data
 JOBS ?= 2
 ARGS ?=
+RUNNER ?=
 UPGRADE ?=
 SECONDS ?= 30
 
@@ -30,13 +31,13 @@ check: lint ## lint, and run the tests that need no server: before each commit (
 	$(PYTEST) -m "not (client or long or server)" tests/unit tests/project $(ARGS)
 
 test: .venv/.dev ## run the tests, two at a time (ARGS="-k name", JOBS=4)
-	$(PYTEST) -m "not long" $(ARGS)
+	$(RUNNER) $(PYTEST) -m "not long" $(ARGS)
 
-soak: .venv/.dev ## run the tests that take minutes
-	$(BIN)/pytest -m long $(ARGS)
+soak: .venv/.dev ## run the tests that take minutes, and show their figures
+	$(BIN)/pytest -m long --log-cli-level=INFO $(ARGS)
 
-fuzz: .venv/.dev ## fuzz every parser of bytes from outside, two at a time (SECONDS=30 for each)
-	$(BIN)/python -m tests.fuzz --seconds $(SECONDS) --jobs $(JOBS)
+fuzz: .venv/.dev ## fuzz every parser of bytes from outside, two at a time (SECONDS=30 for each, ARGS=--keep)
+	$(BIN)/python -m tests.fuzz --seconds $(SECONDS) --jobs $(JOBS) $(ARGS)
 
 mutants: .venv/.dev ## check that tests notice changes of the rules (ARGS="--topic garbage --sample 100")
 	$(BIN)/python -m tools.mutants --jobs $(JOBS) $(ARGS)

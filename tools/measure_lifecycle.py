@@ -37,8 +37,8 @@ from moorage.domain.names import Registry, RepositoryName
 from moorage.domain.units import SECOND
 from moorage.metadata import jobs
 from moorage.metadata.database import Transaction
-from moorage.metadata.engines.sqlite.database import SqliteDatabase, open_writer
-from moorage.metadata.lifecycle import policies as rows
+from moorage.metadata.engines.sqlite.database import SqliteDatabase
+from moorage.metadata.engines.sqlite.writer import open_writer
 from moorage.metadata.registry import images
 from moorage.metadata.registry.images import Image
 from moorage.metadata.registry.repositories import Repository, RepositorySettings
@@ -161,7 +161,7 @@ def run(folder: Path, repository: Repository, keep: int) -> tuple[float, float]:
     while database.read_blocking(lambda tx: jobs.next_due(tx, [lifecycle.JOB])) <= system_clock():
         time.sleep(0.02)  # A worker checks once a second.
     began = time.monotonic()
-    while database.read_blocking(lambda tx: rows.find(tx, repository.id)).evaluated_at == 0:  # type: ignore[union-attr]
+    while database.read_blocking(lambda tx: lifecycle.get(tx, repository)).evaluated_at == 0:
         time.sleep(0.02)
     ended = time.monotonic()
     database.close()

@@ -1,4 +1,4 @@
-"""Write the generated parts of documents: modules, settings and commands.
+"""Write the generated parts of documents: modules, settings, commands and their exit codes.
 
 .venv/bin/python tools/write_reference.py
 
@@ -14,6 +14,7 @@ from pathlib import Path
 
 import click
 
+from moorage.cli.exit_codes import ANSWERS_NO, MEANINGS
 from moorage.cli.main import main
 from moorage.config.settings import TABLE, Settings
 from moorage.config.table import REGISTRY, Entry
@@ -62,6 +63,15 @@ def _default(entry: Entry) -> str:
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
     return f"`{entry.default}`" if entry.default else "none"
+
+
+def exit_codes_text() -> str:
+    """The table of exit codes, and what "no" means for each command that answers a question."""
+    codes = [f"| {code} | {_cell(meaning)} |" for code, meaning in MEANINGS.items()]
+    answers = [f"| `moorage {command}` | {_cell(meaning)} |" for command, meaning in ANSWERS_NO.items()]
+    return "\n".join(
+        ["| exit code | meaning |", "|---|---|", *codes, "", "| command | exit code 3 means |", "|---|---|", *answers]
+    )
 
 
 def commands_text() -> str:
@@ -136,13 +146,17 @@ def with_part(text: str, name: str, part: str) -> str:
 def documents() -> dict[Path, str]:
     """The documents with up-to-date generated parts."""
     parts = {
-        "architecture.md": ("modules", modules_text()),
-        "configuration.md": ("settings", settings_text()),
-        "commands.md": ("commands", commands_text()),
+        "architecture.md": {"modules": modules_text()},
+        "configuration.md": {"settings": settings_text()},
+        "commands.md": {"exit-codes": exit_codes_text(), "commands": commands_text()},
     }
-    return {
-        DOCS / file: with_part((DOCS / file).read_text("utf-8"), name, part) for file, (name, part) in parts.items()
-    }
+    return {DOCS / file: _with_parts((DOCS / file).read_text("utf-8"), replaced) for file, replaced in parts.items()}
+
+
+def _with_parts(text: str, parts: dict[str, str]) -> str:
+    for name, part in parts.items():
+        text = with_part(text, name, part)
+    return text
 
 
 if __name__ == "__main__":

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 from moorage_bench.content import FULL, MIB, Content, Framing, Scale
 from moorage_bench.machine import UnrelatedWork, machine
 from moorage_bench.memory import warm_memory
+from moorage_bench.progress import Progress
 from moorage_bench.report import Report, Row, Series, version_and_date
 from moorage_bench.stages import Measurement, Stage, Workload
 from moorage_bench.targets import Target
@@ -29,6 +31,18 @@ class Plan:
         rounds = self.repeat + 1
         return sum(workload.stored(self.scale) * (1 if workload.once else rounds) for workload in self.workloads)
 
+    def targets_of(self, workload: Workload) -> list[Target]:
+        """The targets on which a workload runs."""
+        return [target for target in self.targets if not workload.reason_to_skip(target)]
+
+    def measurements(self) -> dict[str, int]:
+        """The number of measurements and warm-ups of each workload."""
+        rounds = self.repeat + 1
+        return {
+            workload.name: (1 if workload.once else rounds) * len(self.targets_of(workload))
+            for workload in self.workloads
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Round:
@@ -38,32 +52,50 @@ class Round:
     others_cores: float
 
 
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A run of a plan, which logs each measurement with the time that is left."""
+
+    plan: Plan
+    content: Content
+    progress: Progress
+    log: Callable[[str], None]
+
+    def measure(self, workload: Workload, stage: Stage) -> Round:
+        """Measure a workload once, and log the result."""
+        started = time.monotonic()
+        result = _measure(workload, stage)
+        self.progress.measured(workload.name, time.monotonic() - started)
+        value = "warm-up" if stage.warm_up else f"{result.measurement.value:,.1f} {workload.unit}"
+        self.log(f"{workload.name} {stage.target.name}: {value} ({self.progress})")
+        return result
+
+
 def run(plan: Plan, log: Callable[[str], None]) -> Report:
     """Measure the whole plan. `log` receives the progress, line by line. Raises BenchmarkError."""
-    content = Content(plan.scale, plan.framing)
     for target in plan.targets:
         target.log_in()
     log(f"each target will store about {plan.stored() / MIB / 1024:.1f} GiB")
-    rows = [_row(workload, plan, content, log) for workload in plan.workloads]
+    session = Session(plan, Content(plan.scale, plan.framing), Progress(plan.measurements()), log)
+    rows = [_row(workload, session) for workload in plan.workloads]
     version, date = version_and_date()
     servers = {target.name: target.server for target in plan.targets}
     return Report(version, date, machine(), servers, plan.repeat, plan.framing, asdict(plan.scale), rows)
 
 
-def _row(workload: Workload, plan: Plan, content: Content, log: Callable[[str], None]) -> Row:
+def _row(workload: Workload, session: Session) -> Row:
+    plan = session.plan
     skipped = {target.name: reason for target in plan.targets if (reason := workload.reason_to_skip(target))}
-    targets = [target for target in plan.targets if target.name not in skipped]
+    targets = plan.targets_of(workload)
     rounds: dict[str, list[Round]] = {target.name: [] for target in targets}
     for target in targets:
-        workload.prepare(Stage(target, content))
+        workload.prepare(Stage(target, session.content))
         if not workload.once:
-            _measure(workload, Stage(target, content, warm_up=True))
+            session.measure(workload, Stage(target, session.content, warm_up=True))
     for number in range(1 if workload.once else plan.repeat):
         # Every other round runs backwards, so that no target always follows the same one.
         for target in targets if number % 2 == 0 else reversed(targets):
-            rounds[target.name].append(_measure(workload, Stage(target, content)))
-            measurement = rounds[target.name][-1].measurement
-            log(f"{workload.name} {target.name}: {measurement.value:,.1f} {workload.unit}")
+            rounds[target.name].append(session.measure(workload, Stage(target, session.content)))
     series = [_series(name, its_rounds) for name, its_rounds in rounds.items()]
     return Row(workload.name, workload.unit, series, skipped)
 

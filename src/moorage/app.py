@@ -3,36 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from moorage import failpoints, stores
+from moorage import background, failpoints, scanners, stores
 from moorage.adapters.audit_file import AuditFile
 from moorage.adapters.data_folder import DataFolder
-from moorage.adapters.event_senders import EventSenders
 from moorage.adapters.files.blob_store import FileBlobStore
+from moorage.adapters.remote_registry.registries import DistributionRegistries
+from moorage.api.endpoint import ApiEndpoint
+from moorage.api.service import AwsService
 from moorage.config.settings import Settings
 from moorage.core.clock import Clock, system_clock
-from moorage.core.events import delivery
 from moorage.core.events import record as events
 from moorage.core.events.audit import Audit
-from moorage.core.events.delivery import DeliveryJobs
-from moorage.core.garbage.collect import CollectionRules, Collector
+from moorage.core.garbage.collect import CollectionRules
 from moorage.core.garbage.grace import GracePeriods
-from moorage.core.garbage.jobs import GarbageJobs
-from moorage.core.garbage.sweep import Sweeper
 from moorage.core.garbage.undelete import Undeletion
 from moorage.core.identity import accounts, master_key
 from moorage.core.identity.authentication import Authenticator
 from moorage.core.identity.authorization import Authorizer
-from moorage.core.lifecycle import orphans, previews
+from moorage.core.lifecycle import orphans
 from moorage.core.lifecycle import policies as lifecycle
-from moorage.core.lifecycle.runs import LifecycleJobs
 from moorage.core.limits import Limits
-from moorage.core.own_store import OwnStore
 from moorage.core.pages import PageTokens
+from moorage.core.pull_through.attempts import CacheMeter
+from moorage.core.pull_through.cache import CacheParts, PullThroughCache
+from moorage.core.pull_through.upstreams import Upstreams
 from moorage.core.reactions import Reactions
 from moorage.core.readiness import STORE_SECONDS, Readiness
 from moorage.core.registry import pulls
@@ -42,16 +41,26 @@ from moorage.core.registry.images import Images
 from moorage.core.registry.layers import Layers
 from moorage.core.registry.mounts import Mounts
 from moorage.core.registry.pulls import Pulls
+from moorage.core.replication import outbox
+from moorage.core.scanning import scans
+from moorage.core.secrets.changes import Secrets
 from moorage.core.services import Services
+from moorage.core.signing import on_push as signing
+from moorage.core.signing.guard import SignatureGuard
+from moorage.core.signing.keys import SealedKeys
+from moorage.core.signing.signatures import Signatures
 from moorage.core.vault import Vault
 from moorage.domain.errors import Unavailable
-from moorage.domain.ports import BlobStore, Listing
+from moorage.domain.names import Registry
+from moorage.domain.ports import BlobStore
 from moorage.domain.regions import Regions
-from moorage.domain.units import DAY, HOUR, SECOND
+from moorage.domain.units import SECOND
 from moorage.ecr import lifecycle as ecr_lifecycle
+from moorage.ecr import pull_through as ecr_pull_through
 from moorage.ecr import replication as ecr_replication
+from moorage.ecr import service as ecr_service
+from moorage.ecr import signing as ecr_signing
 from moorage.ecr.call import Handler
-from moorage.ecr.endpoint import EcrEndpoint
 from moorage.ecr.registry import images as ecr_images
 from moorage.ecr.registry import layers as ecr_layers
 from moorage.ecr.registry import policies as ecr_policies
@@ -59,17 +68,25 @@ from moorage.ecr.registry import repositories as ecr_repositories
 from moorage.ecr.registry import settings as ecr_settings
 from moorage.ecr.registry import templates as ecr_templates
 from moorage.ecr.registry.downloads import DownloadEndpoint
+from moorage.ecr.scanning import configurations as ecr_scanning
+from moorage.ecr.scanning import scans as ecr_scans
 from moorage.http.application import Application, Endpoint, Lifespan, RequestMeter, ServerContext
-from moorage.http.body_budget import BodyBudget
 from moorage.http.draining import Drain
 from moorage.http.forwarding import TrustedProxies
 from moorage.http.locations import Locations
-from moorage.metadata import gauges as database_gauges
+from moorage.http.shares.active_shares import ActiveShares
+from moorage.http.shares.body_budget import BodyBudget
 from moorage.metadata.database import Database
 from moorage.metadata.migration import records
 from moorage.oci.routes import RegistryEndpoint
+from moorage.secretsmanager import secrets as secretsmanager_secrets
+from moorage.secretsmanager import service as secretsmanager_service
+from moorage.secretsmanager import values as secretsmanager_values
+from moorage.signer import profiles as signer_profiles
+from moorage.signer import service as signer_service
+from moorage.signer import signatures as signer_signatures
 from moorage.telemetry import Log
-from moorage.worker import JobKind, Worker
+from moorage.worker import Worker
 
 if TYPE_CHECKING:
     from moorage.tracing.requests import TracedApplication
@@ -83,10 +100,21 @@ ECR_OPERATIONS: Final[Mapping[str, Handler]] = {
     **ecr_lifecycle.OPERATIONS,
     **ecr_settings.OPERATIONS,
     **ecr_replication.OPERATIONS,
+    **ecr_signing.OPERATIONS,
     **ecr_templates.OPERATIONS,
     **ecr_policies.OPERATIONS,
+    **ecr_scanning.OPERATIONS,
+    **ecr_scans.OPERATIONS,
+    **ecr_pull_through.OPERATIONS,
 }
 """The supported operations of ECR, by topic."""
+
+AWS_SERVICES: Final[Sequence[AwsService[Any]]] = [
+    ecr_service.service(ECR_OPERATIONS),
+    secretsmanager_service.service({**secretsmanager_secrets.OPERATIONS, **secretsmanager_values.OPERATIONS}),
+    signer_service.service({**signer_profiles.OPERATIONS, **signer_signatures.OPERATIONS}),
+]
+"""The services of AWS that the API endpoint serves, besides STS."""
 
 
 def prepare(settings: Settings, folder: DataFolder) -> None:
@@ -126,35 +154,39 @@ def sealed_notice(settings: Settings, folder: DataFolder) -> str | None:
     return f"This registry {state} to {migration.other}. It serves pulls and rejects changes."
 
 
+class WorkerMeter(RequestMeter, CacheMeter, Protocol):
+    """Counts what one worker process does."""
+
+
 def application(
     settings: Settings,
-    meter: Callable[[], RequestMeter] | None = None,
+    folder: DataFolder,
+    meter: Callable[[], WorkerMeter] | None = None,
     trace: Callable[[Log], Tracing] | None = None,
     drain: Drain | None = None,
+    active: ActiveShares | None = None,
 ) -> Application | TracedApplication:
     """The application of one worker process. It opens its own connections when the server starts it.
 
-    `meter` creates the meter of requests, and `trace` the tracing, if they are enabled. `drain` reports that the server
-    is about to stop.
+    `folder` was passed to `prepare`: it knows the master key. `meter` and `trace` create the meter of requests and the
+    tracing, if enabled. `drain` reports that the server stops, and `active` which shares have requests in any process.
     """
     failpoints.arm(settings.failpoints)
-    folder = DataFolder(settings.data, settings.given_master_key())
     log = Log(requests=settings.access_log)
     database = stores.engine_of(settings, folder).open()
     clock = stores.common_clock(settings, database)
     now = clock or system_clock
     store, close_store = stores.blob_store(settings, database, now)
     blobs: BlobStore = store
-    meters = [meter()] if meter else []
     tracing = trace(log) if trace else None
     if tracing is not None:
         database, blobs = tracing.database(database), tracing.blobs(blobs)
-        meters.append(tracing.requests())
-    audit_file = AuditFile(settings.audit_path, log)
+    audit_file = AuditFile(stores.audit_rotation(settings), stores.audit_space(settings), log)
     vault = Vault(folder.master_key())
     services = services_of(settings, vault, database, blobs, audit_file, now)
     own_store = stores.own_store(settings, database, store)
-    worker = Worker(database, job_kinds(services, vault, (store, own_store), log), now, log)
+    scanner = scanners.scanner_of(settings, scanners.pulled_through(services), blobs, now, log)
+    worker = Worker(database, background.job_kinds(services, vault, (store, own_store), scanner, log), now, log)
 
     def start() -> None:
         database.start()
@@ -164,7 +196,7 @@ def application(
 
     async def stop() -> None:
         await worker.stop()
-        services.pulls.flush()
+        await services.stop()
         await close_store()
         if clock is not None:
             await clock.stop()
@@ -178,19 +210,29 @@ def application(
     served_application = Application(
         endpoints=endpoints(services, log, Locations(settings.locations)),
         log=log,
-        is_ready=Readiness(database, own_store.confirm, stores.obstacle_to_writing(settings), log).is_ready,
+        is_ready=Readiness(database, own_store.confirm, stores.obstacle_to_writing(settings, database), log).is_ready,
         lifespan=Lifespan(start, stop),
-        context=ServerContext(proxies, drain or Drain(), settings.max_failed_logins),
-        meters=meters,
+        context=ServerContext(proxies, drain or Drain(), active or ActiveShares(), settings.max_failed_logins),
+        meters=_meters(meter, tracing, services),
     )
     return served_application if tracing is None else tracing.application(served_application)
+
+
+def _meters(meter: Callable[[], WorkerMeter] | None, tracing: Tracing | None, services: Services) -> list[RequestMeter]:
+    """What counts requests. The meter also counts what the pull-through cache does."""
+    traces = [tracing.requests()] if tracing else []
+    if meter is None:
+        return traces
+    counting = meter()
+    services.pull_through.counts.report_to(counting)
+    return [counting, *traces]
 
 
 def endpoints(services: Services, log: Log, locations: Locations) -> dict[str, Endpoint]:
     """The HTTP endpoints, by path prefix."""
     budget = BodyBudget()
     return {
-        "/": EcrEndpoint(services, ECR_OPERATIONS, log, budget),
+        "/": ApiEndpoint(services, AWS_SERVICES, log, budget),
         "/v2/": RegistryEndpoint(services, log, budget, locations),
         "/layers/": DownloadEndpoint(services, log),
     }
@@ -206,17 +248,39 @@ def limits_of(settings: Settings) -> Limits:
         lifecycle_delay=settings.lifecycle_delay * SECOND,
         grace_period=int(settings.grace_period * SECOND),
         require_space=stores.space_for_rows(settings),
+        require_reserve=stores.space_for_changes(settings),
     )
+
+
+def addresses_of(settings: Settings) -> Addresses:
+    """The addresses that the server returns, from the settings."""
+    is_host_set = settings.host_name is not None
+    return Addresses(settings.scheme, settings.public_host, settings.domain, is_host_set=is_host_set)
+
+
+def first_registry_host(settings: Settings) -> str:
+    """The host of the registry that docker clients log in to with the root access key."""
+    return addresses_of(settings).host_of(Registry(accounts.FIRST_ACCOUNT, settings.region))
 
 
 def reactions_of(limits: Limits) -> Reactions:
     """All reactions, by kind of change. They run in the transaction of the change, in this order."""
     delay = limits.lifecycle_delay
     return Reactions(
-        image_pushed=[events.image_pushed, partial(lifecycle.image_pushed, delay=delay)],
-        image_deleted=[events.image_deleted, orphans.image_deleted],
-        tag_deleted=[events.tag_deleted],
-        storage_class_changed=[events.storage_class_changed],
+        image_pushed=[
+            events.image_pushed,
+            partial(lifecycle.image_pushed, delay=delay),
+            signing.image_pushed,
+            scans.image_pushed,
+            outbox.image_pushed,
+        ],
+        image_deleted=[events.image_deleted, orphans.image_deleted, outbox.image_deleted],
+        tag_deleted=[events.tag_deleted, outbox.tag_deleted],
+        storage_class_changed=[
+            events.storage_class_changed,
+            scans.storage_class_changed,
+            outbox.storage_class_changed,
+        ],
         images_pulled=[pulls.record_times],
         repository_created_from_template=[partial(lifecycle.repository_created_from_template, delay=delay)],
         api_called=[events.api_called],
@@ -229,28 +293,50 @@ def services_of(
     """The services of the core."""
     limits = limits_of(settings)
     reactions = reactions_of(limits)
+    images = Images(limits, reactions)
+    authorizer = Authorizer(database)
+    recorded_pulls = Pulls(database, reactions, now)
+    audit = Audit(audit_file.write if settings.audit_path else None, now, settings.region, reads=settings.audit_reads)
+    remotes = DistributionRegistries(proxy=settings.registry_proxy)
+    upstreams = Upstreams(database, vault, settings.upstream, now, settings.mirror)
     return Services(
         database=database,
         blobs=blobs,
         layers=Layers(database, blobs, now, limits),
         mounts=Mounts(database, now),
-        images=Images(limits, reactions),
+        images=images,
         grace_periods=GracePeriods(database, now, limits),
         authenticator=Authenticator(database, vault, now, settings.region),
-        authorizer=Authorizer(database),
+        authorizer=authorizer,
         pages=PageTokens(vault),
-        pulls=Pulls(database, reactions, now),
+        pulls=recorded_pulls,
         download_links=DownloadLinks(vault, now),
-        addresses=Addresses(settings.scheme, settings.public_host, settings.domain),
+        addresses=addresses_of(settings),
         now=now,
-        audit=Audit(
-            audit_file.write if settings.audit_path else None,
-            now,
-            settings.region,
-            reads=settings.audit_reads,
-        ),
+        audit=audit,
         limits=limits,
         reactions=reactions,
+        remotes=remotes,
+        secrets=Secrets(vault, limits),
+        upstreams=upstreams,
+        pull_through=PullThroughCache(
+            CacheParts(
+                database=database,
+                blobs=blobs,
+                images=images,
+                authorizer=authorizer,
+                pulls=recorded_pulls,
+                upstreams=upstreams,
+                remotes=remotes,
+                limits=limits,
+                reactions=reactions,
+                audit=audit,
+                now=now,
+                log=Log(requests=False),
+            )
+        ),
+        signatures=Signatures(database, SealedKeys(vault), now),
+        guard=SignatureGuard(database, blobs, now),
     )
 
 
@@ -260,45 +346,11 @@ def undeletion_of(settings: Settings) -> Undeletion:
     return Undeletion(Images(limits, reactions_of(limits)), limits)
 
 
+def secrets_of(settings: Settings, vault: Vault) -> Secrets:
+    """The secrets of a registry, for commands."""
+    return Secrets(vault, limits_of(settings))
+
+
 def collection_rules(settings: Settings) -> CollectionRules:
     """The rules of garbage collection from the settings."""
     return CollectionRules(grace=limits_of(settings).grace_period)
-
-
-def job_kinds(services: Services, vault: Vault, store: tuple[Listing, OwnStore], log: Log) -> dict[str, JobKind]:
-    """The kinds of jobs that worker processes run (`worker.py`)."""
-    listing, own_store = store
-    collector = Collector(services.database, services.blobs, services.now)
-    sweeper = Sweeper(services.database, services.blobs, listing)
-    garbage = GarbageJobs(collector, sweeper, own_store, CollectionRules(grace=services.limits.grace_period), log)
-    deliveries = DeliveryJobs(services.database, vault, EventSenders(), services.now)
-    runs = LifecycleJobs(services.database, services.images, services.audit, services.limits, services.now)
-    return {
-        events.JOB: JobKind(
-            deliveries.deliver,
-            attempts=delivery.ATTEMPTS,
-            first_delay=delivery.FIRST_DELAY,
-            longest_delay=delivery.LONGEST_DELAY,
-            at_once=delivery.AT_ONCE,
-        ),
-        "forget-failed-events": JobKind(deliveries.remove_old, every=DAY),
-        lifecycle.JOB: JobKind(runs.run, enqueued_ahead=services.limits.lifecycle_delay),
-        orphans.JOB: JobKind(runs.remove_orphans, enqueued_ahead=orphans.ORPHAN_LIFE),
-        previews.JOB: JobKind(runs.preview),
-        "collect-garbage": JobKind(garbage.run, every=HOUR),
-        "sweep-store": JobKind(garbage.sweep, every=DAY),
-    }
-
-
-def gauges(settings: Settings, folder: DataFolder) -> Mapping[str, Mapping[str, float]]:
-    """Gauges of the database. They are read over a separate connection, because no worker process calls this."""
-    engine = stores.engine_of(settings, folder)
-    database = engine.open()
-    disks = stores.disk_gauges(settings)
-    try:
-        values = database.read_blocking(partial(database_gauges.gauges, now=system_clock()))
-        return {**values, **disks, "moorage_database_connections": engine.connections()}
-    except Unavailable:  # The counters of the worker processes are available anyway.
-        return disks
-    finally:
-        database.close()

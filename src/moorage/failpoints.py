@@ -1,8 +1,9 @@
 """Failpoints: named places where a test stops the program or makes it fail.
 
     U1 to U11   an upload                           V1 to V2   a verification
-    M1 to M3    a manifest                          T1 to T6   a migration to another database or store
+    M1 to M3    a manifest                          T1 to T7   a migration to another database or store
     G1 to G3    the garbage collector               S1         a step of the schema
+    B1 to B3    a backup
 
 `docs/promises.md` describes the state at each point. A point that is not armed costs one lookup in an empty dictionary.
 """
@@ -25,7 +26,7 @@ def arm(text: str) -> None:
         name, _, rest = item.partition("=")
         action, _, passing = rest.partition(":")
         if action not in _ACTIONS:
-            raise ValueError(f"{item!r} is not NAME=kill or NAME=error")
+            raise ValueError(f"{item!r} is not NAME=kill, NAME=error or NAME=pause")
         _armed[name] = _at_passing(int(passing or 1), _ACTIONS[action])
 
 
@@ -56,4 +57,8 @@ def _error() -> None:
     raise OSError("failpoint")
 
 
-_ACTIONS: dict[str, Callable[[], None]] = {"kill": _kill, "error": _error}
+def _pause() -> None:
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+
+_ACTIONS: dict[str, Callable[[], None]] = {"kill": _kill, "error": _error, "pause": _pause}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 
 from moorage import failpoints
+from moorage.adapters.audit_rotation import Rotation, is_stream
 from moorage.adapters.data_folder import DataFolder
 from moorage.adapters.disk_space import DiskSpace
 from moorage.adapters.files.blob_store import FileBlobStore
@@ -28,6 +30,7 @@ from moorage.domain.ports import CopySource
 from moorage.metadata.database import Database
 from moorage.metadata.engines.engine import Engine
 from moorage.metadata.engines.postgres import clock as postgres_clock
+from moorage.metadata.engines.postgres import writability as postgres_writability
 from moorage.metadata.engines.selection import engine_at
 from moorage.metadata.registry.upload_states import StoredUploadStates
 from moorage.telemetry import Log
@@ -78,13 +81,65 @@ def space_for_rows(settings: Settings) -> Callable[[], None]:
     return require
 
 
-def obstacle_to_writing(settings: Settings) -> Callable[[], str]:
-    """A function that returns the reason why a disk of the registry cannot be written, or an empty text."""
+def space_for_changes(settings: Settings) -> Callable[[], None]:
+    """A function that raises Unavailable while only changes that free space are accepted."""
+    spaces = [] if settings.database is not None else [DiskSpace(settings.data, settings.disk_reserve)]
+    audit = audit_space(settings)
+    if audit is not None:
+        spaces.append(audit)
+
+    def require() -> None:
+        for space in spaces:
+            reason = space.obstacle_to_changes()
+            if reason:
+                raise Unavailable(reason=f"Only deletions are accepted ({reason})")
+
+    return require
+
+
+def audit_space(settings: Settings) -> DiskSpace | None:
+    """The file system of the audit log; None if the audit log is not a file."""
+    path = settings.audit_path
+    if path is None or is_stream(path):
+        return None
+    return DiskSpace(path.parent, settings.disk_reserve)
+
+
+def obstacle_to_writing(settings: Settings, database: Database) -> Callable[[], Awaitable[str]]:
+    """A function that returns the reason why the registry cannot be written, or an empty text.
+
+    It tries the folders of the registry, and asks PostgreSQL whether it is read-only.
+    """
     folders = [] if settings.database is not None else [settings.data]
     if settings.bucket is None:
         folders.append(settings.blob_folder)
     spaces = [DiskSpace(folder, settings.disk_reserve) for folder in folders]
-    return lambda: next((reason for space in spaces if (reason := space.obstacle())), "")
+
+    async def obstacle() -> str:
+        reasons = [await asyncio.to_thread(space.check_writing) for space in spaces]
+        if settings.database is not None and await database.write(postgres_writability.is_read_only):
+            reasons.append("The database is read-only")
+        return next(filter(None, reasons), "")
+
+    return obstacle
+
+
+def audit_rotation(settings: Settings) -> Rotation | None:
+    """The file of the audit log and its rotation; None if there is no audit log."""
+    path = settings.audit_path
+    return None if path is None else Rotation(path, settings.audit_file_size, settings.audit_limit or 0)
+
+
+def audit_gauges(settings: Settings) -> dict[str, dict[str, float]]:
+    """The bytes of the audit log; nothing if it is not a file."""
+    rotation = audit_rotation(settings)
+    if rotation is None or audit_space(settings) is None:
+        return {}
+    try:
+        current, rotated = rotation.sizes()
+    except OSError:  # The file system does not respond; the other metrics are available anyway.
+        return {}
+    return {"moorage_audit_bytes": {"current": current, "rotated": rotated}}
 
 
 def disk_gauges(settings: Settings) -> dict[str, dict[str, float]]:
@@ -92,13 +147,15 @@ def disk_gauges(settings: Settings) -> dict[str, dict[str, float]]:
     spaces = {"data": DiskSpace(settings.data, settings.disk_reserve)}
     if settings.bucket is None:
         spaces["layers"] = DiskSpace(settings.blob_folder, settings.disk_reserve)
-    try:
-        return {
-            "moorage_disk_free_bytes": {content: space.free for content, space in spaces.items()},
-            "moorage_disk_reserve_bytes": {content: space.reserve for content, space in spaces.items()},
-        }
-    except OSError:  # The file system does not respond; the other metrics are available anyway.
-        return {}
+    audit = audit_space(settings)
+    if audit is not None:
+        spaces["audit"] = audit
+    free: dict[str, float] = {}
+    reserves: dict[str, float] = {}
+    for content, space in spaces.items():
+        with suppress(OSError):  # A file system that does not respond, or a folder that does not exist yet.
+            free[content], reserves[content] = space.free, space.reserve
+    return {"moorage_disk_free_bytes": free, "moorage_disk_reserve_bytes": reserves}
 
 
 @asynccontextmanager

@@ -1,7 +1,8 @@
 """The log: one JSON line per request and per internal error, without secrets.
 
-A line has the path of a request but not its query, which can contain tokens. Lines are written several times per
-second, because a system call for each would cost as much as the lookups of a pull. Internal errors are written at once.
+A line has the path of a request but not its query, which can contain tokens. Long texts are shortened. Lines are
+written several times per second, because a system call for each would cost as much as the lookups of a pull. Internal
+errors are written at once.
 """
 
 from __future__ import annotations
@@ -16,7 +17,12 @@ from typing import Final, Protocol
 
 import msgspec
 
+from moorage.bounds import TRACE_LIMIT, shortened
+
 _FLUSH_SECONDS: Final = 0.2
+_SELDOM_SECONDS: Final = 600.0
+_SELDOM_EVENTS: Final = 64
+"""How many different events `event_once` remembers."""
 _FLUSH_BYTES: Final = 1 << 16
 
 
@@ -58,6 +64,7 @@ class Log:
         self._lines: list[bytes] = []
         self._size = 0
         self._flush_at: asyncio.TimerHandle | None = None
+        self._seldom: dict[tuple[object, ...], float] = {}
 
     def request(self, request: LoggedRequest, details: LoggedDetails, status: int, seconds: float) -> None:
         """Log a request, unless request lines are turned off. `seconds` is the time until the response was sent."""
@@ -67,10 +74,10 @@ class Log:
             "time": round(time.time(), 3),
             "request": request.id,
             "method": request.method,
-            "path": request.path,
-            "operation": details.operation,
-            "caller": details.caller_name,
-            "client": request.client,
+            "path": shortened(request.path),
+            "operation": shortened(details.operation),
+            "caller": shortened(details.caller_name),
+            "client": shortened(request.client),
             "status": status,
             "ms": round(seconds * 1000, 3),
         }
@@ -82,8 +89,19 @@ class Log:
 
     def event(self, name: str, **facts: str | float | bool) -> None:
         """Log an event at once."""
-        self._lines.append(msgspec.json.encode({"time": round(time.time(), 3), "event": name, **facts}))
+        texts = {key: shortened(fact, TRACE_LIMIT) for key, fact in facts.items() if isinstance(fact, str)}
+        self._lines.append(msgspec.json.encode({"time": round(time.time(), 3), "event": name, **facts, **texts}))
         self.flush()
+
+    def event_once(self, name: str, **facts: str | float | bool) -> None:
+        """`event`, unless this process logged the same one in the last ten minutes: for what every request meets."""
+        key, now = (name, *facts.values()), time.monotonic()
+        if now - self._seldom.get(key, -_SELDOM_SECONDS) < _SELDOM_SECONDS:
+            return
+        if len(self._seldom) >= _SELDOM_EVENTS:
+            self._seldom.clear()
+        self._seldom[key] = now
+        self.event(name, **facts)
 
     def flush(self) -> None:
         """Write the lines that wait."""

@@ -14,15 +14,18 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from moorage.domain.errors import Unavailable
+from moorage.domain.failures import as_unavailable
 from moorage.domain.units import HOUR, SECOND
 from moorage.metadata import jobs
 from moorage.metadata.database import Database, Lookup, Transaction
-from moorage.metadata.jobs import RECURRING, Job, JobFailed
+from moorage.metadata.jobs import RECURRING, Job, JobFailed, JobHopeless
 from moorage.telemetry import Log
 
 Run = Callable[[Job], Awaitable[None]]
 """Does a job, without blocking the event loop; possibly twice. Raises JobFailed for expected failures."""
+
+GiveUp = Callable[[Transaction, Job, str], None]
+"""Records the end of a job that failed too often, in the transaction that makes it dead; with the last error."""
 
 _POLL_SECONDS: Final = 1.0
 _LEASE: Final = 60 * SECOND
@@ -42,8 +45,9 @@ class JobKind:
 
     With `every` there is one recurring job of the kind, with an empty key. It runs again that long after each run, also
     after a failure. Any other job that fails is retried, with a delay that doubles each time, and is dead after
-    `attempts` attempts. A worker process runs at most `at_once` jobs of the kind at a time, so no kind waits for
-    another. Jobs are enqueued at most `enqueued_ahead` before they are due.
+    `attempts` attempts, or after one that raised JobHopeless. `give_up` is called when a job dies: work whose state the
+    API or a command shows must not seem to go on. A worker process runs at most `at_once` jobs of the kind at a time,
+    so no kind waits for another. Jobs are enqueued at most `enqueued_ahead` before they are due.
     """
 
     run: Run
@@ -53,6 +57,7 @@ class JobKind:
     longest_delay: int = HOUR
     at_once: int = 1
     enqueued_ahead: int = 0
+    give_up: GiveUp | None = None
 
     @property
     def longest_wait(self) -> int:
@@ -193,23 +198,23 @@ class Worker:
 
     def _failed(self, tx: Transaction, job_kind: JobKind, job: Job, error: Exception) -> None:
         text = str(error) if isinstance(error, JobFailed) else f"{type(error).__name__}: {error}"
-        if job.attempts < job_kind.attempts:
+        if job.attempts < job_kind.attempts and not isinstance(error, JobHopeless):
             jobs.retry(tx, job, text, self._now() + job_kind.delay(job.attempts))
-        elif job_kind.every is None:
-            jobs.bury(tx, job, text)
-        else:
-            jobs.finish(tx, job, self._now() + job_kind.every)
+        elif job_kind.every is not None:
+            jobs.finish(tx, job, self._now() + job_kind.every, text)
+        elif jobs.bury(tx, job, text) and job_kind.give_up is not None:
+            job_kind.give_up(tx, job, text)
 
     def _log_fault(self, error: BaseException) -> None:
         """Log an error of the loop. An unreachable or sealed database is logged once, without a trace."""
-        expected = isinstance(error, Unavailable)
+        expected = as_unavailable(error) is not None
         if expected and self._logged_reason == str(error):
             return
         self._logged_reason = str(error) if expected else None
         self._log.event("worker-fault", **_cause(error, expected=expected))
 
     def _log_failure(self, job: Job, error: Exception) -> None:
-        cause = _cause(error, expected=isinstance(error, JobFailed))
+        cause = _cause(error, expected=isinstance(error, JobFailed) or as_unavailable(error) is not None)
         self._log.event("job-failed", kind=job.kind, key=job.key, attempt=job.attempts, **cause)
 
 
@@ -220,5 +225,5 @@ def _cause(error: BaseException, *, expected: bool) -> dict[str, str]:
 
 def _refuse_lethal(job_kind: JobKind, job: Job) -> None:
     """Raise JobFailed for a job whose every attempt ended the process, so that none could be stored as failed."""
-    if job_kind.every is None and job.attempts > job_kind.attempts:
+    if job.attempts > job_kind.attempts:
         raise JobFailed("the process that ran it ended every time")

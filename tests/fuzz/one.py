@@ -13,8 +13,9 @@ with atheris.instrument_imports(include=["moorage"]):
 
 
 def main() -> None:
-    program, parser, *options = sys.argv
-    atheris.Setup([program, *options], lambda data: require_quick(lambda: parsers.parse(parser, data)))
+    _, parser, *options = sys.argv
+    itself = f"{sys.executable} -m tests.fuzz.one {parser}"  # libFuzzer runs it again when it merges corpora
+    atheris.Setup([itself, *options], lambda data: require_quick(lambda: parsers.parse(parser, data)))
     atheris.Fuzz()
 
 

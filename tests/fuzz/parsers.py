@@ -6,18 +6,23 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
-from moorage.aws import codec, sigv4, sts
-from moorage.aws.service_model import OPERATIONS
+from moorage.aws import codec, rest_json, sigv4, sts
+from moorage.aws.rest_json import RestRequest, Routes
+from moorage.aws.service_model import MODELS, OPERATIONS
 from moorage.core.identity import authentication, oidc_tokens
 from moorage.core.identity.sessions import Sessions
 from moorage.core.pages import PageTokens
 from moorage.core.vault import Vault
 from moorage.domain.errors import Refusal
+from moorage.domain.identity import further_actions
 from moorage.domain.identity.policies.document import PolicyKind, accept_policy
 from moorage.domain.identity.policies.elements import BadPolicy
 from moorage.domain.lifecycle.policy import parse as parse_lifecycle_policy
 from moorage.domain.names import Digest, RepositoryName, Tag, matches_wildcard, parse_repository_arn, registry_of_host
 from moorage.domain.registry.manifests import IMAGE_TYPES, INDEX_TYPES, parse_manifest
+from moorage.domain.secrets import names as secret_names
+from moorage.domain.signing.errors import SigningError
+from moorage.domain.signing.profiles import ProfileName
 from moorage.domain.units import SECOND
 from moorage.http.blob_response import byte_range
 from moorage.http.forwarding import TrustedProxies
@@ -31,6 +36,18 @@ _PAGES: Final = PageTokens(_VAULT)
 _PROXIES: Final = TrustedProxies(["192.0.2.0/24", "2001:db8::/32"])
 _OPERATIONS: Final = sorted(OPERATIONS)
 _MANIFEST_TYPES: Final = sorted({*IMAGE_TYPES, *INDEX_TYPES})
+_ROUTES: Final = Routes(MODELS["signer"])
+_NAME_PARSERS: Final[tuple[Callable[[str], object], ...]] = (
+    RepositoryName.parse,
+    Tag.parse,
+    Digest.parse,
+    parse_repository_arn,
+    registry_of_host,
+    further_actions.parse_arn,
+    secret_names.is_name,
+    secret_names.parse_arn,
+    ProfileName.of_arn,
+)
 _KEY_SET: Final = '{"keys":[{"kty":"oct","k":"a2V5","alg":"HS256"}]}'
 
 
@@ -48,6 +65,9 @@ def _signature(data: bytes) -> None:
     authorization, date, host, path, query, other = _lines(data, 6)
     name, _, value = other.partition(b":")
     headers = [(b"authorization", authorization), (b"x-amz-date", date), (b"host", host), (name.lower(), value)]
+    for name, value in headers:
+        if name == b"authorization":
+            sigv4.claimed_service(value.decode("latin-1"))
     signed = sigv4.parse("POST", path, query, headers)
     sigv4.verify(signed, "secret", "0" * 64, _NOW)
 
@@ -90,8 +110,8 @@ def _ranges(data: bytes) -> None:
 
 def _names(data: bytes) -> None:
     text = _text(data)
-    for parse in (RepositoryName, Tag, Digest, parse_repository_arn, registry_of_host):
-        with suppress(Refusal):
+    for parse in _NAME_PARSERS:
+        with suppress(Refusal, SigningError):
             parse(text)
     pattern, _, name = text.partition("\n")
     matches_wildcard(pattern, name)
@@ -117,6 +137,14 @@ def _api_call(data: bytes) -> None:
     operation = OPERATIONS.get(_text(name)) or OPERATIONS[_OPERATIONS[len(data) % len(_OPERATIONS)]]
     members = codec.decode(operation, body)
     assert isinstance(members, dict)
+
+
+def _rest_call(data: bytes) -> None:
+    """The lines: method, path, query, and the rest is the body."""
+    method, path, query, body = _lines(data, 4)
+    operation = _ROUTES.operation_at(_text(method), path)
+    if operation.input_shape:
+        assert isinstance(rest_json.decode(operation, RestRequest(_text(method), path, query, {}), body), dict)
 
 
 def _forwarded(data: bytes) -> None:
@@ -174,6 +202,7 @@ PARSERS: Final[dict[str, Callable[[bytes], None]]] = {
     "policy": _policy,
     "query-protocol": _query_protocol,
     "ranges": _ranges,
+    "rest-call": _rest_call,
     "signature": _signature,
     "tokens": _tokens,
     "web-identity": _web_identity,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,9 @@ from tests.support.clients import unavailable
 ROOT = Path(__file__).parents[2]
 CORPUS = Path(__file__).parent / "corpus"
 CASES = 10_000_000
+"""Of all parsers together."""
+
+_log = logging.getLogger(__name__)
 
 
 @pytest.mark.parametrize("parser", PARSERS)
@@ -46,3 +50,4 @@ def test_no_generated_input_ends_a_parser_with_an_internal_error(parser: str) ->
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
     assert ended.returncode == 0, ended.stdout
+    _log.info(ended.stdout)

@@ -8,15 +8,19 @@ OPTIONS_OF_OTHERS = {
     " --use-signing-config",
     "crane": "--insecure",
     "curl": "--cacert",
-    "docker": "--detach --file --name --no-deps --password-stdin --publish --read-only --rm --stop-timeout --tag"
-    " --volume",
+    "ctr": "--hosts-dir",
+    "docker": "--cache-from --cache-to --detach --file --name --no-deps --password-stdin --publish --read-only --rm"
+    " --stop-timeout --tag --volume",
     "helm": "--plain-http --set",
     "journalctl": "--output --unit",
-    "kubectl": "--from-literal",
+    "kubectl": "--docker-password --docker-server --docker-username --from-literal --patch",
     "measure_lifecycle": "--images --remove",
     "mypy": "--strict",
-    "oras": "--from-plain-http --plain-http --to-plain-http",
-    "pip": "--no-deps --require-hashes --requirement",
+    "notation": "--plugin-config",
+    "oras": "--from-plain-http --plain-http --recursive --to-plain-http",
+    "pg_dump": "--file --format",
+    "pg_restore": "--dbname --no-owner",
+    "pip": "--dest --find-links --no-deps --no-index --require-hashes --requirement --wheel-dir",
     "make requirements": "--upgrade",
     "podman": "--cert-dir --tls-verify",
     "regctl": "--pass-stdin",
@@ -30,12 +34,18 @@ PLACEHOLDERS = {"--name", "--no-name", "--no"}
 GLOBAL_OPTIONS_OF_AWS = {"--endpoint-url", "--generate-cli-skeleton", "--output", "--query", "--region"}
 
 WORDS_OF_OTHERS = {
+    "sudo": "a program",
+    "remap": "a transform of Vector",
+    "imfile": "an input of rsyslog",
+    "delaycompress": "an option of logrotate",
+    "DB": "an option of Fluent Bit",
     "KeySet": "a class of joserfc",
     "Link": "a header of HTTP",
     "OTEL_EXPORTER_OTLP_HEADERS": "a variable of OpenTelemetry's SDK",
     "OTEL_RESOURCE_ATTRIBUTES": "a variable of OpenTelemetry's SDK",
     "PyJWTError": "an exception of PyJWT",
     "UV_DEFAULT_INDEX": "a variable of uv",
+    "ca_file": "a setting of k3s",
     "config_path": "a setting of containerd",
     "noqa": "a comment of ruff",
     "pg_current_snapshot": "a function of PostgreSQL",
@@ -48,6 +58,8 @@ WORDS_OF_OTHERS = {
 }
 
 DOTTED_OF_OTHERS = {
+    "docker.io": "a registry",
+    "registry.k8s.io": "a registry",
     "aws.request_id": "an attribute of OpenTelemetry",
     "client.address": "an attribute of OpenTelemetry",
     "http.disconnect": "a message of ASGI",

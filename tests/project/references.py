@@ -16,7 +16,7 @@ PACKAGE = ROOT / "src" / "moorage"
 PROGRAMS = (PACKAGE, ROOT / "bench" / "moorage_bench")
 
 CORPUS = ROOT / "tests" / "fuzz" / "corpus"
-GENERATED: Final = PACKAGE / "ecr" / "shapes.py"
+GENERATED: Final = frozenset(PACKAGE.glob("*/shapes.py"))
 """Types with AWS's names and without our texts."""
 
 EXAMPLES: Final = (Path(__file__).with_name("test_references.py"), Path(__file__).with_name("names_of_others.py"))
@@ -40,7 +40,7 @@ class Line(NamedTuple):
 
 @cache
 def files() -> tuple[Path, ...]:
-    """All texts that git knows or would add, so a test fails before the commit. Inputs of fuzzed parsers are none."""
+    """All texts that git knows or would add, so a test fails before the commit; without inputs of fuzzed parsers."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     paths = map(ROOT.joinpath, sorted(set(listed.splitlines())))
@@ -49,7 +49,7 @@ def files() -> tuple[Path, ...]:
 
 @cache
 def python_files() -> tuple[Path, ...]:
-    return tuple(path for path in files() if path.suffix == ".py" and path != GENERATED)
+    return tuple(path for path in files() if path.suffix == ".py" and path not in GENERATED)
 
 
 @cache

@@ -58,6 +58,13 @@ def test_the_coverage_table_has_all_operations_of_ecr() -> None:
     assert set(states) <= {"built", "not yet"}
 
 
+def test_the_tables_of_further_services_match_the_code() -> None:
+    """If not, run tools/write_coverage.py."""
+    written = runpy.run_path(str(ROOT / "tools/write_coverage.py"))["services_text"]()
+
+    assert text_of("docs/aws-services.md") == written
+
+
 def test_the_readme_counts_the_operations_like_the_table() -> None:
     """If not, run tools/write_coverage.py."""
     assert text_of("README.md") == runpy.run_path(str(ROOT / "tools/write_coverage.py"))["readme_text"]()
@@ -84,7 +91,7 @@ def test_modules_settings_and_commands_are_listed_completely() -> None:
 
 
 def test_parts_import_only_what_the_table_of_the_architecture_allows() -> None:
-    everywhere = {"telemetry", "metrics", "failpoints"}
+    everywhere = {"bounds", "telemetry", "metrics", "failpoints"}
     for parts, _, allowed in (row for row in table_rows(text_of("docs/architecture.md")) if len(row) == 3):
         for part in re.findall(r"`(\w+)(?:\.py)?`", parts) if "everything" not in allowed else ():
             assert imports_of(part) <= {part, *everywhere, *re.findall(r"`(\w+)`", allowed)}, part
@@ -248,6 +255,21 @@ def test_the_first_push_uses_the_address_folder_and_repository_of_make_serve() -
     assert shlex.split(push)[-1].startswith(f"{host}/{repository}:")
 
 
+def test_every_command_that_starts_a_server_names_its_registry() -> None:
+    """Without that, the reader starts another, empty registry beside the one of the first push."""
+    unnamed = [
+        f"{path.name}: {line}"
+        for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+        for block in re.findall(r"^```sh\n(.*?)^```", path.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+        for line in block.splitlines()
+        if re.search(r"\bmoorage serve\b", line)
+        and not re.search(r"--data |--config |MOORAGE_DATA=", line)
+        and "MOORAGE_DATABASE=" not in block
+    ]
+
+    assert unnamed == []
+
+
 # --- Promises and logs ------------------------------------------------------------------------------------------
 
 
@@ -264,7 +286,7 @@ def test_each_of_the_twelve_promises_names_what_keeps_and_shows_it() -> None:
 
 
 def test_the_failpoints_of_the_table_are_those_of_the_code() -> None:
-    rows = [row for row in table_rows(text_of("docs/promises.md")) if re.fullmatch(r"[UMGVTS]\d+", row[0])]
+    rows = [row for row in table_rows(text_of("docs/promises.md")) if re.fullmatch(r"[UMGVTSB]\d+", row[0])]
     documented = {row[0]: set(MODULE.findall(row[1])) for row in rows}
     passed: dict[str, set[str]] = {}
     for path in PACKAGE.rglob("*.py"):

@@ -14,8 +14,8 @@ from moorage.config.settings import TABLE
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "security.md").read_text("utf-8")
-ROWS = re.findall(r"^\| ([^|]+) \| ([\d,]+)(?: (s|KiB|MiB))? \| (.+?) \|$", TEXT, re.MULTILINE)
-FACTORS = {"": 1, "s": 1, "KiB": 1 << 10, "MiB": 1 << 20}
+ROWS = re.findall(r"^\| ([^|]+) \| ([\d,]+)(?: (s|ms|KiB|MiB))? \| (.+?) \|$", TEXT, re.MULTILINE)
+FACTORS = {"": 1, "s": 1, "ms": 0.001, "KiB": 1 << 10, "MiB": 1 << 20}
 CONSTANT = re.compile(r"`([\w.]+)` of `([\w/]+)\.py`")
 SETTING = re.compile(r"`(\w+)`")
 

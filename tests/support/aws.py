@@ -14,14 +14,19 @@ from tests.support.server import Server
 
 
 @contextmanager
-def aws_client(server: Server, service: str = "ecr", *, region: str | None = None, **options: Any) -> Iterator[Any]:
-    """A client that does not retry. `options` are botocore's, such as `parameter_validation=False`."""
+def aws_client(
+    server: Server, service: str = "ecr", *, region: str | None = None, endpoint: str | None = None, **options: Any
+) -> Iterator[Any]:
+    """A client that does not retry, at another endpoint than the server's own if one is given.
+
+    `options` are botocore's, such as `parameter_validation=False`.
+    """
     environment = server.environment
     settings: dict[str, Any] = {"connect_timeout": 60, "read_timeout": 60, "retries": {"total_max_attempts": 1}}
     client = boto3.session.Session().client(
         service,
         region_name=region or environment["AWS_REGION"],
-        endpoint_url=environment[f"AWS_ENDPOINT_URL_{service.upper()}"],
+        endpoint_url=endpoint or environment[f"AWS_ENDPOINT_URL_{service.upper()}"],
         aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
         verify=environment.get("AWS_CA_BUNDLE"),

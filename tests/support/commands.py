@@ -27,7 +27,8 @@ class Ended(NamedTuple):
 def run_here(*words: str | Path, variables: Mapping[str, str] | None = None, stdin: str = "") -> Ended:
     """Run a command in this process, which saves the start of another one. It has only these variables of ours."""
     unset: dict[str, str | None] = {name: None for name in os.environ if name.startswith(("AWS_", "MOORAGE_"))}
-    ended = CliRunner().invoke(main, [str(word) for word in words], env=unset | dict(variables or {}), input=stdin)
+    arguments, environment = [str(word) for word in words], unset | dict(variables or {})
+    ended = CliRunner().invoke(main, arguments, env=environment, input=stdin, prog_name="moorage")
     return Ended(ended.exit_code, ended.stdout, ended.stderr)
 
 

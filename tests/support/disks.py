@@ -54,6 +54,12 @@ class LoopDisk:
         finally:
             os.close(descriptor)
 
+    def fail(self) -> None:
+        """Make an ext4 file system read-only, as it makes itself after an error that it finds (errors=remount-ro)."""
+        source = _run("findmnt", "--noheadings", "--output", "SOURCE", self.place).decode().strip()
+        _run("mount", "-o", "remount,errors=remount-ro", self.place)
+        Path(f"/sys/fs/ext4/{Path(source).name}/trigger_fs_error").write_text("1")
+
     def revive(self) -> None:
         """Mount again. No process may have a file open there; the kernel may need a moment to notice that."""
         end = time.monotonic() + PATIENCE_SECONDS
@@ -84,5 +90,5 @@ def loop_disk(kind: str, megabytes: int) -> Iterator[LoopDisk]:
         _run("umount", "--lazy", place)
 
 
-def _run(*command: str | Path) -> None:
-    subprocess.run(command, check=True, capture_output=True)
+def _run(*command: str | Path) -> bytes:
+    return subprocess.run(command, check=True, capture_output=True).stdout

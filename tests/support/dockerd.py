@@ -7,7 +7,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -31,8 +31,12 @@ class Dockerd:
 
 
 @contextmanager
-def running_dockerd() -> Iterator[Dockerd]:
-    """Start a daemon and stop it. If this is not possible, skip the test, or fail it where clients are required."""
+def running_dockerd(hosts: str = "", options: Sequence[str] = ()) -> Iterator[Dockerd]:
+    """Start a daemon and stop it. If this is not possible, skip the test, or fail it where clients are required.
+
+    `hosts` is the content of the file `/etc/hosts` that the daemon alone sees, if it is to see another one. `options`
+    are further options of the daemon.
+    """
     program = require_client("dockerd")
     require_client("docker")
     if os.geteuid() != 0:
@@ -41,14 +45,14 @@ def running_dockerd() -> Iterator[Dockerd]:
     with tempfile.TemporaryDirectory(prefix="dockerd-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         daemon = Dockerd(folder)
-        process = _launch(program, daemon)
+        process = _launch([*_seeing(hosts, folder), program, *options], daemon)
         try:
             _wait_until_listening(process, folder)
             yield daemon
         finally:
             process.terminate()
             try:
-                process.wait(15)
+                process.wait(60)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
@@ -62,9 +66,17 @@ def _unmount(folder: Path) -> None:
         subprocess.run(["umount", place], check=False)
 
 
-def _launch(program: str, daemon: Dockerd) -> subprocess.Popen[bytes]:
+def _seeing(hosts: str, folder: Path) -> list[str]:
+    """What runs a program in a mount namespace of its own, with these hosts."""
+    if not hosts:
+        return []
+    (folder / "hosts").write_text(hosts)
+    return ["unshare", "--mount", "sh", "-c", 'mount --bind "$0" /etc/hosts && exec "$@"', str(folder / "hosts")]
+
+
+def _launch(program: list[str], daemon: Dockerd) -> subprocess.Popen[bytes]:
     folder = daemon.folder
-    command = [program, "--iptables=false", "--ip6tables=false", "--bridge=none"]
+    command = [*program, "--iptables=false", "--ip6tables=false", "--bridge=none"]
     command += ["--data-root", str(folder / "data"), "--exec-root", str(folder / "exec")]
     command += ["--pidfile", str(folder / "pid"), "--host", daemon.address]
     with (folder / "log").open("wb") as log:

@@ -25,5 +25,5 @@ class ImmediateFailures:
 
 
 def short_traceback(text: str) -> str:
-    """The lines that say what failed and where; the whole text when there are none."""
+    """The lines that say what failed and where; the whole text if it has no such lines."""
     return "\n".join(line for line in text.splitlines() if _TELLING_LINE.match(line)) or text

@@ -18,4 +18,5 @@ LIMITS: Final = Limits(
     lifecycle_delay=60 * SECOND,
     grace_period=DAY,
     require_space=lambda: None,
+    require_reserve=lambda: None,
 )

@@ -76,7 +76,7 @@ class Cluster:
 
     def _run(self, program: str, *arguments: str) -> None:
         become = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.geteuid() == 0 else []
-        command: list[str | Path] = [*become, _programs() / program, f"--pgdata={self.folder / 'data'}", *arguments]
+        command: list[str | Path] = [*become, programs() / program, f"--pgdata={self.folder / 'data'}", *arguments]
         done = subprocess.run(
             command,
             check=False,
@@ -119,7 +119,7 @@ def _new_cluster() -> Cluster:
 
 
 @functools.cache
-def _programs() -> Path:
+def programs() -> Path:
     """The newest version that Debian has installed, else the one on the path. Skips the test without either."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
     if found:

@@ -36,7 +36,7 @@ class Handler(BaseHTTPRequestHandler):
         else:
             fault(self)
 
-    do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = handle_any  # noqa: N815 - names that http.server calls
+    do_GET = do_PUT = do_POST = do_PATCH = do_HEAD = do_DELETE = handle_any  # noqa: N815 - names that http.server calls
 
     def body(self) -> bytes:
         return self.rfile.read(int(self.headers.get("content-length", 0)))

@@ -34,13 +34,19 @@ class Message(NamedTuple):
 
 
 class Receiver:
-    """`answers` are the statuses of the next responses; all others have 200. `delay` is the delay of each response."""
+    """`answers` are the statuses of the next responses; all others have 200. `delay` is the delay of each response.
+
+    After `hold`, no message is answered until `release`. `arrived` has the bodies of all messages, answered or not.
+    """
 
     def __init__(self, port: int = 0) -> None:
         self.messages: list[Message] = []
+        self.arrived: list[bytes] = []
         self.answers: deque[int] = deque()
         self.delay = 0.0
         self.connections = 0
+        self._go_on = threading.Event()
+        self._go_on.set()
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -63,7 +69,9 @@ class Receiver:
 
     def take(self, request: BaseHTTPRequestHandler) -> None:
         body = request.rfile.read(int(request.headers["content-length"]))
+        self.arrived.append(body)
         time.sleep(self.delay)
+        self._go_on.wait()
         status = self.answers.popleft() if self.answers else 200
         headers = {name.lower(): value for name, value in request.headers.items()}
         self.messages.append(Message(request.path, headers, body, status))
@@ -72,6 +80,12 @@ class Receiver:
             request.send_header("Location", self.url + "&redirected=yes")
         request.send_header("Content-Length", "0")
         request.end_headers()
+
+    def hold(self) -> None:
+        self._go_on.clear()
+
+    def release(self) -> None:
+        self._go_on.set()
 
     def accepted(self) -> list[Message]:
         return [message for message in self.messages if message.status == 200]

@@ -17,7 +17,7 @@ from tests.support.clients import program_environment
 from tests.support.commands import run_here
 from tests.support.databases import database_settings
 from tests.support.ports import free_port
-from tests.support.waiting import PATIENCE_SECONDS
+from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
 _HOST = "127.0.0.1"
 _POLL_SECONDS = 0.01
@@ -27,8 +27,8 @@ class Server:
     """A data folder, a port, and the process that serves the folder on that port, if one runs.
 
     `settings` are the variables that `moorage` commands need for this folder. `environment` is the output of
-    `moorage env`. `log` is the file with the output of the server. After `kill`, a server can be started again on the
-    same port and folder.
+    `moorage env`. `log` is the file with the output of the server. `launcher` is a command that starts the server, for
+    example setpriv. After `kill`, a server can be started again on the same port and folder.
     """
 
     def __init__(self, data: Path, log: Path | None = None) -> None:
@@ -39,6 +39,7 @@ class Server:
         self.url = f"http://{self.host}:{self.port}"
         self.log = log or data.with_name(f"{data.name}.log")
         self.environment: dict[str, str] = {}
+        self.launcher: Sequence[str] = ()
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self, *, extra_env: Mapping[str, str] | None = None, extra_args: Sequence[str] = ()) -> None:
@@ -77,6 +78,14 @@ class Server:
             time.sleep(_POLL_SECONDS)
         self.process = None
 
+    def kill_main_process(self) -> None:
+        """Kill only the main process, as the kernel does when memory is short. Its workers must end by themselves."""
+        process = self._running()
+        process.kill()
+        process.wait()
+        self.process = None
+        wait_until(lambda: not _processes_of(process.pid))
+
     def restart(self, *, extra_env: Mapping[str, str] | None = None, extra_args: Sequence[str] = ()) -> None:
         """Stop the server, and start it again with the same data folder and port."""
         self.stop()
@@ -101,10 +110,13 @@ class Server:
         return ended.out
 
     def moorage_error(self, *words: str, stdin: str = "") -> str:
-        """The error message of a command on this data folder, which must fail. It runs in this process."""
+        """The error message of a command on this data folder, which must fail. It runs in this process.
+
+        Commands that the message names have `--data`, as this one has; it is left out here.
+        """
         ended = run_here(*words, "--data", self.data, variables=self.settings, stdin=stdin)
         assert (ended.code, ended.out) == (1, ""), ended
-        return ended.err.removeprefix("Error: ").removesuffix("\n")
+        return ended.err.removeprefix("Error: ").removesuffix("\n").replace(f" --data {self.data}`", "`")
 
     def client_environment(self, home: Path) -> dict[str, str]:
         """The environment for a client program that uses this server with the root key."""
@@ -115,7 +127,7 @@ class Server:
         return self.process
 
     def _launch(self, extra_env: Mapping[str, str] | None, extra_args: Sequence[str]) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "moorage", "serve", "--listen", f"{self.host}:{self.port}"]
+        command = [*self.launcher, sys.executable, "-m", "moorage", "serve", "--listen", f"{self.host}:{self.port}"]
         # Tests of refusals send more wrong credentials in a minute than a server accepts from one address.
         command += ["--data", str(self.data), "--max-failed-logins", "0", *extra_args]
         with self.log.open("ab") as log:

@@ -46,11 +46,19 @@ TOPICS: Final = (
             "core/identity/principals.py",
         ),
         (
-            ("tests/unit/policies",),
+            ("tests/unit/policies", "tests/unit/identity/test_principals.py"),
             ("tests/api/ecr/test_matrix.py", "tests/docker/oci/test_matrix.py", "tests/api/identity"),
         ),
     ),
-    Topic("garbage", ("core/garbage/*.py",), (("tests/operations/garbage",),)),
+    Topic(
+        "garbage",
+        ("core/garbage/*.py",),
+        (
+            ("tests/unit/garbage", "tests/operations/garbage/test_collection.py"),
+            ("tests/operations/garbage/test_verify.py", "tests/operations/garbage/test_undelete.py"),
+            ("tests/operations/garbage",),
+        ),
+    ),
     Topic(
         "lifecycle",
         ("domain/lifecycle/*.py", "core/lifecycle/*.py"),
@@ -93,12 +101,9 @@ def _check(topic: Topic, options: argparse.Namespace) -> float:
         mutants = generator.sample(mutants, min(options.sample, len(mutants)))
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder, ThreadPoolExecutor(options.jobs) as pool:
         outcomes = list(pool.map(lambda numbered: _survives(topic, Path(folder), *numbered), enumerate(mutants)))
-    survivors = [mutant for mutant, survives in zip(mutants, outcomes, strict=True) if survives]
-    for mutant in survivors:
-        print(f"survived: {mutant.module}:{mutant.change.line} {mutant.change.name}")
-    share = 1 - len(survivors) / len(mutants)
-    print(f"{topic.name}: {len(mutants) - len(survivors)} of {len(mutants)} mutants killed ({share:.0%})", flush=True)
-    return share
+    killed = outcomes.count(False)
+    print(f"{topic.name}: {killed} of {len(mutants)} mutants killed ({killed / len(mutants):.0%})", flush=True)
+    return killed / len(mutants)
 
 
 def mutants_of(topic: Topic) -> list[Mutant]:
@@ -108,13 +113,16 @@ def mutants_of(topic: Topic) -> list[Mutant]:
 
 
 def _survives(topic: Topic, folder: Path, number: int, mutant: Mutant) -> bool:
-    """Whether all tests pass with this change."""
+    """Whether all tests pass with this change. Prints the mutant at once if they do."""
     copy = folder / str(number)
     shutil.copytree(ROOT / "src", copy, ignore=shutil.ignore_patterns("__pycache__"))
     (copy / "moorage" / mutant.module).write_text(mutant.change.source)
     survives = all(_pass(tests, copy) for tests in topic.tests)
     shutil.rmtree(copy)
-    print("." if not survives else "S", end="", file=sys.stderr, flush=True)
+    if survives:
+        print(f"survived: {mutant.module}:{mutant.change.line} {mutant.change.name}", flush=True)
+    else:
+        print(".", end="", file=sys.stderr, flush=True)
     return survives
 
 

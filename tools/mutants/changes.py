@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -32,30 +33,43 @@ _ARITHMETIC: Final[dict[type[ast.operator], type[ast.operator]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A changed module: its whole source, and the line and the texts that a person compares."""
+    """A changed module: the line and the texts that a person compares. `number` counts the changes of a module."""
 
     line: int
     function: str
     before: str
     after: str
-    source: str
+    original: str
+    number: int
 
     @property
     def name(self) -> str:
         """The same for the same change, also after lines were added above it."""
         return f"{self.function}: {self.before} → {self.after}"
 
+    @property
+    def source(self) -> str:
+        """The whole source of the changed module."""
+        tree = ast.parse(self.original)
+        _, _, apply = next(itertools.islice(_possible(tree), self.number, None))
+        apply()
+        return ast.unparse(tree)
+
 
 def changes_of(source: str) -> Iterator[Change]:
     """All changes of a module. None of them is in an annotation, a decorator or a docstring."""
-    tree = ast.parse(source)
+    for number, (function, node, apply) in enumerate(_possible(ast.parse(source))):
+        before = ast.unparse(node)
+        undo = apply()
+        after = ast.unparse(node)
+        undo()
+        yield Change(node.lineno, function, _short(before), _short(after), source, number)
+
+
+def _possible(tree: ast.Module) -> Iterator[tuple[str, ast.expr | ast.stmt, Mutation]]:
     for function, node in _candidates(tree, "module"):
         for apply in _mutations(node):
-            before = ast.unparse(node)
-            undo = apply()
-            after, changed = ast.unparse(node), ast.unparse(tree)
-            undo()
-            yield Change(node.lineno, function, _short(before), _short(after), changed)
+            yield function, node, apply
 
 
 def _short(text: str) -> str:

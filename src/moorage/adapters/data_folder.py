@@ -19,7 +19,7 @@ from typing import Final
 from moorage.adapters.files.durable import replace_file
 
 _OWN_NAMES: Final = frozenset(
-    {"moorage.db", "blobs", "uploads", "master.key", "credentials", "endpoint", "server.lock", "tls"}
+    {"moorage.db", "blobs", "uploads", "master.key", "credentials", "endpoint", "server.lock", "tls", "audit.jsonl"}
 )
 """What a data folder has, also after a restore of some of it."""
 
@@ -38,6 +38,7 @@ class DataFolder:
     def __init__(self, path: Path, given_key: bytes | None = None) -> None:
         self.path = path
         self._given_key = given_key
+        self._read_key: bytes | None = None
         self.database = path / "moorage.db"
         self._key = path / "master.key"
         self._credentials = path / "credentials"
@@ -76,10 +77,31 @@ class DataFolder:
             os.close(self._lock)
             self._lock = None
 
+    def server(self) -> int | None:
+        """The process id of the server that runs on this folder; None without one, or if it runs in another container.
+
+        The process must have the lock open: a number from another container can be that of any process here.
+        """
+        lock = self.path / "server.lock"
+        try:
+            process, status = int(lock.read_bytes() or b"0"), lock.stat()
+            opened = list(Path(f"/proc/{process}/fd").iterdir())
+        except OSError:
+            return None
+        has_lock = process != os.getpid() and any(_is_same(file, status) for file in opened)
+        return process if has_lock else None
+
     def master_key(self) -> bytes:
-        """The key that all others are derived from; created before the database is. Raises MasterKeyMissing."""
-        if self._given_key is not None:
-            return self._given_key
+        """The key that all others are derived from; created before the database is, and read once.
+
+        Raises MasterKeyMissing.
+        """
+        key = self._given_key or self._read_key
+        if key is None:
+            key = self._read_key = self._stored_master_key()
+        return key
+
+    def _stored_master_key(self) -> bytes:
         try:
             return self._key.read_bytes()
         except FileNotFoundError:
@@ -95,6 +117,13 @@ class DataFolder:
         """Store another registry's master key, unless this folder already has a key."""
         if self._given_key is None and not self._key.exists():
             replace_file(self._key, key)
+
+    def replace_master_key(self, key: bytes) -> bool:
+        """Store a new master key; False if the key does not come from this folder. Raises OSError."""
+        if self._given_key is not None:
+            return False
+        replace_file(self._key, key)
+        return True
 
     def credentials(self) -> tuple[str, str] | None:
         """The root access key's id and secret; None before the first start."""
@@ -120,3 +149,10 @@ class DataFolder:
         """Write the server's URL. `bundle` must be in this folder and is stored relative to it: the folder may move."""
         trusted = "" if bundle is None else f"{bundle.relative_to(self.path)}\n"
         self._endpoint.write_text(f"{url}\n{trusted}", "utf-8")
+
+
+def _is_same(file: Path, status: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(file.stat(), status)
+    except OSError:  # closed meanwhile
+        return False

@@ -14,6 +14,9 @@ _SMALLEST_RESERVE: Final = 16 << 20
 """Bounds of the default reserve, which is a twentieth of the file system. SQLite's log alone can take 4 MiB."""
 
 
+_TEST_FILE: Final = "write-test"
+
+
 def _ignore(_: str) -> None: ...
 
 
@@ -56,11 +59,42 @@ class DiskSpace:
             self._reason = reason
         return reason
 
+    def obstacle_to_changes(self) -> str:
+        """The reason why only what frees space is accepted: half of the reserve is used. Empty if it is not.
+
+        Failures of the file system are not among the reasons: writing reports them.
+        """
+        try:
+            free, reserve = self.free, self.reserve
+        except OSError:
+            return ""
+        is_used = free <= reserve // 2
+        return f"The file system has less free space than half of its reserve of {reserve >> 20} MiB" if is_used else ""
+
     def require(self, size: int = 0) -> None:
         """Raises StoreFull if `size` bytes cannot be written here now."""
         reason = self.obstacle(size)
         if reason:
             raise StoreFull(reason)
+
+    def check_writing(self) -> str:
+        """`obstacle`, and a byte is written: a file system that failed may accept nothing, and report nothing.
+
+        It waits for the disk, so call it in a thread.
+        """
+        reason = self.obstacle()
+        if reason:
+            return reason
+        try:
+            descriptor = os.open(self._folder / _TEST_FILE, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                os.pwrite(descriptor, b"1", 0)
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            return f"The file system cannot be written: {error.strerror}"
+        return ""
 
     def _reason_against(self, size: int) -> str:
         try:

@@ -22,7 +22,7 @@ class EventSenders:
         self._senders = {scheme: make() for scheme, make in senders.items()}
 
     def check(self, url: str) -> None:
-        """Raises TargetUrlInvalid when there is no sender for that URL, or its sender cannot use it."""
+        """Check the URL of an event target. Raises TargetUrlInvalid if no sender accepts it."""
         sender = self._sender(url)
         if sender is None:
             raise TargetUrlInvalid(f"{url!r} is not a URL of an event target; schemes are {', '.join(self._senders)}")

@@ -12,10 +12,11 @@ import time
 from calendar import timegm
 from collections.abc import Iterable, Mapping, Sequence
 from email.utils import mktime_tz, parsedate_tz
-from functools import lru_cache
 from posixpath import normpath
 from typing import NamedTuple
 from urllib.parse import quote, unquote_to_bytes
+
+from moorage.bounds import bounded_cache
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 TERMINATOR = "aws4_request"
@@ -82,7 +83,7 @@ def signature(secret: str, scope: Scope, text: str) -> str:
     return hmac.digest(_signing_key(secret, scope), text.encode("latin-1"), "sha256").hex()
 
 
-@lru_cache(maxsize=4096)
+@bounded_cache(entries=4096, size=1 << 20, weigh=lambda secret, scope: len(secret) + sum(map(len, scope)))
 def _signing_key(secret: str, scope: Scope) -> bytes:
     """A key is valid for a day, so keeping it saves four of the five HMACs of a request."""
     key = hmac.digest(b"AWS4" + secret.encode(), scope.date.encode(), "sha256")
@@ -96,7 +97,7 @@ def same(left: str, right: str) -> bool:
     return hmac.compare_digest(left.encode("utf-8", "replace"), right.encode("utf-8", "replace"))
 
 
-@lru_cache(maxsize=1024)
+@bounded_cache(entries=1024, size=1 << 16)
 def seconds_of(timestamp: str) -> int:
     """Return the seconds since 1970 of a date in the ISO 8601 basic format. Raises ValueError for other formats."""
     if not _BASIC_DATE.fullmatch(timestamp):

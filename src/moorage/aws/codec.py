@@ -18,6 +18,8 @@ from moorage.domain import strict_json
 from moorage.domain.errors import Refusal, Serialization, UnknownOperation
 from moorage.domain.strict_json import AmbiguousJson, BadJson, IntegerOutOfRange
 
+CONTENT_TYPE: Final = "application/x-amz-json-1.1"
+
 _NULL = msgspec.Raw(b"null")
 _NO_OBJECT: Final = "The request body is not a JSON object"
 
@@ -32,22 +34,33 @@ def _plain(value: Any) -> str:
 _encoder = msgspec.json.Encoder(enc_hook=_plain)
 
 
-def decode(operation: Operation, body: bytes) -> dict[str, Any]:
+def decode(operation: Operation, body: bytes, outside: dict[str, Any] | None = None) -> dict[str, Any]:
     """Return the members of a request. Unknown members are dropped; null means absent.
 
-    Raises Serialization if the body is not a JSON object or a member has the wrong JSON type, InvalidParameter for the
-    first broken constraint of the model.
+    `outside` has members that were not in the body. The body cannot have members that belong elsewhere.
+
+    Raises Serialization if the body is not a JSON object or a member has the wrong JSON type, and as `checked` for
+    broken constraints.
     """
     shape = operation.input_shape
     try:
         members = _members(shape, body)
-        return checked(shape, members)
+        if outside is not None:
+            places = SHAPES[shape].locations
+            members = {name: value for name, value in members.items() if name not in places} | outside
+        return checked(shape, members, operation.service)
     except AmbiguousJson as error:
         raise Serialization(reason=f"The request body is ambiguous: {error}") from error
     except IntegerOutOfRange as error:
-        raise Serialization(reason="NUMBER_VALUE cannot be converted to Long") from error
+        raise Serialization(reason=f"NUMBER_VALUE cannot be converted to {_widest_number(shape)}") from error
     except (BadJson, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Serialization(reason=_NO_OBJECT) from error
+
+
+def _widest_number(shape_name: str) -> str:
+    """The type of the numbers in a request. The reader does not say which member has one that 64 bits cannot hold."""
+    types = {SHAPES[member].type for member in SHAPES[shape_name].members.values()}
+    return "Integer" if "integer" in types else "Long"
 
 
 def _members(shape_name: str, body: bytes) -> dict[str, Any]:
@@ -60,7 +73,7 @@ def _members(shape_name: str, body: bytes) -> dict[str, Any]:
 
 @cache
 def _blob_member(shape_name: str) -> str | None:
-    """The blob of a shape; no shape of ECR has two, or one in a structure."""
+    """The blob of a shape; no input of a service has two, or one in a structure."""
     members = SHAPES[shape_name].members
     return next((name for name, member in members.items() if SHAPES[member].type == "blob"), None)
 
@@ -90,11 +103,11 @@ def encode(response: Mapping[str, Any]) -> bytes:
     return _encoder.encode(_without_nones(response)) if b"null" in body else body
 
 
-def encode_error(refusal: Refusal) -> bytes:
+def encode_error(refusal: Refusal, message_member: str = "message") -> bytes:
     """Return the body of a refusal. AWS sends no message with UnknownOperation."""
     error: dict[str, Any] = {"__type": refusal.code()}
     if not isinstance(refusal, UnknownOperation):
-        error |= {"message": str(refusal), **refusal.members}
+        error |= {message_member: str(refusal), **refusal.members}
     return _encoder.encode(_without_nones(error))
 
 

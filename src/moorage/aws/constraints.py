@@ -1,7 +1,7 @@
-"""The constraints of the service model, for requests and responses, with the same rules for both.
+"""The constraints of the service models, for requests and responses, with the same rules for both.
 
 A request is checked in the order of the model. A wrong JSON type ends the check, because AWS deserializes before it
-validates. Only the first broken constraint is kept, because ECR returns one. The texts are AWS's. Those of length,
+validates. ECR returns the first broken constraint, other services list several. The texts are AWS's. Those of length,
 value, enumeration, pattern, and of scalars in lists were captured from ECR (github.com/aws-actions/amazon-ecr-login,
 README: "Invalid parameter at 'registryIds' … 'Member must satisfy constraint: [Member must …]'").
 """
@@ -12,45 +12,34 @@ import binascii
 import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache, partial
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import pybase64
 
-from moorage.aws.service_model import SHAPES, Shape
+from moorage.aws.findings import Findings
+from moorage.aws.service_model import ECR_API, SHAPES, Shape
 from moorage.domain import strict_json
-from moorage.domain.errors import InvalidParameter, Serialization
+from moorage.domain.errors import Serialization
 
 Rule = Callable[[Any], str | None]
-Check = Callable[[Any, str, "Findings"], Any]
+Check = Callable[[Any, str, Findings], Any]
 
 NOT_NULL = "Member must not be null"
 NOT_BASE64 = "Member must be valid base64"
 _INTEGER_BOUNDS = {"integer": 2**31, "long": 2**63}
 
 
-class Findings:
-    """The first broken constraint of a request, if any."""
-
-    __slots__ = ("first",)
-
-    def __init__(self) -> None:
-        self.first: InvalidParameter | None = None
-
-    def add(self, path: str, constraint: str) -> None:
-        if self.first is None:
-            self.first = InvalidParameter(parameter=path, constraint=constraint)
-
-
-def checked(shape_name: str, value: dict[str, Any]) -> dict[str, Any]:
+def checked(shape_name: str, value: dict[str, Any], service: str = ECR_API) -> dict[str, Any]:
     """Return the shape's members of `value`: without nulls and unknown members, blobs as bytes.
 
-    Raises Serialization for a wrong JSON type, InvalidParameter for the first broken constraint.
+    Raises Serialization for a wrong JSON type; InvalidParameter, or Validation for services other than ECR, for broken
+    constraints.
     """
     findings = Findings()
     result: dict[str, Any] = _check_of(shape_name)(value, "", findings)
-    if findings.first is not None:
-        raise findings.first
+    if findings.listed:
+        raise findings.refusal(service)
     return result
 
 
@@ -89,20 +78,21 @@ def _structure_check(shape_name: str) -> Check:
 
 def _list_check(shape_name: str) -> Check:
     size_rule = rule_of(shape_name)
-    member_name = SHAPES[shape_name].member
+    shape = SHAPES[shape_name]
+    member_name = shape.member
     member = SHAPES[member_name]
     check_item = _check_of(member_name)
     if member.type == "structure":
         check_items = partial(_check_structures, check_item)
     else:
-        check_items = partial(_check_scalars, check_item, _nested(constraint_texts(member)))
+        check_items = partial(_check_scalars, check_item, shape, _nested(constraint_texts(member)))
 
     def check(value: Any, path: str, findings: Findings) -> list[Any]:
         if type(value) is not list:
             raise _wrong_type(value, "list")
         broken = size_rule(value)
         if broken is not None:
-            findings.add(path, broken)
+            findings.add(path, broken, shape, value)
         return check_items(value, path, findings)
 
     return check
@@ -119,28 +109,59 @@ def _check_structures(check_item: Check, items: list[Any], path: str, findings: 
     return result
 
 
-def _check_scalars(check_item: Check, texts: str, items: list[Any], path: str, findings: Findings) -> list[Any]:
+def _check_scalars(
+    check_item: Check, shape: Shape, texts: str, items: list[Any], path: str, findings: Findings
+) -> list[Any]:
     """AWS reports a bad scalar at its list, with all constraints of the list's members."""
     broken = Findings()
     for item in items:
         if item is None:
-            findings.add(path, _nested([NOT_NULL]))
+            findings.add(path, _nested([NOT_NULL]), shape, items)
         else:
             check_item(item, path, broken)
-    if broken.first is not None:
-        findings.add(path, texts)
+    if broken.listed:
+        findings.add(path, texts, shape, items)
     return items
+
+
+def _map_check(shape_name: str) -> Check:
+    """AWS reports a bad key or value at its map, with all constraints of its keys or values."""
+    shape = SHAPES[shape_name]
+    size_rule, check_key, check_value = rule_of(shape_name), _check_of(shape.key), _check_of(shape.value)
+    key_texts = f"Map keys must satisfy constraint: [{', '.join(constraint_texts(SHAPES[shape.key]))}]"
+    value_texts = f"Map value must satisfy constraint: [{', '.join(constraint_texts(SHAPES[shape.value]))}]"
+
+    def check(value: Any, path: str, findings: Findings) -> dict[str, Any]:
+        if type(value) is not dict:
+            raise _wrong_type(value, "map")
+        broken = size_rule(value)
+        if broken is not None:
+            findings.add(path, broken, shape, value)
+        keys, values = Findings(), Findings()
+        for key, item in value.items():
+            check_key(key, path, keys)
+            if item is None:
+                findings.add(path, f"Map value must satisfy constraint: [{NOT_NULL}]", shape, value)
+            else:
+                check_value(item, path, values)
+        for found, texts in ((keys, key_texts), (values, value_texts)):
+            if found.listed:
+                findings.add(path, texts, shape, value)
+        return value
+
+    return check
 
 
 def _scalar_check(accepts: Callable[[Any], bool], expected: str, shape_name: str) -> Check:
     rule = rule_of(shape_name)
+    shape = SHAPES[shape_name]
 
     def check(value: Any, path: str, findings: Findings) -> Any:
         if not accepts(value):
             raise _wrong_type(value, expected)
         broken = rule(value)
         if broken is not None:
-            findings.add(path, broken)
+            findings.add(path, broken, shape, value)
         return value
 
     return check
@@ -148,12 +169,13 @@ def _scalar_check(accepts: Callable[[Any], bool], expected: str, shape_name: str
 
 def _blob_check(shape_name: str) -> Check:
     size_rule = rule_of(shape_name)
+    shape = SHAPES[shape_name]
 
     def check(value: Any, path: str, findings: Findings) -> bytes:
         content = decoded_blob(value)
         broken = NOT_BASE64 if content is None else size_rule(content)
         if broken is not None:
-            findings.add(path, broken)
+            findings.add(path, broken, shape, value)
         return content or b""
 
     return check
@@ -186,14 +208,24 @@ def _is_integer(limit: int, value: Any) -> bool:
     return type(value) is int and -limit <= value < limit
 
 
+def _is_time(value: Any) -> bool:
+    """Whether a number of seconds since 1970 is a time between the years 1 and 9999."""
+    return type(value) in (int, float) and _EARLIEST <= value < _LATEST
+
+
+_EARLIEST: Final = -62_135_596_800
+_LATEST: Final = 253_402_300_800
+
 _CHECKS: dict[str, Callable[[str], Check]] = {
     "structure": _structure_check,
     "list": _list_check,
+    "map": _map_check,
     "blob": _blob_check,
     "string": partial(_scalar_check, lambda value: type(value) is str, "String"),
     "boolean": partial(_scalar_check, lambda value: type(value) is bool, "Boolean"),
     "integer": partial(_scalar_check, partial(_is_integer, _INTEGER_BOUNDS["integer"]), "Integer"),
     "long": partial(_scalar_check, partial(_is_integer, _INTEGER_BOUNDS["long"]), "Long"),
+    "timestamp": partial(_scalar_check, _is_time, "Timestamp"),
 }
 
 
@@ -203,7 +235,7 @@ def _wrong_type(value: Any, expected: str) -> Serialization:
         return Serialization(reason="Start of list found where not expected")
     if type(value) is dict:
         return Serialization(reason="Start of structure or map found where not expected.")
-    if expected in ("structure", "list"):
+    if expected in ("structure", "list", "map"):
         return Serialization(reason="Unexpected field type")
     token = {str: "STRING", bool: "TRUE" if value is True else "FALSE"}.get(type(value), "NUMBER")
     return Serialization(reason=f"{token}_VALUE cannot be converted to {expected}")

@@ -40,6 +40,8 @@ MISMATCH = (
 )
 _PARTS = ("Credential", "Signature", "SignedHeaders")
 _REGION = re.compile(r"[a-z0-9-]{1,64}")
+_SCOPE_LENGTHS = (4, 5)
+"""Elements of a credential: a scope for several Regions (AWS4-ECDSA-P256-SHA256) does not name one."""
 _WRONG_REGION = "Credential should be scoped to a valid region, not '{}'."
 
 
@@ -156,6 +158,14 @@ def credential_scope(credential: str, timestamp: str, services: tuple[str, ...])
     if wrong:
         raise InvalidSignature(reason=" ".join(wrong))
     return access_key, Scope(date, region, service)
+
+
+def claimed_service(authorization: str | None) -> str | None:
+    """The service that a signature claims to be for, unchecked; None if the header has no signature."""
+    if authorization is None or not authorization.startswith("AWS4-"):
+        return None
+    elements = authorization.partition("Credential=")[2].partition(",")[0].split("/")
+    return elements[-2] if len(elements) in _SCOPE_LENGTHS else None
 
 
 def invalid_region(region: str) -> InvalidSignature:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote_plus
 
+from moorage.bounds import MESSAGE_LIMIT, shortened
 from moorage.domain.errors import (
     AccessDenied,
     ExpiredToken,
@@ -20,6 +21,7 @@ from moorage.domain.errors import (
     Refusal,
     RequestEntityTooLarge,
     Serialization,
+    Unavailable,
     UnrecognizedClient,
 )
 from moorage.domain.identity.session_errors import (
@@ -31,6 +33,9 @@ from moorage.domain.identity.session_errors import (
     WebIdentityDenied,
 )
 from moorage.domain.units import iso_time
+
+FORM = "application/x-www-form-urlencoded"
+"""The content type of the query protocol, which many services of AWS use."""
 
 VERSION = "2011-06-15"
 NAMESPACE = f"https://sts.amazonaws.com/doc/{VERSION}/"
@@ -52,6 +57,7 @@ _CODES: Mapping[type[Refusal], tuple[int, str]] = {
     RootCannotAssume: (403, "AccessDenied"),
     Serialization: (400, "MalformedQueryString"),
     SessionTooLong: (400, "ValidationError"),
+    Unavailable: (503, "ServiceUnavailable"),
     UnrecognizedClient: (403, "InvalidClientTokenId"),
     WebIdentityDenied: (403, "AccessDenied"),
 }
@@ -150,12 +156,12 @@ def invalid_action_response(request: QueryRequest, request_id: str) -> tuple[int
 def refusal_response(refusal: Refusal, request_id: str) -> tuple[int, bytes]:
     """Return status and XML of a refusal, with its name in the query protocol."""
     status, code = _CODES.get(type(refusal), (400, type(refusal).__name__))
-    return status, error_xml(code, str(refusal), request_id)
+    return status, error_xml(code, str(refusal), request_id, fault="Sender" if status < 500 else "Receiver")
 
 
 def error_xml(code: str, message: str, request_id: str, *, fault: str = "Sender") -> bytes:
     """Return the XML of an error; `fault` is Sender or Receiver."""
-    error = _element("Type", fault) + _element("Code", code) + _element("Message", message)
+    error = _element("Type", fault) + _element("Code", code) + _element("Message", shortened(message, MESSAGE_LIMIT))
     content = f"<Error>{error}</Error>{_element('RequestId', request_id)}"
     return f'<ErrorResponse xmlns="{NAMESPACE}">{content}</ErrorResponse>'.encode()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from moorage.cli.keys import show
+from moorage.cli.keys import made_key, show
 from moorage.cli.options import with_registry
 from moorage.cli.transactions import change, change_with_secrets
 from moorage.config.settings import Settings
@@ -24,7 +24,9 @@ def account() -> None:
 def create(account_id: str, settings: Settings) -> None:
     """Create an account (12 digits) with a root user. The secret of its access key is printed only once."""
     show(
-        change_with_secrets(settings, lambda tx, vault: accounts.create_account(tx, vault, account_id, system_clock()))
+        change_with_secrets(
+            settings, lambda tx, vault: accounts.create_account(tx, vault, account_id, system_clock()), made_key
+        )
     )
 
 

@@ -9,7 +9,9 @@ import click
 from moorage import stores
 from moorage.adapters.data_folder import FolderInUse
 from moorage.cli.folders import existing_folder
+from moorage.cli.next_commands import command, failure
 from moorage.cli.options import with_registry
+from moorage.cli.recording import record
 from moorage.config.settings import Settings
 from moorage.core.own_store import ForeignStore
 from moorage.domain.errors import Unavailable
@@ -31,10 +33,11 @@ def adopt_blobs(without_layers: bool, settings: Settings) -> None:
         folder.lock()
         asyncio.run(_adopt(settings, without_layers=without_layers))
     except (DatabaseUnusable, FolderInUse, ForeignStore, StoreFull, OSError, Unavailable) as error:
-        raise click.ClickException(str(error)) from None
+        raise failure(error) from None
     finally:
         folder.unlock()
-    click.echo(f"The layers of this registry are now in {settings.blob_place}. Run moorage verify to check them.")
+    record(settings, {"place": settings.blob_place})
+    click.echo(f"The layers of this registry are now in {settings.blob_place}. Run {command('verify')} to check them.")
 
 
 async def _adopt(settings: Settings, *, without_layers: bool) -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
-import msgspec
 
+from moorage.cli.confirmation import confirm, yes_option
+from moorage.cli.next_commands import failure
 from moorage.cli.options import with_registry
 from moorage.cli.transactions import change
+from moorage.config import documents
+from moorage.config.documents import BadDocument
 from moorage.config.settings import Settings
 from moorage.core.clock import system_clock
 from moorage.core.identity.accounts import FIRST_ACCOUNT, AccountError
@@ -20,14 +22,12 @@ from moorage.domain import strict_json
 from moorage.domain.strict_json import BadJson
 from moorage.metadata.database import Transaction
 
-_YAML = {".yaml", ".yml"}
-
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--plan", "only_plan", is_flag=True, help="Show the changes without making them.")
 @click.option("--prune", is_flag=True, help="Remove users, roles, policies and providers that the file does not name.")
-@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@yes_option
 @with_registry
 def apply(file: Path, only_plan: bool, prune: bool, yes: bool, settings: Settings) -> None:
     """Make users, roles, policies and identity providers match FILE (YAML, TOML or JSON).
@@ -44,9 +44,8 @@ def apply(file: Path, only_plan: bool, prune: bool, yes: bool, settings: Setting
         return
     if only_plan:
         return
-    if not yes:
-        click.confirm("Apply these changes?", abort=True)
-    change(settings, lambda tx: change_set.make_planned(tx, lines))
+    confirm("Apply these changes?", yes=yes)
+    change(settings, lambda tx: change_set.make_planned(tx, lines), lambda _: {"changes": lines})
     click.echo(f"Applied {len(lines)} changes.")
 
 
@@ -87,25 +86,10 @@ def _plan(settings: Settings, change_set: _ChangeSet) -> list[str]:
 def _read(file: Path) -> DesiredState:
     """Read the file, and the key files of identity providers that it names."""
     try:
-        desired = _decode(file)
+        desired = documents.read_as(DesiredState, file)
         for provider in desired.oidc_providers.values():
             if provider.keys_file is not None and provider.keys is None:
                 provider.keys = strict_json.read_as(dict[str, Any], (file.parent / provider.keys_file).read_bytes())
-    except (msgspec.MsgspecError, BadJson, OSError) as error:
-        raise click.ClickException(f"{file}: {error}") from None
+    except (BadDocument, BadJson, OSError) as error:
+        raise failure(f"{file}: {error}") from None
     return desired
-
-
-def _decode(file: Path) -> DesiredState:
-    content = file.read_bytes()
-    if file.suffix == ".json":
-        return strict_json.read_as(DesiredState, content)
-    if file.suffix == ".toml":
-        return msgspec.toml.decode(content, type=DesiredState)
-    if file.suffix not in _YAML:
-        raise click.ClickException(f"{file} must have a name that ends in .yaml, .yml, .toml or .json.")
-    if importlib.util.find_spec("yaml") is None:
-        raise click.ClickException(
-            "Reading YAML needs PyYAML: install the package pyyaml, or write the file in TOML or JSON."
-        )
-    return msgspec.yaml.decode(content, type=DesiredState)

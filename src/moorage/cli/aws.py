@@ -17,6 +17,7 @@ import click
 
 from moorage.adapters.data_folder import DataFolder
 from moorage.cli.folders import existing_folder
+from moorage.cli.next_commands import failure
 from moorage.cli.options import with_registry
 from moorage.config.settings import Settings
 from moorage.config.sources import inherited
@@ -61,7 +62,10 @@ def ecr(arguments: tuple[str, ...], settings: Settings) -> None:
     Moorage's own options come first. Everything after them is passed to the AWS CLI.
     """
     if importlib.util.find_spec("awscli") is None:
-        raise click.ClickException(f"This command needs the AWS CLI: run {sys.executable} -m pip install awscli.")
+        raise failure(
+            f"This command needs the AWS CLI: run {sys.executable} -m pip install awscli. Or use another AWS CLI with"
+            " the variables that `moorage env` prints."
+        )
     variables = {name: value for name, value in inherited().items() if name not in _MISLEADING}
     variables |= _environment_of_call(arguments, settings) | _model()
     # The option overrides what a profile says about endpoints.
@@ -77,7 +81,7 @@ def _environment_of_call(arguments: tuple[str, ...], settings: Settings) -> dict
     if folder.database.exists() or folder.credentials():
         return _environment(folder, settings)
     if arguments and arguments[-1] != "help" and not _SKELETON.intersection(arguments):
-        raise click.ClickException(
+        raise failure(
             f"{folder.path} is not the data folder of a server. Name the folder before the operation: moorage ecr"
             f" --data DIR {shlex.join(arguments)}"
         )
@@ -87,7 +91,7 @@ def _environment_of_call(arguments: tuple[str, ...], settings: Settings) -> dict
 def _environment(folder: DataFolder, settings: Settings) -> dict[str, str]:
     credentials = folder.credentials()
     if credentials is None:
-        raise click.ClickException(f"{folder.path} has no root access key. Start the server there once.")
+        raise failure(f"{folder.path} has no root access key. {_where_to_find_one(settings)}")
     endpoint, bundle = folder.endpoint() or (f"{settings.scheme}://{settings.public_host}", None)
     return {
         **({} if bundle is None else {"AWS_CA_BUNDLE": str(bundle.absolute())}),
@@ -98,6 +102,12 @@ def _environment(folder: DataFolder, settings: Settings) -> dict[str, str]:
         "AWS_REGION": settings.region,
         "AWS_DEFAULT_REGION": settings.region,  # what botocore and version 1 of the AWS CLI read
     }
+
+
+def _where_to_find_one(settings: Settings) -> str:
+    if settings.database is None:
+        return "Start the server there once."
+    return "Each node writes one to its data folder: name that folder with --data, or run `moorage key create`."
 
 
 def _model() -> dict[str, Any]:

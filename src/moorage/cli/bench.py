@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from moorage.cli.next_commands import failure
+
 _HOW_TO_INSTALL = "The benchmark is not installed: run `pip install ./bench` or `make bench` in a checkout of Moorage."
 
 
@@ -11,7 +13,7 @@ _HOW_TO_INSTALL = "The benchmark is not installed: run `pip install ./bench` or 
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def _missing(arguments: tuple[str, ...]) -> None:  # noqa: ARG001 - all arguments lead to the same message
     """Measure this registry and others (not installed)."""
-    raise click.ClickException(_HOW_TO_INSTALL)
+    raise failure(_HOW_TO_INSTALL)
 
 
 bench: click.Command

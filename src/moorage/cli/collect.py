@@ -10,7 +10,9 @@ import click
 from moorage import app, stores
 from moorage.cli.folders import existing_folder
 from moorage.cli.formatting import size_text
+from moorage.cli.next_commands import failure
 from moorage.cli.options import duration, with_registry
+from moorage.cli.recording import record
 from moorage.config.settings import Settings
 from moorage.core.garbage.collect import CollectionRules, Collector, GarbageItem, ReportItem, Totals
 from moorage.core.garbage.sweep import Sweeper
@@ -54,7 +56,10 @@ def collect(dry_run: bool, grace: float | None, upload_life: float | None, setti
     try:
         asyncio.run(_collect(settings, rules, list_garbage if dry_run else totals))
     except (DatabaseUnusable, ForeignStore, OSError, Unavailable) as error:
-        raise click.ClickException(f"The collection did not finish: {error}") from None
+        raise failure(f"The collection did not finish: {error}") from None
+    finally:
+        if totals.counts and not dry_run:
+            record(settings, {"removed": totals.counts})
     click.echo(_summary(totals, dry_run=dry_run))
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import click
 
+from moorage.cli.exit_codes import answer_no
 from moorage.cli.options import with_settings
 from moorage.cli.transactions import account_option, change
 from moorage.config.settings import Settings
@@ -14,14 +13,16 @@ from moorage.core.clock import system_clock
 from moorage.core.identity import explain as explaining
 from moorage.core.identity.explain import ExplainQuery
 
-_DENIED: Final = 3
-"""Exit code for a denial, so that scripts can distinguish it from a failed command."""
-
 
 @click.command()
 @click.option("--caller", required=True, metavar="CALLER", help="User name, or ARN of a user, role or session.")
 @click.option("--action", required=True, metavar="ACTION", help="Action, for example ecr:PutImage.")
-@click.option("--resource", default="*", show_default=True, help="Name or ARN of a repository; * for the registry.")
+@click.option(
+    "--resource",
+    default="*",
+    show_default=True,
+    help="Name or ARN of a repository, ARN of a secret or signing profile, or * for the registry.",
+)
 @click.option("--source-ip", default="", metavar="ADDRESS", help="IP address of the request, for policy conditions.")
 @account_option
 @with_settings(REGISTRY, "explain")
@@ -38,4 +39,4 @@ def explain(settings: Settings, account: str, **options: str) -> None:
     for line in lines:
         click.echo(line)
     if not allowed:
-        click.get_current_context().exit(_DENIED)
+        answer_no()

@@ -1,4 +1,4 @@
-"""Format sizes for printing."""
+"""Format sizes and durations for printing."""
 
 from __future__ import annotations
 
@@ -13,3 +13,11 @@ def size_text(size: int) -> str:
     while number >= 1024 and unit + 1 < len(_UNITS):
         number, unit = number / 1024, unit + 1
     return f"{number:.1f} {_UNITS[unit]}" if unit else f"{size} {_UNITS[0]}"
+
+
+def duration_text(seconds: int) -> str:
+    """`24h`, `90m`, `45s`: as options accept it."""
+    for unit, length in (("h", 3600), ("m", 60)):
+        if seconds and seconds % length == 0:
+            return f"{seconds // length}{unit}"
+    return f"{seconds}s"

@@ -6,6 +6,8 @@ from functools import partial
 
 import click
 
+from moorage.cli.confirmation import confirm, yes_option
+from moorage.cli.folders import existing_folder
 from moorage.cli.options import with_registry
 from moorage.cli.transactions import change, time_text
 from moorage.config.settings import Settings
@@ -52,13 +54,13 @@ def retry(kind: str, key: str | None, settings: Settings) -> None:
 @jobs.command("drop")
 @click.argument("kind")
 @click.argument("key", required=False)
-@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@yes_option
 @with_registry
 def drop(kind: str, key: str | None, yes: bool, settings: Settings) -> None:
     """Remove a job without running it. Without KEY, all dead jobs of KIND."""
-    if not yes:
-        what = f"the job {kind!r} with the key {key!r}" if key is not None else f"all dead jobs of the kind {kind!r}"
-        click.confirm(f"Remove {what}?", abort=True)
+    what = f"the job {kind!r} with the key {key!r}" if key is not None else f"all dead jobs of the kind {kind!r}"
+    existing_folder(settings)
+    confirm(f"Remove {what}?", yes=yes)
     now = system_clock()
 
     def remove(tx: Transaction) -> int:

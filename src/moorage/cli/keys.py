@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from moorage.cli.folders import existing_folder
+from moorage.cli.next_commands import command
 from moorage.cli.options import with_registry
 from moorage.cli.transactions import account_option, change, change_with_secrets, time_text
 from moorage.config.settings import Settings
@@ -32,6 +33,7 @@ def create(name: str, account: str, settings: Settings) -> None:
         change_with_secrets(
             settings,
             lambda tx, vault: accounts.create_key(tx, vault, accounts.get_user(tx, account, name), system_clock()),
+            made_key,
         )
     )
 
@@ -51,12 +53,13 @@ def rotate(name: str, at_once: bool, account: str, settings: Settings) -> None:
         lambda tx, vault: accounts.rotate_key(
             tx, vault, accounts.get_user(tx, account, name), system_clock(), at_once=at_once
         ),
+        lambda keys: made_key(keys[0]),
     )
     if (account, name) == (FIRST_ACCOUNT, ROOT):
         existing_folder(settings).write_credentials(made.id, made.secret)
     show(made)
     if old is not None and not at_once:
-        click.echo(f"When all clients use the new key, run: moorage key deactivate {old}", err=True)
+        click.echo(f"When all clients use the new key, run: {command('key', 'deactivate', old)}", err=True)
 
 
 @key.command("list")
@@ -92,6 +95,11 @@ def activate(key_id: str, settings: Settings) -> None:
 def delete(key_id: str, settings: Settings) -> None:
     """Delete an access key."""
     change(settings, lambda tx: accounts.delete_key(tx, key_id))
+
+
+def made_key(made: NewKey) -> dict[str, str]:
+    """What the audit record says of a new access key."""
+    return {"accessKeyId": made.id}
 
 
 def show(made: NewKey) -> None:

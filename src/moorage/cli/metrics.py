@@ -7,27 +7,28 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable
-from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
-from moorage import app
 from moorage.adapters.data_folder import DataFolder
+from moorage.app import WorkerMeter
 from moorage.config.settings import Settings
 from moorage.config.sources import share_counts
-from moorage.http.application import RequestMeter
+from moorage.gauges import Gauges
 
 
 class Metering(NamedTuple):
     """What counts: `meter` creates the meter of a worker process, `worker_died` counts those that died."""
 
-    meter: Callable[[], RequestMeter] | None
+    meter: Callable[[], WorkerMeter] | None
     worker_died: Callable[[], None]
 
 
-def metering_for(settings: Settings, folder: DataFolder) -> Metering:
+def metering_for(settings: Settings, folder: DataFolder, certificate: Path | None) -> Metering:
     """Serve metrics on the address of `metrics` until this process ends; count nothing without `metrics`.
 
-    Call this before worker processes start, since they inherit the folder in which they count. Raises OSError.
+    `certificate` is the file with the server's certificate, if it has one. Call this before worker processes start,
+    since they inherit the folder in which they count. Raises OSError.
     """
     if settings.metrics is None:
         return Metering(None, lambda: None)
@@ -37,7 +38,7 @@ def metering_for(settings: Settings, folder: DataFolder) -> Metering:
     from moorage import metrics  # noqa: PLC0415 - reads the name of the folder when it is imported
 
     host, port = settings.metrics
-    metrics.serve(host.strip("[]"), port, counts, partial(app.gauges, settings, folder))
+    metrics.serve(host.strip("[]"), port, counts, Gauges(settings, folder, certificate).read)
     return Metering(metrics.Meter, metrics.worker_deaths().inc)
 
 

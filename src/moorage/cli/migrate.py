@@ -10,7 +10,9 @@ import click
 from moorage import failpoints, stores
 from moorage.adapters.data_folder import DataFolder
 from moorage.cli import migrate_registry as moving
+from moorage.cli.next_commands import failure
 from moorage.cli.options import settings_of, settings_options
+from moorage.cli.recording import record
 from moorage.config.settings import Settings
 from moorage.config.table import REGISTRY
 from moorage.domain.errors import Unavailable
@@ -59,6 +61,8 @@ def _update_schema(settings: Settings) -> None:
             folder.prepare()
         before, after = stores.engine_of(settings, folder).migrate()
     except (DatabaseUnusable, OSError, Unavailable) as error:
-        raise click.ClickException(str(error)) from None
+        raise failure(error) from None
+    if before != after:
+        record(settings, {"schema": after})
     unchanged = f"The database schema is up to date (version {after})."
     click.echo(unchanged if before == after else f"Updated the database schema from version {before} to {after}.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 import signal
 import time
 from collections.abc import Callable, Coroutine
@@ -16,9 +17,10 @@ import click
 from moorage import stores
 from moorage.adapters.data_folder import DataFolder, FolderInUse, MasterKeyMissing
 from moorage.cli.formatting import size_text
+from moorage.cli.next_commands import failure
+from moorage.cli.recording import record
 from moorage.config.settings import Settings
 from moorage.config.sources import registry_at
-from moorage.config.table import InvalidSetting
 from moorage.core.clock import system_clock
 from moorage.core.identity import master_key
 from moorage.core.identity.master_key import MasterKeyWrong
@@ -33,6 +35,8 @@ from moorage.domain.units import MIB
 from moorage.metadata.database import DatabaseUnusable
 
 _REPORT_SECONDS: Final = 5.0
+_MINUTES_FROM: Final = 90
+"""From this number of seconds on, a time is shown in minutes."""
 _ERRORS: Final = (
     MigrationRefused,
     DatabaseUnusable,
@@ -40,7 +44,6 @@ _ERRORS: Final = (
     FolderInUse,
     MasterKeyMissing,
     MasterKeyWrong,
-    InvalidSetting,
     StoreFull,
     Unavailable,
     OSError,
@@ -53,6 +56,10 @@ class Route:
 
     source: Path
     target: Path
+
+    def command(self, *options: str) -> str:
+        """The command for this route, to copy."""
+        return shlex.join(["moorage", "migrate", "--from", str(self.source), "--to", str(self.target), *options])
 
 
 def move(route: Route, rate: float | None, *, blobs_only: bool) -> None:
@@ -68,7 +75,7 @@ def move(route: Route, rate: float | None, *, blobs_only: bool) -> None:
             for layer in progress.damaged:
                 click.echo(f"damaged layer {layer}")
 
-    source, target = _with_both(route, RateLimit(rate * MIB if rate else None), progress, run)
+    source, target = _with_both(route, RateLimit(rate * MIB if rate else None), progress, run, _to_continue)
     copied = f"{progress.blobs} layers ({size_text(progress.bytes)})"
     if blobs_only:
         click.echo(
@@ -84,25 +91,32 @@ def move(route: Route, rate: float | None, *, blobs_only: bool) -> None:
 
 def abandon(route: Route) -> None:
     """Cancel a move: the source accepts changes again, and the target is emptied."""
-    source, target = _with_both(route, RateLimit(None), Progress(), Migration.abandon)
+    source, target = _with_both(route, RateLimit(None), Progress(), Migration.abandon, _to_finish_abandoning)
     click.echo(f"Canceled: {source} accepts changes again. The copies in {target} are removed.")
 
 
 def _with_both(
-    route: Route, rate: RateLimit, progress: Progress, work: Callable[[Migration], Coroutine[Any, Any, None]]
+    route: Route,
+    rate: RateLimit,
+    progress: Progress,
+    work: Callable[[Migration], Coroutine[Any, Any, None]],
+    advice: Callable[[Route, Migration], str],
 ) -> tuple[str, str]:
-    """Do the work with both sides open, and protected from other migrations; returns their names."""
-    is_sealed = False
+    """Do the work with both sides open, and protected from other migrations; returns their names.
+
+    An error ends the command. Once the migration has begun, the error is followed by `advice`.
+    """
+    begun: Migration | None = None
 
     async def run(source: Settings, target: Settings, options: MigrationOptions) -> None:
-        nonlocal is_sealed
+        nonlocal begun
         _cancel_on_sigterm(asyncio.current_task())
         async with stores.migration_end(source) as source_end, stores.migration_end(target) as target_end:
-            migration = Migration(source_end, target_end, options, progress)
-            try:
-                await work(migration)
-            finally:
-                is_sealed = migration.is_sealed
+            begun = Migration(source_end, target_end, options, progress)
+            await work(begun)
+
+    def next_step() -> str:
+        return "" if begun is None else advice(route, begun)
 
     try:
         source, target = registry_at(route.source), registry_at(route.target)
@@ -110,17 +124,35 @@ def _with_both(
         with ExitStack() as locks:
             _prepare(source, target, locks)
             asyncio.run(run(source, target, options))
+            for side in (source, target):
+                record(side, {"from": source.place, "to": target.place})
+    except MigrationRefused as error:  # Its text has the next step.
+        raise failure(f"{error}{_sealed_notice(route, begun)}") from None
     except _ERRORS as error:
-        raise click.ClickException(f"{error}{_sealed_notice(route) if is_sealed else ''}") from None
+        raise failure(f"{error}{next_step()}") from None
     except (asyncio.CancelledError, KeyboardInterrupt):
-        if is_sealed:
-            click.echo(_sealed_notice(route).strip(), err=True)
+        if begun is not None:
+            click.echo(next_step().strip(), err=True)
         raise click.Abort from None
     return source.place, target.place
 
 
-def _sealed_notice(route: Route) -> str:
-    return f"\n{route.source} still rejects changes. Run the same command again, or run it with --abandon."
+def _to_continue(route: Route, migration: Migration) -> str:
+    """The next step after a move was interrupted."""
+    return f"{_sealed_notice(route, migration)}\nTo continue: {route.command()}{_to_give_up(route, migration)}"
+
+
+def _to_give_up(route: Route, migration: Migration) -> str:
+    return "" if migration.may_be_complete else f"\nTo give the migration up: {route.command('--abandon')}"
+
+
+def _to_finish_abandoning(route: Route, migration: Migration) -> str:
+    """The next step after abandoning was interrupted."""
+    return f"{_sealed_notice(route, migration)}\nTo finish giving the migration up: {route.command('--abandon')}"
+
+
+def _sealed_notice(route: Route, migration: Migration | None) -> str:
+    return f"\n{route.source} still rejects changes." if migration is not None and migration.is_sealed else ""
 
 
 def _cancel_on_sigterm(task: asyncio.Task[Any] | None) -> None:
@@ -165,10 +197,14 @@ async def _report(progress: Progress) -> None:
     with suppress(asyncio.CancelledError):
         while True:
             await asyncio.sleep(_REPORT_SECONDS)
-            click.echo(_line(progress, time.monotonic() - started), err=True)
+            click.echo(progress_line(progress, time.monotonic() - started), err=True)
 
 
-def _line(progress: Progress, seconds: float) -> str:
+def progress_line(progress: Progress, seconds: float) -> str:
+    """The progress after `seconds`, with an estimate of the remaining time.
+
+    The rest takes as long as its bytes or as its number of layers: many small layers have few bytes.
+    """
     speed = progress.copied / seconds
     parts = [
         f"{progress.step}: {progress.blobs} of {progress.of_blobs} layers",
@@ -177,7 +213,11 @@ def _line(progress: Progress, seconds: float) -> str:
     ]
     if progress.rows:
         parts.append(f"{progress.rows} rows")
-    remaining = progress.of_bytes - progress.bytes
-    if remaining > 0 and speed > 0:
-        parts.append(f"{remaining / speed / 60:.0f} min left")
+    remaining = [
+        (progress.of_bytes - progress.bytes, progress.copied),
+        (progress.of_blobs - progress.blobs, progress.copied_blobs),
+    ]
+    left = max((seconds * rest / done for rest, done in remaining if done), default=0)
+    if left > 0:
+        parts.append(f"{left:.0f} s left" if left < _MINUTES_FROM else f"{left / 60:.0f} min left")
     return ", ".join(parts)

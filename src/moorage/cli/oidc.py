@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TextIO
-
 import click
 
-from moorage.cli.options import with_registry
+from moorage.cli.options import TextOfFile, with_registry
 from moorage.cli.transactions import account_option, change
 from moorage.config.settings import Settings
 from moorage.core.clock import system_clock
@@ -29,19 +27,19 @@ def oidc() -> None:
 )
 @click.option(
     "--keys",
-    type=click.File(encoding="utf-8"),
+    type=TextOfFile(),
     required=True,
     metavar="FILE",
     help="JWK set of the issuer (- for standard input).",
 )
 @account_option
 @with_registry
-def put(issuer: str, audiences: tuple[str, ...], keys: TextIO, account: str, settings: Settings) -> None:
+def put(issuer: str, audiences: tuple[str, ...], keys: str, account: str, settings: Settings) -> None:
     """Trust an issuer (an https URL), or replace its audiences and keys.
 
     Download the keys from the issuer's jwks_uri, by hand or with a timer: the server does not fetch them.
     """
-    provider = IdentityProvider(account, issuer, audiences, keys.read(), system_clock())
+    provider = IdentityProvider(account, issuer, audiences, keys, system_clock())
     change(settings, lambda tx: roles.put_provider(tx, provider))
     click.echo(provider.arn)
 

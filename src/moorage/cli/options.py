@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Container, Mapping
 from functools import wraps
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from moorage.config.kinds import Form, seconds_of
 from moorage.config.settings import TABLE, Settings
 from moorage.config.sources import load
-from moorage.config.table import REGISTRY, Entry, InvalidSetting
+from moorage.config.table import REGISTRY, Entry
 
 F = TypeVar("F", bound=Callable[..., Any])
 R = TypeVar("R")
+
+_PASSWORD = re.compile(r"(//[^/@:]*):[^/@]*@")
 
 config_option = click.option(
     "--config", metavar="FILE", help="TOML file with settings.  [default: the variable MOORAGE_CONFIG]"
@@ -55,11 +59,38 @@ def with_registry(command: Callable[..., R]) -> Callable[..., R]:
 
 
 def settings_of(options: Mapping[str, Any]) -> Settings:
-    """The settings of a command line; an invalid one ends the command."""
-    try:
-        return load(options)
-    except InvalidSetting as error:
-        raise click.UsageError(str(error)) from None
+    """The settings of a command line. Raises InvalidSetting, which ends the command (`main.py`)."""
+    return load(options)
+
+
+def repeated_options(taken: Container[str | None] | None = None) -> list[str]:
+    """The registry options of this command line, for the next command that it advises. Other settings stay set.
+
+    With `taken`, only options with these names.
+
+    A password in the URL of the database is left out, because output ends up in logs.
+    """
+    context = click.get_current_context()
+    names = ["config", *(entry.name for entry in _taken_by((REGISTRY,)))]
+    words = []
+    for name in names:
+        if (taken is None or name in taken) and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            words += [f"--{name}", _PASSWORD.sub(r"\1:PASSWORD@", str(context.params[name]))]
+    return words
+
+
+class TextOfFile(click.File):
+    """The text of a file, or of standard input for `-`."""
+
+    def __init__(self) -> None:
+        super().__init__(encoding="utf-8")
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        file = super().convert(value, param, ctx)
+        try:
+            return file.read()
+        except UnicodeDecodeError as error:
+            self.fail(f"{value}: {error}", param, ctx)
 
 
 def duration(_context: click.Context, _option: click.Parameter, text: str | None) -> float | None:

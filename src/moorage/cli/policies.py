@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TextIO
-
 import click
 
 from moorage.cli.options import with_registry
@@ -30,10 +28,10 @@ def policy() -> None:
 @document_argument
 @account_option
 @with_registry
-def create(name: str, document: TextIO, account: str, settings: Settings) -> None:
+def create(name: str, document: str, account: str, settings: Settings) -> None:
     """Create a policy from FILE (- for standard input)."""
-    made, text = PolicyName(account, name), document.read()
-    change(settings, lambda tx: identity_policies.create_policy(tx, made, text, system_clock()))
+    made = PolicyName(account, name)
+    change(settings, lambda tx: identity_policies.create_policy(tx, made, document, system_clock()))
     click.echo(made.arn)
 
 
@@ -42,10 +40,10 @@ def create(name: str, document: TextIO, account: str, settings: Settings) -> Non
 @document_argument
 @account_option
 @with_registry
-def update(name: str, document: TextIO, account: str, settings: Settings) -> None:
+def update(name: str, document: str, account: str, settings: Settings) -> None:
     """Replace a policy with FILE (- for standard input). The change applies immediately, everywhere it is attached."""
-    text = document.read()
-    change(settings, lambda tx: identity_policies.update_policy(tx, PolicyName(account, name), text, system_clock()))
+    made = PolicyName(account, name)
+    change(settings, lambda tx: identity_policies.update_policy(tx, made, document, system_clock()))
 
 
 @policy.command("list")

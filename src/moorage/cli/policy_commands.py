@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TextIO
 
 import click
 
-from moorage.cli.options import with_registry
+from moorage.cli.options import TextOfFile, with_registry
 from moorage.cli.transactions import account_option, change
 from moorage.config.settings import Settings
 from moorage.core.identity import policies as identity_policies
@@ -18,7 +17,7 @@ from moorage.metadata.identity import policies as rows
 GetIdentity = Callable[[Transaction, str, str], Identity]
 """Finds a user or role by account and name. Raises AccountError."""
 
-document_argument = click.argument("document", type=click.File(encoding="utf-8"), metavar="FILE")
+document_argument = click.argument("document", type=TextOfFile(), metavar="FILE")
 
 
 def add_policy_commands(group: click.Group, get: GetIdentity) -> None:
@@ -66,10 +65,9 @@ def _add_inline_commands(group: click.Group, get: GetIdentity) -> None:
     @document_argument
     @account_option
     @with_registry
-    def put_policy(name: str, policy: str, document: TextIO, account: str, settings: Settings) -> None:
+    def put_policy(name: str, policy: str, document: str, account: str, settings: Settings) -> None:
         """Create or replace an inline policy from FILE (- for standard input)."""
-        text = document.read()
-        change(settings, lambda tx: identity_policies.put_inline(tx, get(tx, account, name), policy, text))
+        change(settings, lambda tx: identity_policies.put_inline(tx, get(tx, account, name), policy, document))
 
     @group.command("delete-policy")
     @click.argument("name")

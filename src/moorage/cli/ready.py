@@ -8,6 +8,7 @@ import time
 
 import click
 
+from moorage.cli.next_commands import failure
 from moorage.cli.options import duration, with_settings
 from moorage.config.settings import Settings
 
@@ -26,7 +27,7 @@ def ready(wait: float | None, settings: Settings) -> None:
     deadline = time.monotonic() + (wait or 0)
     while not is_ready(settings):
         if time.monotonic() >= deadline:
-            raise click.ClickException(f"The server on {settings.listen} is not ready.")
+            raise failure(f"The server on {settings.listen} is not ready.")
         time.sleep(_POLL_SECONDS)
 
 

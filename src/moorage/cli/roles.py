@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TextIO
 
 import click
 
-from moorage.cli.options import with_registry
+from moorage.cli.options import TextOfFile, with_registry
 from moorage.cli.policy_commands import add_policy_commands, document_argument, policies_text
 from moorage.cli.transactions import account_option, change
 from moorage.config.settings import Settings
@@ -35,7 +34,7 @@ add_policy_commands(role, roles.get_role)
 @click.option(
     "--trust",
     "document",
-    type=click.File(encoding="utf-8"),
+    type=TextOfFile(),
     required=True,
     metavar="FILE",
     help="Trust policy (- for standard input).",
@@ -44,10 +43,11 @@ add_policy_commands(role, roles.get_role)
 @_max_session_option
 @account_option
 @with_registry
-def create(name: str, document: TextIO, path: str, max_session: int | None, account: str, settings: Settings) -> None:
+def create(name: str, document: str, path: str, max_session: int | None, account: str, settings: Settings) -> None:
     """Create a role. Its trust policy says who can assume it."""
-    new = Role("", account, name, path, document.read(), max_session or 3600, system_clock())
-    click.echo(change(settings, lambda tx: roles.create_role(tx, new)).arn)
+    new = Role("", account, name, path, document, max_session or 3600, system_clock())
+    made = change(settings, lambda tx: roles.create_role(tx, new), lambda made: {"arn": made.arn})
+    click.echo(made.arn)
 
 
 @role.command("list")
@@ -82,10 +82,12 @@ def show(name: str, account: str, settings: Settings) -> None:
 @document_argument
 @account_option
 @with_registry
-def trust(name: str, document: TextIO, account: str, settings: Settings) -> None:
+def trust(name: str, document: str, account: str, settings: Settings) -> None:
     """Replace a role's trust policy with FILE (- for standard input)."""
-    text = document.read()
-    change(settings, lambda tx: roles.change_role(tx, replace(roles.get_role(tx, account, name), trust_policy=text)))
+    change(
+        settings,
+        lambda tx: roles.change_role(tx, replace(roles.get_role(tx, account, name), trust_policy=document)),
+    )
 
 
 @role.command()

@@ -11,17 +11,17 @@ from functools import partial
 
 import click
 
-from moorage import app
+from moorage import app, scanners
 from moorage.adapters.data_folder import DataFolder, FolderInUse, MasterKeyMissing
 from moorage.adapters.tls.authority import CertificateUnusable
 from moorage.cli.metrics import metering_for
+from moorage.cli.next_commands import failure
 from moorage.cli.options import with_settings
 from moorage.cli.ready import is_ready
 from moorage.cli.tls import bundle_of, certificates_of, prepared, served
 from moorage.cli.traces import tracing_for
 from moorage.config.kinds import Address
 from moorage.config.settings import Settings
-from moorage.config.table import InvalidSetting
 from moorage.core.identity.master_key import MasterKeyWrong
 from moorage.core.own_store import ForeignStore
 from moorage.domain.errors import Unavailable
@@ -30,7 +30,9 @@ from moorage.http.forwarding import TrustedProxies
 from moorage.http.server.limits import ConnectionLimits
 from moorage.http.server.listeners import PortInUse, listen
 from moorage.http.server.supervisor import Supervisor, WorkersFailed
+from moorage.http.shares.active_shares import ActiveShares
 from moorage.metadata.database import DatabaseUnusable
+from moorage.telemetry import Log
 
 _READY_SECONDS = 30
 _START_ERRORS = (
@@ -42,7 +44,6 @@ _START_ERRORS = (
     CertificateUnusable,
     MasterKeyMissing,
     MasterKeyWrong,
-    InvalidSetting,
 )
 
 
@@ -61,23 +62,25 @@ def serve(settings: Settings) -> None:
         settings = prepared(settings, certificates)
         app.prepare(settings, folder)
         sealed = app.sealed_notice(settings, folder)
-        metering, trace = metering_for(settings, folder), tracing_for(settings)
+        certificate = served(certificates)
+        metering = metering_for(settings, folder, None if certificate is None else certificate.file)
+        trace = tracing_for(settings)
     except _START_ERRORS as error:
-        raise click.ClickException(str(error)) from None
+        raise failure(error) from None
     except OSError as error:
-        raise click.ClickException(f"{error.filename or settings.listen}: {error.strerror}") from None
+        raise failure(f"{error.filename or settings.listen}: {error.strerror}") from None
     if sealed is not None:
         click.echo(sealed, err=True)
     folder.write_endpoint(f"{settings.scheme}://{settings.public_host}", bundle_of(certificates))
     drain = Drain(settings.drain)
-    factory = partial(app.application, settings, metering.meter, trace, drain)
-    limits, certificate = connection_limits(settings), served(certificates)
+    factory = partial(app.application, settings, folder, metering.meter, trace, drain, ActiveShares())
+    limits = connection_limits(settings)
     server = Supervisor(factory, listener, settings.worker_count, limits, certificate, metering.worker_died)
     announcement = threading.Thread(target=_announce, args=(settings,), daemon=True)
     try:
         server.run(drain, announcement.start)
     except WorkersFailed as error:
-        raise click.ClickException(str(error)) from None
+        raise failure(error) from None
 
 
 def connection_limits(settings: Settings) -> ConnectionLimits:
@@ -91,20 +94,29 @@ def connection_limits(settings: Settings) -> ConnectionLimits:
 
 
 def _announce(settings: Settings) -> None:
-    """Print how to log in and push, as soon as the server answers."""
+    """Print how to log in and push, as soon as the server answers. Log why images cannot be scanned."""
+    if _is_soon_ready(settings):
+        click.echo(_welcome(settings), err=True)
+    else:
+        click.echo(f"The server on {settings.listen} is not ready yet. See the log.", err=True)
+    problem = scanners.problem_at_start(settings)
+    if problem is not None:
+        Log().event("scanner-unusable", reason=problem)
+
+
+def _is_soon_ready(settings: Settings) -> bool:
     deadline = time.monotonic() + _READY_SECONDS
     while not is_ready(settings):
         if time.monotonic() > deadline:
-            click.echo(f"The server on {settings.listen} is not ready yet. See the log.", err=True)
-            return
+            return False
         time.sleep(0.02)
-    click.echo(_welcome(settings), err=True)
+    return True
 
 
 def _welcome(settings: Settings) -> str:
-    program, folder, host = _program(), settings.data, settings.public_host
+    program, folder, host = _program(), settings.data, app.first_registry_host(settings)
     return f"""
-Moorage serves the ECR API and a Docker registry on {settings.scheme}://{host}
+Moorage serves the ECR API and a Docker registry on {settings.scheme}://{settings.public_host}
 Data folder: {folder}. Root access key: {folder / "credentials"}.
 
   eval "$({program} env --data {folder})"
@@ -113,14 +125,18 @@ Data folder: {folder}. Root access key: {folder / "credentials"}.
   docker tag IMAGE {host}/team/app:v1
   docker push {host}/team/app:v1
 
-{_trust(settings)}Without the AWS CLI, use {program} ecr …. To stop the server, press Ctrl-C.
+{_preconditions(settings, host)}Without the AWS CLI, use {program} ecr …. To stop the server, press Ctrl-C.
 """
 
 
-def _trust(settings: Settings) -> str:
-    if not settings.tls:
-        return ""
-    return f"Docker must trust {settings.data / 'tls' / 'ca.crt'} first: see docs/tls.md.\n"
+def _preconditions(settings: Settings, host: str) -> str:
+    """What docker needs before it can log in."""
+    needs = ""
+    if settings.domain is not None:
+        needs += f"{host.partition(':')[0]} must resolve to this machine: see docs/host-names.md.\n"
+    if settings.tls:
+        needs += f"Docker must trust {settings.data / 'tls' / 'ca.crt'} first: see docs/tls.md.\n"
+    return needs
 
 
 def _program() -> str:

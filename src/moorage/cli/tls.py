@@ -13,8 +13,11 @@ from moorage.adapters.data_folder import DataFolder
 from moorage.adapters.tls.authority import CertificateUnusable
 from moorage.adapters.tls.certificates import BuiltInAuthority, Certificates, OperatorFiles, names_to_serve
 from moorage.cli.folders import existing_folder
+from moorage.cli.next_commands import failure
 from moorage.cli.options import with_registry
+from moorage.config.kinds import Host
 from moorage.config.settings import Settings
+from moorage.domain.hosts import names_loopback
 from moorage.http.server.certificates import Certificate
 from moorage.telemetry import Log
 
@@ -30,7 +33,7 @@ def ca(settings: Settings) -> None:
     """Print the authority's certificate, which clients must trust. The path of its file goes to standard error."""
     found = existing_folder(settings).tls / "ca.crt"
     if not found.exists():
-        raise click.ClickException(f"{found} does not exist. Start the server once with --tls.")
+        raise failure(f"{found} does not exist. Start the server once with --tls.")
     click.echo(found.absolute(), err=True)
     click.echo(found.read_text("ascii"), nl=False)
 
@@ -42,7 +45,8 @@ def certificates_of(settings: Settings, folder: DataFolder) -> Certificates | No
     if not settings.tls:
         return None
     listening = [] if settings.host in {"0.0.0.0", "[::]"} else [settings.host]  # noqa: S104 - clients do not connect to these
-    hosts = [*listening, settings.host_name, _machine_name(), *settings.tls_name]
+    named = None if settings.host_name is None else settings.host_name.name
+    hosts = [*listening, named, _machine_name(), *settings.tls_name]
     names = names_to_serve([host for host in hosts if host], settings.region, settings.domain)
     return BuiltInAuthority(folder.tls, names, lambda: datetime.now(UTC))
 
@@ -56,7 +60,10 @@ def prepared(settings: Settings, certificates: Certificates | None) -> Settings:
         return settings
     certificates.prepare()
     if settings.host_name is None and isinstance(certificates, OperatorFiles):
-        return replace(settings, host_name=certificates.host_name())
+        name = certificates.host_name()
+        # A loopback name says nothing of the port: clients may reach it through a port mapping.
+        if name is not None and not names_loopback(name):
+            return replace(settings, host_name=Host(name))
     return settings
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import click
 
 from moorage import app
+from moorage.cli.exit_codes import answer_no
+from moorage.cli.next_commands import failure, for_this_registry
 from moorage.cli.options import with_registry, with_settings
 from moorage.cli.transactions import account_option, change, time_text
 from moorage.config.settings import Settings
@@ -47,9 +49,9 @@ def undelete(repository: str, reference: str, is_list: bool, account: str, setti
         return undeletion.undelete(tx, found, reference, system_clock())
 
     try:
-        images = change(settings, bring_back)
+        images = change(settings, bring_back, lambda made: {"imageDigests": [image.digest for image in made]})
     except (NoDeletedImage, Refusal) as refusal:
-        raise click.ClickException(str(refusal)) from None
+        raise failure(refusal) from None
     for image in images:
         taken = f"; tags of other images now: {', '.join(image.taken)}" if image.taken else ""
         click.echo(f"Undeleted {image.digest}{_tagged(image.tags)}{taken}")
@@ -85,13 +87,14 @@ def _tagged(tags: tuple[str, ...]) -> str:
 def why(digest: str, settings: Settings) -> None:
     """Show what keeps a blob or an image: images, indexes, repositories, deleted images, grace periods.
 
-    Each line says where, what, and until when if it ends. The exit code is 1 if the registry has nothing with this
+    Each line says where, what, and until when if it ends. The exit code is 3 if the registry has nothing with this
     digest.
     """
     grace = app.collection_rules(settings).grace
     reasons = change(settings, lambda tx: reasons_to_keep.why(tx, digest, grace))
     if not reasons:
-        raise click.ClickException(f"The registry has nothing with the digest {digest}.")
+        click.echo(f"The registry has nothing with the digest {digest}.", err=True)
+        answer_no()
     for reason in reasons:
         until = f", until {time_text(reason.until)}" if reason.until is not None else ""
-        click.echo(f"{reason.where}\t{reason.reason}{until}")
+        click.echo(f"{reason.where}\t{for_this_registry(reason.reason)}{until}")

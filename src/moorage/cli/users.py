@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import shlex
-
 import click
 
+from moorage.cli.next_commands import command
 from moorage.cli.options import with_registry
 from moorage.cli.policy_commands import add_policy_commands, policies_text
 from moorage.cli.transactions import account_option, change
@@ -41,8 +40,8 @@ def create_user(name: str, policies: tuple[str, ...], account: str, settings: Se
             identity_policies.attach(tx, made, policy_name(account, policy))
 
     change(settings, create)
-    other = "" if account == accounts.FIRST_ACCOUNT else f" --account {account}"
-    key = f"moorage key create --user {name}{other} --data {shlex.quote(str(settings.data))}"
+    other = () if account == accounts.FIRST_ACCOUNT else ("--account", account)
+    key = command("key", "create", "--user", name, *other)
     click.echo(f"User {name} created. To create an access key, run: {key}")
 
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 
 from moorage import stores
+from moorage.cli.exit_codes import answer_no
 from moorage.cli.folders import existing_folder
+from moorage.cli.next_commands import failure
 from moorage.cli.options import with_registry
+from moorage.cli.recording import record
 from moorage.config.settings import Settings
 from moorage.core.clock import system_clock
 from moorage.core.garbage.verify import EverythingMissing, Finding, VerificationReports, Verifier
@@ -43,32 +47,39 @@ def verify(
 
     Nothing is deleted. Damaged and unknown files are moved to quarantine/ in the data folder. Clients no longer see a
     layer that is damaged or missing; pushing it again repairs it. If the blob store has no layer at all, nothing is
-    marked: check that it is mounted. The exit code is 1 if something is damaged or missing and was not repaired.
+    marked: check that it is mounted. The exit code is 3 if something is damaged or missing and was not repaired.
     """
     existing_folder(settings)
     limit = RateLimit(rate * MIB if rate else None)
     checked = not although_all_missing and repair_from is None
+    findings: list[Finding] = []
     try:
-        findings = asyncio.run(_verify(settings, repair_from, limit, resume=resume, checked=checked))
+        asyncio.run(_verify(settings, repair_from, limit, findings.append, resume=resume, checked=checked))
     except EverythingMissing as error:
-        raise click.ClickException(
-            f"{error}: {settings.blob_place}. If they are lost, use --although-all-missing."
-        ) from None
+        raise failure(f"{error}: {settings.blob_place}. If they are lost, use --although-all-missing.") from None
     except (DatabaseUnusable, ForeignStore, OSError, Unavailable) as error:
-        raise click.ClickException(f"The verification did not finish: {error}") from None
+        raise failure(f"The verification did not finish: {error}") from None
+    finally:
+        if findings:
+            record(settings, {"findings": [f"{finding.what} {finding.name}" for finding in findings]})
     for finding in findings:
         repaired = f"; repaired from {finding.repaired} in {repair_from}" if finding.repaired else ""
         click.echo(f"{finding.what} {finding.name}: {finding.detail}{repaired}")
     not_repaired = sum(finding.is_unrepaired for finding in findings)
     click.echo(f"Verified: {len(findings)} findings, {not_repaired} of them not repaired.")
     if not_repaired:
-        raise SystemExit(1)
+        answer_no()
 
 
 async def _verify(
-    settings: Settings, repair_from: str | None, rate: RateLimit, *, resume: bool, checked: bool
-) -> list[Finding]:
-    findings: list[Finding] = []
+    settings: Settings,
+    repair_from: str | None,
+    rate: RateLimit,
+    found: Callable[[Finding], None],
+    *,
+    resume: bool,
+    checked: bool,
+) -> None:
     async with (
         stores.opened(settings) as (database, store),
         stores.copies_at(repair_from, settings.bucket_key) as source,
@@ -77,12 +88,11 @@ async def _verify(
         length = await database.read(lambda tx: verification.bytes_after(tx, after))
         is_hidden = not sys.stderr.isatty()
         with click.progressbar(length=max(length, 1), label="Reading", file=sys.stderr, hidden=is_hidden) as bar:
-            reports = VerificationReports(findings.append, bar.update)
+            reports = VerificationReports(found, bar.update)
             verifier = Verifier(database, stores.stores_of(store, source), system_clock)
             if checked:
                 await verifier.require_a_blob()
             await verifier.verify(reports, rate, resume=resume)
-    return findings
 
 
 def _source(given: str | None) -> str | None:

@@ -8,6 +8,7 @@ from contextlib import closing
 import click
 
 from moorage.adapters.event_senders import EventSenders
+from moorage.cli.next_commands import failure
 from moorage.cli.options import with_registry
 from moorage.cli.transactions import change, change_with_secrets
 from moorage.config.settings import Settings
@@ -55,7 +56,9 @@ def add(url: str, names: tuple[str, ...], name: str, secret: str | None, setting
     """Send events to URL from now on."""
     request = TargetRequest(url, name, names, secret)
     new = change_with_secrets(
-        settings, lambda tx, vault: targets.add(tx, vault, EventSenders(), request, system_clock())
+        settings,
+        lambda tx, vault: targets.add(tx, vault, EventSenders(), request, system_clock()),
+        lambda made: {"webhookId": made.target.id},
     )
     click.echo(f"{new.target.id}\t{new.target.url}")
     if secret is None:
@@ -105,7 +108,7 @@ def test(target_id: str, settings: Settings) -> None:
     try:
         answer = asyncio.run(_send_test(target, secret))
     except (TargetUnavailable, MessageRejected) as error:
-        raise click.ClickException(f"{target.url}: {error}") from None
+        raise failure(f"{target.url}: {error}") from None
     click.echo(f"{target.url} answered {answer}")
 
 

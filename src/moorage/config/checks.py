@@ -43,10 +43,31 @@ def a_bucket_has_an_access_key(settings: Settings) -> None:
         )
 
 
+def rotated_audit_files_fit_into_their_limit(settings: Settings) -> None:
+    limit, size = settings.audit_limit, settings.audit_file_size
+    if limit is not None and not 0 < 2 * size <= limit:
+        raise InvalidSetting(
+            "--audit-limit removes rotated files: set --audit-file-size to a size that is at most half of it."
+        )
+
+
+def grype_is_pinned(settings: Settings) -> None:
+    if settings.grype is not None and not settings.scanner_sha256:
+        raise InvalidSetting(
+            f"--scanner names a program: set --scanner-sha256 to what `sha256sum {settings.grype}` prints."
+        )
+    if settings.grype is None and (settings.scanner_sha256 or settings.scanner_database):
+        raise InvalidSetting(
+            "--scanner-sha256 and --scanner-database are for Grype: set --scanner to grype:/PATH, too."
+        )
+
+
 CHECKS: Final[tuple[Callable[[Settings], None], ...]] = (
     metrics_have_their_own_address,
     a_certificate_has_its_key,
     a_certificate_is_given_or_created,
     one_master_key,
     a_bucket_has_an_access_key,
+    rotated_audit_files_fit_into_their_limit,
+    grype_is_pinned,
 )

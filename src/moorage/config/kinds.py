@@ -26,6 +26,9 @@ _SECONDS: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 _SIZE: Final = re.compile(r"(?P<number>\d{1,12})(?P<unit>[KMGT]?)(i?B)?", re.ASCII)
 _SHIFTS: Final = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
 _HOST_NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9])?", re.ASCII)
+_HOST: Final = re.compile(
+    r"(?P<name>[^:\[\]]+|\[(?P<address>[0-9a-fA-F]*:[0-9a-fA-F:.]+)\])(?::(?P<port>\d{1,5}))?", re.ASCII
+)
 _MASTER_KEY_BYTES: Final = 32
 _OFF: Final = frozenset({"0", "false", "no", "off"})
 
@@ -61,6 +64,18 @@ class Address(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.host}:{self.port}"
+
+
+class Host(NamedTuple):
+    """A host name or an address, without brackets, and a port if one is given."""
+
+    name: str
+    port: int | None = None
+
+    def at(self, port: int) -> str:
+        """`NAME:PORT` for URLs, with this port unless the host has its own."""
+        name = f"[{self.name}]" if ":" in self.name else self.name
+        return f"{name}:{self.port or port}"
 
 
 def seconds_of(value: object) -> float:
@@ -194,11 +209,16 @@ def _address(value: object) -> Address:
     return Address(found["host"] or "0.0.0.0", int(found["port"]))  # noqa: S104 - an empty host means all addresses
 
 
-def _host_name(value: object) -> str:
+def _host(value: object) -> Host:
     given = _text(value)
-    if not _is_host(given):
-        raise ValueError(f"must be a host name or an address, not {given!r}")
-    return given
+    if _is_host(given):  # Also an IPv6 address without brackets.
+        return Host(given)
+    found = _HOST.fullmatch(given)
+    name = (found["address"] or found["name"]) if found else ""
+    port = int(found["port"]) if found and found["port"] else None
+    if not _is_host(name) or (port is not None and not 0 < port < 65_536):
+        raise ValueError(f"must be a host name or an address, with or without a port, not {given!r}")
+    return Host(name, port)
 
 
 def _blob_store(value: object) -> str:
@@ -233,7 +253,7 @@ ADDRESS: Final = Kind(_address, "HOST:PORT")
 BLOB_STORE: Final = Kind(_blob_store, "URL")
 """A bucket, `s3://BUCKET/PREFIX?…`, or a folder by its absolute path; empty for the data folder."""
 DURATION: Final = Kind(seconds_of, "TIME")
-HOST_NAME: Final = Kind(_host_name, "NAME")
+HOST: Final = Kind(_host, "NAME[:PORT]")
 MASTER_KEY: Final = Kind(_master_key)
 SIZE: Final = Kind(bytes_of, "BYTES")
 SHARE: Final = Kind(_share, "0..1")

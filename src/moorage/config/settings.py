@@ -16,12 +16,13 @@ from moorage.config.kinds import (
     BLOB_STORE,
     DURATION,
     FLAG,
-    HOST_NAME,
+    HOST,
     MASTER_KEY,
     ON_OFF,
     SHARE,
     SIZE,
     Address,
+    Host,
     choice,
     host_names,
     matching,
@@ -32,6 +33,7 @@ from moorage.config.kinds import (
     text,
     whole,
 )
+from moorage.config.remotes import SEVERAL, RemoteSettings
 from moorage.config.table import REGISTRY, SERVE, Entry, InvalidSetting, entries_of, setting
 from moorage.domain.buckets import Bucket, BucketKey
 from moorage.domain.location_forms import ABSOLUTE, AUTO, RELATIVE
@@ -39,12 +41,15 @@ from moorage.domain.regions import REGION_PATTERN, region_names
 from moorage.domain.registry.encryption import KmsKeys
 from moorage.domain.registry.quotas import Quotas
 
-_SEVERAL: Final = "Separate several with commas, or repeat the option."
 _MOST_WORKERS: Final = 8
+_OF_A_REGION: Final = (
+    *("secret put", "secret list", "secret delete", "secret restore"),
+    *("pull-through list", "pull-through set"),
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(RemoteSettings):
     """All settings of a server, and of the commands that work on its registry."""
 
     # --- Where the server listens, and how clients reach it -------------------------------------------------------
@@ -90,13 +95,15 @@ class Settings:
         DURATION,
         "75s",
         "End a request whose body does not arrive for this long.",
-        "Where a reverse proxy has such a limit, this one should not be shorter.",
+        "Where a reverse proxy has such a limit, this one should not be shorter. A PATCH of a blob can be continued.",
     )
-    host_name: str | None = setting(
-        HOST_NAME,
+    host_name: Host | None = setting(
+        HOST,
         None,
         "Name by which clients reach the server, for the addresses that it returns.",
-        "Without it, the first name of `tls_cert`, or the host of `listen`; `localhost` if that is this machine.",
+        "Without a port, the port of `listen`. Without a name, the first name of `tls_cert`; else the address that the"
+        " client certainly used ([docker.md](docker.md#the-addresses-that-clients-get)); else the host of `listen`, as"
+        " `localhost` if that is this machine.",
     )
     domain: str | None = setting(
         text("NAME[:PORT]"),
@@ -108,7 +115,7 @@ class Settings:
         several(networks, "NETWORK"),
         "",
         "Trust X-Forwarded-For, -Proto and -Host from this address or network.",
-        f"See [tls.md](tls.md#behind-a-reverse-proxy). {_SEVERAL}",
+        f"See [tls.md](tls.md#behind-a-reverse-proxy). {SEVERAL}",
     )
 
     locations: str = setting(
@@ -195,7 +202,7 @@ class Settings:
         several(host_names, "NAME"),
         "",
         "Add a name or address to the certificate that Moorage creates.",
-        _SEVERAL,
+        SEVERAL,
     )
 
     # --- What the registry does -----------------------------------------------------------------------------------
@@ -205,25 +212,25 @@ class Settings:
         "us-east-1",
         "Region for Docker clients that log in with an access key, and for commands.",
         "`moorage env` prints it. An ECR call uses the Region of its signature instead.",
-        commands=("serve", "explain", "undelete"),
+        commands=("serve", "explain", "undelete", "sbom", *_OF_A_REGION),
     )
     extra_region: tuple[str, ...] = setting(
         several(region_names, "NAME"),
         "",
         "Accept this name of a Region, although it does not have the form of AWS's names.",
-        f"For example `home`; `region` is accepted in any case. {_SEVERAL}",
+        f"For example `home`; `region` is accepted in any case. {SEVERAL}",
     )
     quota: Quotas = setting(
         several(Quotas.parse, "NAME=NUMBER"),
         "",
-        "Replace a quota of ECR, for example images-per-repository=500.",
-        f"See [registry.md](registry.md#quotas). {_SEVERAL}",
+        "Replace a quota, for example images-per-repository=500.",
+        f"See [registry.md](registry.md#quotas). {SEVERAL}",
     )
     kms_key: KmsKeys = setting(
         several(KmsKeys, "ARN"),
         "",
         "Let repositories use this KMS key: its ARN, or alias/NAME=ARN.",
-        f"See [registry.md](registry.md#encryption). {_SEVERAL}",
+        f"See [registry.md](registry.md#encryption). {SEVERAL}",
     )
     sparse_manifests: bool = setting(
         FLAG,
@@ -261,6 +268,18 @@ class Settings:
         "audit.jsonl",
         "Audit log: a path, relative to the data folder, or none for no audit log.",
         "See [audit.md](audit.md).",
+    )
+    audit_file_size: int = setting(
+        SIZE,
+        "128M",
+        "Start a new audit file when the current one has this size; 0 never does.",
+        "The old one is kept under a name with the time ([audit.md](audit.md#size)).",
+    )
+    audit_limit: int | None = setting(
+        optional(SIZE),
+        "",
+        "Remove the oldest rotated audit files when all audit files have this size; for example 10G.",
+        "Without it, none is removed.",
     )
     audit_reads: bool = setting(FLAG, "no", "Record requests that only read in the audit log, too.")
     metrics: Address | None = setting(
@@ -335,8 +354,10 @@ class Settings:
     @property
     def public_host(self) -> str:
         """The host and port by which clients reach the server; `localhost` on this machine, which Docker trusts."""
+        if self.host_name is not None:
+            return self.host_name.at(self.port)
         here = "localhost" if self.host in {"127.0.0.1", "0.0.0.0", "[::1]", "[::]"} else self.host  # noqa: S104 - compared
-        return f"{self.host_name or here}:{self.port}"
+        return f"{here}:{self.port}"
 
     @property
     def worker_count(self) -> int:

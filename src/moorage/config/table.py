@@ -91,5 +91,6 @@ def setting(
 
 
 def entries_of(settings: type[Any]) -> tuple[Entry, ...]:
-    """The table: the entries of a dataclass whose fields were all made by `setting`."""
-    return tuple(known.metadata[_ENTRY](known.name) for known in fields(settings))
+    """The table: the entries of a dataclass whose fields were all made by `setting`; inherited ones are the last."""
+    ordered = sorted(fields(settings), key=lambda known: known.name not in settings.__annotations__)
+    return tuple(known.metadata[_ENTRY](known.name) for known in ordered)

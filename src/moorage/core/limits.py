@@ -18,7 +18,8 @@ class Limits:
     clients may push manifests whose layers or images the repository does not have. A lifecycle policy is applied
     `lifecycle_delay` after a push.
     `grace_period` is how long unreferenced layers and deleted images stay. `require_space` raises Unavailable while the
-    file system of the database has less free space than its reserve.
+    file system of the database has less free space than its reserve. `require_reserve` raises Unavailable while the
+    reserve is being used up, by small changes or by audit records: half of it is for what frees space.
     """
 
     quotas: Quotas
@@ -28,3 +29,4 @@ class Limits:
     lifecycle_delay: int
     grace_period: int
     require_space: Callable[[], None]
+    require_reserve: Callable[[], None]

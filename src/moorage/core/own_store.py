@@ -45,7 +45,7 @@ class OwnStore:
             raise ForeignStore(
                 f"{self._place} is not the blob store of this registry, whose layers are in {record.place}. Use the"
                 " --blobs (or MOORAGE_BLOBS) of its server. If you moved or restored the layers yourself, run"
-                " moorage adopt-blobs with the same options."
+                " `moorage adopt-blobs`."
             )
 
     async def is_marked(self) -> bool:
@@ -106,5 +106,5 @@ class OwnStore:
 
 _ADVICE: Final = (
     " Name the blob store of this registry with --blobs (or MOORAGE_BLOBS). If you moved or restored the layers"
-    " yourself, run moorage adopt-blobs with the same options."
+    " yourself, run `moorage adopt-blobs`."
 )

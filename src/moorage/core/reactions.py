@@ -4,6 +4,8 @@ A reaction takes a transaction and a change. It runs in the transaction of the c
 written, so both are committed or neither is. Like every use case it can be retried, so it has no effects outside the
 database: work that takes time becomes a job.
 
+A change of an image that replication makes has the `origin`: the registry that the image comes from.
+
 Topics that make changes do not import reactions. `app.py` lists all reactions, in the order in which they run.
 """
 
@@ -13,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeVar
 
+from moorage.domain.identity.callers import Caller
 from moorage.domain.names import Registry
 from moorage.metadata.database import Transaction
 from moorage.metadata.registry.repositories import Repository
@@ -34,13 +37,18 @@ class ImageFacts(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ImagePushed:
-    """An image was pushed. `tags` are the tags that are new for it; a new image can have none."""
+    """An image was pushed. `tags` are the tags that are new for it; a new image can have none.
+
+    `pusher` is None for images that no client pushed, such as copies from other registries.
+    """
 
     repository: Repository
     digest: str
     tags: tuple[str, ...]
     image: ImageFacts
     at: int
+    origin: Registry | None = None
+    pusher: Caller | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +60,7 @@ class ImageDeleted:
     tags: tuple[str, ...]
     image: ImageFacts
     at: int
+    origin: Registry | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +72,7 @@ class TagDeleted:
     tag: str
     image: ImageFacts
     at: int
+    origin: Registry | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +84,7 @@ class StorageClassChanged:
     image: ImageFacts
     target: StorageClass
     at: int
+    origin: Registry | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,11 @@ from typing import Final
 from moorage.core.own_store import ForeignStore
 from moorage.domain.errors import Unavailable
 from moorage.domain.ports import StoreFull
-from moorage.metadata.database import Database
+from moorage.metadata.database import Database, mark_retrieved
 from moorage.telemetry import Log
 
 STORE_SECONDS: Final = 2.0
-"""The time limit of the blob store's check. Load balancers wait only for seconds, and ask again."""
+"""The time limit of each check of a store or disk. Load balancers wait only for seconds, and ask again."""
 
 
 class Readiness:
@@ -26,7 +26,7 @@ class Readiness:
         self,
         database: Database,
         check_store: Callable[[], Awaitable[None]],
-        obstacle_to_writing: Callable[[], str],
+        obstacle_to_writing: Callable[[], Awaitable[str]],
         log: Log,
     ) -> None:
         self._database = database
@@ -35,10 +35,33 @@ class Readiness:
         self._log = log
         self._store_answered = False
         self._reason = ""
+        self._attempt: asyncio.Future[str] | None = None
 
     async def is_ready(self, *, for_writing: bool = False) -> bool:
         """Whether the process can serve requests, with `for_writing` also pushes."""
-        return await self._is_ready() and not (for_writing and self._obstacle_to_writing())
+        if not await self._is_ready():
+            return False
+        return not for_writing or await self._can_write()
+
+    async def _can_write(self) -> bool:
+        """Whether an attempt to write succeeds. All requests wait for the same one.
+
+        A disk that does not respond keeps a thread, and anybody can send requests: without this rule, they would take
+        all threads of the process.
+        """
+        if self._attempt is None or self._attempt.done():
+            self._attempt = asyncio.ensure_future(self._obstacle_to_writing())
+            self._attempt.add_done_callback(mark_retrieved)
+        try:
+            async with asyncio.timeout(STORE_SECONDS):
+                reason = await asyncio.shield(self._attempt)
+        except TimeoutError:
+            reason = "The disk or the database does not respond"
+        except Unavailable as error:
+            reason = str(error)
+        if reason:
+            self._log.event_once("not-ready-for-writing", reason=reason)
+        return not reason
 
     async def _is_ready(self) -> bool:
         reason = await self._obstacle()

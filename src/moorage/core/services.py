@@ -11,6 +11,8 @@ from moorage.core.identity.authentication import Authenticator
 from moorage.core.identity.authorization import Authorizer
 from moorage.core.limits import Limits
 from moorage.core.pages import PageTokens
+from moorage.core.pull_through.cache import PullThroughCache
+from moorage.core.pull_through.upstreams import Upstreams
 from moorage.core.reactions import Reactions
 from moorage.core.registry.addresses import Addresses
 from moorage.core.registry.downloads import DownloadLinks
@@ -18,7 +20,11 @@ from moorage.core.registry.images import Images
 from moorage.core.registry.layers import Layers
 from moorage.core.registry.mounts import Mounts
 from moorage.core.registry.pulls import Pulls
+from moorage.core.secrets.changes import Secrets
+from moorage.core.signing.guard import SignatureGuard
+from moorage.core.signing.signatures import Signatures
 from moorage.domain.ports import BlobStore
+from moorage.domain.remote_registries import RemoteRegistries
 from moorage.metadata.database import Database
 
 
@@ -42,9 +48,19 @@ class Services:
     audit: Audit
     limits: Limits
     reactions: Reactions
+    remotes: RemoteRegistries
+    secrets: Secrets
+    upstreams: Upstreams
+    pull_through: PullThroughCache
+    signatures: Signatures
+    guard: SignatureGuard
 
-    def reached_at(self, scheme_and_host: tuple[str, str] | None) -> Services:
-        """The same services for a client behind a trusted proxy, with the scheme and host that the client used."""
-        if scheme_and_host is None:
-            return self
-        return replace(self, addresses=self.addresses.reached_at(*scheme_and_host))
+    def with_addresses(self, addresses: Addresses) -> Services:
+        """The same services for a client that gets these addresses."""
+        return self if addresses is self.addresses else replace(self, addresses=addresses)
+
+    async def stop(self) -> None:
+        """Write what waits for it, and close the connections to other registries. The database must still be open."""
+        await self.pull_through.stop()
+        self.pulls.flush()
+        await self.remotes.close()

@@ -12,10 +12,11 @@ import binascii
 import hashlib
 import hmac
 import os
-from functools import lru_cache
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from moorage.bounds import bounded_cache
 
 _NONCE_BYTES = 12
 _MAC_BYTES = 32
@@ -36,7 +37,7 @@ class Vault:
             raise ValueError("a master key has 32 bytes")
         self._master = master_key
         self._sealing = AESGCM(self._derived("seal"))
-        self._open_cached = lru_cache(maxsize=4096)(self._open)
+        self._open_cached = bounded_cache(entries=4096, size=1 << 20)(self._open)
 
     def seal(self, secret: str, context: str) -> bytes:
         """Encrypt `secret`. Decrypting needs the same `context`, for example the id of the secret's access key."""

@@ -11,6 +11,9 @@ from typing import Protocol
 CHUNK_BYTES = 1 << 20
 """The chunk size of bodies: large enough to be efficient, small enough for many concurrent uploads in memory."""
 
+DEFAULT_ALGORITHM = "sha256"
+"""The digest algorithm of uploads that announce no other one: Docker and ECR use it. The other one is sha512."""
+
 UPLOAD_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
 """The pattern of an upload's id, which is a UUID: no other text becomes a path or an object's key."""
 
@@ -53,12 +56,16 @@ class BlobStore(Protocol):
     """Bytes by storage key. A key is never reused, so a late delete cannot hit other bytes.
 
     Uploads grow by appending. Only `commit` turns an upload into a blob, and only the database records which key holds
-    which digest. Methods raise the exceptions of this module, and Unavailable when a remote store does not respond;
-    errors of the file system or of an S3 client are not exposed.
+    which digest. Methods raise the exceptions of this module, Unavailable when a remote store does not respond, and
+    OSError when the file system of a local one fails (`failures.py`). Errors of an S3 client are not exposed.
     """
 
-    async def append(self, upload: str, offset: int, chunks: AsyncIterator[bytes]) -> int:
+    async def append(
+        self, upload: str, offset: int, chunks: AsyncIterator[bytes], algorithm: str = DEFAULT_ALGORITHM
+    ) -> int:
         """Store `chunks` from byte `offset` on, durably, and return the new size in bytes.
+
+        They are hashed with `algorithm` while they arrive, if all appends to the upload name the same one.
 
         `offset` is 0 or the result of one of the last two appends. Bytes beyond it were never acknowledged and are
         dropped first. An exception from `chunks` passes through and leaves nothing beyond `offset`. Of concurrent
@@ -66,10 +73,17 @@ class BlobStore(Protocol):
         OSError when the medium fails, after which the upload is gone.
         """
 
+    async def received(self, upload: str, start: int, limit: int) -> bytes | None:
+        """At most `limit` bytes, from `start` on, of an upload that another request is writing.
+
+        Empty if they have not arrived yet, or the upload has ended. They can still be dropped. None if this store reads
+        only complete blobs.
+        """
+
     async def digest(self, upload: str, size: int, algorithm: str) -> str:
         """The digest (`sha256:…`) of the first `size` received bytes. Raises UploadMissing, UploadBusy.
 
-        For other algorithms than sha256, the upload may have to be read, and then it cannot grow any more.
+        For an algorithm that the appends did not name, the upload is read, and may then not be able to grow any more.
         """
 
     async def commit(self, upload: str, digest: str, size: int) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from functools import lru_cache
 from typing import Final
+
+from moorage.bounds import bounded_cache
 
 REGION_PATTERN: Final = r"[a-z0-9][a-z0-9-]{1,24}"
 """The names that a Region can have. The service model allows this length, and a host name begins with no hyphen."""
@@ -20,7 +21,7 @@ class Regions:
 
     def __init__(self, added: Iterable[str]) -> None:
         self._added = frozenset(added)
-        self.include = lru_cache(maxsize=1024)(self._include)
+        self.include = bounded_cache(entries=1024, size=1 << 17)(self._include)
 
     def _include(self, name: str) -> bool:
         is_of_aws = _NAME.fullmatch(name) is not None and _FORM_OF_AWS.fullmatch(name) is not None

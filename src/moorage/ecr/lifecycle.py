@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from moorage.api.call import seconds
 from moorage.core.lifecycle import policies as lifecycle
 from moorage.core.lifecycle import previews as lifecycle_previews
 from moorage.core.lifecycle.previews import PreviewPage, PreviewStatus, ResultFilter
 from moorage.core.registry import image_ids, repositories
 from moorage.core.registry.image_ids import ImageId
 from moorage.ecr import shapes, views
-from moorage.ecr.call import Call, Handler, seconds
+from moorage.ecr.call import Call, Handler
 from moorage.ecr.pages import cut, page_of, refuse_paging_with
 from moorage.metadata.database import Transaction
 from moorage.metadata.lifecycle.policies import StoredPolicy

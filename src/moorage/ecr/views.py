@@ -7,15 +7,17 @@ from typing import Final
 
 import msgspec
 
+from moorage.api.call import seconds
 from moorage.core.registry.image_ids import ImageFailure, ImageId
 from moorage.core.registry.images import DeletedImageId
+from moorage.core.scanning.scans import ImageScan
 from moorage.core.services import Services
-from moorage.domain.errors import InvalidTagParameter
+from moorage.domain.registry.errors import InvalidTagParameter
 from moorage.ecr import shapes
-from moorage.ecr.call import seconds
 from moorage.metadata.registry.images import Image, StoredManifest
 from moorage.metadata.registry.pulls import Referrer
 from moorage.metadata.registry.repositories import Repository
+from moorage.metadata.scanning.scans import ScanRecord
 
 TAGGED: Final[Mapping[shapes.TagStatus, bool | None]] = {"TAGGED": True, "UNTAGGED": False, "ANY": None}
 """The `tagStatus` of a filter: only images with a tag, only those without, or both."""
@@ -93,7 +95,22 @@ def images(found: Repository, manifest: StoredManifest, tags: Iterable[str | Non
     ]
 
 
-def image_detail(found: Repository, row: Image, tags: list[str]) -> shapes.ImageDetail:
+def scan_status(scan: ImageScan) -> shapes.ImageScanStatus:
+    return {"status": scan.state.status.value, "description": scan.state.description}
+
+
+def scan_summary(record: ScanRecord) -> shapes.ImageScanFindingsSummary:
+    """When an image was scanned, and how many findings there are; without severities that it does not have."""
+    view: shapes.ImageScanFindingsSummary = {
+        "imageScanCompletedAt": seconds(record.completed_at),
+        "findingSeverityCounts": dict(record.counts),  # type: ignore[typeddict-item]  # keys are the model's values
+    }
+    if record.source_at:
+        view["vulnerabilitySourceUpdatedAt"] = seconds(record.source_at)
+    return view
+
+
+def image_detail(found: Repository, row: Image, tags: list[str], scan: ImageScan | None) -> shapes.ImageDetail:
     view: shapes.ImageDetail = {
         "registryId": found.registry.account,
         "repositoryName": found.name,
@@ -115,6 +132,10 @@ def image_detail(found: Repository, row: Image, tags: list[str]) -> shapes.Image
         view["lastActivatedAt"] = seconds(row.last_activated_at)
     if row.last_pulled_at is not None:
         view["lastRecordedPullTime"] = seconds(row.last_pulled_at)
+    if scan is not None:
+        view["imageScanStatus"] = scan_status(scan)
+        if scan.complete_record is not None:
+            view["imageScanFindingsSummary"] = scan_summary(scan.complete_record)
     return view
 
 

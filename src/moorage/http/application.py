@@ -1,9 +1,11 @@
 """The application: it passes a request to its endpoint, sends the response and writes one log line.
 
 POST /                         the ECR endpoint (and STS)
+GET /                          a page for browsers (`front_page.py`)
 /v2/…                          the registry endpoint
 GET /layers/DIGEST?token=…     the download endpoint, for URLs from GetDownloadUrlForLayer
 GET /healthz, GET /readyz      health checks without credentials
+other paths                    the ECR endpoint, for requests with a signature of AWS: they are for other services
 """
 
 from __future__ import annotations
@@ -14,12 +16,17 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from moorage.domain.errors import Refusal, Throttling
+from moorage.domain.errors import Refusal, Throttling, Unavailable
+from moorage.domain.failures import as_unavailable
+from moorage.domain.ports import BlobMissing
+from moorage.http import front_page
 from moorage.http.bodies import ClientGone, RequestBody
 from moorage.http.draining import Drain
 from moorage.http.forwarding import TrustedProxies
 from moorage.http.messages import CLOSE, BadRequest, CallDetails, Outcome, Request, RequestHead, Response, Send
-from moorage.http.shares import KnownCredentials, Turns
+from moorage.http.shares.active_shares import ActiveShares
+from moorage.http.shares.known_credentials import KnownCredentials
+from moorage.http.shares.turns import Turns
 from moorage.telemetry import Log, RequestIds
 
 
@@ -30,24 +37,43 @@ class Endpoint(ABC):
         self._log = log
 
     async def handle(self, request: Request) -> Outcome:
-        """Serve a request. All results are outcomes; a fault is logged here, once."""
+        """Serve a request. All results are outcomes; a fault is logged here.
+
+        What lasts and is met by many requests is logged once: that something is unavailable, or a layer has no bytes.
+        """
         details = CallDetails()
         try:
             response = await self.respond(request, details)
         except ClientGone:
             return Outcome(None, details)
-        except Exception:  # noqa: BLE001 - the one place where faults are logged and answered
-            self._log.fault(request.id, details.operation)
+        except BlobMissing as error:
+            self._log.event_once("layer-missing", key=str(error))
             response = self.fault(request, details)
+        except Exception as error:  # noqa: BLE001 - the one place where faults are logged and answered
+            refusal = as_unavailable(error)
+            if refusal is None:
+                self._log.fault(request.id, details.operation)
+                response = self.fault(request, details)
+            else:
+                self._log.event_once("unavailable", reason=str(refusal))
+                response = self.unavailable(request, details, refusal)
         return Outcome(response, details)
 
     @abstractmethod
     async def respond(self, request: Request, details: CallDetails) -> Response:
-        """The response to a request; fills in `details`. Raises ClientGone; any other exception is a fault."""
+        """The response to a request; fills in `details`.
+
+        Raises ClientGone. Unavailable, and an OSError that may pass, become `unavailable`; all other exceptions are
+        faults.
+        """
 
     @abstractmethod
     def refused(self, request: Request, refusal: Refusal) -> Response:
         """The response to a request that is refused before anything is known of it."""
+
+    @abstractmethod
+    def unavailable(self, request: Request, details: CallDetails, refusal: Unavailable) -> Response:
+        """The response to a request that the registry cannot serve now, with status 503."""
 
     @abstractmethod
     def fault(self, request: Request, details: CallDetails) -> Response:
@@ -78,11 +104,13 @@ class Lifespan:
 class ServerContext:
     """The server around the application.
 
-    It has the trusted proxies, whether the server is about to stop, and the limit of failed logins (`shares.py`).
+    It has the trusted proxies, whether the server is about to stop, the shares with requests in any of its processes,
+    and the limit of failed logins (`shares/known_credentials.py`).
     """
 
     proxies: TrustedProxies
     drain: Drain = field(default_factory=Drain)
+    active: ActiveShares = field(default_factory=ActiveShares)
     max_failed_logins: int = 0
 
 
@@ -115,7 +143,7 @@ class Application:
         self._drain = context.drain
         self._ids = RequestIds()
         self._credentials = KnownCredentials(context.max_failed_logins)
-        self._turns = Turns()
+        self._turns = Turns(context.active)
 
     def start(self) -> None:
         """Call this on the event loop of the worker process, before the first request."""
@@ -138,7 +166,7 @@ class Application:
         turn = await self._turns.take(share)
         body.before_reading = turn.end
         try:
-            outcome = await self._outcome(request, may_try=self._credentials.may_try(head, share))
+            outcome = await turn.run(self._outcome(request, may_try=self._credentials.may_try(head, share)))
         finally:
             turn.end()
         self._learn(head, outcome)
@@ -146,14 +174,19 @@ class Application:
         if response is None:
             self._record(request, outcome.details, _CLIENT_GONE, started, 0)
             return
+        turn.answered(len(response.body), exceeded_limit=outcome.details.exceeded_limit)
         if self._drain.is_on:
             response.headers.append(CLOSE)
         try:
-            await send(response)
+            await turn.run(send(response))
         except ClientGone:
             pass
-        except Exception:  # noqa: BLE001 - a file or stream that broke off: the server closes the connection
-            self._log.fault(request.id, outcome.details.operation)
+        except Exception as error:  # noqa: BLE001 - a file or stream that broke off: the server closes the connection
+            refusal = as_unavailable(error)
+            if refusal is None:
+                self._log.fault(request.id, outcome.details.operation)
+            else:
+                self._log.event_once("response-broken-off", reason=str(refusal))
         self._record(request, outcome.details, response.status, started, response.size or len(response.body))
 
     def _record(self, request: Request, details: CallDetails, status: int, started: float, sent: int) -> None:
@@ -173,10 +206,12 @@ class Application:
         path = request.path
         if path.startswith("/v2"):
             return await self._answer(self._registry, request, may_try)
-        if path == "/":
-            return await self._answer(self._api, request, may_try)
+        if front_page.is_wanted(request):
+            return Outcome(front_page.page(), CallDetails())
         if path.startswith("/layers/"):
             return await self._downloads.handle(request)
+        if path == "/" or _is_signed(request):
+            return await self._answer(self._api, request, may_try)
         return Outcome(await self._plain_response(path), CallDetails())
 
     async def _answer(self, endpoint: Endpoint, request: Request, may_try: bool) -> Outcome:
@@ -191,6 +226,11 @@ class Application:
             is_ready = not self._drain.is_on and await self._is_ready(for_writing=path != "/readyz")
             return _plain(200, "ok\n") if is_ready else _plain(503, "not ready\n")
         return _plain(404, "404 page not found\n")
+
+
+def _is_signed(request: Request) -> bool:
+    """Whether the request has a signature of AWS."""
+    return (request.header(b"authorization") or "").startswith("AWS4-")
 
 
 def _plain(status: int, text: str) -> Response:

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final, Protocol
 
-from moorage.domain.ports import BlobStore, FileLink, UrlLink
+from moorage.domain.ports import BlobMissing, BlobStore, FileLink, UrlLink
 from moorage.http.conditional import etag_of, is_expected, is_unchanged
-from moorage.http.messages import FilePart, Request, Response
+from moorage.http.messages import FilePart, Headers, Request, Response
 
 _TYPE: Final = (b"content-type", b"application/octet-stream")
 _RANGES: Final = (b"accept-ranges", b"bytes")
@@ -32,15 +32,22 @@ class ServedBlob(Protocol):
     def key(self) -> str: ...
 
 
+class ArrivingBlob(Protocol):
+    """A blob that is still arriving, but whose size is known."""
+
+    def read(self, start: int, stop: int) -> AsyncIterator[bytes]:
+        """Bytes `start` to `stop` (exclusive), as they arrive. Any exception ends the response before its length."""
+
+
 async def blob_response(request: Request, blobs: BlobStore, blob: ServedBlob) -> Response:
     """Respond to a GET or HEAD of a blob that the client may read (RFC 9110, sections 13 and 14).
 
-    Raises OSError for a file that is missing or has a different size; the server itself would send a 404 or a short
-    response. If the store loses bytes during a read, the response ends before its Content-Length. Clients that are
-    redirected to the store send their range there. Raises Unavailable.
+    The blob is opened before the status is sent. Raises BlobMissing for one that is missing or has a different size,
+    OSError for one that cannot be read now, Unavailable. If the store loses bytes during a read, the response ends
+    before its Content-Length. Clients that are redirected to the store send their range there.
     """
     etag = etag_of(blob.digest)
-    headers = [_TYPE, _RANGES, _CACHE, (b"etag", etag), (b"docker-content-digest", blob.digest.encode())]
+    headers = _headers_of(blob.digest, etag)
     if not is_expected(request, etag):
         return Response(412, [_length(0)])
     if is_unchanged(request, etag):
@@ -50,13 +57,39 @@ async def blob_response(request: Request, blobs: BlobStore, blob: ServedBlob) ->
     link = blobs.link(blob.key) if blob.size > _SMALL_BYTES else None
     if isinstance(link, UrlLink):
         return Response(307, [(b"location", link.url.encode()), _length(0)])
-    requested = _requested_range(request, etag, blob.size)
+    response, selected = _ranged(request, headers, etag, blob.size)
+    return response if selected is None else await _content_response(response, blobs, blob, selected)
+
+
+async def arriving_response(request: Request, arriving: ArrivingBlob, digest: str, size: int) -> Response:
+    """Respond to a GET of a blob that is still arriving. Waits for its first bytes, so that a failure has a status."""
+    etag = etag_of(digest)
+    response, selected = _ranged(request, _headers_of(digest, etag), etag, size)
+    if selected is not None:
+        response.headers.append(_length(len(selected)))
+        response.stream = await _started(arriving.read(selected.start, selected.stop)) if selected else None
+        response.size = len(selected)
+    return response
+
+
+def size_response(digest: str, size: int) -> Response:
+    """The response to a HEAD of a blob that is still arriving."""
+    return Response(200, [*_headers_of(digest, etag_of(digest)), _length(size)])
+
+
+def _headers_of(digest: str, etag: bytes) -> Headers:
+    return [_TYPE, _RANGES, _CACHE, (b"etag", etag), (b"docker-content-digest", digest.encode())]
+
+
+def _ranged(request: Request, headers: Headers, etag: bytes, size: int) -> tuple[Response, range | None]:
+    """The head of the response, and the positions that it sends; None for a range that does not exist."""
+    requested = _requested_range(request, etag, size)
     if requested is None:
-        return await _content_response(Response(200, headers), blobs, blob, range(blob.size))
+        return Response(200, headers), range(size)
     if not requested:
-        return Response(416, [(b"content-range", b"bytes */%d" % blob.size), _length(0)])
-    headers.append((b"content-range", b"bytes %d-%d/%d" % (requested.start, requested.stop - 1, blob.size)))
-    return await _content_response(Response(206, headers), blobs, blob, requested)
+        return Response(416, [(b"content-range", b"bytes */%d" % size), _length(0)]), None
+    headers.append((b"content-range", b"bytes %d-%d/%d" % (requested.start, requested.stop - 1, size)))
+    return Response(206, headers), requested
 
 
 def byte_range(value: bytes, size: int) -> range | None:
@@ -96,35 +129,38 @@ def _requested_range(request: Request, etag: bytes, size: int) -> range | None:
 
 
 async def _content_response(response: Response, blobs: BlobStore, blob: ServedBlob, selected: range) -> Response:
-    """Complete a response with the selected bytes of a blob. Raises OSError, Unavailable."""
+    """Complete a response with the selected bytes of a blob. Raises BlobMissing, OSError, Unavailable."""
     response.headers.append(_length(len(selected)))
     if blob.size <= _SMALL_BYTES:
         content = await blobs.content(blob.key)
         if len(content) != blob.size:
-            raise OSError(f"{blob.key} has {len(content)} bytes, not {blob.size}")
+            raise BlobMissing(f"{blob.key} has {len(content)} bytes, not {blob.size}")
         response.body = content[selected.start : selected.stop]
         return response
     link = blobs.link(blob.key)
     if isinstance(link, FileLink):
-        response.file = FilePart(_opened(link.path, blob.size), selected.start)
+        response.file = FilePart(_opened(link.path, blob), selected.start)
     else:
-        response.stream = await _started(blobs, blob, selected)
+        response.stream = await _started(blobs.read(blob.key, selected.start, selected.stop))
     response.size = len(selected)
     return response
 
 
-def _opened(path: Path, size: int) -> int:
-    """The descriptor of a file with that size, opened before the status is sent. Raises OSError."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    if os.fstat(descriptor).st_size != size:
+def _opened(path: Path, blob: ServedBlob) -> int:
+    """The descriptor of a blob's file, opened before the status is sent. Raises BlobMissing, OSError."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise BlobMissing(blob.key) from None
+    size = os.fstat(descriptor).st_size
+    if size != blob.size:
         os.close(descriptor)
-        raise OSError(f"{path} does not have {size} bytes")
+        raise BlobMissing(f"{blob.key} has {size} bytes, not {blob.size}")
     return descriptor
 
 
-async def _started(blobs: BlobStore, blob: ServedBlob, requested: range) -> AsyncIterator[bytes]:
-    """The bytes of a range. The first chunk is read at once, so a missing blob is found before the status is sent."""
-    stream = blobs.read(blob.key, requested.start, requested.stop)
+async def _started(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The same bytes. The first chunk is read at once, so a missing blob is found before the status is sent."""
     first = await anext(stream)
 
     async def all_chunks() -> AsyncIterator[bytes]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from typing import Final, Protocol
 
-from moorage.domain.errors import RequestEntityTooLarge
+from moorage.domain.errors import BodyTimeout, RequestEntityTooLarge
 from moorage.domain.ports import CHUNK_BYTES
 
 _LARGE_PIECE_BYTES: Final = 128 << 10
@@ -59,15 +59,20 @@ class RequestBody:
         self.before_reading()
         pieces: list[bytes] = []
         size = 0
-        while piece := await self._source.read():
-            self.received += len(piece)
-            pieces.append(piece)
-            size += len(piece)
-            if size >= CHUNK_BYTES or len(piece) >= _LARGE_PIECE_BYTES:
-                yield pieces[0] if len(pieces) == 1 else b"".join(pieces)
-                pieces, size = [], 0
+        try:
+            while piece := await self._source.read():
+                self.received += len(piece)
+                pieces.append(piece)
+                size += len(piece)
+                if size >= CHUNK_BYTES or len(piece) >= _LARGE_PIECE_BYTES:
+                    yield _joined(pieces)
+                    pieces, size = [], 0
+        except (ClientGone, BodyTimeout):
+            if pieces:
+                yield _joined(pieces)  # An upload may keep what arrived (`Layers.append`).
+            raise
         if pieces:
-            yield pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            yield _joined(pieces)
 
     async def whole(self, limit: int, observe: Callable[[bytes], None] = _ignore) -> bytes:
         """Read the whole body, at most `limit` bytes. `observe` gets each piece while the next one arrives.
@@ -85,4 +90,8 @@ class RequestBody:
                 raise RequestEntityTooLarge(limit=limit)
             observe(piece)
             pieces.append(piece)
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        return _joined(pieces)
+
+
+def _joined(pieces: list[bytes]) -> bytes:
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)

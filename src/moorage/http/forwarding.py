@@ -9,9 +9,9 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable
-from functools import lru_cache
 from typing import Final
 
+from moorage.bounds import bounded_cache
 from moorage.http.messages import RequestHead
 
 HOST: Final = re.compile(rb"(?:[A-Za-z0-9_.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?")
@@ -29,7 +29,7 @@ class TrustedProxies:
     def __init__(self, networks: Iterable[str], hops: int = 0) -> None:
         self._hops = hops
         self._networks = [ipaddress.ip_network(network) for network in networks]
-        self.trusts = lru_cache(maxsize=1024)(self._is_in_networks)
+        self.trusts = bounded_cache(entries=1024, size=1 << 17)(self._is_in_networks)
 
     def apply(self, head: RequestHead) -> None:
         """Rewrite the head of a request from a trusted proxy; leave all others unchanged."""

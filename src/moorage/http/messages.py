@@ -6,11 +6,12 @@ for the log, metrics, traces and the audit log.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote_to_bytes
 
+from moorage.domain.errors import LimitExceeded, Refusal
 from moorage.domain.identity.callers import Caller
 from moorage.http.bodies import RequestBody
 
@@ -53,7 +54,7 @@ class Request:
 
     `header_lines` has all header lines, `headers` one value for each name. `raw_path` is the path as sent, `path` is
     decoded. `client` is the client's address; `reached_at` has the scheme and host that a trusted proxy was called at.
-    `share` is the share of the server that the request takes (`shares.py`).
+    `share` is the share of the server that the request takes (`shares/`).
     """
 
     __slots__ = (
@@ -124,7 +125,7 @@ class Response:
     size: int = 0
 
 
-Send = Callable[[Response], Awaitable[None]]
+Send = Callable[[Response], Coroutine[Any, Any, None]]
 """Sends a response. Raises ClientGone."""
 
 
@@ -133,13 +134,18 @@ class CallDetails:
     """What is known of a call so far. A refusal or a fault can end it at any step.
 
     `caller` is the authenticated caller, and `caller_name` its name in logs: an access key id or an ARN. `parameters`
-    are the members of the operation's request.
+    are the members of the operation's request. `exceeded_limit` is set if a quota or another limit refused the request.
     """
 
     operation: str = ""
     caller: Caller | None = None
     caller_name: str = ""
     parameters: dict[str, Any] | None = None
+    exceeded_limit: bool = False
+
+    def refused(self, refusal: Refusal) -> None:
+        """Note what the refusal means for the caller's turns (`shares/turns.py`)."""
+        self.exceeded_limit = isinstance(refusal, LimitExceeded)
 
 
 @dataclass(slots=True)  # Freezing would take four times as long, for every request.

@@ -51,8 +51,19 @@ Work = Callable[[Transaction], T]
 """The database part of a use case: a function that may run again and has no effects outside its transaction."""
 
 
+def mark_retrieved(done: asyncio.Future[Any]) -> None:
+    """Retrieve the exception of a future, if any: asyncio logs that of a future whose waiter was canceled meanwhile."""
+    if not done.cancelled():
+        done.exception()
+
+
 def is_found(result: object) -> bool:
     return result is not None
+
+
+def size_of_row(_: object) -> int:
+    """About how many bytes of memory a row of names, numbers and digests takes."""
+    return 1024
 
 
 class CachedUntil(IntEnum):
@@ -71,13 +82,14 @@ class Lookup(Generic[T]):
     """A read whose result can be cached.
 
     `keep` decides whether a result is worth caching. `until` says which changes are relevant; use the same value for a
-    `key` every time.
+    `key` every time. `size` is about how many bytes of memory the result takes; the cache is bounded in bytes.
     """
 
     key: Hashable
     work: Work[T]
     keep: Callable[[T], bool] = is_found
     until: CachedUntil = CachedUntil.ANY_CHANGE
+    size: Callable[[T], int] = size_of_row
 
 
 class Snapshot(Protocol):

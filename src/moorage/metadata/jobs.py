@@ -18,12 +18,19 @@ from moorage.metadata.database import Transaction
 NEVER: Final = 2**62
 """A time that is never reached."""
 
+_HURRIED: Final = 0
+"""When a running job that was hurried is due again. `enqueue` keeps it, because no time is earlier."""
+
 RECURRING: Final = ""
 """The key of the one job of a kind that runs again and again."""
 
 
 class JobFailed(Exception):
     """A job could not be done, for a reason outside the program. The text is the reason."""
+
+
+class JobHopeless(JobFailed):
+    """A job could not be done, and no further attempt can succeed: what it should work on is invalid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +95,33 @@ def exists(tx: Transaction, kind: str, key: str) -> bool:
     return tx.one("SELECT 1 FROM job WHERE kind = :kind AND key = :key", kind=kind, key=key) is not None
 
 
+def is_waiting(tx: Transaction, kind: str, key: str) -> bool:
+    """Whether there is a job of this kind and key that waits or runs; False for a dead one."""
+    row = tx.one("SELECT 1 FROM job WHERE kind = :kind AND key = :key AND state = 'waiting'", kind=kind, key=key)
+    return row is not None
+
+
+def waiting_keys(tx: Transaction, kind: str, keys: Iterable[str]) -> set[str]:
+    """Those of these keys that have a job of this kind that waits or runs."""
+    rows = tx.all(
+        "SELECT key FROM job WHERE kind = :kind AND key = ANY(:keys) AND state = 'waiting'", kind=kind, keys=list(keys)
+    )
+    return {row[0] for row in rows}
+
+
+def waiting_payloads(tx: Transaction, kind: str, beginning: str, limit: int) -> list[Mapping[str, Any]]:
+    """The payloads of at most `limit` jobs that wait or run, with keys of `beginning`, a space, and more."""
+    rows = tx.all(
+        "SELECT payload FROM job WHERE kind = :kind AND key > :after AND key < :before AND state = 'waiting'"
+        " ORDER BY key LIMIT :limit",
+        kind=kind,
+        after=beginning + " ",
+        before=beginning + "!",  # The character after the space.
+        limit=limit,
+    )
+    return [msgspec.json.decode(row[0]) for row in rows]
+
+
 def limit_waiting(tx: Transaction, kind: str, latest: int, latest_lease: int) -> None:
     """Make jobs due at these times at the latest: a clock that was ahead must not put them off."""
     tx.run(
@@ -145,8 +179,11 @@ def extend(tx: Transaction, job: Job, lease_end: int) -> bool:
     return bool(_update(tx, job, "due_at = :at", at=lease_end))
 
 
-def finish(tx: Transaction, job: Job, again_at: int = NEVER) -> None:
-    """Remove a job that is done. If it was enqueued again meanwhile, or with `again_at`, it waits again instead."""
+def finish(tx: Transaction, job: Job, again_at: int = NEVER, error: str | None = None) -> None:
+    """Remove a job that is done. If it was enqueued again meanwhile, or with `again_at`, it waits again instead.
+
+    `error` is why a recurring job failed. It stays until a run succeeds.
+    """
     if again_at == NEVER:
         tx.run(
             "DELETE FROM job WHERE kind = :kind AND key = :key AND lease = :lease AND again_at IS NULL",
@@ -155,25 +192,33 @@ def finish(tx: Transaction, job: Job, again_at: int = NEVER) -> None:
             lease=job.lease,
         )
     changes = (
-        "lease = NULL, attempts = 0, last_error = NULL, again_at = NULL,"
+        "lease = NULL, attempts = 0, last_error = :error, again_at = NULL,"
         " due_at = CASE WHEN again_at IS NULL OR again_at > :at THEN :at ELSE again_at END"
     )
-    _update(tx, job, changes, at=again_at)
+    _update(tx, job, changes, at=again_at, error=error)
 
 
 def retry(tx: Transaction, job: Job, error: str, due_at: int) -> None:
-    """Let a job that failed wait until `due_at`."""
-    _update(tx, job, "lease = NULL, again_at = NULL, last_error = :error, due_at = :at", error=error, at=due_at)
+    """Let a job that failed wait until `due_at`; if it was hurried meanwhile, it is due at once."""
+    changes = (
+        "lease = NULL, last_error = :error,"
+        " due_at = CASE WHEN again_at = :hurried THEN :hurried ELSE :at END, again_at = NULL"
+    )
+    _update(tx, job, changes, error=error, at=due_at, hurried=_HURRIED)
 
 
-def bury(tx: Transaction, job: Job, error: str) -> None:
-    """Mark a job that failed too often as dead. If it was enqueued again meanwhile, it waits as a new job instead."""
+def bury(tx: Transaction, job: Job, error: str) -> bool:
+    """Mark a job that failed too often as dead; returns whether it is.
+
+    If it was enqueued again meanwhile, it waits as a new job instead. If its lease was lost, it belongs to another
+    worker process.
+    """
     changes = (
         "lease = NULL, last_error = :error, again_at = NULL, due_at = coalesce(again_at, due_at),"
         " attempts = CASE WHEN again_at IS NULL THEN attempts ELSE 0 END,"
         " state = CASE WHEN again_at IS NULL THEN 'dead' ELSE 'waiting' END"
     )
-    _update(tx, job, changes, error=error)
+    return bool(_update(tx, job, changes, error=error)) and not is_waiting(tx, job.kind, job.key)
 
 
 def release(tx: Transaction, job: Job, now: int) -> None:
@@ -231,13 +276,15 @@ def revive(tx: Transaction, kind: str, key: str, now: int) -> None:
 
 
 def hurry(tx: Transaction, kind: str, key: str, now: int) -> None:
-    """Make a waiting job due now."""
+    """Make a waiting job due now. A running one runs again as soon as it has ended, also if it fails."""
     tx.run(
-        "UPDATE job SET due_at = :now"
-        " WHERE kind = :kind AND key = :key AND state = 'waiting' AND lease IS NULL AND due_at > :now",
+        "UPDATE job SET due_at = CASE WHEN lease IS NULL THEN :now ELSE due_at END,"
+        " again_at = CASE WHEN lease IS NULL THEN again_at ELSE :hurried END"
+        " WHERE kind = :kind AND key = :key AND state = 'waiting' AND (lease IS NOT NULL OR due_at > :now)",
         kind=kind,
         key=key,
         now=now,
+        hurried=_HURRIED,
     )
 
 

@@ -6,21 +6,25 @@ import base64
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import lru_cache
 
+from moorage.bounds import bounded_cache
 from moorage.core.identity.authorization import AccessRequest
-from moorage.core.registry.layers import UploadScope
+from moorage.core.pull_through.cache import Puller
+from moorage.core.registry.open_uploads import UploadScope
 from moorage.core.services import Services
 from moorage.domain.errors import AccessDenied, InvalidParameter
 from moorage.domain.identity.actions import operation_of
 from moorage.domain.identity.callers import Caller
 from moorage.domain.identity.policies.request import RequestContext
 from moorage.domain.names import NAME_LIMIT, Registry, RepositoryName, registry_of_host
-from moorage.http.locations import requested_host
 from moorage.http.messages import CallDetails, Request, Response
+from moorage.http.origins import requested_origin
 from moorage.http.request_context import request_context_of
 
-_registry_of_host = lru_cache(maxsize=1024)(registry_of_host)
+_WITHOUT_SPACE = frozenset({"GET", "HEAD", "DELETE"})
+"""Methods of requests that read, or free space."""
+
+_registry_of_host = bounded_cache(entries=1024, size=1 << 18)(registry_of_host)
 
 
 @dataclass(slots=True)  # Freezing would take four times as long, for every request.
@@ -69,6 +73,11 @@ class RegistryCall:
         with _not_too_many():
             return self.request.repeated(parameter)
 
+    def puller(self) -> Puller:
+        """The caller, for a pull through the cache of an upstream registry."""
+        request = self.request
+        return Puller(self.registry, self.repository, self.caller, self.access_request, request.share, request)
+
     @property
     def scope(self) -> UploadScope:
         """The scope of this caller's uploads to the repository."""
@@ -84,6 +93,7 @@ class AccessControl:
         self._now = services.now
         self._addresses = services.addresses
         self._regions = services.limits.regions
+        self._require_reserve = services.limits.require_reserve
 
     async def authorized_lookup(self, request: RegistryRequest, action: str) -> RegistryCall:
         """Authenticate and authorize a lookup by name.
@@ -118,9 +128,14 @@ class AccessControl:
         return call
 
     async def authorize(self, call: RegistryCall, *actions: str) -> None:
-        """Raise AccessDenied if the caller may not do one of the actions."""
+        """Raise AccessDenied if the caller may not do one of the actions.
+
+        Raises Unavailable for a request that takes space while the disk's reserve is being used up.
+        """
         for action in actions:
             await self._authorizer.check(call.access_request(action))
+        if call.request.method not in _WITHOUT_SPACE:
+            self._require_reserve()
 
     async def authenticate(self, request: RegistryRequest, action: str = "") -> RegistryCall:
         """Find the caller and the registry. `action` is for the log.
@@ -149,9 +164,8 @@ class AccessControl:
 
         As in ECR, the realm is the host of the request, because only this host certainly works for the client.
         """
-        scheme = self._addresses.scheme if request.reached_at is None else request.reached_at[0]
-        host = requested_host(request) or self._addresses.host
-        realm = f'Basic realm="{scheme}://{host}/",service="ecr.amazonaws.com"'
+        origin = requested_origin(request) or f"{request.scheme}://{self._addresses.host}"
+        realm = f'Basic realm="{origin}/",service="ecr.amazonaws.com"'
         body = b"Not Authorized\n"
         headers = [
             (b"www-authenticate", realm.encode()),

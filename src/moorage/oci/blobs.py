@@ -9,7 +9,8 @@ from moorage.core.services import Services
 from moorage.domain.errors import BlobNotFound, Refusal
 from moorage.domain.identity.actions import DOCKER_ACTIONS
 from moorage.domain.names import Digest, RepositoryName
-from moorage.http.blob_response import blob_response
+from moorage.domain.registry.errors import RepositoryNotFound
+from moorage.http.blob_response import arriving_response, blob_response, size_response
 from moorage.http.messages import Response
 from moorage.metadata.database import Lookup, Transaction
 from moorage.metadata.registry import layers
@@ -27,12 +28,22 @@ class Blobs:
     def __init__(self, services: Services, access: AccessControl) -> None:
         self._database = services.database
         self._blobs = services.blobs
+        self._cache = services.pull_through
         self._grace_periods = services.grace_periods
         self._access_control = access
 
     async def get(self, request: RegistryRequest) -> Response:
         call = await self._access_control.authorized_lookup(request, _READ)
-        return await blob_response(request.http, self._blobs, await self._find(call))
+        try:
+            blob = await self._find(call)
+        except (BlobNotFound, RepositoryNotFound):
+            arriving = await self._cache.blob(call.puller(), call.reference)
+            if arriving is None:
+                raise
+            if arriving.size is not None and arriving.blob is None:
+                return await arriving_response(request.http, arriving, call.reference, arriving.size)
+            blob = await arriving.finished()
+        return await blob_response(request.http, self._blobs, blob)
 
     async def delete(self, request: RegistryRequest) -> Response:
         """Remove the blob from this repository, not from others (distribution-spec, "Deleting Blobs")."""
@@ -44,7 +55,13 @@ class Blobs:
     async def head(self, request: RegistryRequest) -> Response:
         """Allowed for callers who can push or pull: docker sends HEAD before an upload, other clients before GET."""
         call = await self._access_control.authorized_lookup_either(request, *_EITHER)
-        blob = await self._find(call)
+        try:
+            blob = await self._find(call)
+        except BlobNotFound:
+            arriving = await self._cache.needed_blob(call.puller(), call.reference)
+            if arriving is None or arriving.size is None:
+                raise
+            return size_response(call.reference, arriving.size)
         if not await self._grace_periods.renew(call.registry, call.repository, [blob]):
             raise BlobNotFound(digest=blob.digest, repository=call.repository)
         return await blob_response(request.http, self._blobs, blob)

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
 from functools import partial
 from typing import Final
 
 from moorage.core.reactions import ApiCalled, react
 from moorage.core.registry import templates
 from moorage.core.services import Services
-from moorage.domain.errors import RepositoryNotFound
-from moorage.domain.identity.actions import permissions_of
-from moorage.domain.identity.policies.request import RequestContext
 from moorage.domain.names import RepositoryName
+from moorage.domain.registry.errors import RepositoryNotFound
 from moorage.http.messages import CallDetails
 from moorage.metadata.database import Transaction, Work
 from moorage.metadata.registry.repositories import Repository
@@ -47,7 +43,7 @@ class Creation:
         )
         if template is None:
             raise missing
-        await self._authorize_creation(call, template.resource_tags)
+        await self._authorizer.check_creation(call.access_request, template.resource_tags)
         now = self._now()
 
         def create(tx: Transaction) -> Repository:
@@ -58,16 +54,6 @@ class Creation:
             return repository
 
         return create
-
-    async def _authorize_creation(self, call: RegistryCall, tags: Mapping[str, str]) -> None:
-        """Authorize the creation of a repository with these resource tags, which conditions of policies can test."""
-
-        def request_context() -> RequestContext:
-            return replace(call.request_context(), request_tags=tags, tag_keys=tuple(tags))
-
-        for permission in permissions_of(_OPERATION, {"tags": tags}):
-            access_request = call.access_request(permission.action)
-            await self._authorizer.check(access_request._replace(request_context=request_context))
 
     def record(self, call: RegistryCall) -> None:
         """Record the creation in the audit log. Call it after the commit, before the push itself is recorded."""

@@ -9,6 +9,9 @@ import msgspec
 
 from moorage.domain import errors
 from moorage.domain.errors import Refusal
+from moorage.domain.pull_through import upstream_errors
+from moorage.domain.registry import errors as registry_errors
+from moorage.domain.signing import errors as signing_errors
 from moorage.http.messages import CLOSE, RETRY_SECONDS, Headers, Response
 
 # The codes are those of the distribution-spec ("Error Codes"), with three additions: TAG_INVALID is ECR's code for an
@@ -20,33 +23,39 @@ OCI_CODES: Final[Mapping[type[Refusal], tuple[int, str]]] = {
     errors.NotAuthenticated: (401, "UNAUTHORIZED"),
     errors.AuthorizationTokenExpired: (403, "DENIED"),
     errors.AccessDenied: (403, "DENIED"),
-    errors.RepositoryNotFound: (404, "NAME_UNKNOWN"),
+    registry_errors.RepositoryNotFound: (404, "NAME_UNKNOWN"),
     errors.RepositoryNameInvalid: (400, "NAME_INVALID"),
     errors.LimitExceeded: (403, "DENIED"),
-    errors.Kms: (400, "DENIED"),
-    errors.UploadNotFound: (404, "BLOB_UPLOAD_UNKNOWN"),
-    errors.InvalidLayerPart: (416, "BLOB_UPLOAD_INVALID"),
+    registry_errors.UploadsExceeded: (429, "TOOMANYREQUESTS"),
+    registry_errors.Kms: (400, "DENIED"),
+    registry_errors.UploadNotFound: (404, "BLOB_UPLOAD_UNKNOWN"),
+    registry_errors.InvalidLayerPart: (416, "BLOB_UPLOAD_INVALID"),
     errors.RangeNotSatisfiable: (416, "BLOB_UPLOAD_INVALID"),
     errors.LayerTooLarge: (413, "SIZE_INVALID"),
-    errors.InvalidLayer: (400, "DIGEST_INVALID"),
+    registry_errors.InvalidLayer: (400, "DIGEST_INVALID"),
     errors.DigestInvalid: (400, "DIGEST_INVALID"),
     errors.BlobNotFound: (404, "BLOB_UNKNOWN"),
     errors.LayerInUse: (405, "UNSUPPORTED"),
-    errors.LayersNotFound: (404, "MANIFEST_BLOB_UNKNOWN"),
-    errors.ReferencedImagesNotFound: (404, "MANIFEST_BLOB_UNKNOWN"),
+    registry_errors.LayersNotFound: (404, "MANIFEST_BLOB_UNKNOWN"),
+    registry_errors.ReferencedImagesNotFound: (404, "MANIFEST_BLOB_UNKNOWN"),
     errors.ManifestNotFound: (404, "MANIFEST_UNKNOWN"),
     errors.ManifestTooLarge: (413, "SIZE_INVALID"),
     errors.PreconditionFailed: (412, "PRECONDITION_FAILED"),
-    errors.ImageDigestDoesNotMatch: (400, "DIGEST_INVALID"),
-    errors.ImageTagAlreadyExists: (400, "TAG_INVALID"),
+    registry_errors.ImageDigestDoesNotMatch: (400, "DIGEST_INVALID"),
+    registry_errors.ImageTagAlreadyExists: (400, "TAG_INVALID"),
     errors.TagInvalid: (400, "TAG_INVALID"),
-    errors.ImageReferencedByIndex: (405, "UNSUPPORTED"),
+    registry_errors.ImageReferencedByIndex: (405, "UNSUPPORTED"),
     errors.Unsupported: (405, "UNSUPPORTED"),
     errors.BodyTimeout: (408, "SIZE_INVALID"),
     errors.MalformedBody: (400, "SIZE_INVALID"),
     errors.Throttling: (429, "TOOMANYREQUESTS"),
     errors.BodyLengthDiffers: (400, "SIZE_INVALID"),
+    signing_errors.ImageNotSigned: (403, "DENIED"),
     errors.Unavailable: (503, "UNAVAILABLE"),
+    upstream_errors.UpstreamAccessDenied: (403, "DENIED"),
+    upstream_errors.UpstreamTooManyRequests: (429, "TOOMANYREQUESTS"),
+    upstream_errors.UpstreamUnavailable: (503, "UNAVAILABLE"),
+    upstream_errors.UpstreamInvalid: (502, "UNAVAILABLE"),
 }
 
 
@@ -82,11 +91,13 @@ def received(size: int) -> tuple[bytes, bytes]:
 
 def _further_headers(refusal: Refusal) -> Headers:
     match refusal:
-        case errors.InvalidLayerPart():
+        case registry_errors.InvalidLayerPart():
             return [received(refusal.received)]
         case errors.RangeNotSatisfiable():
             return [received(refusal.members["size"])]
-        case errors.Unavailable():
+        case upstream_errors.UpstreamTooManyRequests():
+            return [(b"retry-after", b"%d" % refusal.members["retry_after"])]
+        case errors.Unavailable() | upstream_errors.UpstreamUnavailable():
             return [(b"retry-after", b"%d" % RETRY_SECONDS)]
         case errors.BodyTimeout():
             return [CLOSE]

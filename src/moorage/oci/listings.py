@@ -9,18 +9,20 @@ from urllib.parse import quote
 import msgspec
 
 from moorage.core.pages import cut
+from moorage.core.pull_through.referrers import WantedReferrers
 from moorage.core.registry import repositories
-from moorage.core.registry.referrers import ReferrersPage, index_of, with_annotations
+from moorage.core.registry.referrers import ReferrersPage, index_of, page_of_referrers
 from moorage.core.services import Services
 from moorage.domain.errors import InvalidParameter
 from moorage.domain.identity.actions import DOCKER_ACTIONS, EVERY_REPOSITORY
 from moorage.domain.names import Digest
+from moorage.domain.pull_through.upstream_errors import UpstreamRefusal
 from moorage.domain.registry.manifests import OCI_INDEX
 from moorage.http.messages import Response
 from moorage.metadata.database import Transaction
-from moorage.metadata.registry import images, pulls
+from moorage.metadata.registry import images
 from moorage.metadata.registry.pulls import ReferrerFilter
-from moorage.oci.access import AccessControl, RegistryRequest
+from moorage.oci.access import AccessControl, RegistryCall, RegistryRequest
 
 PAGE_LIMIT: Final = 1000
 """The default and the maximum of `n`, the number of entries of a page (the same maximum as ECR's)."""
@@ -37,6 +39,7 @@ class Lists:
     def __init__(self, services: Services, access: AccessControl) -> None:
         self._database = services.database
         self._pages = services.pages
+        self._cache = services.pull_through
         self._access_control = access
 
     async def tags(self, request: RegistryRequest) -> Response:
@@ -89,10 +92,10 @@ class Lists:
 
         def read(tx: Transaction) -> ReferrersPage:
             repository = repositories.get(tx, call.registry, name)
-            found = pulls.referrers(tx, repository.id, subject, referrer_filter, *page.after, page.fetch)
-            return with_annotations(tx, found, page.limit)
+            return page_of_referrers(tx, repository.id, subject, referrer_filter, page)
 
-        found = await self._database.read(read)
+        wanted = WantedReferrers(subject, referrer_filter.types, *page.after)
+        found = await self._with_upstream(call, await self._database.read(read), wanted)
         body, listed = index_of(found)
         response = _document(body, OCI_INDEX)
         if kind:
@@ -102,6 +105,13 @@ class Lists:
             query = f"artifactType={quote(kind, safe='')}&next={token}" if kind else f"next={token}"
             response.headers.append(_next(f"/v2/{name}/referrers/{subject}", query))
         return response
+
+    async def _with_upstream(self, call: RegistryCall, found: ReferrersPage, wanted: WantedReferrers) -> ReferrersPage:
+        """The page with the referrers of the upstream registry. If it fails, the local ones are better than nothing."""
+        try:
+            return await self._cache.with_upstream_referrers(call.puller(), found, wanted)
+        except UpstreamRefusal:
+            return found
 
 
 def _limit(parameters: dict[str, str]) -> int:

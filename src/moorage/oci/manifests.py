@@ -5,31 +5,35 @@ Source: distribution-spec, "Pulling manifests", "Pushing Manifests", "Deleting t
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from moorage import failpoints
 from moorage.core.registry import repositories
 from moorage.core.registry.images import Push, parsed
 from moorage.core.registry.pulls import pull
+from moorage.core.replication import arrivals
+from moorage.core.replication.receiving import REPLICATE
 from moorage.core.services import Services
 from moorage.domain.errors import (
-    ImageAlreadyExists,
+    AccessDenied,
     ManifestNotFound,
     ManifestTooLarge,
     PreconditionFailed,
     Refusal,
-    RepositoryNotFound,
     RequestEntityTooLarge,
     TagInvalid,
 )
 from moorage.domain.identity.actions import DOCKER_ACTIONS
-from moorage.domain.names import Digest, RepositoryName, Tag
+from moorage.domain.names import Digest, Registry, RepositoryName, Tag
+from moorage.domain.registry.errors import LayersNotFound, RepositoryNotFound
 from moorage.domain.registry.manifests import MANIFEST_LIMIT
-from moorage.http.body_budget import BodyBudget
 from moorage.http.conditional import etag_of, is_expected, is_unchanged
 from moorage.http.locations import Locations
 from moorage.http.messages import Request, Response
-from moorage.metadata.database import Lookup, Transaction, Work
+from moorage.http.shares.body_budget import BodyBudget
+from moorage.metadata.database import Lookup, Transaction, Work, size_of_row
 from moorage.metadata.registry import images
 from moorage.metadata.registry.images import StoredManifest
 from moorage.metadata.registry.repositories import Repository
@@ -39,6 +43,7 @@ from moorage.oci.creation import Creation
 (_PULL,) = DOCKER_ACTIONS["manifests", "GET"]
 (_PUSH,) = DOCKER_ACTIONS["manifests", "PUT"]
 (_DELETE,) = DOCKER_ACTIONS["manifests", "DELETE"]
+_REPLICATED_FROM: Final = b"moorage-replicated-from"
 _CONDITIONS: Final = frozenset({b"if-match", b"if-none-match"})
 _CACHED_BYTES: Final = 16 << 10
 """Manifests up to this size are cached between two commits. Almost all manifests are smaller."""
@@ -51,6 +56,8 @@ class Manifests:
         self._database = services.database
         self._now = services.now
         self._pulls = services.pulls
+        self._guard = services.guard
+        self._cache = services.pull_through
         self._images = services.images
         self._sparse = services.limits.sparse_manifests
         self._access_control = access
@@ -67,10 +74,16 @@ class Manifests:
                 ("manifest", registry.account, registry.region, name, reference),
                 lambda tx: pull(tx, registry, name, reference),
                 keep=_is_small,
+                size=_size_of,
             )
         )
         if manifest is None:
-            raise await self._database.read(lambda tx: _not_found_error(tx, call))
+            manifest = await self._from_upstream(call)
+        elif manifest.check_at is not None:
+            current = await self._cache.current(call.puller(), reference, manifest)
+            manifest = current if current.digest == manifest.digest else replace(current, is_guarded=True)
+        if manifest.is_guarded and call.request.method == "GET":  # HEAD, with which notation signs, gets no content.
+            await self._guard.check(registry, name, manifest)
         if call.request.method == "GET" and self._pulls.is_due(manifest):
             await self._pulls.record(call.caller, call.registry, manifest)
         etag = etag_of(manifest.digest)
@@ -85,6 +98,18 @@ class Manifests:
         ]
         return Response(200, headers, manifest.body)
 
+    async def _from_upstream(self, call: RegistryCall) -> StoredManifest:
+        """A manifest that is not here, from the upstream registry of its repository. Raises what a missing one does.
+
+        It counts as guarded: whether something requires signatures is looked up then.
+        """
+        manifest = await self._cache.manifest(call.puller(), call.reference)
+        if manifest is None:
+            raise await self._database.read(lambda tx: _not_found_error(tx, call))
+        if call.request.method == "GET" and manifest.image_id is None:
+            await self._cache.record_pull(call.puller(), manifest)
+        return replace(manifest, is_guarded=True)
+
     async def put(self, request: RegistryRequest) -> Response:
         """An existing manifest is not an error: the client may repeat a request whose response was lost."""
         call = await self._access_control.authorized(request, _PUSH)
@@ -95,9 +120,11 @@ class Manifests:
             body = await _manifest_body(call.request)
             manifest = await parsed(body, call.request.header(b"content-type"))
             new_tags = (tag,) if tag else tags
-            push = Push(body=body, manifest=manifest, tags=new_tags, digest=digest, sparse=self._sparse)
+            push = Push(
+                body=body, manifest=manifest, tags=new_tags, digest=digest, sparse=self._sparse, pusher=call.caller
+            )
             try:
-                stored = await self._store(call, push, lambda tx: repositories.get(tx, call.registry, name))
+                stored = await self._store_with_arriving(call, push)
             except RepositoryNotFound as missing:
                 stored = await self._store(call, push, await self._creation.authorize(call, missing))
                 self._creation.record(call)
@@ -116,38 +143,65 @@ class Manifests:
         """Delete a tag, or by digest the image with all its tags."""
         call = await self._access_control.authorized(request, _DELETE)
         tag, digest = _parse_existing(call.reference)
+        origin = await self._origin(call)
 
         def remove(tx: Transaction) -> None:
             repository = repositories.get(tx, call.registry, call.repository)
             current = _current(tx, repository, call.reference)
             if current is not None:  # Otherwise 404: preconditions apply to what would succeed without them.
                 _check_preconditions(call.request, current)
-            if tag is not None:
+            if origin is not None:
+                arrivals.remove(tx, self._images, repository, call.reference, origin, self._now())
+            elif tag is not None:
                 self._images.untag(tx, repository, tag, self._now())
-            if digest is not None:
+            elif digest is not None:
                 self._images.delete(tx, repository, digest, self._now())
 
         await self._database.write(remove)
         return Response(202, [(b"content-length", b"0")])
+
+    async def _store_with_arriving(self, call: RegistryCall, push: Push) -> str:
+        """Put the image into its repository. HEAD has told the client of layers that are still on their way to it."""
+        existing = partial(repositories.get, registry=call.registry, name=call.repository)
+        try:
+            return await self._store(call, push, existing)
+        except LayersNotFound:
+            needed = dict.fromkeys(layer.digest for layer in push.manifest.layers)
+            if not await self._cache.arrived(call.puller(), needed):
+                raise
+        return await self._store(call, push, existing)
 
     async def _store(self, call: RegistryCall, push: Push, find: Work[Repository]) -> str:
         """Find or create the repository and put the image in one transaction: a rejected manifest creates nothing.
 
         The transaction also decides preconditions, so of several requests that expect the same image one succeeds.
         """
+        origin = await self._origin(call)
 
         def put(tx: Transaction) -> str:
             repository = find(tx)
             if _CONDITIONS & call.request.headers.keys():
                 _check_preconditions(call.request, _current(tx, repository, call.reference), push)
-            return self._images.put(tx, repository, push, self._now())
+            return arrivals.put(tx, self._images, repository, push, origin, self._now())
 
-        try:
-            stored = await self._database.write(put)
-        except ImageAlreadyExists:
-            stored = push.computed_digest()
+        stored = await self._database.write(put)
         failpoints.hit("M3")
         return stored
+
+    async def _origin(self, call: RegistryCall) -> Registry | None:
+        """The registry that a change is replicated from; None for other ones, and for callers who may not say so."""
+        origin = arrivals.origin_of(call.request.header(_REPLICATED_FROM) or "")
+        if origin is None:
+            return None
+        try:
+            await self._access_control.authorize(call, REPLICATE)
+        except AccessDenied:
+            return None
+        return origin
+
+
+def _size_of(manifest: StoredManifest | None) -> int:
+    return size_of_row(manifest) + (0 if manifest is None else len(manifest.body))
 
 
 def _is_small(manifest: StoredManifest | None) -> bool:

@@ -16,17 +16,19 @@ from typing import Final
 
 from moorage.core.events.audit import SERVER_FAULT
 from moorage.core.services import Services
-from moorage.domain.errors import Refusal, Unsupported
+from moorage.domain.errors import AccessDenied, Refusal, Unavailable, Unsupported
+from moorage.domain.registry.errors import RepositoryNotFound
 from moorage.http.application import Endpoint
-from moorage.http.body_budget import BodyBudget
 from moorage.http.locations import Locations
 from moorage.http.messages import CallDetails, Request, Response
+from moorage.http.shares.body_budget import BodyBudget
 from moorage.oci import audit
 from moorage.oci.access import AccessControl, RegistryRequest
 from moorage.oci.blobs import Blobs
 from moorage.oci.errors import error, error_response
 from moorage.oci.listings import Lists
 from moorage.oci.manifests import Manifests
+from moorage.oci.mirrors import Mirrors
 from moorage.oci.uploads import Uploads
 from moorage.telemetry import Log
 
@@ -43,6 +45,7 @@ class RegistryEndpoint(Endpoint):
         super().__init__(log)
         self._audit = services.audit
         self._access_control = access = AccessControl(services)
+        self._mirrors = Mirrors(services, access)
         manifests, blobs = Manifests(services, access, budget, locations), Blobs(services, access)
         uploads, lists = Uploads(services, access, locations), Lists(services, access)
         self._handlers: dict[str, dict[str, Handler]] = {
@@ -68,16 +71,18 @@ class RegistryEndpoint(Endpoint):
         }
 
     async def respond(self, request: Request, details: CallDetails) -> Response:
-        incoming = RegistryRequest(request, details, *resource_of(request.path))
+        incoming = _incoming(request, details)
         failure: Refusal | None = None
         try:
             handler = self._handlers[incoming.kind].get(request.method) if incoming.kind else self._unknown
-            response = await (handler or self._not_allowed)(incoming)
+            incoming, response = await self._answered(handler or self._not_allowed, incoming)
+        except Unavailable:
+            raise
         except Refusal as refusal:
             failure = refusal
+            details.refused(refusal)
             response = self._refused(incoming, refusal)
-        if self._audit.wants(reading=request.method in audit.READING):
-            audit.record(self._audit, incoming, response.status, failure)
+        self._record(incoming, response.status, failure)
         response.headers.append(_VERSION)
         if request.method == "HEAD":
             response.body = b""
@@ -88,14 +93,36 @@ class RegistryEndpoint(Endpoint):
         response.headers.append(_VERSION)
         return response
 
+    def unavailable(self, request: Request, details: CallDetails, refusal: Unavailable) -> Response:
+        response = self.refused(request, refusal)
+        self._record(_incoming(request, details), response.status, refusal)
+        return response
+
     def fault(self, request: Request, details: CallDetails) -> Response:
         """The response has only the request id, under which the log has the details."""
-        if self._audit.wants(reading=request.method in audit.READING):
-            incoming = RegistryRequest(request, details, *resource_of(request.path))
-            audit.record(self._audit, incoming, 500, SERVER_FAULT)
+        self._record(_incoming(request, details), 500, SERVER_FAULT)
         response = error(500, "UNKNOWN", f"An internal error occurred. Request id: {request.id}")
         response.headers.append(_VERSION)
         return response
+
+    async def _answered(self, handler: Handler, request: RegistryRequest) -> tuple[RegistryRequest, Response]:
+        """The response, and the request that it answers: another one for clients that use a mirror."""
+        request = await self._mirrors.meant(request)
+        try:
+            return request, await handler(request)
+        except (RepositoryNotFound, AccessDenied) as refusal:
+            mirrored = await self._mirrors.instead(request)
+            if mirrored is None:
+                raise
+            try:
+                return mirrored, await handler(mirrored)
+            except (RepositoryNotFound, AccessDenied):
+                raise refusal from None
+
+    def _record(self, request: RegistryRequest, status: int, failure: Refusal | str | None) -> None:
+        """Write the call to the audit log."""
+        if self._audit.wants(reading=request.http.method in audit.READING):
+            audit.record(self._audit, request, status, failure)
 
     async def _base(self, request: RegistryRequest) -> Response:
         """What `docker login` requests: a 200 means that the credentials are valid."""
@@ -119,6 +146,10 @@ class RegistryEndpoint(Endpoint):
         if response.status == 405:
             response.headers.append((b"allow", ", ".join(self._handlers[request.kind]).encode()))
         return response
+
+
+def _incoming(request: Request, details: CallDetails) -> RegistryRequest:
+    return RegistryRequest(request, details, *resource_of(request.path))
 
 
 def resource_of(path: str) -> tuple[str, str, str]:

@@ -6,20 +6,20 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Final
 
-from moorage.core.registry.layers import invalid_part
+from moorage.core.registry.open_uploads import hashed_for, invalid_part
 from moorage.core.services import Services
 from moorage.domain.errors import (
     AccessDenied,
     BodyLengthDiffers,
+    BodyTimeout,
     DigestInvalid,
-    LayerAlreadyExists,
     RangeNotSatisfiable,
     Refusal,
-    RepositoryNotFound,
-    UploadNotFound,
 )
 from moorage.domain.identity.actions import DOCKER_ACTIONS, MOUNT_SOURCE
 from moorage.domain.names import Digest
+from moorage.domain.ports import DEFAULT_ALGORITHM
+from moorage.domain.registry.errors import LayerAlreadyExists, RepositoryNotFound, UploadNotFound
 from moorage.http.blob_response import is_number
 from moorage.http.bodies import ClientGone
 from moorage.http.locations import Locations
@@ -40,6 +40,7 @@ _WITH_BODY: Final = DOCKER_ACTIONS["upload", "PUT+body"]
 
 _ALGORITHMS: Final = frozenset({"sha256", "sha512"})
 _EMPTY: Final = (b"content-length", b"0")
+_INTERRUPTIONS: Final = (ClientGone, BodyTimeout)
 
 
 class Uploads:
@@ -67,17 +68,18 @@ class Uploads:
         parameters = call.parameters()
         if "digest" in parameters:
             return await self._upload_at_once(call, parameters["digest"])
-        if parameters.get("digest-algorithm", "sha256") not in _ALGORITHMS:
-            raise DigestInvalid(digest=parameters["digest-algorithm"][:200])
+        algorithm = parameters.get("digest-algorithm", DEFAULT_ALGORITHM)
+        if algorithm not in _ALGORITHMS:
+            raise DigestInvalid(digest=algorithm[:200])
         if "mount" in parameters and await self._mount(call, parameters["mount"], parameters.get("from")):
             return self._created(call, parameters["mount"])
-        return self._progress(202, call, await self._layers.start(call.scope))
+        return self._progress(202, call, await self._layers.start(call.scope, algorithm))
 
     async def append(self, request: RegistryRequest) -> Response:
-        """PATCH: append bytes to an upload."""
+        """PATCH: append bytes to an upload. What arrives before an interruption is kept for clients that ask for it."""
         call = await self._access_control.authorized(request, _APPEND)
         upload = await self._layers.find(call.scope, call.reference)
-        return self._progress(202, call, await self._receive(call, upload))
+        return self._progress(202, call, await self._receive(call, upload, _INTERRUPTIONS))
 
     async def complete(self, request: RegistryRequest) -> Response:
         """PUT: append the last bytes, if any, and complete the upload with its digest."""
@@ -91,12 +93,12 @@ class Uploads:
             if await self._layers.finished(call.scope, call.reference) == digest:
                 return self._created(call, digest)  # The response to the first PUT was lost.
             raise
-        return await self._finish(call, await self._receive(call, upload), digest)
+        return await self._finish(call, await self._receive(call, hashed_for(upload, digest)), digest)
 
     async def status(self, request: RegistryRequest) -> Response:
-        """GET: the size of an upload."""
+        """GET: where to continue an upload."""
         call = await self._access_control.authorized(request, _STATUS)
-        return self._progress(204, call, await self._layers.find(call.scope, call.reference))
+        return self._progress(204, call, await self._layers.status(call.scope, call.reference))
 
     async def cancel(self, request: RegistryRequest) -> Response:
         """DELETE: cancel an upload."""
@@ -113,25 +115,31 @@ class Uploads:
         return await self._mounts.mount(call.access_request(MOUNT_SOURCE), call.repository, digest, source)
 
     async def _upload_at_once(self, call: RegistryCall, text: str) -> Response:
-        """Upload a blob in one request. A rejected body deletes the upload, because the client does not know its id."""
+        """Upload a blob in one request. If its body is not stored, the upload is deleted: no client knows its id."""
         await self._access_control.authorize(call, *_AT_ONCE)
         digest = Digest.parse(text)
-        upload = await self._layers.start(call.scope)
+        upload = await self._layers.start(call.scope, digest.algorithm)
         try:
             upload = await self._receive(call, upload)
-        except (Refusal, ClientGone):
+        except (Refusal, ClientGone, OSError):
             await self._layers.cancel(call.scope, upload)
             raise
         return await self._finish(call, upload, digest)
 
-    async def _receive(self, call: RegistryCall, upload: Upload) -> Upload:
-        """Append the body, if there is one. An incomplete or wrong body leaves the upload unchanged."""
+    async def _receive(
+        self, call: RegistryCall, upload: Upload, interruptions: tuple[type[Exception], ...] = ()
+    ) -> Upload:
+        """Append the body, if there is one. A wrong body, or an incomplete one, leaves the upload unchanged.
+
+        After one of `interruptions`, what arrived is kept for clients that ask for the status (`Layers.append`).
+        """
         length = _announced_length(call, upload)
         body = call.request.body.chunks()
         first = await anext(body, b"")
         if not first and length is None:
             return upload
-        return await self._layers.append(call.scope, upload, upload.size, _exactly(length, first, body))
+        chunks = _exactly(length, first, body)
+        return await self._layers.append(call.scope, upload, upload.size, chunks, interruptions)
 
     async def _finish(self, call: RegistryCall, upload: Upload, digest: Digest) -> Response:
         with suppress(LayerAlreadyExists):  # An error in ECR's API, but success in this protocol.

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from opentelemetry.trace import SpanKind, StatusCode, Tracer, get_current_span
 
-from moorage.domain.ports import BlobStore, FileLink, UrlLink
+from moorage.domain.ports import DEFAULT_ALGORITHM, BlobStore, FileLink, UrlLink
 
 
 class TracedBlobStore:
@@ -17,9 +17,14 @@ class TracedBlobStore:
         self._blobs = blobs
         self._tracer = tracer
 
-    async def append(self, upload: str, offset: int, chunks: AsyncIterator[bytes]) -> int:
+    async def append(
+        self, upload: str, offset: int, chunks: AsyncIterator[bytes], algorithm: str = DEFAULT_ALGORITHM
+    ) -> int:
         with self._span("append"):
-            return await self._blobs.append(upload, offset, chunks)
+            return await self._blobs.append(upload, offset, chunks, algorithm)
+
+    async def received(self, upload: str, start: int, limit: int) -> bytes | None:
+        return await self._blobs.received(upload, start, limit)
 
     async def digest(self, upload: str, size: int, algorithm: str) -> str:
         with self._span("digest"):

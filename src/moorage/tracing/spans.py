@@ -8,11 +8,12 @@ from typing import Final
 
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 
 from moorage import __version__
+from moorage.bounds import TEXT_LIMIT
 from moorage.domain.ports import BlobStore
 from moorage.http.application import Application, RequestMeter
 from moorage.metadata.database import Database
@@ -36,7 +37,10 @@ class Tracing:
     def __init__(self, url: str, share: float, log: Log) -> None:
         resource = Resource.create({"service.name": "moorage", "service.version": __version__})
         self._provider = TracerProvider(
-            sampler=ParentBased(TraceIdRatioBased(share)), resource=resource, shutdown_on_exit=False
+            sampler=ParentBased(TraceIdRatioBased(share)),
+            resource=resource,
+            shutdown_on_exit=False,
+            span_limits=SpanLimits(max_attribute_length=TEXT_LIMIT),
         )
         exporter = OTLPSpanExporter(f"{url.rstrip('/')}/v1/traces", timeout=_EXPORT_SECONDS)
         self._provider.add_span_processor(BatchSpanProcessor(exporter))

@@ -19,7 +19,16 @@ class Trail:
         self._start = path.stat().st_size if path.exists() else 0
 
     def records(self) -> list[dict[str, Any]]:
-        """All records since the start. The server writes the record of a request before it answers the request."""
+        """The records of requests since the start. The server writes the record of a request before it answers."""
+        return [record for record in self._all() if record["eventType"] != "MoorageCommand"]
+
+    def commands(self) -> list[dict[str, Any]]:
+        """The records of commands since the start."""
+        return [record for record in self._all() if record["eventType"] == "MoorageCommand"]
+
+    def _all(self) -> list[dict[str, Any]]:
+        if not self.path.exists():
+            return []
         with self.path.open("rb") as file:
             file.seek(self._start)
             return [json.loads(line) for line in file]

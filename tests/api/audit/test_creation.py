@@ -14,9 +14,9 @@ from tests.support.http_client import Docker
 @pytest.fixture
 def prefix(ecr: Any) -> Iterator[str]:
     """The prefix of a creation template for pushes."""
-    ecr.create_repository_creation_template(prefix="told", appliedFor=["CREATE_ON_PUSH"])
-    yield "told"
-    ecr.delete_repository_creation_template(prefix="told")
+    ecr.create_repository_creation_template(prefix="audited", appliedFor=["CREATE_ON_PUSH"])
+    yield "audited"
+    ecr.delete_repository_creation_template(prefix="audited")
 
 
 def test_the_audit_log_has_the_creation_before_the_upload(prefix: str, http: Docker, trail: Trail) -> None:

@@ -109,7 +109,7 @@ def test_refusals_of_every_kind_are_recorded(wire: Wire, repository: str, trail:
         ("CreateRepository", "SerializationException", "Root"),
         ("CreateRepository", "InvalidSignatureException", "Unknown"),
         ("DeleteRepository", "RepositoryNotFoundException", "Root"),
-        ("StartImageScan", "UnsupportedOperationException", "Root"),
+        ("StartImageScan", "ImageNotFoundException", "Root"),
     ]
     assert [row["requestParameters"] for row in records[1:4]] == [None, None, None]
 
@@ -156,7 +156,9 @@ def test_a_value_that_is_too_large_is_omitted_or_cut() -> None:
     parameters = {"repositoryName": "team/app", "policyText": "x" * 100_000}
     details = CallDetails("SetRepositoryPolicy", parameters=parameters)
 
-    Audit(records.append, system_clock, "eu-west-1", reads=False).record_operation(Large(), details, None)
+    Audit(lambda record, dispensable: records.append(record), system_clock, "eu-west-1", reads=False).record_operation(
+        Large(), details, None
+    )
 
     (record,) = map(json.loads, records)
     assert record["requestParameters"] == {

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from tests.api.ecr.signing import REGION, SigningRegistry
 from tests.api.ecr.wire import Wire, check_answers_of, client_of
 from tests.support.aws import aws_client
 from tests.support.server import Server
@@ -88,6 +89,17 @@ def reader(new_user: Callable[..., KeyedUser]) -> KeyedUser:
 def colleague(new_user: Callable[..., KeyedUser]) -> KeyedUser:
     """A user with full access to ECR."""
     return new_user("AmazonEC2ContainerRegistryFullAccess")
+
+
+@pytest.fixture
+def registry(server: Server) -> Iterator[SigningRegistry]:
+    """The registry of a Region that only tests of signing use, without rules and requirements after the test."""
+    one = SigningRegistry(server)
+    yield one
+    one.configure()
+    one.ecr.delete_signing_configuration()
+    for line in one.moorage("signing", "requirements", "--region", REGION).splitlines():
+        one.moorage("signing", "unrequire", line.partition("\t")[0], "--region", REGION)
 
 
 _numbers = itertools.count(1)

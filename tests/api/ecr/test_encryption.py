@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.api.ecr.refusals import invalid
 from tests.api.ecr.wire import ACCOUNT, client_of, refusal
 from tests.support.aws import docker_password
 from tests.support.http_client import Docker
@@ -100,10 +102,15 @@ def test_an_unknown_key_is_rejected(ecr: Any, key: str) -> None:
     assert missing.code == "RepositoryNotFoundException"
 
 
-def test_aes256_does_not_accept_a_key(create: Callable[..., Any]) -> None:
+def test_aes256_does_not_accept_a_key(ecr: Any, create: Callable[..., Any]) -> None:
+    """The text is ECR's, captured from a deployment (badmintoncryer/cdk-preflight, September 2026)."""
+    reason = "Invalid encryption configuration: Encryption key should not be set for AES256 encryption."
+    of_template = partial(ecr.create_repository_creation_template, prefix="aes", appliedFor=["CREATE_ON_PUSH"])
+    keyed = {"encryptionType": "AES256", "kmsKey": TEAM}
+
     assert create("AES256")["encryptionConfiguration"] == {"encryptionType": "AES256"}
-    refused = refusal(create, kind="AES256", key=TEAM)
-    assert (refused.code, "encryptionConfiguration" in refused.message) == ("InvalidParameterException", True)
+    assert refusal(create, kind="AES256", key=TEAM) == invalid("encryptionConfiguration", reason)
+    assert refusal(of_template, encryptionConfiguration=keyed) == invalid("encryptionConfiguration", reason)
 
 
 def test_layers_are_mounted_only_between_repositories_with_the_same_encryption(

@@ -8,14 +8,24 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
+from botocore.exceptions import WaiterError
 
+from moorage.core.clock import system_clock
+from moorage.domain.names import Registry, RepositoryName
+from moorage.metadata import jobs
+from moorage.metadata.database import Transaction
+from moorage.metadata.jobs import JobState
+from moorage.metadata.lifecycle import policies, previews
+from moorage.metadata.registry import repositories
 from tests.api.ecr.pushing import push, variants
 from tests.api.ecr.refusals import invalid, no_repository
 from tests.api.ecr.wire import ACCOUNT, Refusal, check_answers_of, refusal
 from tests.support.aws import aws_client, docker_password
+from tests.support.databases import engine_of
 from tests.support.http_client import Docker
 from tests.support.images import Image, image, index
 from tests.support.server import Server
@@ -212,12 +222,8 @@ def test_a_preview_without_a_text_uses_the_policy_of_the_repository(ecr: Any, re
     put = ecr.put_lifecycle_policy(**start, lifecyclePolicyText=KEEP_TWO)
 
     started = ecr.start_lifecycle_policy_preview(**start)
-    again = refusal(ecr.start_lifecycle_policy_preview, **start)
-    while_working = ecr.get_lifecycle_policy_preview(**start)
 
     assert members(started) == members(put) | {"status": "IN_PROGRESS"}
-    assert again.code == "LifecyclePolicyPreviewInProgressException"
-    assert (while_working["status"], while_working["previewResults"]) == ("IN_PROGRESS", [])
     wait_until(lambda: ecr.get_lifecycle_policy_preview(**start)["status"] == "COMPLETE")
     complete = ecr.get_lifecycle_policy_preview(**start)
     assert (complete["previewResults"], complete["summary"]) == ([], {"expiringImageTotalCount": 0})
@@ -238,6 +244,57 @@ def test_a_preview_of_an_invalid_policy_is_rejected(ecr: Any, repository: str) -
     assert refusal(ecr.get_lifecycle_policy_preview, repositoryName=repository).code.startswith(
         "LifecyclePolicyPreview"
     )
+
+
+UNREADABLE = policy(rule(10**12, "any", 1))
+"""A policy that no request can store, as an earlier version could have stored it."""
+
+
+def id_of(tx: Transaction, repository: str) -> int:
+    found = repositories.find(tx, Registry(ACCOUNT, "us-east-1"), RepositoryName(repository))
+    assert found is not None
+    return found.id
+
+
+def test_a_preview_in_progress_has_no_results_and_is_not_started_again(
+    ecr: Any, repository: str, server: Server
+) -> None:
+    """Its job is never due, so it stays in progress, however slow the test is."""
+    start = {"repositoryName": repository}
+    push(ecr, repository, image(), "v1")
+
+    def start_forever(tx: Transaction) -> None:
+        repository_id = id_of(tx, repository)
+        previews.start(tx, repository_id, KEEP_TWO, system_clock())
+        jobs.enqueue(tx, "lifecycle-preview", str(repository_id), {}, jobs.NEVER)
+
+    engine_of(server.data).transact(start_forever)
+
+    again = refusal(ecr.start_lifecycle_policy_preview, **start, lifecyclePolicyText=KEEP_TWO)
+    while_working = ecr.get_lifecycle_policy_preview(**start)
+
+    assert again.code == "LifecyclePolicyPreviewInProgressException"
+    assert (while_working["status"], while_working["previewResults"]) == ("IN_PROGRESS", [])
+
+
+def test_a_preview_whose_job_fails_ends_as_failed_and_another_one_completes(
+    ecr: Any, repository: str, server: Server
+) -> None:
+    push(ecr, repository, image(), "v1")
+
+    def start_unreadable(tx: Transaction) -> None:
+        repository_id = id_of(tx, repository)
+        previews.start(tx, repository_id, UNREADABLE, system_clock())
+        jobs.enqueue(tx, "lifecycle-preview", str(repository_id), {}, system_clock())
+
+    engine_of(server.data).transact(start_unreadable)
+
+    waiter = ecr.get_waiter("lifecycle_policy_preview_complete")
+    with pytest.raises(WaiterError, match='For expression "status" we matched expected path: "FAILED"'):
+        waiter.wait(repositoryName=repository, WaiterConfig={"Delay": 1, "MaxAttempts": 120})
+    failed = ecr.get_lifecycle_policy_preview(repositoryName=repository)
+    assert (failed["status"], failed["previewResults"]) == ("FAILED", [])
+    assert preview(ecr, repository, KEEP_TWO)["status"] == "COMPLETE"
 
 
 # --- Runs ------------------------------------------------------------------------------------------------------------
@@ -277,6 +334,36 @@ def test_the_effect_of_a_run_is_visible_at_both_endpoints(quick: Server) -> None
         wait_until(lambda: tags() == ["multi", "v0", "v4", "v5"])
         evaluated = ecr.get_lifecycle_policy(repositoryName="team/app")["lastEvaluatedAt"].timestamp()
         assert before < evaluated <= time.time()
+
+
+def test_a_policy_that_cannot_be_read_ends_its_run_at_once_and_can_be_replaced(quick: Server) -> None:
+    engine = engine_of(quick.data)
+    with aws_client(quick, "ecr") as client:
+        ecr = check_answers_of(client)
+        ecr.create_repository(repositoryName="team/unreadable")
+
+        def store_unreadable(tx: Transaction) -> str:
+            repository_id = id_of(tx, "team/unreadable")
+            policies.put(tx, repository_id, UNREADABLE)
+            jobs.enqueue(tx, "lifecycle", str(repository_id), {}, system_clock())
+            return str(repository_id)
+
+        def state() -> JobState | None:
+            return engine.transact(lambda tx: jobs.find(tx, "lifecycle", key))
+
+        key = engine.transact(store_unreadable)
+        wait_until(lambda: (found := state()) is not None and found.is_dead)
+        dead = state()
+        assert dead is not None
+        assert dead.attempts == 1
+        assert "Could not map policyString into LifecyclePolicy" in (dead.last_error or "")
+        stored = ecr.get_lifecycle_policy(repositoryName="team/unreadable")
+        assert (stored["lifecyclePolicyText"], stored["lastEvaluatedAt"].timestamp()) == (UNREADABLE, 0)
+
+        ecr.put_lifecycle_policy(repositoryName="team/unreadable", lifecyclePolicyText=KEEP_TWO)
+
+        get_policy = partial(ecr.get_lifecycle_policy, repositoryName="team/unreadable")
+        wait_until(lambda: get_policy()["lastEvaluatedAt"].timestamp() > 0)
 
 
 def test_a_run_archives_the_images_that_a_rule_transitions(quick: Server) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
-from moorage.aws.service_model import OPERATIONS
+from moorage.app import ECR_OPERATIONS
+from moorage.aws.service_model import OPERATIONS, SHAPES
 from tests.api.ecr.wire import ACCOUNT, Wire
 from tests.unit.aws.samples import broken_requests, sample
 
@@ -43,12 +45,14 @@ JUNK: list[Any] = [
     {"imageTag": {"a": []}, "Key": 0},
 ]
 TRIES = 12
+BITS = {"integer": 32, "long": 64}
 
 
 @pytest.fixture(scope="module", autouse=True)
 def target(ecr: Any) -> str:
-    """A repository that well-formed names in the requests can hit."""
-    ecr.create_repository(repositoryName="team/app")
+    """A repository that well-formed names in the requests can hit; other tests of the server may have created it."""
+    with suppress(ecr.exceptions.RepositoryAlreadyExistsException):
+        ecr.create_repository(repositoryName="team/app")
     return "team/app"
 
 
@@ -99,6 +103,29 @@ def test_each_broken_constraint_is_named(wire: Wire, operation: str) -> None:
         refused = wire.call(operation, own_account(broken.request)).refusal
         message = f"Invalid parameter at '{broken.parameter}' failed to satisfy constraint: '{broken.constraint}'"
         assert refused == (400, "InvalidParameterException", message)
+
+
+def numbers(operation: str) -> Iterator[tuple[str, str]]:
+    """The numbers in an operation's input, with their types. None is in a structure of the input."""
+    members = SHAPES[OPERATIONS[operation].input_shape].members
+    yield from ((name, SHAPES[shape].type) for name, shape in members.items() if SHAPES[shape].type in BITS)
+
+
+WITH_NUMBERS = [(operation, *number) for operation in sorted(ECR_OPERATIONS) for number in numbers(operation)]
+
+
+@pytest.mark.parametrize(("operation", "member", "kind"), WITH_NUMBERS)
+def test_a_number_has_the_size_of_its_type(wire: Wire, operation: str, member: str, kind: str) -> None:
+    """Clients in Java and Go hold `integer` in 32 bits and `long` in 64."""
+    whole = own(sample(OPERATIONS[operation].input_shape))
+    limit = 2 ** (BITS[kind] - 1)
+
+    for number in (limit, -limit - 1, 10**19, -(10**400), 1.0, 1e3):
+        refused = wire.call(operation, whole | {member: number}).refusal
+        assert refused == (400, "SerializationException", f"NUMBER_VALUE cannot be converted to {kind.title()}")
+    for number in (limit - 1, -limit):
+        answer = wire.call(operation, whole | {member: number})
+        assert answer.status == 200 or answer.refusal.code != "SerializationException"
 
 
 def own_account(request: Any) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from moorage.domain.identity.actions import ACTIONS
 from tests.api.ecr.conftest import KeyedUser
 from tests.api.ecr.refusals import invalid, no_repository
 from tests.api.ecr.wire import ACCOUNT, Refusal, refusal
@@ -208,6 +209,107 @@ def test_a_registry_policy_needs_resources(other_region: Any) -> None:
     refused = refusal(other_region.put_registry_policy, policyText=policy(PULL))
 
     assert refused == invalid("PolicyText", "Invalid registry policy provided")
+
+
+# --- The actions that policies can name -------------------------------------------------------------------------------
+
+SPELLINGS = (str, str.lower, lambda action: action.replace("ecr:", "ECR:"))
+"""Case does not matter in actions (IAM user guide, "Action")."""
+
+NO_ACTIONS = [
+    "ecr:PutImages",
+    "ecr:ListImageReferrers",  # Its permission is ecr:BatchGetImage (API reference).
+    "ecr:Push*",
+    "ecr:GetImage?",
+    "ecr-public:BatchGetImage",
+    "s3:GetObject",
+    "sts:*",
+]
+"""Names and patterns that are not actions of ECR (Service Authorization Reference)."""
+
+
+def naming(*actions: str, **more: Any) -> str:
+    return policy(PULL | {"Action": list(actions)} | more)
+
+
+@pytest.mark.parametrize("action", sorted(ACTIONS | {"ecr:GetImageCopyStatus"}))
+def test_policies_can_name_each_action_of_ecr(ecr: Any, other_region: Any, repository: str, action: str) -> None:
+    """A repository policy cannot name GetAuthorizationToken (cloudposse/terraform-aws-ecr#67)."""
+    for spelled in SPELLINGS:
+        text = naming(spelled(action))
+        other_region.put_registry_policy(policyText=naming(spelled(action), Resource="*"))
+        if action == "ecr:GetAuthorizationToken":
+            refused = refusal(ecr.set_repository_policy, repositoryName=repository, policyText=text)
+            assert refused == invalid("PolicyText", "Invalid repository policy provided")
+        else:
+            ecr.set_repository_policy(repositoryName=repository, policyText=text, force=True)
+
+
+@pytest.mark.parametrize("pattern", ["*", "ecr:*", "ECR:*", "ecr:*Image", "ecr:Get*", "ecr:putimage?agMutability"])
+def test_policies_can_name_patterns_of_actions(ecr: Any, other_region: Any, repository: str, pattern: str) -> None:
+    ecr.set_repository_policy(repositoryName=repository, policyText=naming(pattern), force=True)
+    other_region.put_registry_policy(policyText=naming(pattern, Resource="*"))
+
+
+@pytest.mark.parametrize("action", NO_ACTIONS)
+@pytest.mark.parametrize("element", ["Action", "NotAction"])
+def test_policies_cannot_name_what_is_not_an_action_of_ecr(
+    ecr: Any, other_region: Any, repository: str, action: str, element: str
+) -> None:
+    statement = {"Effect": "Deny", "Principal": "*", element: ["ecr:PutImage", action]}
+    of_repository, of_registry = policy(statement), policy(statement | {"Resource": "*"})
+    template = {"prefix": "named", "appliedFor": ["CREATE_ON_PUSH"], "repositoryPolicy": of_repository}
+    invalid_repository_policy = invalid("PolicyText", "Invalid repository policy provided")
+
+    refused = refusal(ecr.set_repository_policy, repositoryName=repository, policyText=of_repository)
+    assert refused == invalid_repository_policy
+    assert refusal(ecr.create_repository_creation_template, **template) == invalid_repository_policy
+    refused = refusal(other_region.put_registry_policy, policyText=of_registry)
+    assert refused == invalid("PolicyText", "Invalid registry policy provided")
+
+
+def test_a_repository_policy_cannot_name_only_get_authorization_token_by_a_pattern(ecr: Any, repository: str) -> None:
+    text = naming("ecr:GetAuthorization*")
+
+    refused = refusal(ecr.set_repository_policy, repositoryName=repository, policyText=text)
+
+    assert refused == invalid("PolicyText", "Invalid repository policy provided")
+
+
+@pytest.fixture
+def v1_scope(other_region: Any) -> Iterator[None]:
+    other_region.put_account_setting(name="REGISTRY_POLICY_SCOPE", value="V1")
+    yield
+    other_region.put_account_setting(name="REGISTRY_POLICY_SCOPE", value="V2")
+
+
+@pytest.mark.usefixtures("v1_scope")
+def test_a_registry_policy_of_version_1_can_name_three_actions_or_all(other_region: Any) -> None:
+    accepted = {"ecr:ReplicateImage", "ecr:BatchImportUpstreamImage", "ecr:CreateRepository", "ecr:*"}
+
+    for action in sorted(ACTIONS | accepted | {"*", "ecr:Replicate*", "ecr:NoSuchAction"}):
+        for spelled in SPELLINGS:
+            request = {"policyText": naming("ecr:CreateRepository", spelled(action), Resource="*")}
+            if action in accepted:
+                other_region.put_registry_policy(**request)
+            else:
+                refused = refusal(other_region.put_registry_policy, **request)
+                assert refused == invalid("PolicyText", "Invalid registry policy provided")
+
+
+@pytest.mark.usefixtures("v1_scope")
+def test_all_actions_in_a_registry_policy_of_version_1_are_three(
+    other_region: Any, nobody: KeyedUser, clients: Callable[..., Any]
+) -> None:
+    theirs = clients(region="ap-southeast-4", key=nobody.key, secret=nobody.secret)
+    other_region.put_registry_policy(policyText=naming("ecr:*", Resource="*"))
+
+    assert theirs.create_repository(repositoryName="of/three")["repository"]["registryId"] == ACCOUNT
+    assert refusal(theirs.describe_registry).code == "AccessDeniedException"
+    assert refusal(theirs.put_image, repositoryName="of/three", imageManifest="{}").code == "AccessDeniedException"
+
+    other_region.put_account_setting(name="REGISTRY_POLICY_SCOPE", value="V2")
+    assert theirs.describe_registry()["registryId"] == ACCOUNT
 
 
 def test_a_registry_policy_covers_all_actions_or_three_in_version_1(

@@ -10,6 +10,7 @@ import pytest
 
 from tests.api.ecr.pushing import push, put, put_refused, upload_blobs, variants
 from tests.api.ecr.wire import ACCOUNT
+from tests.support.http_client import Docker
 from tests.support.images import (
     DOCKER_CONFIG,
     DOCKER_LAYER,
@@ -295,6 +296,24 @@ def test_an_image_needs_its_layers_in_this_repository(ecr: Any, new_repository: 
         ),
     )
     assert ecr.list_images(repositoryName=here)["imageIds"] == []
+
+
+def test_an_image_without_layers_is_rejected_here_and_accepted_by_the_registry_endpoint(
+    ecr: Any, http: Docker, repository: str
+) -> None:
+    """The text is ECR's (werf/werf#2544). OCI artifacts have no layers, and the image-spec allows it."""
+    complete = image()
+    manifest = {**json.loads(complete.manifest.content), "layers": []}
+    empty = Image(Blob(json.dumps(manifest).encode(), OCI_MANIFEST), complete.blobs[:1])
+    upload_blobs(ecr, repository, empty.blobs)
+    message = "Invalid parameter at 'ImageManifest' failed to satisfy constraint: 'Image has to have at least 1 layer'"
+
+    assert put_refused(ecr, repository, empty, "v1") == (400, "InvalidParameterException", message)
+    assert ecr.list_images(repositoryName=repository)["imageIds"] == []
+
+    path, headers = f"/v2/{repository}/manifests/v1", {"Content-Type": OCI_MANIFEST}
+    assert http.put(path, empty.manifest.content, headers).status == 201
+    push(ecr, repository, index([empty]), "list")
 
 
 def test_a_foreign_layer_is_not_required(ecr: Any, repository: str) -> None:

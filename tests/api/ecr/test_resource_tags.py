@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -31,13 +32,42 @@ def test_tags_are_merged_and_removed_by_key(ecr: Any, arn: str) -> None:
     assert ecr.list_tags_for_resource(resourceArn=arn)["tags"] == pairs(three="", two="zwei")
 
 
-def test_keys_and_values_may_be_any_text(ecr: Any, arn: str) -> None:
-    tags = [{"Key": "schlüssel", "Value": "ファイル 🚢"}, {"Key": "x" * 128, "Value": "y" * 256}]
+def test_keys_and_values_have_letters_of_any_language_digits_spaces_and_some_signs(ecr: Any, arn: str) -> None:
+    tags = [{"Key": "schlüssel + - = . _ : / @", "Value": "ファイル\u00a0٣"}, {"Key": "x" * 128, "Value": "y" * 256}]
 
     ecr.tag_resource(resourceArn=arn, tags=tags)
 
     found = ecr.list_tags_for_resource(resourceArn=arn)["tags"]
     assert sorted(found, key=str) == sorted(tags, key=str)
+
+
+@pytest.mark.parametrize("character", [*"!\"#$%&'()*,;<>?[\\]^`{|}~\n\t\0🚢€"])
+def test_other_characters_are_rejected_wherever_tags_are_given(ecr: Any, arn: str, character: str) -> None:
+    """ECR rejects them with this exception. Its text was not captured."""
+    message = "Tag keys and values can contain only letters, digits, spaces, and the characters + - = . _ : / @."
+    create_template = partial(ecr.create_repository_creation_template, appliedFor=["CREATE_ON_PUSH"])
+    for tag in ({"Key": f"a{character}b", "Value": ""}, {"Key": "a", "Value": f"{character}b"}):
+        of_repository = refusal(ecr.create_repository, repositoryName="tests/odd-tag", tags=[tag])
+        of_template = refusal(create_template, prefix="tests/odd-tag", resourceTags=[tag])
+
+        assert refusal(ecr.tag_resource, resourceArn=arn, tags=[tag]) == of_repository
+        assert of_repository == (400, "InvalidTagParameterException", message)
+        assert of_template == (400, "ValidationException", message)
+    assert ecr.list_tags_for_resource(resourceArn=arn)["tags"] == []
+    assert refusal(ecr.describe_repositories, repositoryNames=["tests/odd-tag"]).code == "RepositoryNotFoundException"
+
+
+def test_a_template_is_not_updated_with_tags_of_other_characters(ecr: Any) -> None:
+    tags = pairs(team="red")
+    ecr.create_repository_creation_template(prefix="tests/tags", appliedFor=["CREATE_ON_PUSH"], resourceTags=tags)
+
+    update = ecr.update_repository_creation_template
+    refused = refusal(update, prefix="tests/tags", resourceTags=pairs(team="red;blue"))
+
+    templates = ecr.describe_repository_creation_templates(prefixes=["tests/tags"])["repositoryCreationTemplates"]
+    assert refused.code == "ValidationException"
+    assert templates[0]["resourceTags"] == tags
+    ecr.delete_repository_creation_template(prefix="tests/tags")
 
 
 def test_the_51st_tag_is_rejected_with_its_whole_call(ecr: Any, arn: str) -> None:

@@ -172,7 +172,14 @@ def test_layers_are_archived_when_all_images_that_use_them_are(
     archive(ecr, repository, kept)
     refused = refusal(ecr.get_download_url_for_layer, repositoryName=repository, layerDigest=layer)
     assert (availability(), availability(unused)) == ("ARCHIVED", "AVAILABLE")
-    assert refused.code == "LayerInaccessibleException"
+    assert refused == (
+        400,
+        "LayerInaccessibleException",
+        (
+            f"The layer with digest {layer} in the repository with name '{repository}' "
+            f"in the registry with id '{ACCOUNT}' is archived: only archived images reference it"
+        ),
+    )
 
     restore(ecr, repository, kept)
     assert availability() == "AVAILABLE"

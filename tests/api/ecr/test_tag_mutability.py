@@ -128,7 +128,8 @@ def test_a_setting_with_exclusion_needs_filters(setting: Any, mutability: str) -
 
 @pytest.mark.parametrize("mutability", ["IMMUTABLE", "MUTABLE"])
 def test_a_setting_without_exclusion_takes_no_filters(setting: Any, mutability: str) -> None:
-    reason = f"ImageTagMutabilityExclusionFilters must be null when imageTagMutability is set as {mutability}"
+    """The text is ECR's, captured from a deployment (badmintoncryer/cdk-preflight, September 2026)."""
+    reason = f"ImageTagMutabilityExclusionFilters are not allowed when imageTagMutability is set as {mutability}"
 
     assert setting(imageTagMutability=mutability, **{FILTERS: filters("a*")}) == invalid(FILTERS, reason)
 

@@ -156,13 +156,14 @@ def test_the_test_command_uses_the_format(receiver: Receiver, cloud_hook: Hook, 
 def test_a_changed_format_applies_to_events_that_wait_or_failed(
     ecr: Any, repository: str, receiver: Receiver, hook: Hook, webhooks: Webhooks
 ) -> None:
-    receiver.answers.extend([422, 503])
+    receiver.answers.extend([422, *[503] * 1000])
     pushed = push(ecr, repository, image(seed=1), "v1")
     put(ecr, repository, pushed, "v2")
     wait_until(lambda: "1 waiting\t1 failed" in webhooks("list"))
     before = webhooks("list")
 
     webhooks("change", hook.id, "--format", "cloudevents")
+    receiver.answers.clear()
     webhooks("retry", hook.id)
 
     assert f"{hook.id}\t{receiver.url}\teventbridge\t" in before

@@ -88,7 +88,7 @@ def test_conditions_see_the_address_and_the_resource_names_another_account(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("--caller root --action ecr:PutImages", "'ecr:PutImages' is not an ECR action such as ecr:PutImage"),
+        ("--caller root --action ecr:PutImages", "'ecr:PutImages' is not an action such as ecr:PutImage"),
         ("--caller nobody --action ecr:PutImage", "there is no user 'nobody'"),
         ("--caller arn:aws:s3:::x --action ecr:PutImage", "is not the ARN of a user, a role or a session"),
         (f"--caller arn:aws:iam::{ACCOUNT}:role/none --action ecr:PutImage", "there is no role 'none'"),

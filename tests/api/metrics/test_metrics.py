@@ -6,43 +6,29 @@ import json
 import os
 import re
 import signal
+import threading
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import cast
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
+from moorage.domain.units import SECOND
 from moorage.http.messages import CallDetails
-from moorage.metrics import GAUGES, Meter
+from moorage.metadata.database import Transaction
+from moorage.metadata.gauges import StoredBytes
+from moorage.metrics import GAUGES, CountsCollector, Meter
+from tests.api.ecr.pushing import begin, push, send_part
 from tests.conftest import StartServer
 from tests.support.aws import aws_client, docker_password
 from tests.support.http_client import Docker
+from tests.support.images import image
+from tests.support.metrics import Monitored
 from tests.support.ports import free_port
-from tests.support.server import Server
 from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
-Samples = dict[tuple[str, ...], float]
-
-
-class Monitored:
-    """A server that exposes metrics, and the port of the metrics."""
-
-    def __init__(self, server: Server, port: int) -> None:
-        self.server = server
-        self.url = f"http://127.0.0.1:{port}/metrics"
-
-    def scrape(self) -> dict[str, Samples]:
-        """Values by metric name, then by label values in the order of the label names."""
-        with urllib.request.urlopen(self.url, timeout=60) as answer:
-            text = answer.read().decode()
-        found: dict[str, Samples] = {}
-        for family in text_string_to_metric_families(text):
-            for sample in family.samples:
-                labels = tuple(value for _, value in sorted(sample.labels.items()))
-                found.setdefault(sample.name, {})[labels] = sample.value
-        return found
 
 
 @pytest.fixture
@@ -61,14 +47,18 @@ def test_requests_of_all_workers_are_added_up(monitored: Monitored) -> None:
         docker = Docker(monitored.server.host, monitored.server.port, password)
         assert docker.get("/v2/team/app/tags/list").status == 200
 
+    # A worker counts a request after its response, so a client may be earlier.
+    sent = 20 * len(b'{"name":"team/app","tags":[]}')
+    expected = {
+        ("api", "CreateRepository", "200"): 1,
+        ("api", "CreateRepository", "400"): 1,
+        ("docker", "ListImages", "200"): 20,
+    }
+    wait_until(lambda: expected.items() <= monitored.scrape().get("moorage_requests_total", {}).items())
+    wait_until(lambda: monitored.scrape()["moorage_sent_bytes_total"]["docker",] == sent)
     found = monitored.scrape()
-
-    assert found["moorage_requests_total"]["api", "CreateRepository", "200"] == 1
-    assert found["moorage_requests_total"]["api", "CreateRepository", "400"] == 1
-    assert found["moorage_requests_total"]["docker", "ListImages", "200"] == 20
     assert found["moorage_request_seconds_count"]["docker", "ListImages"] == 20
     assert found["moorage_received_bytes_total"]["api",] > 0
-    assert found["moorage_sent_bytes_total"]["docker",] == 20 * len(b'{"name":"team/app","tags":[]}')
 
 
 def test_the_database_is_queried_at_each_scrape(monitored: Monitored) -> None:
@@ -83,9 +73,52 @@ def test_the_database_is_queried_at_each_scrape(monitored: Monitored) -> None:
     assert found["moorage_jobs_waiting"]
 
 
+def test_stored_bytes_count_each_layer_once_and_open_uploads(monitored: Monitored) -> None:
+    pushed = image(seed=28)
+    with aws_client(monitored.server) as ecr:
+        for name in ("team/app", "team/copy"):
+            ecr.create_repository(repositoryName=name)
+            push(ecr, name, pushed, "v1")
+        send_part(ecr, "team/app", begin(ecr, "team/app"), 0, b"1234567")
+
+    found = monitored.scrape()["moorage_stored_bytes"]
+
+    assert found == {("layers",): sum(len(blob.content) for blob in pushed.blobs), ("uploads",): 7}
+
+
+def test_a_count_of_stored_bytes_is_used_for_five_minutes() -> None:
+    counted: list[str] = []
+
+    class Counting:
+        def one(self, statement: str) -> tuple[int]:
+            counted.append(statement)
+            return (len(counted),)
+
+    stored, tx = StoredBytes(), cast("Transaction", Counting())
+    first = stored.gauge(tx, 1_000 * SECOND)
+
+    assert stored.gauge(tx, 1_299 * SECOND) == first
+    assert stored.gauge(tx, 1_300 * SECOND) != first
+    assert stored.gauge(tx, 999 * SECOND)["layers"] == 5, "the clock went back"
+
+
+def test_a_scrape_waits_for_a_worker_process_that_creates_its_file(tmp_path: Path) -> None:
+    file = tmp_path / "counter_1.db"
+    file.touch()
+    creation = threading.Timer(0.05, lambda: os.truncate(file, 4096))
+    creation.start()
+
+    found = list(CountsCollector(str(tmp_path)).collect())
+
+    creation.join()
+    assert found == []
+
+
 def test_counts_of_a_worker_that_died_stay(monitored: Monitored) -> None:
     with aws_client(monitored.server) as ecr:
         ecr.describe_registry()
+    described = ("api", "DescribeRegistry", "200")
+    wait_until(lambda: described in monitored.scrape().get("moorage_requests_total", {}))
     before = monitored.scrape()["moorage_requests_total"]["api", "DescribeRegistry", "200"]
 
     old = set(monitored.server.workers())
@@ -119,6 +152,17 @@ def test_callers_cannot_create_unlimited_metrics() -> None:
     assert "other" in names
 
 
+def test_rules_cannot_create_unlimited_metrics() -> None:
+    """A rule can name any registry at AWS or Azure."""
+    meter = Meter()
+    for number in range(1000):
+        meter.count_fetch(f"name{number}.azurecr.io", "manifest", "success")
+
+    names = {sample.labels["upstream"] for family in meter._fetches.collect() for sample in family.samples}
+    assert len(names) == 101
+    assert "other" in names
+
+
 # --- Documents about metrics ------------------------------------------------------------------------------------
 
 
@@ -129,7 +173,10 @@ def named_in(text: str) -> set[str]:
 KNOWN = {
     *GAUGES,
     "moorage_request_seconds",
+    "moorage_worker_deaths_total",
     *(f"moorage_{what}_total" for what in ("requests", "received_bytes", "sent_bytes")),
+    "moorage_pull_through_fetches_total",
+    "moorage_pull_through_hits_total",
 }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,7 +10,13 @@ import pytest
 
 from tests.api.ecr.pushing import push, put
 from tests.clients.everyday.programs import TAKE_PLAIN_HTTP, Programs
-from tests.clients.everyday.transfers import Desk, pull_with_docker
+from tests.clients.everyday.transfers import (
+    Desk,
+    crane_pulls_all,
+    podman_pulls_another_architecture,
+    pull_with_docker,
+    skopeo_pulls_all,
+)
 from tests.support.http_client import Docker
 from tests.support.images import DOCKER_LIST, OCI_INDEX, Image, artifact, digest, image, index, layer, write_layout
 
@@ -101,36 +106,12 @@ def test_an_index_is_pushed_and_pulled_with_all_its_images(
         assert stored.body == pushed.top.manifest.content
     listed = {child["platform"]["architecture"]: child["digest"] for child in stored.json()["manifests"]}
     assert listed.keys() == set(ARCHITECTURES)
-    _skopeo_pulls_all(desk, repository, stored.body, set(listed.values()))
-    _crane_pulls_all(desk, repository, stored.body, set(listed.values()))
+    skopeo_pulls_all(desk, repository, stored.body, set(listed.values()))
+    crane_pulls_all(desk, repository, stored.body, set(listed.values()))
     _the_api_reads_all(desk, repository, stored.body, set(listed.values()))
     pulled = pull_with_docker(desk, repository)
     assert (pulled.manifest, pulled.contents) == (digest(stored.body), (pushed.children[0].blobs[1].diff_id,))
-    _podman_pulls_another_architecture(desk, repository, pushed.children[1])
-
-
-def _skopeo_pulls_all(desk: Desk, repository: str, manifest: bytes, children: set[str]) -> None:
-    folder = desk.folder / "skopeo"
-    desk.programs.skopeo_copy(desk.programs.image(repository), f"dir:{folder}", "--all")
-    assert (folder / "manifest.json").read_bytes() == manifest
-    for child in children:
-        _is_whole((folder / f"{child[7:]}.manifest.json").read_bytes(), child, folder)
-
-
-def _crane_pulls_all(desk: Desk, repository: str, manifest: bytes, children: set[str]) -> None:
-    folder = desk.folder / "crane"
-    desk.programs.run("crane", "pull", "--format=oci", desk.programs.reference(repository), str(folder))
-    blobs = folder / "blobs" / "sha256"
-    assert (blobs / digest(manifest)[7:]).read_bytes() == manifest
-    for child in children:
-        _is_whole((blobs / child[7:]).read_bytes(), child, blobs)
-
-
-def _is_whole(manifest: bytes, name: str, blobs: Path) -> None:
-    assert digest(manifest) == name
-    named = json.loads(manifest)
-    for blob in (named["config"], *named["layers"]):
-        assert digest((blobs / blob["digest"][7:]).read_bytes()) == blob["digest"]
+    podman_pulls_another_architecture(desk, repository, pushed.children[1], ARCHITECTURES[1])
 
 
 def _the_api_reads_all(desk: Desk, repository: str, manifest: bytes, children: set[str]) -> None:
@@ -141,15 +122,6 @@ def _the_api_reads_all(desk: Desk, repository: str, manifest: bytes, children: s
     assert found.keys() == {digest(manifest), *children}
     assert found[digest(manifest)] == manifest
     assert all(digest(content) == name for name, content in found.items())
-
-
-def _podman_pulls_another_architecture(desk: Desk, repository: str, child: Image) -> None:
-    name = desk.programs.reference(repository)
-    desk.programs.run("podman", "pull", TAKE_PLAIN_HTTP, f"--arch={ARCHITECTURES[1]}", name)
-    shown = json.loads(desk.programs.run("podman", "image", "inspect", name))[0]
-    desk.programs.run("podman", "image", "rm", name)
-    assert shown["Architecture"] == ARCHITECTURES[1]
-    assert shown["RootFS"]["Layers"] == [child.blobs[1].diff_id]
 
 
 @pytest.mark.parametrize("pusher", ["crane", "api"])

@@ -161,6 +161,42 @@ PULLERS: dict[str, Callable[[Desk, str], Pulled]] = {
 }
 
 
+# --- Pull an index with its images ----------------------------------------------------------------------------------
+
+
+def skopeo_pulls_all(desk: Desk, repository: str, manifest: bytes, children: set[str]) -> None:
+    folder = desk.folder / "skopeo"
+    desk.programs.skopeo_copy(desk.programs.image(repository), f"dir:{folder}", "--all")
+    assert (folder / "manifest.json").read_bytes() == manifest
+    for child in children:
+        _is_whole((folder / f"{child[7:]}.manifest.json").read_bytes(), child, folder)
+
+
+def crane_pulls_all(desk: Desk, repository: str, manifest: bytes, children: set[str]) -> None:
+    folder = desk.folder / "crane"
+    desk.programs.run("crane", "pull", "--format=oci", desk.programs.reference(repository), str(folder))
+    blobs = folder / "blobs" / "sha256"
+    assert (blobs / digest(manifest)[7:]).read_bytes() == manifest
+    for child in children:
+        _is_whole((blobs / child[7:]).read_bytes(), child, blobs)
+
+
+def _is_whole(manifest: bytes, name: str, blobs: Path) -> None:
+    assert digest(manifest) == name
+    named = json.loads(manifest)
+    for blob in (named["config"], *named["layers"]):
+        assert digest((blobs / blob["digest"][7:]).read_bytes()) == blob["digest"]
+
+
+def podman_pulls_another_architecture(desk: Desk, repository: str, child: Image, architecture: str) -> None:
+    name = desk.programs.reference(repository)
+    desk.programs.run("podman", "pull", TAKE_PLAIN_HTTP, f"--arch={architecture}", name)
+    shown = json.loads(desk.programs.run("podman", "image", "inspect", name))[0]
+    desk.programs.run("podman", "image", "rm", name)
+    assert shown["Architecture"] == architecture
+    assert shown["RootFS"]["Layers"] == [child.blobs[1].diff_id]
+
+
 def _layers_of_archive(path: Path) -> tuple[str, ...]:
     """The digests of the layers in an archive. `docker save` and `podman save` write them without compression."""
     with tarfile.open(path) as tar:

@@ -10,6 +10,7 @@ import pytest
 from tests.api.ecr.pushing import push
 from tests.clients.per_program.programs import Programs
 from tests.support.images import image
+from tests.support.server import Server
 
 pytestmark = pytest.mark.client
 
@@ -28,6 +29,11 @@ class Keys(NamedTuple):
 @pytest.fixture(scope="module")
 def keys(programs: Programs, tmp_path_factory: pytest.TempPathFactory) -> Keys:
     return new_keys(programs, tmp_path_factory.mktemp("keys") / "cosign")
+
+
+@pytest.fixture(scope="module")
+def two_keys(programs: Programs, keys: Keys, tmp_path_factory: pytest.TempPathFactory) -> tuple[Keys, Keys]:
+    return keys, new_keys(programs, tmp_path_factory.mktemp("keys") / "other")
 
 
 def new_keys(programs: Programs, prefix: Path) -> Keys:
@@ -83,3 +89,26 @@ def test_rejects_an_unsigned_image(programs: Programs, ecr: Any, repository: str
     assert "no signatures found" in programs.refused(
         "cosign", *verification(keys, "referrers", programs.name(repository))
     )
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_repository_that_requires_its_key_serves_what_it_signed(
+    mode: str, programs: Programs, ecr: Any, repository: str, served: Server, two_keys: tuple[Keys, Keys]
+) -> None:
+    keys, other = two_keys
+    signed, unsigned = (push(ecr, repository, image(seed=seed), f"v{seed}") for seed in (5, 6))
+    sign(programs, keys, mode, programs.name(repository, signed.manifest.digest))
+
+    def reasons(key: Keys) -> list[str]:
+        """Why the images cannot be pulled while this key is required."""
+        line = served.moorage("signing", "require", repository, "--cosign-key", str(key.public))
+        identifiers = [{"imageDigest": one.manifest.digest} for one in (signed, unsigned)]
+        failures = ecr.batch_get_image(repositoryName=repository, imageIds=identifiers)["failures"]
+        served.moorage("signing", "unrequire", line.partition("\t")[0])
+        return [failure["failureReason"].rpartition("a cosign key, and ")[2] for failure in failures]
+
+    assert reasons(keys) == ["it has no such signature"]
+    assert reasons(other) == [
+        "no signature of it is valid: the signature does not match the key",
+        "it has no such signature",
+    ]

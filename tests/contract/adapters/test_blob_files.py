@@ -309,6 +309,24 @@ def test_a_file_system_without_extended_attributes_gives_the_same_digests(
     assert asyncio.run(store.content(commit(store, b"first second"))) == b"first second"
 
 
+@pytest.mark.parametrize("algorithm", ["sha256", "sha512"])
+def test_bytes_that_were_hashed_as_they_arrived_are_not_read_again(
+    monkeypatch: pytest.MonkeyPatch, upload_file: Path, store: FileBlobStore, algorithm: str
+) -> None:
+    def fail(*_: object) -> int:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "preadv", fail)
+    for start, part in (0, b"a" * MIB), (MIB, b"b"), (MIB + 1, b"c" * MIB):
+        asyncio.run(store.append(UPLOAD, start, body(part), algorithm))
+    name = asyncio.run(store.digest(UPLOAD, 2 * MIB + 1, algorithm))
+    asyncio.run(store.commit(UPLOAD, name, 2 * MIB + 1))
+
+    content = b"a" * MIB + b"b" + b"c" * MIB
+    assert name == f"{algorithm}:{hashlib.new(algorithm, content).hexdigest()}"
+    assert not upload_file.exists()
+
+
 def test_only_recently_used_uploads_keep_a_running_digest() -> None:
     running = RunningDigests(maximum=2)
     for number, upload in enumerate(["a", "b", "a", "c"]):

@@ -16,6 +16,7 @@ from moorage.adapters.http_sender import HttpSender
 from moorage.domain.ports import Message, MessageRejected, TargetUnavailable, TargetUrlInvalid
 from tests.support.ports import free_port
 from tests.support.receiver import receiving
+from tests.support.waiting import wait_until
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -140,12 +141,15 @@ def test_a_cancelled_message_ends_at_once() -> None:
                     await connection.send(Message(b"{}", {}))
             return time.monotonic() - started
 
-    with answering(lambda connection: time.sleep(3)) as url:
-        assert asyncio.run(run(url)) < 1
-        end = time.monotonic() + 2
-        while any(thread.name == "http-sender" for thread in threading.enumerate()):
-            assert time.monotonic() < end
-            time.sleep(0.01)
+    test_is_over = threading.Event()
+
+    def never(_: socket.socket) -> None:
+        test_is_over.wait()
+
+    with answering(never) as url:
+        assert asyncio.run(run(url)) < 60
+        wait_until(lambda: all(thread.name != "http-sender" for thread in threading.enumerate()))
+        test_is_over.set()
 
 
 @pytest.mark.parametrize(

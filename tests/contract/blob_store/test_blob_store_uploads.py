@@ -58,6 +58,23 @@ async def test_sha512_digests_are_computed_like_sha256(store: BlobStore, upload:
     assert await store.content(key) == content
 
 
+@pytest.mark.parametrize("announced", [["sha256", "sha512"], ["sha512", "sha256"], ["sha512", "sha512"]])
+@pytest.mark.parametrize("wanted", ["sha256", "sha512"])
+@asynchronous
+async def test_the_digest_is_right_for_any_algorithms_that_the_appends_named(
+    store: BlobStore, other: BlobStore, upload: str, announced: list[str], wanted: str
+) -> None:
+    content = noise(LARGE)
+    cut = await store.append(upload, 0, pieces(content[: LARGE // 2]), announced[0])
+    size = await store.append(upload, cut, pieces(content[cut:]), announced[1])
+
+    assert await other.digest(upload, size, wanted) == digest_of(content, wanted)
+    assert await store.digest(upload, size, wanted) == digest_of(content, wanted)
+    key = await store.commit(upload, digest_of(content, wanted), size)
+
+    assert await store.content(key) == content
+
+
 @asynchronous
 async def test_an_upload_grows_by_appending(store: BlobStore, upload: str) -> None:
     content = noise(LARGE)
@@ -325,28 +342,31 @@ Appends = list[tuple[int, str, int]]
             st.one_of(st.integers(0, 5_000), st.integers(0, 700_000)),
         ),
         max_size=8,
-    )
+    ),
+    algorithm=st.sampled_from(["sha256", "sha512"]),
 )
 def test_any_history_of_appends_in_two_processes_has_the_digest_of_the_remaining_bytes(
-    kind: str, shared_place: Path, appends: Appends
+    kind: str, shared_place: Path, appends: Appends, algorithm: str
 ) -> None:
     """Each append goes to one of two processes and keeps the bytes of an earlier one (most often the newest)."""
     with STORES[kind](shared_place) as first, STORES[kind](shared_place) as second:
-        asyncio.run(replay([first, second], appends))
+        asyncio.run(replay([first, second], appends, algorithm))
 
 
-async def replay(stores: Sequence[BlobStore], appends: Appends) -> None:
+async def replay(stores: Sequence[BlobStore], appends: Appends, algorithm: str) -> None:
     upload, contents = new_upload(), [b"", b""]
     for number, (side, kept, size) in enumerate(appends):
         addition = noise(size, b"%d" % number)
         before = {"all": contents[-1], "all but the newest": contents[-2], "nothing": b""}[kept]
-        assert await stores[side].append(upload, len(before), pieces(addition, 50_000)) == len(before) + size
+        added = await stores[side].append(upload, len(before), pieces(addition, 50_000), algorithm)
+        assert added == len(before) + size
         contents = [before, before + addition]
         if number % 3 == 2:
-            assert await stores[1 - side].digest(upload, len(contents[-1]), "sha256") == digest_of(contents[-1])
+            found = await stores[1 - side].digest(upload, len(contents[-1]), algorithm)
+            assert found == digest_of(contents[-1], algorithm)
     content = contents[-1]
     for store in stores:
-        assert await store.digest(upload, len(content), "sha256") == digest_of(content)
-    key = await stores[0].commit(upload, digest_of(content), len(content))
+        assert await store.digest(upload, len(content), algorithm) == digest_of(content, algorithm)
+    key = await stores[0].commit(upload, digest_of(content, algorithm), len(content))
     assert await stores[1].content(key) == content
     await released(*stores)

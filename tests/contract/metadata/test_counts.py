@@ -8,8 +8,8 @@ import pytest
 
 from moorage.domain.names import Registry, RepositoryName
 from moorage.metadata.database import Transaction
-from moorage.metadata.engines.sqlite.database import open_writer
 from moorage.metadata.engines.sqlite.schema import migrate
+from moorage.metadata.engines.sqlite.writer import open_writer
 from moorage.metadata.registry import counts, images, repositories
 from moorage.metadata.registry.images import Image
 from moorage.metadata.registry.repositories import Repository, RepositorySettings

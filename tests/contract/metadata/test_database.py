@@ -8,7 +8,8 @@ from collections.abc import Callable
 import apsw
 import pytest
 
-from moorage.domain.errors import RepositoryNotFound, Unavailable
+from moorage.domain.errors import Unavailable
+from moorage.domain.registry.errors import RepositoryNotFound
 from moorage.metadata.database import Lookup, Transaction
 from moorage.metadata.engines.engine import Engine
 from tests.contract.metadata.conftest import OpenDatabase

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from moorage.metadata import gauges as overview
 from moorage.metadata import jobs
 from moorage.metadata.engines.engine import Engine
 from moorage.metadata.jobs import NEVER, Job, JobState
@@ -194,6 +195,34 @@ def test_a_repeated_job_keeps_its_earlier_time(queue: Queue) -> None:
     assert queue.next_due() == 1000
 
 
+def test_a_recurring_job_shows_its_last_error_until_it_succeeds(queue: Queue) -> None:
+    def failing() -> float:
+        return queue.engine.transact(lambda tx: overview.gauges(tx, 0))["moorage_jobs_failing"][KIND]
+
+    queue.engine.transact(lambda tx: jobs.ensure(tx, KIND, "", 10))
+    job = queue.take(10)
+    queue.engine.transact(lambda tx: jobs.finish(tx, job, 20, "no route"))
+    found = queue.engine.transact(lambda tx: jobs.find(tx, KIND, ""))
+    assert found is not None
+    assert (found.last_error, found.attempts, found.is_dead, failing()) == ("no route", 0, False, 1)
+
+    job = queue.take(20)
+    queue.engine.transact(lambda tx: jobs.finish(tx, job, 30))
+    found = queue.engine.transact(lambda tx: jobs.find(tx, KIND, ""))
+    assert found is not None
+    assert (found.last_error, failing()) == (None, 0)
+
+
+def test_a_job_is_reported_as_dead_only_by_the_worker_process_that_buried_it(queue: Queue) -> None:
+    queue.enqueue("a", 10)
+    late = queue.take(10)
+    job = queue.take(70)
+
+    assert not queue.engine.transact(lambda tx: jobs.bury(tx, late, "late"))
+    assert queue.engine.transact(lambda tx: jobs.bury(tx, job, "no route"))
+    assert not queue.engine.transact(lambda tx: jobs.bury(tx, job, "again"))
+
+
 def test_jobs_are_listed_in_pages_by_kind_and_key(queue: Queue) -> None:
     for key in ("c", "a", "b"):
         queue.enqueue(key, 10)
@@ -215,6 +244,24 @@ def test_a_job_that_waits_can_be_made_due_and_one_that_runs_cannot(queue: Queue)
     queue.engine.transact(lambda tx: jobs.hurry(tx, KIND, "a", 30))
 
     assert queue.claim(79) == []
+
+
+@pytest.mark.parametrize("is_asked_for_by_others", [False, True])
+def test_a_running_job_that_was_hurried_runs_again_at_once_although_it_fails(
+    queue: Queue, is_asked_for_by_others: bool
+) -> None:
+    """What an operator has put right may be read only by the next attempt."""
+    queue.enqueue("a", 10)
+    job = queue.take(10)
+    queue.engine.transact(lambda tx: jobs.hurry(tx, KIND, "a", 20))
+    if is_asked_for_by_others:
+        queue.enqueue("a", 25)
+
+    queue.engine.transact(lambda tx: jobs.retry(tx, job, "no route", 5000))
+    again = queue.take(30)
+    queue.engine.transact(lambda tx: jobs.retry(tx, again, "no route", 5000))
+
+    assert queue.claim(4999) == []
 
 
 def test_a_job_that_is_deleted_while_it_runs_stays_deleted(queue: Queue) -> None:

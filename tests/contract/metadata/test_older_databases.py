@@ -8,12 +8,13 @@ from pathlib import Path
 import apsw
 
 from moorage.core.events.formats import render
+from moorage.domain.names import Registry
 from moorage.domain.ports import Message
-from moorage.metadata.engines.sqlite.database import open_writer
 from moorage.metadata.engines.sqlite.schema import migrate
+from moorage.metadata.engines.sqlite.writer import open_writer
 from moorage.metadata.events import deliveries, targets
 from moorage.metadata.identity import policies as identity_policies
-from moorage.metadata.registry import images, pulls
+from moorage.metadata.registry import images, layers, pulls
 
 _MIGRATIONS = resources.files("moorage.metadata.migrations")
 
@@ -42,6 +43,20 @@ def test_images_from_before_storage_classes_are_active(tmp_path: Path) -> None:
         found = writer.transact(lambda tx: images.find(tx, 1, "sha256:1"))
     assert found == images.Image(1, 1, "sha256:1", "type", None, None, 7, 8, 9)
     assert not found.is_archived
+
+
+def test_uploads_from_before_interrupted_requests_were_kept_continue(tmp_path: Path) -> None:
+    path = tmp_path / "moorage.db"
+    with database_before(path, "kept_bytes") as old:
+        old.execute("INSERT INTO repository VALUES (1, '1', 'r', 'a', 1, 'MUTABLE', '[]', 0, 'AES256', NULL, 0)")
+        old.execute("INSERT INTO upload VALUES ('an-upload', 1, 'AIDA1', 10, 1, 10, 0, 5)")
+    old.close()
+
+    migrate(path)
+
+    with open_writer(path) as writer:
+        _, found = writer.transact(lambda tx: layers.find_upload(tx, Registry("1", "r"), "a", "an-upload"))
+    assert found == layers.Upload("an-upload", 1, "AIDA1", 10, 1, 10, False, 5, kept=0, algorithm="sha256")
 
 
 def test_annotations_that_were_in_the_rows_of_images_are_kept(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ WITHOUT_PRINCIPALS = {
 
 
 def naming(principal: str, service: str) -> str:
-    """A policy of this service that names a principal beside others, and also where it is no principal."""
+    """A policy of this service with the ARN among its principals, and elsewhere as ordinary text."""
     resource = {"Resource": "*"} if service == "registry" else {}
     action = "sts:AssumeRole" if service == "trust" else "ecr:CreateRepository"
     statement = {

@@ -13,13 +13,20 @@ from moorage.core.identity import authentication as access
 from moorage.core.identity import authorization
 from moorage.core.identity.authorization import AccessRequest
 from moorage.core.identity.sessions import RoleSession, Session
+from moorage.core.pull_through import credentials
+from moorage.core.secrets.changes import NewSecret, NewValue, Secrets
+from moorage.core.vault import Vault
 from moorage.domain.identity.callers import Caller
 from moorage.domain.names import Registry
+from moorage.domain.pull_through.rules import Rule
 from moorage.metadata.database import CachedUntil, Lookup, Transaction
 from moorage.metadata.engines.engine import Engine
 from moorage.metadata.identity.policies import AWS, PolicyName, attach
+from moorage.metadata.pull_through import rules as pull_through_rules
 from moorage.metadata.registry import policies, settings
+from moorage.metadata.secrets import Secret
 from tests.contract.metadata.conftest import OpenDatabase
+from tests.support.limits import LIMITS
 
 _TABLE = re.compile(r"\b(?:FROM|JOIN) (\w+)")
 _TRIGGERS = {
@@ -54,7 +61,17 @@ def add_rows(tx: Transaction) -> None:
     )
     tx.run("INSERT INTO resource_tag (repository_id, key, value) VALUES (7, 'team', 'a')")
     policies.put_registry_policy(tx, REGISTRY, _POLICY)
+    pull_through_rules.insert(tx, REGISTRY, Rule("hub", "quay.io", credential_arn=secret_of(tx).arn))
     settings.put_account_setting(tx, REGISTRY, "REGISTRY_POLICY_SCOPE", "V2")
+
+
+SECRETS = Secrets(Vault(b"k" * 32), LIMITS)
+
+
+def secret_of(tx: Transaction) -> Secret:
+    """The secret of the rule, which is created if it does not exist."""
+    value = NewValue('{"username": "ann", "accessToken": "token"}', token="1")
+    return SECRETS.create_secret(tx, NewSecret(REGISTRY, "ecr-pullthroughcache/hub", value), 1)[0]
 
 
 def revision(tx: Transaction) -> Any:
@@ -75,6 +92,13 @@ CHANGES = [
     "INSERT INTO repository_policy (repository_id, text) VALUES (7, '{}')",
     "UPDATE resource_tag SET value = 'b'",
     "DELETE FROM repository",
+    "UPDATE pull_through_rule SET credential_arn = NULL",
+    "UPDATE pull_through_rule SET refresh = 1",
+    "DELETE FROM pull_through_rule",
+    "UPDATE secret SET delete_at = 1",
+    "UPDATE secret_version SET stages = '[]'",
+    "DELETE FROM secret_version",
+    "DELETE FROM secret",
 ]
 
 
@@ -149,11 +173,13 @@ def test_every_table_that_access_data_is_read_from_is_watched(engine: Engine) ->
         assert authorization._resource_policies(listening, access_request).exists
         assert authorization._tags(listening, access_request) == {"team": "a"}
         settings.all_pull_time_exclusions(listening, REGISTRY)
+        (rule,) = pull_through_rules.list_all(listening, REGISTRY)
+        assert credentials.read(listening, Vault(b"k" * 32), REGISTRY, rule.credential_arn or "", 2).username == "ann"
         tables: set[str] = listening.tables
         return tables
 
     watched = {table for table, _ in engine.transact(lambda tx: tx.all(_TRIGGERS[kind]))}
 
     tables = engine.transact(read)
-    assert len(tables) > 9
+    assert len(tables) > 12
     assert tables <= watched

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
 from pathlib import Path
@@ -16,6 +17,7 @@ from moorage.metadata.engines.engine import Engine
 from moorage.metadata.engines.postgres import schema as schema_postgres
 from moorage.metadata.engines.postgres.engine import PostgresEngine
 from moorage.metadata.engines.sqlite.engine import SqliteEngine
+from moorage.metadata.identity.sealed import SEALED
 from moorage.metadata.migrations.scripts import schema_steps
 from tests.support.postgres import cluster
 
@@ -64,7 +66,7 @@ def test_migrations_are_numbered_without_a_gap() -> None:
 
 def test_an_empty_database_is_rejected_until_it_is_migrated() -> None:
     empty = PostgresEngine(cluster().new_database("template1"), 2)
-    with pytest.raises(DatabaseUnusable, match="run moorage migrate"):
+    with pytest.raises(DatabaseUnusable, match="run `moorage migrate` first"):
         empty.prepare()
     known = len(schema_steps())
 
@@ -95,7 +97,7 @@ def test_a_failed_step_leaves_nothing_behind() -> None:
 
 @pytest.mark.parametrize("change", ["version = version - 1, oldest = oldest - 1", "version = 0, oldest = 0"])
 def test_an_outdated_database_is_rejected_with_what_to_do(change: str) -> None:
-    with pytest.raises(DatabaseUnusable, match="run moorage migrate first"):
+    with pytest.raises(DatabaseUnusable, match="run `moorage migrate` first"):
         _changed(change).prepare()
 
 
@@ -120,6 +122,17 @@ def test_programs_must_know_a_step_unless_it_says_otherwise() -> None:
 
     assert schema_postgres.required_version(["", harmless, "", harmless, harmless]) == 3
     assert schema_postgres.required_version([]) == 0
+
+
+def test_programs_must_know_every_column_that_is_encrypted() -> None:
+    """`moorage master-key rotate` of a program before the step would leave these secrets with the former key."""
+    columns = {column for _, column in SEALED}
+    steps = [
+        step for step in schema_steps() if any(re.search(rf"^ +{column} ", step, re.MULTILINE) for column in columns)
+    ]
+
+    assert len(steps) >= 5
+    assert [step.splitlines()[0] for step in steps if step.startswith(schema_postgres._COMPATIBLE)] == []
 
 
 @pytest.mark.parametrize("url", ["postgresql://127.0.0.1:1/nothing", "postgresql://postgres@nowhere.invalid/nothing"])

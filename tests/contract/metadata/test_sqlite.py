@@ -10,9 +10,10 @@ import apsw
 import pytest
 
 from moorage.metadata.database import CachedUntil, DatabaseUnusable, Lookup, Transaction
-from moorage.metadata.engines.sqlite.database import SqliteDatabase, open_writer
+from moorage.metadata.engines.sqlite.database import SqliteDatabase
 from moorage.metadata.engines.sqlite.generation import Generation
 from moorage.metadata.engines.sqlite.schema import migrate
+from moorage.metadata.engines.sqlite.writer import open_writer
 from tests.contract.metadata.test_database import add, count
 
 
@@ -29,7 +30,7 @@ def test_a_writer_that_died_in_its_commit_leaves_nothing_to_cache_until_the_next
 ) -> None:
     database, looks = SqliteDatabase(path), []
     database.start()
-    generation = Generation(path.with_suffix(".generation"))
+    generation = Generation(path.with_suffix(".generation"), writable=True)
     generation.begin(until)
 
     def read_blocking(tx: Transaction) -> int:

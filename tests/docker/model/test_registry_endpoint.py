@@ -21,7 +21,7 @@ from hypothesis.stateful import (
 
 from moorage.core.registry import repositories
 from moorage.metadata.database import Transaction
-from moorage.metadata.engines.sqlite import database as sqlite
+from moorage.metadata.engines.sqlite import connections as sqlite
 from moorage.oci import listings as lists
 from tests.docker.model.contents import (
     BILL,

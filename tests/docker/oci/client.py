@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from moorage.adapters.files.blob_store import FileBlobStore
+from moorage.adapters.remote_registry.registries import DEFAULT_DEADLINES, Deadlines, DistributionRegistries
 from moorage.app import reactions_of
 from moorage.core.clock import system_clock
 from moorage.core.events.audit import Audit
@@ -21,6 +22,8 @@ from moorage.core.identity.authentication import Authenticator, Credentials
 from moorage.core.identity.authorization import Authorizer
 from moorage.core.identity.policies import attach, policy_name
 from moorage.core.pages import PageTokens
+from moorage.core.pull_through.cache import CacheParts, PullThroughCache
+from moorage.core.pull_through.upstreams import Upstreams
 from moorage.core.registry import repositories
 from moorage.core.registry.addresses import Addresses
 from moorage.core.registry.downloads import DownloadLinks
@@ -29,16 +32,21 @@ from moorage.core.registry.layers import Layers
 from moorage.core.registry.mounts import Mounts
 from moorage.core.registry.pulls import Pulls
 from moorage.core.registry.repositories import NewRepository
+from moorage.core.secrets.changes import Secrets
 from moorage.core.services import Services
+from moorage.core.signing.guard import SignatureGuard
+from moorage.core.signing.keys import SealedKeys
+from moorage.core.signing.signatures import Signatures
 from moorage.core.vault import Vault
 from moorage.domain.errors import BodyTimeout, MalformedBody
 from moorage.domain.identity.callers import Caller
 from moorage.domain.location_forms import AUTO
 from moorage.domain.names import Registry, RepositoryName
+from moorage.domain.pull_through.upstreams import AddedUpstreams
 from moorage.http.bodies import ClientGone, RequestBody
-from moorage.http.body_budget import BodyBudget
 from moorage.http.locations import Locations
 from moorage.http.messages import CallDetails, Request, RequestHead, Response
+from moorage.http.shares.body_budget import BodyBudget
 from moorage.metadata.database import Transaction
 from moorage.metadata.identity import accounts as identities
 from moorage.metadata.registry.repositories import Repository, RepositorySettings
@@ -118,43 +126,76 @@ class Answer(NamedTuple):
 
 
 class World:
-    """A registry in a folder, with an event loop that runs its requests."""
+    """A registry in a folder, with an event loop that runs its requests.
 
-    def __init__(self, folder: Path) -> None:
+    Tests can set the `upstreams` of its operator, before they call `forget`.
+    """
+
+    def __init__(self, folder: Path, deadlines: Deadlines = DEFAULT_DEADLINES) -> None:
         self.runner = asyncio.Runner()
         self.offset = 0
         self.folder = folder
         self.database = engine_of(folder).open()
         self.database.start()
+        self.remotes = DistributionRegistries(deadlines)
+        self.upstreams = AddedUpstreams()
         FileBlobStore(folder).prepare()
         self.forget()
         self._numbers = itertools.count()
+        self.root()
 
     def forget(self) -> None:
         """Drop everything in memory, as if another process continued."""
         vault, store = VAULT, FileBlobStore(self.folder)
         reactions = reactions_of(LIMITS)
+        authorizer, images_ = Authorizer(self.database), Images(LIMITS, reactions)
+        pulls, upstreams = (
+            Pulls(self.database, reactions, self.now),
+            Upstreams(self.database, vault, self.upstreams, self.now),
+        )
+        audit = Audit(None, self.now, REGION, reads=False)
+        parts = CacheParts(
+            database=self.database,
+            blobs=store,
+            images=images_,
+            authorizer=authorizer,
+            pulls=pulls,
+            upstreams=upstreams,
+            remotes=self.remotes,
+            limits=LIMITS,
+            reactions=reactions,
+            audit=audit,
+            now=self.now,
+            log=Log(requests=False),
+        )
         self.services = Services(
             database=self.database,
             blobs=store,
             layers=Layers(self.database, store, self.now, LIMITS),
             authenticator=Authenticator(self.database, vault, self.now, REGION),
-            authorizer=Authorizer(self.database),
+            authorizer=authorizer,
             mounts=Mounts(self.database, self.now),
-            images=Images(LIMITS, reactions),
+            images=images_,
             grace_periods=GracePeriods(self.database, self.now, LIMITS),
             pages=PageTokens(vault),
-            pulls=Pulls(self.database, reactions, self.now),
+            pulls=pulls,
             download_links=DownloadLinks(vault, self.now),
             addresses=Addresses("http", HOST),
             now=self.now,
-            audit=Audit(None, self.now, REGION, reads=False),
+            audit=audit,
             limits=LIMITS,
             reactions=reactions,
+            remotes=self.remotes,
+            secrets=Secrets(vault, LIMITS),
+            upstreams=upstreams,
+            pull_through=PullThroughCache(parts),
+            signatures=Signatures(self.database, SealedKeys(vault), self.now),
+            guard=SignatureGuard(self.database, store, self.now),
         )
         self.endpoint = RegistryEndpoint(self.services, Log(requests=False), BodyBudget(), Locations(AUTO))
 
     def close(self) -> None:
+        self.run(self.remotes.close())
         self.database.close()
         self.runner.close()
 
@@ -186,7 +227,7 @@ class World:
         return self._client(key.id)
 
     def user(self, *policies: str, account: str = ACCOUNT) -> Client:
-        """A new user of an existing account, with these managed policies."""
+        """A new user of the first account or of another existing one, with these managed policies."""
         name = f"user-{next(self._numbers)}"
 
         def make(tx: Transaction) -> str:

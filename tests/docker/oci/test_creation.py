@@ -16,12 +16,13 @@ from moorage.domain.lifecycle.policy import parse
 from moorage.domain.location_forms import AUTO
 from moorage.domain.names import Registry
 from moorage.domain.units import HOUR
-from moorage.http.body_budget import BodyBudget
 from moorage.http.locations import Locations
+from moorage.http.shares.body_budget import BodyBudget
 from moorage.metadata.database import Transaction
 from moorage.metadata.lifecycle import policies as lifecycle
 from moorage.metadata.lifecycle.policies import StoredPolicy
 from moorage.metadata.registry import policies, repositories
+from moorage.metadata.registry import templates as stored
 from moorage.metadata.registry.repositories import Repository
 from moorage.metadata.registry.templates import Template
 from moorage.oci.routes import RegistryEndpoint
@@ -101,6 +102,19 @@ def test_the_first_upload_creates_the_repository_with_the_settings_of_the_templa
         render(POLICY),
         StoredPolicy(compact, evaluated_at=0),
     )
+
+
+def test_a_template_of_an_earlier_version_keeps_tags_that_are_rejected_today(world: World, root: Client) -> None:
+    tags = {"owner": "red;blue 🚢"}
+    world.run(
+        world.database.write(lambda tx: stored.insert(tx, HERE, replace(TEMPLATE, prefix="old", resource_tags=tags)))
+    )
+
+    assert start(root, "old/app").status == 202
+
+    made = found(world, "old/app")
+    assert made is not None
+    assert world.database.read_blocking(lambda tx: repositories.resource_tags(tx, made)) == tags
 
 
 def test_the_template_s_lifecycle_policy_is_applied_after_the_delay_of_the_settings(world: World, root: Client) -> None:

@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 
 from moorage.domain.location_forms import AUTO
-from moorage.http.body_budget import BodyBudget
 from moorage.http.locations import Locations
+from moorage.http.shares.body_budget import BodyBudget
 from moorage.oci.routes import RegistryEndpoint
 from moorage.telemetry import Log
 from tests.docker.oci.client import Client, World

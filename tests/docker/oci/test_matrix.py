@@ -16,8 +16,8 @@ from moorage.domain.identity.actions import DOCKER_ACTIONS
 from moorage.domain.identity.managed_policies import MANAGED_POLICIES
 from moorage.domain.location_forms import AUTO
 from moorage.domain.names import Registry
-from moorage.http.body_budget import BodyBudget
 from moorage.http.locations import Locations
+from moorage.http.shares.body_budget import BodyBudget
 from moorage.metadata.database import Database, Lookup, Transaction, Work
 from moorage.metadata.registry import policies
 from moorage.oci.routes import RegistryEndpoint
@@ -131,7 +131,7 @@ def refused(answer: Answer, row: tuple[str, str], *words: str) -> None:
 
 
 def admitted(answer: Answer) -> None:
-    """The request passed authorization, whatever else was wrong with it."""
+    """The request passed authorization, even if something else was wrong with it."""
     assert answer.status not in {401, 403}, answer.body
     assert answer.status < 500
 

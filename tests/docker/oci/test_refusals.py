@@ -4,25 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NoReturn
 
 import pytest
 
 from moorage.adapters.files.blob_store import FileBlobStore
+from moorage.adapters.remote_registry.registries import DistributionRegistry
 from moorage.core.identity.authentication import DOCKER_TOKEN_LIFE
 from moorage.core.registry import layers, templates
+from moorage.core.registry.layers import Layers
 from moorage.core.services import Services
+from moorage.core.signing import guard
+from moorage.core.signing.guard import NewRequirement
 from moorage.domain import errors
 from moorage.domain.errors import Refusal
 from moorage.domain.location_forms import AUTO
 from moorage.domain.names import Registry
 from moorage.domain.ports import StoreFull
+from moorage.domain.pull_through import upstream_errors
+from moorage.domain.pull_through.rules import Rule
+from moorage.domain.registry import errors as registry_errors
 from moorage.domain.registry.manifests import MANIFEST_LIMIT
 from moorage.domain.registry.quotas import Quotas
+from moorage.domain.remote_registries import (
+    RemoteDenied,
+    RemoteFailure,
+    RemoteInvalid,
+    RemoteThrottled,
+    RemoteUnavailable,
+)
+from moorage.domain.signing import errors as signing_errors
 from moorage.http.bodies import RequestBody
-from moorage.http.body_budget import BodyBudget
 from moorage.http.locations import Locations
 from moorage.http.messages import CallDetails, Request, RequestHead, Response
+from moorage.http.shares.body_budget import BodyBudget
+from moorage.metadata.pull_through import rules as rule_rows
 from moorage.metadata.registry import templates as template_rows
 from moorage.metadata.registry.repositories import RepositorySettings
 from moorage.metadata.registry.templates import Template
@@ -62,6 +78,17 @@ class Scene:
 
     def upload(self, target: str, content: bytes = CONTENT) -> Answer:
         return self.root.send("PUT", f"{begin(self.root, self.repository)}?digest={target}", content)
+
+    def pull_through(self, failure: RemoteFailure) -> Answer:
+        """A pull through the cache of an upstream registry that fails so."""
+
+        async def manifest(*_: object) -> NoReturn:
+            raise failure
+
+        self.patch.setattr(DistributionRegistry, "manifest", manifest)
+        rule = Rule("cached", "registry.k8s.io")
+        self.world.run(self.world.database.write(lambda tx: rule_rows.insert(tx, HERE, rule)))
+        return self.root.get(f"/v2/cached/{type(failure).__name__.lower()}/manifests/v1")
 
     def add_template(self, prefix: str, kms_key: str | None = None) -> None:
         kind = "KMS" if kms_key else "AES256"
@@ -116,7 +143,7 @@ def _(scene: Scene) -> Answer:
     return scene.world.user().get(f"/v2/{scene.repository}/tags/list")
 
 
-@meets(errors.RepositoryNotFound)
+@meets(registry_errors.RepositoryNotFound)
 def _(scene: Scene) -> Answer:
     return scene.root.get("/v2/nowhere/tags/list")
 
@@ -138,19 +165,28 @@ def _(scene: Scene) -> Answer:
     return scene.root.send("POST", "/v2/beyond-the-quota/app/blobs/uploads/")
 
 
-@meets(errors.Kms)
+@meets(registry_errors.UploadsExceeded)
+def _(scene: Scene) -> Answer:
+    services = scene.world.services
+    limits = replace(LIMITS, quotas=Quotas(open_uploads=0))
+    changed = replace(services, layers=Layers(services.database, services.blobs, services.now, limits))
+    scene.patch.setattr(scene.world, "endpoint", _endpoint(changed))
+    return scene.root.send("POST", f"/v2/{scene.repository}/blobs/uploads/")
+
+
+@meets(registry_errors.Kms)
 def _(scene: Scene) -> Answer:
     """The template is older than the settings, in which its key was removed."""
     scene.add_template("key-is-gone", kms_key="alias/gone")
     return scene.root.send("POST", "/v2/key-is-gone/app/blobs/uploads/")
 
 
-@meets(errors.UploadNotFound)
+@meets(registry_errors.UploadNotFound)
 def _(scene: Scene) -> Answer:
     return scene.get("blobs/uploads/00000000-0000-4000-8000-000000000000")
 
 
-@meets(errors.InvalidLayerPart)
+@meets(registry_errors.InvalidLayerPart)
 def _(scene: Scene) -> Answer:
     return chunk(scene.root, begin(scene.root, scene.repository), 7, b"out of order")
 
@@ -166,7 +202,7 @@ def _(scene: Scene) -> Answer:
     return scene.upload(digest(CONTENT))
 
 
-@meets(errors.InvalidLayer)
+@meets(registry_errors.InvalidLayer)
 def _(scene: Scene) -> Answer:
     return scene.upload(ABSENT)
 
@@ -188,12 +224,12 @@ def _(scene: Scene) -> Answer:
     return scene.root.send("DELETE", f"/v2/{scene.repository}/blobs/{pushed.blobs[0].digest}")
 
 
-@meets(errors.LayersNotFound)
+@meets(registry_errors.LayersNotFound)
 def _(scene: Scene) -> Answer:
     return scene.push_manifest(image().manifest.content)
 
 
-@meets(errors.ReferencedImagesNotFound)
+@meets(registry_errors.ReferencedImagesNotFound)
 def _(scene: Scene) -> Answer:
     return scene.root.push_manifest(scene.repository, index([image()]).manifest, "v1")
 
@@ -208,12 +244,12 @@ def _(scene: Scene) -> Answer:
     return scene.push_manifest(b" " * (MANIFEST_LIMIT + 1))
 
 
-@meets(errors.ImageDigestDoesNotMatch)
+@meets(registry_errors.ImageDigestDoesNotMatch)
 def _(scene: Scene) -> Answer:
     return scene.root.push(scene.repository, image(), ABSENT)
 
 
-@meets(errors.ImageTagAlreadyExists)
+@meets(registry_errors.ImageTagAlreadyExists)
 def _(scene: Scene) -> Answer:
     name = scene.world.new_repository(settings=RepositorySettings(tag_mutability="IMMUTABLE"))
     scene.root.push(name, image(seed=1), "v1")
@@ -225,7 +261,7 @@ def _(scene: Scene) -> Answer:
     return scene.push_manifest(image().manifest.content, "-not-a-tag")
 
 
-@meets(errors.ImageReferencedByIndex)
+@meets(registry_errors.ImageReferencedByIndex)
 def _(scene: Scene) -> Answer:
     pushed = image()
     scene.root.push(scene.repository, pushed)
@@ -261,6 +297,15 @@ def _(scene: Scene) -> Answer:
     return scene.root.send("PATCH", begin(scene.root, scene.repository), b"xyz", {"content-range": "0-1"})
 
 
+@meets(signing_errors.ImageNotSigned)
+def _(scene: Scene) -> Answer:
+    scene.root.push(scene.repository, image(seed=7), "v1")
+    profile = f"arn:aws:signer:{REGION}:{ACCOUNT}:/signing-profiles/web"
+    new = NewRequirement(scene.repository, guard.NOTATION_PROFILE, profile)
+    scene.world.run(scene.world.database.write(lambda tx: guard.require(tx, HERE, new, 1)))
+    return scene.get("manifests/v1")
+
+
 @meets(errors.Unavailable)
 def _(scene: Scene) -> Answer:
     async def full(*_: object) -> int:
@@ -268,6 +313,26 @@ def _(scene: Scene) -> Answer:
 
     scene.patch.setattr(FileBlobStore, "append", full)
     return scene.upload(digest(CONTENT))
+
+
+@meets(upstream_errors.UpstreamAccessDenied)
+def _(scene: Scene) -> Answer:
+    return scene.pull_through(RemoteDenied("no"))
+
+
+@meets(upstream_errors.UpstreamTooManyRequests)
+def _(scene: Scene) -> Answer:
+    return scene.pull_through(RemoteThrottled("later", 7.0))
+
+
+@meets(upstream_errors.UpstreamUnavailable)
+def _(scene: Scene) -> Answer:
+    return scene.pull_through(RemoteUnavailable("down"))
+
+
+@meets(upstream_errors.UpstreamInvalid)
+def _(scene: Scene) -> Answer:
+    return scene.pull_through(RemoteInvalid("HTML"))
 
 
 @pytest.fixture

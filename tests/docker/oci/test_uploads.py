@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 import pytest
@@ -138,6 +139,53 @@ def test_a_stream_that_differs_from_its_range_does_not_change_the_upload(
     assert chunk(root, location, 0, CONTENT[:10]).headers["range"] == "0-9"
 
 
+@pytest.fixture
+def unreadable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Uploads cannot be read, so their digests must be computed while they arrive."""
+
+    def fail(*_: object) -> int:
+        raise OSError("read")
+
+    monkeypatch.setattr(os, "preadv", fail)
+
+
+@pytest.mark.usefixtures("unreadable")
+@pytest.mark.parametrize("algorithm", ["sha256", "sha512"])
+def test_an_announced_algorithm_is_computed_while_chunks_arrive(root: Client, repository: str, algorithm: str) -> None:
+    location = root.send("POST", f"/v2/{repository}/blobs/uploads/?digest-algorithm={algorithm}").headers["location"]
+    name = digest(CONTENT * 2, algorithm)
+
+    chunk(root, location, 0, CONTENT)
+    chunk(root, location, len(CONTENT), CONTENT)
+
+    assert root.send("PUT", f"{location}?digest={name}").status == 201
+    assert root.get(f"/v2/{repository}/blobs/{name}").body == CONTENT * 2
+
+
+@pytest.mark.usefixtures("unreadable")
+@pytest.mark.parametrize("algorithm", ["sha256", "sha512"])
+def test_the_algorithm_of_a_request_with_the_whole_blob_need_not_be_announced(
+    root: Client, repository: str, algorithm: str
+) -> None:
+    name = digest(CONTENT, algorithm)
+
+    assert root.send("PUT", f"{begin(root, repository)}?digest={name}", CONTENT).status == 201
+    other = root.world.new_repository()
+    assert root.send("POST", f"/v2/{other}/blobs/uploads/?digest={name}", CONTENT).status == 201
+
+
+@pytest.mark.parametrize(("announced", "used"), [("sha256", "sha512"), ("sha512", "sha256")])
+def test_another_algorithm_than_the_announced_one_can_be_used(
+    root: Client, repository: str, announced: str, used: str
+) -> None:
+    location = root.send("POST", f"/v2/{repository}/blobs/uploads/?digest-algorithm={announced}").headers["location"]
+    name = digest(CONTENT, used)
+    chunk(root, location, 0, CONTENT)
+
+    assert root.send("PUT", f"{location}?digest={name}").status == 201
+    assert root.get(f"/v2/{repository}/blobs/{name}").body == CONTENT
+
+
 def test_an_empty_patch_changes_nothing(root: Client, repository: str) -> None:
     location = begin(root, repository)
     chunk(root, location, 0, CONTENT)
@@ -151,14 +199,13 @@ def test_an_empty_patch_changes_nothing(root: Client, repository: str) -> None:
 
 
 @pytest.mark.parametrize("size", [100, 300_000])
-@pytest.mark.parametrize("method", ["PATCH", "PUT"])
-def test_a_truncated_body_does_not_change_the_upload(root: Client, repository: str, method: str, size: int) -> None:
+def test_a_truncated_put_does_not_change_the_upload(root: Client, repository: str, size: int) -> None:
     location = begin(root, repository)
     chunk(root, location, 0, CONTENT)
     before = root.world.trace()
 
     with pytest.raises(ClientGone):
-        root.send(method, f"{location}?digest={digest(CONTENT)}", [piece(b"x" * size), DISCONNECT])
+        root.send("PUT", f"{location}?digest={digest(CONTENT)}", [piece(b"x" * size), DISCONNECT])
 
     assert root.world.trace() == before
     assert root.send("PUT", f"{location}?digest={digest(CONTENT)}").status == 201
@@ -174,14 +221,11 @@ def test_a_truncated_post_leaves_nothing(root: Client, repository: str) -> None:
     assert root.world.trace() == before
 
 
-def test_a_stalled_body_ends_the_request(root: Client, repository: str) -> None:
-    location = begin(root, repository)
-    before = root.world.trace()
-
-    answer = root.send("PATCH", location, [piece(b"x")], stall=True)
+@pytest.mark.parametrize("method", ["PATCH", "PUT"])
+def test_a_stalled_body_ends_the_request(root: Client, repository: str, method: str) -> None:
+    answer = root.send(method, f"{begin(root, repository)}?digest={digest(CONTENT)}", [piece(b"x")], stall=True)
 
     assert (answer.status, answer.code, answer.headers["connection"]) == (408, "SIZE_INVALID", "close")
-    assert root.world.trace() == before
 
 
 def test_bytes_of_another_digest_end_the_upload(root: Client, repository: str) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from botocore.exceptions import ConnectionError as NotConnected
 from botocore.exceptions import HTTPClientError
 
 from tests.support.aws import aws_client, docker_password
@@ -40,6 +41,20 @@ class Journal:
     """The digests that a tag may name: the acknowledged one, and those of pushes without a response."""
     uploads: dict[Named, set[int]] = field(default_factory=dict)
     """The sizes that an upload may have, in the same way."""
+
+    @property
+    def acknowledged(self) -> int:
+        """How many layers, manifests, tags and parts were acknowledged. Others may exist or not."""
+        tags = [digests for digests in self.tags.values() if len(digests) == 1]
+        parts = [sizes for sizes in self.uploads.values() if len(sizes) == 1]
+        return len(self.layers) + len(self.manifests) + len(tags) + len(parts)
+
+    def add(self, other: Journal) -> None:
+        """Add what another journal has. Both are about different tags and uploads."""
+        self.layers |= other.layers
+        self.manifests |= other.manifests
+        self.tags |= other.tags
+        self.uploads |= other.uploads
 
     def layer(self, repository: str, blob: Blob) -> None:
         self.layers[Named(repository, blob.digest)] = blob.content
@@ -140,8 +155,8 @@ def crash_of_the_server() -> Iterator[None]:
 
 @contextmanager
 def unanswered_as_crash() -> Iterator[None]:
-    """Turn every way in which a connection ends without a response into Crashed."""
+    """Turn every way in which a connection fails, or ends without a response, into Crashed."""
     try:
         yield
-    except (OSError, http.client.HTTPException, HTTPClientError) as error:
+    except (OSError, http.client.HTTPException, HTTPClientError, NotConnected) as error:
         raise Crashed from error

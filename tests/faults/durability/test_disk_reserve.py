@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,8 +14,9 @@ from tests.api.ecr.pushing import push, put_refused
 from tests.api.ecr.wire import refusal
 from tests.faults.durability.endpoints import Endpoints, endpoints_of
 from tests.faults.durability.test_full_disk import MIB, check_refused_at_both_endpoints, layer_of
+from tests.support.aws import aws_client
 from tests.support.disks import small_disk
-from tests.support.http_client import Answer
+from tests.support.http_client import Answer, Docker
 from tests.support.images import OCI_MANIFEST, Image, image
 from tests.support.server import Server
 from tests.support.waiting import wait_until
@@ -156,3 +158,68 @@ def test_manifests_and_repositories_are_refused_when_the_disk_of_the_database_is
             filler.unlink()
             check_readiness(endpoints, ready_for_writing=True)
         server.stop()
+
+
+MOST_LOST = 256 << 10
+
+
+@pytest.mark.timeout(300)
+def test_the_second_half_of_the_reserve_is_for_what_frees_space(tmp_path: Path) -> None:
+    """Small changes, refused requests and their audit records cannot take the space that deletions need."""
+    with small_disk(DISK) as disk:
+        server = Server(disk / "data", log=tmp_path / "server.log")
+        server.start(extra_args=["--workers", "1", "--audit-reads"])
+        with endpoints_of(server) as endpoints, aws_client(server, "sts") as sts:
+            endpoints.ecr.create_repository(repositoryName=REPOSITORY)
+            pushed = push(endpoints.ecr, REPOSITORY, image([layer_of(MIB, 1)]), "v1")
+            filler = disk / "filler"
+            leave(filler, free(endpoints), RESERVE * 3 // 4)
+            for change in small_changes(endpoints):
+                change()
+            leave(filler, free(endpoints), RESERVE * 3 // 8)
+            audit = server.data / "audit.jsonl"
+            left, recorded = free(endpoints), audit.read_bytes().count(b"\n")
+
+            for change in small_changes(endpoints) * 20:
+                assert refusal(change).status == 503
+            role = {"RoleArn": "arn:aws:iam::000000000000:role/ci", "RoleSessionName": "session"}
+            assert refusal(sts.assume_role, **role).status == 503
+            assert sts.get_caller_identity()["Account"] == "000000000000"
+            stranger = Docker(server.host, server.port, "x" * 40)
+            for number in range(100):
+                assert stranger.put(f"/v2/{REPOSITORY}/manifests/{number}", b"{}").status == 401
+                assert endpoints.docker.put(f"/v2/{REPOSITORY}/manifests/{number}", b"{}").status == 503
+                assert endpoints.docker.get(f"/v2/{REPOSITORY}/manifests/v1").status == 200
+
+            assert free(endpoints) >= left - MOST_LOST
+            assert audit.read_bytes().count(b"\n") == recorded
+            assert server.output().count('"audit-drops"') == 1
+            by_deleting_a_manifest(endpoints, "", pushed)
+            endpoints.ecr.delete_repository(repositoryName=REPOSITORY, force=True)
+            names = [json.loads(line)["eventName"] for line in audit.read_bytes().splitlines()[recorded:]]
+            assert names == ["BatchDeleteImage", "DeleteRepository"]
+
+            filler.unlink()
+            endpoints.ecr.create_repository(repositoryName=REPOSITORY)
+            assert stranger.put(f"/v2/{REPOSITORY}/manifests/v1", b"{}").status == 401
+        (dropped,) = [json.loads(line) for line in server.output().splitlines() if '"audit-dropped"' in line]
+        assert dropped["records"] >= 300
+        server.stop()
+
+
+def leave(filler: Path, available: int, size: int) -> None:
+    """Let a file take all but `size` bytes of the disk."""
+    with filler.open("ab") as file:
+        file.write(bytes(available - size))
+
+
+def small_changes(endpoints: Endpoints) -> list[Callable[[], Any]]:
+    """Calls that add or change a row, or only leave an audit record."""
+    ecr, arn = endpoints.ecr, f"arn:aws:ecr:us-east-1:000000000000:repository/{REPOSITORY}"
+    statement = {"Effect": "Allow", "Principal": "*", "Action": "ecr:BatchGetImage"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    return [
+        lambda: ecr.set_repository_policy(repositoryName=REPOSITORY, policyText=policy),
+        lambda: ecr.tag_resource(resourceArn=arn, tags=[{"Key": "team", "Value": "a"}]),
+        lambda: ecr.put_image_tag_mutability(repositoryName=REPOSITORY, imageTagMutability="MUTABLE"),
+    ]

@@ -16,7 +16,7 @@ from tests.faults.durability.promises import (
     check_p7_refused_leaves_no_trace,
     check_p8_repeating_converges,
     check_p10_bounded,
-    check_p11_restarts_at_once,
+    check_p11_starts_without_a_scan,
 )
 from tests.support.disks import small_disk
 from tests.support.images import OCI_LAYER, Blob, image
@@ -53,7 +53,7 @@ def layer_of(size: int, seed: int) -> Blob:
 
 
 def check_refused_at_both_endpoints(endpoints: Endpoints, repository: str) -> None:
-    """Neither endpoint accepts a layer. Docker clients are told to retry later."""
+    """Neither endpoint accepts a layer. Docker clients receive an answer that they retry."""
     blob = layer_of(2 * MIB, 9)
     started = endpoints.docker.post(f"/v2/{repository}/blobs/uploads/")
     answer = started
@@ -109,7 +109,7 @@ def test_a_crash_without_free_space_needs_no_space_to_start_again(server: Server
             push(endpoints.ecr, "team/app", pushed, "v1")
         filler = fill(server.data.parent)
 
-        check_p11_restarts_at_once(server)
+        check_p11_starts_without_a_scan(server)
 
         check_all(endpoints, journal)
         filler.unlink()

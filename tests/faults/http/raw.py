@@ -98,11 +98,11 @@ def head(method: str, path: str, headers: Mapping[str, str | int]) -> bytes:
     return "\r\n".join(lines).encode("latin-1")
 
 
-def exchange(server: Server, content: bytes, first_seconds: float = 60) -> Reply:
+def exchange(server: Server, content: bytes, first_seconds: float = 60, seconds: float = 0.5) -> Reply:
     """Send this on a new connection, and read the response, which may take `first_seconds` to begin."""
     with Connection(server) as connection:
         try:
             connection.send(content)
         except ConnectionError:
             return Reply([], b"", closed=True)
-        return connection.reply(first_seconds=first_seconds)
+        return connection.reply(seconds, first_seconds)

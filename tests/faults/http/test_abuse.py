@@ -144,7 +144,7 @@ def test_two_equal_lengths_count_as_one_or_are_rejected(web: Server) -> None:
 
 
 def test_two_pipelined_requests_are_answered_in_order(web: Server) -> None:
-    reply = exchange(web, get(b"/healthz") + get(b"/nothing") + get(b"/healthz"))
+    reply = exchange(web, get(b"/healthz") + get(b"/nothing") + get(b"/healthz", b"Connection: close\r\n"), seconds=60)
 
     assert reply.statuses == [200, 404, 200]
 

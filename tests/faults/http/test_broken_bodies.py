@@ -1,4 +1,7 @@
-"""A client that disconnects in the middle of a body, or announces a wrong length: nothing of the body counts."""
+"""A client that disconnects in the middle of a body, or announces a wrong length: nothing of the body counts.
+
+Except what arrived of a PATCH, for a client that asks for the status (`test_interrupted_uploads.py`).
+"""
 
 from __future__ import annotations
 
@@ -80,9 +83,10 @@ def finish(endpoints: Endpoints, location: str) -> None:
 
 @pytest.mark.parametrize("ending", ENDINGS.values(), ids=ENDINGS)
 @pytest.mark.parametrize("frame", FRAMES, ids=[frame.__name__ for frame in FRAMES])
-def test_a_truncated_patch_does_not_change_the_upload(
+def test_a_truncated_patch_can_be_repeated(
     endpoints: Endpoints, repository: str, frame: Callable[[bytes, int], tuple[dict[str, str], bytes]], ending: Ending
 ) -> None:
+    """As a whole: what arrived does not count for a client that does not ask."""
     location = started(endpoints, repository)
     for sent in SENT:
         headers, body = frame(REST, sent)
@@ -92,10 +96,22 @@ def test_a_truncated_patch_does_not_change_the_upload(
             time.sleep(0.05)
             ending(connection)
 
-        assert upload_size(endpoints, repository, location.rpartition("/")[2]) == len(FIRST)
-
     finish(endpoints, location)
     assert endpoints.layer(repository, digest(FIRST + REST)).body == FIRST + REST
+
+
+@pytest.mark.parametrize("ending", ENDINGS.values(), ids=ENDINGS)
+def test_nothing_of_a_patch_with_a_broken_chunk_is_kept(endpoints: Endpoints, repository: str, ending: Ending) -> None:
+    location = started(endpoints, repository)
+    known = {"Host": "r", "Authorization": endpoints.docker.authorization or ""}
+    for sent in SENT[1:]:
+        headers, body = with_a_broken_chunk(REST, sent)
+        with Connection(endpoints.server) as connection:
+            connection.send(head("PATCH", location, known | headers) + body)
+            connection.first_line()
+            ending(connection)
+
+        assert upload_size(endpoints, repository, location.rpartition("/")[2]) == len(FIRST)
 
 
 @pytest.mark.parametrize("ending", ENDINGS.values(), ids=ENDINGS)

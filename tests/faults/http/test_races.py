@@ -157,7 +157,7 @@ def test_an_immutable_tag_is_set_once_while_mutability_changes(endpoints: Endpoi
     concurrently(calls)
 
     bound = endpoints.manifest(repository, "v1").headers["Docker-Content-Digest"]
-    assert set(moved_later) <= {bound}, "a push of the manifest that the tag names already is no move"
+    assert set(moved_later) <= {bound}, "a push of the manifest that the tag already names is not a move"
 
 
 class TagClient:

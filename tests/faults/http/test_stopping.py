@@ -91,7 +91,7 @@ def test_a_pull_in_progress_is_finished(endpoints: Endpoints) -> None:
         process = begin_stop(server)
         time.sleep(0.3)
 
-        content = connection.reply(seconds=5).content.partition(b"\r\n\r\n")[2]
+        content = connection.reply(seconds=60).content.partition(b"\r\n\r\n")[2]
     check_ended_well(server, process)
     assert (len(content), digest(content)) == (LARGE, blob.digest)
 

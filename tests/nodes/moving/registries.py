@@ -92,11 +92,11 @@ def moved(source: Registry, target: Registry) -> str:
     return ended.out
 
 
-def killed(source: Registry, target: Registry, point: str) -> None:
+def killed(source: Registry, target: Registry, point: str, *more: str) -> None:
     """Migrate, and kill the command at a failpoint."""
     name, _, passing = point.partition(":")
     failpoints = f"{name}=kill:{passing}"
-    ended = program("migrate", "--from", source.place, "--to", target.place, MOORAGE_FAILPOINTS=failpoints)
+    ended = program("migrate", "--from", source.place, "--to", target.place, *more, MOORAGE_FAILPOINTS=failpoints)
     assert ended.code == -9, (point, ended)
 
 

@@ -13,10 +13,11 @@ from tests.nodes.moving.conftest import Filled
 from tests.nodes.moving.registries import Pusher, Registry, killed, migrate, moved, on_postgres_and_s3, program, run
 from tests.support.clients import program_environment
 from tests.support.object_store import ObjectStore
-from tests.support.waiting import PATIENCE_SECONDS
+from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
 # docs/promises.md: where the command is killed.
 POINTS = ["T1:2", "T2:3", "T3:1", "T4:2", "T5:1", "T6:1"]
+ABANDON_POINTS = ["T7:1"]
 
 
 def blob_files(registry: Registry) -> list[str]:
@@ -42,7 +43,7 @@ def test_a_migration_that_is_killed_at_each_failpoint_continues_and_copies_nothi
         )
         if point == "T3:1":
             with folder.serving() as endpoints:
-                assert "This registry is being migrated to" in folder.server.output()
+                wait_until(lambda: "This registry is being migrated to" in folder.server.output())
                 assert endpoints.docker.post("/v2/team/app/blobs/uploads/").status == 503
         if point == "T5:1":
             assert "this is the unfinished target of a migration from" in target.refuses_to_serve()
@@ -70,7 +71,9 @@ def test_a_migration_that_fails_in_its_last_step_removes_the_seal(folder: Regist
     words = ("migrate", "--from", folder.place, "--to", target.place)
     ended = program(*words, MOORAGE_FAILPOINTS="T4=error:3")
 
-    assert (ended.code, ended.err) == (1, "Error: failpoint\n"), ended
+    command = f"moorage migrate --from {folder.place} --to {target.place}"
+    advice = f"To continue: {command}\nTo give the migration up: {command} --abandon\n"
+    assert (ended.code, ended.err) == (1, f"Error: failpoint\n{advice}"), ended
     assert folder.accepts_changes()
     moved(folder, target)
     assert not folder.accepts_changes()
@@ -96,7 +99,9 @@ def test_a_migration_that_is_terminated_removes_the_seal(folder: Registry, tmp_p
 
     moving.terminate()
 
-    assert moving.communicate(timeout=PATIENCE_SECONDS)[1] == "Aborted!\n"
+    command = f"moorage migrate --from {folder.place} --to {target.place}"
+    advice = f"To continue: {command}\nTo give the migration up: {command} --abandon\n"
+    assert moving.communicate(timeout=PATIENCE_SECONDS)[1] == f"{advice}Aborted!\n"
     assert moving.returncode == 1
     assert folder.accepts_changes()
 
@@ -114,6 +119,22 @@ def test_a_cancelled_migration_leaves_a_working_registry_and_nothing_else(folder
     assert migrate(folder, target, "--abandon").err == (
         f"Error: {target.place} is complete and may have accepted changes: the migration cannot be abandoned\n"
     )
+
+
+@pytest.mark.parametrize("point", ABANDON_POINTS)
+def test_a_cancellation_that_is_killed_is_finished_by_the_same_command(
+    folder: Registry, tmp_path: Path, point: str
+) -> None:
+    target = Registry(tmp_path / "target")
+    killed(folder, target, "T5:1")
+
+    killed(folder, target, point, "--abandon")
+
+    assert folder.accepts_changes()
+    assert migrate(folder, target).code == 1
+    assert migrate(folder, target, "--abandon").code == 0
+    assert blob_files(target) == []
+    moved(folder, target)
 
 
 def test_layers_can_be_copied_beforehand(folder: Registry, tmp_path: Path) -> None:
@@ -165,7 +186,7 @@ def test_a_damaged_layer_stops_the_migration_and_is_skipped_once_it_was_found(
     assert name.removeprefix("sha256:") not in "".join(blob_files(target))
     assert folder.accepts_changes()
 
-    assert run("verify", "--data", folder.place).code == 1
+    assert run("verify", "--data", folder.place).code == 3
     moved(folder, target)
     with target.serving() as endpoints:
         assert endpoints.layer("team/app", name).status == 404

@@ -22,6 +22,7 @@ from tests.faults.durability.promises import (
 from tests.nodes.moving.registries import Pusher, Registry, migrate, moved, on_postgres_and_s3
 from tests.support.images import digest
 from tests.support.object_store import ObjectStore
+from tests.support.waiting import wait_until
 
 
 def test_a_registry_is_migrated_to_postgresql_and_a_bucket_and_back_while_images_are_pushed(
@@ -55,10 +56,8 @@ def test_a_migrated_registry_serves_pulls_refuses_changes_and_names_its_new_plac
     moved(folder, target)
 
     with folder.serving() as endpoints:
-        assert (
-            f"This registry was migrated to {target.place}. It serves pulls and rejects changes."
-            in folder.server.output()
-        )
+        message = f"This registry was migrated to {target.place}. It serves pulls and rejects changes."
+        wait_until(lambda: message in folder.server.output())
         pulled = endpoints.manifest("team/app", "v1")
         assert (pulled.status, digest(pulled.body)) == (200, pulled.headers["Docker-Content-Digest"])
         layer = pulled.json()["layers"][0]["digest"]

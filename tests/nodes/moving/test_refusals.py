@@ -62,7 +62,8 @@ def test_a_source_that_does_not_exist_is_refused(tmp_path: Path, target: Registr
 
     assert error(nothing, target) == f"{nothing.place} is not a data folder: there is nothing to migrate"
     nothing.place = tmp_path / "mistyped.toml"
-    assert error(nothing, target) == f"{nothing.place} does not exist."
+    ended = migrate(nothing, target)
+    assert (ended.code, ended.err) == (2, f"Error: {nothing.place} does not exist.\n")
 
 
 def test_a_target_with_layers_of_another_registry_is_refused(folder: Registry, target: Registry) -> None:

@@ -24,9 +24,9 @@ from moorage.metadata.migration.tables import Row, Table, insert, page, tables
 from moorage.metadata.migrations.scripts import schema_steps
 from tests.support.postgres import cluster
 
-OF_THE_STORE = {"own_store", "upload", "upload_state", "removed_bytes"}
+OF_THE_STORE = {"fetching", "own_store", "upload", "upload_state", "removed_bytes"}
 STAYING = {"move", "moved_blob", "rules", "verification", *OF_THE_STORE}
-SINGLE_ROW = {"master_key", "own_store"}
+SINGLE_ROW = {"master_key", "own_store", "scanner_state"}
 MADE = {"rules"}
 """Tables that have a row from the start."""
 

@@ -23,8 +23,9 @@ class S3Server(Server):
         self.prefix = f"servers/{self.port}"
         self._arguments = ["--blobs", store.setting(self.prefix, port), "--blob-redirect", "on" if redirect else "off"]
 
-    def serve(self, other_env: Mapping[str, str] | None = None) -> None:
-        self.start(extra_env={**self.store.environment, **(other_env or {})}, extra_args=self._arguments)
+    def serve(self, other_env: Mapping[str, str] | None = None, *options: str) -> None:
+        arguments = [*self._arguments, *options]
+        self.start(extra_env={**self.store.environment, **(other_env or {})}, extra_args=arguments)
 
     def serve_unready(self, other_env: Mapping[str, str] | None = None) -> None:
         """Serve with one worker process, and wait until it answers instead of until it is ready."""

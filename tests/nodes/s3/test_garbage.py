@@ -79,7 +79,7 @@ def test_a_damaged_object_is_found_and_repaired_by_the_next_push(s3_server: S3Se
 
     found = run(s3_server, "verify")
 
-    assert found.exit_code == 1
+    assert found.exit_code == 3
     assert found.output.startswith(f"damaged blob {pushed.blobs[1].digest}: its bytes have the digest")
     assert http.head(path).status == 404
     http.push("garbage/b", pushed, "v1")

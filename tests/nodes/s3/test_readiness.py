@@ -6,15 +6,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.api.ecr.pushing import begin, push
+from tests.api.ecr.wire import Refusal, refusal
 from tests.nodes.s3.conftest import S3Server
 from tests.support import proxy
 from tests.support.aws import aws_client, docker_password
 from tests.support.http_client import Docker
-from tests.support.images import image
+from tests.support.images import digest, image, layer
 from tests.support.object_store import ObjectStore
 from tests.support.proxy import Proxy, proxy_before
 
@@ -70,6 +74,47 @@ def test_a_node_is_ready_once_it_has_reached_its_store_and_stays_ready_while_the
     started = client.post("/v2/team/a/blobs/uploads/").headers["Location"]
     refused = client.patch(started, b"content")
     assert (refused.status, refused.error_codes(), refused.headers["Retry-After"]) == (503, ["UNAVAILABLE"], "10")
+
+
+@pytest.mark.parametrize(("status", "code"), [(403, "AccessDenied"), (500, "InternalError"), (507, "")])
+def test_while_the_store_answers_errors_layers_are_unavailable_at_both_endpoints(
+    tmp_path: Path, object_store: ObjectStore, store_proxy: Proxy, status: int, code: str
+) -> None:
+    """Passing errors are retried for 12 seconds, others are answered at once. Nothing is an internal error."""
+    server = S3Server(tmp_path / "data", object_store, port=store_proxy.port, redirect=False)
+    server.serve()
+    with aws_client(server) as ecr:
+        ecr.create_repository(repositoryName="team/a")
+        client = Docker(server.host, server.port, docker_password(ecr))
+        pushed = push(ecr, "team/a", image([layer(100_000, seed=2)]), "v1")
+        found = ecr.get_download_url_for_layer(repositoryName="team/a", layerDigest=pushed.blobs[1].digest)
+        link = str(found["downloadUrl"]).replace("localhost", server.host)
+        by_api, by_docker = begin(ecr, "team/a"), begin(ecr, "team/a")
+        for method in METHODS:
+            store_proxy.fail(method, "", proxy.answer(status, code))
+
+        with ThreadPoolExecutor() as at_once:  # Each waits as long as its retries take.
+            answers = [at_once.submit(client.get, f"/v2/team/a/blobs/{blob.digest}") for blob in pushed.blobs]
+            put = f"/v2/team/a/blobs/uploads/{by_docker}?digest={digest(b'a')}"
+            answers.append(at_once.submit(client.put, put, b"a"))
+            by_link = at_once.submit(client.get, link)
+            refused = at_once.submit(put_part_refused, ecr, by_api).result()
+        assert (refused.status, refused.code) == (503, "UnavailableException")
+        for answer in (each.result() for each in answers):
+            assert (answer.status, answer.error_codes(), "Retry-After" in answer.headers) == (
+                503,
+                ["UNAVAILABLE"],
+                True,
+            )
+        assert (by_link.result().status, b"<Code>ServiceUnavailable</Code>" in by_link.result().body) == (503, True)
+        assert client.get("/v2/team/a/manifests/v1").body == pushed.manifest.content
+    server.stop()
+    assert 1 <= server.output().count('"unavailable"') <= 4
+
+
+def put_part_refused(ecr: Any, upload: str) -> Refusal:
+    part = {"partFirstByte": 0, "partLastByte": 0, "layerPartBlob": b"a"}
+    return refusal(ecr.upload_layer_part, repositoryName="team/a", uploadId=upload, **part)
 
 
 @pytest.mark.parametrize(("code", "status"), [("InvalidAccessKeyId", 403), ("NoSuchBucket", 404)])

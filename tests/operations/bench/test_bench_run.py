@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import click
@@ -15,6 +16,7 @@ from moorage_bench import runner
 from moorage_bench.command import bench
 from moorage_bench.connections import BenchmarkError
 from moorage_bench.content import MIB, Framing, Scale
+from moorage_bench.progress import Progress
 from moorage_bench.runner import Plan
 from moorage_bench.targets import Credentials, Target
 from moorage_bench.workloads import WORKLOADS
@@ -69,9 +71,34 @@ def test_targets_take_turns_and_every_other_round_is_reversed() -> None:
         targets = [Target(f"127.0.0.1:{port}", Credentials()) for _, port in (stub, other_stub)]
         runner.run(Plan(targets, heads, 3, TINY), lines.append)
 
-    order = [line.split()[1] for line in lines if line.startswith("blob-head")]
+    results = [line for line in lines if line.startswith("blob-head") and "warm-up" not in line]
+    order = [line.split()[1] for line in results]
     first, second = (f"{target.name}:" for target in targets)
     assert order == [first, second, second, first, first, second]
+
+
+def test_each_line_counts_measurements_and_the_last_has_none_left() -> None:
+    lines: list[str] = []
+    plan = [workload for workload in WORKLOADS if workload.name in {"blob-head", "memory-16", "ecr-initiate"}]
+    with serving(RegistryStub()) as (host, port):
+        target = Target(f"{host}:{port}", Credentials(), os.getpid())
+        runner.run(Plan([target], plan, 2, TINY), lines.append)
+
+    counts = [re.findall(r"\((\d+) of (\d+)", line) for line in lines[1:]]
+    assert counts == [[(str(number), "4")] for number in range(1, 5)]  # 3 of blob-head, 1 of memory-16
+    assert "left" not in lines[-1]
+
+
+def test_the_time_left_is_that_of_the_workloads_that_are_left() -> None:
+    progress = Progress({"slow": 2, "fast": 3, "unknown": 1})
+    progress.measured("slow", 100)
+    progress.measured("fast", 1)
+
+    assert progress.seconds_left() == 100 + 2 * 1 + 101 / 2
+    assert str(progress) == "2 of 6, about 3 min left"
+    progress.measured("slow", 100)
+    progress.measured("unknown", 3)
+    assert str(progress) == "4 of 6, about 2 s left"
 
 
 def test_the_ecr_workloads_are_skipped_without_an_access_key() -> None:

@@ -4,6 +4,13 @@ key.
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import click
+from click.testing import CliRunner
+
+from moorage.cli.options import repeated_options, with_registry
+from moorage.config.settings import Settings
 from tests.api.ecr.wire import client_of, refusal
 from tests.conftest import StartServer
 from tests.operations.cli.conftest import Command
@@ -65,3 +72,31 @@ def test_the_command_that_is_printed_after_a_new_user_makes_a_key_for_that_user(
     assert command(*words).code == 0
 
     assert command("key", "list", "--user", "next", "--account", account, *data).out.count("AKIA") == 1
+
+
+def test_the_printed_command_repeats_the_options_that_name_the_registry_and_no_password(
+    command: Command, server: Server, tmp_path: Path
+) -> None:
+    """What the environment sets is there for the next command, too."""
+    file = tmp_path / "moorage.toml"
+    file.write_text(f'data = "{server.data}"\n')
+
+    by_file = command("user", "create", "by-file", "--config", str(file), extra=server.settings)
+    by_variable = command("user", "create", "by-variable", extra={**server.settings, "MOORAGE_DATA": str(server.data)})
+
+    ends = [made.out.partition("run: ")[2] for made in (by_file, by_variable)]
+    assert ends == [f"moorage key create --user by-file --config {file}\n", "moorage key create --user by-variable\n"]
+
+
+def test_the_password_of_the_database_is_not_printed() -> None:
+    found: list[list[str]] = []
+
+    @click.command()
+    @with_registry
+    def probe(settings: Settings) -> None:
+        assert settings.database is not None
+        found.append(repeated_options())
+
+    CliRunner().invoke(probe, ["--database", "postgresql://ann:secret@db.example/moorage"], catch_exceptions=False)
+
+    assert found == [["--database", "postgresql://ann:PASSWORD@db.example/moorage"]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,9 @@ REGION = {"AWS_DEFAULT_REGION": "us-east-1"}
 
 @pytest.fixture(scope="module", autouse=True)
 def layer_test(ecr: Any) -> None:
-    """The repository of the examples."""
-    ecr.create_repository(repositoryName="layer-test")
+    """The repository of the examples; this fixture may run more than once in a process."""
+    with suppress(ecr.exceptions.RepositoryAlreadyExistsException):
+        ecr.create_repository(repositoryName="layer-test")
 
 
 def assert_begun(ended: Ended) -> None:
@@ -214,8 +216,7 @@ def test_the_newest_operations_are_available(command: Command, data: tuple[str, 
     """The AWS command line's own model lacks them."""
     ended = command("ecr", *data, "list-replication-backfills")
 
-    assert ended.code == 255
-    assert "The operation ListReplicationBackfills is not supported by this version of Moorage yet" in ended.err
+    assert (ended.code, json.loads(ended.out)) == (0, {"backfills": []})
 
 
 def test_a_login_password_is_one_line_without_a_colon(command: Command, data: tuple[str, str]) -> None:

@@ -29,6 +29,7 @@ class Jobs:
 
     def __init__(self, server: Server) -> None:
         self._server = server
+        self.data = server.data
         self.engine: Engine = engine_of(server.data)
 
     def __call__(self, *words: str, answer: str | None = None) -> Result:
@@ -147,7 +148,8 @@ def test_a_missing_or_running_job_is_rejected(moorage_jobs: Jobs, command: tuple
     absent, running = (moorage_jobs(*command, KIND, key) for key in ("x", "c"))
 
     assert absent.exit_code == running.exit_code == 1
-    assert absent.output == f"Error: There is no job {KIND!r} with the key 'x'. See `moorage jobs list`.\n"
+    listing = f"moorage jobs list --data {moorage_jobs.data}"
+    assert absent.output == f"Error: There is no job {KIND!r} with the key 'x'. See `{listing}`.\n"
     assert running.output == f"Error: The job {KIND!r} with the key 'c' is running. Wait until it has ended.\n"
 
 

@@ -14,7 +14,7 @@ from tests.api.ecr.wire import client_of
 from tests.conftest import StartServer
 from tests.operations.cli.conftest import Command
 
-WRONG = "the secrets in this data folder are encrypted with another master key"
+WRONG = "the secrets of this registry are encrypted with another master key"
 
 
 def new_key() -> str:

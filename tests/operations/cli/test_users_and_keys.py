@@ -63,7 +63,7 @@ def test_a_key_is_rotated_in_two_steps_or_at_once(command: Command, data: tuple[
     rotated = command("key", "rotate", *user)
     new = KEY.fullmatch(rotated.out)
     assert new is not None
-    assert rotated.err == f"When all clients use the new key, run: moorage key deactivate {old[1]}\n"
+    assert rotated.err == f"When all clients use the new key, run: moorage key deactivate {old[1]} {' '.join(data)}\n"
     assert states(command("key", "list", *user).out) == {old[1]: "active", new[1]: "active"}
     refused = command("key", "rotate", *user)
     assert (refused.code, refused.out) == (1, "")
@@ -102,7 +102,8 @@ def states(listed: str) -> dict[str, str]:
 def test_a_command_about_something_missing_reports_it(
     command: Command, data: tuple[str, str], words: list[str], message: str
 ) -> None:
-    assert command(*words, *data) == (1, "", f"Error: {message}\n")
+    completed = re.sub(r"`(moorage [a-z ]+)`", rf"`\1 {' '.join(data)}`", message)
+    assert command(*words, *data) == (1, "", f"Error: {completed}\n")
 
 
 def test_commands_find_the_registry_by_the_server_s_configuration_file(
@@ -130,7 +131,8 @@ def test_a_name_that_iam_does_not_allow_is_rejected(command: Command, data: tupl
 def test_a_missing_policy_prevents_the_creation_of_a_user(command: Command, data: tuple[str, str]) -> None:
     ended = command("user", "create", "nobody-yet", "--policy", "Administrator", *data)
 
-    assert ended == (1, "", "Error: there is no policy 'Administrator': see `moorage policy list`\n")
+    listing = f"moorage policy list {' '.join(data)}"
+    assert ended == (1, "", f"Error: there is no policy 'Administrator': see `{listing}`\n")
     assert "nobody-yet" not in command("user", "list", *data).out
 
 

@@ -119,8 +119,32 @@ def test_secrets_are_random_and_never_overwritten(folder: Path) -> None:
         {"accessKey": settings["s3_access_key_id"], "secretKey": settings["s3_secret_access_key"]}
     ]
     before = {path: path.read_bytes() for path in secrets.iterdir()}
-    assert subprocess.run([folder / "new-secrets"], capture_output=True, check=False).returncode != 0
+
+    again = subprocess.run([folder / "new-secrets"], capture_output=True, text=True, check=False)
+
+    assert (again.returncode, again.stdout) == (1, "")
+    assert again.stderr.startswith(f"{secrets} exists, and was not changed. To create other secrets, move it away")
     assert {path: path.read_bytes() for path in secrets.iterdir()} == before
+
+
+def test_secrets_that_could_not_be_completed_leave_nothing(tmp_path: Path) -> None:
+    copy = shutil.copytree(FOLDER, tmp_path / "compose", ignore=shutil.ignore_patterns("secrets"))
+    before = sorted(copy.iterdir())
+    failing = tmp_path / "bin" / "chmod"
+    failing.parent.mkdir()
+    failing.write_text("#!/bin/sh\nexit 1\n")
+    failing.chmod(0o700)
+    environment = program_environment(tmp_path)
+
+    ended = subprocess.run(
+        [copy / "new-secrets"],
+        env=environment | {"PATH": f"{failing.parent}:{environment['PATH']}"},
+        capture_output=True,
+        check=False,
+    )
+
+    assert (ended.returncode, ended.stdout) == (1, b"")
+    assert sorted(copy.iterdir()) == before
 
 
 def test_docker_compose_reads_the_file_as_intended(folder: Path, tmp_path: Path) -> None:

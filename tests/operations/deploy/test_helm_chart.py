@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 import moorage
-from moorage.config.settings import TABLE
+from moorage.config.settings import TABLE, Settings
 from moorage.config.sources import load
 from moorage.http.server.limits import ConnectionLimits
 from tests.support.aws import docker_password
@@ -29,10 +29,21 @@ NEEDED = {
 }
 EVERYTHING = {
     **NEEDED,
+    "secret": {"name": "moorage", "keys": {"scannerAuthorization": "adapter"}},
     "imagePullSecrets": [{"name": "puller"}],
     "blobRedirect": False,
     "hostName": "registry.example",
     "trustedProxies": ["10.0.0.0/8", "192.0.2.7"],
+    "trustedHops": 2,
+    "locations": "relative",
+    "extraRegions": ["home", "lab"],
+    "limits": {
+        "connections": 1_000_000,
+        "connectionsPerClient": 0,
+        "failedLogins": 50,
+        "bodyTimeout": "2m",
+        "diskReserve": "1G",
+    },
     "auditLog": "none",
     "settings": {"MOORAGE_GRACE_PERIOD": "48h", "MOORAGE_REGION": "eu-west-1"},
     "ingress": {"enabled": True, "className": "nginx", "host": "registry.example", "tlsSecret": "certificate"},
@@ -57,6 +68,7 @@ SECRETS = {
     "MOORAGE_S3_ACCESS_KEY_ID": "key",
     "MOORAGE_S3_SECRET_ACCESS_KEY": "secret",
 }
+OPTIONAL_SECRETS = {"MOORAGE_SCANNER_AUTHORIZATION": "Bearer token"}
 
 Documents = dict[tuple[str, str], dict[str, Any]]
 Helm = Callable[..., str]
@@ -141,7 +153,7 @@ def test_pods_have_no_privileges_and_only_name_secrets(
             "capabilities": {"drop": ["ALL"]},
         }
         named = {name: value["secretKeyRef"] for name, value in variables(pod).items() if isinstance(value, dict)}
-        assert set(named) == set(SECRETS)
+        assert set(named) == set(SECRETS if values is NEEDED else {**SECRETS, **OPTIONAL_SECRETS})
         assert {reference["name"] for reference in named.values()} == {"moorage"}
 
 
@@ -151,7 +163,7 @@ def test_the_variables_are_settings_of_the_server(
 ) -> None:
     known = {entry.variable for entry in TABLE}
     for kind, pod in pods(render(values)).items():
-        given = {**variables(pod), **SECRETS}
+        given = {**variables(pod), **SECRETS, **(OPTIONAL_SECRETS if values is EVERYTHING else {})}
         assert set(given) <= known
         settings = load({}, given)
         assert settings.bucket is not None
@@ -161,6 +173,38 @@ def test_the_variables_are_settings_of_the_server(
             assert settings.blob_redirect is values.get("blobRedirect", True)
             assert list(settings.trusted_proxy) == values.get("trustedProxies", [])
             assert settings.metrics == (None if values is LITTLE else ("0.0.0.0", 9100))
+            assert what_nodes_accept(settings) == (
+                ALL_LIMITS if values is EVERYTHING else what_nodes_accept(Settings())
+            )
+
+
+ALL_LIMITS = {
+    "trusted_hops": 2,
+    "locations": "relative",
+    "extra_region": ("home", "lab"),
+    "max_connections": 1_000_000,
+    "max_connections_per_client": 0,
+    "max_failed_logins": 50,
+    "body_timeout": 120,
+    "disk_reserve": 1 << 30,
+}
+"""The settings of `EVERYTHING` for requests and limits."""
+
+
+def what_nodes_accept(settings: Settings) -> dict[str, Any]:
+    return {name: getattr(settings, name) for name in ALL_LIMITS}
+
+
+def test_each_setting_of_a_server_is_a_value_or_may_stand_in_settings(
+    render: Callable[[dict[str, Any]], Documents],
+) -> None:
+    """A new setting fails this test until the chart knows it. A misspelt one is refused."""
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    free = schema["properties"]["settings"]["propertyNames"]["enum"]
+    values = variables(pods(render({**EVERYTHING, "settings": {}}))["Deployment"])
+    unsuitable = {"MOORAGE_DATA", "MOORAGE_FAILPOINTS", "MOORAGE_MASTER_KEY_FILE"}
+
+    assert sorted([*free, *values, *unsuitable]) == sorted(entry.variable for entry in TABLE)
 
 
 def test_nodes_are_replaced_one_by_one_and_only_ready_nodes_get_requests(
@@ -213,6 +257,16 @@ def test_prometheus_only_reaches_the_metrics(render: Callable[[dict[str, Any]], 
     assert [port["name"] for port in documents["Service", "demo-moorage"]["spec"]["ports"]] == ["registry"]
 
 
+def test_the_job_of_the_targets_is_the_one_in_the_alerting_rules(render: Callable[[dict[str, Any]], Documents]) -> None:
+    documents = render(EVERYTHING)
+    label = documents["ServiceMonitor", "demo-moorage"]["spec"]["jobLabel"]
+
+    job = documents["Service", "demo-moorage-metrics"]["metadata"]["labels"][label]
+
+    rules = (CHART.parents[1] / "prometheus" / "alerts.yml").read_text()
+    assert set(re.findall(r'job="([^"]*)"', rules)) == {job}
+
+
 @pytest.mark.parametrize(
     ("values", "named"),
     [
@@ -223,6 +277,9 @@ def test_prometheus_only_reaches_the_metrics(render: Callable[[dict[str, Any]], 
         ({**NEEDED, "ingress": {"enabled": True}}, "host"),
         ({**NEEDED, "settings": {"MOORAGE_MASTER_KEY": "AAAA"}}, "MOORAGE_MASTER_KEY"),
         ({**NEEDED, "settings": {"MOORAGE_WORKERS": "3"}}, "MOORAGE_WORKERS"),
+        ({**NEEDED, "settings": {"MOORAGE_GRACE_PEROID": "48h"}}, "MOORAGE_GRACE_PEROID"),
+        ({**NEEDED, "limits": {"connection": 3}}, "connection"),
+        ({**NEEDED, "locations": "whole"}, "locations"),
     ],
 )
 def test_invalid_values_are_rejected_by_name(helm: Helm, values: dict[str, Any], named: str) -> None:

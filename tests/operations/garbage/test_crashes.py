@@ -10,12 +10,17 @@ from tests.faults.durability.endpoints import Journal, endpoints_of
 from tests.faults.durability.promises import check_all, check_p6_garbage_goes
 from tests.operations.garbage.registry import GarbageRegistry
 from tests.support.images import image, layer
+from tests.support.server import Server
 
 # docs/promises.md: where it is killed. The numbers are its batches: removed images, layers, blobs.
 POINTS = ["G1:3", "G2:1", "G2:3", "G3:1"]
 
 KEPT = image([layer(seed=1), layer(seed=2)])
 GONE = image([layer(seed=2), layer(seed=3)])
+
+
+def blob_files(server: Server) -> list[str]:
+    return sorted(path.name for path in (server.data / "blobs").rglob("*-*"))
 
 
 @pytest.mark.parametrize("point", POINTS)
@@ -39,6 +44,9 @@ def test_a_killed_collection_loses_nothing_and_the_next_one_leaves_nothing(
 
         assert killed.code == -9, killed
         check_all(endpoints, journal)
+        left = blob_files(server)
+        assert registry.run("collect", "--dry-run", "--grace", "0").code == 0
+        assert blob_files(server) == left, "a dry run does not finish what the killed run began"
         registry.collect(grace=0)
         check_all(endpoints, journal)
         check_p6_garbage_goes(server)

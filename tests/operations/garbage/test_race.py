@@ -32,6 +32,7 @@ from tests.faults.durability.promises import (
 from tests.operations.garbage.registry import GarbageRegistry
 from tests.support.databases import engine_of
 from tests.support.images import Blob, Image, image, layer
+from tests.support.waiting import PATIENCE_SECONDS
 
 REPOSITORIES = ("race/a", "race/b")
 LAYERS = [layer(20_000, seed=seed) for seed in range(6)]
@@ -41,12 +42,22 @@ LONGEST_REST = 0.3
 """The longest pause of the collector in seconds. Some pushes end within one pause, others do not."""
 
 
+ENOUGH = 5
+"""How often each of these must have happened."""
+
+COUNTED = ("collected", "blob gone", "pulled", "pushed by docker", "pushed by the API")
+
+
 @dataclass
 class Race:
-    """Shared by all clients: when the test ends, which images may exist, and what each client did."""
+    """Shared by all clients: when the test ends, which images may exist, and what each client did.
+
+    It ends at `end`, or later, when everything has happened often enough; at `latest` in any case.
+    """
 
     endpoints: Endpoints
     end: float
+    latest: float
     known: list[tuple[str, Image]] = field(default_factory=list)
     done: dict[str, int] = field(default_factory=dict)
     holes: list[str] = field(default_factory=list)
@@ -55,7 +66,14 @@ class Race:
         self.done[what] = self.done.get(what, 0) + 1
 
     def runs(self) -> bool:
-        return time.monotonic() < self.end and not self.holes
+        now = time.monotonic()
+        return not self.holes and (now < self.end or (now < self.latest and not self.has_enough()))
+
+    def has_enough(self) -> bool:
+        return all(self.done.get(what, 0) > ENOUGH for what in COUNTED)
+
+    def stop(self) -> None:
+        self.end = self.latest = 0
 
 
 def new_image(chance: random.Random, numbers: Iterator[int], who: str) -> Image:
@@ -177,13 +195,13 @@ def collect(race: Race, chance: random.Random) -> None:
             while race.runs():
                 await Collector(database, blobs, system_clock).collect(CollectionRules(grace=0, share=1), totals)
                 race.count("collected")
+                race.done |= {f"{kind} gone": count for kind, count in totals.counts.items()}
                 await asyncio.sleep(chance.uniform(0, LONGEST_REST))
         finally:
             database.close()
             blobs.close()
 
     asyncio.run(run())
-    race.done |= {f"{kind} gone": count for kind, count in totals.counts.items()}
 
 
 ACTORS = [push_by_docker, push_by_docker, push_by_api, pull, pull, delete, untag, collect]
@@ -196,9 +214,9 @@ def run_all(race: Race, actors: Sequence[Callable[[Race, random.Random], None]])
     def run(number: int, actor: Callable[[Race, random.Random], None]) -> None:
         try:
             actor(race, random.Random(number))
-        except BaseException as error:  # noqa: BLE001 - told to the test, which fails with it
+        except BaseException as error:  # noqa: BLE001 - the test fails with it
             failures.append(error)
-            race.end = 0
+            race.stop()
 
     threads = [threading.Thread(target=run, args=item) for item in enumerate(actors)]
     for thread in threads:
@@ -211,23 +229,21 @@ def run_all(race: Race, actors: Sequence[Callable[[Race, random.Random], None]])
 @pytest.mark.parametrize(
     "seconds",
     [
-        pytest.param(60, id="minute", marks=pytest.mark.timeout(600)),
+        pytest.param(10, id="seconds"),
         pytest.param(3600, id="hour", marks=[pytest.mark.long, pytest.mark.timeout(4200)]),
     ],
 )
 def test_no_served_image_ever_lacks_a_layer(fresh_server: StartServer, seconds: int) -> None:
-    server = fresh_server(extra_args=["--workers", "2", "--no-access-log"])
+    # A client that finds its layer pushed by another one leaves its upload open: an hour of that is beyond the quota.
+    server = fresh_server(extra_args=["--workers", "2", "--no-access-log", "--quota", "open-uploads=1000000"])
     with endpoints_of(server) as endpoints:
         for name in REPOSITORIES:
             endpoints.ecr.create_repository(repositoryName=name)
-        race = Race(endpoints, time.monotonic() + seconds)
+        end = time.monotonic() + seconds
+        race = Race(endpoints, end, end + PATIENCE_SECONDS)
         assert run_all(race, ACTORS) == []
         assert race.holes == []
-        assert race.done["collected"] > 5, race.done
-        assert race.done["blob gone"] > 5, race.done
-        assert race.done["pulled"] > 5, race.done
-        assert race.done["pushed by docker"] > 5, race.done
-        assert race.done["pushed by the API"] > 5, race.done
+        assert race.has_enough(), race.done
 
         GarbageRegistry(server, endpoints.ecr, endpoints.docker).collect(grace=0)
         check_p2_never_wrong_bytes(endpoints)

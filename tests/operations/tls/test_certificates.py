@@ -192,7 +192,7 @@ def test_given_files_are_used_when_both_are_new(tmp_path: Path, operator: Operat
     operator.certificate.write_bytes(other.public_pem())
     with pytest.raises(CertificateUnusable, match="the key does not belong to the certificate"):
         given.refresh()
-    assert not given.refresh(), "told once"
+    assert not given.refresh(), "reported once"
     assert given.host_name() == "one.example", "the last good one stays"
 
     operator.install(other)

@@ -70,7 +70,7 @@ def test_docker_builds_pushes_and_pulls(programs: Programs, ecr: Any, tmp_path: 
 
 
 def test_podman_makes_a_manifest_list_and_docker_pulls_from_it(programs: Programs, ecr: Any) -> None:
-    """`docker manifest push` uses plain HTTP for localhost, whatever its options. tests/clients/everyday tests it."""
+    """`docker manifest push` always uses plain HTTP for localhost. tests/clients/everyday tests it."""
     repository = "over-tls/list"
     ecr.create_repository(repositoryName=repository)
     child = push(ecr, repository, image(seed=1, docker=True), "v1")

@@ -16,10 +16,11 @@ from urllib.request import urlopen
 import boto3
 import pytest
 
-from tests.operations.tls.conftest import StartTls, TlsServer
-from tests.support.aws import docker_password
+from tests.operations.tls.conftest import Operator, StartTls, TlsServer
+from tests.support.aws import aws_client, docker_password
 from tests.support.clients import program_environment, require_client, run
 from tests.support.images import image, write_layout
+from tests.support.port_mapping import mapped_port
 from tests.support.server import Server
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
@@ -95,6 +96,23 @@ def test_every_address_that_the_api_returns_is_https(tls_server: TlsServer, ecr:
         assert response.read() == layer.content
 
 
+@pytest.mark.parametrize(
+    ("names", "host"), [(["registry.example", "localhost"], "registry.example:{listen}"), (["localhost"], "{used}")]
+)
+def test_a_certificate_names_the_server_for_every_client_unless_it_only_says_localhost(
+    start_tls: StartTls, operator: Operator, monkeypatch: pytest.MonkeyPatch, names: list[str], host: str
+) -> None:
+    operator.install(operator.issue(*names))
+    server = start_tls(operator.words)
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(server.authority))
+    with mapped_port(server.port) as port:
+        used = f"localhost:{port}"
+        with aws_client(server, endpoint=f"https://{used}") as ecr:
+            returned = ecr.get_authorization_token()["authorizationData"][0]["proxyEndpoint"]
+
+    assert returned == "https://" + host.format(listen=server.port, used=used)
+
+
 def test_the_challenge_names_the_requested_host(tls_server: TlsServer) -> None:
     name = "000000000000.dkr.ecr.us-east-1.localhost"
     connection = tls_server.connection(name)
@@ -108,10 +126,9 @@ def test_the_challenge_names_the_requested_host(tls_server: TlsServer) -> None:
 
 
 def test_the_server_prints_https_and_what_to_trust(tls_server: TlsServer) -> None:
-    wait_until(lambda: "docker push" in tls_server.output())
+    wait_until(lambda: f"must trust {tls_server.authority} first" in tls_server.output())
 
     assert f"on https://localhost:{tls_server.port}\n" in tls_server.output()
-    assert f"must trust {tls_server.authority} first" in tls_server.output()
 
 
 def test_the_authority_is_printed_without_its_key(tls_server: TlsServer, tmp_path: Path) -> None:
@@ -138,7 +155,10 @@ def test_a_folder_without_an_authority_is_reported(tmp_path: Path) -> None:
         (["--tls", "--tls-cert", "a", "--tls-key", "b"], "set only one of the pairs."),
         (["--tls-name", "a.example"], "set --tls, too."),
         (["--tls", "--tls-name", "a b"], "--tls-name is invalid: 'a b' is neither a host name nor an address"),
-        (["--host-name", "http://a"], "--host-name must be a host name or an address, not 'http://a'."),
+        (
+            ["--host-name", "http://a"],
+            "--host-name must be a host name or an address, with or without a port, not 'http://a'.",
+        ),
         (["--trusted-proxy", "10.0.0.1/8"], "--trusted-proxy is invalid: 10.0.0.1/8 has host bits set."),
     ],
 )

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import http.client
+import re
 import signal
+import urllib.request
 
 import boto3
 
 from tests.operations.tls.conftest import Operator, StartTls, TlsServer
+from tests.support.ports import free_port
 from tests.support.waiting import wait_until
 
 
@@ -41,6 +44,27 @@ def test_changed_files_are_used_without_a_restart(start_tls: StartTls, operator:
     second = operator.install(operator.issue("localhost"))
 
     wait_for_serial(server, second)
+
+
+def test_the_metric_of_the_expiry_follows_the_certificate(start_tls: StartTls, operator: Operator) -> None:
+    def expiry_of(name: str) -> float | None:
+        with urllib.request.urlopen(f"http://{metrics}/metrics", timeout=60) as answer:
+            line = re.search(
+                rf'^moorage_certificate_expiry_timestamp_seconds{{name="{name}"}} (.+)$',
+                answer.read().decode(),
+                re.MULTILINE,
+            )
+        return None if line is None else float(line[1])
+
+    metrics, first, second = f"127.0.0.1:{free_port()}", operator.issue("localhost"), operator.issue("two.example")
+    operator.install(first)
+    start_tls([*operator.words, "--metrics", metrics])
+    assert expiry_of("localhost") == first.certificate.not_valid_after_utc.timestamp()
+
+    operator.install(second)
+
+    wait_until(lambda: expiry_of("two.example") == second.certificate.not_valid_after_utc.timestamp())
+    assert expiry_of("localhost") is None
 
 
 def test_mismatched_files_are_reported_and_change_nothing(start_tls: StartTls, operator: Operator) -> None:

@@ -6,6 +6,7 @@ import base64
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from moorage.aws.constraints import constraint_texts
 from moorage.aws.service_model import SHAPES, Operation, Shape
 
 # A text for each pattern of the model that is used in requests. test_codec checks that none is missing or wrong.
@@ -26,6 +27,13 @@ MATCHING = {
     "SigningProfileArn": "arn:aws:signer:eu-west-1:123456789012:/signing-profiles/release",
     "SigningRepositoryFilterValue": "team/*",
     "UploadId": "12345678-1234-1234-1234-123456789012",
+    "secretsmanager:FilterValueStringType": "team",
+    "secretsmanager:RegionType": "eu-west-1",
+    "secretsmanager:RotationTokenType": "12345678-1234-1234-1234-123456789012",
+    "signer:AccountId": "123456789012",
+    "signer:ProfileName": "release",
+    "signer:ProfileVersion": "abcdefghij",
+    "signer:TagKey": "team",
 }
 UNMATCHED = "\x00 nothing matches this \x00"
 
@@ -46,6 +54,8 @@ def sample(shape_name: str) -> Any:
             return {name: sample(member) for name, member in shape.members.items()}
         case "list":
             return [sample(shape.member)] * max(1, shape.min or 0)
+        case "map":
+            return {sample(shape.key): sample(shape.value)}
         case "string":
             return _text(shape_name, shape)
         case "blob":
@@ -53,7 +63,7 @@ def sample(shape_name: str) -> Any:
         case "boolean":
             return True
         case kind:
-            assert kind in ("integer", "long"), kind
+            assert kind in ("integer", "long", "timestamp"), kind
             return max(shape.min or 0, 1)
 
 
@@ -78,6 +88,8 @@ def _broken(shape_name: str, path: str) -> Iterator[Broken]:
         yield from _broken_members(shape_name, path)
     if shape.type == "list":
         yield from _broken_items(shape, path)
+    if shape.type == "map":
+        yield from _broken_entries(shape, path)
 
 
 def _broken_members(shape_name: str, path: str) -> Iterator[Broken]:
@@ -90,6 +102,16 @@ def _broken_members(shape_name: str, path: str) -> Iterator[Broken]:
             yield Broken(whole | {name: None}, member_path, "Member must not be null")
         for broken in _broken(member, member_path):
             yield broken._replace(request=whole | {name: broken.request})
+
+
+def _broken_entries(shape: Shape, path: str) -> Iterator[Broken]:
+    """AWS reports a bad key or value at the map."""
+    for part, name in (("keys", shape.key), ("value", shape.value)):
+        leaf = SHAPES[name]
+        texts = ", ".join(constraint_texts(leaf))
+        for value, _ in _broken_leaf(leaf):
+            entry = {value: sample(shape.value)} if part == "keys" else {sample(shape.key): value}
+            yield Broken(entry, path, f"Map {part} must satisfy constraint: [{texts}]")
 
 
 def _broken_items(shape: Shape, path: str) -> Iterator[Broken]:
@@ -131,10 +153,17 @@ def _sized(shape: Shape, size: int) -> Any:
             return "x" * size
         case "list":
             return [sample(shape.member)] * size
+        case "map":
+            return {f"key{letter}": sample(shape.value) for letter in _letters(size)}
         case "blob":
             return base64.b64encode(bytes(size)).decode()
         case _:
             return size
+
+
+def _letters(size: int) -> list[str]:
+    """As many different words of letters."""
+    return [f"{chr(97 + number // 26)}{chr(97 + number % 26)}" for number in range(size)]
 
 
 def _java(name: str) -> str:

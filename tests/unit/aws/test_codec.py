@@ -14,15 +14,8 @@ from hypothesis import strategies as st
 from moorage.aws.codec import decode, encode, encode_error
 from moorage.aws.constraints import violations
 from moorage.aws.service_model import OPERATIONS, SHAPES
-from moorage.domain.errors import (
-    InvalidLayerPart,
-    InvalidParameter,
-    Kms,
-    Refusal,
-    RepositoryNotFound,
-    Serialization,
-    UnknownOperation,
-)
+from moorage.domain.errors import InvalidParameter, Refusal, Serialization, UnknownOperation
+from moorage.domain.registry.errors import InvalidLayerPart, Kms, RepositoryNotFound
 from tests.unit.aws.samples import sample
 
 UPLOAD = OPERATIONS["UploadLayerPart"]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from moorage.aws.service_model import OPERATIONS, SHAPES, operation
+from moorage.aws.service_model import MODELS, OPERATIONS, SHAPES
 from moorage.domain.errors import UnknownOperation
 
 ROOT = Path(__file__).parents[3]
@@ -17,22 +17,24 @@ PREFIX = "AmazonEC2ContainerRegistry_V20150921"
 PATTERNS = sorted(name for name, shape in SHAPES.items() if shape.pattern)
 
 
-def test_the_model_matches_the_installed_botocore() -> None:
+@pytest.mark.parametrize("service", MODELS)
+def test_the_models_match_the_installed_botocore(service: str) -> None:
     """After an update of botocore run tools/write_model.py and tools/write_shapes.py, and read the diff."""
-    written = (ROOT / "src/moorage/aws/ecr_model.json").read_text(encoding="utf-8")
+    written = (ROOT / f"src/moorage/aws/models/{service}.json").read_text(encoding="utf-8")
 
-    assert written == runpy.run_path(str(ROOT / "tools/write_model.py"))["model_text"]()
+    assert written == runpy.run_path(str(ROOT / "tools/write_model.py"))["model_text"](service)
 
 
-def test_the_shapes_match_the_model() -> None:
-    written = (ROOT / "src/moorage/ecr/shapes.py").read_text(encoding="utf-8")
+@pytest.mark.parametrize("service", MODELS)
+def test_the_shapes_match_the_models(service: str) -> None:
+    written = (ROOT / f"src/moorage/{service}/shapes.py").read_text(encoding="utf-8")
 
-    assert written == runpy.run_path(str(ROOT / "tools/write_shapes.py"))["shapes_text"]()
+    assert written == runpy.run_path(str(ROOT / "tools/write_shapes.py"))["shapes_text"](service)
 
 
 def test_all_62_operations_are_found_by_their_target() -> None:
     assert len(OPERATIONS) == 62
-    assert all(operation(f"{PREFIX}.{name}").name == name for name in OPERATIONS)
+    assert all(MODELS["ecr"].operation(f"{PREFIX}.{name}").name == name for name in OPERATIONS)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +52,7 @@ def test_all_62_operations_are_found_by_their_target() -> None:
 )
 def test_any_other_target_is_an_unknown_operation(target: str | None) -> None:
     with pytest.raises(UnknownOperation):
-        operation(target)
+        MODELS["ecr"].operation(target)
 
 
 def test_every_error_of_an_operation_is_an_exception_of_the_model() -> None:

@@ -27,7 +27,8 @@ def test_every_default_is_a_valid_value(tmp_path: Path) -> None:
 
     assert {entry.name for entry in TABLE if getattr(settings, entry.name) != getattr(Settings(), entry.name)} == {
         "data",
-        "kms_key",  # Compares by identity.
+        "kms_key",  # This one and the next compare by identity.
+        "upstream",
     }
 
 
@@ -51,6 +52,27 @@ def test_a_file_may_use_the_types_of_toml(tmp_path: Path) -> None:
     assert (settings.traces_share, settings.grace_period) == (0.5, 90.0)
 
 
+@pytest.mark.parametrize(
+    ("given", "host"),
+    [
+        ("registry.example", "registry.example:5000"),
+        ("localhost:5001", "localhost:5001"),
+        ("192.0.2.7:443", "192.0.2.7:443"),
+        ("2001:db8::1", "[2001:db8::1]:5000"),
+        ("[2001:db8::1]:5001", "[2001:db8::1]:5001"),
+    ],
+)
+def test_a_host_name_has_the_port_of_the_server_unless_it_has_its_own(given: str, host: str) -> None:
+    assert load({}, {"MOORAGE_HOST_NAME": given}).public_host == host
+
+
+@pytest.mark.parametrize("given", ["a:0", "a:65536", "a:", ":5000", "a:b", "a:1:2", "[a]:1", "[::1", "http://a", "a/b"])
+def test_a_host_name_that_no_url_can_have_is_refused(given: str) -> None:
+    assert refusal({}, {"MOORAGE_HOST_NAME": given}) == (
+        f"MOORAGE_HOST_NAME must be a host name or an address, with or without a port, not {given!r}."
+    )
+
+
 @pytest.mark.parametrize("text", ["0", "false", "No", "OFF"])
 def test_a_switch_is_off_for_four_words_and_on_otherwise(text: str) -> None:
     assert load({}, {"MOORAGE_ACCESS_LOG": text}).access_log is False
@@ -71,6 +93,25 @@ def test_an_invalid_value_is_reported_with_its_source(tmp_path: Path) -> None:
     assert refusal({"workers": "many"}, {}) == "--workers must be a whole number, 0 or more, not 'many'."
     assert refusal({}, {"MOORAGE_WORKERS": "-1"}) == "MOORAGE_WORKERS must be a whole number, 0 or more, not '-1'."
     assert refusal({"config": str(file)}, {}) == f"workers in {file} must be a whole number, 0 or more, not 2.5."
+
+
+def test_a_setting_that_occurs_twice_in_a_file_is_rejected_with_its_line(tmp_path: Path) -> None:
+    file = tmp_path / "moorage.toml"
+    file.write_text("workers = 2\nworkers = 3\n")
+
+    message = refusal({"config": str(file)}, {})
+
+    assert message.startswith(f"The configuration file {file} is not valid TOML: Cannot overwrite a value (at line 2")
+
+
+def test_a_name_that_occurs_twice_in_one_setting_is_rejected() -> None:
+    key, other = (f"arn:aws:kms:us-east-1:000000000000:key/{name}" for name in ("a", "b"))
+    twice = f"alias/team={key},alias/team={other}"
+
+    quota = ("repositories=1", "repositories=2")
+    assert refusal({"quota": quota}, {}) == "--quota is invalid: repositories is set twice."
+    assert refusal({}, {"MOORAGE_KMS_KEY": twice}) == "MOORAGE_KMS_KEY is invalid: alias/team names two keys."
+    load({}, {"MOORAGE_KMS_KEY": f"alias/team={key},alias/team={key},alias/other={key}"})
 
 
 def test_a_choice_is_one_of_its_names() -> None:

@@ -171,6 +171,18 @@ def test_after_a_day_of_silence_everything_that_waits_fails(registry: Registry) 
     assert registry.failed() == {"a": "Connection refused", "b": "Connection refused"}
 
 
+def test_what_waits_in_a_stream_fails_when_its_job_dies_of_a_fault(registry: Registry) -> None:
+    registry.record("a", "b")
+    delivery_jobs = DeliveryJobs(registry.database, VAULT, FakeSender(), system_clock)
+    key = registry.database.read_blocking(lambda tx: jobs.page(tx, ("", ""), 1, dead_only=False))[0].key
+    died = Job(JOB, key, {}, ATTEMPTS, "")
+
+    asyncio.run(registry.database.write(lambda tx: delivery_jobs.give_up(tx, died, "ValueError: a fault")))
+
+    assert registry.waiting() == []
+    assert registry.failed() == {"a": "ValueError: a fault", "b": "ValueError: a fault"}
+
+
 def test_events_wait_for_a_program_that_can_send_to_the_target(registry: Registry) -> None:
     """In a rolling upgrade, nodes of the version before see targets that only the new version can send to."""
     registry.record("a")

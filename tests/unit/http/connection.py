@@ -25,7 +25,7 @@ LIMITS = ConnectionLimits(
     discard_bytes=1 << 20,
 )
 _TICK_SECONDS = 0.02
-_READ_SECONDS = 10
+_READ_SECONDS = 60
 
 
 def answer(status: int, body: bytes = b"") -> Response:

@@ -9,6 +9,7 @@ import pytest
 from moorage.domain.errors import MalformedBody
 from moorage.http.bodies import RequestBody
 from moorage.http.messages import RequestHead, Send
+from moorage.http.server.parser import MalformedRequest, RequestParser
 from tests.unit.http.connection import Client, answer, early, with_connection
 
 GET = b"GET / HTTP/1.1\r\nhost: r\r\n\r\n"
@@ -158,6 +159,14 @@ def test_bytes_that_are_no_valid_request_are_refused(request_bytes: bytes, statu
         return found, headers["connection"]
 
     assert with_connection(use) == (status, "close")
+
+
+def test_a_large_head_behind_a_body_is_refused_although_it_arrives_in_one_read() -> None:
+    parser = RequestParser()
+    parser.feed(b"PUT / HTTP/1.1\r\nhost: r\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n")
+
+    with pytest.raises(MalformedRequest, match="too large"):
+        parser.feed(b"0\r\n\r\nGET / HTTP/1.1\r\nhost: r\r\nx-a: " + b"a" * 400_000 + b"\r\n\r\n")
 
 
 @pytest.mark.parametrize("rest", [b"zz\r\nab\r\n0\r\n\r\n", b"5\r\nabc\r\n0\r\n\r\n", b"-1\r\n", b"1 x\r\na\r\n"])

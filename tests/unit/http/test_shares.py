@@ -1,18 +1,17 @@
-"""Shares of a worker process: turns of requests, memory for bodies, and failed logins."""
+"""Shares of a worker process: memory for bodies, and failed logins."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from contextlib import AsyncExitStack
 
 import pytest
 
 from moorage.domain.errors import Unavailable
 from moorage.http.bodies import RequestBody
-from moorage.http.body_budget import BodyBudget
 from moorage.http.messages import Request, RequestHead
-from moorage.http.shares import KnownCredentials, Turns
+from moorage.http.shares.body_budget import BodyBudget
+from moorage.http.shares.known_credentials import KnownCredentials
 from tests.unit.http.connection import NoBody
 
 MIB = 1 << 20
@@ -77,83 +76,11 @@ def test_after_many_failed_logins_an_address_may_use_only_known_credentials() ->
     asyncio.run(scenario())
 
 
-# --- Turns ------------------------------------------------------------------------------------------------------------
-
-
-def served(seconds: float, **connections: int) -> Counter[str]:
-    """How many requests each caller got, with so many connections that send one request after another."""
-    counts: Counter[str] = Counter()
-
-    async def scenario() -> None:
-        turns = Turns()
-
-        async def client(share: str) -> None:
-            while True:
-                turn = await turns.take(share)
-                counts[share] += 1
-                turn.end()
-                await asyncio.sleep(0)
-
-        clients = [asyncio.ensure_future(client(share)) for share, count in connections.items() for _ in range(count)]
-        await asyncio.sleep(seconds)
-        for each in clients:
-            each.cancel()
-        await asyncio.wait(clients)
-
-    asyncio.run(scenario())
-    return counts
-
-
-def test_a_caller_with_few_connections_gets_its_share_beside_one_with_many() -> None:
-    counts = served(0.5, small=4, large=256)
-
-    assert counts["small"] > 0.4 * counts.total(), counts
-    assert counts["large"] > 0.2 * counts.total(), counts
-
-
-def test_one_caller_alone_never_waits() -> None:
-    async def scenario() -> None:
-        turns = Turns()
-        held = [await asyncio.wait_for(turns.take("alone"), 1) for _ in range(1_000)]
-        for turn in held:
-            turn.end()
-
-    asyncio.run(scenario())
-
-
-def test_a_caller_in_whose_turns_nothing_moves_holds_up_no_other() -> None:
-    async def scenario() -> None:
-        turns = Turns()
-        stuck = [asyncio.ensure_future(turns.take("stuck")) for _ in range(100)]
-        await asyncio.sleep(0)
-        for _ in range(100):
-            (await asyncio.wait_for(turns.take("other"), 1)).end()
-        assert not all(each.done() for each in [asyncio.ensure_future(turns.take("stuck"))])
-        for each in stuck:
-            each.cancel()
-
-    asyncio.run(scenario())
-
-
-def test_a_request_that_is_cancelled_gives_its_turn_back() -> None:
-    async def scenario() -> None:
-        turns = Turns()
-        (await turns.take("other")).end()
-        for _ in range(200):
-            waiting = asyncio.ensure_future(turns.take("cancelled"))
-            await asyncio.sleep(0)
-            waiting.cancel()
-            await asyncio.wait([waiting])
-        (await asyncio.wait_for(turns.take("cancelled"), 1)).end()
-
-    asyncio.run(scenario())
-
-
 # --- Memory for bodies ------------------------------------------------------------------------------------------------
 
 
-def request(share: str, size: int | None) -> Request:
-    return Request(head(), RequestBody(NoBody(), size), "request-1", share)
+def request(share: str, size: int | None, client: str = "192.0.2.1") -> Request:
+    return Request(head(client=client), RequestBody(NoBody(), size), "request-1", share)
 
 
 def test_a_caller_holds_at_most_half_of_the_memory() -> None:
@@ -164,7 +91,23 @@ def test_a_caller_holds_at_most_half_of_the_memory() -> None:
                 await stack.enter_async_context(budget.reserve(request("slow", MIB), 4 * MIB))
             with pytest.raises(Unavailable):
                 await stack.enter_async_context(budget.reserve(request("slow", MIB), 4 * MIB))
-            async with asyncio.timeout(1), budget.reserve(request("other", 2 * MIB), 4 * MIB):
+            async with asyncio.timeout(60), budget.reserve(request("other", MIB), 4 * MIB):
+                pass
+
+    asyncio.run(scenario())
+
+
+def test_the_shares_of_an_address_leave_memory_for_other_addresses() -> None:
+    """Slow requests of a caller count for its address until one of its requests has been answered."""
+
+    async def scenario() -> None:
+        budget = BodyBudget(total=16 * MIB, wait_seconds=0.05)
+        async with AsyncExitStack() as stack:
+            for share in ("192.0.2.1", "192.0.2.1", "slow"):
+                await stack.enter_async_context(budget.reserve(request(share, 2 * MIB), 4 * MIB))
+            with pytest.raises(Unavailable):
+                await stack.enter_async_context(budget.reserve(request("slow", MIB), 4 * MIB))
+            async with asyncio.timeout(60), budget.reserve(request("other", 2 * MIB, "198.51.100.9"), 4 * MIB):
                 pass
 
     asyncio.run(scenario())
@@ -205,7 +148,7 @@ def test_a_request_that_ends_while_it_waits_gives_everything_back() -> None:
             await asyncio.sleep(0.01)
             waiting.cancel()
             await asyncio.wait([waiting])
-        async with asyncio.timeout(1), budget.reserve(request("one", 2 * MIB), 4 * MIB):
+        async with asyncio.timeout(60), budget.reserve(request("one", 2 * MIB), 4 * MIB):
             pass
 
     asyncio.run(scenario())

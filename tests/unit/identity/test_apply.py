@@ -10,8 +10,8 @@ from click.testing import CliRunner, Result
 
 from moorage.cli.main import main
 from moorage.core.identity.accounts import FIRST_ACCOUNT
-from moorage.metadata.engines.sqlite.database import open_writer
 from moorage.metadata.engines.sqlite.schema import migrate
+from moorage.metadata.engines.sqlite.writer import open_writer
 from moorage.metadata.identity import accounts as identities
 from tests.support.issuer import Issuer
 
@@ -181,6 +181,11 @@ def test_one_error_prevents_all_changes(folder: Folder, text: str, message: str)
         ("usrs: {}", "unknown field `usrs`"),
         ("roles: {x: {}}", "missing required field `trust`"),
         ("users: [", "identities.yaml"),
+        ("{{}: {}}", "unhashable key"),
+        ("[" * 2000, "identities.yaml"),
+        ("users: {}\n---\nusers: {}\n", "another document"),
+        ("users: !!python/object:os.system {}", "identities.yaml"),
+        ("", "identities.yaml"),
         ("oidc_providers: {'https://a.example': {audiences: [a], keys_file: none.json}}", "none.json"),
     ],
 )
@@ -189,6 +194,68 @@ def test_an_invalid_file_is_rejected_with_the_place(folder: Folder, text: str, m
 
     assert (ended.exit_code, ended.stdout) == (1, "")
     assert message in ended.stderr
+
+
+TWICE = {
+    "identities.yaml": (
+        """\
+policies:
+  reader:
+    Version: "2012-10-17"
+    Statement:
+      - Effect: Allow
+        Action: "ecr:*"
+        Resource: "*"
+        Condition: {Bool: {"aws:SecureTransport": "true"}}
+        "Condition": {}
+""",
+        "line 9: the key 'Condition' occurs twice, first in line 8",
+    ),
+    "one.yml": ("users: {ci: {}, ann: {}, ci: {policies: []}}", "line 1: the key 'ci' occurs twice, first in line 1"),
+    "numbers.yml": ("users:\n  1: {}\n  0x1: {}\n", "line 3: the key '0x1' occurs twice, first in line 2"),
+    "merged.yaml": (
+        "users:\n  a: &a {policies: []}\n  b: {<<: *a, <<: *a}\n",
+        "line 3: the key '<<' occurs twice, first in line 3",
+    ),
+    "identities.toml": ("[users.ci]\npolicies = []\npolicies = []\n", "Cannot overwrite a value (at line 3"),
+    "tables.toml": ("[users.ci]\n[users.ci]\n", "Cannot declare ('users', 'ci') twice (at line 2"),
+    "identities.json": ('{"users": {"ci": {}, "ci": {}}}', "the member 'ci' occurs twice"),
+}
+"""Files with a key twice, and what the command says about it."""
+
+
+@pytest.mark.parametrize("name", TWICE)
+def test_a_key_that_occurs_twice_is_rejected_with_the_place(folder: Folder, name: str) -> None:
+    text, message = TWICE[name]
+    (folder.path / name).write_text(text)
+
+    ended = folder.moorage("apply", str(folder.path / name), "--plan")
+
+    assert (ended.exit_code, ended.stdout) == (1, "")
+    assert message in ended.stderr
+    assert name in ended.stderr
+
+
+def test_anchors_merges_and_unquoted_dates_of_yaml_are_read(folder: Folder) -> None:
+    text = """
+users:
+  ann: &ann {policies: [AmazonEC2ContainerRegistryReadOnly]}
+  bob: *ann
+  eve: {<<: *ann, policies: [AmazonEC2ContainerRegistryPowerUser]}
+policies:
+  own: {Version: 2012-10-17, Statement: {Effect: Allow, Action: "ecr:*", Resource: "*"}}
+"""
+
+    assert folder.apply(text, "--yes").stdout.splitlines()[:-1] == [
+        "+ policy own",
+        "+ user ann",
+        "+ user ann: policy AmazonEC2ContainerRegistryReadOnly",
+        "+ user bob",
+        "+ user bob: policy AmazonEC2ContainerRegistryReadOnly",
+        "+ user eve",
+        "+ user eve: policy AmazonEC2ContainerRegistryPowerUser",
+    ]
+    assert "No changes" in folder.apply(text, "--plan").stdout
 
 
 def test_toml_and_json_files_are_equivalent(folder: Folder) -> None:

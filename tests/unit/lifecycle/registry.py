@@ -51,7 +51,9 @@ class LifecycleRegistry:
         self.database.start()
         self.records: list[bytes] = []
         self._descriptors: dict[str, dict[str, Any]] = {}
-        audit = Audit(self.records.append, lambda: self.now, "us-east-1", reads=False)
+        audit = Audit(
+            lambda record, dispensable: self.records.append(record), lambda: self.now, "us-east-1", reads=False
+        )
         self.images = Images(LIMITS, reactions_of(LIMITS))
         self.runs = LifecycleJobs(self.database, self.images, audit, LIMITS, lambda: self.now)
         registry = Registry("000000000000", "us-east-1")

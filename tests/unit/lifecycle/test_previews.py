@@ -1,4 +1,4 @@
-"""The time that a preview may take, and the time for which it is shown."""
+"""The states of a preview: in progress while its job is alive, then complete or failed, and expired after a day."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from moorage.core import jobs as operations
 from moorage.core.lifecycle import previews as lifecycle_previews
 from moorage.core.lifecycle.previews import PreviewPage, PreviewStatus, ResultFilter
 from moorage.domain.lifecycle.errors import LifecyclePolicyPreviewInProgress
 from moorage.domain.units import DAY, HOUR
+from moorage.metadata import jobs
+from moorage.metadata.jobs import Job
 from tests.unit.lifecycle.policies import policy, rule
 from tests.unit.lifecycle.registry import LifecycleRegistry
 
@@ -46,16 +49,52 @@ def test_a_preview_expires_after_a_day(registry: LifecycleRegistry) -> None:
     assert (shown(registry).status, shown(registry).results) == (PreviewStatus.EXPIRED, [])
 
 
-def test_a_preview_fails_after_an_hour_without_progress_and_can_be_started_again(registry: LifecycleRegistry) -> None:
+def take(registry: LifecycleRegistry) -> Job:
+    (job,) = registry.write(lambda tx: jobs.claim(tx, [lifecycle_previews.JOB], registry.now, registry.now + HOUR, 1))
+    return job
+
+
+def test_a_preview_is_in_progress_for_as_long_as_its_job_waits_or_runs(registry: LifecycleRegistry) -> None:
     start(registry)
+    registry.now += DAY
+    assert shown(registry).status is PreviewStatus.IN_PROGRESS
+
+    job = take(registry)
+    assert shown(registry).status is PreviewStatus.IN_PROGRESS
+    registry.write(lambda tx: jobs.retry(tx, job, "not yet", registry.now))
+
+    assert shown(registry).status is PreviewStatus.IN_PROGRESS
     with pytest.raises(LifecyclePolicyPreviewInProgress):
         start(registry)
 
-    registry.now += HOUR
-    assert shown(registry).status is PreviewStatus.FAILED
 
+def test_a_preview_whose_job_died_has_failed_until_it_is_started_again(registry: LifecycleRegistry) -> None:
     start(registry)
+    job = take(registry)
+    registry.write(lambda tx: jobs.bury(tx, job, "a fault"))
+    assert (shown(registry).status, shown(registry).results) == (PreviewStatus.FAILED, [])
+
+    registry.preview(TEXT)
+
+    assert (shown(registry).status, len(shown(registry).results)) == (PreviewStatus.COMPLETE, 1)
+
+
+def test_a_preview_whose_job_an_operator_retries_is_in_progress_again(registry: LifecycleRegistry) -> None:
+    start(registry)
+    job = take(registry)
+    registry.write(lambda tx: jobs.bury(tx, job, "a fault"))
+
+    registry.write(lambda tx: operations.retry(tx, job.kind, job.key, registry.now))
+
     assert shown(registry).status is PreviewStatus.IN_PROGRESS
+
+
+def test_a_preview_whose_job_an_operator_drops_has_failed(registry: LifecycleRegistry) -> None:
+    start(registry)
+
+    registry.write(lambda tx: operations.drop(tx, lifecycle_previews.JOB, str(registry.repository.id), registry.now))
+
+    assert shown(registry).status is PreviewStatus.FAILED
 
 
 def test_a_preview_that_is_computed_twice_has_its_results_once(registry: LifecycleRegistry) -> None:

@@ -72,12 +72,12 @@ IMAGES = {
     ids=lambda text: repr(text[:20]),
 )
 def test_a_text_that_readers_read_differently_or_at_great_cost_is_refused(text: str | bytes) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
 
     with pytest.raises(BadJson):
         strict_json.read(text)
 
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
 
 @pytest.mark.parametrize(

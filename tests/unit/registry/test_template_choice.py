@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from moorage.core.registry.templates import CREATE_ON_PUSH, ROOT, matching
+from moorage.core.registry.templates import CREATE_ON_PUSH, matching
 from moorage.domain.names import Registry, RepositoryName
+from moorage.domain.repository_prefixes import ROOT
 from moorage.metadata.database import Transaction
-from moorage.metadata.engines.sqlite.database import Writer, open_writer
 from moorage.metadata.engines.sqlite.schema import migrate
+from moorage.metadata.engines.sqlite.writer import Writer, open_writer
 from moorage.metadata.registry import templates
 from moorage.metadata.registry.templates import Template
 

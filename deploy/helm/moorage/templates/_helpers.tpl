@@ -28,6 +28,10 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
   valueFrom: {secretKeyRef: {name: {{ .Values.secret.name | quote }}, key: {{ .Values.secret.keys.s3AccessKeyId | quote }}}}
 - name: MOORAGE_S3_SECRET_ACCESS_KEY
   valueFrom: {secretKeyRef: {name: {{ .Values.secret.name | quote }}, key: {{ .Values.secret.keys.s3SecretAccessKey | quote }}}}
+{{- with .Values.secret.keys.scannerAuthorization }}
+- name: MOORAGE_SCANNER_AUTHORIZATION
+  valueFrom: {secretKeyRef: {name: {{ $.Values.secret.name | quote }}, key: {{ . | quote }}}}
+{{- end }}
 - name: MOORAGE_BLOBS
   value: {{ .Values.blobs | quote }}
 {{- range $name, $value := .Values.settings }}

@@ -27,7 +27,6 @@ from moorage.adapters.disk_space import DiskSpace
 from moorage.adapters.files import durable
 from moorage.adapters.files.large_append import LargeAppend, next_batch
 from moorage.adapters.files.running_digests import (
-    RUNNING,
     DigestRecord,
     RunningDigest,
     RunningDigests,
@@ -39,6 +38,7 @@ from moorage.adapters.files.running_digests import (
 from moorage.adapters.files.uploads import AppendStart, FileState, append_small, open_locked
 from moorage.domain.ports import (
     CHUNK_BYTES,
+    DEFAULT_ALGORITHM,
     MARKER_KEY,
     UPLOAD_ID,
     BlobMissing,
@@ -52,7 +52,9 @@ THREADS = 8
 SMALL_BYTES = 256 << 10
 """A body up to this size is read completely, then stored in one call in one thread."""
 
-_UPLOAD_LENGTH = 36
+UPLOAD_LENGTH = 36
+"""The length of an upload's id, with which each key ends."""
+
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
 _KEY = re.compile(rf"blobs/(?:sha256/(?=.{{67}}-)|sha512/(?=.{{131}}-))([0-9a-f]{{2}})/\1[0-9a-f]+-{UPLOAD_ID.pattern}")
 
@@ -80,11 +82,13 @@ class FileBlobStore:
         """Stop the threads. No operation may be running."""
         self._pool.shutdown()
 
-    async def append(self, upload: str, offset: int, chunks: AsyncIterator[bytes]) -> int:
+    async def append(
+        self, upload: str, offset: int, chunks: AsyncIterator[bytes], algorithm: str = DEFAULT_ALGORITHM
+    ) -> int:
         """See `BlobStore.append`."""
         path = self._upload_path(upload)
         self._space.require()
-        start = AppendStart(path, offset, FileState.of(path), self._running.get(upload), self._space)
+        start = AppendStart(path, offset, FileState.of(path), self._running.get(upload), self._space, algorithm)
         if offset > 0 and start.state is None:
             raise UploadMissing(upload)
         first = await next_batch(chunks, SMALL_BYTES)
@@ -96,6 +100,10 @@ class FileBlobStore:
             self._running.keep(upload, running)
         return size
 
+    async def received(self, upload: str, start: int, limit: int) -> bytes:
+        """See `BlobStore.received`."""
+        return await self._in_thread(_read_upload, self._upload_path(upload), start, limit)
+
     async def digest(self, upload: str, size: int, algorithm: str) -> str:
         """See `BlobStore.digest`. Reads only bytes that were not hashed when they arrived."""
         path = self._upload_path(upload)
@@ -105,10 +113,11 @@ class FileBlobStore:
             record = read_record(path)
             if record is not None and record.size == size and record.digest.startswith(f"{algorithm}:"):
                 return record.digest
-            running = self._running.get(upload) if algorithm == RUNNING else None
+            running = self._running.get(upload)
+            if running is not None and running.hasher.name != algorithm:
+                running = None
             caught_up = await self._in_thread(_catch_up, path, size, algorithm, running)
-        if algorithm == RUNNING:
-            self._running.keep(upload, caught_up)
+        self._running.keep(upload, caught_up)
         return f"{algorithm}:{caught_up.hasher.hexdigest()}"
 
     async def commit(self, upload: str, digest: str, size: int) -> str:
@@ -235,6 +244,17 @@ def _close_after(reading: Future[bytes] | None, descriptor: int) -> None:
         reading.add_done_callback(lambda _: os.close(descriptor))
 
 
+def _read_upload(path: Path, start: int, limit: int) -> bytes:
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return b""
+    try:
+        return os.pread(descriptor, limit, start)
+    finally:
+        os.close(descriptor)
+
+
 def _catch_up(path: Path, size: int, algorithm: str, running: RunningDigest | None) -> RunningDigest:
     """Hash the first `size` bytes of an upload and leave a record for other processes."""
     try:
@@ -324,7 +344,7 @@ def _objects_in(root: Path, folder: Path) -> list[StoredObject]:
             key = str(Path(entry.path).relative_to(root))
             if _KEY.fullmatch(key):
                 with suppress(FileNotFoundError):  # removed after the folder was read
-                    found.append(StoredObject(key, key[-_UPLOAD_LENGTH:], entry.stat(follow_symlinks=False).st_size))
+                    found.append(StoredObject(key, key[-UPLOAD_LENGTH:], entry.stat(follow_symlinks=False).st_size))
     return found
 
 

@@ -21,9 +21,6 @@ from pathlib import Path
 
 from moorage.domain.ports import CHUNK_BYTES
 
-RUNNING = "sha256"
-"""The algorithm that is computed while bytes arrive, because Docker and ECR use it. Others read the file at the end."""
-
 _ATTRIBUTE = "user.moorage.digest"
 _SIZE = struct.Struct(">Q")
 _ALGORITHM_OF_LENGTH = {32: "sha256", 64: "sha512"}
@@ -49,7 +46,7 @@ class RunningDigest:
     hasher: hashlib._Hash
 
     def record(self) -> DigestRecord:
-        return DigestRecord(self.size, f"{RUNNING}:{self.hasher.hexdigest()}")
+        return DigestRecord(self.size, f"{self.hasher.name}:{self.hasher.hexdigest()}")
 
 
 class RunningDigests:
@@ -105,7 +102,7 @@ if sys.platform == "linux":
     def write_record(descriptor: int, record: DigestRecord) -> None:
         """Write the record of a file whose first `record.size` bytes are synced. The caller holds the upload's lock.
 
-        As binary it has 40 bytes, fits into an ext4 inode and needs no block of its own.
+        As binary it has 40 bytes for sha256, fits into an ext4 inode and needs no block of its own.
         """
         value = _SIZE.pack(record.size) + bytes.fromhex(record.digest.partition(":")[2])
         try:

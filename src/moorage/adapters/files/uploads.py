@@ -32,7 +32,7 @@ class FileState:
 
     @classmethod
     def of(cls, path: Path) -> FileState | None:
-        """The state of the file at `path`; None when there is no file."""
+        """The state of the file at `path`; None if the file does not exist."""
         try:
             status = path.stat()
         except FileNotFoundError:
@@ -49,6 +49,7 @@ class AppendStart:
     state: FileState | None
     running: RunningDigest | None
     space: DiskSpace
+    algorithm: str
 
 
 def open_locked(path: Path, flags: int = 0) -> tuple[int, FileState]:
@@ -105,10 +106,11 @@ class UploadFile:
         if state.size > start.offset:
             self._truncate()
         if start.offset == 0:
-            return hashlib.sha256()
-        if start.running is None or start.running.size != start.offset:
+            return hashlib.new(start.algorithm)
+        running = start.running
+        if running is None or running.size != start.offset or running.hasher.name != start.algorithm:
             return None
-        return start.running.hasher.copy() if start.running.record() == read_record(self._descriptor) else None
+        return running.hasher.copy() if running.record() == read_record(self._descriptor) else None
 
     @property
     def hashing(self) -> bool:

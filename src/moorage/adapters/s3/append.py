@@ -45,7 +45,7 @@ class AppendResources:
 class S3Append:
     """Appends one body to an upload, starting from the content that its record describes."""
 
-    def __init__(self, resources: AppendResources, record: UploadRecord) -> None:
+    def __init__(self, resources: AppendResources, record: UploadRecord, algorithm: str) -> None:
         self._resources = resources
         self._objects = resources.objects
         self._senders = resources.senders
@@ -54,9 +54,16 @@ class S3Append:
         self._tail = self._content.tail
         self._buffer = bytearray()
         self._size = self._content.size
-        self._hash = saved_hashes.resume(self._content.hash_state) if self._size else saved_hashes.begin()
+        self._algorithm = algorithm
+        self._hash = self._resumed_hash() if self._size else saved_hashes.begin(algorithm)
         self._sending: list[asyncio.Task[Part]] = []
         self._new_key: str | None = None
+
+    def _resumed_hash(self) -> saved_hashes.SavedHash | None:
+        """The hash of the content so far; None if it was lost, or if the content was hashed with another algorithm."""
+        if self._content.digest(self._algorithm) is None:
+            return None
+        return saved_hashes.resume(self._algorithm, self._content.hash_state)
 
     async def run(self, chunks: AsyncIterator[bytes]) -> int:
         """Store the whole body and return the new size. Raises what `BlobStore.append` raises."""
@@ -128,7 +135,7 @@ class S3Append:
                 parts=self._content.parts + len(parts),
                 tail=self._tail,
                 hash_state=self._hash.state() if self._hash else b"",
-                digests=(f"sha256:{self._hash.hexdigest()}",) if self._hash else (),
+                digests=(f"{self._algorithm}:{self._hash.hexdigest()}",) if self._hash else (),
             ),
             parts,
         )

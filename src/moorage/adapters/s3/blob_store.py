@@ -26,6 +26,7 @@ from moorage.adapters.s3.client import Buffer
 from moorage.adapters.s3.objects import Objects
 from moorage.adapters.s3.upload_state import CommittedBlob, Content, UploadObject, UploadRecord, UploadState
 from moorage.domain.ports import (
+    DEFAULT_ALGORITHM,
     MARKER_KEY,
     UPLOAD_ID,
     BlobMissing,
@@ -70,7 +71,9 @@ class S3BlobStore:
         """See `MarkedStore.mark`."""
         await self._objects.put(MARKER_KEY, [f"{marker}\n".encode()])
 
-    async def append(self, upload: str, offset: int, chunks: AsyncIterator[bytes]) -> int:
+    async def append(
+        self, upload: str, offset: int, chunks: AsyncIterator[bytes], algorithm: str = DEFAULT_ALGORITHM
+    ) -> int:
         """See `BlobStore.append`."""
         record = await UploadRecord.open(self._states, upload)
         content = record.state.content_at(offset)
@@ -78,10 +81,13 @@ class S3BlobStore:
             raise UploadMissing(upload)
         if content is not record.state.current:
             record.state.rewind(content)
-        return await S3Append(self._resources, record).run(chunks)
+        return await S3Append(self._resources, record, algorithm).run(chunks)
+
+    async def received(self, upload: str, start: int, limit: int) -> None:
+        """See `BlobStore.received`."""
 
     async def digest(self, upload: str, size: int, algorithm: str) -> str:
-        """See `BlobStore.digest`. Reads the upload only for algorithms other than sha256."""
+        """See `BlobStore.digest`. Reads the upload only if its digest is not known (`Content`)."""
         record, content = await self._open_at(upload, size)
         known = content.digest(algorithm)
         if known is None:

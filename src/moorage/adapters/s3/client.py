@@ -78,7 +78,12 @@ class S3Response:
     @property
     def is_transient(self) -> bool:
         """Whether the same request may succeed a moment later."""
-        return self.status in _TRANSIENT_STATUSES or self.code in _TRANSIENT_CODES
+        return is_transient(self.status) or self.code in _TRANSIENT_CODES
+
+
+def is_transient(status: int) -> bool:
+    """Whether a request that was answered with that status may succeed a moment later."""
+    return status in _TRANSIENT_STATUSES
 
 
 def element(document: bytes, name: str) -> str:

@@ -16,7 +16,7 @@ from xml.sax.saxutils import escape
 
 import aiohttp
 
-from moorage.adapters.s3.client import Buffer, S3Client, S3Request, S3Response, element
+from moorage.adapters.s3.client import Buffer, S3Client, S3Request, S3Response, element, is_transient
 from moorage.adapters.s3.upload_state import Part
 from moorage.domain.batches import batches
 from moorage.domain.errors import Unavailable
@@ -68,7 +68,7 @@ class Objects:
     async def read(self, key: str, start: int, stop: int) -> AsyncIterator[bytes]:
         """Read bytes of an object; after a broken connection, continue where it ended.
 
-        Raises BlobMissing, and OSError when the object ends early.
+        Raises BlobMissing, Unavailable, and OSError when the object ends early.
         """
         retries = self._client.retries()
         while start < stop:
@@ -88,6 +88,8 @@ class Objects:
             found = _RANGE.fullmatch(response.headers.get("content-range", ""))
             if response.status == 416:
                 raise OSError(errno.EIO, f"ends before byte {start}", key)
+            if response.status // 100 != 2 and not is_transient(response.status):
+                _checked(S3Response(response.status, response.headers, await response.read(), content=False))
             if response.status != 206 or found is None or int(found[1]) != start:
                 raise aiohttp.ClientPayloadError(f"status {response.status}")
             async for chunk in response.content.iter_chunked(CHUNK_BYTES):

@@ -36,8 +36,8 @@ class Multipart(msgspec.Struct, array_like=True, frozen=True):
 class Content(msgspec.Struct, array_like=True, frozen=True):
     """The first `size` bytes of an upload: the number of its `parts`, the `tail` behind them, and known digests.
 
-    `hash_state` lets another process continue the SHA-256 (`hash_state.py`); it is empty if it was lost. `finalized`
-    content was put into one object, to read it or to make it a blob, and cannot grow any more.
+    `hash_state` lets another process continue the hash that `digests` has (`hash_state.py`); it is empty if it was
+    lost. `finalized` content was put into one object, to read it or to make it a blob, and cannot grow any more.
     """
 
     size: int = 0

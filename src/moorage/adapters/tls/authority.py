@@ -10,10 +10,12 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from moorage.domain.certificates import key_usage
 
 Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 
@@ -70,14 +72,6 @@ def names_in(certificate: x509.Certificate) -> list[str]:
     return [str(name.value) for name in found if isinstance(name, x509.DNSName | x509.IPAddress)]
 
 
-def is_issued_by(certificate: x509.Certificate, authority: x509.Certificate) -> bool:
-    try:
-        certificate.verify_directly_issued_by(authority)
-    except (ValueError, TypeError, InvalidSignature):
-        return False
-    return True
-
-
 def new_authority(now: datetime) -> CertifiedKey:
     """An authority that is valid for ten years and signs server certificates only, no other authorities."""
     key = ec.generate_private_key(ec.SECP256R1())
@@ -86,7 +80,7 @@ def new_authority(now: datetime) -> CertifiedKey:
     certificate = (
         _builder(name, name, key, now, AUTHORITY_LIFE)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_key_usage(signs_certificates=True), critical=True)
+        .add_extension(key_usage(signs_certificates=True), critical=True)
         .sign(key, hashes.SHA256())
     )
     return CertifiedKey([certificate], key)
@@ -104,7 +98,7 @@ def new_server(names: list[str], authority: CertifiedKey, now: datetime) -> Cert
     certificate = (
         _builder(_name("Moorage"), authority.certificate.subject, key, now, life)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_key_usage(signs_certificates=False), critical=True)
+        .add_extension(key_usage(signs_certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .add_extension(x509.SubjectAlternativeName([_subject_name(name) for name in names]), critical=False)
         .add_extension(issuer, critical=False)
@@ -130,20 +124,6 @@ def _builder(
         .not_valid_before(begins)
         .not_valid_after(begins + life)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-    )
-
-
-def _key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=not signs_certificates,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=signs_certificates,
-        crl_sign=signs_certificates,
-        encipher_only=False,
-        decipher_only=False,
     )
 
 

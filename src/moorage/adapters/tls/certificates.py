@@ -19,12 +19,12 @@ from moorage.adapters.files.durable import replace_file
 from moorage.adapters.tls.authority import (
     CertificateUnusable,
     CertifiedKey,
-    is_issued_by,
     names_in,
     new_authority,
     new_server,
     read_certified_key,
 )
+from moorage.domain.certificates import is_issued_by
 
 Now = Callable[[], datetime]
 
@@ -49,6 +49,15 @@ class Certificates(Protocol):
 
     def refresh(self) -> bool:
         """Update `file`; returns whether it changed. Raises CertificateUnusable, OSError; then the old file stays."""
+
+
+def expiry_of(file: Path) -> tuple[str, float]:
+    """The first name in the certificate of a file, and when it expires, in Unix seconds.
+
+    Raises CertificateUnusable, OSError.
+    """
+    certificate = _read_file(file).certificate
+    return next(iter(names_in(certificate)), ""), certificate.not_valid_after_utc.timestamp()
 
 
 def names_to_serve(hosts: Iterable[str], region: str, domain: str | None) -> list[str]:

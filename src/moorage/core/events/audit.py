@@ -1,37 +1,41 @@
 """The audit log: who called which operation, from where, and with what result, in the format of AWS CloudTrail.
 
-Every request that changes something, or tries to, has a record. Requests that only read have one when that is turned
-on. Requests of docker clients are recorded as API calls (ECR user guide, "Logging with CloudTrail"). Records contain no
-layers, manifests or page tokens, and of the headers only the name of the client's program.
+Every request that changes something, or tries to, has a record, and so has every command that changed something.
+Requests that only read have one when that is turned on. Requests of docker clients are recorded as API calls (ECR user
+guide, "Logging with CloudTrail"). Records contain no layers, manifests or page tokens, and of the headers only the name
+of the client's program.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 import msgspec
 
+from moorage.bounds import shortened
 from moorage.core.clock import Clock
 from moorage.domain.errors import AccessDenied, InvalidParameter, Refusal
+from moorage.domain.identity.actions import is_reading
 from moorage.domain.identity.callers import Caller
 from moorage.domain.names import Registry, parse_repository_arn
 from moorage.domain.units import iso_time
 
 _EVENT_VERSION: Final = "1.11"
 _ITSELF: Final = "ecr.amazonaws.com"
-_READING: Final = ("BatchCheck", "BatchGet", "Describe", "Get", "List", "Validate")
+_COMMAND_LINE: Final = "command line"
 SERVER_FAULT: Final = "ServerException"
 """The error code of internal errors."""
 
-_OMITTED: Final = frozenset({"imageManifest", "layerPartBlob", "nextToken"})
+_OMITTED: Final = frozenset({"imageManifest", "layerPartBlob", "nextToken", "payload"})
 _PARAMETERS_LIMIT: Final = 100_000
 """Bytes of `requestParameters`, as CloudTrail limits them."""
 
-_AGENT_LIMIT: Final = 1024
-"""Characters of `userAgent`, as CloudTrail limits it."""
+_NAMES_LIMIT: Final = 4096
+"""Bytes of `requestParameters` that were not checked: of a caller who did not authenticate, or of a docker client."""
 
 
 class AuditedRequest(Protocol):
@@ -51,10 +55,27 @@ class AuditedCall(Protocol):
     parameters: dict[str, Any] | None
 
 
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command that changed something: its words, the user of the operating system, and what was given and made."""
+
+    words: str
+    user: dict[str, Any]
+    parameters: dict[str, Any]
+    result: Mapping[str, Any] | None
+    program: str
+
+
+class AuditWriter(Protocol):
+    """Writes one record. A `dispensable` one, of a read or of a refused request, may be dropped when space is short."""
+
+    def __call__(self, record: bytes, *, dispensable: bool) -> None: ...
+
+
 class Audit:
     """Creates audit records and passes them to `write`. If `write` is None, there is no audit log."""
 
-    def __init__(self, write: Callable[[bytes], None] | None, now: Clock, region: str, *, reads: bool) -> None:
+    def __init__(self, write: AuditWriter | None, now: Clock, region: str, *, reads: bool) -> None:
         self._write = write
         self._now = now
         self._region = region
@@ -83,18 +104,20 @@ class Audit:
         """Record a call. `failure` is its refusal, or the code of an internal error; None if it succeeded."""
         if self._write is None:
             return
-        record = self.describe(request, call, service)
+        is_checked = call.caller is not None and not docker
+        record = self._describe(request, call, service, _PARAMETERS_LIMIT if is_checked else _NAMES_LIMIT)
         if docker:
             record["userIdentity"]["invokedBy"] = _ITSELF
         if failure is not None:
-            record |= _error(failure)
-        self._write(msgspec.json.encode(record, enc_hook=str))
+            record |= _bounded(_error(failure))
+        is_dispensable = failure is not None or is_reading(call.operation)
+        self._write(msgspec.json.encode(record, enc_hook=str), dispensable=is_dispensable)
 
     def record_service_event(self, event: str, resource: str, owner: Registry, details: Mapping[str, Any]) -> None:
         """Record a change that no request made (CloudTrail, "Service events"). `resource` is an ARN."""
         if self._write is None:
             return
-        record = {
+        record: dict[str, Any] = {
             "eventVersion": _EVENT_VERSION,
             "userIdentity": {"accountId": owner.account, "invokedBy": _ITSELF},
             "eventTime": iso_time(self._now()),
@@ -111,17 +134,56 @@ class Audit:
             "eventType": "AwsServiceEvent",
             "managementEvent": True,
             "recipientAccountId": owner.account,
-            "serviceEventDetails": details,
             "eventCategory": "Management",
         }
-        self._write(msgspec.json.encode(record, enc_hook=str))
+        text = msgspec.json.encode(_bounded(record) | {"serviceEventDetails": details}, enc_hook=str)
+        self._write(text, dispensable=False)
 
-    def describe(self, request: AuditedRequest, call: AuditedCall, service: str = "ecr") -> dict[str, Any]:
-        """The record of a successful call. This works without an audit log, too."""
+    def record_command(self, command: Command) -> None:
+        """Record a change that a command made in the database or the blob store, and not through the API."""
+        if self._write is None:
+            return
+        record: dict[str, Any] = {
+            "eventVersion": _EVENT_VERSION,
+            "userIdentity": command.user,
+            "eventTime": iso_time(self._now()),
+            "eventSource": _COMMAND_LINE,
+            "eventName": command.words,
+            "awsRegion": self._region,
+            "sourceIPAddress": _COMMAND_LINE,
+            "userAgent": command.program,
+            "requestParameters": None,
+            "responseElements": None,
+            "eventID": str(uuid.uuid4()),
+            "readOnly": False,
+            "resources": [],
+            "eventType": "MoorageCommand",
+            "managementEvent": True,
+            "recipientAccountId": command.user["accountId"],
+            "eventCategory": "Management",
+        }
+        record = _bounded(record) | {
+            "requestParameters": _parameters(command.parameters, _PARAMETERS_LIMIT),
+            "responseElements": _parameters(command.result, _PARAMETERS_LIMIT, "responseElements"),
+        }
+        self._write(msgspec.json.encode(record, enc_hook=str), dispensable=False)
+
+    def describe(self, request: AuditedRequest, call: AuditedCall) -> dict[str, Any]:
+        """The record of a successful call of ECR. This works without an audit log, too."""
+        return self._describe(request, call, "ecr", _PARAMETERS_LIMIT)
+
+    def _describe(
+        self, request: AuditedRequest, call: AuditedCall, service: str, parameters_limit: int
+    ) -> dict[str, Any]:
+        """The record of a call.
+
+        Each text has at most `TEXT_LIMIT` characters, so CloudTrail's limits hold, such as that of `userAgent`. The
+        parameters have a limit as a whole instead, because policies are long.
+        """
         caller, operation = call.caller, call.operation
         region = caller.region if caller else self._region
         owner, resources = _resources(call.parameters or {}, Registry(caller.account if caller else "", region))
-        return {
+        record = {
             "eventVersion": _EVENT_VERSION,
             "userIdentity": identity(caller),
             "eventTime": iso_time(self._now()),
@@ -129,8 +191,8 @@ class Audit:
             "eventName": operation,
             "awsRegion": region,
             "sourceIPAddress": request.client,
-            "userAgent": (request.header(b"user-agent") or "")[:_AGENT_LIMIT],
-            "requestParameters": _parameters(call.parameters),
+            "userAgent": request.header(b"user-agent") or "",
+            "requestParameters": None,
             "responseElements": None,
             "requestID": request.id,
             "eventID": str(uuid.uuid4()),
@@ -141,11 +203,7 @@ class Audit:
             "recipientAccountId": owner.account,
             "eventCategory": "Management",
         }
-
-
-def is_reading(operation: str) -> bool:
-    """Whether an API operation only reads, according to its name."""
-    return operation.startswith(_READING)
+        return _bounded(record) | {"requestParameters": _parameters(call.parameters, parameters_limit)}
 
 
 def identity(caller: Caller | None) -> dict[str, Any]:
@@ -193,15 +251,33 @@ def _error(failure: Refusal | str) -> dict[str, str]:
     return {"errorCode": code, "errorMessage": str(failure)}
 
 
-def _parameters(parameters: Mapping[str, Any] | None) -> dict[str, Any] | None:
+def _bounded(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A record with long texts shortened, at any depth."""
+    return {name: _shortened(value) for name, value in record.items()}
+
+
+def _shortened(value: Any) -> Any:
+    match value:
+        case str():
+            return shortened(value)
+        case dict():
+            return _bounded(value)
+        case list():
+            return [_shortened(item) for item in value]
+    return value
+
+
+def _parameters(
+    parameters: Mapping[str, Any] | None, limit: int, member: str = "requestParameters"
+) -> dict[str, Any] | None:
     """The parameters without content; a notice instead if they are too large (CloudTrail, "Record contents")."""
     if parameters is None:
         return None
     kept = {name: value for name, value in parameters.items() if name not in _OMITTED}
     size = len(msgspec.json.encode(kept, enc_hook=str))
-    if size <= _PARAMETERS_LIMIT:
+    if size <= limit:
         return kept
-    return {"omitted": True, "originalSize": size, "reason": "requestParameters too large"}
+    return {"omitted": True, "originalSize": size, "reason": f"{member} too large"}
 
 
 def _resources(parameters: Mapping[str, Any], own: Registry) -> tuple[Registry, list[dict[str, str]]]:

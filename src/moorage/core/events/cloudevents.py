@@ -61,7 +61,7 @@ def _subject(detail: Mapping[str, Any], stream: str) -> str:
     """The image as clients write it, else the repository; empty for the registry."""
     if "image-digest" not in detail:
         return stream.partition(":repository/")[2]
-    repository, tag = detail["repository-name"], detail.get("image-tag")
+    repository, tag = detail["repository-name"].rpartition(":repository/")[2], detail.get("image-tag")
     return f"{repository}:{tag}" if tag else f"{repository}@{detail['image-digest']}"
 
 
@@ -74,6 +74,8 @@ def _type(event: Mapping[str, Any]) -> str:
     """
     detail_type: str = event["detail-type"]
     detail: dict[str, Any] = event["detail"]
+    if event["source"] == "aws.inspector2":
+        return f"com.amazonaws.{detail_type.lower().replace(' ', '.')}"
     if event["source"] != "aws.ecr":
         return detail_type.lower().replace(" ", ".")
     if "eventName" in detail:

@@ -108,6 +108,11 @@ class DeliveryJobs:
                 if outcome.failure is not None:
                     return
 
+    def give_up(self, tx: Transaction, job: Job, error: str) -> None:
+        """Fail what waits in the stream of a job that died, so that `moorage webhook failed` shows it."""
+        target_id, _, stream = job.key.partition(" ")
+        deliveries.fail_stream(tx, target_id, stream, error)
+
     async def remove_old(self, _: Job) -> None:
         """Remove deliveries that failed long ago."""
         before = self._now() - KEEP_FAILED
@@ -143,4 +148,4 @@ class DeliveryJobs:
         elif job.attempts < ATTEMPTS:
             raise JobFailed(outcome.failure)
         else:
-            deliveries.fail_stream(tx, target.id, stream, outcome.failure)
+            self.give_up(tx, job, outcome.failure)

@@ -36,7 +36,22 @@ PUSH: Final = "PUSH"
 DELETE: Final = "DELETE"
 UPDATE_STORAGE_CLASS: Final = "UPDATE_STORAGE_CLASS"
 API_CALL: Final = "API_CALL"
-NAMES: Final = (PUSH, DELETE, UPDATE_STORAGE_CLASS, API_CALL)
+SCAN: Final = "SCAN"
+FINDING: Final = "FINDING"
+SCAN_FREQUENCY_CHANGE: Final = "SCAN_FREQUENCY_CHANGE"
+PULL_THROUGH: Final = "PULL_THROUGH"
+REPLICATE: Final = "REPLICATE"
+NAMES: Final = (
+    PUSH,
+    DELETE,
+    UPDATE_STORAGE_CLASS,
+    API_CALL,
+    PULL_THROUGH,
+    REPLICATE,
+    SCAN,
+    FINDING,
+    SCAN_FREQUENCY_CHANGE,
+)
 """The names by which event targets select events."""
 
 _RECORDED_BY_IMAGE: Final = frozenset({"PutImage", "BatchDeleteImage", "UpdateImageStorageClass"})
@@ -45,7 +60,10 @@ _RECORDED_BY_IMAGE: Final = frozenset({"PutImage", "BatchDeleteImage", "UpdateIm
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A change. Events with the same `stream`, the ARN of their resource, are delivered in order."""
+    """A change. Events with the same `stream`, the ARN of their resource, are delivered in order.
+
+    `resources` are the ARNs that EventBridge's shape lists; most events of ECR have none.
+    """
 
     name: str
     detail_type: str
@@ -53,6 +71,8 @@ class Event:
     stream: str
     time: int
     detail: dict[str, Any]
+    resources: tuple[str, ...] = ()
+    source: str = "aws.ecr"
 
 
 def record(tx: Transaction, event: Event) -> None:
@@ -65,6 +85,11 @@ def record(tx: Transaction, event: Event) -> None:
     for target in selecting:
         deliveries.insert(tx, Delivery(0, target.id, event.stream, event_id, body, event.time))
         request_delivery(tx, target, event.stream, event.time)
+
+
+def is_selected(tx: Transaction, name: str) -> bool:
+    """Whether an event target selects these events."""
+    return bool(_targets_of(tx, name))
 
 
 def _targets_of(tx: Transaction, name: str) -> list[EventTarget]:
@@ -86,11 +111,11 @@ def envelope(event: Event, event_id: str) -> dict[str, Any]:
         "version": "0",
         "id": event_id,
         "detail-type": event.detail_type,
-        "source": "aws.ecr",
+        "source": event.source,
         "account": event.registry.account,
         "time": iso_time(event.time),
         "region": event.registry.region,
-        "resources": [],
+        "resources": event.resources,
         "detail": event.detail,
     }
 

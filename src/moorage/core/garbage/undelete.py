@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from moorage.core.limits import Limits
 from moorage.core.registry.images import Images, Push
-from moorage.domain.errors import ImageAlreadyExists
 from moorage.domain.names import Digest, Tag
+from moorage.domain.registry.errors import ImageAlreadyExists
 from moorage.domain.registry.manifests import parse_manifest
 from moorage.metadata.database import Transaction
 from moorage.metadata.garbage import deleted_images

@@ -20,6 +20,7 @@ from typing import Final
 from moorage import failpoints
 from moorage.core.clock import Clock
 from moorage.core.pacing import RateLimit
+from moorage.domain.failures import is_damage
 from moorage.domain.ports import BlobMissing, BlobStore, CopySource, Listing, Quarantine, UploadMissing
 from moorage.metadata.database import Database, Transaction
 from moorage.metadata.garbage import verification
@@ -133,6 +134,8 @@ class Verifier:
         except BlobMissing:
             return "missing"
         except OSError as error:
+            if not is_damage(error):
+                raise
             return f"cannot be read: {error.strerror}"
         found = hasher.hexdigest()
         return None if row.digest.endswith(f":{found}") else f"its bytes have the digest {found}"
@@ -171,8 +174,9 @@ class Verifier:
 
     async def _copy(self, chunks: AsyncIterator[bytes], upload: str, row: BlobRow) -> bool:
         try:
-            await self._blobs.append(upload, 0, chunks)
-            if await self._blobs.digest(upload, row.size, row.digest.partition(":")[0]) != row.digest:
+            algorithm = row.digest.partition(":")[0]
+            await self._blobs.append(upload, 0, chunks, algorithm)
+            if await self._blobs.digest(upload, row.size, algorithm) != row.digest:
                 return False
         except (OSError, BlobMissing, UploadMissing):
             return False

@@ -13,10 +13,10 @@ from __future__ import annotations
 import base64
 import hmac
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 import msgspec
 
+from moorage.bounds import bounded_cache
 from moorage.core.clock import Clock
 from moorage.core.identity import callers
 from moorage.core.identity import policies as identity_policies
@@ -28,7 +28,7 @@ from moorage.domain.errors import AuthorizationTokenExpired, NotAuthenticated, U
 from moorage.domain.identity.callers import Caller
 from moorage.domain.names import Registry
 from moorage.domain.units import HOUR, SECOND
-from moorage.metadata.database import CachedUntil, Database, Lookup, Transaction
+from moorage.metadata.database import CachedUntil, Database, Lookup, Transaction, size_of_row
 from moorage.metadata.identity import accounts as identities
 from moorage.metadata.identity import roles
 
@@ -41,7 +41,8 @@ _DOCKER_USER = "AWS"
 class _Grant(msgspec.Struct, array_like=True, frozen=True):
     """The content of a Docker token: its access key, its registry and when it expires (microseconds).
 
-    A token that was requested with a session's credentials carries the session.
+    A token that was requested with a session's credentials carries the session. One that can only read a repository has
+    its name in `reads`, and no key.
     """
 
     key: str
@@ -49,6 +50,7 @@ class _Grant(msgspec.Struct, array_like=True, frozen=True):
     region: str
     expires: int
     session: Session | None = None
+    reads: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,15 @@ class Credentials:
         return f"Credentials(key={self.key!r}, secret=***)"
 
 
+class _KeyLogin(Exception):
+    """The header has an access key and its secret, not verified, instead of a token."""
+
+    def __init__(self, key: str, secret: str) -> None:
+        super().__init__()
+        self.key = key
+        self.secret = secret
+
+
 @dataclass(frozen=True, slots=True)
 class _Key:
     """An access key as stored, with its user."""
@@ -92,7 +103,9 @@ class Authenticator:
         self._vault = vault
         self._now = now
         self._region = default_region
-        self._grant = lru_cache(maxsize=4096)(self._read_grant)
+        # By the whole header, but only of genuine tokens, because exceptions are not cached. A header has about 800
+        # characters, with session policies up to 40,000.
+        self._grant = bounded_cache(entries=4096, size=2 << 20)(self._read_grant)
         self._last_used = KeyLastUsed(database, now)
         self.sessions = Sessions(vault, now)
 
@@ -124,24 +137,40 @@ class Authenticator:
         if credentials.expires is not None:
             expires = min(expires, credentials.expires)
         grant = _Grant(credentials.key, registry.account, registry.region, expires, credentials.session)
+        return self._docker_token(grant), expires
+
+    def issue_read_token(self, registry: Registry, repository: str, duration: int) -> str:
+        """A password for Docker's user `AWS` that can pull from one repository, for `duration` microseconds.
+
+        It belongs to the registry itself, not to a user: the caller is `callers.reader`.
+        """
+        return self._docker_token(
+            _Grant("", registry.account, registry.region, self._now() + duration, reads=str(repository))
+        )
+
+    def _docker_token(self, grant: _Grant) -> str:
         token = self._vault.stamp(msgspec.msgpack.encode(grant), "docker")
         # The format of ECR's own tokens; the AWS CLI needs one without ":" and white space.
-        envelope = {"payload": token, "version": "1", "type": "MOORAGE", "expiration": expires // SECOND}
-        return base64.b64encode(msgspec.json.encode(envelope)).decode(), expires
+        envelope = {"payload": token, "version": "1", "type": "MOORAGE", "expiration": grant.expires // SECOND}
+        return base64.b64encode(msgspec.json.encode(envelope)).decode()
 
     async def caller_of_basic(self, authorization: str | None) -> Caller:
         """The caller with this `Authorization` header. Raises NotAuthenticated or AuthorizationTokenExpired."""
         if authorization is None:
             raise NotAuthenticated
-        user, password = _basic(authorization)
-        if user == _DOCKER_USER:
-            return await self._caller_of_token(password)
-        return await self._caller_of_key(user, password)
+        try:
+            grant = self._grant(authorization)
+        except _KeyLogin as found:
+            login = found
+        else:
+            return await self._caller_of_grant(grant)
+        return await self._caller_of_key(login.key, login.secret)
 
-    async def _caller_of_token(self, token: str) -> Caller:
-        grant = self._grant(token)
+    async def _caller_of_grant(self, grant: _Grant) -> Caller:
         if grant.expires <= self._now():
             raise AuthorizationTokenExpired
+        if grant.reads is not None:
+            return callers.reader(Registry(grant.account, grant.region), grant.reads)
         if grant.session is not None:
             owner = await self._owner_of(grant.session)
         else:
@@ -161,7 +190,11 @@ class Authenticator:
         self.record_use(found)
         return found.caller(self._region)
 
-    def _read_grant(self, token: str) -> _Grant:
+    def _read_grant(self, authorization: str) -> _Grant:
+        """The content of a genuine token. Raises NotAuthenticated, and _KeyLogin if the header has an access key."""
+        user, token = _basic(authorization)
+        if user != _DOCKER_USER:
+            raise _KeyLogin(user, token)
         try:
             envelope = strict_json.read_as(dict[str, str | int], base64.b64decode(token, validate=True))
             return msgspec.msgpack.decode(self._vault.check(str(envelope["payload"]), "docker"), type=_Grant)
@@ -172,14 +205,28 @@ class Authenticator:
 
     async def _key(self, key: str) -> _Key | None:
         """An active key; None if it is inactive or does not exist."""
-        lookup = Lookup(("key", key), lambda tx: _find_key(tx, key), until=CachedUntil.ACCESS_CHANGE)
+        lookup = Lookup(("key", key), lambda tx: _find_key(tx, key), until=CachedUntil.ACCESS_CHANGE, size=_size_of_key)
         found = await self._database.read_cached(lookup)
         return found if found is not None and found.active else None
 
     async def _owner_of(self, session: Session) -> Caller | None:
         """The caller of a session; None if the key, the user or the role behind it no longer exists."""
-        lookup = Lookup(("session", session.key), lambda tx: _find_owner(tx, session), until=CachedUntil.ACCESS_CHANGE)
+        lookup = Lookup(
+            ("session", session.key),
+            lambda tx: _find_owner(tx, session),
+            until=CachedUntil.ACCESS_CHANGE,
+            size=_size_of_owner,
+        )
         return await self._database.read_cached(lookup)
+
+
+def _size_of_key(key: _Key | None) -> int:
+    return _size_of_owner(None if key is None else key.owner)
+
+
+def _size_of_owner(owner: Caller | None) -> int:
+    """About how many bytes of memory a caller takes with its policies."""
+    return size_of_row(owner) + (0 if owner is None else owner.size_of_policies)
 
 
 def _find_key(tx: Transaction, key: str) -> _Key | None:
@@ -208,8 +255,8 @@ def _find_role_session(tx: Transaction, session: Session, role_session: RoleSess
     return replace(caller, key=session.parent, session_policies=policies, issued_at=session.issued)
 
 
-@lru_cache(maxsize=4096)
 def _basic(authorization: str) -> tuple[str, str]:
+    """User and password of an `Authorization` header. Raises NotAuthenticated."""
     scheme, _, encoded = authorization.partition(" ")
     if scheme.lower() != "basic":
         raise NotAuthenticated

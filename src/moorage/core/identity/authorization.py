@@ -6,21 +6,23 @@ Two things are cached between requests: lookups, until a commit of any process c
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import lru_cache
-from typing import Final, NamedTuple
+from dataclasses import replace
+from functools import partial
+from typing import Final, NamedTuple, TypeVar
 
+from moorage.bounds import bounded_cache
 from moorage.domain.errors import AccessDenied
+from moorage.domain.identity.actions import V1_ACTIONS, permissions_of
 from moorage.domain.identity.callers import Caller
-from moorage.domain.identity.policies.document import Policy, PolicyKind, parse_policy
+from moorage.domain.identity.policies.document import CACHED_CHARACTERS, Policy, PolicyKind, length_of, parse_policy
 from moorage.domain.identity.policies.evaluation import EXPLICIT_DENIES, Decision, PolicySet, evaluate
 from moorage.domain.identity.policies.request import PolicyRequest, RequestContext
 from moorage.domain.identity.policies.statements import Effect
 from moorage.domain.names import Registry
-from moorage.metadata.database import CachedUntil, Database, Lookup, Transaction
+from moorage.metadata.database import CachedUntil, Database, Lookup, Transaction, size_of_row
 from moorage.metadata.registry import policies, repositories, settings
 
-V1_ACTIONS: Final = frozenset({"ecr:ReplicateImage", "ecr:BatchImportUpstreamImage", "ecr:CreateRepository"})
-"""ECR user guide, "Registry policy scope": the only actions that a registry policy of scope V1 covers."""
+T = TypeVar("T")
 
 _CACHED_GRANTS: Final = 4096
 """Pairs of policies and action for which the answer of `_allow_unconditionally` is cached."""
@@ -30,7 +32,9 @@ class AccessRequest(NamedTuple):
     """A caller, an action (`ecr:PutImage`) and a resource: a repository, or the registry (None).
 
     The repository need not exist. `request_context` is called only when a policy has to be evaluated, which is rare.
-    `arn` is the resource if it is neither a repository nor a registry.
+    `arn` is the resource if it is neither a repository nor a registry. `own_tags` are the resource tags of a resource
+    that is not of ECR; those of a repository are looked up. The policies of repositories and registries are for actions
+    of ECR.
     """
 
     caller: Caller
@@ -39,6 +43,11 @@ class AccessRequest(NamedTuple):
     repository: str | None = None
     request_context: Callable[[], RequestContext] = RequestContext
     arn: str = ""
+    own_tags: Mapping[str, str] | None = None
+
+    @property
+    def is_of_ecr(self) -> bool:
+        return self.action.startswith("ecr:")
 
     @property
     def resource(self) -> str:
@@ -121,6 +130,11 @@ class Visibility:
         return _evaluate(access_request, found, tags).allowed
 
 
+def _with_tags(access_request: AccessRequest, tags: Mapping[str, str]) -> RequestContext:
+    """The facts about a request that sets these resource tags."""
+    return replace(access_request.request_context(), request_tags=tags, tag_keys=tuple(tags))
+
+
 class Authorizer:
     """Decides access requests before a transaction begins, from cached lookups where possible."""
 
@@ -146,50 +160,55 @@ class Authorizer:
             await self._database.read(lambda tx: _tags(tx, access_request))
         raise access_request.refusal(_reported(access_request, decision, found))
 
+    async def check_creation(self, access: Callable[[str], AccessRequest], tags: Mapping[str, str]) -> None:
+        """Raise AccessDenied unless the caller may create a repository with these resource tags.
+
+        Conditions of policies can test the tags. `access` makes the access request for an action on the repository.
+        """
+        for permission in permissions_of("CreateRepository", {"tags": tags}):
+            needed = access(permission.action)
+            await self.check(needed._replace(request_context=partial(_with_tags, needed, tags)))
+
     async def _policies(self, access_request: AccessRequest) -> tuple[tuple[Policy, ...], bool]:
         """The policies of the resource, and whether they were cached."""
-        registry = access_request.registry
-        is_cached = True
-
-        def read(tx: Transaction) -> ResourcePolicies:
-            nonlocal is_cached
-            is_cached = False
-            return _resource_policies(tx, access_request)
-
-        resource_policies = await self._database.read_cached(
-            Lookup(
-                ("protection", registry.account, registry.region, access_request.repository),
-                read,
-                keep=_exists,
-                until=CachedUntil.ACCESS_CHANGE,
-            )
+        if not access_request.is_of_ecr:
+            return (), False
+        resource_policies, is_cached = await self._looked_up(
+            "protection", access_request, _resource_policies, _exists, _size_of_policies
         )
         return resource_policies.policies_on(access_request.action), is_cached
 
     async def _tags(self, access_request: AccessRequest, found: tuple[Policy, ...]) -> tuple[Mapping[str, str], bool]:
         """The resource tags if a policy depends on them, and whether they were cached."""
+        if access_request.own_tags is not None:
+            return access_request.own_tags, False
         if not _depends_on_tags(access_request, found):
             return {}, False
+        return await self._looked_up("resource tags", access_request, _tags, bool, _size_of_tags)
+
+    async def _looked_up(
+        self,
+        name: str,
+        access_request: AccessRequest,
+        find: Callable[[Transaction, AccessRequest], T],
+        keep: Callable[[T], bool],
+        size: Callable[[T], int],
+    ) -> tuple[T, bool]:
+        """The result of a cached lookup for a repository, and whether it was cached."""
         registry = access_request.registry
         is_cached = True
 
-        def read(tx: Transaction) -> Mapping[str, str]:
+        def read(tx: Transaction) -> T:
             nonlocal is_cached
             is_cached = False
-            return _tags(tx, access_request)
+            return find(tx, access_request)
 
-        tags = await self._database.read_cached(
-            Lookup(
-                ("resource tags", registry.account, registry.region, access_request.repository),
-                read,
-                keep=bool,
-                until=CachedUntil.ACCESS_CHANGE,
-            )
-        )
-        return tags, is_cached
+        key = (name, registry.account, registry.region, access_request.repository)
+        lookup = Lookup(key, read, keep=keep, until=CachedUntil.ACCESS_CHANGE, size=size)
+        return await self._database.read_cached(lookup), is_cached
 
 
-@lru_cache(maxsize=_CACHED_GRANTS)
+@bounded_cache(_CACHED_GRANTS, CACHED_CHARACTERS, length_of)
 def _allow_unconditionally(policies: tuple[Policy, ...], action: str) -> bool:
     return not any(policy.statements_on(Effect.DENY, action) for policy in policies) and any(
         statement.is_unconditional for policy in policies for statement in policy.statements_on(Effect.ALLOW, action)
@@ -201,7 +220,17 @@ def _exists(resource_policies: ResourcePolicies) -> bool:
     return resource_policies.exists
 
 
+def _size_of_policies(resource_policies: ResourcePolicies) -> int:
+    return size_of_row(resource_policies) + sum(policy.size for policy in resource_policies.policies)
+
+
+def _size_of_tags(tags: Mapping[str, str]) -> int:
+    return size_of_row(tags) + 4 * sum(len(key) + len(value) for key, value in tags.items())
+
+
 def _resource_policies(tx: Transaction, access_request: AccessRequest) -> ResourcePolicies:
+    if not access_request.is_of_ecr:
+        return ResourcePolicies(True, (), False)
     name = access_request.repository or ""
     attached = policies.attached(tx, access_request.registry, name)
     texts = ((attached.repository, PolicyKind.REPOSITORY, name), (attached.registry, PolicyKind.REGISTRY, ""))
@@ -213,10 +242,13 @@ def _resource_policies(tx: Transaction, access_request: AccessRequest) -> Resour
 def _depends_on_tags(access_request: AccessRequest, found: tuple[Policy, ...]) -> bool:
     caller = access_request.caller
     all_policies = (*caller.policies, *(caller.session_policies or ()), *found)
-    return access_request.repository is not None and any(policy.uses_resource_tags for policy in all_policies)
+    has_tags = access_request.repository is not None or access_request.own_tags is not None
+    return has_tags and any(policy.uses_resource_tags for policy in all_policies)
 
 
 def _tags(tx: Transaction, access_request: AccessRequest) -> Mapping[str, str]:
+    if access_request.own_tags is not None:
+        return access_request.own_tags
     repository = repositories.find(tx, access_request.registry, access_request.repository or "")
     return {} if repository is None else repositories.resource_tags(tx, repository)
 

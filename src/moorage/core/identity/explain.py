@@ -9,7 +9,8 @@ from moorage.core.identity import callers
 from moorage.core.identity.accounts import AccountError
 from moorage.core.identity.authorization import AccessRequest, decide
 from moorage.domain.errors import InvalidParameter
-from moorage.domain.identity.actions import ACTIONS
+from moorage.domain.identity.callers import Caller
+from moorage.domain.identity.further_actions import ALL_ACTIONS, parse_arn
 from moorage.domain.identity.policies.explaining import explain
 from moorage.domain.identity.policies.request import RequestContext
 from moorage.domain.names import Registry, parse_repository_arn
@@ -20,7 +21,7 @@ _REGISTRY: Final = "*"
 
 @dataclass(frozen=True, slots=True)
 class ExplainQuery:
-    """An access request as text; `resource` is a repository's name or ARN, or `*` for the registry."""
+    """An access request as text; `resource` is a repository's name, an ARN, or `*` for the registry."""
 
     caller: str
     action: str
@@ -31,15 +32,26 @@ class ExplainQuery:
 
 def answer(tx: Transaction, account: str, query: ExplainQuery, now: int) -> tuple[bool, list[str]]:
     """Whether the request is allowed, and why. Raises AccountError for an unknown caller, action or resource."""
-    if query.action not in ACTIONS:
-        raise AccountError(f"{query.action[:100]!r} is not an ECR action such as ecr:PutImage")
+    if query.action not in ALL_ACTIONS:
+        raise AccountError(f"{query.action[:100]!r} is not an action such as ecr:PutImage")
     caller = callers.named(tx, account, query.caller, query.region)
-    registry, repository = _resource(query.resource, caller.registry)
-    access_request = AccessRequest(
-        caller, query.action, registry, repository, lambda: RequestContext(now, query.source_ip)
+    access_request = _access_request(caller, query)._replace(
+        request_context=lambda: RequestContext(now, query.source_ip)
     )
     decision = decide(tx, access_request)
     return decision.allowed, explain(access_request.request({}), decision)
+
+
+def _access_request(caller: Caller, query: ExplainQuery) -> AccessRequest:
+    service = query.action.partition(":")[0]
+    if service == "ecr":
+        return AccessRequest(caller, query.action, *_resource(query.resource, caller.registry))
+    if query.resource == _REGISTRY:
+        return AccessRequest(caller, query.action, caller.registry, own_tags={})
+    parts = parse_arn(query.resource)
+    if parts is None or parts[0] != service:
+        raise AccountError(f"{query.resource[:300]!r} is not an ARN of {service}")
+    return AccessRequest(caller, query.action, Registry(parts[2], parts[1]), arn=query.resource, own_tags={})
 
 
 def _resource(resource: str, default: Registry) -> tuple[Registry, str | None]:

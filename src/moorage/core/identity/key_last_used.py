@@ -11,6 +11,9 @@ from moorage.domain.units import HOUR
 from moorage.metadata.database import Database
 from moorage.metadata.identity import accounts as identities
 
+_MOST_RECORDED = 8192
+"""Keys whose last use a process remembers; it records the next use of a forgotten one again."""
+
 
 class KeyLastUsed:
     """The uses that one process has recorded. If another process recorded the same hour, the row does not change."""
@@ -26,6 +29,8 @@ class KeyLastUsed:
         now = self._now()
         if now - self._recorded.get(key, -HOUR) < HOUR:
             return
+        if len(self._recorded) >= _MOST_RECORDED:  # Also of keys that no longer exist.
+            self._recorded.clear()
         self._recorded[key] = now
         task = asyncio.get_running_loop().create_task(self._write(key, now))
         self._writing.add(task)  # The event loop keeps only weak references to tasks.

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -28,6 +27,7 @@ from joserfc.jws import CompactSignature, JWSRegistry
 from joserfc.jwt import ClaimsOption, JWTClaimsRegistry
 from joserfc.util import base64_to_int, urlsafe_b64decode
 
+from moorage.bounds import bounded_cache
 from moorage.domain import strict_json
 from moorage.domain.identity.session_errors import ExpiredIdentityToken, InvalidIdentityToken
 from moorage.domain.strict_json import BadJson
@@ -129,7 +129,7 @@ def verify(token: str, key_set: str, now: int) -> Claims:
     )
 
 
-@lru_cache(maxsize=64)
+@bounded_cache(entries=64, size=1 << 20)
 def read_key_set(text: str) -> tuple[Key, ...]:
     """The keys of a JWK set that can verify tokens. Raises BadKeySet."""
     try:

@@ -7,19 +7,16 @@ from __future__ import annotations
 
 import hmac
 from dataclasses import dataclass
-from functools import lru_cache
 
 import msgspec
 
+from moorage.bounds import bounded_cache
 from moorage.core.clock import Clock
 from moorage.core.identity.key_ids import new_id
 from moorage.core.vault import Forged, Vault
 from moorage.domain.errors import ExpiredToken, UnrecognizedClient
 
 PREFIX = "ASIA"
-
-_CACHED_TOKENS = 4096
-"""Verified tokens that a process keeps."""
 
 _TOKEN, _SECRET = "session", "session-secret"
 
@@ -69,8 +66,9 @@ class Sessions:
     def __init__(self, vault: Vault, now: Clock) -> None:
         self._vault = vault
         self._now = now
-        self._open_cached = lru_cache(maxsize=_CACHED_TOKENS)(self._open)
-        self.secret_of = lru_cache(maxsize=_CACHED_TOKENS)(self._secret_of)
+        # Of genuine tokens. One with session policies has up to 30,000 characters.
+        self._open_cached = bounded_cache(entries=4096, size=2 << 20)(self._open)
+        self.secret_of = bounded_cache(entries=4096, size=2 << 20, weigh=_size_of)(self._secret_of)
 
     def issue(self, parent: str, duration: int, role: RoleSession | None = None) -> SessionKey:
         """Credentials for `duration` microseconds; they end earlier if their key or role is deleted."""
@@ -96,3 +94,9 @@ class Sessions:
 
     def _secret_of(self, session: Session) -> str:
         return self._vault.stamp(msgspec.msgpack.encode(session), _SECRET)[:40]
+
+
+def _size_of(session: Session) -> int:
+    """The characters of a session, without its ids."""
+    role = session.role
+    return 0 if role is None else len(role.name) + len(role.policy or "") + sum(map(len, role.policy_arns))

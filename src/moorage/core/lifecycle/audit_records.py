@@ -31,7 +31,7 @@ _COUNTS: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class AppliedBatch:
-    """The images that a run expired or archived in one transaction. `repository` is None if there are none."""
+    """The images that a run expired or archived in one transaction. Without images, `repository` is None."""
 
     repository: Repository | None = None
     images: Sequence[SelectedImage] = ()

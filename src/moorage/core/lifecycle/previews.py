@@ -10,7 +10,7 @@ from moorage.core.lifecycle import policies as lifecycle
 from moorage.core.registry.image_ids import ImageFailure, ImageId, resolve
 from moorage.domain.lifecycle.errors import LifecyclePolicyPreviewInProgress, LifecyclePolicyPreviewNotFound
 from moorage.domain.lifecycle.policy import parse
-from moorage.domain.units import DAY, HOUR
+from moorage.domain.units import DAY
 from moorage.metadata import jobs
 from moorage.metadata.database import Transaction
 from moorage.metadata.lifecycle import previews as rows
@@ -23,8 +23,8 @@ JOB: Final = "lifecycle-preview"
 _RESULT_LIFE: Final = DAY
 """How long results are available. ECR has a status for expired previews, but does not document their age."""
 
-_TIMEOUT: Final = HOUR
-"""A preview that is not complete after this time has failed, and a new one can be started."""
+ATTEMPTS: Final = 4
+"""With the delays of jobs, attempts for half a minute. Clients wait 100 seconds (LifecyclePolicyPreviewComplete)."""
 
 
 class PreviewStatus(StrEnum):
@@ -67,7 +67,7 @@ def start(tx: Transaction, repository: Repository, text: str | None, now: int) -
         text = lifecycle.get(tx, repository).text
     parse(text)
     previous = rows.find(tx, repository.id)
-    if previous is not None and _status(previous, now) is PreviewStatus.IN_PROGRESS:
+    if previous is not None and _status(tx, repository, previous, now) is PreviewStatus.IN_PROGRESS:
         raise LifecyclePolicyPreviewInProgress
     rows.start(tx, repository.id, text, now)
     jobs.enqueue(tx, JOB, str(repository.id), {}, now)
@@ -79,7 +79,7 @@ def get(tx: Transaction, repository: Repository, result_filter: ResultFilter, no
     preview = rows.find(tx, repository.id)
     if preview is None:
         raise LifecyclePolicyPreviewNotFound(repository=repository.name, registry=repository.registry.account)
-    status = _status(preview, now)
+    status = _status(tx, repository, preview, now)
     if status is not PreviewStatus.COMPLETE:
         return PreviewPage(preview, status, [])
     tagged = result_filter.tagged
@@ -99,8 +99,9 @@ def _find_result(tx: Transaction, repository: Repository, image_id: ImageId) -> 
     return rows.find_result(tx, repository.id, image.digest)
 
 
-def _status(preview: Preview, now: int) -> PreviewStatus:
-    age = now - preview.started_at
+def _status(tx: Transaction, repository: Repository, preview: Preview, now: int) -> PreviewStatus:
+    """The status. A preview that is not complete is as alive as its job: a dead or dropped one will not complete it."""
     if preview.is_complete:
-        return PreviewStatus.COMPLETE if age < _RESULT_LIFE else PreviewStatus.EXPIRED
-    return PreviewStatus.IN_PROGRESS if age < _TIMEOUT else PreviewStatus.FAILED
+        return PreviewStatus.COMPLETE if now - preview.started_at < _RESULT_LIFE else PreviewStatus.EXPIRED
+    is_computed = jobs.is_waiting(tx, JOB, str(repository.id))
+    return PreviewStatus.IN_PROGRESS if is_computed else PreviewStatus.FAILED

@@ -24,12 +24,13 @@ from moorage.core.limits import Limits
 from moorage.core.pacing import Throttle
 from moorage.core.registry.images import Images
 from moorage.domain.batches import batches
-from moorage.domain.errors import ImageReferencedByIndex
+from moorage.domain.errors import InvalidParameter
 from moorage.domain.lifecycle.policy import Rule, parse
 from moorage.domain.lifecycle.selection import SelectedImage, Selection
+from moorage.domain.registry.errors import ImageReferencedByIndex
 from moorage.domain.units import DAY
 from moorage.metadata.database import Database, Transaction, Work
-from moorage.metadata.jobs import Job
+from moorage.metadata.jobs import Job, JobHopeless
 from moorage.metadata.lifecycle import facts, policies, previews
 from moorage.metadata.registry import images as image_rows
 from moorage.metadata.registry import repositories
@@ -64,14 +65,14 @@ class LifecycleJobs:
         """Apply the policy of a repository, and schedule the next run.
 
         The next run is in a day. After a run that changed something it is as soon as after a push, because a deleted
-        index can leave images that now match the policy.
+        index can leave images that now match the policy. Raises JobHopeless for a policy that cannot be read.
         """
         repository_id, now = int(job.key), self._now()
         policy = await self._database.read(lambda tx: policies.find(tx, repository_id))
         if policy is None:
             return
         changed = 0
-        for batch in batches(await self._select(repository_id, parse(policy.text).rules, now), _BATCH):
+        for batch in batches(await self._select(repository_id, _rules(policy.text), now), _BATCH):
             applied = await self._write(partial(self._apply, repository_id, policy.text, batch))
             audit_records.record(self._audit, applied, policy.text, now)
             changed += len(applied.images)
@@ -83,12 +84,12 @@ class LifecycleJobs:
         await self._database.write(finish)
 
     async def preview(self, job: Job) -> None:
-        """Compute the preview that was started for a repository."""
+        """Compute the preview that was started for a repository. Raises JobHopeless for a text that cannot be read."""
         repository_id = int(job.key)
         preview = await self._database.read(lambda tx: previews.find(tx, repository_id))
         if preview is None or preview.is_complete:
             return
-        selected = await self._select(repository_id, parse(preview.text).rules, self._now())
+        selected = await self._select(repository_id, _rules(preview.text), self._now())
         await self._database.write(lambda tx: previews.clear_results(tx, repository_id))
         first = 0
         for batch in batches(selected, _RESULTS):
@@ -154,3 +155,11 @@ class LifecycleJobs:
             result = await self._database.write(work)
         await throttle.rest()
         return result
+
+
+def _rules(text: str) -> Sequence[Rule]:
+    """The rules of a stored text. An earlier version may have accepted one that this version rejects."""
+    try:
+        return parse(text).rules
+    except InvalidParameter as refusal:
+        raise JobHopeless(str(refusal)) from None

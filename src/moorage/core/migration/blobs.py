@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from moorage import failpoints
 from moorage.core.own_store import OwnStore
 from moorage.core.pacing import RateLimit
+from moorage.core.tasks import run_all
 from moorage.domain.errors import Unavailable
-from moorage.domain.ports import BlobMissing, BlobStore, Listing, UploadMissing
+from moorage.domain.failures import is_damage
+from moorage.domain.ports import BlobMissing, BlobStore, Listing, UploadBusy, UploadMissing
 from moorage.metadata.database import Database
 from moorage.metadata.engines.engine import Engine
 from moorage.metadata.garbage import verification
@@ -48,13 +50,17 @@ class MigrationEnd:
 
 @dataclass(slots=True)
 class Progress:
-    """The progress of a migration. `copied` is the bytes copied by this run; `damaged` lists blobs with the reason."""
+    """The progress of a migration. `damaged` lists blobs with the reason.
+
+    `copied` and `copied_blobs` count what this run copied. The other numbers include what earlier runs copied.
+    """
 
     blobs: int = 0
     bytes: int = 0
     of_blobs: int = 0
     of_bytes: int = 0
     copied: int = 0
+    copied_blobs: int = 0
     rows: int = 0
     step: str = "copying layers"
     damaged: list[str] = field(default_factory=list)
@@ -87,7 +93,7 @@ class BlobCopier:
         progress.blobs = progress.bytes = 0
         progress.damaged.clear()
         rows, lock = self._rows(), asyncio.Lock()
-        await _run_all([self._work(rows, lock) for _ in range(_AT_ONCE)])
+        await run_all([self._work(rows, lock) for _ in range(_AT_ONCE)])
         self._checked_earlier_copies = True
 
     async def _work(self, rows: AsyncIterator[tuple[BlobRow, CopiedBlob | None]], lock: asyncio.Lock) -> None:
@@ -120,6 +126,7 @@ class BlobCopier:
                     return  # It was collected meanwhile.
                 self._progress.damaged.append(f"{row.digest}: {damage}")
                 return
+            self._progress.copied_blobs += 1
         self._progress.blobs += 1
         self._progress.bytes += row.size
 
@@ -136,7 +143,10 @@ class BlobCopier:
     async def _copy(self, row: BlobRow) -> None:
         """Copy one blob and record it. Raises _Damaged."""
         upload = str(uuid.uuid5(self._upload_namespace, row.key))
-        key = await self._transfer(row, upload)
+        try:
+            key = await self._transfer(row, upload)
+        except (UploadBusy, UploadMissing) as error:  # A state that could not be saved, or another program's work.
+            raise Unavailable(reason=f"{self._target.name} lost the copy of {row.digest} ({error})") from None
         if await self._target.blobs.size(key) != row.size:
             raise Unavailable(reason=f"{self._target.name} did not store all bytes of {row.digest}")
         failpoints.hit("T1")
@@ -149,12 +159,13 @@ class BlobCopier:
         blobs = self._target.blobs
         with suppress(UploadMissing):
             return await blobs.commit(upload, row.digest, row.size)
+        algorithm = row.digest.partition(":")[0]
         try:
-            await blobs.append(upload, 0, self._source_bytes(row))
+            await blobs.append(upload, 0, self._source_bytes(row), algorithm)
         except _Damaged:
             await blobs.abandon(upload)
             raise
-        found = await blobs.digest(upload, row.size, row.digest.partition(":")[0])
+        found = await blobs.digest(upload, row.size, algorithm)
         if found != row.digest:
             await blobs.abandon(upload)
             raise _Damaged(f"its bytes have the digest {found}")
@@ -169,15 +180,6 @@ class BlobCopier:
         except BlobMissing:
             raise _Damaged("missing") from None
         except OSError as error:
+            if not is_damage(error):
+                raise
             raise _Damaged(f"cannot be read: {error.strerror}") from None
-
-
-async def _run_all(work: list[Coroutine[Any, Any, None]]) -> None:
-    """Wait for all coroutines. If one fails, cancel the others before raising its exception."""
-    tasks = [asyncio.ensure_future(coroutine) for coroutine in work]
-    try:
-        await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

@@ -7,6 +7,11 @@
 The source is sealed before the target is complete, and the target is complete before the source counts as moved. So
 the two never accept changes at the same time, and the one that does has all acknowledged data. After a run was killed,
 the same command continues it. A run that fails unseals the source.
+
+    source   open or sealed ──────────> open, without a record
+    target   unfinished ──> abandoned ──────────────────────────> empty, without a record
+
+Abandoning is decided at the target, so that an interrupted one can only be continued. Then the copies are removed.
 """
 
 from __future__ import annotations
@@ -30,6 +35,7 @@ from moorage.domain.errors import Unavailable
 from moorage.metadata.database import Transaction, Work
 from moorage.metadata.migration import records
 from moorage.metadata.migration.records import (
+    ABANDONED,
     COMPLETE,
     MOVED,
     OPEN,
@@ -62,7 +68,10 @@ class MigrationOptions:
 
 
 class Migration:
-    """The migration from `source` to `target`. The caller makes sure that no other process works on it."""
+    """The migration from `source` to `target`. The caller makes sure that no other process works on it.
+
+    `is_sealed`: the source rejects changes, as far as this run knows. `may_be_complete`: it can no longer be abandoned.
+    """
 
     def __init__(
         self, source: MigrationEnd, target: MigrationEnd, options: MigrationOptions, progress: Progress
@@ -72,11 +81,13 @@ class Migration:
         self._options = options
         self._progress = progress
         self.is_sealed = False
+        self.may_be_complete = False
 
     async def run(self, *, blobs_only: bool) -> None:
         """Start or continue the migration. Raises MigrationRefused, Unavailable, StoreFull, OSError."""
         source, target = await self._begin()
         self.is_sealed = source.state == SEALED
+        self.may_be_complete = target.state == COMPLETE
         if target.state != COMPLETE:
             async with self._unseal_on_failure():
                 copier = BlobCopier(self._source, self._target, source.id, self._options.rate, self._progress)
@@ -86,17 +97,22 @@ class Migration:
                 await self._last_step(copier)
             failpoints.hit("T5")
             # From here on nothing is undone. If it is unknown whether the next write succeeded, the next run continues.
+            self.may_be_complete = True
             await self._target.database.write(_complete)
             failpoints.hit("T6")
         await self._source.database.write(partial(records.set_state, role=SOURCE, state=MOVED))
 
     async def abandon(self) -> None:
-        """Unseal the source, and remove what was copied to the target. Raises MigrationRefused, Unavailable."""
+        """Unseal the source, and empty the target. Raises MigrationRefused, Unavailable."""
         source, target = await self._find_records()
         self._check_can_abandon(source, target)
+        self.is_sealed = source is not None and source.state == SEALED
+        if target is not None:
+            await self._target.database.write(partial(records.set_state, role=TARGET, state=ABANDONED))
         if source is not None:
             await asyncio.to_thread(self._source.engine.unseal, partial(records.forget, role=SOURCE))
             self.is_sealed = False
+        failpoints.hit("T7")
         if target is not None:
             await self._row_copier().clear()
             await self._remove_blobs(records.page_of_blobs)
@@ -140,6 +156,11 @@ class Migration:
         """
         await self._source.own_store.confirm()
         source, target = await self._find_records()
+        if target is not None and target.state == ABANDONED:
+            raise MigrationRefused(
+                f"the migration from {target.other} to {self._target.name} was given up, but its copies are not removed"
+                " yet: finish that with --abandon"
+            )
         if source is not None and target is not None and source.id == target.id and source.state != MOVED:
             return source, target
         await self._check_can_begin(source, target)
@@ -157,7 +178,8 @@ class Migration:
             raise MigrationRefused(f"{self._source.name} was already migrated to {source.other}")
         if source is not None and source.other != self._target.name:
             raise MigrationRefused(
-                f"{self._source.name} is being migrated to {source.other}: finish that migration, or use --abandon"
+                f"{self._source.name} is being migrated to {source.other}: finish that migration, or give it up with"
+                " the same --to and --abandon"
             )
         if target is not None and target.state == UNFINISHED:
             raise MigrationRefused(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from moorage.domain.errors import InvalidParameter, Kms
+from moorage.domain.errors import InvalidParameter
 from moorage.domain.names import Registry
 from moorage.domain.registry.encryption import AES256, KmsKeys
+from moorage.domain.registry.errors import Kms
 from moorage.metadata.registry.repositories import RepositorySettings
 
 
@@ -12,7 +13,8 @@ def key_of(keys: KmsKeys, registry: Registry, kind: str, name: str | None) -> st
     """The ARN of the KMS key for an encryption type; None for AES256. Raises InvalidParameter, Kms."""
     if kind == AES256:
         if name:
-            constraint = f"A kmsKey cannot be given with encryptionType {AES256}"
+            reason = f"Encryption key should not be set for {AES256} encryption."
+            constraint = f"Invalid encryption configuration: {reason}"
             raise InvalidParameter(parameter="encryptionConfiguration", constraint=constraint)
         return None
     key = keys.resolve(registry, name)

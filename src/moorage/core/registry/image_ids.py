@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from moorage.domain.errors import ImageNotFound, TagInvalid
+from moorage.domain.errors import TagInvalid
 from moorage.domain.names import Tag
+from moorage.domain.registry.errors import ImageNotFound
 from moorage.metadata.database import Transaction
 from moorage.metadata.registry import images
 from moorage.metadata.registry.images import Image, StoredManifest

@@ -15,16 +15,17 @@ from moorage.core.reactions import ImageDeleted, ImagePushed, Reactions, TagDele
 from moorage.core.registry.image_ids import ImageFailure, ImageId, resolve
 from moorage.core.registry.repositories import is_immutable
 from moorage.core.registry.storage_classes import StorageClasses
-from moorage.domain.errors import (
+from moorage.domain.errors import ManifestNotFound
+from moorage.domain.identity.callers import Caller
+from moorage.domain.names import Digest, Registry, Tag
+from moorage.domain.registry.errors import (
     ImageAlreadyExists,
     ImageDigestDoesNotMatch,
     ImageReferencedByIndex,
     ImageTagAlreadyExists,
     LayersNotFound,
-    ManifestNotFound,
     ReferencedImagesNotFound,
 )
-from moorage.domain.names import Digest, Tag
 from moorage.domain.registry.manifests import Manifest, parse_manifest
 from moorage.metadata.database import Transaction
 from moorage.metadata.garbage import deleted_images
@@ -41,7 +42,8 @@ _LARGE_MANIFEST: Final = 64 << 10
 class Push:
     """A pushed manifest: its exact bytes, parsed content and tags, and the digest that the client expects, if any.
 
-    A `sparse` push can reference layers and images that the repository does not have.
+    A `sparse` push can reference layers and images that the repository does not have. `pusher` is None for images that
+    no client pushes, such as copies from other registries.
     """
 
     body: bytes
@@ -49,6 +51,7 @@ class Push:
     tags: tuple[Tag, ...]
     digest: Digest | None
     sparse: bool
+    pusher: Caller | None = None
 
     def computed_digest(self) -> str:
         """The digest of the bytes, with the algorithm of the expected digest if there is one."""
@@ -73,20 +76,29 @@ class DeletedImageId:
 
 
 class Images:
-    """The use cases that change images. Each runs in its caller's transaction."""
+    """The use cases that change images. Each runs in its caller's transaction.
 
-    def __init__(self, limits: Limits, reactions: Reactions) -> None:
+    `origin` is the registry that images are replicated from; None for all other changes.
+    """
+
+    def __init__(self, limits: Limits, reactions: Reactions, origin: Registry | None = None) -> None:
         self._limits = limits
         self._reactions = reactions
-        self.storage_classes = StorageClasses(reactions)
+        self._origin = origin
+        self.storage_classes = StorageClasses(reactions, origin)
+
+    def replicated_from(self, origin: Registry) -> Images:
+        """The same use cases for changes that are replicated from another registry."""
+        return Images(self._limits, self._reactions, origin)
 
     # --- Pushing ------------------------------------------------------------------------------------------------
 
     def put(self, tx: Transaction, repository: Repository, push: Push, now: int) -> str:
         """Store a manifest and set its tags; returns its digest.
 
-        Raises ImageDigestDoesNotMatch, ManifestInvalid, LayersNotFound, ReferencedImagesNotFound,
-        ImageTagAlreadyExists, LimitExceeded, Unavailable, and ImageAlreadyExists if nothing would change.
+        Raises ImageDigestDoesNotMatch, ManifestInvalid, InvalidParameter for too many layers, LayersNotFound,
+        ReferencedImagesNotFound, ImageTagAlreadyExists, LimitExceeded, Unavailable, and ImageAlreadyExists if nothing
+        would change.
         """
         self._limits.require_space()
         digest = push.computed_digest()
@@ -109,11 +121,13 @@ class Images:
                 repository=repository.name,
                 registry=repository.registry.account,
             )
-        react(tx, self._reactions.image_pushed, ImagePushed(repository, digest, changed, push.manifest, now))
+        change = ImagePushed(repository, digest, changed, push.manifest, now, self._origin, push.pusher)
+        react(tx, self._reactions.image_pushed, change)
         failpoints.hit("M2")
         return digest
 
     def _insert(self, tx: Transaction, repository: Repository, push: Push, digest: str, now: int) -> int:
+        self._limits.quotas.check_layers(push.manifest.number_of_layers)
         stored, awaited = _find_layers(tx, repository, push)
         children = self._find_children(tx, repository, push, now)
         failpoints.hit("M1")
@@ -208,7 +222,7 @@ class Images:
 
     def _untag(self, tx: Transaction, repository: Repository, image: Image, tag: str, now: int) -> DeletedImageId:
         images.delete_tag(tx, repository.id, tag)
-        react(tx, self._reactions.tag_deleted, TagDeleted(repository, image.digest, tag, image, now))
+        react(tx, self._reactions.tag_deleted, TagDeleted(repository, image.digest, tag, image, now, self._origin))
         return DeletedImageId(image.digest, tag)
 
     def _delete(self, tx: Transaction, repository: Repository, image: Image, now: int) -> list[DeletedImageId]:
@@ -216,9 +230,10 @@ class Images:
         if parents:
             raise ImageReferencedByIndex(parents=", ".join(parents))
         tags = images.tags_of(tx, image.id)
-        deleted_images.keep(tx, repository, now, image.id)
+        deleted_images.keep(tx, repository, image.id, now)
         images.delete(tx, image.id)
-        react(tx, self._reactions.image_deleted, ImageDeleted(repository, image.digest, tuple(tags), image, now))
+        change = ImageDeleted(repository, image.digest, tuple(tags), image, now, self._origin)
+        react(tx, self._reactions.image_deleted, change)
         return [DeletedImageId(image.digest, tag) for tag in tags or (None,)]
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -16,22 +16,27 @@ from moorage import failpoints
 from moorage.core.clock import Clock
 from moorage.core.limits import Limits
 from moorage.core.registry import repositories
-from moorage.domain.errors import (
+from moorage.core.registry.open_uploads import (
+    OpenUploads,
+    UntilInterrupted,
+    UploadScope,
+    busy,
+    invalid_part,
+    not_found,
+    out_of_order,
+)
+from moorage.domain import failures
+from moorage.domain.errors import LayerTooLarge, LimitExceeded, Unavailable
+from moorage.domain.ports import DEFAULT_ALGORITHM, BlobStore, StoreFull, UploadBusy, UploadMissing
+from moorage.domain.registry.errors import (
     EmptyUpload,
     InvalidLayer,
-    InvalidLayerPart,
     LayerAlreadyExists,
     LayerInaccessible,
     LayerPartTooSmall,
     LayersNotFound,
-    LayerTooLarge,
-    LimitExceeded,
     RepositoryNotFound,
-    Unavailable,
-    UploadNotFound,
 )
-from moorage.domain.names import Registry
-from moorage.domain.ports import BlobStore, StoreFull, UploadBusy, UploadMissing
 from moorage.domain.units import HOUR
 from moorage.metadata.database import Database, Transaction
 from moorage.metadata.registry import layers, upload_states
@@ -51,15 +56,6 @@ UPLOAD_LIFE: Final = 7 * 24 * HOUR
 
 FINISHED_LIFE: Final = HOUR
 """How long the result of a completed upload is kept, for clients that did not get the response."""
-
-
-@dataclass(frozen=True, slots=True)
-class UploadScope:
-    """The repository and the user that an upload belongs to. Others do not see it."""
-
-    registry: Registry
-    repository: str
-    owner: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +92,11 @@ def for_download(tx: Transaction, repository: Repository, digest: str) -> Blob:
     account = repository.registry.account
     if blob is None:
         raise LayersNotFound.for_download(digest, repository.name, account)
-    if not layers.is_active(tx, repository.id, blob.id):
-        raise LayerInaccessible(digest=digest, repository=repository.name, registry=account)
-    return blob
+    if layers.is_active(tx, repository.id, blob.id):
+        return blob
+    if layers.media_type_of(tx, repository.id, blob.id) is None:
+        raise LayerInaccessible.without_image(digest, repository.name, account)
+    raise LayerInaccessible.archived(digest, repository.name, account)
 
 
 class Layers:
@@ -109,14 +107,17 @@ class Layers:
         self._blobs = blobs
         self._now = now
         self._require_space = limits.require_space
+        self._open_uploads = OpenUploads(database, limits)
 
-    async def start(self, scope: UploadScope) -> Upload:
-        """Start an upload. Raises RepositoryNotFound, Unavailable."""
+    async def start(self, scope: UploadScope, algorithm: str = DEFAULT_ALGORITHM) -> Upload:
+        """Start an upload that is hashed with this algorithm while it arrives.
+
+        Raises RepositoryNotFound, UploadsExceeded, Unavailable.
+        """
         self._require_space()
-        upload_id, now = str(uuid.uuid4()), self._now()
-        upload = await self._database.write(
-            lambda tx: layers.start_upload(tx, scope.registry, scope.repository, upload_id, scope.owner, now)
-        )
+        await self._open_uploads.require_room(scope)
+        new = Upload(str(uuid.uuid4()), 0, scope.owner, 0, 0, 0, False, self._now(), algorithm=algorithm)
+        upload = await self._database.write(lambda tx: layers.start_upload(tx, scope.registry, scope.repository, new))
         if upload is None:
             raise RepositoryNotFound(repository=scope.repository, registry=scope.registry.account)
         failpoints.hit("U1")
@@ -127,21 +128,56 @@ class Layers:
         oldest = self._now() - UPLOAD_LIFE
         return await self._database.read_one(lambda tx: _find(tx, scope, upload_id, oldest))
 
-    async def append(self, scope: UploadScope, upload: Upload, first: int, chunks: AsyncIterator[bytes]) -> Upload:
+    async def status(self, scope: UploadScope, upload_id: str) -> Upload:
+        """The upload, for a client that wants to continue it. What an interrupted request left counts from now on.
+
+        Raises RepositoryNotFound, UploadNotFound.
+        """
+        upload = await self.find(scope, upload_id)
+        if not upload.kept:
+            return upload
+        after = _appended(upload, upload.size + upload.kept)
+        is_recorded = await self._database.write(lambda tx: layers.record_part(tx, upload, after))
+        return after if is_recorded else await self.find(scope, upload_id)
+
+    async def append(
+        self,
+        scope: UploadScope,
+        upload: Upload,
+        first: int,
+        chunks: AsyncIterator[bytes],
+        interruptions: tuple[type[Exception], ...] = (),
+    ) -> Upload:
         """Append bytes from offset `first` on; returns the updated upload.
 
         Raises InvalidLayerPart (a gap, a repetition, or another request at the same time), LayerTooLarge,
-        Unavailable. Exceptions of `chunks` pass through and leave the upload unchanged.
+        UploadsExceeded, Unavailable. Exceptions of `chunks` pass through and leave the upload unchanged. After one of
+        `interruptions` what had arrived is kept, and `status` continues the upload behind it.
         """
         if first != upload.size:
-            raise _out_of_order(scope, upload, first)
+            raise out_of_order(scope, upload, first)
         self._require_space()
-        with _translated_errors(scope, upload):
-            size = await self._blobs.append(upload.id, upload.size, _limited(chunks, LAYER_LIMIT - upload.size))
-        after = _appended(upload, size)
-        if not await self._database.write(lambda tx: layers.record_part(tx, upload, after)):
-            raise _busy(scope, upload)
+        if upload.kept:
+            upload = await self._forget_kept(scope, upload)
+        body = UntilInterrupted(chunks, interruptions)
+        arriving = self._open_uploads.limited(scope, upload, _limited(body.chunks(), LAYER_LIMIT - upload.size))
+        async with aclosing(arriving):
+            with _translated_errors(scope, upload):
+                size = await self._blobs.append(upload.id, upload.size, arriving, upload.algorithm)
+        after = replace(upload, kept=size - upload.size) if body.interruption else _appended(upload, size)
+        is_recorded = await self._database.write(lambda tx: layers.record_part(tx, upload, after))
+        if body.interruption:
+            raise body.interruption
+        if not is_recorded:
+            raise busy(scope, upload)
         failpoints.hit("U4")
+        return after
+
+    async def _forget_kept(self, scope: UploadScope, upload: Upload) -> Upload:
+        """Before the bytes that an interrupted request left are overwritten: record that they no longer count."""
+        after = replace(upload, kept=0)
+        if not await self._database.write(lambda tx: layers.record_part(tx, upload, after)):
+            raise busy(scope, upload)
         return after
 
     async def complete(self, scope: UploadScope, upload: Upload, digests: list[str], *, strict: bool) -> str:
@@ -176,12 +212,12 @@ class Layers:
     async def cancel(self, scope: UploadScope, upload: Upload) -> None:
         """Delete an upload. Raises UploadNotFound."""
         if await self._database.write(lambda tx: layers.delete_upload(tx, upload.id)) is None:
-            raise _not_found(scope, upload.id)
+            raise not_found(scope, upload.id)
         await self._abandon(upload)
 
     async def _abandon(self, upload: Upload) -> None:
-        """Delete the bytes of an upload that has ended. If the store is unavailable, the collector deletes them."""
-        with suppress(Unavailable):
+        """Delete the bytes of an upload that has ended. If the store fails, the collector deletes them."""
+        with suppress(OSError, Unavailable):
             await self._blobs.abandon(upload.id)
 
     async def _matching_digest(self, scope: UploadScope, upload: Upload, digests: list[str]) -> str:
@@ -192,11 +228,10 @@ class Layers:
         known = [digest for digest in digests if digest.startswith(("sha256:", "sha512:"))]
         for algorithm in dict.fromkeys(digest[:6] for digest in known) or ["sha256"]:
             try:
-                computed = await self._blobs.digest(upload.id, upload.size, algorithm)
+                with _translated_store_errors(scope, upload):
+                    computed = await self._blobs.digest(upload.id, upload.size, algorithm)
             except UploadMissing:
                 return await self._commit_again(scope, upload, known)
-            except UploadBusy:
-                raise _busy(scope, upload) from None
             if computed in digests or not known:
                 return computed
         failpoints.hit("U6")
@@ -206,10 +241,10 @@ class Layers:
     async def _commit_again(self, scope: UploadScope, upload: Upload, digests: list[str]) -> str:
         """The digest under which the store committed the upload before a crash prevented the row."""
         for digest in digests:
-            with suppress(UploadMissing, ValueError):
+            with suppress(UploadMissing, ValueError), _translated_store_errors(scope, upload):
                 await self._blobs.commit(upload.id, digest, upload.size)
                 return digest
-        raise _not_found(scope, upload.id)
+        raise not_found(scope, upload.id)
 
     async def _commit(self, scope: UploadScope, upload: Upload, digest: str) -> None:
         with _translated_errors(scope, upload):
@@ -225,7 +260,7 @@ class Layers:
 
         if not await self._database.write(record):
             # Another upload of the same bytes was faster: no row references this key, and the layer exists anyway.
-            with suppress(Unavailable):
+            with suppress(OSError, Unavailable):
                 await self._blobs.delete(key)
         failpoints.hit("U10")
 
@@ -256,13 +291,21 @@ class Layers:
 def _translated_errors(scope: UploadScope, upload: Upload) -> Iterator[None]:
     """Translate the blob store's errors into the errors of the API."""
     try:
+        with _translated_store_errors(scope, upload):
+            yield
+    except UploadMissing:
+        raise not_found(scope, upload.id) from None
+
+
+@contextmanager
+def _translated_store_errors(scope: UploadScope, upload: Upload) -> Iterator[None]:
+    """`_translated_errors` for callers that handle UploadMissing."""
+    try:
         yield
     except UploadBusy:
-        raise _busy(scope, upload) from None
-    except UploadMissing:
-        raise _not_found(scope, upload.id) from None
+        raise busy(scope, upload) from None
     except StoreFull as error:
-        raise Unavailable(reason=f"The blob store does not accept more layers ({error})") from None
+        raise failures.full(error) from None
 
 
 def _find(tx: Transaction, scope: UploadScope, upload_id: str, oldest: int) -> Upload:
@@ -270,7 +313,7 @@ def _find(tx: Transaction, scope: UploadScope, upload_id: str, oldest: int) -> U
     if not has_repository:
         raise RepositoryNotFound(repository=scope.repository, registry=scope.registry.account)
     if upload is None or upload.owner != scope.owner or upload.created_at < oldest:
-        raise _not_found(scope, upload_id)
+        raise not_found(scope, upload_id)
     return upload
 
 
@@ -278,7 +321,7 @@ def _end(tx: Transaction, scope: UploadScope, upload: Upload, digest: str, now: 
     """Delete the upload and record its digest; True if the store has a state of it. Raises UploadNotFound."""
     has_state = layers.delete_upload(tx, upload.id)
     if has_state is None:
-        raise _not_found(scope, upload.id)
+        raise not_found(scope, upload.id)
     layers.record_finished(tx, upload, digest, now)
     return has_state
 
@@ -291,6 +334,7 @@ def _appended(upload: Upload, size: int) -> Upload:
         parts=upload.parts + 1,
         last_part=size - upload.size,
         short_part=upload.short_part or too_short,
+        kept=0,
     )
 
 
@@ -316,7 +360,7 @@ def check_part(scope: UploadScope, upload: Upload, first: int, last: int, size: 
     Raises InvalidLayerPart, LimitExceeded. The registry endpoint does not use this: chunks can have any size.
     """
     if first != upload.size:
-        raise _out_of_order(scope, upload, first)
+        raise out_of_order(scope, upload, first)
     if last < first:
         raise invalid_part(scope, upload, f"The layer part ends at byte {last} before it begins at byte {first}")
     if size != last - first + 1:
@@ -324,26 +368,3 @@ def check_part(scope: UploadScope, upload: Upload, first: int, last: int, size: 
         raise invalid_part(scope, upload, reason)
     if upload.parts >= PART_LIMIT:
         raise LimitExceeded(reason=f"The upload has the maximum number of layer parts: {PART_LIMIT}")
-
-
-def invalid_part(scope: UploadScope, upload: Upload, reason: str) -> InvalidLayerPart:
-    """The error for a part, with the members that a client needs to continue the upload."""
-    members = {
-        "registryId": scope.registry.account,
-        "repositoryName": scope.repository,
-        "uploadId": upload.id,
-        "lastValidByteReceived": max(upload.size - 1, 0),  # The shape does not allow -1; 0 also means "nothing".
-    }
-    return InvalidLayerPart(received=upload.size, members=members, reason=reason)
-
-
-def _out_of_order(scope: UploadScope, upload: Upload, first: int) -> InvalidLayerPart:
-    return invalid_part(scope, upload, f"First byte of the layer part is {first} instead of {upload.size}")
-
-
-def _busy(scope: UploadScope, upload: Upload) -> InvalidLayerPart:
-    return invalid_part(scope, upload, "Another request is writing to the upload")
-
-
-def _not_found(scope: UploadScope, upload_id: str) -> UploadNotFound:
-    return UploadNotFound(upload=upload_id, repository=scope.repository, registry=scope.registry.account)

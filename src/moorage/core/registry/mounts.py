@@ -29,7 +29,7 @@ class Mounts:
         self._now = now
 
     async def mount(self, access_request: AccessRequest, target: str, digest: str, source: str | None) -> bool:
-        """Mount a layer into the repository `target`; False if there is no layer that the caller may mount.
+        """Mount a layer into the repository `target`; False if the caller may mount no such layer.
 
         `source` names the source repository, or is None to try several. The access request is decided for each source.
         Raises RepositoryNotFound.

@@ -8,22 +8,18 @@ from __future__ import annotations
 from typing import Final
 
 from moorage.core.identity import principals
-from moorage.core.identity.authorization import V1_ACTIONS, AccessRequest, decide
-from moorage.domain.errors import (
-    InvalidParameter,
-    RegistryPolicyNotFound,
-    RepositoryPolicyNotFound,
-)
-from moorage.domain.identity.actions import may_be_in_repository_policy
+from moorage.core.identity.authorization import AccessRequest, decide
+from moorage.domain.errors import InvalidParameter
+from moorage.domain.identity.actions import may_be_in_registry_policy, may_be_in_repository_policy
 from moorage.domain.identity.policies.document import Policy, PolicyKind, accept_policy
 from moorage.domain.identity.policies.elements import BadPolicy
 from moorage.domain.identity.policies.rendering import render
 from moorage.domain.names import Registry
+from moorage.domain.registry.errors import RegistryPolicyNotFound, RepositoryPolicyNotFound
 from moorage.metadata.database import Transaction
 from moorage.metadata.registry import policies, settings
 from moorage.metadata.registry.repositories import Repository
 
-_EVERY_ACTION: Final = "ecr:*"
 _SET_AGAIN: Final = "ecr:SetRepositoryPolicy"
 _INVALID: Final = {
     PolicyKind.REPOSITORY: "Invalid repository policy provided",
@@ -74,8 +70,8 @@ def delete_repository_policy(tx: Transaction, repository: Repository) -> str:
 def put_registry_policy(tx: Transaction, registry: Registry, text: str) -> str:
     """Replace the policy of a registry; returns its text. Raises InvalidParameter."""
     policy = _accept(tx, text, PolicyKind.REGISTRY)
-    # ECR accepts `ecr:*` too: it counts for the actions of V1 only (user guide, "Private registry permissions").
-    if settings.registry_policy_scope(tx, registry) == "V1" and not policy.actions <= V1_ACTIONS | {_EVERY_ACTION}:
+    v1_scope = settings.registry_policy_scope(tx, registry) == "V1"
+    if not all(may_be_in_registry_policy(action, v1_scope=v1_scope) for action in policy.actions):
         raise _invalid(_INVALID[PolicyKind.REGISTRY])
     rendered = _rendered(tx, text)
     policies.put_registry_policy(tx, registry, rendered)

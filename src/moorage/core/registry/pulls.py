@@ -12,16 +12,17 @@ import asyncio
 from typing import Final
 
 from moorage.core.clock import Clock
+from moorage.core.identity.callers import READER_ID
 from moorage.core.limits import Limits
 from moorage.core.reactions import ImagesPulled, Reactions, react
 from moorage.core.registry import referrers
-from moorage.domain.errors import ExclusionAlreadyExists, ExclusionNotFound
 from moorage.domain.identity.callers import Caller
 from moorage.domain.names import Registry
+from moorage.domain.registry.errors import ExclusionAlreadyExists, ExclusionNotFound
 from moorage.domain.registry.manifests import OCI_INDEX
 from moorage.domain.registry.referrers import REFERRERS_TAG
 from moorage.domain.units import HOUR
-from moorage.metadata.database import CachedUntil, Database, Lookup, Transaction
+from moorage.metadata.database import CachedUntil, Database, Lookup, Transaction, mark_retrieved
 from moorage.metadata.registry import pulls, repositories, settings
 from moorage.metadata.registry.images import StoredManifest
 
@@ -57,21 +58,27 @@ class Pulls:
         return manifest.image_id is not None and (manifest.last_pulled_at or 0) <= self._now() - REFRESH_AFTER
 
     async def record(self, caller: Caller, registry: Registry, manifest: StoredManifest) -> None:
-        """Record a pull, unless the registry excludes the caller's user or role."""
-        if manifest.image_id is None or not self.is_due(manifest):
+        """Record a pull, unless the registry excludes the caller's user or role. A scanner's pull does not count.
+
+        ECR user guide, "Pull time update exclusions": Amazon Inspector's pulls do not count either.
+        """
+        if manifest.image_id is None or not self.is_due(manifest) or await self.is_excluded(caller, registry):
             return
+        self._pending[manifest.image_id] = self._now()
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(DELAY, self.flush)
+
+    async def is_excluded(self, caller: Caller, registry: Registry) -> bool:
+        """Whether the registry does not record the pulls of the caller's user or role."""
         excluded = await self._database.read_cached(
             Lookup(
                 ("pull time exclusions", registry),
                 lambda tx: settings.all_pull_time_exclusions(tx, registry),
                 until=CachedUntil.ACCESS_CHANGE,
+                size=lambda principals: sum(map(len, principals)),
             )
         )
-        if caller.principal_arn in excluded:
-            return
-        self._pending[manifest.image_id] = self._now()
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(DELAY, self.flush)
+        return caller.principal_arn in excluded or caller.user_id == READER_ID
 
     def flush(self) -> asyncio.Future[None] | None:
         """Pass pending times to the database, which writes them later; None if there are none."""
@@ -82,14 +89,8 @@ class Pulls:
         if not pulled:
             return None
         written = self._database.write_later(lambda tx: react(tx, self._reactions.images_pulled, ImagesPulled(pulled)))
-        written.add_done_callback(_ignore_failure)
+        written.add_done_callback(mark_retrieved)  # After a failure, the next pull records the time again.
         return written
-
-
-def _ignore_failure(written: asyncio.Future[None]) -> None:
-    """Retrieve the exception, so that asyncio does not log it: the next pull records the time again."""
-    if not written.cancelled():
-        written.exception()
 
 
 def exclude(tx: Transaction, registry: Registry, principal: str, limits: Limits, now: int) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from moorage.core.pages import number_that_fits
+from moorage.core.pages import Page, number_that_fits
 from moorage.domain.registry.manifests import MANIFEST_LIMIT, OCI_INDEX
 from moorage.metadata.database import Transaction
 from moorage.metadata.registry import pulls
@@ -41,6 +41,17 @@ def with_annotations(tx: Transaction, found: Sequence[Referrer], limit: int) -> 
     page = found[:number]
     annotated = [referrer.id for referrer in page if referrer.annotations_size]
     return ReferrersPage(page, pulls.annotations_of(tx, annotated), more=number < len(found))
+
+
+def page_of_referrers(
+    tx: Transaction, repository_id: int, subject: str, selected: ReferrerFilter, page: Page[tuple[int]]
+) -> ReferrersPage:
+    """A page of the images that are here. Negative positions are behind all of them: those of upstream referrers."""
+    (after,) = page.after
+    if after < 0:
+        return ReferrersPage([], {}, more=False)
+    found = pulls.referrers(tx, repository_id, subject, selected, after, page.fetch)
+    return with_annotations(tx, found, page.limit)
 
 
 def index_of(page: ReferrersPage) -> tuple[bytes, int]:

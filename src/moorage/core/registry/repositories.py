@@ -8,26 +8,18 @@ from typing import Final, NamedTuple
 
 from moorage.core.identity.authorization import AccessRequest, Visibility
 from moorage.core.limits import Limits
-from moorage.domain.errors import (
-    InvalidParameter,
-    InvalidTagParameter,
+from moorage.domain.errors import InvalidParameter
+from moorage.domain.names import Registry, RepositoryName, matches_wildcard
+from moorage.domain.registry import resource_tags
+from moorage.domain.registry.errors import (
     RepositoryAlreadyExists,
     RepositoryNotEmpty,
     RepositoryNotFound,
-    TooManyTags,
 )
-from moorage.domain.names import Registry, RepositoryName, matches_wildcard
 from moorage.metadata.database import Database, Transaction
 from moorage.metadata.garbage import deleted_images
 from moorage.metadata.registry import counts, repositories
 from moorage.metadata.registry.repositories import Repository, RepositorySettings
-
-RESOURCE_TAG_LIMIT = 50
-"""ECR quotas: resource tags on a repository."""
-
-_TAG_KEY_LENGTHS = range(1, 129)
-_TAG_VALUE_LENGTHS = range(257)
-"""Lengths of a resource tag in characters (API reference, Tag); the service model does not have these numbers."""
 
 _SCANNED_AT_ONCE: Final = 1000
 _SCANS: Final = 10
@@ -95,9 +87,18 @@ class NewRepository:
 
 
 def create(tx: Transaction, new_repository: NewRepository, limits: Limits, now: int) -> Repository:
-    """Create a repository.
+    """Create a repository as a request describes it.
 
     Raises RepositoryAlreadyExists, InvalidParameter, TooManyTags, InvalidTagParameter, LimitExceeded, Unavailable.
+    """
+    resource_tags.check(new_repository.tags)
+    return create_checked(tx, new_repository, limits, now)
+
+
+def create_checked(tx: Transaction, new_repository: NewRepository, limits: Limits, now: int) -> Repository:
+    """Create a repository with resource tags that were checked when its template was stored.
+
+    Raises RepositoryAlreadyExists, InvalidParameter, LimitExceeded, Unavailable.
     """
     limits.require_space()
     check_mutability(new_repository.settings.tag_mutability, new_repository.settings.exclusion_filters)
@@ -105,7 +106,7 @@ def create(tx: Transaction, new_repository: NewRepository, limits: Limits, now: 
     if repository is None:
         raise RepositoryAlreadyExists(repository=new_repository.name, registry=new_repository.registry.account)
     limits.quotas.check("repositories", counts.repositories_of(tx, new_repository.registry))
-    add_tags(tx, repository, new_repository.tags)
+    _put_tags(tx, repository, new_repository.tags)
     return repository
 
 
@@ -113,7 +114,7 @@ def delete(tx: Transaction, repository: Repository, now: int, *, force: bool) ->
     """Delete a repository; its images can be undeleted for a while. Raises RepositoryNotEmpty unless `force`."""
     if not force and repositories.has_images(tx, repository):
         raise RepositoryNotEmpty(repository=repository.name, registry=repository.registry.account)
-    deleted_images.keep(tx, repository, now)
+    deleted_images.keep_all(tx, repository, now)
     repositories.delete(tx, repository)
 
 
@@ -124,7 +125,7 @@ def set_tag_mutability(tx: Transaction, repository: Repository, mutability: str,
 
 
 def set_scan_on_push(tx: Transaction, repository: Repository, *, scan_on_push: bool) -> None:
-    """Set whether images are scanned when they are pushed. The setting is stored; nothing is scanned yet."""
+    """Set whether images are scanned when they are pushed."""
     repositories.set_scan_on_push(tx, repository, scan_on_push)
 
 
@@ -136,7 +137,7 @@ def check_mutability(mutability: str, filters: tuple[str, ...]) -> None:
             reason = f"ImageTagMutabilityExclusionFilters can't be null when imageTagMutability is set as {mutability}"
             raise InvalidParameter(parameter=parameter, constraint=reason)
     elif filters:
-        reason = f"ImageTagMutabilityExclusionFilters must be null when imageTagMutability is set as {mutability}"
+        reason = f"ImageTagMutabilityExclusionFilters are not allowed when imageTagMutability is set as {mutability}"
         raise InvalidParameter(parameter=parameter, constraint=reason)
     if any(text.count("*") > _WILDCARD_LIMIT for text in filters):
         raise InvalidParameter(parameter=parameter, constraint=f"A filter can have at most {_WILDCARD_LIMIT} wildcards")
@@ -157,27 +158,16 @@ def is_immutable(settings: RepositorySettings, tag: str) -> bool:
 
 
 def add_tags(tx: Transaction, repository: Repository, tags: Mapping[str, str]) -> None:
-    """Add or replace resource tags. Raises InvalidTagParameter for `aws:` keys and wrong lengths, TooManyTags."""
-    check_tags(tags)
+    """Add or replace resource tags. Raises InvalidTagParameter, TooManyTags."""
+    resource_tags.check(tags)
+    _put_tags(tx, repository, tags)
+    if tags:
+        resource_tags.check_number(len(repositories.resource_tags(tx, repository)))
+
+
+def _put_tags(tx: Transaction, repository: Repository, tags: Mapping[str, str]) -> None:
     for key, value in tags.items():
         repositories.put_resource_tag(tx, repository, key, value)
-    if len(tags) and len(repositories.resource_tags(tx, repository)) > RESOURCE_TAG_LIMIT:
-        raise TooManyTags(limit=RESOURCE_TAG_LIMIT)
-
-
-def check_tags(tags: Mapping[str, str]) -> None:
-    """Raises InvalidTagParameter for `aws:` keys and wrong lengths, TooManyTags."""
-    for key, value in tags.items():
-        _check_tag(key, value)
-    if len(tags) > RESOURCE_TAG_LIMIT:
-        raise TooManyTags(limit=RESOURCE_TAG_LIMIT)
-
-
-def _check_tag(key: str, value: str) -> None:
-    if key.lower().startswith("aws:"):
-        raise InvalidTagParameter(reason="aws: prefixed tag key names are not allowed for external use.")
-    if len(key) not in _TAG_KEY_LENGTHS or len(value) not in _TAG_VALUE_LENGTHS:
-        raise InvalidTagParameter(reason="A tag key has 1 to 128 characters and a tag value 0 to 256.")
 
 
 def remove_tags(tx: Transaction, repository: Repository, keys: list[str]) -> None:

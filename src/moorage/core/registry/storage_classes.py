@@ -10,6 +10,7 @@ from typing import Final
 
 from moorage.core.reactions import Reactions, StorageClass, StorageClassChanged, react
 from moorage.domain.lifecycle.errors import ImageStorageClassUpdateNotSupported
+from moorage.domain.names import Registry
 from moorage.metadata.database import Transaction
 from moorage.metadata.registry import images
 from moorage.metadata.registry.images import ACTIVE, Image
@@ -21,8 +22,9 @@ _LISTED: Final = "it is referenced by manifest list: [{parents}]"
 class StorageClasses:
     """Archives and restores images."""
 
-    def __init__(self, reactions: Reactions) -> None:
+    def __init__(self, reactions: Reactions, origin: Registry | None = None) -> None:
         self._reactions = reactions
+        self._origin = origin
 
     def update(self, tx: Transaction, repository: Repository, image: Image, target: StorageClass, now: int) -> None:
         """Archive or restore an image.
@@ -64,7 +66,7 @@ class StorageClasses:
             pending += [other for other in referrers if not other.is_archived and not _is_listed(tx, other)]
 
     def _changed(self, tx: Transaction, repository: Repository, image: Image, target: StorageClass, now: int) -> None:
-        change = StorageClassChanged(repository, image.digest, image, target, now)
+        change = StorageClassChanged(repository, image.digest, image, target, now, self._origin)
         react(tx, self._reactions.storage_class_changed, change)
 
 

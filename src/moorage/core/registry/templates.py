@@ -7,25 +7,26 @@ checked when it is created or updated, as far as possible.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from moorage.core.limits import Limits
 from moorage.core.reactions import Reactions, RepositoryCreatedFromTemplate, react
 from moorage.core.registry import encryption, policies, repositories
-from moorage.domain.errors import (
+from moorage.domain.errors import Validation
+from moorage.domain.lifecycle import policy as lifecycle_policy
+from moorage.domain.names import Registry, RepositoryName
+from moorage.domain.registry import resource_tags
+from moorage.domain.registry.encryption import KmsKeys
+from moorage.domain.registry.errors import (
     InvalidTagParameter,
     Kms,
     RepositoryNotFound,
     TemplateAlreadyExists,
     TemplateNotFound,
     TooManyTags,
-    Validation,
 )
-from moorage.domain.lifecycle import policy as lifecycle_policy
-from moorage.domain.names import Registry, RepositoryName
-from moorage.domain.registry.encryption import KmsKeys
+from moorage.domain.repository_prefixes import ROOT, key_of, prefixes_of
 from moorage.metadata.database import Transaction
 from moorage.metadata.registry import policies as attached
 from moorage.metadata.registry import repositories as rows
@@ -34,10 +35,9 @@ from moorage.metadata.registry.repositories import Repository, RepositorySetting
 from moorage.metadata.registry.templates import Template
 
 CREATE_ON_PUSH: Final = "CREATE_ON_PUSH"
-"""The occasion of a push to a repository that does not exist."""
-
-ROOT: Final = "ROOT"
-"""The prefix that matches every name."""
+PULL_THROUGH_CACHE: Final = "PULL_THROUGH_CACHE"
+REPLICATION: Final = "REPLICATION"
+"""The occasions: a push to a repository that does not exist, a first pull from an upstream registry, a replication."""
 
 _ROLE = re.compile(r"arn:aws:iam::\d{12}:role/.+", re.ASCII)
 
@@ -95,7 +95,7 @@ def find_by_prefixes(tx: Transaction, registry: Registry, prefixes: list[str]) -
     """
     existing = templates.list_all(tx, registry)
     selected: set[str] = set()
-    for prefix in map(templates.key_of, prefixes):
+    for prefix in map(key_of, prefixes):
         keys = {template.key for template in existing if f"{template.key}/".startswith(f"{prefix}/")}
         selected |= keys & {prefix} or keys
     return [template for template in existing if template.key in selected]
@@ -103,7 +103,7 @@ def find_by_prefixes(tx: Transaction, registry: Registry, prefixes: list[str]) -
 
 def matching(tx: Transaction, registry: Registry, name: RepositoryName, occasion: str) -> Template | None:
     """The template that applies to a repository with this name on this occasion."""
-    for prefix in _prefixes(name):
+    for prefix in prefixes_of(name):
         template = templates.find(tx, registry, prefix)
         if template is not None and occasion in template.applied_for:
             return template
@@ -124,33 +124,56 @@ def create_on_push(
     template = matching(tx, registry, name, CREATE_ON_PUSH)
     if template is None:
         raise RepositoryNotFound(repository=name, registry=registry.account)
+    return _create_from(tx, registry, name, template, Creation(limits, reactions, now)), True
+
+
+@dataclass(frozen=True, slots=True)
+class Creation:
+    """The limits of a new repository, the reactions to it, and its time."""
+
+    limits: Limits
+    reactions: Reactions
+    now: int
+
+
+def create_without_push(
+    tx: Transaction, registry: Registry, name: RepositoryName, occasion: str, creation: Creation
+) -> Repository:
+    """Create a repository for replication or a pull-through cache: from its template, or with the defaults of ECR.
+
+    Raises RepositoryAlreadyExists, LimitExceeded, and Kms for a key that the server no longer accepts.
+    """
+    template = matching(tx, registry, name, occasion)
+    if template is None:
+        return repositories.create_checked(
+            tx, repositories.NewRepository(registry, name), creation.limits, creation.now
+        )
+    return _create_from(tx, registry, name, template, creation)
+
+
+def _create_from(
+    tx: Transaction, registry: Registry, name: RepositoryName, template: Template, creation: Creation
+) -> Repository:
+    keys = creation.limits.kms_keys
     settings = RepositorySettings(
         tag_mutability=template.tag_mutability,
         exclusion_filters=template.exclusion_filters,
         encryption_type=template.encryption_type,
-        kms_key=encryption.key_of(limits.kms_keys, registry, template.encryption_type, template.kms_key),
+        kms_key=encryption.key_of(keys, registry, template.encryption_type, template.kms_key),
     )
     new_repository = repositories.NewRepository(registry, name, settings, template.resource_tags)
-    repository = repositories.create(tx, new_repository, limits, now)
+    repository = repositories.create_checked(tx, new_repository, creation.limits, creation.now)
     if template.repository_policy is not None:
         attached.put_repository_policy(tx, repository.id, template.repository_policy)
-    change = RepositoryCreatedFromTemplate(repository, template, now)
-    react(tx, reactions.repository_created_from_template, change)
-    return repository, True
+    change = RepositoryCreatedFromTemplate(repository, template, creation.now)
+    react(tx, creation.reactions.repository_created_from_template, change)
+    return repository
 
 
 def names_below(prefix: str) -> str:
     """The names that a template with this prefix can apply to, as a pattern."""
-    key = templates.key_of(prefix)
+    key = key_of(prefix)
     return "*" if key == ROOT else f"{key}/*"
-
-
-def _prefixes(name: str) -> Iterator[str]:
-    """Every prefix that ends before a slash of the name, longest first, and then ROOT."""
-    parts = name.split("/")
-    for count in range(len(parts) - 1, 0, -1):
-        yield "/".join(parts[:count])
-    yield ROOT
 
 
 def _with_policy(tx: Transaction, template: Template) -> Template:
@@ -168,7 +191,7 @@ def _check(template: Template, registry: Registry, keys: KmsKeys) -> None:
         raise Validation(reason=f"customRoleArn '{template.role}' is not the ARN of a role")
     repositories.check_mutability(template.tag_mutability, template.exclusion_filters)
     try:
-        repositories.check_tags(template.resource_tags)
+        resource_tags.check(template.resource_tags)
         encryption.key_of(keys, registry, template.encryption_type, template.kms_key)
     except (InvalidTagParameter, TooManyTags, Kms) as refusal:
         raise Validation(reason=str(refusal)) from None

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from fnmatch import fnmatchcase
 from functools import cache
 from typing import Any, Final
 
@@ -124,12 +125,26 @@ DOCKER_ACTIONS: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
 """The permissions for a resource (`oci/routes.py`) and a method; HEAD is like GET unless it is listed.
 
 All listed permissions are required, except for HEAD of a blob, where one is enough, because clients send it before
-pushes and pulls. A mount also requires MOUNT_SOURCE on the source repository. A push that creates its repository
-requires the permissions of CreateRepository, with the tags of the creation template.
+pushes and pulls. A mount also requires MOUNT_SOURCE on the source repository. A push or pull that creates its
+repository requires the permissions of CreateRepository, with the tags of the creation template.
 """
 
 MOUNT_SOURCE: Final = "ecr:GetDownloadUrlForLayer"
 """The permission on the repository that a blob is mounted from."""
+
+
+_READING: Final = ("BatchCheck", "BatchGet", "Describe", "Get", "List", "Validate")
+_FREEING: Final = ("BatchDelete", "Delete")
+
+
+def is_reading(operation: str) -> bool:
+    """Whether an API operation only reads, according to its name."""
+    return operation.startswith(_READING)
+
+
+def takes_space(operation: str) -> bool:
+    """Whether an API operation changes something without removing it, according to its name."""
+    return not operation.startswith(_READING + _FREEING)
 
 
 @cache
@@ -144,11 +159,30 @@ ACTIONS: Final = frozenset(permission.action for permission in OPERATIONS.values
 }
 """The actions that a request can need; the last two are for pull-through caches and replication."""
 
-_IN_REPOSITORY_POLICIES: Final = frozenset(map(str.lower, ACTIONS | {"ecr:GetImageCopyStatus"})) - {
-    "ecr:getauthorizationtoken"
-}
+V1_ACTIONS: Final = frozenset({"ecr:ReplicateImage", "ecr:BatchImportUpstreamImage", "ecr:CreateRepository"})
+"""The actions that a registry policy of scope V1 covers (user guide, "Private registry permissions")."""
+
+_REGISTRY_NAMES: Final = frozenset(map(str.lower, ACTIONS | {"ecr:GetImageCopyStatus"}))
+"""What a registry policy of scope V2 can name: all actions of the Service Authorization Reference."""
+
+_REPOSITORY_NAMES: Final = _REGISTRY_NAMES - {"ecr:getauthorizationtoken"}
+"""What a repository policy can name; GetAuthorizationToken is about no repository (cloudposse/terraform-aws-ecr#67)."""
+
+_V1_NAMES: Final = frozenset(map(str.lower, V1_ACTIONS)) | {"ecr:*"}
+"""What a registry policy of scope V1 can name. `ecr:*` is accepted, and covers only `V1_ACTIONS` (user guide)."""
 
 
 def may_be_in_repository_policy(action: str) -> bool:
-    """Whether ECR accepts an action in a repository policy: all of its own, except GetAuthorizationToken."""
-    return "*" in action or "?" in action or action.lower() in _IN_REPOSITORY_POLICIES
+    """Whether ECR accepts an action, or a pattern of actions, in a repository policy. Case does not matter."""
+    return _names_one_of(_REPOSITORY_NAMES, action)
+
+
+def may_be_in_registry_policy(action: str, *, v1_scope: bool) -> bool:
+    """Whether ECR accepts an action, or a pattern of actions, in a registry policy. Case does not matter."""
+    return action.lower() in _V1_NAMES if v1_scope else _names_one_of(_REGISTRY_NAMES, action)
+
+
+def _names_one_of(names: frozenset[str], action: str) -> bool:
+    """Actions in policies consist of letters, digits, `*` and `?`, so shell patterns mean the same."""
+    lowered = action.lower()
+    return lowered in names or any(fnmatchcase(name, lowered) for name in names)

@@ -57,6 +57,11 @@ class Caller:
         )
 
     @property
+    def size_of_policies(self) -> int:
+        """About how many bytes of memory the policies take."""
+        return sum(policy.size for policy in (*self.policies, *(self.session_policies or ())))
+
+    @property
     def registry(self) -> Registry:
         """The caller's own registry, used for requests without `registryId`."""
         return Registry(self.account, self.region)

@@ -1,6 +1,8 @@
-"""AWS managed policies for ECR (AWS managed policy reference: AmazonEC2ContainerRegistry…).
+"""AWS managed policies for the services that are here (AWS managed policy reference).
 
 AmazonEC2ContainerRegistryFullAccess also covers CloudTrail and service-linked roles; here it has only the ECR part.
+SecretsManagerReadWrite also covers what rotation needs; here it has only the part of Secrets Manager. There is none for
+Signer.
 """
 
 from __future__ import annotations
@@ -78,10 +80,20 @@ _FULL_ACCESS = """{
   }]
 }"""
 
+_SECRETS = """{
+  "Version": "2012-10-17",
+  "Statement": [{
+    "Effect": "Allow",
+    "Action": "secretsmanager:*",
+    "Resource": "*"
+  }]
+}"""
+
 MANAGED_POLICIES: Final[dict[str, str]] = {
     "AmazonEC2ContainerRegistryPullOnly": _PULL_ONLY,
     "AmazonEC2ContainerRegistryReadOnly": _READ_ONLY,
     "AmazonEC2ContainerRegistryPowerUser": _POWER_USER,
     "AmazonEC2ContainerRegistryFullAccess": _FULL_ACCESS,
+    "SecretsManagerReadWrite": _SECRETS,
 }
 """The documents by policy name."""

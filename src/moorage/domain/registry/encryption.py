@@ -21,7 +21,7 @@ class KmsKeys:
     """KMS keys, found by any identifier of KMS: id, ARN, alias, ARN of the alias (KMS, "Key identifiers")."""
 
     def __init__(self, entries: Iterable[str] = ()) -> None:
-        """Each entry is a key's ARN, or `alias/NAME=ARN`. Raises ValueError for anything else."""
+        """Each entry is a key's ARN, or `alias/NAME=ARN`. Raises ValueError for anything else and equal aliases."""
         self._named: dict[tuple[Registry, str], str] = {}
         for entry in entries:
             alias, _, arn = entry.rpartition("=")
@@ -30,8 +30,8 @@ class KmsKeys:
                 raise ValueError(f"{entry!r} is neither the ARN of a KMS key nor alias/NAME=ARN")
             owner = Registry(found[2], found[1])
             self._named[owner, found[3]] = arn
-            if alias:
-                self._named[owner, alias] = arn
+            if alias and self._named.setdefault((owner, alias), arn) != arn:
+                raise ValueError(f"{alias} names two keys")
 
     def resolve(self, registry: Registry, name: str | None) -> str | None:
         """The ARN of the key that a registry may use under `name`. Without a name, the AWS managed key for ECR.

@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from moorage.domain import strict_json
-from moorage.domain.errors import DigestInvalid, ManifestInvalid
+from moorage.domain.errors import DigestInvalid, InvalidParameter, ManifestInvalid
 from moorage.domain.names import Digest
 from moorage.domain.strict_json import BadJson
 
@@ -99,6 +99,19 @@ class Manifest:
     @property
     def is_index(self) -> bool:
         return self.media_type in INDEX_TYPES
+
+    @property
+    def number_of_layers(self) -> int:
+        """The number of layers without the config. An index has none."""
+        return max(len(self.layers) - 1, 0)
+
+    def require_layers(self) -> None:
+        """Raise InvalidParameter, as PutImage does (werf/werf#2544), for an image without layers.
+
+        The registry endpoint accepts such images: OCI artifacts have none, and the image-spec allows it.
+        """
+        if not self.is_index and self.number_of_layers == 0:
+            raise InvalidParameter(parameter="ImageManifest", constraint="Image has to have at least 1 layer")
 
 
 def parse_manifest(body: bytes, media_type: str | None) -> Manifest:

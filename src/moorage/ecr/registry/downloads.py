@@ -11,7 +11,7 @@ from moorage.core.services import Services
 from moorage.domain.errors import AccessDenied, Refusal, Unavailable
 from moorage.http.application import Endpoint
 from moorage.http.blob_response import blob_response
-from moorage.http.messages import CallDetails, Request, Response
+from moorage.http.messages import RETRY_SECONDS, CallDetails, Request, Response
 from moorage.telemetry import Log
 
 _PREFIX: Final = "/layers/"
@@ -39,13 +39,15 @@ class DownloadEndpoint(Endpoint):
             return _error(403, "AccessDenied", str(refusal))
         if blob is None:
             return _error(404, "NoSuchKey", "The specified key does not exist.")
-        try:
-            return await blob_response(request, self._services.blobs, blob)
-        except Unavailable as refusal:
-            return _error(503, "ServiceUnavailable", str(refusal))
+        return await blob_response(request, self._services.blobs, blob)
 
     def refused(self, request: Request, refusal: Refusal) -> Response:  # noqa: ARG002 - see `fault`
         return _error(503, "SlowDown", str(refusal))
+
+    def unavailable(self, request: Request, details: CallDetails, refusal: Unavailable) -> Response:  # noqa: ARG002 - see `fault`
+        response = _error(503, "ServiceUnavailable", str(refusal))
+        response.headers.append((b"retry-after", b"%d" % RETRY_SECONDS))
+        return response
 
     def fault(self, request: Request, details: CallDetails) -> Response:  # noqa: ARG002 - S3's response has only the request id
         return _error(500, "InternalError", f"We encountered an internal error. Request id: {request.id}")

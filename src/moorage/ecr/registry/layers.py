@@ -7,10 +7,18 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Final
 
 from moorage.core.registry import layers, repositories
-from moorage.domain.errors import InvalidLayerPart, LayerTooLarge, LimitExceeded, UploadNotFound
+from moorage.domain.errors import LayerTooLarge, LimitExceeded
 from moorage.domain.ports import CHUNK_BYTES
+from moorage.domain.registry.errors import (
+    InvalidLayerPart,
+    LayerInaccessible,
+    LayersNotFound,
+    RepositoryNotFound,
+    UploadNotFound,
+)
 from moorage.ecr import shapes
 from moorage.ecr.call import Call, Handler
+from moorage.ecr.from_upstream import fetch_layer
 from moorage.metadata.database import Transaction
 
 _LAYER_DIGEST = re.compile(r"[a-zA-Z0-9-_+.]+:[a-fA-F0-9]+", re.ASCII)
@@ -84,12 +92,15 @@ async def complete_layer_upload(
 async def get_download_url_for_layer(
     call: Call, request: shapes.GetDownloadUrlForLayerRequest
 ) -> shapes.GetDownloadUrlForLayerResponse:
-    def find(tx: Transaction) -> str:
+    def find(tx: Transaction) -> None:
         repository = repositories.get(tx, call.registry, request["repositoryName"])
         layers.for_download(tx, repository, request["layerDigest"])
-        return repository.name
 
-    name = await call.read(find)
+    name = request["repositoryName"]
+    try:
+        await call.read(find)
+    except (LayersNotFound, LayerInaccessible, RepositoryNotFound) as missing:
+        await fetch_layer(call, name, request["layerDigest"], missing)
     path = call.services.download_links.path(call.registry, name, request["layerDigest"])
     return {
         "downloadUrl": call.services.addresses.proxy_endpoint(call.registry) + path,

@@ -6,11 +6,12 @@ import base64
 from collections.abc import Mapping
 from typing import Final
 
+from moorage.api.call import seconds
 from moorage.core.registry import account_settings as settings
 from moorage.core.registry import pulls
 from moorage.domain.names import Registry
 from moorage.ecr import shapes
-from moorage.ecr.call import Call, Handler, seconds
+from moorage.ecr.call import Call, Handler
 from moorage.ecr.pages import cut, page_of
 from moorage.metadata.registry import settings as rows
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from moorage.api.call import seconds
 from moorage.core.registry import templates
-from moorage.domain.errors import InvalidTagParameter, Validation
+from moorage.domain.errors import Validation
+from moorage.domain.registry.errors import InvalidTagParameter
 from moorage.ecr import shapes, views
-from moorage.ecr.call import Call, Handler, seconds
+from moorage.ecr.call import Call, Handler
 from moorage.ecr.pages import cut, page_of, refuse_paging_with
 from moorage.metadata.registry import templates as rows
 from moorage.metadata.registry.templates import Template

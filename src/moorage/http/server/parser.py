@@ -14,9 +14,10 @@ import httptools
 from moorage.http.messages import Headers, RequestHead
 
 HEAD_BYTES: Final = 64 << 10
-"""The size of a head from which on it is refused, give or take one read of the socket. Tokens have up to 8 KiB."""
+"""The largest head. An unfinished one can exceed it by one read of the socket. Tokens have up to 8 KiB."""
 
 _HEAD_LINES: Final = 100
+_TOO_LARGE: Final = "the head of the request is too large"
 _CHUNKED_HEAD: Final = b"PUT / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n"
 
 
@@ -57,6 +58,7 @@ class RequestParser:
         self._parser = httptools.HttpRequestParser(self)
         self._upgraded: IncomingRequest | None = None
         self._unparsed_bytes = 0  # since the last complete head or piece of a body
+        self._may_exceed = False
 
     @property
     def is_idle(self) -> bool:
@@ -66,6 +68,8 @@ class RequestParser:
     def feed(self, data: bytes) -> None:
         """Parse the next bytes of the connection. Raises MalformedRequest."""
         self._unparsed_bytes += len(data)
+        # Bytes of one read can have the end of a body and a whole head.
+        self._may_exceed = self._unparsed_bytes > HEAD_BYTES
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -78,7 +82,7 @@ class RequestParser:
         except httptools.HttpParserError as error:
             raise MalformedRequest(400, f"malformed request: {error}") from None
         if self._unparsed_bytes > HEAD_BYTES:
-            raise MalformedRequest(431, "the head of the request is too large")
+            raise MalformedRequest(431, _TOO_LARGE)
 
     def skip_body(self) -> None:
         """Continue after a body that was read from the connection without this parser."""
@@ -116,6 +120,8 @@ class RequestParser:
 
     def on_headers_complete(self) -> None:
         target, headers = self._target, self._headers
+        if self._may_exceed and _size_of(target, headers) > HEAD_BYTES:
+            raise MalformedRequest(431, _TOO_LARGE)
         self._target, self._headers = b"", []
         self._unparsed_bytes = 0
         if self._upgraded is not None:
@@ -143,6 +149,10 @@ class RequestParser:
         self._body_of = None
         self._headers = []  # of trailers, which are ignored
         self._unparsed_bytes = 0
+
+
+def _size_of(target: bytes, headers: Headers) -> int:
+    return len(target) + sum(len(name) + len(value) for name, value in headers)
 
 
 def _content_length(headers: Headers) -> int | None:

@@ -51,7 +51,7 @@ _TRIGGER: Final = re.compile(r"BEGIN UPDATE rules SET revision = revision \+ 1; 
 """The action of a trigger. PostgreSQL needs a function for it; one function serves all triggers."""
 
 _FUNCTION: Final = """
-CREATE FUNCTION rules_changed() RETURNS trigger LANGUAGE plpgsql
+CREATE OR REPLACE FUNCTION rules_changed() RETURNS trigger LANGUAGE plpgsql
 AS 'BEGIN UPDATE rules SET revision = revision + 1; RETURN NULL; END'
 """
 

@@ -1,4 +1,4 @@
-"""Sealing of a database: every change is rejected, and reads continue. Without a seal there is no cost.
+"""Sealing of a database: every change is rejected, and reads continue. Without a seal, it costs nothing.
 
 A seal consists of triggers. It applies to all processes of all nodes from its commit on, including open connections,
 and after every restart. The triggers raise `dialects.SEALED`; both engines turn it into Unavailable.

@@ -12,7 +12,7 @@ from moorage.metadata.database import Transaction
 class Delivery:
     """One event on its way to one target. Deliveries of a `stream` are sent in the order of their ids.
 
-    `body` is the event in EventBridge's shape, whatever format the target has: formats are applied when it is sent.
+    `body` is the event in EventBridge's shape for all targets. The sender converts it to the target's format.
     `error` is None while the delivery waits, and the reason once it has failed.
     """
 

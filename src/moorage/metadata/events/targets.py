@@ -52,7 +52,7 @@ def set_format(tx: Transaction, target_id: str, name: str) -> None:
 
 
 def delete(tx: Transaction, target_id: str) -> bool:
-    """Remove a target and its deliveries; False when there is no such target."""
+    """Remove a target and its deliveries; False if it does not exist."""
     return bool(tx.run("DELETE FROM webhook WHERE id = :id", id=target_id))
 
 

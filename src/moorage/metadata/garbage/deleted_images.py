@@ -22,44 +22,65 @@ class DeletedImage:
     deleted_at: int
 
 
-_CHOSEN: Final = "i.repository_id = :repository AND (:image = 0 OR i.id = :image)"
 _THIS: Final = "r.account = :account AND r.region = :region AND r.repository = :name AND r.digest = i.digest"
-
-_FORGET: Final = f"""
-DELETE FROM removed_image WHERE account = :account AND region = :region AND repository = :name
-AND digest IN (SELECT i.digest FROM image i WHERE {_CHOSEN})
-"""
-
-_KEEP_IMAGES: Final = f"""
-INSERT INTO removed_image (account, region, repository, digest, media_type, body, removed_at)
-SELECT :account, :region, :name, i.digest, i.media_type, m.body, :now
-FROM image i JOIN manifest m ON m.image_id = i.id WHERE {_CHOSEN} ORDER BY i.id
-"""
-
-_KEEP_TAGS: Final = f"""
-INSERT INTO removed_tag (removed_id, name)
-SELECT r.id, t.name FROM image i JOIN tag t ON t.image_id = i.id JOIN removed_image r ON {_THIS} WHERE {_CHOSEN}
-"""
-
-_KEEP_LAYERS: Final = f"""
-INSERT INTO removed_layer (removed_id, blob_id, repository_id)
-SELECT r.id, l.blob_id, i.repository_id
-FROM image i JOIN image_layer l ON l.image_id = i.id JOIN removed_image r ON {_THIS} WHERE {_CHOSEN}
-"""
+_ONE: Final = "i.id = :image"
+_ALL: Final = "i.repository_id = :repository"
 
 
-def keep(tx: Transaction, repository: Repository, now: int, image_id: int = 0) -> None:
-    """Copy an image of the repository, or all of them, to the deleted images; call this before deleting them.
+def _statements(chosen: str) -> tuple[str, str, str, str]:
+    """The statements that copy the chosen images: forget older copies, then insert the images, tags and layers.
+
+    One image and all images have statements of their own: with a condition for both, an engine reads all images.
+    """
+    return (
+        f"""
+        DELETE FROM removed_image WHERE account = :account AND region = :region AND repository = :name
+        AND digest IN (SELECT i.digest FROM image i WHERE {chosen})
+        """,
+        f"""
+        INSERT INTO removed_image (account, region, repository, digest, media_type, body, removed_at)
+        SELECT :account, :region, :name, i.digest, i.media_type, m.body, :now
+        FROM image i JOIN manifest m ON m.image_id = i.id WHERE {chosen} ORDER BY i.id
+        """,
+        f"""
+        INSERT INTO removed_tag (removed_id, name)
+        SELECT r.id, t.name FROM image i JOIN tag t ON t.image_id = i.id JOIN removed_image r ON {_THIS} WHERE {chosen}
+        """,
+        f"""
+        INSERT INTO removed_layer (removed_id, blob_id, repository_id)
+        SELECT r.id, l.blob_id, i.repository_id
+        FROM image i JOIN image_layer l ON l.image_id = i.id JOIN removed_image r ON {_THIS} WHERE {chosen}
+        """,
+    )
+
+
+_KEEP_ONE: Final = _statements(_ONE)
+_KEEP_ALL: Final = _statements(_ALL)
+
+
+def keep(tx: Transaction, repository: Repository, image_id: int, now: int) -> None:
+    """Copy an image of the repository to the deleted images; call this before deleting it.
 
     The copy replaces an older one with the same digest.
     """
+    _copy(tx, _KEEP_ONE, repository, {"image": image_id}, now)
+
+
+def keep_all(tx: Transaction, repository: Repository, now: int) -> None:
+    """`keep` for all images of the repository."""
+    _copy(tx, _KEEP_ALL, repository, {"repository": repository.id}, now)
+
+
+def _copy(
+    tx: Transaction, statements: tuple[str, str, str, str], repository: Repository, chosen: dict[str, int], now: int
+) -> None:
     registry = repository.registry
-    this = {"account": registry.account, "region": registry.region, "name": repository.name}
-    chosen = {"repository": repository.id, "image": image_id}
-    tx.run(_FORGET, **this, **chosen)
-    tx.run(_KEEP_IMAGES, now=now, **this, **chosen)
-    tx.run(_KEEP_TAGS, **this, **chosen)
-    tx.run(_KEEP_LAYERS, **this, **chosen)
+    name = {"account": registry.account, "region": registry.region, "name": repository.name}
+    forget_older, copy_images, copy_tags, copy_layers = statements
+    tx.run(forget_older, **name, **chosen)
+    tx.run(copy_images, now=now, **name, **chosen)
+    tx.run(copy_tags, **name, **chosen)
+    tx.run(copy_layers, **name, **chosen)
 
 
 _COLUMNS: Final = "r.id, r.account, r.region, r.repository, r.digest, r.media_type, r.removed_at"

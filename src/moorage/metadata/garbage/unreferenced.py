@@ -133,7 +133,7 @@ def unreferenced_blobs(
 def expired_uploads(tx: Transaction, after: str, before: int, limit: int) -> tuple[list[ExpiredUpload], str | None]:
     """At most `limit` uploads started before `before`, with ids after `after`, and where to continue, or None."""
     rows = tx.all(
-        "SELECT u.id, r.name, u.size, u.created_at FROM upload u JOIN repository r ON r.id = u.repository_id"
+        "SELECT u.id, r.name, u.size + u.kept, u.created_at FROM upload u JOIN repository r ON r.id = u.repository_id"
         " WHERE u.id > :after AND u.created_at < :before ORDER BY u.id LIMIT :limit",
         after=after,
         before=before,

@@ -161,6 +161,10 @@ def insert_master_key_stamp(tx: Transaction, stamp: str) -> None:
     tx.run("INSERT INTO master_key (id, stamp) VALUES (1, :stamp)", stamp=stamp)
 
 
+def replace_master_key_stamp(tx: Transaction, stamp: str) -> None:
+    tx.run("UPDATE master_key SET stamp = :stamp", stamp=stamp)
+
+
 def any_key(tx: Transaction) -> tuple[str, bytes] | None:
     """The id and the sealed secret of any access key; None if there is none."""
     row = tx.one("SELECT id, sealed_secret FROM access_key LIMIT 1")

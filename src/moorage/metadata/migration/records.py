@@ -20,7 +20,8 @@ MOVED: Final = "moved"
 
 UNFINISHED: Final = "unfinished"
 COMPLETE: Final = "complete"
-"""States of a target."""
+ABANDONED: Final = "abandoned"
+"""States of a target. One that is abandoned waits for the removal of its copies; its source may have no record."""
 
 _LOCAL_TABLES: Final[Mapping[str, str]] = {
     "move": "what this side records of the migration",
@@ -30,6 +31,7 @@ _LOCAL_TABLES: Final[Mapping[str, str]] = {
 }
 _STORE_TABLES: Final[Mapping[str, str]] = {
     "upload": "the bytes of open uploads are in the source's store only: clients start again",
+    "fetching": "the uploads of the pull-through cache that are under way: its jobs start again",
     "upload_state": "the same, as recorded by an object store",
     "own_store": "names the source's store",
     "removed_bytes": "what the source's store has still to delete",
@@ -102,6 +104,11 @@ def forget(tx: Transaction, role: str) -> None:
 def require_usable(tx: Transaction) -> None:
     """Check that the registry is complete. Raises DatabaseUnusable for a target that is not."""
     record = find(tx, TARGET)
+    if record is not None and record.state == ABANDONED:
+        raise DatabaseUnusable(
+            f"this is the target of a migration from {record.other} that was given up: run the same"
+            " moorage migrate --from … --to … --abandon again to remove its copies"
+        )
     if record is not None and record.state != COMPLETE:
         raise DatabaseUnusable(
             f"this is the unfinished target of a migration from {record.other}: run the same"

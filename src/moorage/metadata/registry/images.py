@@ -45,7 +45,9 @@ class Image:
 class StoredManifest:
     """The exact bytes of a manifest with its media type, for a pull.
 
-    `image_id` is None for a generated index; `last_pulled_at` is None before the first recorded pull.
+    `image_id` is None for a generated index, `last_pulled_at` before the first recorded pull. `is_guarded` if some
+    repository of the registry requires signatures. `check_at` is when a tag that came from an upstream registry is
+    compared with it again; None for all others.
     """
 
     digest: str
@@ -53,6 +55,8 @@ class StoredManifest:
     body: bytes
     image_id: int | None = None
     last_pulled_at: int | None = None
+    is_guarded: bool = False
+    check_at: int | None = None
 
 
 COLUMNS = """
@@ -95,6 +99,11 @@ def find(tx: Transaction, repository_id: int, digest: str) -> Image | None:
         repository=repository_id,
         digest=digest,
     )
+    return Image(*row) if row else None
+
+
+def find_by_id(tx: Transaction, image_id: int) -> Image | None:
+    row = tx.one(f"SELECT {COLUMNS} FROM image i WHERE i.id = :id", id=image_id)
     return Image(*row) if row else None
 
 
@@ -194,9 +203,10 @@ def add_tag(tx: Transaction, repository_id: int, tag: str, image_id: int, now: i
 
 
 def move_tag(tx: Transaction, repository_id: int, tag: str, image_id: int, now: int) -> None:
-    """Point a tag to another image."""
+    """Point a tag to another image. It no longer depends on an upstream registry."""
     tx.run(
-        "UPDATE tag SET image_id = :image, tagged_at = :now WHERE repository_id = :repository AND name = :tag",
+        "UPDATE tag SET image_id = :image, tagged_at = :now, check_at = NULL"
+        " WHERE repository_id = :repository AND name = :tag",
         repository=repository_id,
         tag=tag,
         image=image_id,
@@ -224,6 +234,12 @@ def numbers_of_tags(tx: Transaction, image_ids: Sequence[int]) -> list[int]:
 
 def tags_of(tx: Transaction, image_id: int) -> list[str]:
     return [row[0] for row in tx.all("SELECT name FROM tag WHERE image_id = :image ORDER BY name", image=image_id)]
+
+
+def has_more_tags(tx: Transaction, image_id: int, than: int) -> bool:
+    """Whether the image has more than so many tags; reads only one more."""
+    sql = "SELECT 1 FROM tag WHERE image_id = :image LIMIT 1 OFFSET :than"
+    return tx.one(sql, image=image_id, than=than) is not None
 
 
 def tags_of_all(tx: Transaction, image_ids: Iterable[int]) -> dict[int, list[str]]:

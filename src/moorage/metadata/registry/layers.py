@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from moorage.domain.names import Registry
+from moorage.domain.ports import DEFAULT_ALGORITHM
 from moorage.metadata.database import Transaction
 
 
@@ -22,7 +23,11 @@ class Blob:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """An upload. `size` bytes are stored and synced; a file may have more, which were never acknowledged."""
+    """An upload. `size` bytes are stored and synced; a file may have more, which were never acknowledged.
+
+    `kept` of these are stored and synced, too: an interrupted request left them (`Layers.status`). `algorithm` hashes
+    them while they arrive.
+    """
 
     id: str
     repository_id: int
@@ -32,23 +37,44 @@ class Upload:
     last_part: int
     short_part: bool
     created_at: int
+    kept: int = 0
+    algorithm: str = DEFAULT_ALGORITHM
 
 
 _START_UPLOAD = """
-INSERT INTO upload (id, repository_id, owner, size, parts, last_part, short_part, created_at)
-SELECT :id, r.id, :owner, 0, 0, 0, 0, :now FROM repository r
+INSERT INTO upload (id, repository_id, owner, size, parts, last_part, short_part, created_at, algorithm)
+SELECT :id, r.id, :owner, 0, 0, 0, 0, :now, :algorithm FROM repository r
 WHERE r.account = :account AND r.region = :region AND r.name = :name
 RETURNING repository_id
 """
 
 
-def start_upload(
-    tx: Transaction, registry: Registry, repository: str, upload: str, owner: str, now: int
-) -> Upload | None:
-    """Start an upload; None when the repository does not exist."""
+def start_upload(tx: Transaction, registry: Registry, repository: str, new: Upload) -> Upload | None:
+    """Insert a new upload, which gets the repository's id; None when the repository does not exist."""
     values = {"account": registry.account, "region": registry.region, "name": repository}
-    row = tx.one(_START_UPLOAD, id=upload, owner=owner, now=now, **values)
-    return Upload(upload, row[0], owner, 0, 0, 0, False, now) if row else None
+    row = tx.one(_START_UPLOAD, id=new.id, owner=new.owner, now=new.created_at, algorithm=new.algorithm, **values)
+    return replace(new, repository_id=row[0]) if row else None
+
+
+_OPEN_UPLOADS = """
+SELECT count(*), coalesce(sum(size), 0) FROM (
+    SELECT u.size + u.kept AS size FROM repository r JOIN upload u ON u.repository_id = r.id
+    WHERE r.account = :account AND r.region = :region AND r.name = :name
+      AND u.owner >= :principal AND u.owner < :beyond
+    LIMIT :limit
+) AS counted
+"""
+
+
+def open_uploads(tx: Transaction, registry: Registry, repository: str, principal: str, limit: int) -> tuple[int, int]:
+    """The number and the bytes of a user's or role's open uploads in a repository. Counts `limit` uploads at most.
+
+    The owner of an upload is the unique id of the user, or of the role with `:` and the name of a session. Unique ids
+    have one length, so none begins with another.
+    """
+    values = {"account": registry.account, "region": registry.region, "name": repository, "limit": limit}
+    row = tx.one(_OPEN_UPLOADS, principal=principal, beyond=f"{principal};", **values)  # `;` comes after `:`
+    return (row[0], row[1]) if row else (0, 0)
 
 
 def insert_upload(tx: Transaction, upload: Upload) -> None:
@@ -67,7 +93,8 @@ def insert_upload(tx: Transaction, upload: Upload) -> None:
 
 
 _FIND_UPLOAD = """
-SELECT u.id, r.id, u.owner, u.size, u.parts, u.last_part, u.short_part, u.created_at
+SELECT u.id, r.id, u.owner, u.size, u.parts, u.last_part, u.short_part, u.created_at, u.kept,
+    u.algorithm
 FROM repository r LEFT JOIN upload u ON u.repository_id = r.id AND u.id = :id
 WHERE r.account = :account AND r.region = :region AND r.name = :name
 """
@@ -78,24 +105,37 @@ def find_upload(tx: Transaction, registry: Registry, repository: str, upload: st
     row = tx.one(_FIND_UPLOAD, account=registry.account, region=registry.region, name=repository, id=upload)
     if row is None or row[0] is None:
         return row is not None, None
-    return True, Upload(row[0], row[1], row[2], row[3], row[4], row[5], bool(row[6]), row[7])
+    return True, Upload(row[0], row[1], row[2], row[3], row[4], row[5], bool(row[6]), row[7], row[8], row[9])
 
 
 def record_part(tx: Transaction, before: Upload, after: Upload) -> bool:
-    """Replace `before` by `after`; False when another request has changed the upload meanwhile."""
+    """Replace `before` by `after`; False when another request has changed the upload meanwhile.
+
+    So `after` can count the kept bytes of `before` only while they are there: an append records that they no longer
+    count before it overwrites them.
+    """
     return bool(
         tx.run(
-            "UPDATE upload SET size = :size, parts = :parts, last_part = :last_part, short_part = :short_part"
-            " WHERE id = :id AND size = :size_before AND parts = :parts_before",
+            "UPDATE upload"
+            " SET size = :size, kept = :kept, parts = :parts, last_part = :last_part, short_part = :short_part"
+            " WHERE id = :id AND size = :size_before AND parts = :parts_before AND kept >= :kept_before",
             id=after.id,
             size=after.size,
             parts=after.parts,
             last_part=after.last_part,
             short_part=int(after.short_part),
+            kept=after.kept,
             size_before=before.size,
             parts_before=before.parts,
+            kept_before=before.kept,
         )
     )
+
+
+def repository_of_upload(tx: Transaction, upload: str) -> int | None:
+    """The id of the repository of an upload; None if the upload has ended."""
+    row = tx.one("SELECT repository_id FROM upload WHERE id = :id", id=upload)
+    return row[0] if row else None
 
 
 def delete_upload(tx: Transaction, upload: str) -> bool | None:
@@ -275,13 +315,15 @@ def find_layer_by_name(tx: Transaction, account: str, region: str, name: str, di
     return Blob(*row) if row else None
 
 
+# SQLite reads tables in the order of a CROSS JOIN. Otherwise it may begin with all repositories of the registry.
 _REPOSITORIES_WITH = """
 SELECT r.name
 FROM blob b
-JOIN repository_layer l ON l.blob_id = b.id
-JOIN repository r ON r.id = l.repository_id
-WHERE b.digest = :digest AND r.account = :account AND r.region = :region
-ORDER BY r.id LIMIT :limit
+CROSS JOIN repository_layer l
+CROSS JOIN repository r
+WHERE b.digest = :digest AND l.blob_id = b.id
+  AND r.id = l.repository_id AND r.account = :account AND r.region = :region
+ORDER BY l.repository_id LIMIT :limit
 """
 
 
@@ -291,10 +333,11 @@ def repositories_with(tx: Transaction, registry: Registry, digest: str, limit: i
     return [row[0] for row in rows]
 
 
+# The same here: otherwise it may begin with all layers of the repository.
 _FIND_LAYERS = """
 SELECT b.id, b.digest, b.size, b.storage_key, l.told_at
-FROM blob b JOIN repository_layer l ON l.blob_id = b.id
-WHERE l.repository_id = :repository AND b.digest = ANY(:digests) AND b.damaged_at IS NULL
+FROM blob b CROSS JOIN repository_layer l
+WHERE b.digest = ANY(:digests) AND b.damaged_at IS NULL AND l.repository_id = :repository AND l.blob_id = b.id
 """
 
 

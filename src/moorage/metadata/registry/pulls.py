@@ -11,7 +11,9 @@ from moorage.metadata.database import Transaction
 from moorage.metadata.registry.images import ACTIVE, StoredManifest
 
 _PULL_BY_TAG = """
-SELECT i.digest, i.media_type, m.body, i.id, i.last_pulled_at
+SELECT i.digest, i.media_type, m.body, i.id, i.last_pulled_at, EXISTS (
+    SELECT 1 FROM signature_requirement q WHERE q.account = :account AND q.region = :region
+), t.check_at
 FROM repository r
 JOIN tag t ON t.repository_id = r.id AND t.name = :reference
 JOIN image i ON i.id = t.image_id AND i.status = 'ACTIVE'
@@ -20,7 +22,9 @@ WHERE r.account = :account AND r.region = :region AND r.name = :name
 """
 
 _PULL_BY_DIGEST = """
-SELECT i.digest, i.media_type, m.body, i.id, i.last_pulled_at
+SELECT i.digest, i.media_type, m.body, i.id, i.last_pulled_at, EXISTS (
+    SELECT 1 FROM signature_requirement q WHERE q.account = :account AND q.region = :region
+), NULL
 FROM repository r
 JOIN image i ON i.repository_id = r.id AND i.digest = :reference AND i.status = 'ACTIVE'
 JOIN manifest m ON m.image_id = i.id
@@ -32,7 +36,10 @@ def find_manifest(tx: Transaction, account: str, region: str, name: str, referen
     """The manifest of the active image with that tag or digest."""
     statement = _PULL_BY_DIGEST if ":" in reference else _PULL_BY_TAG
     row = tx.one(statement, account=account, region=region, name=name, reference=reference)
-    return StoredManifest(*row) if row else None
+    if row is None:
+        return None
+    digest, media_type, body, image_id, last_pulled_at, is_guarded, check_at = row
+    return StoredManifest(digest, media_type, body, image_id, last_pulled_at, bool(is_guarded), check_at)
 
 
 def record(tx: Transaction, pulled: Mapping[int, int]) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from moorage.domain.names import Registry
+from moorage.domain.repository_prefixes import key_of
 from moorage.metadata.database import Transaction
 
 
@@ -34,10 +35,6 @@ class Template:
     def key(self) -> str:
         """The prefix used for look-up: a trailing slash makes no difference (user guide, "Prefix")."""
         return key_of(self.prefix)
-
-
-def key_of(prefix: str) -> str:
-    return prefix.removesuffix("/")
 
 
 _VALUES: Final = """

@@ -1,6 +1,6 @@
 """Parsing of policies (IAM user guide, "IAM JSON policy elements reference", and its grammar).
 
-Parsing is strict: anything that IAM does not have is an error with a reason.
+Parsing is strict: an element or value that IAM does not have is an error with a reason.
 """
 
 from __future__ import annotations
@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
 
+from moorage.bounds import bounded_cache
 from moorage.domain import strict_json
 from moorage.domain.identity.policies.elements import BadPolicy, StatementParser
 from moorage.domain.identity.policies.statements import EVERYONE, Effect, Statement
@@ -23,6 +23,12 @@ VERSIONS: Final = (CURRENT_VERSION, "2008-10-17")
 """The accepted versions. Only the current one has policy variables; a policy without a version has the old one."""
 
 _MEMBERS: Final = frozenset({"Version", "Id", "Statement"})
+
+CACHED_CHARACTERS: Final = 1 << 20
+"""The size of caches that keep parsed policies, in characters of their texts."""
+
+BYTES_PER_CHARACTER: Final = 40
+"""Memory of a parsed policy for each character of its text: usually 15 to 40 bytes, at most 140."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +73,11 @@ class Policy:
     uses_resource_tags: bool
 
     @property
+    def size(self) -> int:
+        """About how many bytes of memory it takes."""
+        return BYTES_PER_CHARACTER * len(self.text)
+
+    @property
     def principals(self) -> frozenset[str]:
         """All principals that its statements name, as `KIND:NAME`."""
         named = [statement.principals.names for statement in self.statements if statement.principals is not None]
@@ -85,7 +96,7 @@ class Policy:
         )
 
 
-@lru_cache(maxsize=1024)
+@bounded_cache(entries=1024, size=CACHED_CHARACTERS)
 def parse_policy(text: str, kind: PolicyKind, name: str = "") -> Policy:
     """Parse a stored policy; results are cached.
 
@@ -96,6 +107,11 @@ def parse_policy(text: str, kind: PolicyKind, name: str = "") -> Policy:
         return _parsed(text, kind, name)
     except BadPolicy:
         return _parsed(msgspec.json.encode(_deny_all(kind)).decode(), kind, name)
+
+
+def length_of(policies: Iterable[Policy], *_: object) -> int:
+    """The characters of policies: the weight of an entry of a cache whose key begins with them."""
+    return sum(len(policy.text) for policy in policies)
 
 
 def _deny_all(kind: PolicyKind) -> dict[str, Any]:

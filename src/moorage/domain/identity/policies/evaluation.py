@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
-from functools import lru_cache
 from typing import Final
 
-from moorage.domain.identity.policies.document import Policy, PolicyKind
+from moorage.bounds import bounded_cache
+from moorage.domain.identity.policies.document import CACHED_CHARACTERS, Policy, PolicyKind, length_of
 from moorage.domain.identity.policies.request import PolicyRequest
 from moorage.domain.identity.policies.statements import Effect, Statement
 
@@ -143,7 +143,7 @@ def _first(request: PolicyRequest, effect: Effect, policies: Policies) -> Decidi
     return None
 
 
-@lru_cache(maxsize=_CACHED_CANDIDATES)
+@bounded_cache(_CACHED_CANDIDATES, CACHED_CHARACTERS, length_of)
 def _candidates(policies: Policies, effect: Effect, action: str) -> tuple[DecidingStatement, ...]:
     """The statements with this effect that name the action."""
     return tuple(

@@ -41,7 +41,7 @@ def single_value(request: PolicyRequest, key: str) -> str | None:
 
 
 def uses_resource_tags(key: str) -> bool:
-    return key.startswith(("aws:resourcetag/", "ecr:resourcetag/"))
+    return key.startswith(("aws:resourcetag/", "ecr:resourcetag/", "secretsmanager:resourcetag/"))
 
 
 def _tag(tags: Mapping[str, str], key: str) -> Values:
@@ -92,6 +92,7 @@ _KEYS: Final[Mapping[str, Callable[[PolicyRequest], Values]]] = {
 _TAGS: Final[Mapping[str, Callable[[PolicyRequest], Mapping[str, str]]]] = {
     "aws:resourcetag": lambda request: request.resource_tags,
     "ecr:resourcetag": lambda request: request.resource_tags,
+    "secretsmanager:resourcetag": lambda request: request.resource_tags,
     "aws:requesttag": lambda request: request.request_context.request_tags,
     "aws:principaltag": lambda request: request.principal.tags,
 }
@@ -118,6 +119,7 @@ _ABSENT: Final = frozenset(
         "aws:sourcevpc",
         "aws:sourcevpce",
         "aws:vpcsourceip",
+        "signer:profileversion",
     }
 )
 """Keys that no request to this registry has: it has no organizations, virtual networks or calling services."""

@@ -15,9 +15,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
-from functools import lru_cache
 from typing import Final, TypeVar
 
+from moorage.bounds import bounded_cache
 from moorage.domain.identity.policies.patterns import Match, Parts, Wildcard, literal_text, matcher
 
 T = TypeVar("T")
@@ -89,7 +89,7 @@ def _number(text: str) -> Decimal | None:
     return number if number is not None and number.is_finite() else None
 
 
-@lru_cache(maxsize=1024)
+@bounded_cache(entries=1024, size=1 << 17)
 def _time(text: str) -> datetime | None:
     if _SECONDS.fullmatch(text):
         return _at(int(text))
@@ -134,7 +134,7 @@ def _never(_value: str) -> bool:
     return False
 
 
-@lru_cache(maxsize=1024)
+@bounded_cache(entries=1024, size=1 << 17)
 def _address(text: str) -> int:
     """The number of an address; an IPv4 address in IPv6 form has that of IPv4. Invalid addresses are in no network."""
     try:

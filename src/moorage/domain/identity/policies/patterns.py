@@ -6,12 +6,12 @@ takes linear time.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from functools import lru_cache
 from typing import Final
 
+from moorage.bounds import bounded_cache
 from moorage.domain.identity.policies.keys import single_value
 from moorage.domain.identity.policies.request import PolicyRequest
 from moorage.domain.names import matches_pieces
@@ -69,7 +69,7 @@ class Pattern:
     def resolve(self, request: PolicyRequest) -> Parts | None:
         """The pattern for this request; None if a variable has no value. Raises UnknownKey.
 
-        A variable's value is literal, whatever characters it contains.
+        A variable's value is literal, even if it contains wildcards.
         """
         if self._fixed is not None:
             return self._fixed
@@ -126,7 +126,7 @@ def matches_all_with(beginning: str, parts: Parts) -> bool | None:
     Only texts without a further colon count, because an ARN has none in its last part.
     """
     automaton = _Automaton(parts)
-    last_colon = max(automaton.letters.get(":", 0).bit_length() - 1, 0)
+    last_colon = max(automaton.letters(":").get(":", 0).bit_length() - 1, 0)
     reached = automaton.reached(beginning) >> last_colon << last_colon
     if not automaton.runs & automaton.accepted:
         reached &= ~automaton.accepted  # Matches the beginning itself, and nothing longer.
@@ -135,12 +135,16 @@ def matches_all_with(beginning: str, parts: Parts) -> bool | None:
     return None if reached else False
 
 
+def _length(parts: Parts) -> int:
+    return sum(len(part) if isinstance(part, str) else 1 for part in parts)
+
+
 def literal_text(parts: Parts) -> str:
     """The pattern as a text in which wildcards are ordinary characters."""
     return "".join(part if isinstance(part, str) else part.value for part in parts)
 
 
-@lru_cache(maxsize=1024)
+@bounded_cache(entries=1024, size=1 << 18, weigh=_length)
 def matcher(parts: Parts) -> Match:
     """A function that matches texts against the pattern; common forms get the fastest function."""
     if Wildcard.ONE in parts:
@@ -180,17 +184,38 @@ def _with_quick_rejection(parts: Parts, match: Match) -> Match:
     return match_after_rejection
 
 
+_KEPT_LETTERS: Final = 100
+"""The number of different characters up to which a pattern keeps their positions; names and ARNs have fewer."""
+
+
+def _positions(parts: Parts, wanted: set[str]) -> dict[str, int]:
+    """The positions that a character leads to, for each wanted character."""
+    letters: dict[str, int] = {}
+    end = 0
+    for part in parts:
+        if part is Wildcard.ONE:
+            end += 1
+        elif isinstance(part, str):
+            for letter in part:
+                end += 1
+                if letter in wanted:
+                    letters[letter] = letters.get(letter, 0) | 1 << end
+    return letters
+
+
 class _Automaton:
     """All reachable positions in a pattern as the bits of one number (shift-and, Baeza-Yates).
 
     A bit of `letters` and `one` is a position that a character leads to, a bit of `runs` one that any character keeps.
+    `letters` of a pattern with very many different characters are found for each text: kept, a pattern of 10,000
+    characters would take 6 MB.
     """
 
-    __slots__ = ("accepted", "letters", "one", "runs")
+    __slots__ = ("_letters", "_parts", "accepted", "one", "runs")
 
     def __init__(self, parts: Parts) -> None:
         runs = one = end = 0
-        letters: dict[str, int] = {}
+        letters: set[str] = set()
         for part in parts:
             if part is Wildcard.RUN:
                 runs |= 1 << end
@@ -198,14 +223,19 @@ class _Automaton:
                 end += 1
                 one |= 1 << end
             else:
-                for letter in part:
-                    end += 1
-                    letters[letter] = letters.get(letter, 0) | 1 << end
-        self.accepted, self.letters, self.one, self.runs = 1 << end, letters, one, runs
+                end += len(part)
+                letters.update(part)
+        self.accepted, self.one, self.runs = 1 << end, one, runs
+        self._parts = parts
+        self._letters = _positions(parts, letters) if len(letters) <= _KEPT_LETTERS else None
+
+    def letters(self, text: str) -> Mapping[str, int]:
+        """The positions of each character, at least of those in the text."""
+        return _positions(self._parts, set(text)) if self._letters is None else self._letters
 
     def reached(self, text: str) -> int:
         """The positions after a text."""
-        letters, one, runs = self.letters, self.one, self.runs
+        letters, one, runs = self.letters(text), self.one, self.runs
         reached = 1
         for letter in text:
             reached = (reached << 1 & (letters.get(letter, 0) | one)) | (reached & runs)

@@ -91,7 +91,7 @@ class LookupCache:
                 continue
             for key, one in pending.items():
                 if one.error is None and one.lookup.keep(one.result):
-                    self._cached[one.lookup.until].add(key, one.result)
+                    self._cached[one.lookup.until].add(key, one.result, one.lookup.size(one.result))
                 one.resolve()
 
     def _handle_failure(self, lookups: dict[Hashable, _PendingLookup], error: Exception) -> None:

@@ -212,8 +212,12 @@ class Connection:
         return result
 
     def begin_snapshot(self) -> None:
-        """Begin a snapshot for `read_snapshot`; it lasts until `close`."""
-        self._open().execute(BEGIN_READ.encode())
+        """Begin a snapshot for `read_snapshot`; it lasts until `close`. Raises Unavailable."""
+        connection = self._open()
+        try:
+            connection.execute(BEGIN_READ.encode())
+        except psycopg.Error as error:
+            raise _lasting(_translated(error, connection)) from error
 
     def read_snapshot(self, work: Work[T]) -> T:
         """Run `work` on that snapshot; an error ends the snapshot. Raises Unavailable."""
@@ -221,10 +225,7 @@ class Connection:
         try:
             return work(PostgresTransaction(connection))
         except psycopg.Error as error:
-            translated = _translated(error, connection)
-            if isinstance(translated, ConnectionLost):
-                translated = Unavailable(reason="The connection to the database was lost")
-            raise translated from error
+            raise _lasting(_translated(error, connection)) from error
 
     def close(self) -> None:
         if self._connection is not None:
@@ -285,6 +286,11 @@ def _translated(error: psycopg.Error, connection: psycopg.Connection) -> Excepti
     if isinstance(error, psycopg.OperationalError):
         return Unavailable(reason=f"The database cannot do this now: {first_line(error)}")
     return error
+
+
+def _lasting(error: Exception) -> Exception:
+    """The error for work that cannot run again on another connection."""
+    return Unavailable(reason="The connection to the database was lost") if isinstance(error, ConnectionLost) else error
 
 
 def first_line(error: psycopg.Error) -> str:

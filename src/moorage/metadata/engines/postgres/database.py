@@ -18,7 +18,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Final, TypeVar
 
 from moorage.domain.errors import Unavailable
-from moorage.metadata.database import Lookup, Work
+from moorage.metadata.database import Lookup, Work, mark_retrieved
 from moorage.metadata.engines.postgres.cache import LookupCache
 from moorage.metadata.engines.postgres.connections import Connection
 from moorage.metadata.engines.postgres.versions import VersionReader
@@ -125,7 +125,9 @@ class _ConnectionPool:
         self._waiting += 1
         done = loop.run_in_executor(self._threads, lambda: work(self._local.connection))
         done.add_done_callback(self._finished)
-        return asyncio.shield(done)
+        shielded = asyncio.shield(done)
+        shielded.add_done_callback(mark_retrieved)
+        return shielded
 
     def run_blocking(self, work: Callable[[Connection], T]) -> T:
         """`run` for callers without an event loop."""
@@ -141,5 +143,6 @@ class _ConnectionPool:
         self._local.connection = Connection(self._address)
         self._connections.append(self._local.connection)
 
-    def _finished(self, _done: asyncio.Future[Any]) -> None:
+    def _finished(self, done: asyncio.Future[Any]) -> None:
         self._waiting -= 1
+        mark_retrieved(done)  # `shield` no longer does, once its own future is canceled.

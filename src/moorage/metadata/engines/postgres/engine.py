@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from typing import Final, TypeVar
 
@@ -40,7 +40,7 @@ class PostgresEngine:
 
     def migrate(self) -> tuple[int, int]:
         with closing(Connection(self._address)) as connection:
-            return schema_postgres.migrate(connection)
+            return _once(lambda: schema_postgres.migrate(connection))
 
     def transact(self, work: Work[T], *, during_migration: bool = False) -> T:
         with closing(Connection(self._address)) as connection:
@@ -73,10 +73,7 @@ class PostgresEngine:
     def _run_exclusive(self, work: Work[T]) -> T:
         """Run a transaction while no writer is active and none can start."""
         with closing(Connection(self._address)) as connection:
-            try:
-                return connection.run(_BEGIN_EXCLUSIVE, work)
-            except (Conflict, ConnectionLost) as failure:
-                raise Unavailable(reason=f"The database could not do this: {failure}") from None
+            return _once(lambda: connection.run(_BEGIN_EXCLUSIVE, work))
 
     def open(self) -> PostgresDatabase:
         return PostgresDatabase(self._address, self._connections)
@@ -85,6 +82,14 @@ class PostgresEngine:
         """The connections of this database user, including the one for this query."""
         with closing(Connection(self._address)) as connection:
             return dict(connection.read(lambda tx: tx.all(_CONNECTIONS)))
+
+
+def _once(work: Callable[[], T]) -> T:
+    """Run a transaction that is not repeated. Raises Unavailable where others would be run again."""
+    try:
+        return work()
+    except (Conflict, ConnectionLost) as failure:
+        raise Unavailable(reason=f"The database could not do this: {failure}") from None
 
 
 def _require_usable(tx: Transaction) -> None:

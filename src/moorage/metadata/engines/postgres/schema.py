@@ -55,11 +55,11 @@ def require(tx: Transaction) -> None:
     """Check that this program can work with the schema. Raises DatabaseUnusable."""
     known = len(schema_steps())
     if is_empty(tx):
-        raise DatabaseUnusable("the database is empty: run moorage migrate with the same --database first")
+        raise DatabaseUnusable("the database is empty: run `moorage migrate` first")
     version, oldest = tx.one("SELECT version, oldest FROM schema_version") or (0, 0)
     if version < known:
         raise DatabaseUnusable(
-            f"the database has schema {version}, and this program needs {known}: run moorage migrate first"
+            f"the database has schema {version}, and this program needs {known}: run `moorage migrate` first"
         )
     if oldest > known:
         raise DatabaseUnusable(_newer_schema(version, known))

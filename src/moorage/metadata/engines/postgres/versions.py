@@ -18,6 +18,7 @@ from psycopg.pq import ExecStatus
 from psycopg.pq.abc import PGconn
 
 from moorage.domain.errors import Unavailable
+from moorage.metadata.database import mark_retrieved
 from moorage.metadata.engines.postgres.connections import first_line
 
 CURRENT_VERSION: Final = "SELECT pg_current_snapshot()::text, revision::text FROM rules"
@@ -162,3 +163,4 @@ class VersionReader:
             if not future.done():
                 with suppress(RuntimeError):  # the loop is closed
                     future.set_exception(Unavailable(reason=reason))
+                    mark_retrieved(future)

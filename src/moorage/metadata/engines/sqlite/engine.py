@@ -10,7 +10,8 @@ from typing import TypeVar
 from moorage.metadata.database import Database, Transaction, Work
 from moorage.metadata.engines import sealing
 from moorage.metadata.engines.sqlite import schema
-from moorage.metadata.engines.sqlite.database import SqliteDatabase, open_writer
+from moorage.metadata.engines.sqlite.database import SqliteDatabase
+from moorage.metadata.engines.sqlite.writer import open_writer
 from moorage.metadata.migration import records
 
 T = TypeVar("T")

@@ -10,6 +10,7 @@ The file's content means nothing after a restart, because no process has cached 
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
 from pathlib import Path
@@ -21,15 +22,16 @@ _BYTES: Final = 8
 
 
 class Generation:
-    """One process's view of the numbers."""
+    """One process's view of the numbers. `writable` is for writers: a reader also works on a read-only file system."""
 
-    def __init__(self, path: Path) -> None:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    def __init__(self, path: Path, *, writable: bool) -> None:
+        """Raises OSError."""
+        descriptor = _opened(path, writable=writable)
         try:
             size = _BYTES * len(CachedUntil)
             if os.fstat(descriptor).st_size < size:
                 os.ftruncate(descriptor, size)
-            self._memory = mmap.mmap(descriptor, size)
+            self._memory = mmap.mmap(descriptor, size, access=mmap.ACCESS_WRITE if writable else mmap.ACCESS_READ)
         finally:
             os.close(descriptor)
 
@@ -63,3 +65,12 @@ class Generation:
     def _write(self, until: CachedUntil, number: int) -> None:
         first = _BYTES * until
         self._memory[first : first + _BYTES] = (number % 2 ** (8 * _BYTES)).to_bytes(_BYTES, "little")
+
+
+def _opened(path: Path, *, writable: bool) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        if writable or error.errno != errno.EROFS:
+            raise
+    return os.open(path, os.O_RDONLY | os.O_CLOEXEC)

@@ -8,7 +8,7 @@ import apsw
 
 from moorage import failpoints
 from moorage.metadata.database import DatabaseUnusable, Transaction
-from moorage.metadata.engines.sqlite.database import Writer, open_writer
+from moorage.metadata.engines.sqlite.writer import Writer, open_writer
 from moorage.metadata.migrations.scripts import schema_steps
 
 

@@ -1,0 +1,1 @@
+"""A client of the OCI distribution protocol that trusts no answer: for upstreams and for replication."""

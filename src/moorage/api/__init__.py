@@ -1,0 +1,1 @@
+"""The API endpoint: several services of AWS at one address. Their handlers only translate."""

@@ -1,0 +1,1 @@
+"""Pull-through cache: repositories whose images come from an upstream registry."""

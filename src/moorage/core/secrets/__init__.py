@@ -1,0 +1,1 @@
+"""Secrets: encrypted values with versions, as in AWS Secrets Manager."""

@@ -1,0 +1,1 @@
+"""Signing: profiles and their keys, signatures of pushed images, and pulls that need a signature."""

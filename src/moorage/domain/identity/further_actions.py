@@ -1,0 +1,62 @@
+"""The permissions for the operations of services other than ECR: the action has the operation's name.
+
+Service Authorization Reference, "Actions, resources, and condition keys for AWS Secrets Manager", and for AWS Signer.
+`actions.py` has those of ECR.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from enum import Enum
+from typing import Final
+
+from moorage.domain.identity import actions
+
+
+class FurtherTarget(Enum):
+    """The resource that a permission is for. ANY: the action has no resources, so policies name `*`."""
+
+    SECRET = "secret"  # noqa: S105 - a type of resources
+    PROFILE = "signing-profile"
+    JOB = "signing-job"
+    ANY = "*"
+
+
+_BY_ID: Final = """
+CreateSecret DeleteSecret DescribeSecret GetResourcePolicy GetSecretValue ListSecretVersionIds PutSecretValue
+RestoreSecret TagResource UntagResource UpdateSecret UpdateSecretVersionStage
+"""
+
+_BY_PROFILE: Final = """
+CancelSigningProfile GetRevocationStatus GetSigningProfile ListTagsForResource PutSigningProfile RevokeSigningProfile
+SignPayload TagResource UntagResource
+"""
+
+TARGETS: Final[Mapping[str, Mapping[str, FurtherTarget]]] = {
+    "secretsmanager": {**dict.fromkeys(_BY_ID.split(), FurtherTarget.SECRET), "ListSecrets": FurtherTarget.ANY},
+    "signer": {
+        **dict.fromkeys(_BY_PROFILE.split(), FurtherTarget.PROFILE),
+        "ListSigningProfiles": FurtherTarget.ANY,
+        "RevokeSignature": FurtherTarget.JOB,
+    },
+}
+"""The resource of each operation's permission, by service."""
+
+FURTHER: Final[Mapping[str, Mapping[str, str]]] = {
+    "secretsmanager:CreateSecret": {"Tags": "secretsmanager:TagResource"}
+}
+"""The further actions on the same resource that an operation needs if a request has these members."""
+
+ALL_ACTIONS: Final = actions.ACTIONS | {
+    f"{service}:{operation}" for service, targets in TARGETS.items() for operation in targets
+}
+"""The actions that a request to this server can need, of all services."""
+
+_ARN: Final = re.compile(r"arn:aws:([a-z-]{1,40}):([a-z0-9-]{2,25}):(\d{12}):.{1,600}", re.ASCII)
+
+
+def parse_arn(text: str) -> tuple[str, str, str] | None:
+    """The service, Region and account of an ARN; None for other texts."""
+    found = _ARN.fullmatch(text)
+    return None if found is None else (found[1], found[2], found[3])

@@ -1,0 +1,1 @@
+"""Pull-through cache: rules, the registries that they can name, and their refusals."""

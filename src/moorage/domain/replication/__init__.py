@@ -1,0 +1,1 @@
+"""Rules of replication: which images go where, and what refuses them."""

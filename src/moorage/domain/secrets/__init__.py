@@ -1,0 +1,1 @@
+"""Secrets, as in AWS Secrets Manager: their names, ARNs and refusals."""

@@ -1,0 +1,1 @@
+"""Signing: profiles, rules for signing on push, certificates and Notation signatures."""

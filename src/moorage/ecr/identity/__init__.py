@@ -1,1 +1,0 @@
-"""Authentication of AWS requests, and the STS endpoint."""

@@ -1,0 +1,1 @@
+"""Rows of the pull-through cache."""

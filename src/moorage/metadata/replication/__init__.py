@@ -1,0 +1,1 @@
+"""Rows of replication: configurations, entries that wait, images that arrived, and backfills."""

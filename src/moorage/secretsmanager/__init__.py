@@ -1,0 +1,1 @@
+"""Secrets Manager: the operations for the secrets that this server may keep. Handlers only translate."""

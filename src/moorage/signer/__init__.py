@@ -1,0 +1,1 @@
+"""Signer: the operations for signing profiles and their signatures. Handlers only translate."""

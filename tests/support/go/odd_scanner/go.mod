@@ -1,0 +1,3 @@
+module odd_scanner
+
+go 1.19

@@ -1,0 +1,1 @@
+"""Scanning: filters, statuses, findings and jobs, without a server."""

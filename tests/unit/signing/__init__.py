@@ -1,0 +1,1 @@
+"""Signing: certificates, envelopes and profiles, without a server."""
