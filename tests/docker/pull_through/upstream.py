@@ -63,9 +63,9 @@ class Upstream:
         """How many requests were about a repository. Others may be of earlier tests, whose fetches go on."""
         return sum(count for line, count in self.seen.items() if f"/{name}/" in line)
 
-    def shortest_gap(self, method: str, path: str) -> float:
-        """The least seconds between two requests with this method, and a path that ends so."""
-        times = [at for line, at in list(self._times) if line.startswith(method) and line.endswith(path)]
+    def shortest_gap(self, method: str, part: str) -> float:
+        """The least seconds between two requests with this method, and this part in their path."""
+        times = [at for line, at in list(self._times) if line.startswith(method) and part in line]
         return min((after - before for before, after in itertools.pairwise(times)), default=math.inf)
 
     def pause(self, after: int) -> None:

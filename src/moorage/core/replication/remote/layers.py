@@ -21,8 +21,10 @@ from moorage.metadata.replication.destinations import Destination
 _AT_ONCE: Final = 3
 """Layers that one stream sends at a time."""
 
-_PIECE: Final = 64 << 20
-"""Bytes that are sent in one request. After each, the upload is saved, so that a killed process continues there."""
+_FIRST_PIECE: Final = 64 << 20
+"""Bytes of a layer that are sent in the first request. After each request, the upload is saved, so that a killed
+process continues there. Each further request doubles what was sent: few requests, and at most half is sent again.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +69,14 @@ class LayerSender:
             if upload is not None:
                 upload = await self._send_bytes(receiver, layer, upload)
                 await receiver.remote.finish_upload(upload, layer.digest)
-                if layer.size > _PIECE:
+                if layer.size > _FIRST_PIECE:
                     await self._database.write(partial(self._forget, receiver, layer.digest))
         receiver.known.add(layer.digest)
 
     async def _upload(self, receiver: Receiver, layer: Blob) -> RemoteUpload | None:
         """The upload for a layer: one that was begun before, or a new one. None if the layer was mounted."""
         registry, repository = receiver.destination.registry, receiver.repository
-        if layer.size > _PIECE:
+        if layer.size > _FIRST_PIECE:
             begun = await self._database.read(
                 partial(destinations.find_upload, registry=registry, repository=repository, digest=layer.digest)
             )
@@ -92,12 +94,12 @@ class LayerSender:
         return await receiver.remote.start_upload(repository, layer.digest, mount_from)
 
     async def _send_bytes(self, receiver: Receiver, layer: Blob, upload: RemoteUpload) -> RemoteUpload:
-        piece = _PIECE if receiver.takes_pieces else layer.size
         while upload.offset < layer.size:
+            piece = max(_FIRST_PIECE, upload.offset) if receiver.takes_pieces else layer.size
             end = min(upload.offset + piece, layer.size)
             chunks = self._chunks(receiver.rate, layer.key, upload.offset, end)
             upload = await receiver.remote.append(upload, chunks, end - upload.offset)
-            if layer.size > _PIECE and upload.offset < layer.size:
+            if layer.size > _FIRST_PIECE and upload.offset < layer.size:
                 await self._database.write(partial(self._save, receiver, layer.digest, upload.location))
         return upload
 
