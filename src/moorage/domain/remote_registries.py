@@ -6,9 +6,10 @@ and the time for which a registry asked for silence are kept by address.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from moorage.domain.registry.manifests import Descriptor
@@ -129,6 +130,27 @@ class RemoteUpload:
     offset: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class FilePart:
+    """Bytes of a local file, from `start` on. `pace` is awaited with the number of bytes before they are sent."""
+
+    path: Path
+    start: int
+    pace: Callable[[int], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class UploadContent:
+    """The next `size` bytes of an upload: `chunks`, or the same bytes of `file`, which may be sent instead.
+
+    An exception of `chunks` passes through the request that sends them.
+    """
+
+    chunks: AsyncIterator[bytes]
+    size: int
+    file: FilePart | None = None
+
+
 class RemoteRegistry(Protocol):
     """One remote registry. All methods raise RemoteFailure; repositories are named without the host."""
 
@@ -167,8 +189,8 @@ class RemoteRegistry(Protocol):
     async def find_upload(self, upload: RemoteUpload) -> RemoteUpload:
         """The upload with the offset that the registry reports. Raises RemoteMissing if it has ended."""
 
-    async def append(self, upload: RemoteUpload, chunks: AsyncIterator[bytes], size: int) -> RemoteUpload:
-        """Send the next `size` bytes. An exception of `chunks` passes through."""
+    async def append(self, upload: RemoteUpload, content: UploadContent) -> RemoteUpload:
+        """Send the next bytes. An exception of the content's chunks passes through."""
 
     async def finish_upload(self, upload: RemoteUpload, digest: str) -> None:
         """Turn the upload into a blob. Raises RemoteRefused if the registry has received other bytes."""

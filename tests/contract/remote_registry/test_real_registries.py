@@ -8,19 +8,23 @@ import json
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from moorage.domain.remote_registries import (
     AwsCredentials,
+    FilePart,
     RemoteAddress,
     RemoteDenied,
     RemoteManifest,
     RemoteMissing,
     RemoteRefused,
     RemoteRegistry,
+    RemoteUnavailable,
     RemoteUpload,
+    UploadContent,
     UserCredentials,
 )
 from tests.contract.remote_registry.hostile import registries
@@ -68,15 +72,19 @@ def real(request: pytest.FixtureRequest) -> Real:
     return Real("distribution", RemoteAddress(shared_distribution(), private_networks=True), lambda _: None)
 
 
-async def chunks(content: bytes) -> AsyncIterator[bytes]:
-    for start in range(0, len(content), 65_536):
-        yield content[start : start + 65_536]
+def content(whole: bytes) -> UploadContent:
+    return UploadContent(chunks(whole), len(whole))
+
+
+async def chunks(whole: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(whole), 65_536):
+        yield whole[start : start + 65_536]
 
 
 async def upload(registry: RemoteRegistry, repository: str, blob: Blob) -> None:
     started = await registry.start_upload(repository, blob.digest)
     assert started is not None
-    received = await registry.append(started, chunks(blob.content), len(blob.content))
+    received = await registry.append(started, content(blob.content))
     await registry.finish_upload(received, blob.digest)
 
 
@@ -115,19 +123,72 @@ def test_an_upload_is_continued_by_another_process(real: Real) -> None:
         repository = real.repository()
         started = await registry.start_upload(repository, blob.digest)
         assert started is not None
-        stored = await registry.append(started, chunks(blob.content[:100_000]), 100_000)
+        stored = await registry.append(started, content(blob.content[:100_000]))
         assert stored.offset == 100_000
         async with registries() as other_process:
             again = other_process.at(real.address)
             found = await again.find_upload(RemoteUpload(stored.repository, stored.location))
             assert found.offset == 100_000
-            received = await again.append(found, chunks(blob.content[100_000:]), len(blob.content) - 100_000)
+            received = await again.append(found, content(blob.content[100_000:]))
             await again.finish_upload(received, blob.digest)
         assert await registry.has_blob(repository, blob.digest)
         with pytest.raises(RemoteMissing):
             await registry.find_upload(stored)
 
     real.run(scenario)
+
+
+def test_a_part_of_a_file_is_sent_and_its_pace_counts_the_bytes(real: Real, tmp_path: Path) -> None:
+    blob, file = layer(3_000_000, seed=11), tmp_path / "blob"
+    file.write_bytes(b"before" + blob.content)
+    sent: list[int] = []
+
+    async def pace(size: int) -> None:
+        sent.append(size)
+
+    async def scenario(registry: RemoteRegistry) -> None:
+        repository = real.repository()
+        started = await registry.start_upload(repository, blob.digest)
+        assert started is not None
+        part = UploadContent(chunks(b"not read"), len(blob.content), FilePart(file, len(b"before"), pace))
+        received = await registry.append(started, part)
+        await registry.finish_upload(received, blob.digest)
+        assert await registry.has_blob(repository, blob.digest)
+
+    real.run(scenario)
+    assert sum(sent) == len(blob.content)
+
+
+def test_a_file_that_is_gone_is_left_to_the_chunks(moorage: Real, tmp_path: Path) -> None:
+    blob = layer(100_000, seed=12)
+
+    async def pace(_: int) -> None: ...
+
+    async def scenario(registry: RemoteRegistry) -> None:
+        repository = moorage.repository()
+        started = await registry.start_upload(repository, blob.digest)
+        assert started is not None
+        gone = FilePart(tmp_path / "gone", 0, pace)
+        received = await registry.append(started, UploadContent(chunks(blob.content), len(blob.content), gone))
+        await registry.finish_upload(received, blob.digest)
+
+    moorage.run(scenario)
+
+
+def test_a_file_that_is_too_short_ends_the_request(moorage: Real, tmp_path: Path) -> None:
+    blob, file = layer(100_000, seed=13), tmp_path / "short"
+    file.write_bytes(blob.content[:-1])
+
+    async def pace(_: int) -> None: ...
+
+    async def scenario(registry: RemoteRegistry) -> None:
+        started = await registry.start_upload(moorage.repository(), blob.digest)
+        assert started is not None
+        part = UploadContent(chunks(b""), len(blob.content), FilePart(file, 0, pace))
+        with pytest.raises(RemoteUnavailable):
+            await registry.append(started, part)
+
+    moorage.run(scenario)
 
 
 def test_bytes_of_another_digest_are_refused(real: Real) -> None:
@@ -137,7 +198,7 @@ def test_bytes_of_another_digest_are_refused(real: Real) -> None:
         repository = real.repository()
         started = await registry.start_upload(repository, blob.digest)
         assert started is not None
-        received = await registry.append(started, chunks(b"other"), 5)
+        received = await registry.append(started, content(b"other"))
         with pytest.raises(RemoteRefused) as refused:
             await registry.finish_upload(received, blob.digest)
         assert refused.value.code == "DIGEST_INVALID"
@@ -168,7 +229,7 @@ def test_a_blob_of_another_repository_is_mounted_or_uploaded(real: Real) -> None
             started = await registry.start_upload(target, blob.digest, source)
             if started is not None:  # ECR mounts only where the account's setting allows it.
                 assert real.name == "moorage"
-                received = await registry.append(started, chunks(blob.content), len(blob.content))
+                received = await registry.append(started, content(blob.content))
                 await registry.finish_upload(received, blob.digest)
             assert await registry.has_blob(target, blob.digest)
 

@@ -17,17 +17,18 @@ from moorage.adapters.remote_registry.failures import failure_for, failure_of
 from moorage.adapters.remote_registry.origins import Origin, home_of, origin_of
 from moorage.adapters.remote_registry.silences import Silences
 from moorage.adapters.remote_registry.tokens import Scopes, Tokens
+from moorage.adapters.remote_registry.upload_bodies import IDLE_SECONDS, UploadBody
 from moorage.domain.remote_registries import (
     AwsCredentials,
     RemoteAddress,
     RemoteInvalid,
     RemoteThrottled,
     RemoteUnavailable,
+    UploadContent,
 )
 
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS: Final = 5
-_IDLE_SECONDS: Final = 30.0
 _DISCARDED_BYTES: Final = 16 << 10
 _LOCATION_LIMIT: Final = 8 << 10
 
@@ -41,11 +42,11 @@ class Request:
     scopes: Scopes
     expected: frozenset[int] = frozenset({200})
     headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes | AsyncIterator[bytes] | None = None
+    body: bytes | UploadContent | None = None
 
     @property
     def is_repeatable(self) -> bool:
-        """Whether it can be sent again: a stream cannot."""
+        """Whether it can be sent again: the content of an upload cannot."""
         return self.body is None or isinstance(self.body, bytes)
 
     @property
@@ -157,26 +158,14 @@ class Exchange:
             return await self.session.request(
                 request.method, URL(url, encoded=True), headers=headers, data=body, allow_redirects=False
             )
-        async with asyncio.timeout(_IDLE_SECONDS) as deadline:
+        async with asyncio.timeout(IDLE_SECONDS) as deadline:
             return await self.session.request(
                 request.method,
                 URL(url, encoded=True),
                 headers=headers,
-                data=_extending(body, deadline),
+                data=UploadBody(body, deadline),
                 allow_redirects=False,
             )
-
-
-async def _extending(body: AsyncIterator[bytes], deadline: asyncio.Timeout) -> AsyncIterator[bytes]:
-    """The chunks of a body. Each that is sent extends the deadline; while the source is read, there is none."""
-    loop = asyncio.get_running_loop()
-    while True:
-        deadline.reschedule(None)
-        chunk = await anext(body, None)
-        deadline.reschedule(loop.time() + _IDLE_SECONDS)
-        if chunk is None:
-            return
-        yield chunk
 
 
 async def _closed(answer: aiohttp.ClientResponse) -> Exception:

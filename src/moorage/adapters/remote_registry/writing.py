@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
 from typing import Final
 from urllib.parse import quote
 
@@ -19,6 +18,7 @@ from moorage.domain.remote_registries import (
     RemoteMissing,
     RemoteRefused,
     RemoteUpload,
+    UploadContent,
 )
 
 _REPLICATED_FROM: Final = "Moorage-Replicated-From"
@@ -69,14 +69,14 @@ class Writing:
         ) as answer:
             return self._upload(upload.repository, answer, _received(answer, 0))
 
-    async def append(self, upload: RemoteUpload, chunks: AsyncIterator[bytes], size: int) -> RemoteUpload:
+    async def append(self, upload: RemoteUpload, content: UploadContent) -> RemoteUpload:
         """See `RemoteRegistry.append`."""
-        end = upload.offset + size
-        headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size)}
+        end = upload.offset + content.size
+        headers = {"Content-Type": "application/octet-stream", "Content-Length": str(content.size)}
         if upload.offset:
             headers["Content-Range"] = f"{upload.offset}-{end - 1}"
         request = Request(
-            "PATCH", upload.location, _scopes(upload.repository), frozenset({202, 201, 204}), headers, chunks
+            "PATCH", upload.location, _scopes(upload.repository), frozenset({202, 201, 204}), headers, content
         )
         async with self._exchange.open(request) as answer:
             if _received(answer, end) != end:

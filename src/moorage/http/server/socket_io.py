@@ -18,13 +18,11 @@ from typing import Final
 
 from moorage.domain.ports import CHUNK_BYTES
 from moorage.http.bodies import ClientGone
+from moorage.sendfile import send_some
 
 _BLOCKED: Final = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 _UNSENT: Final = 0x5411
 """The request SIOCOUTQ of Linux: the number of bytes in the socket's queue that the client has not acknowledged."""
-
-_NO_WAIT: Final[int | None] = getattr(os, "RWF_NOWAIT", None)
-"""The flag of preadv2(2) for reading only what is in memory (Linux)."""
 
 
 class SocketIo:
@@ -96,9 +94,7 @@ class SocketIo:
         """Let the kernel copy from the file to the socket; returns how many bytes."""
         while True:
             try:
-                if _is_in_memory(descriptor, position + size - 1):
-                    return os.sendfile(self._fd, descriptor, position, size)
-                return await self._loop.run_in_executor(None, os.sendfile, self._fd, descriptor, position, size)
+                return await send_some(self._fd, descriptor, position, size)
             except BlockingIOError:
                 await self._writable(seconds)
             except (ConnectionError, TimeoutError) as error:
@@ -185,14 +181,3 @@ class SocketIo:
         if self._reading:
             self._loop.remove_reader(self._fd)
         self._socket.close()
-
-
-def _is_in_memory(descriptor: int, position: int) -> bool:
-    """Whether a byte of a file, and so probably those before it, can be read without waiting for the disk."""
-    if _NO_WAIT is None:
-        return False
-    try:
-        os.preadv(descriptor, [bytearray(1)], position, _NO_WAIT)
-    except OSError:  # BlockingIOError, or the file system does not support the flag.
-        return False
-    return True

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from moorage.domain.names import Registry, registry_of_host
+from moorage.domain.names import Registry
 from moorage.domain.replication.destinations import Rewrite, Selection
 from moorage.metadata.database import Transaction
 
@@ -31,11 +31,6 @@ class Destination:
     @property
     def id(self) -> str:
         return id_of(self.registry)
-
-    @property
-    def is_ecr(self) -> bool:
-        """Whether it is ECR of AWS itself."""
-        return registry_of_host(self.url.partition("://")[2]) is not None and ".amazonaws.com" in self.url
 
 
 def id_of(registry: Registry) -> str:

@@ -11,8 +11,8 @@ from typing import Final
 from moorage.core.clock import Clock
 from moorage.core.pacing import RateLimit
 from moorage.core.tasks import run_all
-from moorage.domain.ports import BlobStore
-from moorage.domain.remote_registries import RemoteFailure, RemoteRegistry, RemoteUpload
+from moorage.domain.ports import BlobStore, FileLink
+from moorage.domain.remote_registries import FilePart, RemoteFailure, RemoteRegistry, RemoteUpload, UploadContent
 from moorage.metadata.database import Database, Transaction
 from moorage.metadata.registry.layers import Blob
 from moorage.metadata.replication import destinations
@@ -21,9 +21,11 @@ from moorage.metadata.replication.destinations import Destination
 _AT_ONCE: Final = 3
 """Layers that one stream sends at a time."""
 
-_FIRST_PIECE: Final = 64 << 20
-"""Bytes of a layer that are sent in the first request. After each request, the upload is saved, so that a killed
-process continues there. Each further request doubles what was sent: few requests, and at most half is sent again.
+_CONTINUED_BYTES: Final = 64 << 20
+"""The upload of a larger layer is saved before its bytes are sent, so that it is continued if this process is killed.
+
+All bytes are sent in one request: several could reach several processes of the destination, of which none would have
+hashed them all while they arrived. Moorage keeps what has arrived of an interrupted request.
 """
 
 
@@ -37,11 +39,6 @@ class Receiver:
     source_id: int
     rate: RateLimit
     known: set[str] = field(default_factory=set)
-
-    @property
-    def takes_pieces(self) -> bool:
-        """Whether a layer can be sent in several requests. For ECR that is not documented: one request."""
-        return not self.destination.is_ecr
 
 
 class LayerSender:
@@ -67,44 +64,57 @@ class LayerSender:
         if not await receiver.remote.has_blob(receiver.repository, layer.digest):
             upload = await self._upload(receiver, layer)
             if upload is not None:
-                upload = await self._send_bytes(receiver, layer, upload)
+                if upload.offset < layer.size:
+                    upload = await receiver.remote.append(upload, self._content(receiver.rate, layer, upload.offset))
                 await receiver.remote.finish_upload(upload, layer.digest)
-                if layer.size > _FIRST_PIECE:
+                if layer.size > _CONTINUED_BYTES:
                     await self._database.write(partial(self._forget, receiver, layer.digest))
         receiver.known.add(layer.digest)
 
     async def _upload(self, receiver: Receiver, layer: Blob) -> RemoteUpload | None:
         """The upload for a layer: one that was begun before, or a new one. None if the layer was mounted."""
-        registry, repository = receiver.destination.registry, receiver.repository
-        if layer.size > _FIRST_PIECE:
-            begun = await self._database.read(
-                partial(destinations.find_upload, registry=registry, repository=repository, digest=layer.digest)
-            )
+        if layer.size > _CONTINUED_BYTES:
+            begun = await self._begun(receiver, layer)
             if begun is not None:
-                try:
-                    return await receiver.remote.find_upload(RemoteUpload(repository, begun))
-                except RemoteFailure:
-                    await self._database.write(partial(self._forget, receiver, layer.digest))
+                return begun
         source = await self._database.read(
-            partial(destinations.mount_source, registry=registry, repository_id=receiver.source_id, digest=layer.digest)
+            partial(
+                destinations.mount_source,
+                registry=receiver.destination.registry,
+                repository_id=receiver.source_id,
+                digest=layer.digest,
+            )
         )
         mount_from = None if source is None else receiver.destination.selection.name_there(source)
-        if mount_from == repository:
+        if mount_from == receiver.repository:
             mount_from = None
-        return await receiver.remote.start_upload(repository, layer.digest, mount_from)
-
-    async def _send_bytes(self, receiver: Receiver, layer: Blob, upload: RemoteUpload) -> RemoteUpload:
-        while upload.offset < layer.size:
-            piece = max(_FIRST_PIECE, upload.offset) if receiver.takes_pieces else layer.size
-            end = min(upload.offset + piece, layer.size)
-            chunks = self._chunks(receiver.rate, layer.key, upload.offset, end)
-            upload = await receiver.remote.append(upload, chunks, end - upload.offset)
-            if layer.size > _FIRST_PIECE and upload.offset < layer.size:
-                await self._database.write(partial(self._save, receiver, layer.digest, upload.location))
+        upload = await receiver.remote.start_upload(receiver.repository, layer.digest, mount_from)
+        if upload is not None and layer.size > _CONTINUED_BYTES:
+            await self._database.write(partial(self._save, receiver, layer.digest, upload.location))
         return upload
 
-    async def _chunks(self, rate: RateLimit, key: str, start: int, end: int) -> AsyncIterator[bytes]:
-        async for chunk in self._blobs.read(key, start, end):
+    async def _begun(self, receiver: Receiver, layer: Blob) -> RemoteUpload | None:
+        """The upload of a layer that was begun before, if the destination still has it."""
+        registry, repository = receiver.destination.registry, receiver.repository
+        begun = await self._database.read(
+            partial(destinations.find_upload, registry=registry, repository=repository, digest=layer.digest)
+        )
+        if begun is None:
+            return None
+        try:
+            return await receiver.remote.find_upload(RemoteUpload(repository, begun))
+        except RemoteFailure:
+            await self._database.write(partial(self._forget, receiver, layer.digest))
+            return None
+
+    def _content(self, rate: RateLimit, layer: Blob, start: int) -> UploadContent:
+        """The bytes of a layer from `start` on."""
+        link = self._blobs.link(layer.key)
+        file = FilePart(link.path, start, rate.limit) if isinstance(link, FileLink) else None
+        return UploadContent(self._chunks(rate, layer, start), layer.size - start, file)
+
+    async def _chunks(self, rate: RateLimit, layer: Blob, start: int) -> AsyncIterator[bytes]:
+        async for chunk in self._blobs.read(layer.key, start, layer.size):
             await rate.limit(len(chunk))
             yield chunk
 
