@@ -110,12 +110,14 @@ def retry(pattern: str, account: str, profile_region: str | None, settings: Sett
 
     Each is made on behalf of the caller who pushed the image, and with the permissions of that caller now.
     """
-    registry = Registry(account, profile_region or settings.region)
-    count = change(
+    registry, now = Registry(account, profile_region or settings.region), system_clock()
+    count, after = 0, 0
+    while retried := change(
         settings,
-        lambda tx: on_push.retry(tx, registry, pattern, system_clock()),
-        lambda number: {"signatures": number},
-    )
+        lambda tx: on_push.retry(tx, registry, pattern, after, now),  # noqa: B023 - called at once
+        lambda made: {"signatures": made.signatures} if made else {},
+    ):
+        count, after = count + retried.signatures, retried.last_image
     click.echo(f"Failed signatures that are tried again: {count}.")
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -35,7 +36,8 @@ IMAGES_AT_ONCE: Final = 4
 _PUSHERS_SHOWN: Final = 100
 """Pushers of one image whose jobs wait at the same time."""
 
-_FAILURES_AT_ONCE: Final = 1000
+_SLICE: Final = 500
+"""Images that one transaction of a retry looks at."""
 
 
 class SigningRequest(msgspec.Struct, frozen=True):
@@ -92,24 +94,33 @@ def statuses(tx: Transaction, image: Image) -> list[SigningStatus]:
     return [found[profile] for profile in sorted(found)]
 
 
-def retry(tx: Transaction, registry: Registry, pattern: str, now: int) -> int:
-    """Let jobs try failed signatures again, in repositories whose names match; returns how many signatures.
+@dataclass(frozen=True, slots=True)
+class Retried:
+    """A slice of a retry: how many signatures are tried again, and the id of the last image that it looked at."""
 
-    Each is tried on behalf of the caller who pushed the image, with the policies of that caller at that time.
+    signatures: int
+    last_image: int
+
+
+def retry(tx: Transaction, registry: Registry, pattern: str, after: int, now: int) -> Retried | None:
+    """Let jobs try failed signatures of the next images again, in repositories whose names match; None after the last.
+
+    Each is tried on behalf of the caller who pushed the image, with the policies of that caller at that time. A
+    transaction looks at few images, signed ones too, so that it never blocks others for long.
     """
+    images = rows.images_after(tx, after, _SLICE)
+    if not images:
+        return None
     wanted: dict[tuple[str, RememberedCaller], list[str]] = {}
-    after = (0, "")
-    while batch := rows.failed(tx, registry, after, _FAILURES_AT_ONCE):
-        for one in batch:
-            if matches_wildcard(pattern, one.repository):
-                pusher = msgspec.convert(one.pusher, RememberedCaller)
-                wanted.setdefault((_beginning(one.repository_id, one.digest), pusher), []).append(one.profile)
-        after = (batch[-1].image_id, batch[-1].profile)
+    for one in rows.failed(tx, registry, images):
+        if matches_wildcard(pattern, one.repository):
+            pusher = msgspec.convert(one.pusher, RememberedCaller)
+            wanted.setdefault((_beginning(one.repository_id, one.digest), pusher), []).append(one.profile)
     for (beginning, pusher), profiles in wanted.items():
         request = SigningRequest(tuple(profiles), pusher)
         key = f"{beginning} again {hashlib.sha256(msgspec.json.encode(pusher)).hexdigest()[:16]}"
         jobs.enqueue(tx, JOB, key, msgspec.to_builtins(request), now)
-    return sum(len(profiles) for profiles in wanted.values())
+    return Retried(sum(len(profiles) for profiles in wanted.values()), images[-1])
 
 
 def image_of(job: Job) -> tuple[int, str]:

@@ -127,9 +127,8 @@ def set_statuses(tx: Transaction, image_id: int, statuses: Sequence[SigningStatu
 
 @dataclass(frozen=True, slots=True)
 class FailedSignature:
-    """A signature that failed: of which image, in which repository, by which profile, for whom."""
+    """A signature that failed: in which repository, of which image, by which profile, for whom."""
 
-    image_id: int
     repository: str
     repository_id: int
     digest: str
@@ -137,17 +136,25 @@ class FailedSignature:
     pusher: Mapping[str, Any]
 
 
-def failed(tx: Transaction, registry: Registry, after: tuple[int, str], limit: int) -> list[FailedSignature]:
-    """At most `limit` failed signatures of a registry whose pusher is known, by image and profile."""
+def images_after(tx: Transaction, after: int, limit: int) -> list[int]:
+    """The ids of the next images, in all registries, that have a signing status."""
     rows = tx.all(
-        "SELECT i.id, r.name, r.id, i.digest, s.profile, s.pusher FROM image_signing s"
-        " JOIN image i ON i.id = s.image_id JOIN repository r ON r.id = i.repository_id"
-        " WHERE s.status = 'FAILED' AND s.pusher IS NOT NULL AND r.account = :account AND r.region = :region"
-        " AND (s.image_id, s.profile) > (:image, :profile) ORDER BY s.image_id, s.profile LIMIT :limit",
-        account=registry.account,
-        region=registry.region,
-        image=after[0],
-        profile=after[1],
+        "SELECT DISTINCT image_id FROM image_signing WHERE image_id > :after ORDER BY image_id LIMIT :limit",
+        after=after,
         limit=limit,
     )
-    return [FailedSignature(row[0], row[1], row[2], row[3], row[4], msgspec.json.decode(row[5])) for row in rows]
+    return [row[0] for row in rows]
+
+
+def failed(tx: Transaction, registry: Registry, image_ids: Sequence[int]) -> list[FailedSignature]:
+    """The failed signatures of those of these images that are in a registry, if their pusher is known."""
+    rows = tx.all(
+        "SELECT r.name, r.id, i.digest, s.profile, s.pusher FROM image_signing s"
+        " JOIN image i ON i.id = s.image_id JOIN repository r ON r.id = i.repository_id"
+        " WHERE s.image_id = ANY(:images) AND s.status = 'FAILED' AND s.pusher IS NOT NULL"
+        " AND r.account = :account AND r.region = :region ORDER BY s.image_id, s.profile",
+        images=list(image_ids),
+        account=registry.account,
+        region=registry.region,
+    )
+    return [FailedSignature(row[0], row[1], row[2], row[3], msgspec.json.decode(row[4])) for row in rows]
