@@ -137,9 +137,9 @@ class ImageFilter:
 
 def page(tx: Transaction, repository_id: int, after: int, selected: ImageFilter, limit: int) -> list[Image]:
     """At most `limit` images with ids after `after`, oldest push first."""
+    statement = f"SELECT {COLUMNS} FROM image i WHERE i.repository_id = :repository AND i.id > :after"
     rows = tx.all(
-        f"SELECT {COLUMNS} FROM image i WHERE i.repository_id = :repository AND i.id > :after"
-        f" {_condition(selected)} ORDER BY i.id LIMIT :limit",
+        f"{_filtered(statement, selected)} ORDER BY 1 LIMIT :limit",
         repository=repository_id,
         after=after,
         status=selected.status,
@@ -152,25 +152,47 @@ def page_of_ids(
     tx: Transaction, repository_id: int, after: tuple[int, str], selected: ImageFilter, limit: int
 ) -> list[tuple[int, str, str | None]]:
     """At most `limit` rows (image id, digest, tag or None) after `after` (image id, tag); one row per tag."""
-    return tx.all(
-        "SELECT i.id, i.digest, t.name FROM image i LEFT JOIN tag t ON t.image_id = i.id"
-        f" WHERE i.repository_id = :repository AND i.id >= :image {_condition(selected)}"
+    statement = (
+        "SELECT i.id, coalesce(t.name, ''), i.digest, t.name FROM image i LEFT JOIN tag t ON t.image_id = i.id"
+        " WHERE i.repository_id = :repository AND i.id >= :image"
         " AND (i.id > :image OR coalesce(t.name, '') > :tag)"
-        " ORDER BY i.id, coalesce(t.name, '') LIMIT :limit",
+    )
+    rows = tx.all(
+        f"{_filtered(statement, selected)} ORDER BY 1, 2 LIMIT :limit",
         repository=repository_id,
         image=after[0],
         tag=after[1],
         status=selected.status,
         limit=limit,
     )
+    return [(image_id, digest, tag) for image_id, _, digest, tag in rows]
+
+
+def _filtered(statement: str, selected: ImageFilter) -> str:
+    """A statement on images `i`, restricted to the selected ones.
+
+    It has a part for each range of the index `image_by_filter`, in which the images have the order of their ids. The
+    engines merge the parts; from one condition on several ranges, they would read and sort all that match.
+    """
+    if selected == ImageFilter(None, "ANY"):
+        return statement
+    statuses = (f"'{ACTIVE}'", f"'{ARCHIVED}'") if selected.status == "ANY" else (":status",)
+    tagged = (1, 0) if selected.tagged is None else (int(selected.tagged),)
+    return " UNION ALL ".join(
+        f"{statement} AND i.status = {status} AND i.is_tagged = {is_tagged}"
+        for status in statuses
+        for is_tagged in tagged
+    )
 
 
 def archive(tx: Transaction, image_id: int, now: int) -> None:
     tx.run("UPDATE image SET status = 'ARCHIVED', last_archived_at = :now WHERE id = :id", id=image_id, now=now)
+    tx.run("UPDATE tag SET image_status = 'ARCHIVED' WHERE image_id = :id", id=image_id)
 
 
 def activate(tx: Transaction, image_id: int, now: int) -> None:
     tx.run("UPDATE image SET status = 'ACTIVE', last_activated_at = :now WHERE id = :id", id=image_id, now=now)
+    tx.run("UPDATE tag SET image_status = 'ACTIVE' WHERE image_id = :id", id=image_id)
 
 
 def delete(tx: Transaction, image_id: int) -> None:
@@ -190,32 +212,53 @@ def manifest_body(tx: Transaction, image_id: int) -> bytes:
 
 def add_tag(tx: Transaction, repository_id: int, tag: str, image_id: int, now: int) -> bool:
     """Add a tag; False when the repository has that tag already."""
-    return bool(
-        tx.run(
-            "INSERT INTO tag (repository_id, name, image_id, tagged_at) VALUES (:repository, :tag, :image, :now)"
-            " ON CONFLICT (repository_id, name) DO NOTHING",
-            repository=repository_id,
-            tag=tag,
-            image=image_id,
-            now=now,
-        )
-    )
-
-
-def move_tag(tx: Transaction, repository_id: int, tag: str, image_id: int, now: int) -> None:
-    """Point a tag to another image. It no longer depends on an upstream registry."""
-    tx.run(
-        "UPDATE tag SET image_id = :image, tagged_at = :now, check_at = NULL"
-        " WHERE repository_id = :repository AND name = :tag",
+    is_new = tx.run(
+        "INSERT INTO tag (repository_id, name, image_id, tagged_at, image_status)"
+        " SELECT :repository, :tag, id, :now, status FROM image WHERE id = :image"
+        " ON CONFLICT (repository_id, name) DO NOTHING",
         repository=repository_id,
         tag=tag,
         image=image_id,
         now=now,
     )
+    if is_new:
+        _mark_tagged(tx, image_id)
+    return bool(is_new)
+
+
+def move_tag(tx: Transaction, repository_id: int, tag: str, image_id: int, now: int) -> None:
+    """Point a tag to another image. It no longer depends on an upstream registry."""
+    this = {"repository": repository_id, "tag": tag}
+    former = tx.one("SELECT image_id FROM tag WHERE repository_id = :repository AND name = :tag", **this)
+    tx.run(
+        "UPDATE tag SET image_id = :image, image_status = (SELECT status FROM image WHERE id = :image),"
+        " tagged_at = :now, check_at = NULL WHERE repository_id = :repository AND name = :tag",
+        image=image_id,
+        now=now,
+        **this,
+    )
+    if former is not None:
+        _mark_tagged(tx, image_id)
+        _mark_if_untagged(tx, former[0])
 
 
 def delete_tag(tx: Transaction, repository_id: int, tag: str) -> None:
-    tx.run("DELETE FROM tag WHERE repository_id = :repository AND name = :tag", repository=repository_id, tag=tag)
+    row = tx.one(
+        "DELETE FROM tag WHERE repository_id = :repository AND name = :tag RETURNING image_id",
+        repository=repository_id,
+        tag=tag,
+    )
+    if row is not None:
+        _mark_if_untagged(tx, row[0])
+
+
+def _mark_tagged(tx: Transaction, image_id: int) -> None:
+    tx.run("UPDATE image SET is_tagged = 1 WHERE id = :image AND is_tagged = 0", image=image_id)
+
+
+def _mark_if_untagged(tx: Transaction, image_id: int) -> None:
+    no_tag = "NOT EXISTS (SELECT 1 FROM tag WHERE image_id = :image)"
+    tx.run(f"UPDATE image SET is_tagged = 0 WHERE id = :image AND {no_tag}", image=image_id)
 
 
 def number_of_tags(tx: Transaction, image_id: int) -> int:
@@ -257,25 +300,13 @@ def tags_of_all(tx: Transaction, image_ids: Iterable[int]) -> dict[int, list[str
 def page_of_tags(tx: Transaction, repository_id: int, after: str, limit: int) -> list[str]:
     """At most `limit` tags of active images after `after`, in lexical order."""
     rows = tx.all(
-        "SELECT t.name FROM tag t JOIN image i ON i.id = t.image_id AND i.status = 'ACTIVE'"
-        " WHERE t.repository_id = :repository AND t.name > :after ORDER BY t.name LIMIT :limit",
+        "SELECT name FROM tag WHERE repository_id = :repository AND image_status = 'ACTIVE' AND name > :after"
+        " ORDER BY name LIMIT :limit",
         repository=repository_id,
         after=after,
         limit=limit,
     )
     return [row[0] for row in rows]
-
-
-def _condition(selected: ImageFilter) -> str:
-    has_status = "AND (:status = 'ANY' OR i.status = :status)"
-    has_tag = "EXISTS (SELECT 1 FROM tag x WHERE x.image_id = i.id)"
-    match selected.tagged:
-        case None:
-            return has_status
-        case True:
-            return f"{has_status} AND {has_tag}"
-        case False:
-            return f"{has_status} AND NOT {has_tag}"
 
 
 # --- References -------------------------------------------------------------------------------------------------
