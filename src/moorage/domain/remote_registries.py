@@ -10,9 +10,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from moorage.domain.registry.manifests import Descriptor
+
+REPLICATED_FROM: Final = "Moorage-Replicated-From"
+"""The header that tells another Moorage which registry a change is replicated from, as `ACCOUNT/REGION`."""
 
 
 class RemoteFailure(Exception):
@@ -198,10 +201,18 @@ class RemoteRegistry(Protocol):
     async def put_manifest(self, repository: str, reference: str, manifest: RemoteManifest) -> None:
         """Store a manifest under a tag or its digest."""
 
-    async def delete_manifest(self, repository: str, reference: str, origin: str = "") -> None:
+    async def delete_manifest(self, repository: str, reference: str, origin: str = "", expected: str = "") -> None:
         """Delete a tag, or a manifest by digest; at another Moorage only of a replica from `origin`, if that is named.
 
-        `origin` is the one that the manifest had when it was put.
+        `origin` is the one that the manifest had when it was put. A tag can have an `expected` digest: registries with
+        conditional requests, such as Moorage, raise RemoteMissing if it names another manifest.
+        """
+
+    async def archive_image(self, repository: str, digest: str, origin: str = "") -> None:
+        """Archive an image; at another Moorage only a replica from `origin`, if that is named.
+
+        Nothing happens in a registry without storage classes, to an image that is archived, and to one that an active
+        index there lists. Only an access key of ECR can archive. Raises RemoteMissing if the image does not exist.
         """
 
 

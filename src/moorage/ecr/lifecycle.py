@@ -11,6 +11,8 @@ from moorage.core.lifecycle import previews as lifecycle_previews
 from moorage.core.lifecycle.previews import PreviewPage, PreviewStatus, ResultFilter
 from moorage.core.registry import image_ids, repositories
 from moorage.core.registry.image_ids import ImageId
+from moorage.core.replication import arrivals
+from moorage.core.replication.receiving import REPLICATE
 from moorage.ecr import shapes, views
 from moorage.ecr.call import Call, Handler
 from moorage.ecr.pages import cut, page_of, refuse_paging_with
@@ -30,20 +32,25 @@ async def update_image_storage_class(
 ) -> shapes.UpdateImageStorageClassResponse:
     target, identifier = request["targetStorageClass"], request["imageId"]
     image_id = ImageId(identifier.get("imageDigest"), identifier.get("imageTag"))
+    replicate = call.access_request(REPLICATE, request["repositoryName"])
+    origin = await arrivals.origin_of(call.request.header(arrivals.ORIGIN), replicate, call.services.authorizer)
     now = call.services.now()
 
-    def update(tx: Transaction) -> str:
+    def update(tx: Transaction) -> tuple[str, shapes.ImageStatus]:
         repository = repositories.get(tx, call.registry, request["repositoryName"])
         image = image_ids.get(tx, repository, image_id)
-        call.services.images.storage_classes.update(tx, repository, image, target, now)
-        return image.digest
+        here = arrivals.images_for(tx, call.services.images, image, origin)
+        if here is None:
+            return image.digest, "ARCHIVED" if image.is_archived else "ACTIVE"
+        here.storage_classes.update(tx, repository, image, target, now)
+        return image.digest, _STATUSES[target]
 
-    digest = await call.write(update)
+    digest, status = await call.write(update)
     return {
         "registryId": call.registry.account,
         "repositoryName": request["repositoryName"],
         "imageId": views.image_id(digest, image_id.tag),
-        "imageStatus": _STATUSES[target],
+        "imageStatus": status,
     }
 
 

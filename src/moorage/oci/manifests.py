@@ -17,7 +17,6 @@ from moorage.core.replication import arrivals
 from moorage.core.replication.receiving import REPLICATE
 from moorage.core.services import Services
 from moorage.domain.errors import (
-    AccessDenied,
     ManifestNotFound,
     ManifestTooLarge,
     PreconditionFailed,
@@ -43,7 +42,6 @@ from moorage.oci.creation import Creation
 (_PULL,) = DOCKER_ACTIONS["manifests", "GET"]
 (_PUSH,) = DOCKER_ACTIONS["manifests", "PUT"]
 (_DELETE,) = DOCKER_ACTIONS["manifests", "DELETE"]
-_REPLICATED_FROM: Final = b"moorage-replicated-from"
 _CONDITIONS: Final = frozenset({b"if-match", b"if-none-match"})
 _CACHED_BYTES: Final = 16 << 10
 """Manifests up to this size are cached between two commits. Almost all manifests are smaller."""
@@ -57,6 +55,7 @@ class Manifests:
         self._now = services.now
         self._pulls = services.pulls
         self._guard = services.guard
+        self._authorizer = services.authorizer
         self._cache = services.pull_through
         self._images = services.images
         self._sparse = services.limits.sparse_manifests
@@ -189,15 +188,8 @@ class Manifests:
         return stored
 
     async def _origin(self, call: RegistryCall) -> Registry | None:
-        """The registry that a change is replicated from; None for other ones, and for callers who may not say so."""
-        origin = arrivals.origin_of(call.request.header(_REPLICATED_FROM) or "")
-        if origin is None:
-            return None
-        try:
-            await self._access_control.authorize(call, REPLICATE)
-        except AccessDenied:
-            return None
-        return origin
+        named = call.request.header(arrivals.ORIGIN)
+        return await arrivals.origin_of(named, call.access_request(REPLICATE), self._authorizer)
 
 
 def _size_of(manifest: StoredManifest | None) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from tests.support.aws import aws_client, docker_password
 from tests.support.databases import engine_of
 from tests.support.distribution import shared_distribution
 from tests.support.http_client import Docker
-from tests.support.images import Image
+from tests.support.images import Image, image
 from tests.support.proxy import Proxy, proxy_before
 from tests.support.server import Server
 from tests.support.waiting import wait_until
@@ -40,16 +41,24 @@ class Pair:
     through: str | None = None
     """The URL of a proxy before the second server."""
 
-    def set_destination(self, *options: str, url: str | None = None) -> str:
-        """Set the second server as the destination; with an access key, unless `options` have a login or a URL."""
+    def set_destination(self, *options: str, url: str | None = None, user: str | None = None) -> str:
+        """Set the second server as the destination, with an access key of root or of a user, or another URL."""
         login: tuple[str, ...] = ("--private-network",)
         secret = ""
-        if url is None and "--username" not in options:
+        if url is None:
+            key_id, secret = self._key_there(user)
             login += ("--api-region", self.target.environment["AWS_REGION"])
-            login += ("--access-key-id", self.target.environment["AWS_ACCESS_KEY_ID"], "--secret-file", "-")
-            secret = self.target.environment["AWS_SECRET_ACCESS_KEY"]
+            login += ("--access-key-id", key_id, "--secret-file", "-")
         words = ("destination", "set", self.region, ACCOUNT, url or self.through or self.target.url, *login, *options)
         return self.source.moorage(*words, stdin=secret)
+
+    def _key_there(self, user: str | None) -> tuple[str, str]:
+        if user is None:
+            environment = self.target.environment
+            return environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"]
+        made = self.target.moorage("key", "create", "--user", user)
+        key_id, secret = re.findall(r"(?:ACCESS_KEY_ID|SECRET_ACCESS_KEY)=(\S+)", made)[:2]
+        return key_id, secret
 
     def replicate(self, *, deletions: bool = False) -> None:
         rule = {
@@ -70,6 +79,28 @@ class Pair:
     def push_there(self, repository: str, one: Image, tag: str) -> None:
         """Push an image to the second server, without replication."""
         docker_of(self.target).push(repository, one, tag)
+
+    def archive(self, repository: str, one: Image) -> None:
+        self._move(repository, one, "ARCHIVE")
+
+    def restore(self, repository: str, one: Image) -> None:
+        self._move(repository, one, "STANDARD")
+
+    def _move(self, repository: str, one: Image, target: str) -> None:
+        image_id = {"imageDigest": one.manifest.digest}
+        self.here.update_image_storage_class(repositoryName=repository, imageId=image_id, targetStorageClass=target)
+
+    def storage_class_there(self, repository: str, one: Image) -> str:
+        """The status of an image at the second server: ACTIVE or ARCHIVED."""
+        image_ids = [{"imageDigest": one.manifest.digest}]
+        described = self.there.describe_images(repositoryName=repository, imageIds=image_ids)
+        return str(described["imageDetails"][0]["imageStatus"])
+
+    def wait_for_marker(self, repository: str, seed: int) -> None:
+        """Wait until all earlier changes of a repository have been replicated: entries are done in their order."""
+        marker = image(seed=seed)
+        self.push(repository, marker, f"marker-{seed}")
+        assert self.wait(repository, marker) == ("COMPLETE", "")
 
     def reversed(self) -> Pair:
         """The pair in the other direction."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import socket
 
 import pytest
@@ -75,10 +74,8 @@ def test_deletions_leave_alone_what_clients_of_another_moorage_pushed(pair: Pair
     assert pair.here.batch_delete_image(repositoryName=repository, imageIds=digests)["failures"] == []
     theirs = dict.fromkeys(("theirs", "before"), before.manifest.digest) | {"again": again.manifest.digest}
     wait_until(lambda: pair.tags_there(repository) == theirs)
-    marker = image(seed=83)
-    pair.push(repository, marker, "marker")
-    assert pair.wait(repository, marker) == ("COMPLETE", "")
-    assert pair.tags_there(repository) == theirs | {"marker": marker.manifest.digest}
+    pair.wait_for_marker(repository, 83)
+    assert pair.tags_there(repository) == theirs | {"marker-83": image(seed=83).manifest.digest}
 
 
 def test_a_tag_that_moved_moves_there(pair: Pair) -> None:
@@ -243,11 +240,7 @@ def test_a_private_address_is_reached_only_if_it_is_allowed(pair: Pair) -> None:
 def test_a_key_without_permissions_fails_with_a_reason(pair: Pair) -> None:
     one = image(seed=71)
     pair.target.moorage("user", "create", "reader", "--policy", "AmazonEC2ContainerRegistryReadOnly")
-    made = pair.target.moorage("key", "create", "--user", "reader")
-    key_id, secret = re.findall(r"(?:ACCESS_KEY_ID|SECRET_ACCESS_KEY)=(\S+)", made)[:2]
-    words: tuple[str, ...] = ("destination", "set", pair.region, ACCOUNT, pair.target.url, "--private-network")
-    words += ("--access-key-id", key_id, "--api-region", pair.target.environment["AWS_REGION"], "--secret-file", "-")
-    pair.source.moorage(*words, stdin=secret)
+    pair.set_destination(user="reader")
     pair.replicate()
     repository = pair.repository()
 

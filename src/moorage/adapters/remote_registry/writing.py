@@ -12,6 +12,7 @@ from moorage.adapters.remote_registry import ecr_api
 from moorage.adapters.remote_registry.challenges import scope
 from moorage.adapters.remote_registry.exchange import Exchange, Request
 from moorage.domain.remote_registries import (
+    REPLICATED_FROM,
     AwsCredentials,
     RemoteInvalid,
     RemoteManifest,
@@ -21,7 +22,9 @@ from moorage.domain.remote_registries import (
     UploadContent,
 )
 
-_REPLICATED_FROM: Final = "Moorage-Replicated-From"
+_OTHER: Final = 412
+"""The status of a conditional request for content that has another digest."""
+
 _RANGE: Final = re.compile(r"(?:bytes=)?0-(\d{1,18})", re.ASCII)
 _SEEN: Final = frozenset({200, 301, 302, 303, 307, 308})
 """A redirect says as well as 200 that a blob is there. It is not followed: its URL may be signed for GET only."""
@@ -97,19 +100,32 @@ class Writing:
         url = self._exchange.url(f"{repository}/manifests/{reference}")
         headers = {"Content-Type": manifest.media_type}
         if manifest.origin:
-            headers[_REPLICATED_FROM] = manifest.origin
+            headers[REPLICATED_FROM] = manifest.origin
         async with self._exchange.open(
             Request("PUT", url, _scopes(repository), frozenset({201, 200}), headers, manifest.body)
         ) as answer:
             _compare(answer, manifest.digest)
 
-    async def delete_manifest(self, repository: str, reference: str, origin: str = "") -> None:
+    async def delete_manifest(self, repository: str, reference: str, origin: str = "", expected: str = "") -> None:
         """See `RemoteRegistry.delete_manifest`."""
-        headers = {_REPLICATED_FROM: origin} if origin else {}
+        headers = {REPLICATED_FROM: origin} if origin else {}
+        if expected:
+            headers["If-Match"] = f'"{expected}"'
         url = self._exchange.url(f"{repository}/manifests/{reference}")
         scopes = (scope(repository, "pull", "push", "delete"),)
-        async with self._exchange.open(Request("DELETE", url, scopes, frozenset({202, 200, 204}), headers)):
-            pass
+        try:
+            async with self._exchange.open(Request("DELETE", url, scopes, frozenset({202, 200, 204}), headers)):
+                pass
+        except RemoteRefused as refused:
+            if not expected or refused.status != _OTHER:
+                raise
+            raise RemoteMissing(str(refused), status=_OTHER, code=refused.code) from None
+
+    async def archive_image(self, repository: str, digest: str, origin: str = "") -> None:
+        """See `RemoteRegistry.archive_image`."""
+        credentials = self._exchange.address.credentials
+        if isinstance(credentials, AwsCredentials):
+            await ecr_api.archive_image(self._exchange.session, credentials, repository, digest, origin)
 
     def _upload(self, repository: str, answer: aiohttp.ClientResponse, offset: int) -> RemoteUpload:
         return RemoteUpload(repository, self._exchange.target(answer), offset)

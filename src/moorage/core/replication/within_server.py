@@ -37,13 +37,17 @@ _IMAGES: Final = 20
 
 @dataclass(slots=True)
 class Step:
-    """What is to be done for one image: all its entries of one action. The image of an index has no entry."""
+    """What is to be done for one image: all its entries of one action. The image of an index has no entry.
+
+    Nothing is done for a step that is `skipped`.
+    """
 
     action: Action
     digest: str
     tags: dict[str, None] = field(default_factory=dict)
     entries: list[Entry] = field(default_factory=list)
     children: list[str] = field(default_factory=list)
+    skipped: bool = False
 
 
 def plan(tx: Transaction, stream: Stream, batch: Iterable[Entry]) -> list[Step]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Final
@@ -29,8 +30,9 @@ from moorage.domain.remote_registries import (
 from moorage.metadata.database import Database, Transaction
 from moorage.metadata.jobs import JobFailed
 from moorage.metadata.registry import images, repositories
+from moorage.metadata.registry.images import Image
 from moorage.metadata.registry.repositories import Repository
-from moorage.metadata.replication import destinations
+from moorage.metadata.replication import copies, destinations
 from moorage.metadata.replication.destinations import Destination
 from moorage.metadata.replication.entries import Entry, Failure, Stream
 
@@ -91,7 +93,7 @@ class RemoteDestinations:
                 await self._fail(stream, step, replace(failure, sub_codes=below if step.children else None))
 
     async def _do(self, stream: Stream, receiver: Receiver, source: Repository | None, step: Step) -> None:
-        if step.action == "COPY":
+        if step.action == "COPY" and not step.skipped:
             copy = await self._database.read(partial(_copy, source, step))
             if copy is not None:
                 await self._put(stream, receiver, step, copy)
@@ -100,7 +102,8 @@ class RemoteDestinations:
             return
         if step.action == "DELETE":
             await self._delete(stream, receiver, source, step)
-        # An archival changes nothing at the destination: the OCI protocol has no storage classes.
+        if step.action == "ARCHIVE":
+            await self._archive(stream, receiver, source, step)
         await self._database.write(partial(outcomes.complete, done=step.entries))
 
     async def _put(self, stream: Stream, receiver: Receiver, step: Step, copy: Copy) -> None:
@@ -138,14 +141,24 @@ class RemoteDestinations:
         Another Moorage also leaves alone what its own clients pushed. Other registries do not tell who pushed an image.
         """
         origin = choice.origin_of(stream.source)
-        still = await self._database.read(partial(_tags_here, source, step.digest))
-        if still is None and any(not entry.tag for entry in step.entries):
+        image, still = await self._database.read(partial(_image_here, source, step.digest))
+        if image is None and any(not entry.tag for entry in step.entries):
             await _delete(receiver, step.digest, origin)
             return
         for tag in step.tags:
-            is_gone = tag not in (still or ()) and receiver.destination.selection.takes_tag(tag)
-            if is_gone and await _digest_there(receiver.remote, receiver.repository, tag) == step.digest:
+            if tag in still or not receiver.destination.selection.takes_tag(tag):
+                continue
+            there = await _digest_there(receiver.remote, receiver.repository, tag)
+            if there == step.digest:
                 await _delete(receiver, tag, origin)
+            elif there is None and image is not None and image.is_archived:  # What is archived there is not shown.
+                await _delete(receiver, tag, origin, step.digest)
+
+    async def _archive(self, stream: Stream, receiver: Receiver, source: Repository | None, step: Step) -> None:
+        """Archive at the destination what arrived there and is archived here, where the destination can do that."""
+        if await self._database.read(partial(_is_archival, stream, source, step.digest)):
+            with suppress(RemoteMissing):
+                await receiver.remote.archive_image(receiver.repository, step.digest, choice.origin_of(stream.source))
 
     def _arrived(
         self, stream: Stream, step: Step, copy: Copy, refused: dict[str, RemoteRefused], tx: Transaction
@@ -198,7 +211,7 @@ def _steps(
         tags = list(step.tags)
         is_listed = step.digest in taken
         if not is_listed and not choice.is_chosen(tx, selection, image, tags):
-            chosen.append(Step("ARCHIVE", step.digest, entries=step.entries))
+            chosen.append(replace(step, skipped=True))
             continue
         taken.update(step.children)
         step.tags = {tag: None for tag in tags if selection.takes_tag(tag)}
@@ -227,10 +240,18 @@ def _copy(source: Repository | None, step: Step, tx: Transaction) -> Copy | None
     return choice.copy_of(tx, source, image, step.tags)
 
 
-def _tags_here(source: Repository | None, digest: str, tx: Transaction) -> list[str] | None:
-    """The tags of an image of the source; None if it is gone."""
+def _image_here(source: Repository | None, digest: str, tx: Transaction) -> tuple[Image | None, list[str]]:
+    """An image of the source with its tags; None if it is gone."""
     image = images.find(tx, source.id, digest) if source is not None else None
-    return None if image is None else images.tags_of(tx, image.id)
+    return image, [] if image is None else images.tags_of(tx, image.id)
+
+
+def _is_archival(stream: Stream, source: Repository | None, digest: str, tx: Transaction) -> bool:
+    """Whether an image of the source is archived, and arrived at the destination before."""
+    image = images.find(tx, source.id, digest) if source is not None else None
+    if source is None or image is None or not image.is_archived:
+        return False
+    return stream.destination in copies.destinations_of(tx, source.id, digest)
 
 
 async def _digest_there(remote: RemoteRegistry, repository: str, reference: str) -> str | None:
@@ -241,11 +262,9 @@ async def _digest_there(remote: RemoteRegistry, repository: str, reference: str)
         return None
 
 
-async def _delete(receiver: Receiver, reference: str, origin: str) -> None:
-    try:
-        await receiver.remote.delete_manifest(receiver.repository, reference, origin)
-    except RemoteMissing:
-        return
+async def _delete(receiver: Receiver, reference: str, origin: str, expected: str = "") -> None:
+    with suppress(RemoteMissing):
+        await receiver.remote.delete_manifest(receiver.repository, reference, origin, expected)
 
 
 def _failure(error: RemoteFailure | BlobMissing) -> Failure:
