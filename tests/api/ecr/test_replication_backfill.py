@@ -12,6 +12,7 @@ from tests.api.ecr.refusals import invalid
 from tests.api.ecr.replicating import NAME, Site
 from tests.api.ecr.wire import ACCOUNT, Refusal, refusal
 from tests.support.images import image, index
+from tests.support.server import Server
 from tests.support.waiting import wait_until
 
 ENDED = {"COMPLETE", "FAILED", "STOPPED"}
@@ -113,16 +114,20 @@ def test_half_of_a_hundred_that_fail_end_a_backfill_and_its_results_come_in_page
     assert complete["results"] == []
 
 
-def test_an_index_fails_with_the_codes_of_the_images_that_it_lists(source: Site, target: Site) -> None:
-    """Nothing arrives where a registry policy forbids it."""
-    child = push(source.ecr, NAME, image(seed=1))
-    push(source.ecr, NAME, index([child]), "multi")
-    source.replicate_to(target)
+def forbid(target: Site) -> None:
+    """A registry policy that lets nothing arrive."""
     deny = (
         '{"Version": "2012-10-17", "Statement": [{"Sid": "no", "Effect": "Deny", "Principal": "*",'
         f' "Action": "ecr:ReplicateImage", "Resource": "arn:aws:ecr:{target.region}:{ACCOUNT}:repository/*"}}]}}'
     )
     target.ecr.put_registry_policy(policyText=deny)
+
+
+def test_an_index_fails_with_the_codes_of_the_images_that_it_lists(source: Site, target: Site) -> None:
+    child = push(source.ecr, NAME, image(seed=1))
+    push(source.ecr, NAME, index([child]), "multi")
+    source.replicate_to(target)
+    forbid(target)
 
     done = ended(source, started(source, target.destination))
 
@@ -132,6 +137,40 @@ def test_an_index_fails_with_the_codes_of_the_images_that_it_lists(source: Site,
     assert (alone["failureCode"], "subImageFailureCodes" in alone) == ("AccessDenied", False)
     assert (both["failureCode"], both["subImageFailureCodes"]) == ("AccessDenied", ["AccessDenied"])
     assert target.images(NAME) == {}
+
+
+def test_what_failed_in_a_backfill_arrives_after_a_retry(server: Server, source: Site, target: Site) -> None:
+    """The results of the backfill remain those of the time when it ended."""
+    pushed = push(source.ecr, NAME, image(seed=1), "v1")
+    source.replicate_to(target)
+    forbid(target)
+    backfill = started(source, target.destination)
+    before = ended(source, backfill)
+    assert source.statuses(NAME, pushed) == [(target.region, "FAILED", "AccessDenied")]
+    failed = server.moorage("replication", "status", "--failed")
+    assert f"{target.region}\t{target.account}\t{NAME}\tv1\tAccessDenied" in failed
+
+    target.ecr.delete_registry_policy()
+    retried = server.moorage("replication", "retry", "--destination", target.region, target.account)
+
+    assert retried.splitlines()[0] == "Failed images and tags that wait again: 1."
+    assert source.wait(NAME, pushed) == [(target.region, "COMPLETE", "")]
+    assert target.images(NAME) == {pushed.manifest.digest: {"v1"}}
+    after = ended(source, backfill)
+    assert (after["progress"], after["results"]) == (before["progress"], before["results"])
+
+
+def test_another_backfill_replaces_the_failures_of_the_first(source: Site, target: Site) -> None:
+    pushed = push(source.ecr, NAME, image(seed=1), "v1")
+    source.replicate_to(target)
+    forbid(target)
+    ended(source, started(source, target.destination))
+    target.ecr.delete_registry_policy()
+
+    done = ended(source, started(source, target.destination))
+
+    assert done["progress"]["completedReplicationCount"] == 1
+    assert source.statuses(NAME, pushed) == [(target.region, "COMPLETE", "")]
 
 
 def test_backfills_are_listed_the_newest_first_in_pages(source: Site, target: Site) -> None:

@@ -34,9 +34,13 @@ def arrived(tx: Transaction, repository_id: int, digests: Iterable[str], destina
 
 
 def fail(tx: Transaction, failed: Sequence[Entry], failure: Failure, now: int) -> None:
-    """Save that entries failed. They wait again when the same is pushed again, or when the operator asks for it."""
+    """Save that entries failed. They wait again when the same is pushed again, or when the operator asks for it.
+
+    So does what failed in a backfill: it becomes a failed entry. The results of the backfill stay what they were.
+    """
     entries.fail(tx, [entry for entry in failed if not entry.backfill], failure, now)
     for backfill, positions in _of_backfills(failed).items():
+        backfills.add_failed_entries(tx, backfill, positions, failure, now)
         backfills.fail(tx, backfill, positions, failure)
 
 

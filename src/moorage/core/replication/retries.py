@@ -20,7 +20,7 @@ class Retried:
 
 
 def retry(tx: Transaction, chosen: Chosen, now: int) -> Retried:
-    """Let failed entries wait again, and make the jobs of all streams that have entries due now."""
+    """Let failed entries wait again, those of backfills too, and make the jobs of all streams with entries due now."""
     failed = entries.wait_again(tx, chosen, now)
     streams = entries.waiting_streams(tx, chosen)
     for stream in streams:

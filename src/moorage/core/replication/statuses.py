@@ -21,7 +21,7 @@ class ImageStatus:
 
 
 def of_image(tx: Transaction, repository: Repository, digest: str) -> list[ImageStatus]:
-    """One status for each destination; none for an image that no rule was for when it was pushed.
+    """One status for each destination; none for an image that no rule was for when it was pushed, and no backfill.
 
     The tags of an image are replicated one by one. Its status is FAILED if one of them failed, and IN_PROGRESS while
     one of them waits.

@@ -192,12 +192,43 @@ def waiting(tx: Transaction, backfill_id: str, limit: int) -> tuple[RepositoryNa
     return RepositoryName(repository), entries
 
 
-def complete(tx: Transaction, backfill_id: str, positions: Iterable[int]) -> None:
+def complete(tx: Transaction, backfill_id: str, positions: Sequence[int]) -> None:
+    """Save what was replicated. Entries of the same that had failed are removed: they would show a failure still."""
+    tx.run(
+        "DELETE FROM replication_entry WHERE id IN (SELECT e.id FROM replication_backfill b"
+        " JOIN replication_backfill_result r ON r.backfill_id = b.id"
+        " JOIN replication_entry e ON e.account = b.account AND e.region = b.region AND e.repository = r.repository"
+        "   AND e.digest = r.digest AND e.tag = r.tag AND e.action = 'COPY'"
+        "   AND e.to_account = b.to_account AND e.to_region = b.to_region"
+        " WHERE b.id = :id AND r.position = ANY(:positions) AND e.failed_at IS NOT NULL)",
+        id=backfill_id,
+        positions=list(positions),
+    )
     done = _finish(tx, backfill_id, positions, "COMPLETE", None, None)
     tx.run("UPDATE replication_backfill SET completed = completed + :n WHERE id = :id", id=backfill_id, n=done)
 
 
-def fail(tx: Transaction, backfill_id: str, positions: Iterable[int], failure: Failure) -> None:
+def add_failed_entries(tx: Transaction, backfill_id: str, positions: Sequence[int], failure: Failure, now: int) -> None:
+    """Add an entry that failed for each result that waits, so that it can be retried. An entry that waits stays."""
+    tx.run(
+        "INSERT INTO replication_entry (account, region, repository, digest, tag, action, to_account, to_region,"
+        " created_at, version, failed_at, failure_code, failure_reason)"
+        " SELECT b.account, b.region, r.repository, r.digest, r.tag, 'COPY', b.to_account, b.to_region,"
+        " :now, 0, :now, :code, :reason"
+        " FROM replication_backfill b JOIN replication_backfill_result r ON r.backfill_id = b.id"
+        " WHERE b.id = :id AND r.position = ANY(:positions) AND r.status = 'WAITING'"
+        " ON CONFLICT (account, region, repository, digest, tag, action, to_account, to_region) DO UPDATE"
+        " SET failed_at = excluded.failed_at, failure_code = excluded.failure_code,"
+        " failure_reason = excluded.failure_reason WHERE replication_entry.failed_at IS NOT NULL",
+        id=backfill_id,
+        positions=list(positions),
+        code=failure.code,
+        reason=failure.reason,
+        now=now,
+    )
+
+
+def fail(tx: Transaction, backfill_id: str, positions: Sequence[int], failure: Failure) -> None:
     sub_codes = None if failure.sub_codes is None else msgspec.json.encode(failure.sub_codes).decode()
     failed = _finish(tx, backfill_id, positions, "FAILED", failure.code, sub_codes)
     found = find(tx, backfill_id)
@@ -213,7 +244,7 @@ def fail(tx: Transaction, backfill_id: str, positions: Iterable[int], failure: F
 def _finish(
     tx: Transaction,
     backfill_id: str,
-    positions: Iterable[int],
+    positions: Sequence[int],
     status: ResultStatus,
     code: str | None,
     sub_codes: str | None,
