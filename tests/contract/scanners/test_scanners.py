@@ -243,6 +243,56 @@ def test_a_database_that_is_too_old_is_not_used_and_the_next_one_is(tmp_path: Pa
     assert len(run(one.scan(source)).findings) == 1
 
 
+def damage(tmp_path: Path) -> None:
+    """Change one byte of the imported database, as a disk can."""
+    [stored] = (tmp_path / "database").glob("*/6/vulnerability.db")
+    with stored.open("r+b") as file:
+        file.seek(-3000, 2)
+        byte = file.read(1)[0]
+        file.seek(-3000, 2)
+        file.write(bytes([byte ^ 1]))
+
+
+def test_a_database_that_was_damaged_on_the_disk_is_imported_again_after_a_failed_scan(tmp_path: Path) -> None:
+    """The failure is not one of the image. The second database of the same time is not a reason to match again."""
+    one, source = grype(Path(require_client("grype")), tmp_path), debian(tmp_path)
+    before = run(one.scan(source))
+    damage(tmp_path)
+
+    with pytest.raises(ScannerUnavailable, match=r"^Grype cannot load its vulnerability database$"):
+        run(one.scan(source))
+    after = run(one.scan(source))
+
+    assert (after.findings, after.database) == (before.findings, before.database)
+    assert len([path for path in (tmp_path / "database").iterdir() if path.is_dir()]) == 1
+
+
+def test_an_update_finds_a_damaged_database_which_is_not_used_even_if_its_source_is_gone(tmp_path: Path) -> None:
+    one = grype(Path(require_client("grype")), tmp_path)
+    assert [run(one.update()), run(one.update())] == [True, False]
+    damage(tmp_path)
+    archive = (tmp_path / "db.tar.gz").rename(tmp_path / "away")
+
+    with pytest.raises(ScannerUnavailable, match=r"cannot be updated: .*No such file"):
+        run(one.update())
+    assert "no vulnerability database" in (run(one.known_status()).problem or "")
+
+    archive.rename(tmp_path / "db.tar.gz")
+    assert run(one.update())
+    assert run(one.known_status()).problem is None
+
+
+def test_a_database_that_cannot_be_examined_stays_in_use(odd_grype: Callable[..., Grype], tmp_path: Path) -> None:
+    one = odd_grype("fine")
+    run(one.update())
+    [stored] = (tmp_path / "database").glob("*/6/vulnerability.db")
+    (tmp_path / "fine").unlink()
+
+    assert not run(one.update())
+    assert stored.exists()
+    assert (tmp_path / "database" / "current").exists()
+
+
 def test_a_database_that_is_replaced_during_a_scan_stays_until_its_end(
     odd_grype: Callable[..., Grype], tmp_path: Path
 ) -> None:

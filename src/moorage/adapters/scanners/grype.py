@@ -40,6 +40,8 @@ _REPORT, _SBOM = "report.json", "sbom.json"
 _OF_DATABASE: Final = "vulnerability db"
 """In the messages of Grype that are about its database, and not about the image."""
 
+_UNREADABLE: Final = "Grype cannot load its vulnerability database"
+
 
 @dataclass(frozen=True, slots=True)
 class GrypeRules:
@@ -125,13 +127,17 @@ class Grype:
                 raise ScannerUnavailable(problem)
             environment = environment_of(folder, self._rules.limits)
             try:
-                await self._sandbox.run(Command(["-q", *arguments], environment, [workspace.input, folder]), workspace)
+                # With -q, Grype would not say why it fails.
+                await self._sandbox.run(Command(arguments, environment, [workspace.input, folder]), workspace)
             except ProgramGreedy as error:
                 raise ImageTooLarge(str(error)) from None
             except ProgramEnded as error:
                 raise ScannerUnavailable(str(error)) from None
             except ProgramFailed as error:
-                raise _failure(str(error)) from None
+                if _OF_DATABASE not in str(error):
+                    raise ScanFailed(str(error)) from None
+                self._database.doubt()
+                raise ScannerUnavailable(_UNREADABLE) from None
             return installed
 
     def _problem(self, installed: Installed) -> str | None:
@@ -146,11 +152,6 @@ class Grype:
 
     def _scanned(self, installed: Installed, findings: Sequence[Finding], sbom: bytes | None) -> Scanned:
         return Scanned(findings, self._rules.name, installed.identity, installed.built, sbom)
-
-
-def _failure(text: str) -> Exception:
-    """A failure of the database can pass; one of the image stays."""
-    return ScannerUnavailable(text) if _OF_DATABASE in text else ScanFailed(text)
 
 
 def _results(workspace: Workspace, layers: Mapping[str, str]) -> tuple[list[Finding], bytes]:

@@ -24,7 +24,7 @@ import msgspec
 
 from moorage.adapters.files.durable import make_folders, replace_file, sync_folder
 from moorage.adapters.scanners.database_sources import DatabaseSource, SourceFailed
-from moorage.adapters.scanners.grype_report import database_time
+from moorage.adapters.scanners.grype_report import database_fault, database_time
 from moorage.adapters.scanners.locks import exclusive_lock, is_locked
 from moorage.adapters.scanners.reports import ReportInvalid
 from moorage.adapters.scanners.sandbox import Command, ProgramFailed, Sandbox, SandboxLimits
@@ -39,6 +39,7 @@ IMPORT_LIMITS: Final = SandboxLimits(seconds=1800, memory=3 << 30, disk=16 << 30
 """Limits of an import. Grype's own database takes about 1.6 GB on the disk."""
 
 _STATUS_LIMIT: Final = 1 << 16
+_STATUS: Final = ("-q", "db", "status", "-o", "json")
 _CURRENT, _CHECKED, _IMPORTED = "current", "checked", "imported"
 _REFRESH_SECONDS, _FIRST_SECONDS = 3600, 10
 NO_DATABASE: Final = "The scanner has no vulnerability database: run `moorage scanner update`"
@@ -119,8 +120,12 @@ class GrypeDatabase:
         except FileNotFoundError:
             return True
 
+    def doubt(self) -> None:
+        """Let the next `refresh` examine the database, because Grype could not load it."""
+        (self._root / _CHECKED).unlink(missing_ok=True)
+
     async def update(self) -> bool:
-        """Import the source's database, unless it is already used; whether another one is used now.
+        """Import the source's database, unless it is already used and undamaged; whether another one is used now.
 
         Raises ScannerUnavailable; the former database is then still used.
         """
@@ -129,8 +134,8 @@ class GrypeDatabase:
         make_folders([self._root])
         async with exclusive_lock(self._root / "update.lock"):
             (self._root / _CHECKED).touch(mode=0o600)
-            before = self.installed()
             try:
+                before = await self._sound()
                 async with self._workspaces.new() as workspace:
                     state = await self._source.fetch(before.state if before else "", workspace.input / "archive")
                     if state is None:
@@ -141,11 +146,34 @@ class GrypeDatabase:
                 raise ScannerUnavailable(f"The vulnerability database cannot be updated: {error}") from error
             return before is None or before.built != built
 
+    async def _sound(self) -> Installed | None:
+        """The database that is used; one that Grype no longer accepts is not used any more, until it is imported again.
+
+        Scans that have begun with it keep its folder.
+        """
+        installed = self.installed()
+        fault = None if installed is None else await self._fault(self._root / installed.folder)
+        if fault is None:
+            return installed
+        self._log.event_once("scanner-database-failed", reason=f"The vulnerability database is damaged: {fault}")
+        (self._root / _CURRENT).unlink(missing_ok=True)
+        return None
+
+    async def _fault(self, folder: Path) -> str | None:
+        """Why Grype does not accept a database, whose bytes it reads; None also if Grype cannot be run now."""
+        async with self._workspaces.new() as workspace:
+            with suppress(ProgramFailed):  # It is the exit code for a database that it does not accept, too.
+                command = Command(_STATUS, environment_of(folder, IMPORT_LIMITS), [folder], IMPORT_LIMITS)
+                await self._sandbox.run(command, workspace)
+            with suppress(ReportInvalid, OSError):
+                return database_fault(workspace.result(PRINTED, _STATUS_LIMIT))
+        return None
+
     async def _import(self, workspace: Workspace) -> int:
         """Import the archive, and return when the database was built."""
         environment = environment_of(workspace.output / _IMPORTED, IMPORT_LIMITS)
         # With -q, an import would not say why it fails.
-        for arguments in (["db", "import", str(workspace.input / "archive")], ["-q", "db", "status", "-o", "json"]):
+        for arguments in (("db", "import", str(workspace.input / "archive")), _STATUS):
             command = Command(arguments, environment, [workspace.input], IMPORT_LIMITS)
             await self._sandbox.run(command, workspace)
         return database_time(workspace.result(PRINTED, _STATUS_LIMIT))

@@ -135,6 +135,10 @@ class _State(msgspec.Struct, frozen=True):
     built: datetime | None = None
     error: str = ""
 
+    @property
+    def fault(self) -> str | None:
+        return None if self.valid else shortened(self.error) or "Grype does not accept it"
+
 
 def count_components(sbom: bytes) -> int:
     """The number of components in a bill of materials. Raises ReportInvalid if the bytes are not CycloneDX."""
@@ -147,9 +151,14 @@ def count_components(sbom: bytes) -> int:
 def database_time(content: bytes) -> int:
     """When the database was built, in microseconds, from `grype db status -o json`. Raises ReportInvalid."""
     state = read_report(_State, content)
-    if not state.valid or state.built is None:
-        raise ReportInvalid(shortened(state.error) or "Grype does not accept it")
+    if state.fault is not None or state.built is None:
+        raise ReportInvalid(state.fault or "it has no time")
     return int(state.built.timestamp()) * SECOND
+
+
+def database_fault(content: bytes) -> str | None:
+    """Why Grype does not accept a database, from `grype db status -o json`; None if it does. Raises ReportInvalid."""
+    return read_report(_State, content).fault
 
 
 def _finding(match: _Match, layers: Mapping[str, str]) -> Finding:
