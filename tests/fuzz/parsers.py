@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
@@ -21,8 +23,12 @@ from moorage.domain.lifecycle.policy import parse as parse_lifecycle_policy
 from moorage.domain.names import Digest, RepositoryName, Tag, matches_wildcard, parse_repository_arn, registry_of_host
 from moorage.domain.registry.manifests import IMAGE_TYPES, INDEX_TYPES, parse_manifest
 from moorage.domain.secrets import names as secret_names
+from moorage.domain.signing import verification
+from moorage.domain.signing.envelope import EXPIRY, SIGNING_AUTHORITY
 from moorage.domain.signing.errors import SigningError
+from moorage.domain.signing.foreign import X509, verify_foreign
 from moorage.domain.signing.profiles import ProfileName
+from moorage.domain.signing.verification import SignatureInvalid
 from moorage.domain.units import SECOND
 from moorage.http.blob_response import byte_range
 from moorage.http.forwarding import TrustedProxies
@@ -48,7 +54,13 @@ _NAME_PARSERS: Final[tuple[Callable[[str], object], ...]] = (
     secret_names.parse_arn,
     ProfileName.of_arn,
 )
+_IMAGE: Final = f"sha256:{'a' * 64}"
+"""The digest of the image that the envelopes of the corpus sign."""
+
 _KEY_SET: Final = '{"keys":[{"kty":"oct","k":"a2V5","alg":"HS256"}]}'
+
+
+_BETWEEN_CERTIFICATES: Final = b"\n--\n"
 
 
 def _text(data: bytes) -> str:
@@ -94,6 +106,35 @@ def _web_identity(data: bytes) -> None:
     ):
         with suppress(Refusal, oidc_tokens.BadKeySet):
             read()
+
+
+def _envelope(data: bytes) -> None:
+    """An envelope of Notation; or its parts, which the fuzzer changes more easily than their encoded forms.
+
+    The lines are the signed attributes and the payload in JSON and the signature in hexadecimal digits; the rest has
+    certificates in DER.
+    """
+    content = data if data.startswith(b'{"payload"') else _composed(data)
+    for read in (
+        lambda: verify_foreign(content, _IMAGE, (), X509),
+        lambda: verify_foreign(content, _IMAGE, verification.read_envelope(content).chain, SIGNING_AUTHORITY),
+        lambda: verification.verify_notation(content, _IMAGE),
+        lambda: verification.time_in(verification.read_envelope(content).protected, EXPIRY),
+    ):
+        with suppress(SignatureInvalid):
+            read()
+
+
+def _composed(data: bytes) -> bytes:
+    """The envelope that has these parts."""
+    attributes, payload, signature, certificates = _lines(data, 4)
+    try:
+        raw = bytes.fromhex(_text(signature))
+    except ValueError:
+        raw = signature
+    head, body, end = (base64.urlsafe_b64encode(part).decode().rstrip("=") for part in (attributes, payload, raw))
+    chain = [base64.b64encode(each).decode() for each in certificates.split(_BETWEEN_CERTIFICATES)]
+    return json.dumps({"payload": body, "protected": head, "header": {"x5c": chain}, "signature": end}).encode()
 
 
 def _manifest(data: bytes) -> None:
@@ -195,6 +236,7 @@ def _requests(pieces: list[bytes]) -> list[tuple[str, bytes, int, bytes]]:
 PARSERS: Final[dict[str, Callable[[bytes], None]]] = {
     "api-call": _api_call,
     "connection": _connection,
+    "envelope": _envelope,
     "forwarded": _forwarded,
     "lifecycle-policy": _lifecycle_policy,
     "manifest": _manifest,

@@ -72,6 +72,16 @@ def certified(
     return Holder(own, builder.sign(issuer.key if issuer else own, hashes.SHA256()))
 
 
+def with_long_exponent() -> x509.Certificate:
+    """A certificate that names itself as its issuer, whose signature by its RSA key takes long to verify."""
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "slow")])
+    bits = 3072  # OpenSSL refuses long exponents of longer keys.
+    slow = rsa.RSAPublicNumbers((1 << bits - 2) - 1, (1 << bits) - 1).public_key()
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(slow).serial_number(1)
+    builder = builder.not_valid_before(NOW - DAY).not_valid_after(NOW + DAY)
+    return builder.sign(rsa.generate_private_key(65537, bits), hashes.SHA256())
+
+
 def signed(
     holder: Holder, chain: Sequence[x509.Certificate], digest: str, attributes: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:

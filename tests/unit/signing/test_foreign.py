@@ -16,7 +16,18 @@ from moorage.domain.signing.errors import SigningError
 from moorage.domain.signing.foreign import X509, Period, read_certificates, verify_foreign
 from moorage.domain.signing.verification import SignatureInvalid
 from moorage.domain.units import SECOND
-from tests.unit.signing.authorities import AUTHORITY, DAY, NOW, SIGNER, Extension, Holder, Key, certified, signed
+from tests.unit.signing.authorities import (
+    AUTHORITY,
+    DAY,
+    NOW,
+    SIGNER,
+    Extension,
+    Holder,
+    Key,
+    certified,
+    signed,
+    with_long_exponent,
+)
 
 DIGEST = "sha256:" + "a" * 64
 AT = int(NOW.timestamp()) * SECOND
@@ -188,6 +199,12 @@ def test_a_chain_ends_with_its_root_and_has_nothing_else() -> None:
             verified(signed(LEAF, chain, DIGEST))
     with pytest.raises(SignatureInvalid, match="its chain goes on after a root"):
         verified(signed(LEAF, [*CHAIN, ROOT.certificate], DIGEST))
+
+
+def test_a_chain_that_takes_long_to_verify_is_not_verified() -> None:
+    """Go's `crypto/rsa`, and so `notation`, accepts no such key either. The corpus of the fuzzer limits the time."""
+    with pytest.raises(SignatureInvalid, match="has a longer exponent"):
+        verified(signed(LEAF, [with_long_exponent()] * 8, DIGEST))
 
 
 @pytest.mark.parametrize(

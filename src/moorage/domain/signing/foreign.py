@@ -55,6 +55,9 @@ _EC: Final[dict[str, tuple[str, hashes.HashAlgorithm]]] = {
 }
 """The algorithm of each key (specification, "Algorithm Selection")."""
 
+_EXPONENT_BITS: Final = 31
+"""The longest exponent of an RSA key that `notation` reads. Signatures by longer ones take long to verify."""
+
 
 @dataclass(frozen=True, slots=True)
 class Period:
@@ -153,6 +156,8 @@ def _check_signature(envelope: Envelope) -> None:
 def _check_chain(chain: Sequence[x509.Certificate]) -> None:
     """A complete chain from a signing certificate to a root. Raises SignatureInvalid."""
     try:
+        if any(map(_has_long_exponent, chain)):
+            raise SignatureInvalid("an RSA key of its chain has a longer exponent than any that Notation has")
         faults = [
             None if is_issued_by(one, issuer) else "its certificates are not a chain to a root"
             for one, issuer in zip(chain, [*chain[1:], chain[-1]], strict=True)
@@ -169,6 +174,11 @@ def _check_chain(chain: Sequence[x509.Certificate]) -> None:
     for fault in faults:
         if fault is not None:
             raise SignatureInvalid(fault)
+
+
+def _has_long_exponent(certificate: x509.Certificate) -> bool:
+    key = certificate.public_key()
+    return isinstance(key, rsa.RSAPublicKey) and key.public_numbers().e.bit_length() > _EXPONENT_BITS
 
 
 def _is_authority(certificate: x509.Certificate, below: int = 0) -> bool:
