@@ -16,6 +16,7 @@ import apsw
 import psycopg
 
 from moorage.metadata.database import Transaction
+from moorage.metadata.engines.postgres import schema
 from moorage.metadata.engines.postgres.connections import ADAPTERS, PostgresTransaction
 from moorage.metadata.engines.sqlite.connections import SqliteTransaction, connect
 
@@ -79,13 +80,16 @@ class PostgresMeter:
     def cost_of(self, work: Work) -> Cost:
         cost = Cost()
         with psycopg.connect(self._url, context=ADAPTERS) as connection:
+            connection.execute("SET enable_seqscan = off")  # as the program does
             work(_Explained(connection, cost))
             connection.rollback()
         return cost
 
     def keep(self, work: Work) -> None:
         with psycopg.connect(self._url, context=ADAPTERS) as connection:
-            work(PostgresTransaction(connection))
+            tx = PostgresTransaction(connection)
+            work(tx)
+            schema.advance_sequences(tx)
             connection.commit()
             connection.autocommit = True
             connection.execute("VACUUM ANALYZE")

@@ -7,7 +7,7 @@
 
 ALTER TABLE image ADD COLUMN is_tagged INTEGER NOT NULL DEFAULT 0;
 UPDATE image SET is_tagged = 1 WHERE id IN (SELECT image_id FROM tag);
-CREATE INDEX image_by_filter ON image (repository_id, status, is_tagged, id);
+CREATE INDEX image_by_filter ON image (repository_id, status, is_tagged, (id + 0));   -- `_page` says why
 
 ALTER TABLE tag ADD COLUMN image_status TEXT NOT NULL DEFAULT 'ACTIVE';
 UPDATE tag SET image_status = 'ARCHIVED' WHERE image_id IN (SELECT id FROM image WHERE status = 'ARCHIVED');

@@ -137,14 +137,7 @@ class ImageFilter:
 
 def page(tx: Transaction, repository_id: int, after: int, selected: ImageFilter, limit: int) -> list[Image]:
     """At most `limit` images with ids after `after`, oldest push first."""
-    statement = f"SELECT {COLUMNS} FROM image i WHERE i.repository_id = :repository AND i.id > :after"
-    rows = tx.all(
-        f"{_filtered(statement, selected)} ORDER BY 1 LIMIT :limit",
-        repository=repository_id,
-        after=after,
-        status=selected.status,
-        limit=limit,
-    )
+    rows = tx.all(_page(COLUMNS, selected), repository=repository_id, after=after, status=selected.status, limit=limit)
     return [Image(*row) for row in rows]
 
 
@@ -152,37 +145,48 @@ def page_of_ids(
     tx: Transaction, repository_id: int, after: tuple[int, str], selected: ImageFilter, limit: int
 ) -> list[tuple[int, str, str | None]]:
     """At most `limit` rows (image id, digest, tag or None) after `after` (image id, tag); one row per tag."""
-    statement = (
-        "SELECT i.id, coalesce(t.name, ''), i.digest, t.name FROM image i LEFT JOIN tag t ON t.image_id = i.id"
-        " WHERE i.repository_id = :repository AND i.id >= :image"
-        " AND (i.id > :image OR coalesce(t.name, '') > :tag)"
-    )
-    rows = tx.all(
-        f"{_filtered(statement, selected)} ORDER BY 1, 2 LIMIT :limit",
+    last_image, last_tag = after
+    images = tx.all(
+        _page("i.id, i.digest", selected),
         repository=repository_id,
-        image=after[0],
-        tag=after[1],
+        after=last_image - 1,
         status=selected.status,
-        limit=limit,
+        limit=limit + 1,  # the last image may have no further tag
     )
-    return [(image_id, digest, tag) for image_id, _, digest, tag in rows]
+    tags: dict[int, list[str]] = {}
+    for image_id, tag in tx.all(
+        "SELECT image_id, name FROM tag WHERE image_id = ANY(:images) AND (image_id > :image OR name > :tag)"
+        " ORDER BY image_id, name LIMIT :limit",
+        images=[row[0] for row in images],
+        image=last_image,
+        tag=last_tag,
+        limit=limit,
+    ):
+        tags.setdefault(image_id, []).append(tag)
+    found: list[tuple[int, str, str | None]] = []
+    for image_id, digest in images:
+        without: list[None] = [] if image_id == last_image else [None]
+        found += [(image_id, digest, tag) for tag in tags.get(image_id, without)]
+    return found[:limit]
 
 
-def _filtered(statement: str, selected: ImageFilter) -> str:
-    """A statement on images `i`, restricted to the selected ones.
+def _page(columns: str, selected: ImageFilter) -> str:
+    """A statement for the selected images with ids after `:after`, sorted by id: the first column.
 
-    It has a part for each range of the index `image_by_filter`, in which the images have the order of their ids. The
-    engines merge the parts; from one condition on several ranges, they would read and sort all that match.
+    It reads a page of each range of `image_by_filter` that matches, and merges them. `i.id + 0` is in no other index.
+    For an order by `i.id`, PostgreSQL may prefer another index in that order, and skip all images that do not match.
     """
-    if selected == ImageFilter(None, "ANY"):
-        return statement
     statuses = (f"'{ACTIVE}'", f"'{ARCHIVED}'") if selected.status == "ANY" else (":status",)
     tagged = (1, 0) if selected.tagged is None else (int(selected.tagged),)
-    return " UNION ALL ".join(
-        f"{statement} AND i.status = {status} AND i.is_tagged = {is_tagged}"
+    ranges = [
+        f"SELECT {columns} FROM image i WHERE i.repository_id = :repository AND i.status = {status}"
+        f" AND i.is_tagged = {flag} AND i.id + 0 > :after ORDER BY i.id + 0 LIMIT :limit"
         for status in statuses
-        for is_tagged in tagged
-    )
+        for flag in tagged
+    ]
+    if len(ranges) == 1:
+        return ranges[0]
+    return " UNION ALL ".join(f"SELECT * FROM ({each}) AS part" for each in ranges) + " ORDER BY 1 LIMIT :limit"
 
 
 def archive(tx: Transaction, image_id: int, now: int) -> None:

@@ -1,4 +1,4 @@
-"""Two databases of each engine: with few images, and with twenty times as many."""
+"""Two databases of each engine: with few images, and with ten times as many."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.cost import Meter, PostgresMeter, SqliteMeter
 from tests.support.filled import Filled, fill
 from tests.support.postgres import cluster
 
-FEW, MANY = 1000, 20_000
+FEW, MANY = 1000, 10_000
 _GROWTH = 1.3
 _FREE_STEPS = 30
 """Steps that do not count as growth: a page of an index more or less, for example."""

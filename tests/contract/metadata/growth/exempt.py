@@ -1,0 +1,90 @@
+"""Functions that may do more in a larger registry, each with the reason."""
+
+from __future__ import annotations
+
+from typing import Final
+
+_COMMANDS: Final = "only commands and the start run it"
+_JOBS: Final = "only jobs run it, in slices or for all that waits"
+
+EXEMPT: Final[dict[str, str]] = {
+    # --- Of requests
+    "garbage.deleted_images.keep_all": "DeleteRepository deletes all images of the repository",
+    "registry.repositories.delete": "DeleteRepository deletes all rows of the repository",
+    "lifecycle.previews.clear_results": "StartLifecyclePolicyPreview deletes the results of the former preview",
+    "lifecycle.previews.start": "StartLifecyclePolicyPreview deletes the results of the former preview",
+    "lifecycle.previews.page_of_results": "a page with a filter for tags reads the results that do not match",
+    "gauges.gauges": "GET /metrics counts what waits; its values are kept for a while",
+    # --- Of commands
+    **dict.fromkeys(
+        (
+            "events.deliveries.count",
+            "events.deliveries.failed",
+            "events.deliveries.waiting_streams",
+            "events.targets.delete",
+            "garbage.references.deleted_images_with_digest",
+            "garbage.references.deleted_images_with_layer",
+            "garbage.references.images_with_digest",
+            "garbage.references.images_with_layer",
+            "garbage.references.pending_removals",
+            "garbage.references.repositories_with_blob",
+            "garbage.verification.blob",
+            "garbage.verification.blobs_of_keys",
+            "garbage.verification.bytes_after",
+            "garbage.verification.ended_uploads",
+            "garbage.verification.mark_damaged",
+            "garbage.verification.mark_intact",
+            "garbage.verification.orphaned_states",
+            "garbage.verification.replace_key",
+            "garbage.verification.unknown_keys",
+            "identity.accounts.insert_master_key_stamp",
+            "identity.accounts.list_accounts",
+            "identity.accounts.list_users",
+            "identity.accounts.replace_master_key_stamp",
+            "identity.policies.list_policies",
+            "identity.principals.policies_naming",
+            "identity.principals.replace_text",
+            "identity.roles.list_roles",
+            "identity.sealed.replace_all",
+            "jobs.dead_keys",
+            "jobs.page",
+            "registry.own_store.insert",
+            "registry.usage.page",
+            "replication.destinations.delete",
+            "replication.destinations.list_all",
+            "replication.entries.wait_again",
+            "replication.entries.waiting_streams",
+            "replication.progress.failed",
+            "replication.progress.of_destinations",
+        ),
+        _COMMANDS,
+    ),
+    # --- Of jobs
+    **dict.fromkeys(
+        (
+            "garbage.deleted_images.expired",
+            "garbage.future_times.limit",
+            "garbage.unreferenced.due_removals",
+            "garbage.unreferenced.expired_uploads",
+            "garbage.unreferenced.finish_removals",
+            "garbage.unreferenced.remove_blob",
+            "garbage.unreferenced.remove_upload",
+            "garbage.unreferenced.unlink",
+            "garbage.unreferenced.unreferenced_blobs",
+            "garbage.unreferenced.unreferenced_layers",
+            "jobs.limit_waiting",
+            "lifecycle.previews.add_results",
+            "replication.backfills.add_results",
+            "replication.backfills.complete",
+            "replication.backfills.fail",
+            "replication.backfills.next_repositories",
+            "replication.comparisons.configured_sources",
+            "replication.comparisons.tags_to_compare",
+            "replication.entries.drop_waiting",
+            "replication.entries.fail_stream",
+            "replication.entries.wait_again_if_passed",
+            "scanning.scans.add_findings",
+        ),
+        _JOBS,
+    ),
+}
