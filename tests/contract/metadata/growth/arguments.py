@@ -179,6 +179,7 @@ BY_PARAMETER: Final[dict[str, Argument]] = {
     "before: int": lambda _: 1,
     "limit: int": lambda _: 20,
     "statuses: Sequence[str]": lambda _: ["Active"],
+    "positions: Sequence[int]": lambda _: [6, 8],
     "statuses: Iterable[ResultStatus]": lambda _: ["FAILED"],
     # --- Records
     "image: Image": _new_image,

@@ -75,8 +75,6 @@ EXEMPT: Final[dict[str, str]] = {
             "jobs.limit_waiting",
             "lifecycle.previews.add_results",
             "replication.backfills.add_results",
-            "replication.backfills.complete",
-            "replication.backfills.fail",
             "replication.backfills.next_repositories",
             "replication.comparisons.configured_sources",
             "replication.comparisons.tags_to_compare",
