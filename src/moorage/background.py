@@ -11,6 +11,7 @@ from moorage.core.events import delivery
 from moorage.core.events import record as events
 from moorage.core.events.delivery import DeliveryJobs
 from moorage.core.garbage.collect import CollectionRules, Collector
+from moorage.core.garbage.deletions import DeletionJobs
 from moorage.core.garbage.jobs import GarbageJobs
 from moorage.core.garbage.sweep import Sweeper
 from moorage.core.lifecycle import orphans, previews
@@ -43,6 +44,7 @@ from moorage.domain.names import Registry
 from moorage.domain.ports import Listing
 from moorage.domain.scanning.ports import RegistryAccess, Scanner
 from moorage.domain.units import DAY, HOUR, SECOND
+from moorage.metadata.garbage import deleted_repositories
 from moorage.telemetry import Log
 from moorage.worker import JobKind
 
@@ -87,6 +89,7 @@ def job_kinds(
             at_once=completion.COMPLETED_AT_ONCE,
             give_up=completions.give_up,
         ),
+        deleted_repositories.JOB: JobKind(DeletionJobs(services.database).run),
         "collect-garbage": JobKind(garbage.run, every=HOUR),
         "sweep-store": JobKind(garbage.sweep, every=DAY),
         **_of_replication(services, vault),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from functools import partial
+
 import click
 
 from moorage import app
@@ -18,9 +21,14 @@ from moorage.core.registry import repositories
 from moorage.domain.errors import Refusal
 from moorage.domain.names import Registry
 from moorage.metadata.database import Transaction
-from moorage.metadata.garbage import deleted_images
+from moorage.metadata.garbage import deleted_images, deleted_repositories
+from moorage.metadata.garbage.deleted_images import DeletedImage
+from moorage.metadata.registry import images
 
 _PAGE = 1000
+
+_Entry = tuple[DeletedImage, list[str]]
+"""A deleted image and its tags."""
 
 
 @click.command()
@@ -49,32 +57,42 @@ def undelete(repository: str, reference: str, is_list: bool, account: str, setti
         return undeletion.undelete(tx, found, reference, system_clock())
 
     try:
-        images = change(settings, bring_back, lambda made: {"imageDigests": [image.digest for image in made]})
+        undeleted = change(settings, bring_back, lambda made: {"imageDigests": [image.digest for image in made]})
     except (NoDeletedImage, Refusal) as refusal:
         raise failure(refusal) from None
-    for image in images:
+    for image in undeleted:
         taken = f"; tags of other images now: {', '.join(image.taken)}" if image.taken else ""
         click.echo(f"Undeleted {image.digest}{_tagged(image.tags)}{taken}")
 
 
 def _list(registry: Registry, repository: str, settings: Settings) -> None:
-    grace, after = app.collection_rules(settings).grace, 0
-    while page := change(settings, lambda tx: _page(tx, registry, repository, after)):  # noqa: B023 - called at once
-        for removed, tags in page:
-            click.echo(
-                f"{removed.repository}\t{removed.digest}\t{', '.join(tags) or '-'}"
-                f"\tdeleted {time_text(removed.deleted_at)}, removed after {time_text(removed.deleted_at + grace)}"
-            )
-            after = removed.id
+    grace = app.collection_rules(settings).grace
+    for removed, tags in _deleted(registry, repository, settings):
+        click.echo(
+            f"{removed.repository}\t{removed.digest}\t{', '.join(tags) or '-'}"
+            f"\tdeleted {time_text(removed.deleted_at)}, removed after {time_text(removed.deleted_at + grace)}"
+        )
 
 
-def _page(
-    tx: Transaction, registry: Registry, repository: str, after: int
-) -> list[tuple[deleted_images.DeletedImage, list[str]]]:
-    return [
-        (image, deleted_images.tags_of(tx, image.id))
-        for image in deleted_images.page(tx, registry, repository, after, _PAGE)
-    ]
+def _deleted(registry: Registry, repository: str, settings: Settings) -> Iterator[_Entry]:
+    """The deleted images with their tags. First those of deleted repositories: meanwhile they may join the others."""
+    for former in change(settings, lambda tx: deleted_repositories.named(tx, registry, repository)):
+        yield from _pages(settings, partial(deleted_repositories.page, deleted=former, limit=_PAGE), images.tags_of)
+    others = partial(deleted_images.page, registry=registry, repository=repository, limit=_PAGE)
+    yield from _pages(settings, others, deleted_images.tags_of)
+
+
+def _pages(
+    settings: Settings, read: Callable[..., list[DeletedImage]], tags_of: Callable[[Transaction, int], list[str]]
+) -> Iterator[_Entry]:
+    """All images that `read` returns after an id, with their tags."""
+    after = 0
+    while page := change(
+        settings,
+        lambda tx: [(image, tags_of(tx, image.id)) for image in read(tx, after=after)],  # noqa: B023 - called at once
+    ):
+        yield from page
+        after = page[-1][0].id
 
 
 def _tagged(tags: tuple[str, ...]) -> str:

@@ -90,7 +90,7 @@ class Attachments:
 
         def put(tx: Transaction) -> str:
             current = images.find(tx, repository.id, subject.digest)
-            if current is None or current.id != subject.id:
+            if current is None or current.id != subject.id or repositories.find_by_id(tx, repository.id) is None:
                 raise SubjectGone
             with suppress(ImageAlreadyExists):
                 self._images.put(tx, repository, push, self._now())

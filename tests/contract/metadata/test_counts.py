@@ -75,7 +75,7 @@ def test_additions_and_deletions_are_counted(path: Path) -> None:
         new_image(tx, deleted, "1")
         for _ in range(2):
             images.delete(tx, first)
-            repositories.delete(tx, deleted)
+            repositories.hide(tx, deleted)
 
     with open_writer(path) as writer:
         writer.transact(use)

@@ -27,7 +27,7 @@ from tests.faults.durability.promises import (
 )
 from tests.nodes.moving import test_interruptions
 from tests.operations.backup import test_backup
-from tests.operations.garbage import test_crashes
+from tests.operations.garbage import test_crashes, test_deletions
 from tests.support.images import OCI_LAYER, Blob, Image, image
 from tests.support.server import Server
 from tests.support.waiting import wait_until
@@ -330,6 +330,6 @@ def test_a_test_kills_the_program_at_every_failpoint(pytestconfig: pytest.Config
         name for path in source.rglob("*.py") for name in re.findall(r'failpoints\.hit\("(\w+)"\)', path.read_text())
     }
 
-    killed = [*(point for point, _, _ in TABLE), *test_crashes.POINTS, "V1", "V2", "S1"]
+    killed = [*(point for point, _, _ in TABLE), *test_crashes.POINTS, *test_deletions.POINTS, "V1", "V2", "S1"]
     killed += [*test_interruptions.POINTS, *test_interruptions.ABANDON_POINTS, *test_backup.POINTS]
     assert passed == {point.partition(":")[0] for point in killed}

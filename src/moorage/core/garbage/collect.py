@@ -16,6 +16,7 @@ from typing import Final, Generic, TypeVar
 
 from moorage import failpoints
 from moorage.core.clock import Clock
+from moorage.core.garbage import deletions
 from moorage.core.garbage.grace import collectable_before
 from moorage.core.pacing import Throttle
 from moorage.core.registry.layers import FINISHED_LIFE, UPLOAD_LIFE
@@ -23,7 +24,7 @@ from moorage.domain.batches import batches
 from moorage.domain.ports import BlobMissing, BlobStore
 from moorage.domain.units import HOUR
 from moorage.metadata.database import LARGEST_INTEGER, Database, Transaction
-from moorage.metadata.garbage import deleted_images, future_times, unreferenced
+from moorage.metadata.garbage import deleted_images, deleted_repositories, future_times, unreferenced
 from moorage.metadata.garbage.deleted_images import DeletedImage
 from moorage.metadata.garbage.unreferenced import (
     BLOB,
@@ -114,6 +115,7 @@ class Collector:
         latest = LARGEST_INTEGER if rules.dry_run else now + LINGER
         if not rules.dry_run:
             await self._database.write(partial(future_times.limit, latest=latest))
+            await self._finish_deletions(rules.share)
         before = GraceThresholds(collectable_before(now, rules.grace), now - rules.grace, latest)
         await self._run(rules, report, _deleted_images(before))
         await self._run(rules, report, _uploads(now - rules.upload_life, now))
@@ -122,6 +124,11 @@ class Collector:
         if not rules.dry_run:
             await self._database.write(lambda tx: unreferenced.delete_finished_uploads(tx, now - FINISHED_LIFE))
         await self._remove_bytes(rules, report)
+
+    async def _finish_deletions(self, share: float) -> None:
+        """Remove what is left of deleted repositories, also of those whose job was dropped or given up."""
+        for repository_id in await self._database.read(deleted_repositories.ids):
+            await deletions.remove(self._database, repository_id, share)
 
     async def _run(self, rules: CollectionRules, report: ReportItem, search: _Search[T, P]) -> None:
         throttle, position = Throttle(rules.share), search.first

@@ -11,7 +11,7 @@ from moorage.domain.names import Digest, Tag
 from moorage.domain.registry.errors import ImageAlreadyExists
 from moorage.domain.registry.manifests import parse_manifest
 from moorage.metadata.database import Transaction
-from moorage.metadata.garbage import deleted_images
+from moorage.metadata.garbage import deleted_images, deleted_repositories
 from moorage.metadata.garbage.deleted_images import DeletedImage
 from moorage.metadata.registry import images as rows
 from moorage.metadata.registry import layers
@@ -44,7 +44,7 @@ class Undeletion:
         The image gets a new push time, so that no lifecycle policy selects it again at once.
         Raises NoDeletedImage, and the errors of `Images.put`.
         """
-        deleted = deleted_images.find(tx, repository, reference)
+        deleted = _find(tx, repository, reference)
         if deleted is None:
             raise NoDeletedImage(f"{repository.name} has no deleted image {reference} that can be undeleted")
         return self._undelete(tx, repository, deleted, now)
@@ -54,7 +54,7 @@ class Undeletion:
         manifest = parse_manifest(body, deleted.media_type)
         undeleted: list[Undeleted] = []
         for child in manifest.children:
-            listed = deleted_images.find(tx, repository, child.digest)
+            listed = _find(tx, repository, child.digest)
             if listed is not None and rows.find(tx, repository.id, child.digest) is None:
                 undeleted += self._undelete(tx, repository, listed, now)
         for blob_id in deleted_images.layers_of(tx, deleted.id):
@@ -72,3 +72,9 @@ class Undeletion:
             self._images.put(tx, repository, push, now)
         deleted_images.forget(tx, deleted.id)
         return [*undeleted, Undeleted(deleted.digest, free, tuple(tag for tag in tags if tag not in free))]
+
+
+def _find(tx: Transaction, repository: Repository, reference: str) -> DeletedImage | None:
+    """The deleted image with that digest or tag, also if its repository was deleted and not yet removed."""
+    deleted_repositories.remove_image(tx, repository.registry, repository.name, reference)
+    return deleted_images.find(tx, repository, reference)

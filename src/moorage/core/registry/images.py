@@ -230,7 +230,7 @@ class Images:
         if parents:
             raise ImageReferencedByIndex(parents=", ".join(parents))
         tags = images.tags_of(tx, image.id)
-        deleted_images.keep(tx, repository, image.id, now)
+        deleted_images.keep(tx, repository.registry, repository.name, [image.id], now)
         images.delete(tx, image.id)
         change = ImageDeleted(repository, image.digest, tuple(tags), image, now, self._origin)
         react(tx, self._reactions.image_deleted, change)

@@ -16,8 +16,9 @@ from moorage.domain.registry.errors import (
     RepositoryNotEmpty,
     RepositoryNotFound,
 )
+from moorage.metadata import jobs
 from moorage.metadata.database import Database, Transaction
-from moorage.metadata.garbage import deleted_images
+from moorage.metadata.garbage import deleted_repositories
 from moorage.metadata.registry import counts, repositories
 from moorage.metadata.registry.repositories import Repository, RepositorySettings
 
@@ -111,11 +112,15 @@ def create_checked(tx: Transaction, new_repository: NewRepository, limits: Limit
 
 
 def delete(tx: Transaction, repository: Repository, now: int, *, force: bool) -> None:
-    """Delete a repository; its images can be undeleted for a while. Raises RepositoryNotEmpty unless `force`."""
+    """Delete a repository; its images can be undeleted for a while. Raises RepositoryNotEmpty unless `force`.
+
+    Its name is free at once. So that other changes do not wait, a large repository leaves the rest to a job.
+    """
     if not force and repositories.has_images(tx, repository):
         raise RepositoryNotEmpty(repository=repository.name, registry=repository.registry.account)
-    deleted_images.keep_all(tx, repository, now)
-    repositories.delete(tx, repository)
+    deleted_repositories.add(tx, repository, now)
+    if not deleted_repositories.remove_slice(tx, repository.id):
+        jobs.enqueue(tx, deleted_repositories.JOB, str(repository.id), {}, now)
 
 
 def set_tag_mutability(tx: Transaction, repository: Repository, mutability: str, filters: tuple[str, ...]) -> None:

@@ -32,9 +32,11 @@ class Target:
         return self.frequency is Frequency.CONTINUOUS_SCAN
 
     def is_gone(self, tx: Transaction) -> bool:
-        """Whether the image was deleted meanwhile. One that was pushed again has another id."""
+        """Whether the image or its repository was deleted meanwhile. An image that was pushed again has another id."""
         image = images.find(tx, self.repository.id, self.image.digest)
-        return image is None or image.id != self.image.id
+        if image is None or image.id != self.image.id:
+            return True
+        return repositories.find_by_id(tx, self.repository.id) is None
 
 
 def begin(tx: Transaction, key: str, now: int) -> Target | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,65 +23,42 @@ class DeletedImage:
     deleted_at: int
 
 
-_THIS: Final = "r.account = :account AND r.region = :region AND r.repository = :name AND r.digest = i.digest"
-_ONE: Final = "i.id = :image"
-_ALL: Final = "i.repository_id = :repository"
+_CHOSEN: Final = "FROM image i JOIN manifest m ON m.image_id = i.id"
+_COPY: Final = """
+(SELECT r.id FROM removed_image r
+WHERE r.account = :account AND r.region = :region AND r.repository = :name AND r.digest = i.digest)
+"""
+"""A value, not a join: PostgreSQL would join all copies of a repository while its statistics say that it has few."""
+
+_FORGET_OLDER: Final = """
+DELETE FROM removed_image WHERE account = :account AND region = :region AND repository = :name
+AND digest = ANY(:digests)
+"""
+_COPY_IMAGES: Final = f"""
+INSERT INTO removed_image (account, region, repository, digest, media_type, body, removed_at)
+SELECT :account, :region, :name, i.digest, i.media_type, m.body, :now {_CHOSEN} WHERE i.id = ANY(:images) ORDER BY i.id
+"""
+_COPY_TAGS: Final = f"""
+INSERT INTO removed_tag (removed_id, name)
+SELECT {_COPY}, t.name {_CHOSEN} JOIN tag t ON t.image_id = i.id WHERE i.id = ANY(:images)
+"""
+_COPY_LAYERS: Final = f"""
+INSERT INTO removed_layer (removed_id, blob_id, repository_id)
+SELECT {_COPY}, l.blob_id, i.repository_id {_CHOSEN} JOIN image_layer l ON l.image_id = i.id WHERE i.id = ANY(:images)
+"""
 
 
-def _statements(chosen: str) -> tuple[str, str, str, str]:
-    """The statements that copy the chosen images: forget older copies, then insert the images, tags and layers.
+def keep(tx: Transaction, registry: Registry, repository: str, image_ids: Sequence[int], now: int) -> None:
+    """Copy images of a repository to the deleted images; call this before deleting them.
 
-    One image and all images have statements of their own: with a condition for both, an engine reads all images.
+    A copy replaces an older one with the same digest.
     """
-    return (
-        f"""
-        DELETE FROM removed_image WHERE account = :account AND region = :region AND repository = :name
-        AND digest IN (SELECT i.digest FROM image i WHERE {chosen})
-        """,
-        f"""
-        INSERT INTO removed_image (account, region, repository, digest, media_type, body, removed_at)
-        SELECT :account, :region, :name, i.digest, i.media_type, m.body, :now
-        FROM image i JOIN manifest m ON m.image_id = i.id WHERE {chosen} ORDER BY i.id
-        """,
-        f"""
-        INSERT INTO removed_tag (removed_id, name)
-        SELECT r.id, t.name FROM image i JOIN tag t ON t.image_id = i.id JOIN removed_image r ON {_THIS} WHERE {chosen}
-        """,
-        f"""
-        INSERT INTO removed_layer (removed_id, blob_id, repository_id)
-        SELECT r.id, l.blob_id, i.repository_id
-        FROM image i JOIN image_layer l ON l.image_id = i.id JOIN removed_image r ON {_THIS} WHERE {chosen}
-        """,
-    )
-
-
-_KEEP_ONE: Final = _statements(_ONE)
-_KEEP_ALL: Final = _statements(_ALL)
-
-
-def keep(tx: Transaction, repository: Repository, image_id: int, now: int) -> None:
-    """Copy an image of the repository to the deleted images; call this before deleting it.
-
-    The copy replaces an older one with the same digest.
-    """
-    _copy(tx, _KEEP_ONE, repository, {"image": image_id}, now)
-
-
-def keep_all(tx: Transaction, repository: Repository, now: int) -> None:
-    """`keep` for all images of the repository."""
-    _copy(tx, _KEEP_ALL, repository, {"repository": repository.id}, now)
-
-
-def _copy(
-    tx: Transaction, statements: tuple[str, str, str, str], repository: Repository, chosen: dict[str, int], now: int
-) -> None:
-    registry = repository.registry
-    name = {"account": registry.account, "region": registry.region, "name": repository.name}
-    forget_older, copy_images, copy_tags, copy_layers = statements
-    tx.run(forget_older, **name, **chosen)
-    tx.run(copy_images, now=now, **name, **chosen)
-    tx.run(copy_tags, **name, **chosen)
-    tx.run(copy_layers, **name, **chosen)
+    name = {"account": registry.account, "region": registry.region, "name": repository}
+    digests = tx.all("SELECT digest FROM image WHERE id = ANY(:images)", images=image_ids)
+    tx.run(_FORGET_OLDER, digests=[digest for (digest,) in digests], **name)
+    tx.run(_COPY_IMAGES, images=image_ids, now=now, **name)
+    tx.run(_COPY_TAGS, images=image_ids, **name)
+    tx.run(_COPY_LAYERS, images=image_ids, **name)
 
 
 _COLUMNS: Final = "r.id, r.account, r.region, r.repository, r.digest, r.media_type, r.removed_at"

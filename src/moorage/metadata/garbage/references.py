@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from moorage.metadata.database import Transaction
+from moorage.metadata.registry.repositories import NOT_DELETED
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +42,16 @@ class DeletedReference:
 
 _IMAGE: Final = "i.id, i.repository_id, r.account || '/' || r.region, r.name, i.digest"
 
+_OF_DELETED_REPOSITORY: Final = "d.account || '/' || d.region, d.name, i.digest, d.deleted_at"
+"""A `DeletedReference` to an image of a deleted repository that no slice has removed yet."""
+
 
 def repositories_with_blob(tx: Transaction, digest: str) -> list[BlobView]:
     """The repositories that can see a blob."""
     rows = tx.all(
         "SELECT r.id, r.account || '/' || r.region, r.name, l.told_at"
         " FROM blob b JOIN repository_layer l ON l.blob_id = b.id JOIN repository r ON r.id = l.repository_id"
-        " WHERE b.digest = :digest ORDER BY r.account, r.region, r.name",
+        f" WHERE b.digest = :digest AND r.{NOT_DELETED} ORDER BY r.account, r.region, r.name",
         digest=digest,
     )
     return [BlobView(*row) for row in rows]
@@ -73,6 +77,12 @@ def deleted_images_with_layer(tx: Transaction, digest: str) -> list[DeletedRefer
         " WHERE b.digest = :digest ORDER BY r.id",
         digest=digest,
     )
+    rows += tx.all(
+        f"SELECT {_OF_DELETED_REPOSITORY} FROM blob b JOIN image_layer l ON l.blob_id = b.id"
+        " JOIN deleted_repository d ON d.repository_id = l.repository_id JOIN image i ON i.id = l.image_id"
+        " WHERE b.digest = :digest ORDER BY i.id",
+        digest=digest,
+    )
     return [DeletedReference(*row) for row in rows]
 
 
@@ -80,7 +90,7 @@ def images_with_digest(tx: Transaction, digest: str) -> list[ImageReference]:
     """The images with that digest, in all repositories."""
     rows = tx.all(
         f"SELECT {_IMAGE} FROM repository r JOIN image i ON i.repository_id = r.id AND i.digest = :digest"
-        " ORDER BY r.account, r.region, r.name",
+        f" WHERE r.{NOT_DELETED} ORDER BY r.account, r.region, r.name",
         digest=digest,
     )
     return [ImageReference(*row) for row in rows]
@@ -91,6 +101,11 @@ def deleted_images_with_digest(tx: Transaction, digest: str) -> list[DeletedRefe
     rows = tx.all(
         "SELECT r.account || '/' || r.region, r.repository, r.digest, r.removed_at"
         " FROM removed_image r WHERE r.digest = :digest ORDER BY r.id",
+        digest=digest,
+    )
+    rows += tx.all(
+        f"SELECT {_OF_DELETED_REPOSITORY} FROM deleted_repository d"
+        " JOIN image i ON i.repository_id = d.repository_id AND i.digest = :digest ORDER BY i.id",
         digest=digest,
     )
     return [DeletedReference(*row) for row in rows]

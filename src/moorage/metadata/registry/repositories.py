@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -41,6 +41,10 @@ _COLUMNS = """
 """
 
 
+NOT_DELETED: Final = "account <> ''"
+"""A condition on a row of `repository`. One that is being deleted has no account any more (`hide`)."""
+
+
 def insert(
     tx: Transaction, registry: Registry, name: RepositoryName, settings: RepositorySettings, now: int
 ) -> Repository | None:
@@ -75,7 +79,7 @@ def find(tx: Transaction, registry: Registry, name: str) -> Repository | None:
 
 
 def find_by_id(tx: Transaction, repository_id: int) -> Repository | None:
-    row = tx.one(f"SELECT {_COLUMNS} FROM repository WHERE id = :id", id=repository_id)
+    row = tx.one(f"SELECT {_COLUMNS} FROM repository WHERE id = :id AND {NOT_DELETED}", id=repository_id)
     return _repository(row) if row else None
 
 
@@ -94,10 +98,16 @@ def page_with_policies(
     return [(_repository(row[:-1]), row[-1]) for row in rows]
 
 
-def delete(tx: Transaction, repository: Repository) -> None:
-    """Delete a repository with all its rows; the collector deletes the bytes of its layers."""
-    if tx.run("DELETE FROM repository WHERE id = :id", id=repository.id):
+def hide(tx: Transaction, repository: Repository) -> None:
+    """Free the name of a repository that is deleted: from now on, only what goes by its id finds its row."""
+    hidden = f"UPDATE repository SET account = '', region = CAST(id AS TEXT) WHERE id = :id AND {NOT_DELETED}"
+    if tx.run(hidden, id=repository.id):
         counts.remove_repository(tx, repository.registry)
+
+
+def remove(tx: Transaction, repository_id: int) -> None:
+    """Delete the row of a hidden repository with all rows that are left; the collector deletes its layers' bytes."""
+    tx.run("DELETE FROM repository WHERE id = :id", id=repository_id)
 
 
 def has_images(tx: Transaction, repository: Repository) -> bool:

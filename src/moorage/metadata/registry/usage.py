@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from moorage.metadata.database import Transaction
+from moorage.metadata.registry.repositories import NOT_DELETED
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,17 +27,19 @@ _LAYERS: Final = """
 SELECT count(*), coalesce(sum(b.size), 0),
     coalesce(sum(CASE WHEN EXISTS (
         SELECT 1 FROM repository_layer o WHERE o.blob_id = l.blob_id AND o.repository_id <> l.repository_id
+        AND NOT EXISTS (SELECT 1 FROM deleted_repository d WHERE d.repository_id = o.repository_id)
     ) THEN 0 ELSE b.size END), 0)
 FROM repository_layer l JOIN blob b ON b.id = l.blob_id
 WHERE l.repository_id = :repository
 """
-"""Reads the layers of one repository, and for each at most two rows of other repositories that have it."""
+"""Reads the layers of one repository, and for each a few rows of other repositories that have it."""
 
 
 def page(tx: Transaction, after: int, limit: int) -> list[Usage]:
     """The usage of at most `limit` repositories with ids after `after`."""
     repositories = tx.all(
-        "SELECT id, account, region, name, images FROM repository WHERE id > :after ORDER BY id LIMIT :limit",
+        "SELECT id, account, region, name, images FROM repository"
+        f" WHERE id > :after AND {NOT_DELETED} ORDER BY id LIMIT :limit",
         after=after,
         limit=limit,
     )

@@ -9,8 +9,8 @@ _JOBS: Final = "only jobs run it, in slices or for all that waits"
 
 EXEMPT: Final[dict[str, str]] = {
     # --- Of requests
-    "garbage.deleted_images.keep_all": "DeleteRepository deletes all images of the repository",
-    "registry.repositories.delete": "DeleteRepository deletes all rows of the repository",
+    "garbage.deleted_repositories.add": "DeleteRepository ends the uploads of the repository, which are limited",
+    "registry.repositories.remove": "only the last slice of a deleted repository runs it, when few rows are left",
     "lifecycle.previews.clear_results": "StartLifecyclePolicyPreview deletes the results of the former preview",
     "lifecycle.previews.start": "StartLifecyclePolicyPreview deletes the results of the former preview",
     "lifecycle.previews.page_of_results": "a page with a filter for tags reads the results that do not match",
@@ -22,6 +22,8 @@ EXEMPT: Final[dict[str, str]] = {
             "events.deliveries.failed",
             "events.deliveries.waiting_streams",
             "events.targets.delete",
+            "garbage.deleted_repositories.named",
+            "garbage.deleted_repositories.page",
             "garbage.references.deleted_images_with_digest",
             "garbage.references.deleted_images_with_layer",
             "garbage.references.images_with_digest",
@@ -63,6 +65,7 @@ EXEMPT: Final[dict[str, str]] = {
     **dict.fromkeys(
         (
             "garbage.deleted_images.expired",
+            "garbage.deleted_repositories.ids",
             "garbage.future_times.limit",
             "garbage.unreferenced.due_removals",
             "garbage.unreferenced.expired_uploads",
