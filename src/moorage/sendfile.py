@@ -17,7 +17,13 @@ async def send_some(connection: int, file: int, position: int, size: int) -> int
     """
     if _is_in_memory(file, position + size - 1):
         return os.sendfile(connection, file, position, size)
-    return await asyncio.get_running_loop().run_in_executor(None, os.sendfile, connection, file, position, size)
+    sending = asyncio.get_running_loop().run_in_executor(None, os.sendfile, connection, file, position, size)
+    try:
+        return await asyncio.shield(sending)
+    except asyncio.CancelledError:
+        # The caller closes the descriptors: their numbers could belong to other files while the thread uses them.
+        await asyncio.wait([sending])
+        raise
 
 
 def _is_in_memory(file: int, position: int) -> bool:
