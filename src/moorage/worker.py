@@ -1,7 +1,8 @@
 """The loop that runs jobs (`metadata/jobs.py`): in each worker process, beside the requests.
 
 Four times per second the loop looks when the next job is due. This lookup is cached between two commits; the loop
-writes only when a job is due. `app.py` registers the function that runs the jobs of a kind; this module knows no topics.
+writes only when a job is due. `app.py` registers the function that runs the jobs of a kind; this module knows no
+topics.
 """
 
 from __future__ import annotations
