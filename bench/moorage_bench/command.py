@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 from click.core import ParameterSource
 
 from moorage.aws.signing import SigningKey
+from moorage_bench.charts.files import write_charts
 from moorage_bench.connections import BenchmarkError
 from moorage_bench.content import FULL, QUICK
+from moorage_bench.peers.kinds import MOORAGE, OURS, PEERS
+from moorage_bench.peers.servers import Fleet, Server, free_space
+from moorage_bench.report import Report
 from moorage_bench.runner import Plan, run
 from moorage_bench.targets import Credentials, Target
-from moorage_bench.workloads import WORKLOADS
+from moorage_bench.workloads.table import WORKLOADS
 
 NAMES = [workload.name for workload in WORKLOADS]
+GIB = 1 << 30
 
 
 @click.command()
@@ -27,6 +35,14 @@ NAMES = [workload.name for workload in WORKLOADS]
 @click.option("--region", envvar="AWS_REGION", default="us-east-1", show_default=True, help="Region of the registry.")
 @click.option("--against-username", multiple=True, help="User name for each --against, in the same order.")
 @click.option("--against-password", multiple=True, help="Password for each --against, in the same order.")
+@click.option("--start", is_flag=True, help="Start this Moorage with a temporary data folder, instead of using a URL.")
+@click.option("--peer", multiple=True, metavar="NAME=PROGRAM", help=f"Start this program, too: {', '.join(PEERS)}.")
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path, exists=True, file_okay=False, writable=True),
+    help="Where started registries store; without it, the folder for temporary files.",
+)
+@click.option("--space", type=click.FloatRange(0.1), metavar="GIB", help="What started registries may store together.")
 @click.option("--repeat", type=click.IntRange(1, 100), default=5, show_default=True, help="Rounds of each workload.")
 @click.option("--only", multiple=True, type=click.Choice(NAMES), help="Run only this workload; can be repeated.")
 @click.option(
@@ -40,27 +56,80 @@ NAMES = [workload.name for workload in WORKLOADS]
     help="Send layers in chunks, as docker does, or with a Content-Length.",
 )
 @click.option("--json", "json_file", type=click.File("wb", lazy=False), help="Write all results to this file.")
+@click.option("--charts", type=click.Path(path_type=Path, file_okay=False), help="Draw charts into this folder.")
+@click.option("--draw", type=click.File("rb"), help="Measure nothing; print, and draw, the results in this JSON file.")
 @click.option("--pid", type=int, help="Process of the server, if its port does not identify it.")
 @click.option("--against-pid", multiple=True, type=int, help="The same for each --against, in the same order.")
 @click.pass_context
 def bench(context: click.Context, /, **options: Any) -> None:
-    """Measure the registry at URL. Print medians, and ratios to each registry given with --against.
+    """Measure the registry at URL. Print medians, and ratios to each other registry.
 
     The docker workloads run on any registry with plain HTTP; the ECR workloads need an access key. Pushed data stays
-    there, in repositories named bench/….
+    there, in repositories named bench/…. With --start and --peer, the command starts registries and removes their data.
     """
     try:
-        targets = [_first(context, options), *_others(options)]
-        if len({target.name for target in targets}) < len(targets):
-            raise click.UsageError("Targets must be distinct; 127.0.0.1 and localhost count as different targets.")
-        workloads = [workload for workload in WORKLOADS if not options["only"] or workload.name in options["only"]]
-        plan = Plan(targets, workloads, options["repeat"], QUICK if options["quick"] else FULL, options["framing"])
-        report = run(plan, lambda line: click.echo(line, err=True))
-    except BenchmarkError as error:
+        report = _drawn(options) if options["draw"] else _measured(context, options)
+    except (BenchmarkError, msgspec.DecodeError) as error:
         raise click.ClickException(str(error)) from error
     if options["json_file"] is not None:
         options["json_file"].write(report.to_json())
+    if options["charts"]:
+        for path in write_charts(report, options["charts"]):
+            click.echo(f"wrote {path}", err=True)
     click.echo(report.to_table())
+
+
+def _drawn(options: dict[str, Any]) -> Report:
+    return Report.from_json(options["draw"].read())
+
+
+def _measured(context: click.Context, options: dict[str, Any]) -> Report:
+    with ExitStack() as stack:
+        return run(_plan(context, options, stack), lambda line: click.echo(line, err=True))
+
+
+def _plan(context: click.Context, options: dict[str, Any], stack: ExitStack) -> Plan:
+    fleet = Fleet(_servers(context, options))
+    stack.enter_context(fleet)
+    targets = [*fleet.targets, *_others(options)]
+    if not options["start"]:
+        targets.insert(0, _first(context, options))
+    if len({target.name for target in targets}) < len(targets):
+        raise click.UsageError("Targets must be distinct; 127.0.0.1 and localhost count as different targets.")
+    workloads = [workload for workload in WORKLOADS if not options["only"] or workload.name in options["only"]]
+    space = int(options["space"] * GIB) if options["space"] else free_space(options["folder"]) // 2
+    scale = QUICK if options["quick"] else FULL
+    return Plan(targets, workloads, options["repeat"], scale, options["framing"], fleet, space, _command(options))
+
+
+def _servers(context: click.Context, options: dict[str, Any]) -> list[Server]:
+    """The registries to start, ours first."""
+    if options["start"] and context.get_parameter_source("url") is ParameterSource.COMMANDLINE:
+        raise click.UsageError("Pass a URL or --start.")
+    programs = [(MOORAGE, OURS)] if options["start"] else []
+    for peer in options["peer"]:
+        name, _, program = peer.partition("=")
+        if name not in PEERS or not program:
+            raise click.UsageError(f"--peer {peer} must be NAME=PROGRAM with one of these names: {', '.join(PEERS)}.")
+        programs.append((PEERS[name], program))
+    servers: list[Server] = []
+    for number, (kind, program) in enumerate(programs, 1):
+        is_named = any(server.kind is kind for server in servers)
+        servers.append(Server(kind, program, options["folder"], f"{kind.name}-{number}" if is_named else ""))
+    return servers
+
+
+def _command(options: dict[str, Any]) -> str:
+    """The command line that repeats the measurement, without paths, addresses and secrets."""
+    words = ["moorage bench"]
+    if options["start"]:
+        words.append("--start")
+    words += [f"--peer {peer.partition('=')[0]}=PROGRAM" for peer in options["peer"]]
+    words += [f"--against URL{number}" for number, _ in enumerate(options["against"], 1)]
+    words += ["--quick"] * options["quick"]
+    words += [f"--repeat {options['repeat']}"] if options["repeat"] != 5 else []
+    words += [f"--framing {options['framing']}"] if options["framing"] != "chunked" else []
+    return " ".join([*words, *(f"--only {name}" for name in options["only"])])
 
 
 def _first(context: click.Context, options: dict[str, Any]) -> Target:

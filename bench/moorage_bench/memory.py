@@ -57,14 +57,18 @@ def memory_of(process: int, proc: Path = PROC) -> int:
         return 0
 
 
+def free_memory(proc: Path = PROC) -> int:
+    """The bytes that programs can take without swapping."""
+    return _kibibytes((proc / "meminfo").read_text(), "MemAvailable:") * 1024
+
+
 def warm_memory(size: int, proc: Path = PROC) -> None:
     """Touch and free `size` bytes, at most half of the free memory, so that the server finds warm pages.
 
     On a virtual machine the first touch of a page costs up to ten times as much as later ones, because the host must
     provide it. Without this step, a server that stores more new data would look slower.
     """
-    free = _kibibytes((proc / "meminfo").read_text(), "MemAvailable:") * 1024
-    size = min(size, free // 2)
+    size = min(size, free_memory(proc) // 2)
     if size:
         mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | mmap.MAP_POPULATE).close()
 

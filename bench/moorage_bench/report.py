@@ -28,12 +28,16 @@ class Series(msgspec.Struct, frozen=True):
 
 
 class Row(msgspec.Struct, frozen=True):
-    """One workload: a series for each target, the first target first, and the reason for each skipped target."""
+    """One workload: a series for each target, the first target first, and the reason for each skipped target.
+
+    `fewer` is whether a smaller result is better.
+    """
 
     workload: str
     unit: str
     series: list[Series]
     skipped: dict[str, str]
+    fewer: bool = False
 
     def ratios(self, first: str) -> dict[str, float]:
         """The median of the target `first` divided by each other median; empty if `first` was not measured."""
@@ -50,10 +54,16 @@ class Report(msgspec.Struct, frozen=True):
     date: str
     machine: dict[str, str | int]
     targets: dict[str, str]
+    command: str
     repeat: int
     framing: str
     scale: dict[str, float]
     rows: list[Row]
+
+    @classmethod
+    def from_json(cls, data: bytes) -> Report:
+        """The report that `to_json` wrote. Raises msgspec.DecodeError for anything else."""
+        return msgspec.json.decode(data, type=cls)
 
     def to_json(self) -> bytes:
         """The report as indented JSON, with medians and ratios added."""
@@ -84,6 +94,7 @@ class Report(msgspec.Struct, frozen=True):
         notes = [f"{note}; not measured: {', '.join(workloads)}" for note, workloads in skipped.items()]
         machine = ", ".join(f"{name} {value}" for name, value in self.machine.items())
         about = [
+            *(f"{name}: {server}" for name, server in self.targets.items() if server),
             f"moorage {self.moorage}, {self.date}, {machine}",
             f"medians of {self.repeat} rounds; ratio: first target divided by the other",
         ]
@@ -91,7 +102,7 @@ class Report(msgspec.Struct, frozen=True):
 
 
 def _line(row: Row, names: Sequence[str]) -> list[str]:
-    medians = {series.target: _figure(series.median) for series in row.series}
+    medians = {series.target: figure(series.median) for series in row.series}
     ratios = {name: f"{ratio:.2f}x" for name, ratio in row.ratios(names[0]).items()}
     spread = max((spread_of(series.values) for series in row.series), default=0.0)
     cost = row.series[0].client_microseconds_a_request if row.series else 0.0
@@ -103,7 +114,7 @@ def _line(row: Row, names: Sequence[str]) -> list[str]:
         *figures,
         *(ratios.get(name, "-") for name in names[1:]),
         f"{spread:.0%}",
-        _figure(cost),
+        figure(cost),
         f"{others:.1f}",
     ]
 
@@ -114,7 +125,8 @@ def spread_of(values: Sequence[float]) -> float:
     return (max(values) - min(values)) / middle if middle else 0.0
 
 
-def _figure(value: float) -> str:
+def figure(value: float) -> str:
+    """A result in few digits."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
 
 

@@ -26,6 +26,17 @@ ACCEPT = (
 SERVICE = "AmazonEC2ContainerRegistry_V20150921"
 
 
+DOCKER, ECR = "docker", "ecr"
+
+
+@dataclass(frozen=True, slots=True)
+class Abilities:
+    """The protocols of a registry, and the measured operations of the ECR API that it has; None stands for all."""
+
+    protocols: frozenset[str] = frozenset({DOCKER, ECR})
+    operations: frozenset[str] | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Credentials:
     """A user name and a password for docker, an access key for the ECR API, or both."""
@@ -36,30 +47,52 @@ class Credentials:
 
 
 class Target:
-    """One registry. It makes requests as bytes; only `log_in`, `call` and `ensure_repository` send some."""
+    """One registry. It makes requests as bytes; only `log_in`, `call` and `ensure_repository` send some.
 
-    def __init__(self, url: str, credentials: Credentials, process: int | None = None) -> None:
+    `process` is the root of the server's processes, if its port does not identify them.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        credentials: Credentials,
+        process: int | None = None,
+        *,
+        label: str = "",
+        abilities: Abilities = Abilities(),
+    ) -> None:
         parts = urlsplit(url if "://" in url else f"http://{url}")
         if parts.scheme != "http" or not parts.hostname or parts.path not in {"", "/"}:
             raise BenchmarkError(f"{url}: a target must be http://HOST:PORT (the benchmark does not support TLS)")
-        self.name = parts.netloc.rpartition("@")[2]
+        self._host = parts.netloc.rpartition("@")[2]
+        self.name = label or self._host
         self.address = (parts.hostname, parts.port or 80)
         self.key = credentials.key
         self.server = ""
-        self._process = process
-        self._common = f"Host: {self.name}\r\nUser-Agent: moorage-bench\r\n"
+        self.abilities = abilities
+        self.process = process
+        self._common = f"Host: {self._host}\r\nUser-Agent: moorage-bench\r\n"
         self._authorization = ""
         if credentials.username is not None:
             pair = f"{credentials.username}:{credentials.password}"
             self._authorization = f"Authorization: Basic {pybase64.b64encode(pair.encode()).decode()}\r\n"
+
+    def use_key(self, key: SigningKey) -> None:
+        """Replace the credentials by an access key; the next `log_in` gets a token for it."""
+        self.key = key
+        self._authorization = ""
 
     def log_in(self) -> None:
         """Log in as docker does, and keep the name of the server. Raises BenchmarkError if the server rejects it."""
         if self.key is not None and not self._authorization:
             data = self.call("GetAuthorizationToken", {}, "authorizationData")
             self._authorization = f"Authorization: Basic {data[0]['authorizationToken']}\r\n"
+        if DOCKER not in self.abilities.protocols:
+            return
         response = exchange(self.address, self.request("GET", "/v2/"))
-        self.server = response.header("server") or response.header("docker-distribution-api-version") or ""
+        self.server = (
+            self.server or response.header("server") or response.header("docker-distribution-api-version") or ""
+        )
 
     def request(self, method: str, path: str, *expected: int, headers: str = "", body: bytes = b"") -> Request:
         """A docker request with a small body or none; by default it expects the status 200."""
@@ -68,13 +101,14 @@ class Target:
         head = f"{method} {path} HTTP/1.1\r\n{self._common}{self._authorization}{headers}\r\n"
         return Request(head.encode() + body, expected or (200,))
 
-    def upload(self, path: str, layer: Layer) -> Request:
-        """The PATCH that sends a layer."""
+    def upload(self, path: str, layer: Layer, method: str = "PATCH") -> Request:
+        """The request that sends a layer: a PATCH, or a PUT that also ends the upload."""
+        expected = (202,) if method == "PATCH" else (201,)
         headers = f"{layer.header}Content-Type: application/octet-stream\r\n"
-        head = f"PATCH {path} HTTP/1.1\r\n{self._common}{self._authorization}{headers}\r\n".encode()
+        head = f"{method} {path} HTTP/1.1\r\n{self._common}{self._authorization}{headers}\r\n".encode()
         if layer.size <= SMALL_BODY:
-            return Request(head + b"".join(layer.body), (202,))
-        return Request(head, (202,), layer.body)
+            return Request(head + b"".join(layer.body), expected)
+        return Request(head, expected, layer.body)
 
     def location(self, response: Response) -> str:
         """The path and query of an upload's Location, which may be relative or a full URL of this server."""
@@ -84,7 +118,7 @@ class Target:
         if location.startswith("/"):
             return location
         parts = urlsplit(location)
-        if parts.netloc != self.name:
+        if parts.netloc != self._host:
             raise BenchmarkError(f"{self.name}: the upload's Location is on another host: {location}")
         return f"{parts.path}?{parts.query}" if parts.query else parts.path
 
@@ -95,7 +129,11 @@ class Target:
         digest = hashlib.sha256()
         for piece in body:
             digest.update(piece)
-        headers = {"content-type": "application/x-amz-json-1.1", "host": self.name, "x-amz-target": f"{SERVICE}.{name}"}
+        headers = {
+            "content-type": "application/x-amz-json-1.1",
+            "host": self._host,
+            "x-amz-target": f"{SERVICE}.{name}",
+        }
         headers = signed_headers(self.key, RequestLine("POST", "/"), headers, digest.hexdigest(), int(time.time()))
         length = sum(len(piece) for piece in body)
         lines = "".join(f"{header}: {value}\r\n" for header, value in headers.items())
@@ -131,8 +169,8 @@ class Target:
 
     def processes(self) -> frozenset[int]:
         """The roots of the server's process trees: the given process, or those that listen on the port here."""
-        if self._process is not None:
-            return frozenset({self._process})
+        if self.process is not None:
+            return frozenset({self.process})
         try:
             loopback = self.address[0] == "localhost" or ipaddress.ip_address(self.address[0]).is_loopback
         except ValueError:

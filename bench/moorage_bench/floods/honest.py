@@ -13,8 +13,8 @@ import pybase64
 
 from moorage_bench.connections import BenchmarkError, Conversation, drive
 from moorage_bench.content import OCI_MANIFEST, QUICK, SMALL, Content
-from moorage_bench.pushes import push_image, push_layer
 from moorage_bench.targets import ACCEPT, Target
+from moorage_bench.workloads.pushes import push_image, push_layer
 
 REPOSITORY = "bench/honest"
 CONNECTIONS = 4

@@ -15,8 +15,8 @@ from moorage_bench.content import MIB, OCI_MANIFEST, QUICK, Content, Layer
 from moorage_bench.floods.crowd import Visitor, crowd
 from moorage_bench.floods.rush import ANY, rush
 from moorage_bench.floods.site import REPOSITORY, Site
-from moorage_bench.pushes import push_layer
 from moorage_bench.targets import Target
+from moorage_bench.workloads.pushes import push_layer
 
 LARGE_MANIFEST = 4 * MIB - 64 * 1024
 """Bytes of the largest manifests: a little less than the 4 MiB that registries accept."""

@@ -1,4 +1,4 @@
-"""A registry of a few lines for tests of the load generator: Docker's requests and six ECR operations, in memory."""
+"""A registry of a few lines for tests of the load generator: Docker's requests and some of ECR, in memory."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ class RegistryStub:
         return (404, {}, b"{}") if stored is None else _whole_or_range(stored, request.headers.get("range"))
 
     def _tags(self, repository: str, query: str) -> Answer:
-        size, last = re.findall(r"\bn=(\d+)&last=([^&]+)", query)[0]
+        size, last = re.findall(r"\bn=(\d+)(?:&last=([^&]+))?", query)[0]
         held = sorted(name for place, name in self.manifests if place == repository and ":" not in name and name > last)
         return 200, {}, msgspec.json.encode({"name": repository, "tags": held[: int(size)]})
 
@@ -169,25 +169,50 @@ class RegistryStub:
         assert "Signature=" in request.headers["authorization"]
         parameters: dict[str, Any] = msgspec.json.decode(request.body)
         repository = parameters.get("repositoryName", "")
-        answer: dict[str, Any] = {}
-        if name == "GetAuthorizationToken":
-            answer = {"authorizationData": [{"authorizationToken": "dG9rZW4="}]}
-        elif name == "CreateRepository":
-            if repository in self.repositories:
-                return 400, {}, b'{"__type":"RepositoryAlreadyExistsException"}'
-            self.repositories.add(repository)
-        elif name == "InitiateLayerUpload":
-            answer = {"uploadId": str(uuid.uuid4()), "partSize": 10485760}
-            self.uploads[answer["uploadId"]] = b""
-        elif name == "UploadLayerPart":
-            data = pybase64.b64decode(parameters["layerPartBlob"], validate=True)
-            assert parameters["partFirstByte"] == len(self.uploads[parameters["uploadId"]])
-            assert parameters["partLastByte"] - parameters["partFirstByte"] + 1 == len(data)
-            self.uploads[parameters["uploadId"]] += data
-        elif name == "CompleteLayerUpload":
+        if name == "CreateRepository" and repository in self.repositories:
+            return 400, {}, b'{"__type":"RepositoryAlreadyExistsException"}'
+        if name == "CompleteLayerUpload":
             return self._finish(repository, parameters["uploadId"], parameters["layerDigests"][0], 200)
-        else:
-            assert name == "BatchCheckLayerAvailability"
-            held = [(repository, digest) in self.blobs for digest in parameters["layerDigests"]]
-            answer = {"layers": [{"layerAvailability": "AVAILABLE" if each else "UNAVAILABLE"} for each in held]}
+        answer: dict[str, Any] = self._answer(name, repository, parameters) or {}
         return 200, {"Content-Type": "application/x-amz-json-1.1"}, msgspec.json.encode(answer)
+
+    def _answer(self, name: str, repository: str, parameters: dict[str, Any]) -> Any:
+        snake_case = re.sub("(?<!^)(?=[A-Z])", "_", name).lower()
+        return getattr(self, f"_{snake_case}")(repository, parameters)
+
+    def _get_authorization_token(self, _: str, __: Any) -> Any:
+        return {"authorizationData": [{"authorizationToken": "dG9rZW4="}]}
+
+    def _create_repository(self, repository: str, _: Any) -> Any:
+        self.repositories.add(repository)
+
+    def _delete_repository(self, repository: str, _: Any) -> Any:
+        self.repositories.remove(repository)
+
+    def _describe_repositories(self, _: str, parameters: Any) -> Any:
+        assert set(parameters["repositoryNames"]) <= self.repositories
+
+    def _put_image(self, repository: str, parameters: Any) -> Any:
+        self.manifests[repository, parameters["imageTag"]] = parameters["imageManifest"].encode()
+
+    def _list_images(self, repository: str, _: Any) -> Any:
+        return {"imageIds": [{"imageTag": tag} for place, tag in self.manifests if place == repository]}
+
+    def _batch_get_image(self, repository: str, parameters: Any) -> Any:
+        image = self.manifests[repository, parameters["imageIds"][0]["imageTag"]]
+        return {"images": [{"imageManifest": image.decode()}]}
+
+    def _initiate_layer_upload(self, _: str, __: Any) -> Any:
+        upload = str(uuid.uuid4())
+        self.uploads[upload] = b""
+        return {"uploadId": upload, "partSize": 10485760}
+
+    def _upload_layer_part(self, _: str, parameters: Any) -> Any:
+        data = pybase64.b64decode(parameters["layerPartBlob"], validate=True)
+        assert parameters["partFirstByte"] == len(self.uploads[parameters["uploadId"]])
+        assert parameters["partLastByte"] - parameters["partFirstByte"] + 1 == len(data)
+        self.uploads[parameters["uploadId"]] += data
+
+    def _batch_check_layer_availability(self, repository: str, parameters: Any) -> Any:
+        held = [(repository, digest) in self.blobs for digest in parameters["layerDigests"]]
+        return {"layers": [{"layerAvailability": "AVAILABLE" if each else "UNAVAILABLE"} for each in held]}

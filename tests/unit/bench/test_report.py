@@ -14,7 +14,17 @@ def series(target: str, *values: float) -> Series:
 
 def report(*rows: Row) -> Report:
     targets = {"ours:1": "Moorage", "theirs:2": ""}
-    return Report("0.1", "2026-11-24T00:00:00Z", {"cores": 2}, targets, 3, "chunked", {"seconds": 1.0}, list(rows))
+    return Report(
+        "0.1",
+        "2026-11-24T00:00:00Z",
+        {"cores": 2},
+        targets,
+        "moorage bench",
+        3,
+        "chunked",
+        {"seconds": 1.0},
+        list(rows),
+    )
 
 
 READ = Row("blob-head", "requests/s", [series("ours:1", 100, 4000, 300), series("theirs:2", 50, 150, 100)], {})

@@ -9,9 +9,9 @@ import msgspec
 
 from moorage_bench.connections import Conversation, drive, exchange, repeat
 from moorage_bench.content import OCI_MANIFEST, Layer
-from moorage_bench.pushes import READERS, WRITERS, push_layer
-from moorage_bench.stages import Measurement, Stage, responses_a_second
 from moorage_bench.targets import Target
+from moorage_bench.workloads.pushes import READERS, WRITERS, push_layer
+from moorage_bench.workloads.stages import Measurement, Stage, responses_a_second
 
 FEW, MANY = "bench/tags-few", "bench/tags-many"
 PAGE = 1_000

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 from moorage_bench.connections import Outcome
 from moorage_bench.content import MIB, Content, Scale
-from moorage_bench.targets import Target
+from moorage_bench.targets import ECR, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,22 +35,30 @@ def _nothing(_: Scale) -> int:
 class Workload:
     """A kind of load. `stored` is the number of bytes that a round adds to the registry, which keeps them.
 
-    `once`: one round without a warm-up, because more rounds would give no new information.
+    `once`: one round without a warm-up, because more rounds would give no new information. `fewer` is whether a smaller
+    result is better, and `operations` are those of the ECR API that it needs.
     """
 
     name: str
     unit: str
-    protocol: Literal["docker", "ecr"]
+    protocols: tuple[str, ...]
     prepare: Callable[[Stage], None]
     measure: Callable[[Stage], Measurement]
     stored: Callable[[Scale], int] = _nothing
     once: bool = False
     needs_processes: bool = False
+    fewer: bool = False
+    operations: tuple[str, ...] = ()
 
     def reason_to_skip(self, target: Target) -> str:
         """Why the target cannot be measured; empty if it can."""
-        if self.protocol == "ecr" and target.key is None:
+        if missing := [each for each in self.protocols if each not in target.abilities.protocols]:
+            return f"does not have the protocol {missing[0]}"
+        if ECR in self.protocols and target.key is None:
             return "has no access key"
+        available = target.abilities.operations
+        if missing := [each for each in self.operations if available is not None and each not in available]:
+            return f"does not have {missing[0]}"
         if self.needs_processes and not target.processes():
             return "its processes were not found (pass --pid or --against-pid)"
         return ""

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from moorage_bench.connections import Conversation, Request, drive
 from moorage_bench.content import MIB
-from moorage_bench.stages import Measurement, Stage, bytes_a_second
+from moorage_bench.workloads.stages import Measurement, Stage, bytes_a_second
 
 LARGE = "bench/large"
 CONNECTIONS = 8

@@ -1,0 +1,1 @@
+"""The workloads. `table` lists them; each other module has those of one topic."""
