@@ -14,7 +14,7 @@ from aiohttp.abc import AbstractStreamWriter
 
 from moorage.domain.ports import CHUNK_BYTES
 from moorage.domain.remote_registries import FilePart, UploadContent
-from moorage.sendfile import send_some
+from moorage.sendfile import OutgoingFile
 
 IDLE_SECONDS: Final = 30.0
 """How long a registry may accept nothing."""
@@ -67,19 +67,20 @@ class UploadBody(aiohttp.Payload):
         await writer.drain()
         transport.set_write_buffer_limits()
         position, stop = file.start, file.start + self._content.size
+        outgoing = OutgoingFile(descriptor)
         with _second_descriptor(transport) as connection:
             while position < stop:
                 size = min(CHUNK_BYTES, stop - position)
                 self._deadline.reschedule(None)
                 await file.pace(size)
-                await self._send_piece(connection, descriptor, position, size)
+                await self._send_piece(connection, outgoing, position, size)
                 position += size
 
-    async def _send_piece(self, connection: int, descriptor: int, position: int, size: int) -> None:
+    async def _send_piece(self, connection: int, file: OutgoingFile, position: int, size: int) -> None:
         end = position + size
         while position < end:
             try:
-                sent = await send_some(connection, descriptor, position, end - position)
+                sent = await file.send_some(connection, position, end - position)
             except BlockingIOError:
                 self._extend()
                 await _writable(connection)

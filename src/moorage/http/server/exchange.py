@@ -156,8 +156,7 @@ class Exchange:
         if self._incoming.head.method == "HEAD":  # RFC 9110, section 9.3.2: the head of a GET, without its content.
             await io.send(head, seconds)
         elif response.file is not None:
-            await io.send(head, seconds)
-            await io.send_file(response.file.descriptor, response.file.start, response.size, seconds)
+            await io.send_file(head, response.file, response.size, seconds)
         elif response.stream is not None:
             await io.send(head, seconds)
             async for chunk in response.stream:

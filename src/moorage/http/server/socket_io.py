@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
-import os
 import socket
 import ssl
 import struct
@@ -18,11 +17,18 @@ from typing import Final
 
 from moorage.domain.ports import CHUNK_BYTES
 from moorage.http.bodies import ClientGone
-from moorage.sendfile import send_some
+from moorage.http.messages import FilePart
+from moorage.sendfile import OutgoingFile
 
 _BLOCKED: Final = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 _UNSENT: Final = 0x5411
 """The request SIOCOUTQ of Linux: the number of bytes in the socket's queue that the client has not acknowledged."""
+
+
+_MORE: Final = getattr(socket, "MSG_MORE", 0)
+"""The flag of send(2) with which the head waits for the first bytes of the file, and both leave in one packet."""
+
+_FIRST_SLICE: Final = 64 << 10
 
 
 class SocketIo:
@@ -38,6 +44,10 @@ class SocketIo:
         self._deadline = 0.0
         self._unsent = -1
         self._reading = self._writing = False
+
+    @property
+    def _is_encrypted(self) -> bool:
+        return isinstance(self._socket, ssl.SSLSocket)
 
     async def handshake(self, context: ssl.SSLContext, seconds: float) -> None:
         """Begin TLS. Raises ClientGone."""
@@ -65,43 +75,50 @@ class SocketIo:
         except OSError as error:
             raise ClientGone from error
 
-    async def send(self, data: bytes, seconds: float) -> None:
+    async def send(self, data: bytes, seconds: float, flags: int = 0) -> None:
         """Send all bytes. Raises ClientGone, also when the client accepts nothing for that long."""
         rest: bytes | memoryview = data
         while True:
             try:
-                sent = self._socket.send(rest)
+                sent = self._socket.send(rest, flags)
             except _BLOCKED:
-                sent = 0
+                await self._writable(seconds)
+                continue
             except OSError as error:
                 raise ClientGone from error
             if sent == len(rest):
                 return
-            rest = memoryview(rest)[sent:]
-            await self._writable(seconds)
+            rest = memoryview(rest)[sent:]  # TLS sends one record at a time.
 
-    async def send_file(self, descriptor: int, start: int, size: int, seconds: float) -> None:
-        """Send bytes of a file. Raises ClientGone, OSError, and EOFError if the file is too short."""
-        position, end = start, start + size
-        send_some = self._send_encrypted if isinstance(self._socket, ssl.SSLSocket) else self._send_in_kernel
+    async def send_file(self, head: bytes, part: FilePart, size: int, seconds: float) -> None:
+        """Send a head, and bytes of a file. Raises ClientGone, OSError, and EOFError if the file is too short.
+
+        Between two slices of the file, other connections are served. The first slice is small, so that many clients get
+        their first bytes soon.
+        """
+        await self.send(head, seconds, 0 if self._is_encrypted else _MORE)
+        file, position, end, limit = OutgoingFile(part.descriptor), part.start, part.start + size, _FIRST_SLICE
+        send_some = self._send_encrypted if self._is_encrypted else self._send_in_kernel
         while position < end:
-            sent = await send_some(descriptor, position, min(end - position, CHUNK_BYTES), seconds)
+            sent = await send_some(file, position, min(end - position, limit), seconds)
             if sent == 0:
                 raise EOFError(f"{position} bytes instead of {end}")
-            position += sent
+            position, limit = position + sent, CHUNK_BYTES
+            if position < end:
+                await asyncio.sleep(0)
 
-    async def _send_in_kernel(self, descriptor: int, position: int, size: int, seconds: float) -> int:
+    async def _send_in_kernel(self, file: OutgoingFile, position: int, size: int, seconds: float) -> int:
         """Let the kernel copy from the file to the socket; returns how many bytes."""
         while True:
             try:
-                return await send_some(self._fd, descriptor, position, size)
+                return await file.send_some(self._fd, position, size)
             except BlockingIOError:
                 await self._writable(seconds)
             except (ConnectionError, TimeoutError) as error:
                 raise ClientGone from error
 
-    async def _send_encrypted(self, descriptor: int, position: int, size: int, seconds: float) -> int:
-        data = await self._loop.run_in_executor(None, os.pread, descriptor, size, position)
+    async def _send_encrypted(self, file: OutgoingFile, position: int, size: int, seconds: float) -> int:
+        data = await file.read_some(position, size)
         await self.send(data, seconds)
         return len(data)
 
