@@ -56,6 +56,7 @@ COLLECTIONS = {
     "domain/lifecycle/selection.py selected": "one run of a policy",
     "domain/registry/encryption.py _named": "keys of the settings",
     "failpoints.py _armed": "failpoints of the settings",
+    "http/small_blobs.py _contents": "4 MiB of small blobs",
     "http/shares/body_budget.py _held": "requests in progress",
     "http/shares/body_budget.py _waiting": "requests in progress",
     "http/server/parser.py _headers": "one head: HEAD_BYTES",

@@ -10,26 +10,11 @@ from typing import Final, Protocol
 from moorage.domain.ports import BlobMissing, BlobStore, FileLink, UrlLink
 from moorage.http.conditional import etag_of, is_expected, is_unchanged
 from moorage.http.messages import FilePart, Headers, Request, Response
+from moorage.http.small_blobs import SMALL_BYTES, ServedBlob, SmallBlobs
 
 _TYPE: Final = (b"content-type", b"application/octet-stream")
 _RANGES: Final = (b"accept-ranges", b"bytes")
 _CACHE: Final = (b"cache-control", b"private, max-age=31536000, immutable")
-
-_SMALL_BYTES: Final = 16 << 10
-"""Blobs up to this size, such as image configurations, are read here: that is faster than a file response."""
-
-
-class ServedBlob(Protocol):
-    """What a response needs to know of a blob: `size` in bytes, `key` in the store."""
-
-    @property
-    def digest(self) -> str: ...
-
-    @property
-    def size(self) -> int: ...
-
-    @property
-    def key(self) -> str: ...
 
 
 class ArrivingBlob(Protocol):
@@ -39,26 +24,49 @@ class ArrivingBlob(Protocol):
         """Bytes `start` to `stop` (exclusive), as they arrive. Any exception ends the response before its length."""
 
 
-async def blob_response(request: Request, blobs: BlobStore, blob: ServedBlob) -> Response:
-    """Respond to a GET or HEAD of a blob that the client may read (RFC 9110, sections 13 and 14).
+class BlobResponses:
+    """Responses with the blobs of a store."""
 
-    The blob is opened before the status is sent. Raises BlobMissing for one that is missing or has a different size,
-    OSError for one that cannot be read now, Unavailable. If the store loses bytes during a read, the response ends
-    before its Content-Length. Clients that are redirected to the store send their range there.
-    """
-    etag = etag_of(blob.digest)
-    headers = _headers_of(blob.digest, etag)
-    if not is_expected(request, etag):
-        return Response(412, [_length(0)])
-    if is_unchanged(request, etag):
-        return Response(304, headers)
-    if request.method == "HEAD":
-        return Response(200, [*headers, _length(blob.size)])
-    link = blobs.link(blob.key) if blob.size > _SMALL_BYTES else None
-    if isinstance(link, UrlLink):
-        return Response(307, [(b"location", link.url.encode()), _length(0)])
-    response, selected = _ranged(request, headers, etag, blob.size)
-    return response if selected is None else await _content_response(response, blobs, blob, selected)
+    def __init__(self, blobs: BlobStore) -> None:
+        self._blobs = blobs
+        self._small = SmallBlobs(blobs)
+
+    async def response(self, request: Request, blob: ServedBlob) -> Response:
+        """Respond to a GET or HEAD of a blob that the client may read (RFC 9110, sections 13 and 14).
+
+        The blob is opened before the status is sent. Raises BlobMissing for one that is missing or has a different
+        size, OSError for one that cannot be read now, Unavailable. If the store loses bytes during a read, the response
+        ends before its Content-Length. Clients that are redirected to the store send their range there.
+        """
+        etag = etag_of(blob.digest)
+        headers = _headers_of(blob.digest, etag)
+        if not is_expected(request, etag):
+            return Response(412, [_length(0)])
+        if is_unchanged(request, etag):
+            return Response(304, headers)
+        if request.method == "HEAD":
+            return Response(200, [*headers, _length(blob.size)])
+        link = self._blobs.link(blob.key) if blob.size > SMALL_BYTES else None
+        if isinstance(link, UrlLink):
+            return Response(307, [(b"location", link.url.encode()), _length(0)])
+        response, selected = _ranged(request, headers, etag, blob.size)
+        return response if selected is None else await self._with_content(response, blob, link, selected)
+
+    async def _with_content(
+        self, response: Response, blob: ServedBlob, link: FileLink | None, selected: range
+    ) -> Response:
+        """Complete a response with the selected bytes of a blob. Raises BlobMissing, OSError, Unavailable."""
+        response.headers.append(_length(len(selected)))
+        if blob.size <= SMALL_BYTES:
+            content = await self._small.content(blob)
+            response.body = content[selected.start : selected.stop]
+            return response
+        if link is not None:
+            response.file = FilePart(_opened(link.path, blob), selected.start)
+        else:
+            response.stream = await _started(self._blobs.read(blob.key, selected.start, selected.stop))
+        response.size = len(selected)
+        return response
 
 
 async def arriving_response(request: Request, arriving: ArrivingBlob, digest: str, size: int) -> Response:
@@ -126,24 +134,6 @@ def _requested_range(request: Request, etag: bytes, size: int) -> range | None:
     if value is None or request.headers.get(b"if-range", etag) != etag:
         return None
     return byte_range(value, size)
-
-
-async def _content_response(response: Response, blobs: BlobStore, blob: ServedBlob, selected: range) -> Response:
-    """Complete a response with the selected bytes of a blob. Raises BlobMissing, OSError, Unavailable."""
-    response.headers.append(_length(len(selected)))
-    if blob.size <= _SMALL_BYTES:
-        content = await blobs.content(blob.key)
-        if len(content) != blob.size:
-            raise BlobMissing(f"{blob.key} has {len(content)} bytes, not {blob.size}")
-        response.body = content[selected.start : selected.stop]
-        return response
-    link = blobs.link(blob.key)
-    if isinstance(link, FileLink):
-        response.file = FilePart(_opened(link.path, blob), selected.start)
-    else:
-        response.stream = await _started(blobs.read(blob.key, selected.start, selected.stop))
-    response.size = len(selected)
-    return response
 
 
 def _opened(path: Path, blob: ServedBlob) -> int:

@@ -10,7 +10,7 @@ from moorage.domain.errors import BlobNotFound, Refusal
 from moorage.domain.identity.actions import DOCKER_ACTIONS
 from moorage.domain.names import Digest, RepositoryName
 from moorage.domain.registry.errors import RepositoryNotFound
-from moorage.http.blob_response import arriving_response, blob_response, size_response
+from moorage.http.blob_response import BlobResponses, arriving_response, size_response
 from moorage.http.messages import Response
 from moorage.metadata.database import Lookup, Transaction
 from moorage.metadata.registry import layers
@@ -27,7 +27,7 @@ class Blobs:
 
     def __init__(self, services: Services, access: AccessControl) -> None:
         self._database = services.database
-        self._blobs = services.blobs
+        self._responses = BlobResponses(services.blobs)
         self._cache = services.pull_through
         self._grace_periods = services.grace_periods
         self._access_control = access
@@ -43,7 +43,7 @@ class Blobs:
             if arriving.size is not None and arriving.blob is None:
                 return await arriving_response(request.http, arriving, call.reference, arriving.size)
             blob = await arriving.finished()
-        return await blob_response(request.http, self._blobs, blob)
+        return await self._responses.response(request.http, blob)
 
     async def delete(self, request: RegistryRequest) -> Response:
         """Remove the blob from this repository, not from others (distribution-spec, "Deleting Blobs")."""
@@ -64,7 +64,7 @@ class Blobs:
             return size_response(call.reference, arriving.size)
         if not await self._grace_periods.renew(call.registry, call.repository, [blob]):
             raise BlobNotFound(digest=blob.digest, repository=call.repository)
-        return await blob_response(request.http, self._blobs, blob)
+        return await self._responses.response(request.http, blob)
 
     async def _find(self, call: RegistryCall) -> Blob:
         name, reference = call.repository, call.reference

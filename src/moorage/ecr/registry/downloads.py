@@ -10,7 +10,7 @@ from typing import Final
 from moorage.core.services import Services
 from moorage.domain.errors import AccessDenied, Refusal, Unavailable
 from moorage.http.application import Endpoint
-from moorage.http.blob_response import blob_response
+from moorage.http.blob_response import BlobResponses
 from moorage.http.messages import RETRY_SECONDS, CallDetails, Request, Response
 from moorage.telemetry import Log
 
@@ -23,6 +23,7 @@ class DownloadEndpoint(Endpoint):
     def __init__(self, services: Services, log: Log) -> None:
         super().__init__(log)
         self._services = services
+        self._responses = BlobResponses(services.blobs)
 
     async def respond(self, request: Request, details: CallDetails) -> Response:
         details.operation = "download"
@@ -39,7 +40,7 @@ class DownloadEndpoint(Endpoint):
             return _error(403, "AccessDenied", str(refusal))
         if blob is None:
             return _error(404, "NoSuchKey", "The specified key does not exist.")
-        return await blob_response(request, self._services.blobs, blob)
+        return await self._responses.response(request, blob)
 
     def refused(self, request: Request, refusal: Refusal) -> Response:  # noqa: ARG002 - see `fault`
         return _error(503, "SlowDown", str(refusal))
