@@ -71,6 +71,7 @@ from moorage.ecr.registry.downloads import DownloadEndpoint
 from moorage.ecr.scanning import configurations as ecr_scanning
 from moorage.ecr.scanning import scans as ecr_scans
 from moorage.http.application import Application, Endpoint, Lifespan, RequestMeter, ServerContext
+from moorage.http.blob_response import BlobResponses
 from moorage.http.draining import Drain
 from moorage.http.forwarding import TrustedProxies
 from moorage.http.locations import Locations
@@ -208,7 +209,7 @@ def application(
 
     proxies = TrustedProxies(settings.trusted_proxy, settings.trusted_hops)
     served_application = Application(
-        endpoints=endpoints(services, log, Locations(settings.locations)),
+        endpoints=endpoints(services, log, Locations(settings.locations), settings.accel_redirect),
         log=log,
         is_ready=Readiness(database, own_store.confirm, stores.obstacle_to_writing(settings, database), log).is_ready,
         lifespan=Lifespan(start, stop),
@@ -228,13 +229,13 @@ def _meters(meter: Callable[[], WorkerMeter] | None, tracing: Tracing | None, se
     return [counting, *traces]
 
 
-def endpoints(services: Services, log: Log, locations: Locations) -> dict[str, Endpoint]:
+def endpoints(services: Services, log: Log, locations: Locations, accel_location: str) -> dict[str, Endpoint]:
     """The HTTP endpoints, by path prefix."""
-    budget = BodyBudget()
+    budget, blobs = BodyBudget(), BlobResponses(services.blobs, accel_location)
     return {
         "/": ApiEndpoint(services, AWS_SERVICES, log, budget),
-        "/v2/": RegistryEndpoint(services, log, budget, locations),
-        "/layers/": DownloadEndpoint(services, log),
+        "/v2/": RegistryEndpoint(services, log, budget, locations, blobs),
+        "/layers/": DownloadEndpoint(services, log, blobs),
     }
 
 

@@ -51,6 +51,11 @@ def rotated_audit_files_fit_into_their_limit(settings: Settings) -> None:
         )
 
 
+def nginx_is_a_trusted_proxy(settings: Settings) -> None:
+    if settings.accel_redirect and not settings.trusted_proxy:
+        raise InvalidSetting("--accel-redirect is for nginx in front: set --trusted-proxy to its address, too.")
+
+
 def grype_is_pinned(settings: Settings) -> None:
     if settings.grype is not None and not settings.scanner_sha256:
         raise InvalidSetting(
@@ -69,5 +74,6 @@ CHECKS: Final[tuple[Callable[[Settings], None], ...]] = (
     one_master_key,
     a_bucket_has_an_access_key,
     rotated_audit_files_fit_into_their_limit,
+    nginx_is_a_trusted_proxy,
     grype_is_pinned,
 )

@@ -117,6 +117,12 @@ class Settings(RemoteSettings):
         "Trust X-Forwarded-For, -Proto and -Host from this address or network.",
         f"See [tls.md](tls.md#behind-a-reverse-proxy). {SEVERAL}",
     )
+    accel_redirect: str = setting(
+        matching(r"((/[A-Za-z0-9_-]+)+/)?", "a path with a slash at both ends, such as /moorage-blobs/", "PATH"),
+        "",
+        "Let nginx, as the trusted proxy, send layers from this internal location.",
+        "For layers in files. See [tls.md](tls.md#let-nginx-send-the-layers).",
+    )
 
     locations: str = setting(
         choice(AUTO, ABSOLUTE, RELATIVE),

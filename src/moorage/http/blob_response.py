@@ -14,6 +14,10 @@ from moorage.http.small_blobs import SMALL_BYTES, ServedBlob, SmallBlobs
 
 _TYPE: Final = (b"content-type", b"application/octet-stream")
 _RANGES: Final = (b"accept-ranges", b"bytes")
+_COMPARING: Final = frozenset({b"if-match", b"if-range", b"if-unmodified-since"})
+_KEY_PREFIX: Final = "blobs/"
+"""With this the key of each file begins. nginx sees only the files in this folder."""
+
 _CACHE: Final = (b"cache-control", b"private, max-age=31536000, immutable")
 
 
@@ -25,10 +29,15 @@ class ArrivingBlob(Protocol):
 
 
 class BlobResponses:
-    """Responses with the blobs of a store."""
+    """Responses with the blobs of a store.
 
-    def __init__(self, blobs: BlobStore) -> None:
+    `accel_location` is the internal location from which nginx, as the trusted proxy, sends blobs that are files; empty
+    if the server sends them itself.
+    """
+
+    def __init__(self, blobs: BlobStore, accel_location: str = "") -> None:
         self._blobs = blobs
+        self._accel_location = accel_location
         self._small = SmallBlobs(blobs)
 
     async def response(self, request: Request, blob: ServedBlob) -> Response:
@@ -49,6 +58,10 @@ class BlobResponses:
         link = self._blobs.link(blob.key) if blob.size > SMALL_BYTES else None
         if isinstance(link, UrlLink):
             return Response(307, [(b"location", link.url.encode()), _length(0)])
+        if link is not None and self._accel_location and _can_be_sent_by_nginx(request):
+            os.close(_opened(link.path, blob))
+            place = self._accel_location + blob.key.removeprefix(_KEY_PREFIX)
+            return Response(200, [*headers, (b"x-accel-redirect", place.encode()), _length(0)])
         response, selected = _ranged(request, headers, etag, blob.size)
         return response if selected is None else await self._with_content(response, blob, link, selected)
 
@@ -67,6 +80,11 @@ class BlobResponses:
             response.stream = await _started(self._blobs.read(blob.key, selected.start, selected.stop))
         response.size = len(selected)
         return response
+
+
+def _can_be_sent_by_nginx(request: Request) -> bool:
+    """Whether nginx may send the bytes: it gets the request's Range, but does not compare our entity tags."""
+    return request.is_from_proxy and not _COMPARING & request.headers.keys()
 
 
 async def arriving_response(request: Request, arriving: ArrivingBlob, digest: str, size: int) -> Response:

@@ -35,6 +35,7 @@ class TrustedProxies:
         """Rewrite the head of a request from a trusted proxy; leave all others unchanged."""
         if not self._networks or not self.trusts(head.client):
             return
+        head.is_from_proxy = True
         forwarded = {name: _values(head, name) for name in _NAMES}
         clients = forwarded[b"x-forwarded-for"]
         if clients:

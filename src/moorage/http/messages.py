@@ -33,11 +33,11 @@ class BadRequest(Exception):
 class RequestHead:
     """The head of a request as it arrived: request line and header lines, and who sent it over which transport.
 
-    `target` is the path with the query, as sent. Names of headers have lower case. `reached_at` has the scheme and host
-    that a trusted proxy was called at (`forwarding.py`).
+    `target` is the path with the query, as sent. Names of headers have lower case. `is_from_proxy`: a trusted proxy
+    sent it. `reached_at` has the scheme and host that this proxy was called at (`forwarding.py`).
     """
 
-    __slots__ = ("client", "headers", "method", "reached_at", "scheme", "target", "version")
+    __slots__ = ("client", "headers", "is_from_proxy", "method", "reached_at", "scheme", "target", "version")
 
     def __init__(self, method: str, target: bytes, headers: Headers, version: str = "1.1") -> None:
         self.method = method
@@ -46,6 +46,7 @@ class RequestHead:
         self.version = version
         self.scheme = "http"
         self.client = ""
+        self.is_from_proxy = False
         self.reached_at: tuple[str, str] | None = None
 
 
@@ -53,7 +54,8 @@ class Request:
     """A request: its head, and its body as it arrives. Never changed after its creation.
 
     `header_lines` has all header lines, `headers` one value for each name. `raw_path` is the path as sent, `path` is
-    decoded. `client` is the client's address; `reached_at` has the scheme and host that a trusted proxy was called at.
+    decoded. `client` is the client's address. `is_from_proxy`: a trusted proxy sent the request; `reached_at` has the
+    scheme and host that this proxy was called at.
     `share` is the share of the server that the request takes (`shares/`).
     """
 
@@ -63,6 +65,7 @@ class Request:
         "header_lines",
         "headers",
         "id",
+        "is_from_proxy",
         "method",
         "path",
         "query",
@@ -80,6 +83,7 @@ class Request:
         self.method = head.method
         self.scheme = head.scheme
         self.client = head.client
+        self.is_from_proxy = head.is_from_proxy
         self.reached_at = head.reached_at
         self.header_lines = head.headers
         self.headers: dict[bytes, bytes] = dict(head.headers)

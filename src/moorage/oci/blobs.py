@@ -25,9 +25,9 @@ _EITHER: Final = DOCKER_ACTIONS["blobs", "HEAD"]
 class Blobs:
     """Handlers of blobs. GET and HEAD are the hot path of pulls, and of pushes, which check for existing layers."""
 
-    def __init__(self, services: Services, access: AccessControl) -> None:
+    def __init__(self, services: Services, access: AccessControl, responses: BlobResponses) -> None:
         self._database = services.database
-        self._responses = BlobResponses(services.blobs)
+        self._responses = responses
         self._cache = services.pull_through
         self._grace_periods = services.grace_periods
         self._access_control = access

@@ -19,6 +19,7 @@ from moorage.core.services import Services
 from moorage.domain.errors import AccessDenied, Refusal, Unavailable, Unsupported
 from moorage.domain.registry.errors import RepositoryNotFound
 from moorage.http.application import Endpoint
+from moorage.http.blob_response import BlobResponses
 from moorage.http.locations import Locations
 from moorage.http.messages import CallDetails, Request, Response
 from moorage.http.shares.body_budget import BodyBudget
@@ -41,12 +42,14 @@ _PREFIX: Final = "/v2/"
 class RegistryEndpoint(Endpoint):
     """The endpoint of docker, Podman, containerd, skopeo, crane and other clients of the distribution protocol."""
 
-    def __init__(self, services: Services, log: Log, budget: BodyBudget, locations: Locations) -> None:
+    def __init__(
+        self, services: Services, log: Log, budget: BodyBudget, locations: Locations, responses: BlobResponses
+    ) -> None:
         super().__init__(log)
         self._audit = services.audit
         self._access_control = access = AccessControl(services)
         self._mirrors = Mirrors(services, access)
-        manifests, blobs = Manifests(services, access, budget, locations), Blobs(services, access)
+        manifests, blobs = Manifests(services, access, budget, locations), Blobs(services, access, responses)
         uploads, lists = Uploads(services, access, locations), Lists(services, access)
         self._handlers: dict[str, dict[str, Handler]] = {
             "manifests": {

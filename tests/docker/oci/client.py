@@ -43,6 +43,7 @@ from moorage.domain.identity.callers import Caller
 from moorage.domain.location_forms import AUTO
 from moorage.domain.names import Registry, RepositoryName
 from moorage.domain.pull_through.upstreams import AddedUpstreams
+from moorage.http.blob_response import BlobResponses
 from moorage.http.bodies import ClientGone, RequestBody
 from moorage.http.locations import Locations
 from moorage.http.messages import CallDetails, Request, RequestHead, Response
@@ -125,6 +126,11 @@ class Answer(NamedTuple):
         return str(error["code"])
 
 
+def registry_endpoint(services: Services) -> RegistryEndpoint:
+    """The registry endpoint, without a log and without a proxy in front."""
+    return RegistryEndpoint(services, Log(requests=False), BodyBudget(), Locations(AUTO), BlobResponses(services.blobs))
+
+
 class World:
     """A registry in a folder, with an event loop that runs its requests.
 
@@ -192,7 +198,7 @@ class World:
             signatures=Signatures(self.database, SealedKeys(vault), self.now),
             guard=SignatureGuard(self.database, store, self.now),
         )
-        self.endpoint = RegistryEndpoint(self.services, Log(requests=False), BodyBudget(), Locations(AUTO))
+        self.endpoint = registry_endpoint(self.services)
 
     def close(self) -> None:
         self.run(self.remotes.close())

@@ -13,11 +13,8 @@ from moorage.core.registry import templates
 from moorage.domain.identity.managed_policies import MANAGED_POLICIES
 from moorage.domain.identity.policies.rendering import render
 from moorage.domain.lifecycle.policy import parse
-from moorage.domain.location_forms import AUTO
 from moorage.domain.names import Registry
 from moorage.domain.units import HOUR
-from moorage.http.locations import Locations
-from moorage.http.shares.body_budget import BodyBudget
 from moorage.metadata.database import Transaction
 from moorage.metadata.lifecycle import policies as lifecycle
 from moorage.metadata.lifecycle.policies import StoredPolicy
@@ -25,9 +22,7 @@ from moorage.metadata.registry import policies, repositories
 from moorage.metadata.registry import templates as stored
 from moorage.metadata.registry.repositories import Repository
 from moorage.metadata.registry.templates import Template
-from moorage.oci.routes import RegistryEndpoint
-from moorage.telemetry import Log
-from tests.docker.oci.client import ACCOUNT, REGION, Answer, Client, World
+from tests.docker.oci.client import ACCOUNT, REGION, Answer, Client, World, registry_endpoint
 from tests.docker.oci.test_uploads import CONTENT
 from tests.support.http_client import Docker
 from tests.support.images import digest, image, index
@@ -121,7 +116,7 @@ def test_the_template_s_lifecycle_policy_is_applied_after_the_delay_of_the_setti
     limits = replace(LIMITS, lifecycle_delay=7 * HOUR)
     put_template(world, "delayed", lifecycle_policy=LIFECYCLE)
     services = replace(world.services, limits=limits, reactions=reactions_of(limits))
-    world.endpoint = RegistryEndpoint(services, Log(requests=False), BodyBudget(), Locations(AUTO))
+    world.endpoint = registry_endpoint(services)
     before = world.now()
 
     assert start(root, "delayed/app").status == 202
@@ -133,7 +128,7 @@ def test_the_template_s_lifecycle_policy_is_applied_after_the_delay_of_the_setti
     )
     assert due is not None
     assert before + 7 * HOUR <= due[0] <= world.now() + 7 * HOUR
-    world.endpoint = RegistryEndpoint(world.services, Log(requests=False), BodyBudget(), Locations(AUTO))
+    world.endpoint = registry_endpoint(world.services)
 
 
 @pytest.mark.parametrize("query", ["", f"?digest={digest(CONTENT)}", f"?mount={digest(b'-')}&from=x/y", "?mount=x"])

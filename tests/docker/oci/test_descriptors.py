@@ -8,12 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from moorage.domain.location_forms import AUTO
-from moorage.http.locations import Locations
-from moorage.http.shares.body_budget import BodyBudget
-from moorage.oci.routes import RegistryEndpoint
-from moorage.telemetry import Log
-from tests.docker.oci.client import Client, World
+from tests.docker.oci.client import Client, World, registry_endpoint
 from tests.support.images import OCI_INDEX, OCI_LAYER, Blob, image, index, layer
 
 
@@ -21,11 +16,9 @@ from tests.support.images import OCI_INDEX, OCI_LAYER, Blob, image, index, layer
 def sparse(world: World) -> Iterator[World]:
     """The registry endpoint of a server that accepts sparse manifests."""
     limits = replace(world.services.limits, sparse_manifests=True)
-    world.endpoint = RegistryEndpoint(
-        replace(world.services, limits=limits), Log(requests=False), BodyBudget(), Locations(AUTO)
-    )
+    world.endpoint = registry_endpoint(replace(world.services, limits=limits))
     yield world
-    world.endpoint = RegistryEndpoint(world.services, Log(requests=False), BodyBudget(), Locations(AUTO))
+    world.endpoint = registry_endpoint(world.services)
 
 
 def test_a_sparse_manifest_is_accepted_if_the_registry_allows_it(

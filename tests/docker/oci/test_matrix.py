@@ -14,15 +14,10 @@ from moorage.core.identity.authorization import Authorizer
 from moorage.core.registry import repositories
 from moorage.domain.identity.actions import DOCKER_ACTIONS
 from moorage.domain.identity.managed_policies import MANAGED_POLICIES
-from moorage.domain.location_forms import AUTO
 from moorage.domain.names import Registry
-from moorage.http.locations import Locations
-from moorage.http.shares.body_budget import BodyBudget
 from moorage.metadata.database import Database, Lookup, Transaction, Work
 from moorage.metadata.registry import policies
-from moorage.oci.routes import RegistryEndpoint
-from moorage.telemetry import Log
-from tests.docker.oci.client import ACCOUNT, REGION, Answer, Client, World
+from tests.docker.oci.client import ACCOUNT, REGION, Answer, Client, World, registry_endpoint
 from tests.support.images import digest, image
 from tests.support.policies import allowing, policy
 
@@ -236,7 +231,7 @@ def test_a_denial_costs_the_same_reads_whether_the_repository_exists(
     def reads(client: Client, repository: str) -> int:
         endpoint, scene.world.endpoint = (
             scene.world.endpoint,
-            RegistryEndpoint(services, Log(requests=False), BodyBudget(), Locations(AUTO)),
+            registry_endpoint(services),
         )
         counting.reads = 0
         method, path, body = PATHS[row]

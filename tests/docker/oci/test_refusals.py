@@ -13,12 +13,10 @@ from moorage.adapters.remote_registry.registries import DistributionRegistry
 from moorage.core.identity.authentication import DOCKER_TOKEN_LIFE
 from moorage.core.registry import layers, templates
 from moorage.core.registry.layers import Layers
-from moorage.core.services import Services
 from moorage.core.signing import guard
 from moorage.core.signing.guard import NewRequirement
 from moorage.domain import errors
 from moorage.domain.errors import Refusal
-from moorage.domain.location_forms import AUTO
 from moorage.domain.names import Registry
 from moorage.domain.ports import StoreFull
 from moorage.domain.pull_through import upstream_errors
@@ -35,28 +33,30 @@ from moorage.domain.remote_registries import (
 )
 from moorage.domain.signing import errors as signing_errors
 from moorage.http.bodies import RequestBody
-from moorage.http.locations import Locations
 from moorage.http.messages import CallDetails, Request, RequestHead, Response
-from moorage.http.shares.body_budget import BodyBudget
 from moorage.metadata.pull_through import rules as rule_rows
 from moorage.metadata.registry import templates as template_rows
 from moorage.metadata.registry.repositories import RepositorySettings
 from moorage.metadata.registry.templates import Template
 from moorage.oci import routes
 from moorage.oci.errors import OCI_CODES, error_response
-from moorage.oci.routes import RegistryEndpoint
-from moorage.telemetry import Log
-from tests.docker.oci.client import ACCOUNT, MALFORMED, REGION, Answer, Client, ScriptedBody, World, piece
+from tests.docker.oci.client import (
+    ACCOUNT,
+    MALFORMED,
+    REGION,
+    Answer,
+    Client,
+    ScriptedBody,
+    World,
+    piece,
+    registry_endpoint,
+)
 from tests.docker.oci.test_uploads import CONTENT, begin, chunk
 from tests.support.images import OCI_MANIFEST, digest, image, index
 from tests.support.limits import LIMITS
 
 ABSENT = digest(b"absent")
 HERE = Registry(ACCOUNT, REGION)
-
-
-def _endpoint(services: Services) -> RegistryEndpoint:
-    return RegistryEndpoint(services, Log(requests=False), BodyBudget(), Locations(AUTO))
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ def _(scene: Scene) -> Answer:
     scene.patch.setattr(
         scene.world,
         "endpoint",
-        _endpoint(replace(scene.world.services, limits=limits)),
+        registry_endpoint(replace(scene.world.services, limits=limits)),
     )
     scene.add_template("beyond-the-quota")
     return scene.root.send("POST", "/v2/beyond-the-quota/app/blobs/uploads/")
@@ -170,7 +170,7 @@ def _(scene: Scene) -> Answer:
     services = scene.world.services
     limits = replace(LIMITS, quotas=Quotas(open_uploads=0))
     changed = replace(services, layers=Layers(services.database, services.blobs, services.now, limits))
-    scene.patch.setattr(scene.world, "endpoint", _endpoint(changed))
+    scene.patch.setattr(scene.world, "endpoint", registry_endpoint(changed))
     return scene.root.send("POST", f"/v2/{scene.repository}/blobs/uploads/")
 
 

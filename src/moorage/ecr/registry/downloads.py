@@ -20,10 +20,10 @@ _PREFIX: Final = "/layers/"
 class DownloadEndpoint(Endpoint):
     """Serves layers to clients with a download link. It responds as S3 does, because ECR's links lead to S3."""
 
-    def __init__(self, services: Services, log: Log) -> None:
+    def __init__(self, services: Services, log: Log, responses: BlobResponses) -> None:
         super().__init__(log)
         self._services = services
-        self._responses = BlobResponses(services.blobs)
+        self._responses = responses
 
     async def respond(self, request: Request, details: CallDetails) -> Response:
         details.operation = "download"
