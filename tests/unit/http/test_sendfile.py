@@ -199,7 +199,7 @@ def test_a_small_blob_is_read_in_a_thread_only_if_it_is_not_in_memory(
 
     if not is_in_memory:
         monkeypatch.setattr(os, "preadv", not_in_memory)
-        monkeypatch.setattr(FileBlobStore, "_is_in_memory", False)
+        monkeypatch.setattr(sendfile, "_MEMORY_FILE_SYSTEMS", frozenset())
     try:
         assert asyncio.run(read()) == CONTENT[:5000]
     finally:

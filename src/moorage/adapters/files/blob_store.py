@@ -19,7 +19,6 @@ import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -74,6 +73,7 @@ class FileBlobStore:
         self._space = space or DiskSpace(root)
         self._uploads = root / "uploads"
         self._running = RunningDigests()
+        self._is_memory: bool | None = None
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="blobs")
 
     def prepare(self) -> None:
@@ -141,7 +141,7 @@ class FileBlobStore:
         with _missing(BlobMissing(key)):
             descriptor = os.open(self._blob_path(key), os.O_RDONLY)
         try:
-            return await read_whole(descriptor, is_memory=self._is_in_memory)
+            return await read_whole(descriptor, is_memory=self._is_in_memory(descriptor))
         finally:
             os.close(descriptor)
 
@@ -208,14 +208,11 @@ class FileBlobStore:
         with _missing(BlobMissing(key)):
             return str(await self._in_thread(_quarantine, self._root, self._blob_path(key)))
 
-    @cached_property
-    def _is_in_memory(self) -> bool:
-        """Whether the file system of the blobs keeps everything in memory."""
-        descriptor = os.open(self._root, os.O_RDONLY)
-        try:
-            return is_on_memory_file_system(descriptor)
-        finally:
-            os.close(descriptor)
+    def _is_in_memory(self, blob: int) -> bool:
+        """Whether the file system of the blobs, to judge by one of them, keeps everything in memory."""
+        if self._is_memory is None:
+            self._is_memory = is_on_memory_file_system(blob)
+        return self._is_memory
 
     def _upload_path(self, upload: str) -> Path:
         if UPLOAD_ID.fullmatch(upload) is None:
