@@ -14,6 +14,8 @@ from moorage.aws.signing import SigningKey
 from moorage_bench.charts.files import write_charts
 from moorage_bench.connections import BenchmarkError
 from moorage_bench.content import FULL, QUICK
+from moorage_bench.growth.report import GrowthReport
+from moorage_bench.growth.runner import grow
 from moorage_bench.peers.kinds import MOORAGE, OURS, PEERS
 from moorage_bench.peers.servers import Fleet, Server, free_space
 from moorage_bench.report import Report
@@ -23,6 +25,26 @@ from moorage_bench.workloads.table import WORKLOADS
 
 NAMES = [workload.name for workload in WORKLOADS]
 GIB = 1 << 30
+FEWEST = 100
+"""Images of the smallest data folder."""
+
+
+class _Images(click.ParamType[int]):
+    """A number of images, also as 1e5."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        try:
+            images = int(float(value))
+        except (ValueError, OverflowError):
+            images = 0
+        if images < FEWEST:
+            self.fail(f"{value} must be a number from {FEWEST}, such as 1e5.", param, ctx)
+        return images
+
+
+IMAGES = _Images()
 
 
 @click.command()
@@ -58,6 +80,12 @@ GIB = 1 << 30
 @click.option("--json", "json_file", type=click.File("wb", lazy=False), help="Write all results to this file.")
 @click.option("--charts", type=click.Path(path_type=Path, file_okay=False), help="Draw charts into this folder.")
 @click.option("--draw", type=click.File("rb"), help="Measure nothing; print, and draw, the results in this JSON file.")
+@click.option(
+    "--size",
+    multiple=True,
+    type=IMAGES,
+    help="Measure growth instead: start this Moorage with so many images, such as 1e5; can be repeated.",
+)
 @click.option("--pid", type=int, help="Process of the server, if its port does not identify it.")
 @click.option("--against-pid", multiple=True, type=int, help="The same for each --against, in the same order.")
 @click.pass_context
@@ -68,7 +96,7 @@ def bench(context: click.Context, /, **options: Any) -> None:
     there, in repositories named bench/…. With --start and --peer, the command starts registries and removes their data.
     """
     try:
-        report = _drawn(options) if options["draw"] else _measured(context, options)
+        report = _results(context, options)
     except (BenchmarkError, msgspec.DecodeError) as error:
         raise click.ClickException(str(error)) from error
     if options["json_file"] is not None:
@@ -79,8 +107,13 @@ def bench(context: click.Context, /, **options: Any) -> None:
     click.echo(report.to_table())
 
 
-def _drawn(options: dict[str, Any]) -> Report:
-    return Report.from_json(options["draw"].read())
+def _results(context: click.Context, options: dict[str, Any]) -> Report | GrowthReport:
+    if options["draw"]:
+        data = options["draw"].read()
+        return (GrowthReport if b'"sizes"' in data else Report).from_json(data)
+    if options["size"]:
+        return grow(options["size"], options["folder"], lambda line: click.echo(line, err=True))
+    return _measured(context, options)
 
 
 def _measured(context: click.Context, options: dict[str, Any]) -> Report:

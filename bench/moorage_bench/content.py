@@ -104,14 +104,14 @@ class Content:
             return _with_length(size, state.hexdigest(), (*[memoryview(self._block)] * shared, memoryview(last)))
         return _in_chunks(size, state.hexdigest(), (*[self._wire] * shared, memoryview(_chunks(last))))
 
-    def blob(self, data: bytes) -> Layer:
+    def blob(self, data: bytes, framing: Framing | None = None) -> Layer:
         """A layer of exactly these bytes."""
         digest = hashlib.sha256(data).hexdigest()
-        if self.framing == "length":
+        if (framing or self.framing) == "length":
             return _with_length(len(data), digest, (memoryview(data),))
         return _in_chunks(len(data), digest, (memoryview(_chunks(data)),))
 
-    def image(self, layers: Sequence[Layer] = ()) -> Image:
+    def image(self, layers: Sequence[Layer] = (), framing: Framing | None = None) -> Image:
         """A new image of these layers, by default five new ones of 4 KiB, and a config of about 4 KiB."""
         layers = layers or [self.layer(SMALL) for _ in range(5)]
         config = {
@@ -120,7 +120,7 @@ class Content:
             "config": {"Labels": {"bench": os.urandom(1820).hex()}},
             "rootfs": {"type": "layers", "diff_ids": [layer.digest for layer in layers]},
         }
-        config_blob = self.blob(msgspec.json.encode(config))
+        config_blob = self.blob(msgspec.json.encode(config), framing)
         document = {
             "schemaVersion": 2,
             "mediaType": OCI_MANIFEST,

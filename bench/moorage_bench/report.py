@@ -98,7 +98,7 @@ class Report(msgspec.Struct, frozen=True):
             f"moorage {self.moorage}, {self.date}, {machine}",
             f"medians of {self.repeat} rounds; ratio: first target divided by the other",
         ]
-        return "\n".join([*_aligned([head, *lines]), "", *notes, *about])
+        return "\n".join([*aligned([head, *lines]), "", *notes, *about])
 
 
 def _line(row: Row, names: Sequence[str]) -> list[str]:
@@ -130,7 +130,8 @@ def figure(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
 
 
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lines of a table: the first two columns are words, the others are figures."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = []
     for row in rows:

@@ -38,7 +38,16 @@ class Kind:
             )
         except OSError as error:
             raise BenchmarkError(f"{self.name}: {program} cannot be run: {error}") from error
-        return " ".join((done.stdout or done.stderr).split())[:200]
+        return _plain(" ".join((done.stdout or done.stderr).split()))[:200]
+
+
+def _plain(version: str) -> str:
+    """A version; that of zot is in a line of its log, as JSON."""
+    try:
+        line = msgspec.json.decode(version, type=dict[str, str])
+    except msgspec.DecodeError:
+        return version
+    return " ".join(line.get(name, "") for name in ("message", "commit", "binary-type"))
 
 
 def _moorage(program: str, folder: Path, port: int) -> list[str]:
@@ -51,6 +60,12 @@ def _moorage(program: str, folder: Path, port: int) -> list[str]:
         str(folder / "data"),
         "--no-access-log",
     ]
+
+
+def _moorage_without_quotas(program: str, folder: Path, port: int) -> list[str]:
+    quotas = ("images-per-repository=100000000", "repositories=100000000")
+    options = [word for quota in quotas for word in ("--quota", quota)]
+    return [*_moorage(program, folder, port), *options, "--lifecycle-delay", "3600"]
 
 
 def _zot(program: str, folder: Path, port: int) -> list[str]:
@@ -82,6 +97,9 @@ def _moto(program: str, folder: Path, port: int) -> list[str]:  # noqa: ARG001 -
 
 
 MOORAGE: Final = Kind("moorage", _moorage, Abilities())
+GROWN: Final = Kind("moorage", _moorage_without_quotas, Abilities())
+"""The same without ECR's quotas of images and repositories, and without lifecycle runs while it is measured."""
+
 OURS: Final = f"{sys.executable} -m moorage"
 """The command of the Moorage that is installed beside the benchmark."""
 

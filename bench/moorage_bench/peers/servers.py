@@ -57,7 +57,7 @@ class Server:
         began = time.perf_counter()
         self._run(self._root)
         seconds = time.perf_counter() - began
-        if self.kind is MOORAGE:
+        if self.kind.name == MOORAGE.name:
             self.target.use_key(_root_key(self.data))
         elif ECR in self.kind.abilities.protocols:
             self.target.use_key(SigningKey("AKIAIOSFODNN7EXAMPLE", "any", REGION, "ecr"))

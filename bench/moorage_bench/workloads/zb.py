@@ -74,7 +74,7 @@ class Mix:
 
     def _push(self, stage: Stage) -> Conversation:
         framing: Framing = "length" if self.way == "whole" else "chunked"
-        image = stage.content.image([stage.content.layer(self._size(stage.content.scale), framing)])
+        image = stage.content.image([stage.content.layer(self._size(stage.content.scale), framing)], framing)
         return _push(stage.target, image, self.way)
 
     def _pulled(self, stage: Stage) -> Layer:

@@ -99,6 +99,15 @@ def test_a_program_that_ends_at_once_is_reported_with_its_output(tmp_path: Path)
     assert list(tmp_path.iterdir()) == [program]
 
 
+def test_the_version_in_a_line_of_a_log_is_found(tmp_path: Path) -> None:
+    program = tmp_path / "zot"
+    line = '{"time":"2026-11-30","level":"info","message":"version","commit":"6d19b445","binary-type":"minimal"}'
+    program.write_text(f"#!/bin/sh\necho '{line}'\n")
+    program.chmod(0o755)
+
+    assert PEERS["zot"].version_of(str(program)) == "version 6d19b445 minimal"
+
+
 def test_a_missing_program_is_reported(tmp_path: Path) -> None:
     with pytest.raises(BenchmarkError, match="zot: /nowhere/zot cannot be run"):
         Server(PEERS["zot"], "/nowhere/zot", tmp_path)
