@@ -46,6 +46,9 @@ class Meter(Protocol):
     def keep(self, work: Work) -> None:
         """Do work that stays."""
 
+    def analyzed(self) -> Meter:
+        """The database with statistics for the planner, or a copy that has them."""
+
 
 class SqliteMeter:
     def __init__(self, path: Path) -> None:
@@ -70,7 +73,14 @@ class SqliteMeter:
             connection.execute("BEGIN IMMEDIATE")
             work(SqliteTransaction(connection))
             connection.execute("COMMIT")
+
+    def analyzed(self) -> SqliteMeter:
+        path = self._path.with_suffix(".analyzed.db")
+        with closing(connect(self._path)) as connection:
+            connection.execute("VACUUM INTO ?", (str(path),))
+        with closing(connect(path)) as connection:
             connection.execute("ANALYZE")
+        return SqliteMeter(path)
 
 
 class PostgresMeter:
@@ -91,8 +101,11 @@ class PostgresMeter:
             work(tx)
             schema.advance_sequences(tx)
             connection.commit()
-            connection.autocommit = True
+
+    def analyzed(self) -> PostgresMeter:
+        with psycopg.connect(self._url, autocommit=True) as connection:
             connection.execute("VACUUM ANALYZE")
+        return self
 
 
 class _Explained(PostgresTransaction):

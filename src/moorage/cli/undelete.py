@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 
 import click
@@ -77,22 +78,32 @@ def _list(registry: Registry, repository: str, settings: Settings) -> None:
 def _deleted(registry: Registry, repository: str, settings: Settings) -> Iterator[_Entry]:
     """The deleted images with their tags. First those of deleted repositories: meanwhile they may join the others."""
     for former in change(settings, lambda tx: deleted_repositories.named(tx, registry, repository)):
-        yield from _pages(settings, partial(deleted_repositories.page, deleted=former, limit=_PAGE), images.tags_of)
+        images_left = partial(deleted_repositories.page, deleted=former, limit=_PAGE)
+        yield from _pages(settings, _Pages(images_left, 0, lambda image: image.id, images.tags_of))
     others = partial(deleted_images.page, registry=registry, repository=repository, limit=_PAGE)
-    yield from _pages(settings, others, deleted_images.tags_of)
+    kept = _Pages(others, ("", ""), lambda image: (image.repository, image.digest), deleted_images.tags_of)
+    yield from _pages(settings, kept)
 
 
-def _pages(
-    settings: Settings, read: Callable[..., list[DeletedImage]], tags_of: Callable[[Transaction, int], list[str]]
-) -> Iterator[_Entry]:
-    """All images that `read` returns after an id, with their tags."""
-    after = 0
-    while page := change(
-        settings,
-        lambda tx: [(image, tags_of(tx, image.id)) for image in read(tx, after=after)],  # noqa: B023 - called at once
-    ):
+@dataclass(frozen=True)
+class _Pages:
+    """How deleted images are read in pages: each page begins after the position of the last image."""
+
+    read: Callable[..., list[DeletedImage]]
+    first: object
+    position: Callable[[DeletedImage], object]
+    tags_of: Callable[[Transaction, int], list[str]]
+
+    def page(self, tx: Transaction, after: object) -> list[_Entry]:
+        return [(image, self.tags_of(tx, image.id)) for image in self.read(tx, after=after)]
+
+
+def _pages(settings: Settings, pages: _Pages) -> Iterator[_Entry]:
+    """All images with their tags."""
+    after = pages.first
+    while page := change(settings, partial(pages.page, after=after)):
         yield from page
-        after = page[-1][0].id
+        after = pages.position(page[-1][0])
 
 
 def _tagged(tags: tuple[str, ...]) -> str:

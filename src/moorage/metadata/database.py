@@ -1,10 +1,13 @@
 """The database interface that the rest of the program uses, independent of the engine.
 
 A use case is a plain function over a `Transaction`. It may run again from the beginning on another snapshot, so it has
-no effects outside the transaction. Its SQL is written once for both engines, in their common dialect plus two forms:
+no effects outside the transaction. Its SQL is written once for both engines, in their common dialect plus three forms:
 
     digest = ANY(:digests)      one of a list or tuple of values
     FOR UPDATE, FOR SHARE       with or without SKIP LOCKED, to lock rows on an engine with several writers
+    INDEXED BY name             after a table: SQLite uses this index, or rejects the statement
+
+SQLite plans without statistics (docs/decisions/0060-plans-without-statistics.md).
 """
 
 from __future__ import annotations

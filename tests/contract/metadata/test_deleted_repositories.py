@@ -134,7 +134,7 @@ def test_a_small_repository_is_gone_at_once(engine: Engine) -> None:
 
     assert engine.transact(deleted_repositories.ids) == []
     assert not engine.transact(lambda tx: jobs.is_waiting(tx, deleted_repositories.JOB, str(filled.small[0].id)))
-    assert len(engine.transact(lambda tx: deleted_images.page(tx, HERE, filled.small[0].name, 0, 10))) == 1
+    assert len(engine.transact(lambda tx: deleted_images.page(tx, HERE, filled.small[0].name, ("", ""), 10))) == 1
 
 
 def test_many_rows_besides_the_images_go_in_slices_too(engine: Engine) -> None:

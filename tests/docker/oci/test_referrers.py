@@ -8,10 +8,8 @@ from typing import Any
 import pytest
 
 from moorage.domain.registry.manifests import MANIFEST_LIMIT
-from moorage.metadata.registry import pulls
 from moorage.metadata.registry.repositories import RepositorySettings
 from tests.docker.oci.client import Client, World
-from tests.support.databases import ON_POSTGRESQL
 from tests.support.images import OCI_INDEX, Blob, Image, digest, image, index
 
 SIGNATURE = "application/vnd.example.signature"
@@ -338,12 +336,3 @@ def test_a_list_is_never_larger_than_clients_accept(root: Client, repository: st
     assert by_tag.body == by_api.body
     assert len(by_tag.body) < MANIFEST_LIMIT
     assert [entry["digest"] for entry in by_api.json()["manifests"]] == names(*large[:2])
-
-
-@pytest.mark.skipif(ON_POSTGRESQL, reason="the plan is SQLite's")
-def test_reading_a_page_of_referrers_needs_no_sort(world: World) -> None:
-    """The cost of a page depends on its size, not on its position in the list."""
-    values = dict.fromkeys(("repository", "subject", "tag", "typed", "types", "status", "after", "limit"), 1)
-    plan = world.database.read_blocking(lambda tx: tx.all("EXPLAIN QUERY PLAN " + pulls._REFERRERS, **values))
-
-    assert [row[3] for row in plan if "TEMP B-TREE" in row[3] or row[3].startswith("SCAN i")] == []

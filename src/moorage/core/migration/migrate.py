@@ -246,6 +246,7 @@ class Migration:
         await copier.clear()
         expected = await copier.copy()
         await asyncio.to_thread(self._target.engine.advance_sequences)
+        await asyncio.to_thread(self._target.engine.analyze)
         self._progress.step = "last step: comparing both sides"
         different = await copier.differences(expected)
         if different:

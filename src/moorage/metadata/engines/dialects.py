@@ -25,13 +25,15 @@ def for_sqlite(sql: str) -> tuple[str, tuple[str, ...]]:
     return _ROW_LOCK.sub("", sql), lists
 
 
+_INDEXED_BY: Final = re.compile(r"\s+INDEXED BY \w+")
 _TEXT_OR_PARAMETER: Final = re.compile(r"'[^']*'|(?<![:\w]):([a-z_]\w*)")
 
 
 @lru_cache(maxsize=_CACHED_STATEMENTS)
 def for_postgres(sql: str) -> str:
-    """The statement with psycopg's parameter syntax."""
-    return _TEXT_OR_PARAMETER.sub(lambda found: f"%({found[1]})s" if found[1] else found[0], sql.replace("%", "%%"))
+    """The statement with psycopg's parameter syntax. PostgreSQL selects indexes by itself."""
+    sql = _INDEXED_BY.sub("", sql.replace("%", "%%"))
+    return _TEXT_OR_PARAMETER.sub(lambda found: f"%({found[1]})s" if found[1] else found[0], sql)
 
 
 _COMMENT: Final = re.compile(r"--[^\n]*")

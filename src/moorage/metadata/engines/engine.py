@@ -41,6 +41,9 @@ class Engine(Protocol):
     def advance_sequences(self) -> None:
         """Make new rows get ids above those of rows that were copied with their ids."""
 
+    def analyze(self) -> None:
+        """Collect statistics for the planner after many rows were copied, if it needs them."""
+
     def open(self) -> Database:
         """Open the connections of one process."""
 

@@ -30,10 +30,7 @@ WHERE r.account = :account AND r.region = :region AND r.repository = :name AND r
 """
 """A value, not a join: PostgreSQL would join all copies of a repository while its statistics say that it has few."""
 
-_FORGET_OLDER: Final = """
-DELETE FROM removed_image WHERE account = :account AND region = :region AND repository = :name
-AND digest = ANY(:digests)
-"""
+_OLDER: Final = f"SELECT {_COPY} FROM image i WHERE i.id = ANY(:images)"
 _COPY_IMAGES: Final = f"""
 INSERT INTO removed_image (account, region, repository, digest, media_type, body, removed_at)
 SELECT :account, :region, :name, i.digest, i.media_type, m.body, :now {_CHOSEN} WHERE i.id = ANY(:images) ORDER BY i.id
@@ -54,8 +51,9 @@ def keep(tx: Transaction, registry: Registry, repository: str, image_ids: Sequen
     A copy replaces an older one with the same digest.
     """
     name = {"account": registry.account, "region": registry.region, "name": repository}
-    digests = tx.all("SELECT digest FROM image WHERE id = ANY(:images)", images=image_ids)
-    tx.run(_FORGET_OLDER, digests=[digest for (digest,) in digests], **name)
+    older = [removed_id for (removed_id,) in tx.all(_OLDER, images=image_ids, **name) if removed_id is not None]
+    if older:
+        tx.run("DELETE FROM removed_image WHERE id = ANY(:ids)", ids=older)
     tx.run(_COPY_IMAGES, images=image_ids, now=now, **name)
     tx.run(_COPY_TAGS, images=image_ids, **name)
     tx.run(_COPY_LAYERS, images=image_ids, **name)
@@ -100,15 +98,22 @@ def find(tx: Transaction, repository: Repository, reference: str) -> DeletedImag
     return _image(row) if row else None
 
 
-def page(tx: Transaction, registry: Registry, repository: str, after: int, limit: int) -> list[DeletedImage]:
-    """At most `limit` deleted images with ids after `after`, of one repository or, with an empty name, of all."""
+def page(
+    tx: Transaction, registry: Registry, repository: str, after: tuple[str, str], limit: int
+) -> list[DeletedImage]:
+    """At most `limit` deleted images of one repository or, with an empty name, of all.
+
+    They are sorted by repository and digest; the page begins behind the pair `after`.
+    """
+    condition = "AND r.repository = :name" if repository else ""
     rows = tx.all(
-        f"SELECT {_COLUMNS} FROM removed_image r WHERE r.account = :account AND r.region = :region"
-        " AND (:name = '' OR r.repository = :name) AND r.id > :after ORDER BY r.id LIMIT :limit",
+        f"SELECT {_COLUMNS} FROM removed_image r WHERE r.account = :account AND r.region = :region {condition}"
+        " AND (r.repository, r.digest) > (:after_name, :after_digest) ORDER BY r.repository, r.digest LIMIT :limit",
         account=registry.account,
         region=registry.region,
         name=repository,
-        after=after,
+        after_name=after[0],
+        after_digest=after[1],
         limit=limit,
     )
     return [_image(row) for row in rows]

@@ -126,7 +126,8 @@ def put_tag(tx: Transaction, repository_id: int, tag: CachedTag, digest: str) ->
 def tags_of(tx: Transaction, repository_id: int, digest: str) -> list[CachedTag]:
     """The tags that a manifest gets when it becomes an image."""
     rows = tx.all(
-        "SELECT tag, check_at FROM cached_tag WHERE repository_id = :repository AND digest = :digest ORDER BY tag",
+        "SELECT tag, check_at FROM cached_tag INDEXED BY cached_tag_by_digest"
+        " WHERE repository_id = :repository AND digest = :digest ORDER BY tag",
         repository=repository_id,
         digest=digest,
     )

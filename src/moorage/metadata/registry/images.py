@@ -374,7 +374,8 @@ def is_subject(tx: Transaction, repository_id: int, digest: str) -> bool:
 def with_subject(tx: Transaction, repository_id: int, subject: str) -> list[Image]:
     """The images with this subject, of any status."""
     rows = tx.all(
-        f"SELECT {COLUMNS} FROM image i WHERE i.repository_id = :repository AND i.subject = :subject ORDER BY i.id",
+        f"SELECT {COLUMNS} FROM image i INDEXED BY image_by_subject"
+        " WHERE i.repository_id = :repository AND i.subject = :subject ORDER BY i.id",
         repository=repository_id,
         subject=subject,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Final
 
 from moorage.domain.names import Registry
 from moorage.domain.ports import DEFAULT_ALGORITHM
@@ -315,20 +316,23 @@ def find_layer_by_name(tx: Transaction, account: str, region: str, name: str, di
     return Blob(*row) if row else None
 
 
+_HOLDERS: Final = 100
+"""Repositories of all registries among which `repositories_with` looks: many can hold a common base layer."""
+
 # SQLite reads tables in the order of a CROSS JOIN. Otherwise it may begin with all repositories of the registry.
-_REPOSITORIES_WITH = """
+_REPOSITORIES_WITH = f"""
 SELECT r.name
-FROM blob b
-CROSS JOIN repository_layer l
-CROSS JOIN repository r
-WHERE b.digest = :digest AND l.blob_id = b.id
-  AND r.id = l.repository_id AND r.account = :account AND r.region = :region
+FROM (
+    SELECT repository_id FROM repository_layer WHERE blob_id = (SELECT id FROM blob WHERE digest = :digest)
+    ORDER BY repository_id LIMIT {_HOLDERS}
+) l CROSS JOIN repository r
+WHERE r.id = l.repository_id AND r.account = :account AND r.region = :region
 ORDER BY l.repository_id LIMIT :limit
 """
 
 
 def repositories_with(tx: Transaction, registry: Registry, digest: str, limit: int) -> list[str]:
-    """The names of at most `limit` repositories of the registry that can see a blob."""
+    """The names of at most `limit` repositories of the registry that can see a blob, of the first that hold it."""
     rows = tx.all(_REPOSITORIES_WITH, digest=digest, account=registry.account, region=registry.region, limit=limit)
     return [row[0] for row in rows]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from moorage.domain.registry.manifests import OCI_INDEX
 from moorage.domain.registry.referrers import referrers_tag
 from moorage.metadata.database import Transaction
-from moorage.metadata.registry.images import ACTIVE, StoredManifest
+from moorage.metadata.registry.images import ACTIVE, ARCHIVED, StoredManifest
 
 _PULL_BY_TAG = """
 SELECT i.digest, i.media_type, m.body, i.id, i.last_pulled_at, EXISTS (
@@ -53,27 +53,28 @@ def record(tx: Transaction, pulled: Mapping[int, int]) -> None:
 
 # --- Referrers --------------------------------------------------------------------------------
 
-_FILTER = """
-    AND i.id > :after AND (:status = 'ANY' OR i.status = :status)
-    AND (:typed = 0 OR i.artifact_type = ANY(:types))
-"""
-
-# The two parts are disjoint: images in the first have the subject, those in the second have none. Each part is read in
-# the order of its index; SQLite recognizes this only if the second part takes the id from the index.
 _COLUMNS = """
     i.digest, i.media_type, i.artifact_type, i.manifest_size, i.status, coalesce(octet_length(a.annotations), 0)
 """
-_REFERRERS = f"""
-SELECT i.id, {_COLUMNS} FROM image i LEFT JOIN image_annotations a ON a.image_id = i.id
-WHERE i.repository_id = :repository AND i.subject = :subject {_FILTER}
-UNION ALL
+
+_WITH_SUBJECT = f"""
+SELECT i.id, {_COLUMNS}
+FROM image i INDEXED BY %s LEFT JOIN image_annotations a ON a.image_id = i.id
+WHERE i.repository_id = :repository AND i.subject = :subject AND i.status = %s %s
+AND i.id + 0 > :after ORDER BY i.id + 0 LIMIT :limit
+"""
+"""A page of one range of an index: a status, and perhaps an artifact type. `images.py` explains `i.id + 0`."""
+
+# Reads all images of an index, whose number is limited by the size of its manifest.
+_LISTED = f"""
 SELECT c.child_id, {_COLUMNS}
 FROM image_child c JOIN image i ON i.id = c.child_id AND i.subject IS NULL AND i.digest <> :subject
 LEFT JOIN image_annotations a ON a.image_id = i.id
 WHERE c.parent_id = (
     SELECT l.id FROM tag t JOIN image l ON l.id = t.image_id AND l.media_type = '{OCI_INDEX}' AND l.digest <> :subject
     WHERE t.repository_id = :repository AND t.name = :tag
-) {_FILTER}
+)
+AND i.id > :after AND (:status = 'ANY' OR i.status = :status) AND (:typed = 0 OR i.artifact_type = ANY(:types))
 ORDER BY 1 LIMIT :limit
 """
 
@@ -107,18 +108,35 @@ def referrers(
     These are the images with that subject, and images without any subject that a client has listed under the
     referrers tag. Returns at most `limit`, with ids after `after`.
     """
+    types = list(dict.fromkeys(selected.types))
     rows = tx.all(
-        _REFERRERS,
+        _referrers(selected.status, len(types)),
         repository=repository_id,
         subject=subject,
         tag=referrers_tag(subject),
-        typed=len(selected.types),
-        types=list(selected.types),
+        typed=len(types),
+        types=types,
         status=selected.status,
         after=after,
         limit=limit,
+        **{f"type{number}": each for number, each in enumerate(types)},
     )
     return [Referrer(*row) for row in rows]
+
+
+def _referrers(status: str, types: int) -> str:
+    """A statement that merges a page of each range of referrers that matches, and those listed under the tag.
+
+    The parts are disjoint: the listed images have no subject.
+    """
+    statuses = (f"'{ACTIVE}'", f"'{ARCHIVED}'") if status == "ANY" else (":status",)
+    if types:
+        conditions = [f"AND i.artifact_type = :type{number}" for number in range(types)]
+        ranges = [("image_by_subject_and_type", each, condition) for each in statuses for condition in conditions]
+    else:
+        ranges = [("image_by_subject", each, "") for each in statuses]
+    parts = [*(_WITH_SUBJECT % each for each in ranges), _LISTED]
+    return " UNION ALL ".join(f"SELECT * FROM ({part}) AS part" for part in parts) + " ORDER BY 1 LIMIT :limit"
 
 
 def annotations_of(tx: Transaction, image_ids: Iterable[int]) -> dict[int, str]:

@@ -269,7 +269,7 @@ def results(
         _result(row)
         for status in statuses
         for row in tx.all(
-            f"SELECT {_RESULT} FROM replication_backfill_result"
+            f"SELECT {_RESULT} FROM replication_backfill_result INDEXED BY replication_backfill_result_by_status"
             " WHERE backfill_id = :id AND status = :status AND position > :after ORDER BY position LIMIT :limit",
             id=backfill_id,
             status=status,

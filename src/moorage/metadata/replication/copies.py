@@ -80,11 +80,11 @@ def other_sources(tx: Transaction, stream: Stream, digest: str) -> list[tuple[Re
     Each comes with the id of its repository.
     """
     rows = tx.all(
-        "SELECT r.account, r.region, r.id FROM replication_configuration c"
-        " JOIN repository r ON r.account = c.account AND r.region = c.region AND r.name = :name"
-        " JOIN replicated_image i ON i.repository_id = r.id AND i.digest = :digest"
-        "   AND i.to_account = :to_account AND i.to_region = :to_region"
-        " WHERE NOT (r.account = :account AND r.region = :region) ORDER BY r.account, r.region",
+        "SELECT r.account, r.region, r.id FROM replicated_image i"
+        " JOIN repository r ON r.id = i.repository_id AND r.name = :name"
+        " JOIN replication_configuration c ON c.account = r.account AND c.region = r.region"
+        " WHERE i.digest = :digest AND i.to_account = :to_account AND i.to_region = :to_region"
+        " AND NOT (r.account = :account AND r.region = :region) ORDER BY r.account, r.region",
         name=stream.repository,
         digest=digest,
         account=stream.source.account,

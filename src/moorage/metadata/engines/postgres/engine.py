@@ -70,6 +70,10 @@ class PostgresEngine:
     def advance_sequences(self) -> None:
         self._run_exclusive(schema_postgres.advance_sequences)
 
+    def analyze(self) -> None:
+        with closing(Connection(self._address)) as connection:
+            _once(lambda: connection.run("BEGIN", lambda tx: tx.run("ANALYZE")))
+
     def _run_exclusive(self, work: Work[T]) -> T:
         """Run a transaction while no writer is active and none can start."""
         with closing(Connection(self._address)) as connection:

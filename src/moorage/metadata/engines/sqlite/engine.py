@@ -56,6 +56,9 @@ class SqliteEngine:
     def advance_sequences(self) -> None:
         """Do nothing: SQLite derives new ids from the rows."""
 
+    def analyze(self) -> None:
+        """Do nothing: plans do not depend on statistics."""
+
     def open(self) -> Database:
         return SqliteDatabase(self._path)
 
