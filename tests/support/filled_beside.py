@@ -6,8 +6,11 @@ import hashlib
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
+import msgspec
+
 from moorage.domain.names import Registry
 from moorage.metadata.database import Transaction
+from moorage.metadata.lifecycle.previews import PreviewResult
 from moorage.metadata.registry.repositories import Repository
 
 HERE: Final = Registry("000000000000", "us-east-1")
@@ -35,6 +38,12 @@ def account(number: int) -> str:
 
 Row = Callable[[int, int], tuple[Any, ...]]
 """The row with a number; the second argument is the id of the large repository."""
+
+
+def _preview_results(number: int) -> bytes:
+    result = PreviewResult(number + 1, digest_of("selected", number), (), 1, False, "expire", 1)
+    return msgspec.msgpack.encode([result])
+
 
 _HERE: Final = (HERE.account, HERE.region)
 _THERE: Final = (THERE.account, THERE.region)
@@ -226,6 +235,14 @@ _ROWS: Final[dict[str, tuple[str, Row]]] = {
     ),
     "image_signing": ("image_id profile status pusher", lambda n, _: (n + 1, PROFILE, "FAILED", "{}")),
     # --- Lifecycle policies
+    "lifecycle_preview": (
+        "repository_id policy is_complete started_at expiring archiving",
+        lambda n, large: (large, "{}", 1, 1, 0, 0) if n == 0 else (),
+    ),
+    "lifecycle_preview_page": (
+        "repository_id is_tagged last_image results",
+        lambda n, large: (large, n % 2, n + 1, _preview_results(n)),
+    ),
     "lifecycle_policy": ("repository_id policy evaluated_at", lambda n, large: (large + n, "{}", 0)),
     "repository_policy": ("repository_id text", lambda n, large: (large + n, _TEXT)),
 }

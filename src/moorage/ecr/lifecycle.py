@@ -127,7 +127,7 @@ async def get_lifecycle_policy_preview(
     view = _preview(call, name, found)
     if result_filter.image_ids is not None:
         return {**view, "previewResults": [_result(result) for result in found.results]}
-    on_page, next_token = cut(page, found.results, lambda result: (result.position,))
+    on_page, next_token = cut(page, found.results, lambda result: (result.image_id,))
     return {**view, "previewResults": [_result(result) for result in on_page], **next_token}
 
 

@@ -20,7 +20,7 @@ from moorage.core.registry import repositories
 from moorage.core.registry.images import Images, Push
 from moorage.core.registry.repositories import NewRepository
 from moorage.domain.lifecycle.policy import parse
-from moorage.domain.lifecycle.selection import SelectedImage
+from moorage.domain.lifecycle.selection import Choice
 from moorage.domain.names import Registry, RepositoryName, Tag
 from moorage.domain.registry.manifests import parse_manifest
 from moorage.domain.units import DAY
@@ -113,11 +113,11 @@ class LifecycleRegistry:
     def delete(self, name: str) -> None:
         self.write(lambda tx: self.images.delete(tx, self.repository, name, self.now))
 
-    def choose(self, text: str) -> list[SelectedImage]:
+    def choose(self, text: str) -> list[Choice]:
         """The first half of a run: the images that a policy selects."""
-        return asyncio.run(self.runs._select(self.repository.id, parse(text).rules, self.now))
+        return asyncio.run(self.runs._select(self.repository.id, parse(text).rules, self.now, 1))
 
-    def act(self, text: str, choices: Sequence[SelectedImage]) -> int:
+    def act(self, text: str, choices: Sequence[Choice]) -> int:
         """The second half of a run: the number of images to which the selection still applies."""
         return len(self.write(partial(self.runs._apply, self.repository.id, parse(text).text, choices)).images)
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moorage.domain.lifecycle.policy import Rule, parse
-from moorage.domain.lifecycle.selection import LifecycleFacts, SelectedImage, Selection
+from moorage.domain.lifecycle.selection import Choice, LifecycleFacts, Selection
 from moorage.domain.units import DAY
 from tests.unit.lifecycle.policies import ARCHIVE, policy, rule
 from tests.unit.lifecycle.reference import expected
@@ -43,7 +43,7 @@ def images(*described: tuple[str, float]) -> list[LifecycleFacts]:
     return [facts(number, tags, days) for number, (tags, days) in enumerate(described)]
 
 
-def select(rules: Sequence[Rule], found: list[LifecycleFacts]) -> list[SelectedImage]:
+def select(rules: Sequence[Rule], found: list[LifecycleFacts]) -> list[Choice]:
     selection = Selection(rules, NOW)
     for each in found:
         selection.add(each)
@@ -53,8 +53,8 @@ def select(rules: Sequence[Rule], found: list[LifecycleFacts]) -> list[SelectedI
 def chosen(text: str, found: list[LifecycleFacts]) -> dict[str, int]:
     """The priority of the rule that acts on an image, by the image's letter."""
     choices = select(parse(text).rules, found)
-    assert len({choice.image.id for choice in choices}) == len(choices)
-    return {chr(ord("A") + choice.image.id): choice.rule.priority for choice in choices}
+    assert len({choice.image_id for choice in choices}) == len(choices)
+    return {chr(ord("A") + choice.image_id): choice.rule.priority for choice in choices}
 
 
 # --- The examples of ECR's user guide ("Examples of lifecycle policies") --------------------------------------------
@@ -195,11 +195,11 @@ def test_a_prefix_matches_the_beginning_of_a_tag() -> None:
     assert chosen(text, images(("v1 x*2", 9), ("v1 x2", 9), ("a-v x*", 9))) == {"A": 1}
 
 
-def test_selected_images_are_ordered_oldest_first() -> None:
-    found = [facts(0, "", 10, activated_at=1.5), facts(1, "a", 3), facts(2, "", 4)]
+def test_selected_images_are_in_the_order_of_their_pushes() -> None:
+    found = [facts(2, "", 4), facts(0, "", 10, activated_at=1.5), facts(1, "a", 3)]
     rules = [rule(1, ["a"], 1, "sinceImagePushed"), rule(2, "any", 1, "sinceImagePushed")]
 
-    assert list(chosen(policy(*rules), found)) == ["C", "B", "A"]
+    assert list(chosen(policy(*rules), found)) == ["A", "B", "C"]
 
 
 # --- Comparison with a naive evaluator ------------------------------------------------------------------------------
@@ -254,4 +254,4 @@ def test_the_selected_images_are_those_of_the_naive_evaluator(text: str, found: 
     rules = parse(text).rules
     choices = select(rules, found)
 
-    assert {choice.image.id: choice.rule.priority for choice in choices} == expected(rules, found, NOW)
+    assert {choice.image_id: choice.rule.priority for choice in choices} == expected(rules, found, NOW)

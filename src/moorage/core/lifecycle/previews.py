@@ -96,7 +96,7 @@ def _find_result(tx: Transaction, repository: Repository, image_id: ImageId) -> 
         image = resolve(tx, repository, image_id)
     except ImageFailure:
         return None
-    return rows.find_result(tx, repository.id, image.digest)
+    return rows.find_result(tx, repository.id, image.id, image.digest)
 
 
 def _status(tx: Transaction, repository: Repository, preview: Preview, now: int) -> PreviewStatus:

@@ -9,6 +9,7 @@ index meanwhile is left to the next run.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Container, Sequence
 from contextlib import suppress
 from functools import partial
@@ -26,12 +27,13 @@ from moorage.core.registry.images import Images
 from moorage.domain.batches import batches
 from moorage.domain.errors import InvalidParameter
 from moorage.domain.lifecycle.policy import Rule, parse
-from moorage.domain.lifecycle.selection import SelectedImage, Selection
+from moorage.domain.lifecycle.selection import Choice, SelectedImage, Selection
 from moorage.domain.registry.errors import ImageReferencedByIndex
 from moorage.domain.units import DAY
 from moorage.metadata.database import Database, Transaction, Work
 from moorage.metadata.jobs import Job, JobHopeless
 from moorage.metadata.lifecycle import facts, policies, previews
+from moorage.metadata.lifecycle.previews import PreviewResult
 from moorage.metadata.registry import images as image_rows
 from moorage.metadata.registry import repositories
 from moorage.metadata.registry.repositories import Repository
@@ -39,16 +41,19 @@ from moorage.metadata.registry.repositories import Repository
 T = TypeVar("T")
 
 _PAGE: Final = 250
-"""Images read at a time, which takes about a millisecond."""
+"""Images read at a time, which takes a millisecond or two."""
 
 _BATCH: Final = 20
 """Images deleted or archived in one transaction; pushes wait for it."""
 
-_RESULTS: Final = 500
-"""Preview results written in one transaction."""
+_RESULTS: Final = 2000
+"""Preview results written in one transaction, which takes a few milliseconds: 20 rows of about 20 KB."""
 
 _SHARE: Final = 1 / 9
 """The share of one processor that a run uses: each pause is eight times as long as the work before it."""
+
+_PREVIEW_SHARE: Final = 1 / 3
+"""The share of a preview, for which a client waits."""
 
 
 class LifecycleJobs:
@@ -72,7 +77,7 @@ class LifecycleJobs:
         if policy is None:
             return
         changed = 0
-        for batch in batches(await self._select(repository_id, _rules(policy.text), now), _BATCH):
+        for batch in batches(await self._select(repository_id, _rules(policy.text), now, _SHARE), _BATCH):
             applied = await self._write(partial(self._apply, repository_id, policy.text, batch))
             audit_records.record(self._audit, applied, policy.text, now)
             changed += len(applied.images)
@@ -89,14 +94,17 @@ class LifecycleJobs:
         preview = await self._database.read(lambda tx: previews.find(tx, repository_id))
         if preview is None or preview.is_complete:
             return
-        selected = await self._select(repository_id, _rules(preview.text), self._now())
-        await self._database.write(lambda tx: previews.clear_results(tx, repository_id))
-        first = 0
-        for batch in batches(selected, _RESULTS):
-            await self._write(partial(previews.add_results, repository_id=repository_id, first=first, images=batch))
-            first += len(batch)
-        expiring = sum(image.rule.action == "expire" for image in selected)
-        archiving = len(selected) - expiring
+        choices = await self._select(repository_id, _rules(preview.text), self._now(), _PREVIEW_SHARE)
+        clear = partial(previews.clear_results, repository_id=repository_id)
+        while not await self._write(clear, _PREVIEW_SHARE):
+            pass
+        actions: Counter[str] = Counter()
+        for batch in batches(choices, _RESULTS):
+            results = await self._results(batch)
+            actions.update(result.action for result in results)
+            add = partial(previews.add_results, repository_id=repository_id, results=results)
+            await self._write(add, _PREVIEW_SHARE)
+        expiring, archiving = actions["expire"], actions["transition"]
         await self._database.write(lambda tx: previews.complete(tx, repository_id, expiring, archiving))
 
     async def remove_orphans(self, job: Job) -> None:
@@ -112,8 +120,21 @@ class LifecycleJobs:
                 with suppress(ImageReferencedByIndex):
                     self._images.delete(tx, repository, orphan.digest, self._now())
 
-    async def _select(self, repository_id: int, rules: Sequence[Rule], now: int) -> list[SelectedImage]:
-        selection, throttle = Selection(rules, now), Throttle(_SHARE, time.thread_time)
+    async def _results(self, choices: Sequence[Choice]) -> list[PreviewResult]:
+        """The results for the images that a run would act on now."""
+        results, throttle = list[PreviewResult](), Throttle(_PREVIEW_SHARE, time.thread_time)
+        for batch in batches(choices, _PAGE):
+            with throttle.working():
+                current = await self._database.read(
+                    partial(facts.of_images, image_ids=[each.image_id for each in batch])
+                )
+                chosen = (choice.of(current.get(choice.image_id)) for choice in batch)
+                results += [PreviewResult.of(selected) for selected in chosen if selected is not None]
+            await throttle.rest()
+        return results
+
+    async def _select(self, repository_id: int, rules: Sequence[Rule], now: int, share: float) -> list[Choice]:
+        selection, throttle = Selection(rules, now), Throttle(share, time.thread_time)
         async with self._database.snapshot() as state:
             after = 0
             while True:
@@ -127,30 +148,34 @@ class LifecycleJobs:
                 after = page[-1].id
                 await throttle.rest()
 
-    def _apply(self, repository_id: int, text: str, batch: Sequence[SelectedImage], tx: Transaction) -> AppliedBatch:
+    def _apply(self, repository_id: int, text: str, batch: Sequence[Choice], tx: Transaction) -> AppliedBatch:
         """Apply the policy to the images that it still selects, if the policy is unchanged; returns those images."""
         repository = repositories.find_by_id(tx, repository_id)
         policy = policies.find(tx, repository_id)
         if repository is None or policy is None or policy.text != text:
             return AppliedBatch()
-        applied = [selected for selected in batch if self._apply_to_image(tx, repository, selected, self._now())]
-        return AppliedBatch(repository, applied)
+        # One after the other: an action on an index changes the facts of the images that it lists.
+        applied = [self._apply_to_image(tx, repository, choice, self._now()) for choice in batch]
+        return AppliedBatch(repository, [selected for selected in applied if selected is not None])
 
-    def _apply_to_image(self, tx: Transaction, repository: Repository, selected: SelectedImage, now: int) -> bool:
-        current = facts.find(tx, selected.image.id)
-        if current is None or not selected.still_holds(current):
-            return False
+    def _apply_to_image(
+        self, tx: Transaction, repository: Repository, choice: Choice, now: int
+    ) -> SelectedImage | None:
+        """Returns the image if its choice still holds."""
+        selected = choice.of(facts.find(tx, choice.image_id))
+        if selected is None:
+            return None
         if selected.rule.action == "expire":
             self._images.delete(tx, repository, selected.image.digest, now)
-            return True
+            return selected
         image = image_rows.find(tx, repository.id, selected.image.digest)
         if image is not None:
             self._images.storage_classes.update(tx, repository, image, "ARCHIVE", now)
-        return image is not None
+        return selected if image is not None else None
 
-    async def _write(self, work: Work[T]) -> T:
+    async def _write(self, work: Work[T], share: float = _SHARE) -> T:
         """Run one of many transactions, and pause after it."""
-        throttle = Throttle(_SHARE)
+        throttle = Throttle(share)
         with throttle.working():
             result = await self._database.write(work)
         await throttle.rest()

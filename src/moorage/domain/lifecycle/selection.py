@@ -5,15 +5,17 @@ storage class, as if no other rule acted. A rule acts on an image only if no rul
 A rule sees an image if the image meets its tag requirements, whether it acts on it or not. So at most one rule acts on
 an image, and images that higher rules act on still count for the lower ones.
 
-Images are tested one after the other, in any order, and are not kept unless they are selected or may be. For
-`imageCountMoreThan`, a rule keeps the youngest images and selects each image that a younger one pushes out.
+Images are tested one after the other, in any order. Of an image that is selected or may be, a `Choice` is kept: a few
+numbers, because there can be a million. For `imageCountMoreThan`, a rule keeps the youngest images and selects each
+image that a younger one pushes out.
 """
 
 from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable
-from typing import NamedTuple
+from operator import itemgetter
+from typing import Final, NamedTuple
 
 from moorage.domain.lifecycle.policy import Rule
 from moorage.domain.lifecycle.requirements import requirement_of
@@ -49,6 +51,13 @@ class LifecycleFacts(NamedTuple):
         """The time of the last pull; or of the push or restore, if later."""
         return max(self.age_from, self.pulled_at or 0)
 
+    def fingerprint(self, rule: Rule) -> int:
+        """A hash of the facts that a rule tests, for this process. The pull time matters only to `sinceImagePulled`."""
+        return hash(self if rule.count_type == "sinceImagePulled" else (*self[:_PULLED_AT], *self[_PULLED_AT + 1 :]))
+
+
+_PULLED_AT: Final = LifecycleFacts._fields.index("pulled_at")
+
 
 class SelectedImage(NamedTuple):
     """An image and the one rule that acts on it."""
@@ -56,11 +65,19 @@ class SelectedImage(NamedTuple):
     image: LifecycleFacts
     rule: Rule
 
-    def still_holds(self, current: LifecycleFacts) -> bool:
-        """Whether the facts that the rule tests are unchanged. The pull time matters only to `sinceImagePulled`."""
-        if self.rule.count_type == "sinceImagePulled":
-            return current == self.image
-        return current._replace(pulled_at=self.image.pulled_at) == self.image
+
+class Choice(NamedTuple):
+    """The selection of an image: what is left of it until the rule acts."""
+
+    image_id: int
+    rule: Rule
+    fingerprint: int
+
+    def of(self, current: LifecycleFacts | None) -> SelectedImage | None:
+        """The image as it is now; None if it is gone, or if the facts that the rule tests have changed."""
+        if current is None or current.fingerprint(self.rule) != self.fingerprint:
+            return None
+        return SelectedImage(current, self.rule)
 
 
 class Selection:
@@ -80,10 +97,12 @@ class Selection:
                 counter.take(image, is_unseen)
                 is_unseen = False
 
-    def selected(self) -> list[SelectedImage]:
-        """The selected images with their rules, oldest first."""
-        selected = [SelectedImage(image, counter.rule) for counter in self._counters for image in counter.selected]
-        return sorted(selected, key=lambda item: (item.image.age_from, item.image.id))
+    def selected(self) -> list[Choice]:
+        """The selected images with their rules, oldest push first."""
+        return sorted((choice for counter in self._counters for choice in counter.selected), key=_IMAGE_ID)
+
+
+_IMAGE_ID: Final = itemgetter(0)
 
 
 class _Counter:
@@ -92,9 +111,10 @@ class _Counter:
     def __init__(self, rule: Rule, now: int) -> None:
         self.rule = rule
         self.sees = requirement_of(rule)
-        self.selected: list[LifecycleFacts] = []
+        self.selected: list[Choice] = []
         self._before = now - rule.count_number * DAY
-        self._youngest: list[tuple[int, int, bool, LifecycleFacts]] = []
+        self._youngest: list[tuple[int, int, int | None]] = []
+        """A heap of ages and ids, with the fingerprints of the images that the rule can select."""
 
     def take(self, image: LifecycleFacts, is_unseen: bool) -> None:
         """Test an image that the rule sees. `is_unseen`: no rule of higher priority sees it."""
@@ -108,20 +128,19 @@ class _Counter:
                 is_due = image.used_at < self._before
             case _:
                 is_due = (image.archived_at or image.pushed_at) < self._before
-        if is_due and is_unseen:
-            self._select(image)
+        if is_due and is_unseen and self._can_select(image):
+            self.selected.append(Choice(image.id, self.rule, image.fingerprint(self.rule)))
 
     def _count(self, image: LifecycleFacts, is_unseen: bool) -> None:
-        entry = (image.age_from, image.id, is_unseen, image)
+        fingerprint = image.fingerprint(self.rule) if is_unseen and self._can_select(image) else None
+        entry = (image.age_from, image.id, fingerprint)
         if len(self._youngest) < self.rule.count_number:
             heapq.heappush(self._youngest, entry)
             return
-        _, _, was_unseen, oldest = heapq.heappushpop(self._youngest, entry)
-        if was_unseen:
-            self._select(oldest)
+        _, oldest, fingerprint = heapq.heappushpop(self._youngest, entry)
+        if fingerprint is not None:
+            self.selected.append(Choice(oldest, self.rule, fingerprint))
 
-    def _select(self, image: LifecycleFacts) -> None:
-        """Select an image, unless an index needs it: it may be archived with its index, but not expire before it."""
-        is_needed = image.is_listed if self.rule.action == "expire" else image.is_listed_actively
-        if not is_needed:
-            self.selected.append(image)
+    def _can_select(self, image: LifecycleFacts) -> bool:
+        """Whether no index needs an image: it may be archived with its index, but not expire before it."""
+        return not (image.is_listed if self.rule.action == "expire" else image.is_listed_actively)

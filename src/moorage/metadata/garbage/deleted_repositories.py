@@ -32,7 +32,7 @@ _GROWING: Final = (
     ("replica", "digest"),
     ("cached_tag", "tag"),
     ("cached_manifest", "digest"),
-    ("lifecycle_preview_result", "position"),
+    ("lifecycle_preview_page", "last_image"),
 )
 """Tables that can have many rows of a repository, each with the second column of its key.
 

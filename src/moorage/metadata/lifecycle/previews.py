@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
+from moorage.domain.batches import batches
 from moorage.domain.lifecycle.selection import SelectedImage
 from moorage.metadata.database import Transaction
 
@@ -23,11 +24,10 @@ class Preview:
     archiving: int
 
 
-@dataclass(frozen=True, slots=True)
-class PreviewResult:
+class PreviewResult(msgspec.Struct, frozen=True, array_like=True):
     """The effect that a policy would have on an image."""
 
-    position: int
+    image_id: int
     digest: str
     tags: tuple[str, ...]
     pushed_at: int
@@ -35,16 +35,29 @@ class PreviewResult:
     action: str
     priority: int
 
+    @classmethod
+    def of(cls, selected: SelectedImage) -> PreviewResult:
+        image, rule = selected
+        return cls(image.id, image.digest, image.tags, image.pushed_at, image.is_archived, rule.action, rule.priority)
 
-_RESULT: Final = "position, digest, tags, pushed_at, is_archived, action, priority"
+
+_RESULTS_OF_PAGE: Final = 100
+"""Results in one row. A larger row is written in less time, and takes longer to find one result in."""
+
+_PAGES_AT_ONCE: Final = 50
+"""Rows that `clear_results` removes, each of about 20 KB. Pushes wait for it."""
+
+_ENCODER: Final = msgspec.msgpack.Encoder()
+_DECODER: Final = msgspec.msgpack.Decoder(list[PreviewResult])
 
 
 def start(tx: Transaction, repository_id: int, text: str, now: int) -> None:
-    """Start a new preview without results; replaces an older one."""
-    tx.run("DELETE FROM lifecycle_preview WHERE repository_id = :repository", repository=repository_id)
+    """Start a new preview; it replaces an older one, whose results are still there until `clear_results`."""
     tx.run(
         "INSERT INTO lifecycle_preview (repository_id, policy, is_complete, started_at, expiring, archiving)"
-        " VALUES (:repository, :policy, 0, :now, 0, 0)",
+        " VALUES (:repository, :policy, 0, :now, 0, 0)"
+        " ON CONFLICT (repository_id) DO UPDATE SET policy = excluded.policy, is_complete = 0,"
+        " started_at = excluded.started_at, expiring = 0, archiving = 0",
         repository=repository_id,
         policy=text,
         now=now,
@@ -60,29 +73,37 @@ def find(tx: Transaction, repository_id: int) -> Preview | None:
     return Preview(row[0], bool(row[1]), *row[2:]) if row else None
 
 
-def clear_results(tx: Transaction, repository_id: int) -> None:
-    tx.run("DELETE FROM lifecycle_preview_result WHERE repository_id = :repository", repository=repository_id)
+def clear_results(tx: Transaction, repository_id: int) -> bool:
+    """Remove some of the results of a former preview; returns whether none are left."""
+    removed = tx.run(
+        "DELETE FROM lifecycle_preview_page WHERE repository_id = :repository AND last_image IN"
+        " (SELECT last_image FROM lifecycle_preview_page WHERE repository_id = :repository LIMIT :limit)",
+        repository=repository_id,
+        limit=_PAGES_AT_ONCE,
+    )
+    return removed < _PAGES_AT_ONCE
 
 
-def add_results(tx: Transaction, repository_id: int, first: int, images: Iterable[SelectedImage]) -> None:
-    """Add results from position `first` on; does nothing if the preview was deleted with its repository."""
+def add_results(tx: Transaction, repository_id: int, results: Sequence[PreviewResult]) -> None:
+    """Add results behind all former ones; does nothing if the preview was deleted with its repository."""
     if find(tx, repository_id) is None:
         return
+    pages = [
+        page
+        for is_tagged in (True, False)
+        for page in batches([each for each in results if bool(each.tags) == is_tagged], _RESULTS_OF_PAGE)
+    ]
     tx.run_each(
-        f"INSERT INTO lifecycle_preview_result (repository_id, {_RESULT})"
-        " VALUES (:repository, :position, :digest, :tags, :pushed_at, :is_archived, :action, :priority)",
+        "INSERT INTO lifecycle_preview_page (repository_id, is_tagged, last_image, results)"
+        " VALUES (:repository, :tagged, :last, :results)",
         [
             {
                 "repository": repository_id,
-                "position": position,
-                "digest": selected.image.digest,
-                "tags": msgspec.json.encode(selected.image.tags).decode(),
-                "pushed_at": selected.image.pushed_at,
-                "is_archived": int(selected.image.is_archived),
-                "action": selected.rule.action,
-                "priority": selected.rule.priority,
+                "tagged": int(bool(page[-1].tags)),
+                "last": page[-1].image_id,
+                "results": _ENCODER.encode(page),
             }
-            for position, selected in enumerate(images, start=first)
+            for page in pages
         ],
     )
 
@@ -100,28 +121,35 @@ def complete(tx: Transaction, repository_id: int, expiring: int, archiving: int)
 def page_of_results(
     tx: Transaction, repository_id: int, after: int, tagged: bool | None, limit: int
 ) -> list[PreviewResult]:
-    """At most `limit` results after position `after`: all, or only those of tagged or of untagged images."""
-    condition = {None: "", True: "AND tags <> '[]'", False: "AND tags = '[]'"}[tagged]
-    rows = tx.all(
-        f"SELECT {_RESULT} FROM lifecycle_preview_result"
-        f" WHERE repository_id = :repository AND position > :after {condition} ORDER BY position LIMIT :limit",
-        repository=repository_id,
-        after=after,
-        limit=limit,
-    )
-    return [_result(row) for row in rows]
+    """At most `limit` results with image ids after `after`: all, or only those of tagged or of untagged images."""
+    kinds = (True, False) if tagged is None else (tagged,)
+    found = [result for kind in kinds for result in _results_after(tx, repository_id, kind, after, limit)]
+    return sorted(found, key=lambda result: result.image_id)[:limit]
 
 
-def find_result(tx: Transaction, repository_id: int, digest: str) -> PreviewResult | None:
-    row = tx.one(
-        f"SELECT {_RESULT} FROM lifecycle_preview_result WHERE repository_id = :repository AND digest = :digest",
-        repository=repository_id,
-        digest=digest,
-    )
-    return _result(row) if row else None
+def _results_after(tx: Transaction, repository_id: int, tagged: bool, after: int, limit: int) -> list[PreviewResult]:
+    """At least `limit` results after `after`, if there are as many."""
+    found: list[PreviewResult] = []
+    while len(found) < limit:
+        row = tx.one(
+            "SELECT results, last_image FROM lifecycle_preview_page INDEXED BY lifecycle_preview_page_by_tags"
+            " WHERE repository_id = :repository AND is_tagged = :tagged AND last_image > :after"
+            " ORDER BY last_image LIMIT 1",
+            repository=repository_id,
+            tagged=int(tagged),
+            after=after,
+        )
+        if row is None:
+            break
+        found += [result for result in _DECODER.decode(row[0]) if result.image_id > after]
+        after = row[1]
+    return found
 
 
-def _result(row: tuple[Any, ...]) -> PreviewResult:
-    position, digest, tags, pushed_at, is_archived, action, priority = row
-    names = tuple(msgspec.json.decode(tags, type=list[str]))
-    return PreviewResult(position, digest, names, pushed_at, bool(is_archived), action, priority)
+def find_result(tx: Transaction, repository_id: int, image_id: int, digest: str) -> PreviewResult | None:
+    """The result for an image. The digest is compared, because an id can be used again."""
+    for tagged in (True, False):
+        for result in _results_after(tx, repository_id, tagged, image_id - 1, 1):
+            if (result.image_id, result.digest) == (image_id, digest):
+                return result
+    return None

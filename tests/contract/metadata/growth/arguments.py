@@ -22,6 +22,7 @@ from moorage.metadata.identity.policies import PolicyName
 from moorage.metadata.identity.providers import IdentityProvider
 from moorage.metadata.identity.roles import Role
 from moorage.metadata.jobs import Job
+from moorage.metadata.lifecycle.previews import PreviewResult
 from moorage.metadata.pull_through.cached import CachedManifest, CachedTag
 from moorage.metadata.pull_through.fetching import Fetching
 from moorage.metadata.registry.images import Image, ImageFilter
@@ -57,6 +58,7 @@ _FETCHING: Final = Fetching("item-7", "lease-7", 7)
 _JOB: Final = Job("scan", f"key-{7:07}", {}, 1, "lease")
 
 
+_TYPE: Final = "application/vnd.oci.image.config.v1+json"
 _STATUSES: Final = ("ACTIVE", "ARCHIVED", "ANY")
 _OF_KEY: Final[Case] = {"key": lambda _: f"AKIA{7:016}"}
 _OF_LARGE: Final[Case] = {"name": lambda all_: all_.large.name}
@@ -181,6 +183,9 @@ BY_PARAMETER: Final[dict[str, Argument]] = {
     "statuses: Sequence[str]": lambda _: ["Active"],
     "positions: Sequence[int]": lambda _: [6, 8],
     "statuses: Iterable[ResultStatus]": lambda _: ["FAILED"],
+    "results: Sequence[PreviewResult]": lambda all_: [
+        PreviewResult(all_.images + 1, "sha256:new", (), 1, False, "expire", 1)
+    ],
     # --- Records
     "image: Image": _new_image,
     "settings: RepositorySettings": lambda _: RepositorySettings(),
@@ -247,6 +252,25 @@ def _filters(after: Callable[[int], Any]) -> Iterator[Case]:
             yield {"selected": selected, "after": lambda all_: after(all_.quarter(1))}
 
 
+def _preview_filters() -> Iterator[Case]:
+    for tagged in (None, True, False):
+        yield {"tagged": partial(_constant, tagged)}
+        yield {"tagged": partial(_constant, tagged), "after": lambda all_: all_.quarter(1)}
+
+
+def _referrer_filters() -> Iterator[Case]:
+    """Calls for a subject with many referrers; few of them are active, and none has the second type."""
+    for status in _STATUSES:
+        for types in ((), (_TYPE,), ("application/vnd.example", _TYPE)):
+            selected = partial(_constant, ReferrerFilter(types, status))
+            yield {"selected": selected, "subject": lambda all_: all_.digest(1)}
+            yield {
+                "selected": selected,
+                "subject": lambda all_: all_.digest(1),
+                "after": lambda all_: all_.image_id(-20),
+            }
+
+
 def _constant(value: object, _: Filled) -> object:
     return value
 
@@ -267,6 +291,7 @@ BY_FUNCTION: Final[dict[str, list[Case]]] = {
     ],
     "pull_through.cached.delete": [{"digest": lambda _: digest_of("cached", 7)}],
     "pull_through.cached.size_of_blob": [{"digest": lambda _: digest_of("cached blob", 7)}],
+    "lifecycle.previews.page_of_results": [*_preview_filters()],
     "registry.images.page": [*_filters(lambda number: number)],
     "registry.images.page_of_ids": [*_filters(lambda number: (number, ""))],
     "registry.images.page_of_tags": [{}, {"after": lambda all_: all_.tag(all_.quarter(1))}],
@@ -280,7 +305,13 @@ BY_FUNCTION: Final[dict[str, list[Case]]] = {
     "registry.layers.link_blob": [{}, {"blob_id": _youngest_blob}],
     "registry.layers.store_blob": [{"key": lambda _: "blobs/new"}, {**_OF_LAYER, "key": lambda _: "blobs/new"}],
     "registry.layers.restart_grace_period": [_OF_LAYER],
-    "registry.layers.repositories_with": [_OF_LAYER, {"digest": lambda all_: all_.layers(7)[-1]}],
+    "registry.layers.repositories_with": [
+        _OF_LAYER,
+        {"digest": lambda all_: all_.layers(7)[-1]},
+        # A layer that only repositories of another registry hold.
+        {"digest": lambda all_: all_.layers(0)[-1], "registry": lambda _: Registry(account(7), HERE.region)},
+    ],
+    "registry.pulls.referrers": [*_referrer_filters()],
     "registry.pulls.find_manifest": [_OF_LARGE, {**_OF_LARGE, "reference": lambda all_: all_.tag(7)}],
     "registry.repositories.find": [_OF_LARGE],
     "registry.settings.account_setting": [{"name": lambda _: "BLOB_MOUNTING"}],

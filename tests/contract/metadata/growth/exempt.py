@@ -11,9 +11,6 @@ EXEMPT: Final[dict[str, str]] = {
     # --- Of requests
     "garbage.deleted_repositories.add": "DeleteRepository ends the uploads of the repository, which are limited",
     "registry.repositories.remove": "only the last slice of a deleted repository runs it, when few rows are left",
-    "lifecycle.previews.clear_results": "StartLifecyclePolicyPreview deletes the results of the former preview",
-    "lifecycle.previews.start": "StartLifecyclePolicyPreview deletes the results of the former preview",
-    "lifecycle.previews.page_of_results": "a page with a filter for tags reads the results that do not match",
     "gauges.gauges": "GET /metrics counts what waits; its values are kept for a while",
     # --- Of commands
     **dict.fromkeys(
@@ -76,7 +73,6 @@ EXEMPT: Final[dict[str, str]] = {
             "garbage.unreferenced.unreferenced_blobs",
             "garbage.unreferenced.unreferenced_layers",
             "jobs.limit_waiting",
-            "lifecycle.previews.add_results",
             "replication.backfills.add_results",
             "replication.backfills.next_repositories",
             "replication.comparisons.configured_sources",
