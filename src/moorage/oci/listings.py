@@ -59,8 +59,9 @@ class Lists:
     async def catalog(self, request: RegistryRequest) -> Response:
         """Repositories of the registry, in the order of their names (docker registry API, "Listing Repositories").
 
-        Repositories that the caller may not list are omitted. A list without any is an error if the caller is denied.
-        The link names the last repository of the page, or has a token if the caller may not know that name.
+        Repositories that the caller may not list are omitted. A whole list without any is an error if the caller is
+        denied; a page without any is not, because a later page may have some. The link names the last repository of
+        the page, or has a token if the caller may not know that name.
         """
         call = await self._access_control.authenticate(replace(request, name=EVERY_REPOSITORY), _CATALOG)
         parameters = call.parameters()
@@ -69,7 +70,7 @@ class Lists:
         visible = await repositories.list_visible(
             self._database, call.access_request(_CATALOG), *page.after, page.limit
         )
-        if not visible.repositories:
+        if not visible.repositories and visible.end is None and page.after == ("",):
             await self._access_control.authorize(call, _CATALOG)
         content = {"repositories": [str(repository.name) for repository in visible.repositories]}
         if visible.end is None or visible.ends_visibly:

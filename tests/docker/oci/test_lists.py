@@ -167,6 +167,36 @@ def test_a_page_that_ends_among_hidden_repositories_has_a_link_without_a_name(
     assert caller.get(f"/v2/_catalog?next={token[:-4]}AAAA").status == 400
 
 
+def listing(*names: str) -> str:
+    """An identity policy that lets a user list only these repositories."""
+    resources = [f"arn:aws:ecr:*:*:repository/{name}" for name in names]
+    return policy({"Effect": "Allow", "Action": "ecr:DescribeRepositories", "Resource": resources})
+
+
+def test_a_page_without_a_visible_repository_is_empty_and_has_a_link(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = "555555555555"
+    world.root(account)
+    monkeypatch.setattr(repositories, "_SCANNED_AT_ONCE", 2)
+    monkeypatch.setattr(repositories, "_SCANS", 2)
+    monkeypatch.setitem(MANAGED_POLICIES, "Listing", listing("a/*", "c/*"))
+    caller = world.user("Listing", account=account)
+    for name in ("a/shown", *(f"b/secret-{number}" for number in range(9)), "c/shown", "d/secret"):
+        world.new_repository(account, name)
+
+    target, pages = "/v2/_catalog?n=1", []
+    while target:
+        answer = caller.get(target)
+        assert answer.status == 200
+        pages.append(answer.json()["repositories"])
+        target = next_page(answer) if "link" in answer.headers else ""
+
+    assert [page for page in pages if page] == [["a/shown"], ["c/shown"]]
+    assert [] in pages
+    assert caller.get("/v2/_catalog?last=c/shown").json() == {"repositories": []}
+
+
 def referrer(subject: Image, seed: int, **extra: object) -> Image:
     return image(seed=seed, extra={"subject": subject.manifest.descriptor, **extra})
 
