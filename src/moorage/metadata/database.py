@@ -7,7 +7,7 @@ no effects outside the transaction. Its SQL is written once for both engines, in
     FOR UPDATE, FOR SHARE       with or without SKIP LOCKED, to lock rows on an engine with several writers
     INDEXED BY name             after a table: SQLite uses this index, or rejects the statement
 
-SQLite plans without statistics (docs/decisions/0060-plans-without-statistics.md).
+SQLite plans without statistics (docs/decisions/0061-plans-without-statistics.md).
 """
 
 from __future__ import annotations

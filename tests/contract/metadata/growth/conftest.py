@@ -1,7 +1,7 @@
 """Databases of each engine with few images, and with ten times as many.
 
 SQLite plans without statistics, unless an operator has run ANALYZE; PostgreSQL collects them by itself
-(docs/decisions/0060-plans-without-statistics.md).
+(docs/decisions/0061-plans-without-statistics.md).
 """
 
 from __future__ import annotations
