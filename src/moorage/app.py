@@ -12,7 +12,7 @@ from moorage import background, failpoints, scanners, stores
 from moorage.adapters.audit_file import AuditFile
 from moorage.adapters.data_folder import DataFolder
 from moorage.adapters.files.blob_store import FileBlobStore
-from moorage.adapters.remote_registry.registries import DistributionRegistries
+from moorage.adapters.remote_registry.at_first_use import RegistriesAtFirstUse
 from moorage.api.endpoint import ApiEndpoint
 from moorage.api.service import AwsService
 from moorage.config.settings import Settings
@@ -298,7 +298,7 @@ def services_of(
     authorizer = Authorizer(database)
     recorded_pulls = Pulls(database, reactions, now)
     audit = Audit(audit_file.write if settings.audit_path else None, now, settings.region, reads=settings.audit_reads)
-    remotes = DistributionRegistries(proxy=settings.registry_proxy)
+    remotes = RegistriesAtFirstUse(settings.registry_proxy)
     upstreams = Upstreams(database, vault, settings.upstream, now, settings.mirror)
     return Services(
         database=database,

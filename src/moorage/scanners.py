@@ -6,6 +6,7 @@ import os
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from moorage.adapters.scanners.database_sources import (
     Artifact,
@@ -17,7 +18,6 @@ from moorage.adapters.scanners.database_sources import (
 )
 from moorage.adapters.scanners.grype import Grype, GrypeRules
 from moorage.adapters.scanners.grype_database import NO_DATABASE, NO_SOURCE, DatabasePlace, GrypeDatabase
-from moorage.adapters.scanners.harbor import HarborRules, HarborScanner
 from moorage.adapters.scanners.sandbox import Program, Sandbox, SandboxLimits
 from moorage.adapters.scanners.workspaces import Workspaces
 from moorage.config.scanner import ARTIFACT
@@ -36,10 +36,16 @@ from moorage.domain.names import Registry
 from moorage.domain.ports import BlobStore
 from moorage.domain.scanning.ports import Scanner
 from moorage.domain.units import SECOND
+from moorage.first_use import at_first_use
 from moorage.metadata.database import Database
 from moorage.metadata.registry import layers
 from moorage.metadata.registry.layers import Blob
 from moorage.telemetry import Log
+
+if TYPE_CHECKING:
+    from moorage.adapters.scanners import harbor
+else:
+    harbor = at_first_use("moorage.adapters.scanners.harbor")
 
 _DISK_BYTES = 8 << 30
 """What one scan may write to the disk, unpacked layers among it."""
@@ -57,7 +63,8 @@ FindLayer = Callable[[Registry, str, str], Awaitable[Blob]]
 def scanner_of(settings: Settings, find: FindLayer, blobs: BlobStore, now: Clock, log: Log) -> Scanner | None:
     """The scanner that the settings name; None if they name none."""
     if settings.scanner.startswith("http"):
-        return HarborScanner(HarborRules(settings.scanner, settings.scanner_authorization, settings.scanner_timeout))
+        rules = harbor.HarborRules(settings.scanner, settings.scanner_authorization, settings.scanner_timeout)
+        return harbor.HarborScanner(rules)
     return _grype_of(settings, _source_of(settings, find, blobs), now, log)
 
 

@@ -7,17 +7,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 from moorage import failpoints
 from moorage.adapters.audit_rotation import Rotation, is_stream
 from moorage.adapters.data_folder import DataFolder
 from moorage.adapters.disk_space import DiskSpace
 from moorage.adapters.files.blob_store import FileBlobStore
-from moorage.adapters.s3.blob_store import S3BlobStore
-from moorage.adapters.s3.client import S3Client
-from moorage.adapters.s3.copies import BucketCopies
-from moorage.adapters.s3.objects import Objects
-from moorage.adapters.s3.signing import Signer
 from moorage.config.settings import Settings
 from moorage.core.clock import Clock, CommonClock, system_clock
 from moorage.core.garbage.verify import Stores
@@ -27,6 +23,7 @@ from moorage.core.own_store import OwnStore
 from moorage.domain.buckets import SCHEME, Bucket, BucketKey
 from moorage.domain.errors import Unavailable
 from moorage.domain.ports import CopySource
+from moorage.first_use import at_first_use
 from moorage.metadata.database import Database
 from moorage.metadata.engines.engine import Engine
 from moorage.metadata.engines.postgres import clock as postgres_clock
@@ -35,7 +32,18 @@ from moorage.metadata.engines.selection import engine_at
 from moorage.metadata.registry.upload_states import StoredUploadStates
 from moorage.telemetry import Log
 
-Store = FileBlobStore | S3BlobStore
+if TYPE_CHECKING:
+    from moorage.adapters.s3 import blob_store as s3_blobs
+    from moorage.adapters.s3 import client as s3_client
+    from moorage.adapters.s3 import copies as s3_copies
+    from moorage.adapters.s3 import objects as s3_objects
+    from moorage.adapters.s3 import signing as s3_signing
+else:
+    s3_blobs, s3_client, s3_copies, s3_objects, s3_signing = (
+        at_first_use(f"moorage.adapters.s3.{name}") for name in ("blob_store", "client", "copies", "objects", "signing")
+    )
+
+Store: TypeAlias = "FileBlobStore | s3_blobs.S3BlobStore"
 
 
 def engine_of(settings: Settings, folder: DataFolder) -> Engine:
@@ -53,7 +61,7 @@ def blob_store(settings: Settings, database: Database, now: Clock) -> tuple[Stor
 
         return files, close
     objects = objects_in(settings.bucket, settings.bucket_key, now)
-    store = S3BlobStore(objects, StoredUploadStates(database), redirect=settings.blob_redirect)
+    store = s3_blobs.S3BlobStore(objects, StoredUploadStates(database), redirect=settings.blob_redirect)
     return store, store.close
 
 
@@ -240,7 +248,7 @@ async def copies_at(address: str | None, key: BucketKey) -> AsyncIterator[CopySo
     if address is None:
         yield None
     elif address.startswith(f"{SCHEME}://"):
-        copies = BucketCopies(objects_in(Bucket.parse(address), key))
+        copies = s3_copies.BucketCopies(objects_in(Bucket.parse(address), key))
         try:
             yield copies
         finally:
@@ -253,9 +261,10 @@ async def copies_at(address: str | None, key: BucketKey) -> AsyncIterator[CopySo
             files.close()
 
 
-def objects_in(bucket: Bucket, key: BucketKey, now: Clock = system_clock) -> Objects:
+def objects_in(bucket: Bucket, key: BucketKey, now: Clock = system_clock) -> s3_objects.Objects:
     """The objects of a bucket, over their own connections."""
-    return Objects(S3Client(Signer(bucket, key, now)), bucket.prefix)
+    client = s3_client.S3Client(s3_signing.Signer(bucket, key, now))
+    return s3_objects.Objects(client, bucket.prefix)
 
 
 def common_clock(settings: Settings, database: Database) -> CommonClock | None:

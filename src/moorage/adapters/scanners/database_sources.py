@@ -10,22 +10,27 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import urljoin
 
-import aiohttp
 import msgspec
 
 from moorage.domain import strict_json
 from moorage.domain.errors import Unavailable
 from moorage.domain.ports import CHUNK_BYTES, BlobMissing
 from moorage.domain.strict_json import BadJson
+from moorage.first_use import at_first_use
+
+if TYPE_CHECKING:
+    import aiohttp
+else:
+    aiohttp = at_first_use("aiohttp")
 
 ARCHIVE_LIMIT: Final = 4 << 30
 """Maximum size of a database's archive in bytes. Grype's own has about 100 MB."""
 
 _LISTING_LIMIT: Final = 1 << 20
-_TIMES: Final = aiohttp.ClientTimeout(total=3600, sock_connect=10, sock_read=60)
+_SECONDS: Final = {"total": 3600, "sock_connect": 10, "sock_read": 60}
 _STATE_LIMIT: Final = 200
 _CHECKSUM: Final = re.compile(r"sha256:[0-9a-f]{64}")
 
@@ -87,7 +92,7 @@ class UrlSource:
 
     async def fetch(self, known: str, into: Path) -> str | None:
         """See `DatabaseSource.fetch`."""
-        async with aiohttp.ClientSession(timeout=_TIMES, auto_decompress=False) as session:
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(**_SECONDS), auto_decompress=False) as session:
             if not self._url.partition("?")[0].endswith(".json"):
                 return await self._fetch_archive(session, known, into)
             listing = await self._listing(session)

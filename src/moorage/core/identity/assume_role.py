@@ -9,12 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from moorage.core.identity import oidc_tokens
 from moorage.core.identity import policies as identity_policies
 from moorage.core.identity.accounts import AccountError
-from moorage.core.identity.oidc_tokens import Claims
 from moorage.core.identity.roles import TRUSTING_NOBODY
 from moorage.core.identity.sessions import RoleSession
 from moorage.domain.errors import AccessDenied, InvalidParameter
@@ -32,12 +30,19 @@ from moorage.domain.identity.session_errors import (
     WebIdentityDenied,
 )
 from moorage.domain.units import SECOND
+from moorage.first_use import at_first_use
 from moorage.metadata.database import Transaction
 from moorage.metadata.identity import providers as identity_providers
 from moorage.metadata.identity import roles
 from moorage.metadata.identity.policies import AWS
 from moorage.metadata.identity.providers import IdentityProvider
 from moorage.metadata.identity.roles import Role
+
+if TYPE_CHECKING:
+    from moorage.core.identity import oidc_tokens
+    from moorage.core.identity.oidc_tokens import Claims
+else:
+    oidc_tokens = at_first_use("moorage.core.identity.oidc_tokens")
 
 DEFAULT_SECONDS: Final = 3600
 CHAINED_SECONDS: Final = 3600

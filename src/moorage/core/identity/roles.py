@@ -5,19 +5,25 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from moorage.core.identity import oidc_tokens, principals
+from moorage.core.identity import principals
 from moorage.core.identity.accounts import IAM_NAME, AccountError, require_account
 from moorage.core.identity.key_ids import new_id
 from moorage.core.identity.policies import check_document
 from moorage.domain.identity.policies.document import PolicyKind, parse_policy
+from moorage.first_use import at_first_use
 from moorage.metadata.database import Transaction
 from moorage.metadata.identity import providers as identity_providers
 from moorage.metadata.identity import roles
 from moorage.metadata.identity.providers import IdentityProvider
 from moorage.metadata.identity.roles import Role
+
+if TYPE_CHECKING:
+    from moorage.core.identity import oidc_tokens
+else:
+    oidc_tokens = at_first_use("moorage.core.identity.oidc_tokens")
 
 SESSION_SECONDS: Final = range(3600, 43_201)
 """IAM, CreateRole: MaxSessionDuration is 1 to 12 hours."""
