@@ -239,7 +239,8 @@ def prepare_target(settings: Settings, folder: DataFolder, key: bytes) -> None:
 
 def stores_of(store: Store, source: CopySource | None) -> Stores:
     """The stores of a verification. Only a folder has a quarantine, because a bucket can only copy and delete."""
-    return Stores(store, store, store if isinstance(store, FileBlobStore) else None, source)
+    folder = store if isinstance(store, FileBlobStore) else None
+    return Stores(store, store, folder, folder, source)
 
 
 @asynccontextmanager

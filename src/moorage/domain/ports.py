@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 CHUNK_BYTES = 1 << 20
 """The chunk size of bodies: large enough to be efficient, small enough for many concurrent uploads in memory."""
@@ -131,6 +131,21 @@ class Listing(Protocol):
 
     async def remove_upload(self, upload: str) -> None:
         """Delete all that `uploads` found of an ended upload, including what `BlobStore.abandon` does not know."""
+
+
+class SmallBlob(NamedTuple):
+    """A blob to hash with an algorithm: as many bytes as its row says."""
+
+    key: str
+    size: int
+    algorithm: str
+
+
+class SmallBlobs(Protocol):
+    """A store that hashes many small blobs in one call."""
+
+    async def digests(self, blobs: Sequence[SmallBlob]) -> list[str | BlobMissing | OSError]:
+        """The digest of each blob's bytes, or the error of reading them: EIO if the bytes are damaged or too few."""
 
 
 class Quarantine(Protocol):

@@ -16,7 +16,7 @@ import errno
 import hashlib
 import os
 import re
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -35,6 +35,7 @@ from moorage.adapters.files.running_digests import (
     read_record,
     write_record,
 )
+from moorage.adapters.files.small_reads import digests
 from moorage.adapters.files.uploads import AppendStart, FileState, append_small, open_locked
 from moorage.domain.ports import (
     CHUNK_BYTES,
@@ -43,6 +44,7 @@ from moorage.domain.ports import (
     UPLOAD_ID,
     BlobMissing,
     FileLink,
+    SmallBlob,
     StoredObject,
     UploadBusy,
     UploadMissing,
@@ -165,6 +167,10 @@ class FileBlobStore:
                 yield chunk
         finally:
             _close_after(reading, descriptor)
+
+    async def digests(self, blobs: Sequence[SmallBlob]) -> list[str | BlobMissing | OSError]:
+        """See `SmallBlobs.digests`. One thread reads all."""
+        return await self._in_thread(digests, self._blob_path, blobs)
 
     def link(self, key: str) -> FileLink:
         """See `BlobStore.link`."""

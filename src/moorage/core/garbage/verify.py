@@ -12,23 +12,24 @@ import hashlib
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
 from moorage import failpoints
 from moorage.core.clock import Clock
+from moorage.core.garbage.blob_checks import BlobChecks
 from moorage.core.pacing import RateLimit
-from moorage.domain.failures import is_damage
-from moorage.domain.ports import BlobMissing, BlobStore, CopySource, Listing, Quarantine, UploadMissing
+from moorage.domain.ports import BlobMissing, BlobStore, CopySource, Listing, Quarantine, SmallBlobs, UploadMissing
 from moorage.metadata.database import Database, Transaction
 from moorage.metadata.garbage import verification
 from moorage.metadata.garbage.verification import BlobRow, ManifestRow
 from moorage.metadata.registry import layers, upload_states
 from moorage.metadata.registry.layers import Upload
 
-_ROWS: Final = 100
+_ROWS: Final = 500
+_MANIFESTS: Final = 100
 _SAVED_SECONDS: Final = 2.0
 """How often the position of the verification is saved."""
 
@@ -65,11 +66,12 @@ class VerificationReports:
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """The store to verify (`blobs`, `listing`), its quarantine if it has one, and a source to repair from."""
+    """The store to verify (`blobs`, `listing`), what it can do besides, and a source to repair from."""
 
     blobs: BlobStore
     listing: Listing
     quarantine: Quarantine | None = None
+    small: SmallBlobs | None = None
     source: CopySource | None = None
 
 
@@ -81,6 +83,7 @@ class Verifier:
         self._blobs = stores.blobs
         self._listing = stores.listing
         self._quarantine = stores.quarantine
+        self._small = stores.small
         self._source = stores.source
         self._now = now
 
@@ -111,34 +114,23 @@ class Verifier:
 
     async def _verify_blobs(self, after: int, reports: VerificationReports, rate: RateLimit) -> None:
         saved = time.monotonic()
-        while page := await self._database.read(partial(verification.blobs, after=after, limit=_ROWS)):
-            for row in page:
-                damage = await self._damage(row, reports, rate)
+        checks = BlobChecks(self._blobs, self._small, rate, reports.read)
+        async with aclosing(checks.results(self._rows(after))) as results:
+            async for row, damage in results:
                 if damage is not None:
                     await self._handle(row, damage, reports)
                 elif row.is_damaged:
                     await self._database.write(partial(verification.mark_intact, key=row.key))
-                after = row.id
                 if time.monotonic() - saved > _SAVED_SECONDS:
-                    await self._database.write(partial(verification.save_position, blob_id=after))
+                    await self._database.write(partial(verification.save_position, blob_id=row.id))
                     saved = time.monotonic()
 
-    async def _damage(self, row: BlobRow, reports: VerificationReports, rate: RateLimit) -> str | None:
-        """A description of the damage to a blob's bytes; None if they are intact."""
-        hasher = hashlib.new(row.digest.partition(":")[0])
-        try:
-            async for chunk in self._blobs.read(row.key, 0, row.size):
-                await asyncio.to_thread(hasher.update, chunk)
-                reports.read(len(chunk))
-                await rate.limit(len(chunk))
-        except BlobMissing:
-            return "missing"
-        except OSError as error:
-            if not is_damage(error):
-                raise
-            return f"cannot be read: {error.strerror}"
-        found = hasher.hexdigest()
-        return None if row.digest.endswith(f":{found}") else f"its bytes have the digest {found}"
+    async def _rows(self, after: int) -> AsyncIterator[BlobRow]:
+        """The blobs with ids after `after`."""
+        while page := await self._database.read(partial(verification.blobs, after=after, limit=_ROWS)):
+            for row in page:
+                yield row
+            after = page[-1].id
 
     async def _handle(self, row: BlobRow, damage: str, reports: VerificationReports) -> None:
         """Repair a blob, or mark it as damaged so that clients do not get it."""
@@ -186,7 +178,7 @@ class Verifier:
 
     async def _verify_manifests(self, reports: VerificationReports) -> None:
         after = 0
-        while page := await self._database.read(partial(verification.manifests, after=after, limit=_ROWS)):
+        while page := await self._database.read(partial(verification.manifests, after=after, limit=_MANIFESTS)):
             for row in page:
                 detail = _manifest_damage(row)
                 if detail is not None:
