@@ -1,7 +1,7 @@
 """Failpoints: named places where a test stops the program or makes it fail.
 
     U1 to U11   an upload                           V1 to V2   a verification
-    M1 to M3    a manifest                          T1 to T7   a migration to another database or store
+    M1 to M3    a manifest                          T1 to T10  a migration to another database or store
     G1 to G3    the garbage collector               S1         a step of the schema
     B1 to B3    a backup                            D1 to D2   the removal of a deleted repository
 

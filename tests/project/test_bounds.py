@@ -43,6 +43,7 @@ COLLECTIONS = {
     "core/identity/key_last_used.py _recorded": "8,192 access keys",
     "core/identity/key_last_used.py _writing": "writes in progress",
     "core/signing/guard.py _results": "8,192 results",
+    "core/migration/storage_keys.py missing": "the blobs that are pushed during one pass of a migration",
     "core/pull_through/blobs.py _running": "fetches in progress, and at most 1,000 that wait",
     "core/pull_through/growing.py _chunks": "4 MiB of one blob",
     "core/pull_through/manifests.py _running": "requests in progress",

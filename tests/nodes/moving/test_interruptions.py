@@ -12,11 +12,13 @@ import pytest
 from tests.nodes.moving.conftest import Filled
 from tests.nodes.moving.registries import Pusher, Registry, killed, migrate, moved, on_postgres_and_s3, program, run
 from tests.support.clients import program_environment
+from tests.support.images import Image
 from tests.support.object_store import ObjectStore
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
 # docs/promises.md: where the command is killed.
-POINTS = ["T1:2", "T2:3", "T3:1", "T4:2", "T5:1", "T6:1"]
+BEFORE_THE_SEAL = ["T1:2", "T2:3", "T4:2", "T8:1", "T9:1", "T10:1"]
+POINTS = [*BEFORE_THE_SEAL, "T3:1", "T10:1", "T5:1", "T6:1"]
 ABANDON_POINTS = ["T7:1"]
 
 
@@ -34,11 +36,11 @@ def test_a_migration_that_is_killed_at_each_failpoint_continues_and_copies_nothi
 ) -> None:
     target, seen = Registry(tmp_path / "target"), set[tuple[str, int]]()
 
-    for point in POINTS:
+    for number, point in enumerate(POINTS):
         killed(folder, target, point)
         assert seen <= copies(target)
         seen = copies(target)
-        assert folder.accepts_changes() is (point in ("T1:2", "T2:3")), (
+        assert folder.accepts_changes() is (number < len(BEFORE_THE_SEAL)), (
             "what is sealed stays so until the move has ended"
         )
         if point == "T3:1":
@@ -65,11 +67,39 @@ def test_a_migration_to_a_bucket_that_is_killed_continues(
     assert target.state() == filled.state
 
 
+def test_changes_between_runs_are_copied_wherever_the_runs_were_killed(
+    folder: Registry, tmp_path: Path, object_store: ObjectStore
+) -> None:
+    """From a folder to PostgreSQL, and back: the log of changes and the target outlive the command."""
+    nodes, other = on_postgres_and_s3(tmp_path / "nodes", object_store), Registry(tmp_path / "other")
+    for source, target, number in ((folder, nodes, 100), (nodes, other, 200)):
+        for more, point in enumerate(("T8:1", "T9:3", "T10:1")):
+            killed(source, target, point)
+            with source.serving() as endpoints:
+                change(Pusher(endpoints, number=number + 10 * more))
+                before = endpoints.visible_state()
+
+        moved(source, target)
+
+        assert target.state() == before
+
+
+def change(pusher: Pusher) -> None:
+    """Rows that are new, changed and gone, and a name that another row gets."""
+    ecr = pusher.endpoints.ecr
+    ecr.delete_repository(repositoryName="empty", force=True)
+    ecr.create_repository(repositoryName="empty", imageTagMutability="IMMUTABLE")
+    first, second = pusher.push(), pusher.push()
+    for moving in (second, first, second):
+        pusher.endpoints.docker.push(pusher.repository, Image(moving.manifest, ()), "latest")
+    ecr.batch_delete_image(repositoryName=pusher.repository, imageIds=[{"imageDigest": first.manifest.digest}])
+
+
 def test_a_migration_that_fails_in_its_last_step_removes_the_seal(folder: Registry, tmp_path: Path) -> None:
     target = Registry(tmp_path / "target")
 
     words = ("migrate", "--from", folder.place, "--to", target.place)
-    ended = program(*words, MOORAGE_FAILPOINTS="T4=error:3")
+    ended = program(*words, MOORAGE_FAILPOINTS="T3=error")
 
     command = f"moorage migrate --from {folder.place} --to {target.place}"
     advice = f"To continue: {command}\nTo give the migration up: {command} --abandon\n"

@@ -21,7 +21,7 @@ from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the state of a process is read from /proc")
 
-COPYING = ["T1:2", "T2:3", "T4:1"]
+COPYING = ["T1:2", "T2:3", "T4:1", "T8:1", "T10:1", "T3:1"]
 """Points at which the target's database is lost while the migration can still be given up."""
 
 
@@ -69,7 +69,7 @@ def route(source: Registry, target: Registry) -> tuple[str | Path, ...]:
 def named(ended: Ended, purpose: str) -> list[str]:
     """The words of the command that a message names for a purpose, without the program."""
     assert ended.code == 1, ended
-    assert ended.err.startswith("Error: "), ended
+    assert re.search("^Error: ", ended.err, re.MULTILINE), ended  # On a busy machine, lines of the progress are before.
     assert "Traceback" not in ended.err
     found = re.search(f"^{purpose}: (.*)$", ended.err, re.MULTILINE)
     assert found is not None, ended
@@ -122,7 +122,7 @@ def test_a_source_whose_database_crashes_stays_sealed_until_the_named_command(
     moved(folder, nodes)
     back = Registry(tmp_path / "back")
 
-    ended = interrupted(database, "T4:1", *route(nodes, back))
+    ended = interrupted(database, "T3:1", *route(nodes, back))
 
     assert f"{nodes.place} still rejects changes." in ended.err
     account = ("account", "create", "000000000077", *nodes.arguments)

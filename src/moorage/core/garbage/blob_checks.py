@@ -19,7 +19,7 @@ from moorage.domain.failures import is_damage
 from moorage.domain.ports import BlobMissing, BlobStore, SmallBlob, SmallBlobs
 from moorage.metadata.garbage.verification import BlobRow
 
-_SMALL_BYTES: Final = 256 << 10
+_BATCHED_BYTES: Final = 256 << 10
 """Reading and hashing a larger blob takes longer than the switches to threads around it."""
 
 _BATCH_BYTES: Final = 1 << 20
@@ -67,7 +67,7 @@ class BlobChecks:
         batch: list[BlobRow] = []
         size = 0
         async for row in rows:
-            is_alone = self.small is None or row.size > _SMALL_BYTES
+            is_alone = self.small is None or row.size > _BATCHED_BYTES
             if batch and (is_alone or len(batch) == _BATCH_BLOBS or size + row.size > _BATCH_BYTES):
                 yield batch
                 batch, size = [], 0
@@ -80,7 +80,7 @@ class BlobChecks:
             yield batch
 
     async def _check(self, batch: Sequence[BlobRow]) -> list[Result]:
-        if self.small is None or batch[0].size > _SMALL_BYTES:
+        if self.small is None or batch[0].size > _BATCHED_BYTES:
             return [(row, await self._damage(row)) for row in batch]
         asked = [SmallBlob(row.key, row.size, row.digest.partition(":")[0]) for row in batch]
         found = await self.small.digests(asked)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -92,9 +92,16 @@ class BlobCopier:
         progress.of_blobs, progress.of_bytes = await self._source.database.read(records.totals)
         progress.blobs = progress.bytes = 0
         progress.damaged.clear()
-        rows, lock = self._rows(), asyncio.Lock()
-        await run_all([self._work(rows, lock) for _ in range(_AT_ONCE)])
+        await self._copy_all(self._rows())
         self._checked_earlier_copies = True
+
+    async def copy_rows(self, rows: Sequence[BlobRow]) -> None:
+        """Copy these blobs, unless the target has them, as `copy` does."""
+        await self._copy_all(self._with_copies(rows))
+
+    async def _copy_all(self, rows: AsyncIterator[tuple[BlobRow, CopiedBlob | None]]) -> None:
+        lock = asyncio.Lock()
+        await run_all([self._work(rows, lock) for _ in range(_AT_ONCE)])
 
     async def _work(self, rows: AsyncIterator[tuple[BlobRow, CopiedBlob | None]], lock: asyncio.Lock) -> None:
         """Take one row after the other and copy its blob. The lock gives each row to one worker."""
@@ -110,12 +117,16 @@ class BlobCopier:
         """Every blob that is not marked as damaged, with the record of its copy."""
         after = 0
         while page := await self._source.database.read(partial(verification.blobs, after=after, limit=PAGE_BLOBS)):
-            keys = [row.key for row in page]
-            copied = await self._target.database.read(partial(records.copied_blobs, source_keys=keys))
-            for row in page:
-                if not row.is_damaged:
-                    yield row, copied.get(row.key)
+            async for row in self._with_copies(page):
+                yield row
             after = page[-1].id
+
+    async def _with_copies(self, page: Sequence[BlobRow]) -> AsyncIterator[tuple[BlobRow, CopiedBlob | None]]:
+        keys = [row.key for row in page]
+        copied = await self._target.database.read(partial(records.copied_blobs, source_keys=keys))
+        for row in page:
+            if not row.is_damaged:
+                yield row, copied.get(row.key)
 
     async def _copy_if_missing(self, row: BlobRow, copied: CopiedBlob | None) -> None:
         if copied is None or not await self._is_intact(copied):

@@ -1,15 +1,16 @@
-"""Migrate a registry: copy it while it serves, seal it, copy the rest, compare, and complete the target.
+"""Migrate a registry: copy and compare it while it serves, seal it, copy the last changes, and complete the target.
 
-    source   open ─────────────────────> sealed ───────────────────────────────────────────────────> moved
-    target   unfinished                                                                  complete
-             blobs, pass after pass      the last blobs, the rows, the comparison
+    source   open ───────────────> open, changes are logged ───────────────> sealed ──────────────────────────> moved
+    target   unfinished                          following                                          complete
+             blobs, pass after pass   rows       changes, pass after pass    the last changes
 
 The source is sealed before the target is complete, and the target is complete before the source counts as moved. So
 the two never accept changes at the same time, and the one that does has all acknowledged data. After a run was killed,
-the same command continues it. A run that fails unseals the source.
+the same command continues it. The log and the rows of a target that follows outlive the runs. A run that fails unseals
+the source.
 
     source   open or sealed ──────────> open, without a record
-    target   unfinished ──> abandoned ──────────────────────────> empty, without a record
+    target   unfinished or following ──> abandoned ─────────────> empty, without a record
 
 Abandoning is decided at the target, so that an interrupted one can only be continued. Then the copies are removed.
 """
@@ -23,12 +24,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Final, TypeVar
 
 from moorage import failpoints
 from moorage.core.clock import Clock
 from moorage.core.garbage.sweep import Sweeper
 from moorage.core.migration.blobs import PAGE_BLOBS, BlobCopier, MigrationEnd, Progress
+from moorage.core.migration.changes import ChangeCopier
 from moorage.core.migration.rows import RowCopier
 from moorage.core.pacing import RateLimit
 from moorage.domain.errors import Unavailable
@@ -37,6 +39,7 @@ from moorage.metadata.migration import records
 from moorage.metadata.migration.records import (
     ABANDONED,
     COMPLETE,
+    FOLLOWING,
     MOVED,
     OPEN,
     SEALED,
@@ -46,10 +49,15 @@ from moorage.metadata.migration.records import (
     CopiedBlob,
     MigrationRecord,
 )
+from moorage.metadata.migration.tables import Table
+
+T = TypeVar("T")
 
 _PASSES: Final = 8
 _SHORT_SECONDS: Final = 3.0
 """Another pass copies the blobs that were pushed during the last one, until a pass takes less than this."""
+_SHORT_CHANGES_SECONDS: Final = 1.0
+"""The same for the changes of rows: the last pass, while the source is sealed, takes about as long."""
 
 _Find = Callable[[Transaction, str, int], list[CopiedBlob]]
 
@@ -94,7 +102,11 @@ class Migration:
                 await self._copy_blobs(copier)
                 if blobs_only:
                     return
-                await self._last_step(copier)
+                changes = ChangeCopier(
+                    self._source, self._target, self._progress, shared_store=self._options.shared_store
+                )
+                await self._follow(target, copier, changes)
+                await self._last_step(copier, changes)
             failpoints.hit("T5")
             # From here on nothing is undone. If it is unknown whether the next write succeeded, the next run continues.
             self.may_be_complete = True
@@ -112,6 +124,7 @@ class Migration:
         if source is not None:
             await asyncio.to_thread(self._source.engine.unseal, partial(records.forget, role=SOURCE))
             self.is_sealed = False
+        await asyncio.to_thread(self._source.engine.stop_log)
         failpoints.hit("T7")
         if target is not None:
             await self._row_copier().clear()
@@ -181,7 +194,7 @@ class Migration:
                 f"{self._source.name} is being migrated to {source.other}: finish that migration, or give it up with"
                 " the same --to and --abandon"
             )
-        if target is not None and target.state == UNFINISHED:
+        if target is not None and target.state in {UNFINISHED, FOLLOWING}:
             raise MigrationRefused(
                 f"{self._target.name} is the unfinished target of another migration, from {target.other}"
             )
@@ -213,6 +226,10 @@ class Migration:
         if self._options.shared_store:
             return
         await copier.copy()
+        self._require_undamaged()
+
+    def _require_undamaged(self) -> None:
+        """Raises MigrationRefused if blobs were damaged when they were copied."""
         damaged = len(self._progress.damaged)
         if damaged:
             raise MigrationRefused(
@@ -220,15 +237,52 @@ class Migration:
                 " repairs them or marks them as missing, and then run this command again"
             )
 
-    async def _last_step(self, copier: BlobCopier) -> None:
-        """Seal the source, and copy what is left: the last blobs and all rows."""
+    async def _follow(self, target: MigrationRecord, blobs: BlobCopier, changes: ChangeCopier) -> None:
+        """Copy the rows, and then what changes meanwhile, until little is left."""
+        if target.state != FOLLOWING:
+            await self._copy_rows(blobs)
+        await self._remove_blobs(records.orphaned_blobs)
+        self._progress.step = "copying changes"
+        for _ in range(0 if self.is_sealed else _PASSES):
+            started = time.monotonic()
+            await self._copy_changes(blobs, changes, is_last=False)
+            if time.monotonic() - started < _SHORT_CHANGES_SECONDS:
+                return
+
+    async def _copy_rows(self, blobs: BlobCopier) -> None:
+        """Copy all rows of one state of the source, compare them, and note that the target follows from there on."""
+        if not self.is_sealed:
+            await _finish(self._source.engine.log_changes, self._copied_tables())
+        await self._copy_once(blobs)  # All blobs that are not in the log.
+        copier = self._row_copier()
+        self._progress.step = "copying rows"
+        await copier.clear()
+        expected = await copier.copy(is_logged=not self.is_sealed)
+        await asyncio.to_thread(self._target.engine.analyze)
+        self._progress.step = "comparing both sides"
+        different = await copier.differences(expected)
+        if different:
+            raise Unavailable(
+                reason=f"the rows of {', '.join(different)} at {self._target.name} differ from the source"
+            )
+        await self._target.database.write(partial(records.set_state, role=TARGET, state=FOLLOWING))
+        failpoints.hit("T8")
+
+    async def _copy_changes(self, blobs: BlobCopier, changes: ChangeCopier, *, is_last: bool) -> None:
+        if not self._options.shared_store:
+            await changes.copy_blobs(blobs)
+            self._require_undamaged()
+        await changes.copy(is_last=is_last)
+
+    async def _last_step(self, blobs: BlobCopier, changes: ChangeCopier) -> None:
+        """Seal the source, and copy what is left: the last changes."""
         self._progress.step = "last step: changes are rejected"
         if not self.is_sealed:
             self.is_sealed = True
             await _finish(self._source.engine.seal, partial(records.set_state, role=SOURCE, state=SEALED))
         failpoints.hit("T3")
-        await self._copy_once(copier)
-        await self._copy_rows()
+        await self._copy_changes(blobs, changes, is_last=True)
+        await asyncio.to_thread(self._target.engine.advance_sequences)
 
     @asynccontextmanager
     async def _unseal_on_failure(self) -> AsyncIterator[None]:
@@ -241,19 +295,8 @@ class Migration:
                 self.is_sealed = False
             raise
 
-    async def _copy_rows(self) -> None:
-        copier = self._row_copier()
-        await copier.clear()
-        expected = await copier.copy()
-        await asyncio.to_thread(self._target.engine.advance_sequences)
-        await asyncio.to_thread(self._target.engine.analyze)
-        self._progress.step = "last step: comparing both sides"
-        different = await copier.differences(expected)
-        if different:
-            raise Unavailable(
-                reason=f"the rows of {', '.join(different)} at {self._target.name} differ from the source"
-            )
-        await self._remove_blobs(records.orphaned_blobs)
+    def _copied_tables(self) -> list[Table]:
+        return records.copied_tables(shared_store=self._options.shared_store)
 
     def _row_copier(self) -> RowCopier:
         return RowCopier(self._source, self._target, self._progress, shared_store=self._options.shared_store)
@@ -267,8 +310,8 @@ class Migration:
             after = found[-1].source_key
 
 
-async def _finish(change: Callable[[Work[None]], None], work: Work[None]) -> None:
-    """Seal or unseal, and wait for the result even if this task is canceled: the code after it relies on the result."""
+async def _finish(change: Callable[[T], None], work: T) -> None:
+    """Change the source's triggers, and wait for it even if this task is canceled: the code after it relies on it."""
     changing = asyncio.ensure_future(asyncio.to_thread(change, work))
     try:
         await asyncio.shield(changing)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol, TypeVar
 
 from moorage.metadata.database import Database, Work
+from moorage.metadata.migration.tables import Table
 
 T = TypeVar("T")
 
@@ -37,6 +38,12 @@ class Engine(Protocol):
 
     def unseal(self, work: Work[T]) -> T:
         """Accept changes again after this transaction."""
+
+    def log_changes(self, logged: Sequence[Table]) -> None:
+        """Begin an empty log of the changes in these tables (`change_log.py`)."""
+
+    def stop_log(self) -> None:
+        """Log no more changes, and forget the log."""
 
     def advance_sequences(self) -> None:
         """Make new rows get ids above those of rows that were copied with their ids."""

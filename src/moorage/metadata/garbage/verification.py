@@ -56,6 +56,12 @@ def blobs_of_keys(tx: Transaction, keys: list[str]) -> list[BlobRow]:
     return [BlobRow(row[0], row[1], row[2], row[3], bool(row[4]), row[5]) for row in rows]
 
 
+def blobs_of_ids(tx: Transaction, ids: list[int]) -> list[BlobRow]:
+    """The blobs with these ids."""
+    rows = tx.all(f"{_BLOB} WHERE b.id = ANY(:ids)", ids=ids)
+    return [BlobRow(row[0], row[1], row[2], row[3], bool(row[4]), row[5]) for row in rows]
+
+
 def manifests(tx: Transaction, after: int, limit: int) -> list[ManifestRow]:
     """At most `limit` manifests of images with ids after `after`; a missing body is empty."""
     rows = tx.all(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,11 +19,17 @@ MOVED: Final = "moved"
 """States of a source: blobs are being copied; sealed for the last step; finished."""
 
 UNFINISHED: Final = "unfinished"
+FOLLOWING: Final = "following"
 COMPLETE: Final = "complete"
 ABANDONED: Final = "abandoned"
-"""States of a target. One that is abandoned waits for the removal of its copies; its source may have no record."""
+"""States of a target.
+
+One that follows has all rows of the source but for the changes in its log. One that is abandoned waits for the removal
+of its copies; its source may have no record.
+"""
 
 _LOCAL_TABLES: Final[Mapping[str, str]] = {
+    "changed_row": "the log of changes during the migration",
     "move": "what this side records of the migration",
     "moved_blob": "the progress of a migration to this database",
     "rules": "counts changes of this database's rows, and has a row from the start",
@@ -117,6 +123,7 @@ def require_usable(tx: Transaction) -> None:
 
 
 _COPIED: Final = "SELECT m.source_key, m.storage_key, m.digest, m.size FROM moved_blob m"
+_UNNAMED: Final = "NOT EXISTS (SELECT 1 FROM blob b WHERE b.storage_key = m.storage_key)"
 _NEXT: Final = "ORDER BY m.source_key LIMIT :limit"
 
 
@@ -153,10 +160,15 @@ def page_of_blobs(tx: Transaction, after: str, limit: int) -> list[CopiedBlob]:
     return [CopiedBlob(*row) for row in rows]
 
 
+def orphans_at(tx: Transaction, keys: Sequence[str]) -> list[CopiedBlob]:
+    """The copied blobs with these storage keys at the target, if no row of a blob names them."""
+    rows = tx.all(f"{_COPIED} WHERE m.storage_key = ANY(:keys) AND {_UNNAMED}", keys=keys)
+    return [CopiedBlob(*row) for row in rows]
+
+
 def orphaned_blobs(tx: Transaction, after: str, limit: int) -> list[CopiedBlob]:
     """Copied blobs without a blob row: they were deleted at the source during the migration."""
-    unnamed = "NOT EXISTS (SELECT 1 FROM blob b WHERE b.storage_key = m.storage_key)"
-    rows = tx.all(f"{_COPIED} WHERE m.source_key > :after AND {unnamed} {_NEXT}", after=after, limit=limit)
+    rows = tx.all(f"{_COPIED} WHERE m.source_key > :after AND {_UNNAMED} {_NEXT}", after=after, limit=limit)
     return [CopiedBlob(*row) for row in rows]
 
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from typing import Final, TypeVar
 
 from moorage.domain.errors import Unavailable
 from moorage.metadata.database import DatabaseUnusable, Transaction, Work
-from moorage.metadata.engines import sealing
+from moorage.metadata.engines import change_log, sealing
 from moorage.metadata.engines.postgres import schema as schema_postgres
 from moorage.metadata.engines.postgres.connections import Conflict, Connection, ConnectionLost, address_of
 from moorage.metadata.engines.postgres.database import PostgresDatabase
 from moorage.metadata.migration import records
+from moorage.metadata.migration.tables import Table
 
 T = TypeVar("T")
 
@@ -66,6 +67,12 @@ class PostgresEngine:
 
     def unseal(self, work: Work[T]) -> T:
         return self._run_exclusive(sealing.combined(sealing.unseal_postgres, work))
+
+    def log_changes(self, logged: Sequence[Table]) -> None:
+        self._run_exclusive(change_log.start_postgres(logged))
+
+    def stop_log(self) -> None:
+        self._run_exclusive(change_log.stop_postgres)
 
     def advance_sequences(self) -> None:
         self._run_exclusive(schema_postgres.advance_sequences)

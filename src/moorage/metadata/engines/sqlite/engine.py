@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TypeVar
 
 from moorage.metadata.database import Database, Transaction, Work
-from moorage.metadata.engines import sealing
+from moorage.metadata.engines import change_log, sealing
 from moorage.metadata.engines.sqlite import schema
 from moorage.metadata.engines.sqlite.database import SqliteDatabase
 from moorage.metadata.engines.sqlite.writer import open_writer
 from moorage.metadata.migration import records
+from moorage.metadata.migration.tables import Table
 
 T = TypeVar("T")
 
@@ -52,6 +53,12 @@ class SqliteEngine:
 
     def unseal(self, work: Work[T]) -> T:
         return self.transact(sealing.combined(sealing.unseal_sqlite, work))
+
+    def log_changes(self, logged: Sequence[Table]) -> None:
+        self.transact(change_log.start_sqlite(logged))
+
+    def stop_log(self) -> None:
+        self.transact(change_log.stop_sqlite)
 
     def advance_sequences(self) -> None:
         """Do nothing: SQLite derives new ids from the rows."""
