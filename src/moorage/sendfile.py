@@ -15,7 +15,7 @@ from contextlib import suppress
 from typing import Final, TypeVar
 
 SLICE_BYTES: Final = 256 << 10
-"""The most bytes that one call copies on the event loop, so that it holds others up for a tenth of a millisecond."""
+"""How much one call copies on the event loop at most, so that it holds others up for a tenth of a millisecond."""
 
 _NO_WAIT: Final[int | None] = getattr(os, "RWF_NOWAIT", None)
 """The flag of preadv2(2) for reading only what is in memory (Linux)."""
@@ -39,19 +39,20 @@ class OutgoingFile:
         self._can_probe = _NO_WAIT is not None
         self._is_memory = False
 
-    async def send_some(self, connection: int, position: int, size: int) -> int:
+    async def send_some(self, connection: int, position: int, size: int, at_once: int = SLICE_BYTES) -> int:
         """Let the kernel copy at most `size` bytes to a connection; returns how many, 0 at the end of the file.
 
-        The connection is a descriptor that does not block. Raises BlockingIOError if it accepts nothing now, OSError.
+        On the event loop it copies at most `at_once`. The connection is a descriptor that does not block. Raises
+        BlockingIOError if it accepts nothing now, OSError.
         """
-        at_once = min(size, SLICE_BYTES)
+        at_once = min(size, at_once)
         if self._has_in_memory(position, at_once):
             return os.sendfile(connection, self._descriptor, position, at_once)
         return await _in_thread(lambda: os.sendfile(connection, self._descriptor, position, size))
 
-    async def read_some(self, position: int, size: int) -> bytes:
-        """Read at most `size` bytes; empty at the end of the file. Raises OSError."""
-        at_once = min(size, SLICE_BYTES)
+    async def read_some(self, position: int, size: int, at_once: int = SLICE_BYTES) -> bytes:
+        """Read at most `size` bytes, on the event loop at most `at_once`; empty at the end. Raises OSError."""
+        at_once = min(size, at_once)
         if self._has_in_memory(position, at_once):
             return os.pread(self._descriptor, at_once, position)
         return await _in_thread(lambda: os.pread(self._descriptor, size, position))

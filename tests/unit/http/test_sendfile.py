@@ -19,6 +19,7 @@ from moorage import sendfile
 from moorage.adapters.files.blob_store import FileBlobStore
 from moorage.http.bodies import RequestBody
 from moorage.http.messages import FilePart, RequestHead, Response, Send
+from moorage.http.server.socket_io import SocketIo
 from moorage.sendfile import OutgoingFile
 from tests.unit.http.connection import Client, with_connection
 
@@ -101,20 +102,36 @@ def test_a_range_has_exactly_its_bytes(file: Path) -> None:
     assert pulled(file, len(CONTENT) - 1, 1)[0] == CONTENT[-1:]
 
 
-def test_others_have_a_turn_between_two_slices(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    slices: list[int] = []
+@pytest.fixture
+def slices(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The sizes of the slices that the kernel was to send."""
+    sizes: list[int] = []
     send_in_kernel = os.sendfile
 
     def counted(connection: int, descriptor: int, position: int, size: int) -> int:
         sent = send_in_kernel(connection, descriptor, position, size)
-        slices.append(size)
+        sizes.append(size)
         return sent
 
     monkeypatch.setattr(os, "sendfile", counted)
+    return sizes
+
+
+def test_others_have_a_turn_between_two_slices(file: Path, slices: list[int]) -> None:
     _, _, turns = pulled(file)
 
-    assert max(slices) == sendfile.SLICE_BYTES
+    assert slices[0] < max(slices) == sendfile.SLICE_BYTES
     assert turns >= len(slices) - 1
+
+
+def test_slices_are_short_while_other_files_are_sent(
+    file: Path, slices: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that all clients get their first bytes soon."""
+    monkeypatch.setattr(SocketIo, "_files_in_progress", 1)
+    pulled(file)
+
+    assert max(slices) == sendfile.SLICE_BYTES // 4
 
 
 def test_what_is_not_in_memory_is_read_in_a_thread(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

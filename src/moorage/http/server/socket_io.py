@@ -13,12 +13,12 @@ import ssl
 import struct
 import sys
 from contextlib import suppress
-from typing import Final
+from typing import ClassVar, Final, NamedTuple
 
 from moorage.domain.ports import CHUNK_BYTES
 from moorage.http.bodies import ClientGone
 from moorage.http.messages import FilePart
-from moorage.sendfile import OutgoingFile
+from moorage.sendfile import SLICE_BYTES, OutgoingFile
 
 _BLOCKED: Final = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 _UNSENT: Final = 0x5411
@@ -28,11 +28,24 @@ _UNSENT: Final = 0x5411
 _MORE: Final = getattr(socket, "MSG_MORE", 0)
 """The flag of send(2) with which the head waits for the first bytes of the file, and both leave in one packet."""
 
-_FIRST_SLICE: Final = 64 << 10
+_SHORT_SLICE: Final = 64 << 10
+"""How much of a file is sent at once at first, and while other files are sent, too: clients that share the server get
+their first bytes sooner. A client alone gets its file faster in longer slices."""
+
+
+class _Piece(NamedTuple):
+    """The next bytes of a file to send: at most `size`, on the event loop at most `at_once`."""
+
+    file: OutgoingFile
+    position: int
+    size: int
+    at_once: int
 
 
 class SocketIo:
     """A connection's socket on the event loop. One task at a time uses it."""
+
+    _files_in_progress: ClassVar = 0
 
     __slots__ = ("_deadline", "_fd", "_loop", "_reading", "_socket", "_unsent", "_waiter", "_writing")
 
@@ -93,32 +106,39 @@ class SocketIo:
     async def send_file(self, head: bytes, part: FilePart, size: int, seconds: float) -> None:
         """Send a head, and bytes of a file. Raises ClientGone, OSError, and EOFError if the file is too short.
 
-        Between two slices of the file, other connections are served. The first slice is small, so that many clients get
-        their first bytes soon.
+        Between two slices of the file, other connections are served.
         """
         await self.send(head, seconds, 0 if self._is_encrypted else _MORE)
-        file, position, end, limit = OutgoingFile(part.descriptor), part.start, part.start + size, _FIRST_SLICE
+        file, position, end = OutgoingFile(part.descriptor), part.start, part.start + size
         send_some = self._send_encrypted if self._is_encrypted else self._send_in_kernel
-        while position < end:
-            sent = await send_some(file, position, min(end - position, limit), seconds)
-            if sent == 0:
-                raise EOFError(f"{position} bytes instead of {end}")
-            position, limit = position + sent, CHUNK_BYTES
-            if position < end:
-                await asyncio.sleep(0)
+        SocketIo._files_in_progress += 1
+        try:
+            while position < end:
+                is_short = position == part.start or SocketIo._files_in_progress > 1
+                piece = _Piece(
+                    file, position, min(end - position, CHUNK_BYTES), _SHORT_SLICE if is_short else SLICE_BYTES
+                )
+                sent = await send_some(piece, seconds)
+                if sent == 0:
+                    raise EOFError(f"{position} bytes instead of {end}")
+                position += sent
+                if position < end:
+                    await asyncio.sleep(0)
+        finally:
+            SocketIo._files_in_progress -= 1
 
-    async def _send_in_kernel(self, file: OutgoingFile, position: int, size: int, seconds: float) -> int:
+    async def _send_in_kernel(self, piece: _Piece, seconds: float) -> int:
         """Let the kernel copy from the file to the socket; returns how many bytes."""
         while True:
             try:
-                return await file.send_some(self._fd, position, size)
+                return await piece.file.send_some(self._fd, piece.position, piece.size, piece.at_once)
             except BlockingIOError:
                 await self._writable(seconds)
             except (ConnectionError, TimeoutError) as error:
                 raise ClientGone from error
 
-    async def _send_encrypted(self, file: OutgoingFile, position: int, size: int, seconds: float) -> int:
-        data = await file.read_some(position, size)
+    async def _send_encrypted(self, piece: _Piece, seconds: float) -> int:
+        data = await piece.file.read_some(piece.position, piece.size, piece.at_once)
         await self.send(data, seconds)
         return len(data)
 
