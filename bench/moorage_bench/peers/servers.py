@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import configparser
 import shutil
+import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -113,6 +115,7 @@ class Fleet:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
+            stack.callback(signal.signal, signal.SIGTERM, signal.signal(signal.SIGTERM, _leave))
             for server in self._servers:
                 stack.callback(server.stop)
                 server.start()
@@ -127,6 +130,11 @@ class Fleet:
         for server in self._servers:
             server.stop()
             server.start()
+
+
+def _leave(number: int, _: object) -> None:
+    """End as after an exception, so that no server and no folder stays."""
+    sys.exit(128 + number)
 
 
 def free_space(folder: Path | None) -> int:

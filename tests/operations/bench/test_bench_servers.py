@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -44,6 +46,20 @@ def test_our_own_server_is_measured_with_its_key_and_leaves_nothing(tmp_path: Pa
     assert report.targets["moorage"].startswith("moorage, version")
     assert process is not None
     assert not exists(process)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_that_is_stopped_leaves_no_server_and_no_folder(tmp_path: Path) -> None:
+    arguments = ["bench", "--start", "--folder", str(tmp_path), "--only", "blob-head"]
+    with subprocess.Popen([sys.executable, "-m", "moorage", *arguments], stderr=subprocess.PIPE, text=True) as run:
+        assert run.stderr is not None
+        assert run.stderr.readline().startswith("each target will store")
+        children = Path(f"/proc/{run.pid}/task/{run.pid}/children").read_text().split()
+        run.terminate()
+        assert run.wait() == 128 + signal.SIGTERM
+
+    assert children != []
+    assert not any(exists(int(child)) for child in children)
     assert list(tmp_path.iterdir()) == []
 
 
