@@ -6,6 +6,7 @@ it is measured: the others then do no work beside the requests. Ours authenticat
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -38,16 +39,14 @@ class Kind:
             )
         except OSError as error:
             raise BenchmarkError(f"{self.name}: {program} cannot be run: {error}") from error
-        return _plain(" ".join((done.stdout or done.stderr).split()))[:200]
+        text = " ".join((done.stdout or done.stderr).split())
+        return _plain(text.replace(program, Path(program).name))[:200]
 
 
 def _plain(version: str) -> str:
-    """A version; that of zot is in a line of its log, as JSON."""
-    try:
-        line = msgspec.json.decode(version, type=dict[str, str])
-    except msgspec.DecodeError:
-        return version
-    return " ".join(line.get(name, "") for name in ("message", "commit", "binary-type"))
+    """A version; zot writes its own as a line of its log, with names and values in JSON."""
+    named = dict(re.findall(r'"(release-tag|commit|binary-type)":"([^"]+)"', version))
+    return " ".join(named.values()) or version
 
 
 def _moorage(program: str, folder: Path, port: int) -> list[str]:

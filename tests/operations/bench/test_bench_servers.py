@@ -121,7 +121,15 @@ def test_the_version_in_a_line_of_a_log_is_found(tmp_path: Path) -> None:
     program.write_text(f"#!/bin/sh\necho '{line}'\n")
     program.chmod(0o755)
 
-    assert PEERS["zot"].version_of(str(program)) == "version 6d19b445 minimal"
+    assert PEERS["zot"].version_of(str(program)) == "6d19b445 minimal"
+
+
+def test_a_version_has_no_path(tmp_path: Path) -> None:
+    program = tmp_path / "registry"
+    program.write_text('#!/bin/sh\necho "$0 v3.0.0"\n')
+    program.chmod(0o755)
+
+    assert PEERS["distribution"].version_of(str(program)) == "registry v3.0.0"
 
 
 def test_a_missing_program_is_reported(tmp_path: Path) -> None:
