@@ -20,6 +20,7 @@ from moorage.domain.units import HOUR, SECOND
 from moorage.metadata import jobs
 from moorage.metadata.database import Database, Lookup, Transaction
 from moorage.metadata.jobs import RECURRING, Job, JobFailed, JobHopeless
+from moorage.shares import JOBS, enter
 from moorage.telemetry import Log
 
 Run = Callable[[Job], Awaitable[None]]
@@ -111,6 +112,7 @@ class Worker:
             await asyncio.wait(self._running)
 
     async def _run(self) -> None:
+        enter(JOBS)  # The tasks of the jobs have a copy of this context.
         scheduled = False
         while True:
             pause = self._poll_seconds

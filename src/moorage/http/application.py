@@ -27,6 +27,7 @@ from moorage.http.messages import CLOSE, BadRequest, CallDetails, Outcome, Reque
 from moorage.http.shares.active_shares import ActiveShares
 from moorage.http.shares.known_credentials import KnownCredentials
 from moorage.http.shares.turns import Turns
+from moorage.shares import Share, enter
 from moorage.telemetry import Log, RequestIds
 
 
@@ -164,7 +165,8 @@ class Application:
             await send(_plain(400, f"{error}\n"))
             return
         turn = await self._turns.take(share)
-        body.before_reading = turn.end
+        enter(Share(share, turn.has_others))
+        body.before_waiting = turn.end
         try:
             outcome = await turn.run(self._outcome(request, may_try=self._credentials.may_try(head, share)))
         finally:

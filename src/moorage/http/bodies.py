@@ -21,6 +21,11 @@ class ClientGone(Exception):
 class BodySource(Protocol):
     """The connection that a body arrives on."""
 
+    @property
+    def has_arrived(self) -> bool:
+        """Whether `read` returns the rest of the body without waiting."""
+        ...
+
     async def read(self) -> bytes:
         """The next bytes; empty at the end of the body. Raises ClientGone, BodyTimeout, MalformedBody."""
         ...
@@ -39,15 +44,16 @@ def _do_nothing() -> None: ...
 class RequestBody:
     """A request body. It is read once, in chunks or whole; `received` counts its bytes.
 
-    `content_length` is None for a chunked body. `before_reading` is called before the first byte is read.
+    `content_length` is None for a chunked body. `before_waiting` is called before the body is read, unless it
+    has arrived with the head.
     """
 
-    __slots__ = ("_source", "before_reading", "content_length", "received")
+    __slots__ = ("_source", "before_waiting", "content_length", "received")
 
     def __init__(self, source: BodySource, content_length: int | None) -> None:
         self._source = source
         self.content_length = content_length
-        self.before_reading: Callable[[], None] = _do_nothing
+        self.before_waiting: Callable[[], None] = _do_nothing
         self.received = 0
 
     async def chunks(self) -> AsyncIterator[bytes]:
@@ -56,7 +62,7 @@ class RequestBody:
         Docker sends 32 KiB at a time; processing one piece of 1 MiB costs less than processing 32 small ones. Raises
         ClientGone, BodyTimeout, MalformedBody.
         """
-        self.before_reading()
+        self._begin()
         pieces: list[bytes] = []
         size = 0
         try:
@@ -81,7 +87,7 @@ class RequestBody:
         """
         if self.content_length is not None and self.content_length > limit:
             raise RequestEntityTooLarge(limit=limit)
-        self.before_reading()
+        self._begin()
         self._source.require_within_limit(self.content_length or 0)
         pieces: list[bytes] = []
         while piece := await self._source.read():
@@ -91,6 +97,10 @@ class RequestBody:
             observe(piece)
             pieces.append(piece)
         return _joined(pieces)
+
+    def _begin(self) -> None:
+        if not self._source.has_arrived:
+            self.before_waiting()
 
 
 def _joined(pieces: list[bytes]) -> bytes:

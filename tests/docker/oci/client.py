@@ -85,6 +85,8 @@ def piece(content: bytes, *, more: bool = True) -> Piece:
 class ScriptedBody:
     """A body that arrives as a test scripts it. After its last piece the client disconnects, unless the body ended."""
 
+    has_arrived = False
+
     def __init__(self, script: Iterable[Piece]) -> None:
         self._script = iter(script)
         self._ended = False

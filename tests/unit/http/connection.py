@@ -36,6 +36,8 @@ def answer(status: int, body: bytes = b"") -> Response:
 class NoBody:
     """The source of a body without bytes."""
 
+    has_arrived = True
+
     async def read(self) -> bytes:
         return b""
 

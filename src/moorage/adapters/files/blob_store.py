@@ -17,7 +17,7 @@ import hashlib
 import os
 import re
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -50,6 +50,7 @@ from moorage.domain.ports import (
     UploadMissing,
 )
 from moorage.sendfile import is_on_memory_file_system, read_whole
+from moorage.shares import SharedThreads
 
 THREADS = 8
 SMALL_BYTES = 256 << 10
@@ -76,7 +77,7 @@ class FileBlobStore:
         self._uploads = root / "uploads"
         self._running = RunningDigests()
         self._is_memory: bool | None = None
-        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="blobs")
+        self._pool = SharedThreads(THREADS, "blobs")
 
     def prepare(self) -> None:
         """Create the folders, durably; once per server start is enough. Raises OSError."""

@@ -64,6 +64,11 @@ class Exchange:
 
     # --- The body -------------------------------------------------------------------------------------------------
 
+    @property
+    def has_arrived(self) -> bool:
+        """Whether the connection has received the whole body."""
+        return self._incoming.is_complete
+
     def require_within_limit(self, size: int) -> None:
         """Require the rate at which a body of that size arrives in time to be kept in memory."""
         self.least_rate = max(self.least_rate, size / self._limits.whole_body)

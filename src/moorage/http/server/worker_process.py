@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import signal
 import socket
+import sys
 import traceback
 from collections import Counter
 from collections.abc import Callable, MutableSequence
@@ -26,6 +27,7 @@ from moorage.http.server.connection import Connection
 from moorage.http.server.exchange import BUSY
 from moorage.http.server.limits import ConnectionLimits
 from moorage.http.server.orphans import end_with_parent
+from moorage.shares import SharedThreads
 from moorage.telemetry import Log
 
 _TICK_SECONDS: Final = 1.0
@@ -34,6 +36,16 @@ _TICK_SECONDS: Final = 1.0
 _TURN_SECONDS: Final = 0.002
 _LONGEST_TURN: Final = 0.02
 """How long a process leaves a new connection to one with fewer: longer, the more it has more than that one."""
+
+_MOST_ACCEPTED: Final = 64
+"""How many connections to accept before requests are served again: a new one waits for few requests of others."""
+
+_SURPLUS_SHARE: Final = 16
+"""A process may have one connection in so many more than another without leaving new ones to it."""
+
+_SWITCH_SECONDS: Final = 0.001
+"""How long a thread waits before the event loop must let it run Python; the default is 5 ms. A push needs the lock of
+the interpreter some dozens of times, and the event loop of a busy process does not release it by itself."""
 
 _PAUSE_SECONDS: Final = 1.0
 """How long to accept no connections after the process had no file descriptor for one."""
@@ -70,12 +82,14 @@ class WorkerTask:
 def run(task: WorkerTask, index: int) -> None:
     """Serve until SIGTERM, or until the parent process has ended. `index` is this process's place in the counts."""
     end_with_parent()
+    sys.setswitchinterval(_SWITCH_SECONDS)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_run(task, index))
 
 
 async def _run(task: WorkerTask, index: int) -> None:
     loop = asyncio.get_running_loop()
+    loop.set_default_executor(SharedThreads(None, "worker"))
     parent = multiprocessing.parent_process()
     if parent is not None:
         loop.add_reader(parent.sentinel, os._exit, 1)
@@ -122,13 +136,15 @@ class WorkerServer:
     # --- Accepting ------------------------------------------------------------------------------------------------
 
     def _on_connection(self) -> None:
-        """Accept a connection, unless another process has fewer; that one gets a moment to accept it first."""
-        surplus = self._counts[self._index] - min(self._counts)
-        if surplus <= 0:
-            self._accept()
-            return
-        self._loop.remove_reader(self._listener.fileno())
-        self._loop.call_later(min(surplus * _TURN_SECONDS, _LONGEST_TURN), self._take_turn)
+        """Accept the waiting connections, unless another process has fewer; that one gets a moment to accept first."""
+        for _ in range(_MOST_ACCEPTED):
+            surplus = self._counts[self._index] - min(self._counts)
+            if surplus > self._counts[self._index] // _SURPLUS_SHARE:
+                self._loop.remove_reader(self._listener.fileno())
+                self._loop.call_later(min(surplus * _TURN_SECONDS, _LONGEST_TURN), self._take_turn)
+                return
+            if not self._accept():
+                return
 
     def _take_turn(self) -> None:
         self._listen()
@@ -142,19 +158,20 @@ class WorkerServer:
         self._loop.remove_reader(self._listener.fileno())
         self._loop.call_later(_PAUSE_SECONDS, self._listen)
 
-    def _accept(self) -> None:
+    def _accept(self) -> bool:
+        """Accept a connection, or refuse it; False if none waits."""
         try:
             accepted, address = self._listener.accept()
         except OSError as error:
             if error.errno in {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}:
                 self._log.event("no-connections-accepted", reason=error.strerror or "")
                 self._pause()
-            return  # Otherwise another process took the connection, or the client has closed it.
+            return False  # Otherwise another process took the connection, or the client has closed it.
         client = address[0]
         accepted.setblocking(False)
         if len(self._connections) >= self._limits.connections or self._is_greedy(client):
             _refuse(accepted, self._tls is None)
-            return
+            return True
         accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection = Connection(accepted, client, self._scheme, self._limits)
         task = self._loop.create_task(self._serve(connection))
@@ -162,6 +179,7 @@ class WorkerServer:
         self._counts[self._index] += 1
         self._by_client[client] += 1
         task.add_done_callback(self._on_end)
+        return True
 
     def _is_greedy(self, client: str) -> bool:
         """Whether the client has as many connections as one may have."""

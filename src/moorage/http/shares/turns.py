@@ -20,9 +20,9 @@ from types import coroutine
 from typing import Any, Final, TypeVar
 
 from moorage.http.shares.active_shares import ActiveShares
+from moorage.http.shares.concurrency import WINDOW, Concurrency
 
 _FEW_WAITING: Final = 8
-_MOST_AT_ONCE: Final = 16
 
 LONG_STEP: Final = 0.005
 """Seconds that a request may hold the event loop at once without a price: 20 times as long as most requests do."""
@@ -39,14 +39,14 @@ T = TypeVar("T")
 
 
 class Turn:
-    """The turn of one request. `end` may be called more than once."""
+    """The turn of one request. `has_others`: another share had requests lately. `end` may be called more than once."""
 
-    __slots__ = ("_has_ended", "_is_measured", "_share", "_turns")
+    __slots__ = ("_has_ended", "_share", "_turns", "has_others")
 
-    def __init__(self, turns: Turns, share: str, *, is_measured: bool) -> None:
+    def __init__(self, turns: Turns, share: str, *, has_others: bool) -> None:
         self._turns = turns
         self._share = share
-        self._is_measured = is_measured
+        self.has_others = has_others
         self._has_ended = False
 
     def end(self) -> None:
@@ -57,11 +57,11 @@ class Turn:
 
     async def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Do some work of the request, also after the end of the turn; its long steps have their price."""
-        return await (self._measured(work) if self._is_measured else work)
+        return await (self._measured(work) if self.has_others else work)
 
     def answered(self, size: int, *, exceeded_limit: bool) -> None:
         """Ask the price of the response, which has `size` bytes in memory."""
-        if self._is_measured and (size > _LARGE_RESPONSE or exceeded_limit):
+        if self.has_others and (size > _LARGE_RESPONSE or exceeded_limit):
             self._turns.pause(self._share, size / _RESPONSE_RATE + _EXCEEDED_LIMIT_PRICE * exceeded_limit)
 
     @coroutine
@@ -89,12 +89,13 @@ class Turns:
     """Lets the requests of a worker process begin, share by share, when there is more than one share.
 
     In each round of the event loop one request of each share begins, or two of a share with few. A share has a limited
-    number of requests in progress then, so that it does not fill the queues behind, such as that of the database.
-    With one share, requests begin at once, and nothing has a price.
+    number of requests in progress then (`concurrency.py`). With one share, requests begin at once, and nothing has a
+    price.
     """
 
     def __init__(self, active: ActiveShares) -> None:
         self._active = active
+        self._concurrency = Concurrency()
         self._in_progress: Counter[str] = Counter()
         self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
         self._paused_until: dict[str, float] = {}
@@ -108,7 +109,7 @@ class Turns:
             await self._wait(share)
         else:
             self._in_progress[share] += 1
-        return Turn(self, share, is_measured=has_others)
+        return Turn(self, share, has_others=has_others)
 
     def pause(self, share: str, seconds: float) -> None:
         """Let no request of this share begin for so many seconds more, but at most for one in all."""
@@ -139,26 +140,28 @@ class Turns:
     def _schedule(self) -> None:
         if self._waiting and not self._is_scheduled:
             self._is_scheduled = True
+            self._concurrency.round_begins()
             asyncio.get_running_loop().call_soon(self._round)
 
     def _round(self) -> None:
         """Let one or two requests of each share begin."""
         self._is_scheduled = False
+        self._concurrency.round_ends()
         has_begun = False
         now = asyncio.get_running_loop().time()
         paused = {share: until for share in self._waiting if (until := self._paused_until.get(share, now)) > now}
         for share in [share for share in self._waiting if share not in paused]:
             waiting = self._waiting[share]
             for _ in range(2 if len(waiting) <= _FEW_WAITING else 1):
-                if waiting and self._in_progress[share] < _MOST_AT_ONCE:
+                if waiting and self._in_progress[share] < self._concurrency.limit:
                     self._begin(share, waiting.popleft())
                     has_begun = True
             if not waiting:
                 del self._waiting[share]
-        if has_begun:  # Otherwise the end of a turn or of a pause schedules the next round.
+        if has_begun:  # Otherwise the end of a turn schedules the next round, or that of a pause or window.
             self._schedule()
-        elif paused:
-            self._wake_at(min(paused.values()))
+        elif self._waiting:
+            self._wake_at(min([*paused.values(), now + WINDOW]))
 
     def _wake_at(self, when: float) -> None:
         if self._alarm is not None:

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from moorage.domain.errors import Unavailable
@@ -22,11 +23,12 @@ from moorage.metadata.database import Lookup, Work, mark_retrieved
 from moorage.metadata.engines.postgres.cache import LookupCache
 from moorage.metadata.engines.postgres.connections import Connection
 from moorage.metadata.engines.postgres.versions import VersionReader
+from moorage.shares import SharedThreads, current
 
 T = TypeVar("T")
 
 _MAX_QUEUED: Final = 2000
-"""Maximum number of waiting calls; more would get their result too late."""
+"""Maximum number of waiting calls, half of them of one share; more would get their result too late."""
 
 
 class PostgresDatabase:
@@ -114,17 +116,18 @@ class _ConnectionPool:
         self._address = address
         self._local = threading.local()
         self._connections: list[Connection] = []
-        self._threads = ThreadPoolExecutor(count, name, initializer=self._open)
-        self._waiting = 0
+        self._threads = SharedThreads(count, name, initializer=self._open)
+        self._waiting: Counter[str] = Counter()
 
     def run(self, work: Callable[[Connection], T]) -> asyncio.Future[T]:
         """Run `work` in the next free thread; it runs even if the caller stops waiting."""
         loop = asyncio.get_running_loop()
-        if self._waiting >= _MAX_QUEUED:
+        share = current().name
+        if self._waiting[share] >= _MAX_QUEUED // 2 or self._waiting.total() >= _MAX_QUEUED:
             raise Unavailable(reason="Too many requests are waiting for the database")
-        self._waiting += 1
+        self._waiting[share] += 1
         done = loop.run_in_executor(self._threads, lambda: work(self._local.connection))
-        done.add_done_callback(self._finished)
+        done.add_done_callback(partial(self._finished, share))
         shielded = asyncio.shield(done)
         shielded.add_done_callback(mark_retrieved)
         return shielded
@@ -143,6 +146,8 @@ class _ConnectionPool:
         self._local.connection = Connection(self._address)
         self._connections.append(self._local.connection)
 
-    def _finished(self, done: asyncio.Future[Any]) -> None:
-        self._waiting -= 1
+    def _finished(self, share: str, done: asyncio.Future[Any]) -> None:
+        self._waiting[share] -= 1
+        if not self._waiting[share]:
+            del self._waiting[share]
         mark_retrieved(done)  # `shield` no longer does, once its own future is canceled.

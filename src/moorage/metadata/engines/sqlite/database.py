@@ -23,6 +23,7 @@ import apsw
 from moorage.domain.errors import Unavailable
 from moorage.metadata.database import CachedUntil, DatabaseUnusable, Lookup, Work
 from moorage.metadata.engines.result_cache import MISSING, ResultCache
+from moorage.metadata.engines.sqlite.batches import QueuedWrite, refuse
 from moorage.metadata.engines.sqlite.connections import (
     SqliteSnapshot,
     SqliteTransaction,
@@ -32,14 +33,13 @@ from moorage.metadata.engines.sqlite.connections import (
 )
 from moorage.metadata.engines.sqlite.failures import MEDIUM_FAILURES, translated
 from moorage.metadata.engines.sqlite.generation import Generation
-from moorage.metadata.engines.sqlite.writer import QueuedWrite, Writer, open_writer, refuse
+from moorage.metadata.engines.sqlite.writer import Writer, open_writer
 from moorage.metadata.engines.sqlite.writers_lock import LOCK_SECONDS, LockWatch
+from moorage.shares import WorkQueue
 
 T = TypeVar("T")
 
 _JOIN_SECONDS: Final = 1.0
-_MAX_BATCH: Final = 64
-"""Maximum number of writes that share a commit; limits how long one slow write can delay others."""
 
 
 class SqliteDatabase:
@@ -51,7 +51,7 @@ class SqliteDatabase:
         self._lock_seconds = lock_seconds
         self._opened: _Reader | None = None
         self._cached = {until: ResultCache() for until in CachedUntil}
-        self._queue: queue.SimpleQueue[QueuedWrite | None] = queue.SimpleQueue()
+        self._queue: WorkQueue[QueuedWrite] = WorkQueue()
         self._thread: threading.Thread | None = None
         self._watch: LockWatch | None = None
         with suppress(
@@ -149,21 +149,22 @@ class SqliteDatabase:
         return self._opened
 
     def _write_all(self) -> None:
-        while batch := self._next_batch():
+        while (first := self._queue.get()) is not None:
             try:
                 with open_writer(self._path) as writer:
-                    self._write_batches(writer, batch)
+                    self._write_batches(writer, first)
                     break
             except DatabaseUnusable as error:
-                refuse(batch, _unopened(error))
+                refuse([first], _unopened(error))
 
-    def _write_batches(self, writer: Writer, batch: list[QueuedWrite]) -> None:
-        """Run a batch, and all that follow until the database is closed."""
+    def _write_batches(self, writer: Writer, first: QueuedWrite) -> None:
+        """Run a write, and all that follow until the database is closed."""
         watch = self._watch = LockWatch(writer.lock, partial(self._refuse, writer), self._lock_seconds)
+        write: QueuedWrite | None = first
         try:
-            while batch:
-                writer.run(batch)
-                batch = self._next_batch()
+            while write is not None:
+                writer.run(write, self._queue)
+                write = self._queue.get()
         finally:
             watch.stop()
 
@@ -178,22 +179,6 @@ class SqliteDatabase:
                     break
                 refused.append(write)
         refuse(refused, error)
-
-    def _next_batch(self) -> list[QueuedWrite]:
-        first = self._queue.get()
-        if first is None:
-            return []
-        batch = [first]
-        while len(batch) < _MAX_BATCH:
-            try:
-                write = self._queue.get_nowait()
-            except queue.Empty:
-                break
-            if write is None:
-                self._queue.put(None)
-                break
-            batch.append(write)
-        return batch
 
 
 class _Reader:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import apsw
 
 from moorage.domain.errors import Unavailable
-from moorage.metadata.database import CachedUntil, DatabaseUnusable, Work, mark_retrieved
+from moorage.metadata.database import CachedUntil, DatabaseUnusable, Work
+from moorage.metadata.engines.sqlite.batches import Batch, QueuedWrite, resolve
 from moorage.metadata.engines.sqlite.connections import (
     SqliteTransaction,
     connect,
@@ -22,57 +23,44 @@ from moorage.metadata.engines.sqlite.connections import (
 from moorage.metadata.engines.sqlite.failures import MEDIUM_FAILURES, translated
 from moorage.metadata.engines.sqlite.generation import Generation
 from moorage.metadata.engines.sqlite.writers_lock import LOCKED, WritersLock
+from moorage.shares import WorkQueue
 
 T = TypeVar("T")
-
-
-class QueuedWrite:
-    """A queued write and the future for its result."""
-
-    __slots__ = ("error", "future", "loop", "result", "work")
-
-    def __init__(self, work: Work[Any], loop: asyncio.AbstractEventLoop) -> None:
-        self.work = work
-        self.loop = loop
-        self.future: asyncio.Future[Any] = loop.create_future()
-        self.result: Any = None
-        self.error: BaseException | None = None
-
-    def resolve(self) -> None:
-        if self.future.done():  # the client disconnected; the write has happened anyway
-            return
-        if self.error is None:
-            self.future.set_result(self.result)
-        else:
-            self.future.set_exception(self.error)
-            mark_retrieved(self.future)
 
 
 class Writer:
     """The connection that writes, and the lock file that excludes writers of other processes."""
 
-    def __init__(self, connection: apsw.Connection, lock: WritersLock, generation: Generation) -> None:
+    def __init__(
+        self,
+        connection: apsw.Connection,
+        lock: WritersLock,
+        generation: Generation,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._connection = connection
         self._generation = generation
         self._transaction = SqliteTransaction(connection)
+        self._clock = clock
+        self._commit_seconds = 0.0
         self.lock = lock
         self._waiting: list[QueuedWrite] = []
         self._taking = threading.Lock()
 
-    def run(self, batch: list[QueuedWrite]) -> None:
-        """Run a batch in one transaction, then set the results of all its writes."""
-        self._waiting = batch
+    def run(self, first: QueuedWrite, waiting: WorkQueue[QueuedWrite]) -> None:
+        """Run a write and further ones of the queue in one transaction, then set the results of all."""
+        batch = Batch(first, waiting, self._commit_seconds, self._clock)
+        self._waiting = batch.writes
         try:
             self.lock.acquire()
-            batch = self.take_waiting()
+            batch.writes = self.take_waiting()
             with self._transaction_with_lock():
-                for write in batch:
-                    self._run_one(write)
+                batch.run(self._run_one)
         except Exception as error:  # noqa: BLE001 - all waiting requests get the error, and the thread continues
             failure = translated(error)
-            for write in batch:
+            for write in batch.writes:
                 write.error = failure
-        _resolve(batch)
+        resolve(batch.writes)
 
     def take_waiting(self) -> list[QueuedWrite]:
         """Take the writes that wait for the lock: to run them, or to refuse them. Only the first caller gets them."""
@@ -105,7 +93,7 @@ class Writer:
             self._generation.begin(
                 CachedUntil.ANY_CHANGE, *([CachedUntil.ACCESS_CHANGE] if self._access_revision() != before else [])
             )
-            self._connection.execute("COMMIT")
+            self._commit()
         except BaseException:
             # After a full disk or a failed write, SQLite may have rolled back already (lang_transaction.html).
             if self._connection.in_transaction:
@@ -114,6 +102,11 @@ class Writer:
         finally:
             self._generation.end()
             self.lock.release()
+
+    def _commit(self) -> None:
+        started = self._clock()
+        self._connection.execute("COMMIT")
+        self._commit_seconds = self._clock() - started
 
     def _begin(self) -> None:
         try:
@@ -154,25 +147,3 @@ def open_writer(path: Path) -> Iterator[Writer]:
         except OSError as error:
             raise DatabaseUnusable(f"{path}: {error}") from error
         yield Writer(connection, lock, generation)
-
-
-def refuse(writes: list[QueuedWrite], error: Unavailable) -> None:
-    """Raise an error from writes that have not run."""
-    for write in writes:
-        write.error = error
-    _resolve(writes)
-
-
-def _resolve(batch: list[QueuedWrite]) -> None:
-    """Wake each event loop once, however many requests of the batch it has."""
-    for loop in {write.loop for write in batch}:
-        writes = [write for write in batch if write.loop is loop]
-        try:
-            loop.call_soon_threadsafe(_resolve_all, writes)
-        except RuntimeError:  # the loop is closed: the server is stopping, and nobody waits
-            continue
-
-
-def _resolve_all(writes: list[QueuedWrite]) -> None:
-    for write in writes:
-        write.resolve()
