@@ -54,6 +54,7 @@ from moorage.domain.errors import Unavailable
 from moorage.domain.names import Registry
 from moorage.domain.ports import BlobStore
 from moorage.domain.regions import Regions
+from moorage.domain.registry.upload_ids import UploadIds
 from moorage.domain.units import SECOND
 from moorage.ecr import lifecycle as ecr_lifecycle
 from moorage.ecr import pull_through as ecr_pull_through
@@ -303,7 +304,7 @@ def services_of(
     return Services(
         database=database,
         blobs=blobs,
-        layers=Layers(database, blobs, now, limits),
+        layers=Layers(database, blobs, UploadIds(vault.signer("upload")), now, limits),
         mounts=Mounts(database, now),
         images=images,
         grace_periods=GracePeriods(database, now, limits),

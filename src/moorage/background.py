@@ -58,7 +58,7 @@ def job_kinds(
     """The kinds of jobs that worker processes run (`worker.py`). Without a scanner, scans fail and say why."""
     listing, own_store = store
     collector = Collector(services.database, services.blobs, services.now)
-    sweeper = Sweeper(services.database, services.blobs, listing)
+    sweeper = Sweeper(services.database, services.blobs, listing, services.now)
     garbage = GarbageJobs(collector, sweeper, own_store, CollectionRules(grace=services.limits.grace_period), log)
     deliveries = DeliveryJobs(services.database, vault, EventSenders(), services.now)
     secrets = SecretJobs(services.database, services.secrets, services.now)

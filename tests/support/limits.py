@@ -1,13 +1,15 @@
-"""The limits of a server with default settings, for tests that call the core without a server."""
+"""The limits of a server with default settings, and ids of uploads, for tests that call the core without a server."""
 
 from __future__ import annotations
 
+import hashlib
 from typing import Final
 
 from moorage.core.limits import Limits
 from moorage.domain.regions import Regions
 from moorage.domain.registry.encryption import KmsKeys
 from moorage.domain.registry.quotas import Quotas
+from moorage.domain.registry.upload_ids import UploadIds
 from moorage.domain.units import DAY, SECOND
 
 LIMITS: Final = Limits(
@@ -20,3 +22,5 @@ LIMITS: Final = Limits(
     require_space=lambda: None,
     require_reserve=lambda: None,
 )
+
+IDS: Final = UploadIds(lambda text: hashlib.sha256(b"test" + text).digest())

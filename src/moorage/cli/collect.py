@@ -65,8 +65,9 @@ def collect(dry_run: bool, grace: float | None, upload_life: float | None, setti
 
 async def _collect(settings: Settings, rules: CollectionRules, report: ReportItem) -> None:
     async with stores.opened(settings) as (database, blobs):
-        await Collector(database, blobs, stores.clock_of(settings, database)).collect(rules, report)
-        await Sweeper(database, blobs, blobs).sweep(report, share=rules.share, dry_run=rules.dry_run)
+        clock = stores.clock_of(settings, database)
+        await Collector(database, blobs, clock).collect(rules, report)
+        await Sweeper(database, blobs, blobs, clock).sweep(report, share=rules.share, dry_run=rules.dry_run)
 
 
 def _summary(totals: Totals, *, dry_run: bool) -> str:

@@ -16,7 +16,6 @@ from moorage.cli.next_commands import failure
 from moorage.cli.options import with_registry
 from moorage.cli.recording import record
 from moorage.config.settings import Settings
-from moorage.core.clock import system_clock
 from moorage.core.garbage.verify import EverythingMissing, Finding, VerificationReports, Verifier
 from moorage.core.own_store import ForeignStore
 from moorage.core.pacing import RateLimit
@@ -89,7 +88,7 @@ async def _verify(
         is_hidden = not sys.stderr.isatty()
         with click.progressbar(length=max(length, 1), label="Reading", file=sys.stderr, hidden=is_hidden) as bar:
             reports = VerificationReports(found, bar.update)
-            verifier = Verifier(database, stores.stores_of(store, source), system_clock)
+            verifier = Verifier(database, stores.stores_of(store, source), stores.clock_of(settings, database))
             if checked:
                 await verifier.require_a_blob()
             await verifier.verify(reports, rate, resume=resume)

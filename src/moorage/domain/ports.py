@@ -73,6 +73,20 @@ class BlobStore(Protocol):
         OSError when the medium fails, after which the upload is gone.
         """
 
+    async def store_small(self, upload: str, chunks: Sequence[bytes], algorithm: str) -> bool:
+        """Store the first bytes of an upload at once, so that `small_size` finds them; all bytes or none.
+
+        They survive a crash of the process, but not a power cut before `commit`, or an `append` to them, has returned.
+        False if this store cannot do that; it has stored nothing then. Raises UploadBusy if the upload has bytes;
+        StoreFull; OSError.
+        """
+
+    def small_size(self, upload: str, *digests: str) -> int:
+        """How many bytes `store_small` stored; 0 if it stored none. For uploads that nothing else wrote to.
+
+        The upload may have been committed with one of `digests`.
+        """
+
     async def received(self, upload: str, start: int, limit: int) -> bytes | None:
         """At most `limit` bytes, from `start` on, of an upload that another request is writing.
 

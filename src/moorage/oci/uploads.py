@@ -24,7 +24,7 @@ from moorage.http.blob_response import is_number
 from moorage.http.bodies import ClientGone
 from moorage.http.locations import Locations
 from moorage.http.messages import Response
-from moorage.metadata.registry.layers import Upload
+from moorage.metadata.registry.uploads import Upload
 from moorage.oci.access import AccessControl, RegistryCall, RegistryRequest
 from moorage.oci.creation import Creation
 from moorage.oci.errors import received
@@ -122,7 +122,7 @@ class Uploads:
         try:
             upload = await self._receive(call, upload)
         except (Refusal, ClientGone, OSError):
-            await self._layers.cancel(call.scope, upload)
+            await self._layers.discard(upload)
             raise
         return await self._finish(call, upload, digest)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 
 from opentelemetry.trace import SpanKind, StatusCode, Tracer, get_current_span
@@ -22,6 +22,13 @@ class TracedBlobStore:
     ) -> int:
         with self._span("append"):
             return await self._blobs.append(upload, offset, chunks, algorithm)
+
+    async def store_small(self, upload: str, chunks: Sequence[bytes], algorithm: str) -> bool:
+        with self._span("store_small"):
+            return await self._blobs.store_small(upload, chunks, algorithm)
+
+    def small_size(self, upload: str, *digests: str) -> int:
+        return self._blobs.small_size(upload, *digests)
 
     async def received(self, upload: str, start: int, limit: int) -> bytes | None:
         return await self._blobs.received(upload, start, limit)

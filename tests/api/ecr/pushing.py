@@ -79,3 +79,9 @@ def put_refused(ecr: Any, repository: str, manifest: Image | str, tag: str | Non
     text = manifest if isinstance(manifest, str) else manifest.manifest.content.decode()
     named = {} if tag is None else {"imageTag": tag}
     return refusal(ecr.put_image, repositoryName=repository, imageManifest=text, **named, **more)
+
+
+def send_two_bytes(ecr: Any, repository: str, upload: str) -> None:
+    """Send two parts: with the second one, an upload gets its row."""
+    send_part(ecr, repository, upload, 0, b"x")
+    send_part(ecr, repository, upload, 1, b"y")

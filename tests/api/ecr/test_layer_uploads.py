@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.api.ecr.conftest import KeyedUser
-from tests.api.ecr.pushing import MINIMUM, begin, complete, send_part, upload_layer
+from tests.api.ecr.pushing import MINIMUM, begin, complete, send_part, send_two_bytes, upload_layer
 from tests.api.ecr.refusals import invalid, no_repository, no_upload
 from tests.api.ecr.wire import ACCOUNT, Wire, refusal
 from tests.support.databases import engine_of
@@ -243,7 +243,7 @@ def change_upload(server: Server, upload: str, column: str, value: int) -> None:
 
 
 def test_an_upload_that_began_long_ago_is_unknown(ecr: Any, server: Server, repository: str, upload: str) -> None:
-    send_part(ecr, repository, upload, 0, b"x")
+    send_two_bytes(ecr, repository, upload)
 
     change_upload(server, upload, "created_at", 0)
 
@@ -251,16 +251,16 @@ def test_an_upload_that_began_long_ago_is_unknown(ecr: Any, server: Server, repo
 
 
 def test_an_upload_has_at_most_4200_parts(ecr: Any, server: Server, repository: str, upload: str) -> None:
-    change_upload(server, upload, "parts", 4_199)
-    send_part(ecr, repository, upload, 0, b"x")
+    send_two_bytes(ecr, repository, upload)
+    change_upload(server, upload, "parts", 4_200)
 
     refused = refusal(
         ecr.upload_layer_part,
         repositoryName=repository,
         uploadId=upload,
-        partFirstByte=1,
-        partLastByte=1,
-        layerPartBlob=b"y",
+        partFirstByte=2,
+        partLastByte=2,
+        layerPartBlob=b"z",
     )
 
     message = "The upload has the maximum number of layer parts: 4200"
@@ -269,7 +269,7 @@ def test_an_upload_has_at_most_4200_parts(ecr: Any, server: Server, repository: 
 
 def test_a_layer_has_at_most_52000_mib(ecr: Any, server: Server, repository: str, upload: str) -> None:
     limit = 52_000 * 1024 * 1024
-    send_part(ecr, repository, upload, 0, b"x")
+    send_two_bytes(ecr, repository, upload)
     os.truncate(server.data / "uploads" / upload, limit - 3)
     change_upload(server, upload, "size", limit - 3)
 

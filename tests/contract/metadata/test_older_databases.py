@@ -14,7 +14,7 @@ from moorage.metadata.engines.sqlite.schema import migrate
 from moorage.metadata.engines.sqlite.writer import open_writer
 from moorage.metadata.events import deliveries, targets
 from moorage.metadata.identity import policies as identity_policies
-from moorage.metadata.registry import images, layers, pulls
+from moorage.metadata.registry import images, pulls, uploads
 
 _MIGRATIONS = resources.files("moorage.metadata.migrations")
 
@@ -55,8 +55,8 @@ def test_uploads_from_before_interrupted_requests_were_kept_continue(tmp_path: P
     migrate(path)
 
     with open_writer(path) as writer:
-        _, found = writer.transact(lambda tx: layers.find_upload(tx, Registry("1", "r"), "a", "an-upload"))
-    assert found == layers.Upload("an-upload", 1, "AIDA1", 10, 1, 10, False, 5, kept=0, algorithm="sha256")
+        found = writer.transact(lambda tx: uploads.find_upload(tx, Registry("1", "r"), "a", "an-upload"))
+    assert found.upload == uploads.Upload("an-upload", 1, "AIDA1", 10, 1, 10, False, 5, kept=0, algorithm="sha256")
 
 
 def test_annotations_that_were_in_the_rows_of_images_are_kept(tmp_path: Path) -> None:

@@ -43,6 +43,7 @@ from moorage.domain.identity.callers import Caller
 from moorage.domain.location_forms import AUTO
 from moorage.domain.names import Registry, RepositoryName
 from moorage.domain.pull_through.upstreams import AddedUpstreams
+from moorage.domain.registry.upload_ids import UploadIds
 from moorage.http.blob_response import BlobResponses
 from moorage.http.bodies import ClientGone, RequestBody
 from moorage.http.locations import Locations
@@ -179,7 +180,7 @@ class World:
         self.services = Services(
             database=self.database,
             blobs=store,
-            layers=Layers(self.database, store, self.now, LIMITS),
+            layers=Layers(self.database, store, UploadIds(vault.signer("upload")), self.now, LIMITS),
             authenticator=Authenticator(self.database, vault, self.now, REGION),
             authorizer=authorizer,
             mounts=Mounts(self.database, self.now),

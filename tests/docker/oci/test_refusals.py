@@ -53,7 +53,7 @@ from tests.docker.oci.client import (
 )
 from tests.docker.oci.test_uploads import CONTENT, begin, chunk
 from tests.support.images import OCI_MANIFEST, digest, image, index
-from tests.support.limits import LIMITS
+from tests.support.limits import IDS, LIMITS
 
 ABSENT = digest(b"absent")
 HERE = Registry(ACCOUNT, REGION)
@@ -169,7 +169,7 @@ def _(scene: Scene) -> Answer:
 def _(scene: Scene) -> Answer:
     services = scene.world.services
     limits = replace(LIMITS, quotas=Quotas(open_uploads=0))
-    changed = replace(services, layers=Layers(services.database, services.blobs, services.now, limits))
+    changed = replace(services, layers=Layers(services.database, services.blobs, IDS, services.now, limits))
     scene.patch.setattr(scene.world, "endpoint", registry_endpoint(changed))
     return scene.root.send("POST", f"/v2/{scene.repository}/blobs/uploads/")
 
@@ -308,10 +308,10 @@ def _(scene: Scene) -> Answer:
 
 @meets(errors.Unavailable)
 def _(scene: Scene) -> Answer:
-    async def full(*_: object) -> int:
+    async def full(*_: object) -> bool:
         raise StoreFull("no space left on device")
 
-    scene.patch.setattr(FileBlobStore, "append", full)
+    scene.patch.setattr(FileBlobStore, "store_small", full)
     return scene.upload(digest(CONTENT))
 
 

@@ -201,7 +201,8 @@ def test_an_empty_patch_changes_nothing(root: Client, repository: str) -> None:
 @pytest.mark.parametrize("size", [100, 300_000])
 def test_a_truncated_put_does_not_change_the_upload(root: Client, repository: str, size: int) -> None:
     location = begin(root, repository)
-    chunk(root, location, 0, CONTENT)
+    chunk(root, location, 0, CONTENT[:9])
+    chunk(root, location, 9, CONTENT[9:])
     before = root.world.trace()
 
     with pytest.raises(ClientGone):

@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 
 from moorage import stores
 from moorage.config.sources import registry_at
+from moorage.core.clock import system_clock
 from moorage.core.garbage.collect import GarbageItem
 from moorage.core.garbage.sweep import Sweeper
 from tests.api.ecr.pushing import send_part
@@ -106,7 +107,8 @@ def swept(registry: Registry) -> list[GarbageItem]:
 
     async def sweep() -> None:
         async with stores.migration_end(registry_at(registry.place)) as end:
-            await Sweeper(end.database, end.blobs, end.listing).sweep(removed.append, share=1, dry_run=False)
+            sweeper = Sweeper(end.database, end.blobs, end.listing, system_clock)
+            await sweeper.sweep(removed.append, share=1, dry_run=False)
 
     asyncio.run(sweep())
     return removed

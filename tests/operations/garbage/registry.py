@@ -28,6 +28,8 @@ class GarbageRegistry:
     server: Server
     ecr: Any
     docker: Docker
+    passed: int = 0
+    """The time that has passed by `later`, for the sweeper: the ids of uploads have the time when they began."""
 
     def run(self, *words: str, extra: Mapping[str, str] | None = None) -> Ended:
         """Run `moorage` on the server's data folder, or with `extra` variables in a new process."""
@@ -46,7 +48,8 @@ class GarbageRegistry:
             try:
                 rules = CollectionRules(grace=grace, share=1)
                 await Collector(database, blobs, system_clock).collect(rules, collected.append)
-                await Sweeper(database, blobs, blobs).sweep(collected.append, share=1, dry_run=False)
+                sweeper = Sweeper(database, blobs, blobs, lambda: system_clock() + self.passed)
+                await sweeper.sweep(collected.append, share=1, dry_run=False)
             finally:
                 database.close()
                 blobs.close()
@@ -56,6 +59,7 @@ class GarbageRegistry:
 
     def later(self, time: int = AFTER_GRACE) -> None:
         """Let this time pass for everything that waits for the end of a period."""
+        self.passed += time
         for table, column in (
             ("repository_layer", "told_at"),
             ("removed_image", "removed_at"),

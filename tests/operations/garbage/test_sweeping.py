@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from moorage.domain.units import HOUR
-from tests.api.ecr.pushing import begin, push, send_part
+from tests.api.ecr.pushing import begin, push, send_part, send_two_bytes
 from tests.conftest import StartServer
 from tests.faults.durability.endpoints import crash_of_the_server, endpoints_of
 from tests.faults.durability.promises import check_p6_garbage_goes
@@ -26,7 +26,7 @@ def test_a_file_without_a_row_is_removed_and_a_file_of_an_upload_stays(
     push(registry.ecr, repository, pushed)
     (known,) = registry.blob_files(pushed.blobs[1])
     upload = begin(registry.ecr, repository)
-    send_part(registry.ecr, repository, upload, 0, b"grows")
+    send_two_bytes(registry.ecr, repository, upload)
     stray, committed = (known.with_name(known.name[:65] + name) for name in (str(uuid.uuid4()), upload))
     foreign = known.with_name("README")
     for path in (stray, committed, foreign):
@@ -53,6 +53,7 @@ def test_uploads_of_a_deleted_repository_leave_nothing(
     send_part(registry.ecr, repository, upload, 0, b"half of a layer")
     registry.ecr.delete_repository(repositoryName=repository)
 
+    registry.later(3 * HOUR)
     registry.collect()
 
     assert not registry.upload_file_exists(upload)

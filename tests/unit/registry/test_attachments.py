@@ -26,7 +26,7 @@ from moorage.metadata.registry.images import Image
 from moorage.metadata.registry.repositories import Repository
 from tests.support.databases import engine_of
 from tests.support.images import OCI_CONFIG, OCI_MANIFEST, digest
-from tests.support.limits import LIMITS
+from tests.support.limits import IDS, LIMITS
 
 NOW = 1_000_000_000
 NOTE = Attachment(artifact_type="application/vnd.example.note", media_type="text/plain", content=b"A note.")
@@ -42,7 +42,7 @@ class AttachmentWorld:
         store.prepare()
         self.store = store
         self.images = Images(LIMITS, reactions_of(LIMITS))
-        layers = Layers(self.database, store, lambda: NOW, LIMITS)
+        layers = Layers(self.database, store, IDS, lambda: NOW, LIMITS)
         self.attachments = Attachments(self.database, layers, self.images, lambda: NOW)
         new_repository = NewRepository(Registry("000000000000", "us-east-1"), RepositoryName("team/app"))
         self.repository: Repository = self.write(lambda tx: repositories.create(tx, new_repository, LIMITS, NOW))

@@ -50,7 +50,7 @@ from moorage.worker import JobKind
 from tests.support.databases import engine_of
 from tests.support.images import Image as Built
 from tests.support.images import image as build
-from tests.support.limits import LIMITS
+from tests.support.limits import IDS, LIMITS
 
 T = TypeVar("T")
 
@@ -111,7 +111,7 @@ class ScanningRegistry:
         store.prepare()
         self.scanner = scanner
         self.images = Images(limits, reactions_of(limits))
-        self.layers = Layers(self.database, store, self.clock, limits)
+        self.layers = Layers(self.database, store, IDS, self.clock, limits)
         attachments = Attachments(self.database, self.layers, self.images, self.clock)
         boms = Boms(self.database, store, attachments, self.images, self.clock)
         sources = ImageSources(self.database, store, lambda _registry, name: RegistryAccess("http://x", name, "", ""))

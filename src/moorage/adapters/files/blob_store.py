@@ -22,21 +22,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-from moorage import failpoints
 from moorage.adapters.disk_space import DiskSpace
 from moorage.adapters.files import durable
+from moorage.adapters.files.commits import catch_up, commit
 from moorage.adapters.files.large_append import LargeAppend, next_batch
-from moorage.adapters.files.running_digests import (
-    DigestRecord,
-    RunningDigest,
-    RunningDigests,
-    drop_record_beyond,
-    hash_up_to,
-    read_record,
-    write_record,
-)
+from moorage.adapters.files.running_digests import DigestRecord, RunningDigest, RunningDigests, read_record
 from moorage.adapters.files.small_reads import digests
-from moorage.adapters.files.uploads import AppendStart, FileState, append_small, open_locked
+from moorage.adapters.files.uploads import AppendStart, FileState, append_small, store_whole
 from moorage.domain.ports import (
     CHUNK_BYTES,
     DEFAULT_ALGORITHM,
@@ -46,7 +38,6 @@ from moorage.domain.ports import (
     FileLink,
     SmallBlob,
     StoredObject,
-    UploadBusy,
     UploadMissing,
 )
 from moorage.sendfile import is_on_memory_file_system, read_whole
@@ -105,6 +96,22 @@ class FileBlobStore:
             self._running.keep(upload, running)
         return size
 
+    async def store_small(self, upload: str, chunks: Sequence[bytes], algorithm: str) -> bool:
+        """See `BlobStore.store_small`."""
+        path = self._upload_path(upload)
+        hasher = hashlib.new(algorithm)
+        is_stored = await self._in_thread(_store_and_hash, path, chunks, self._space, hasher)
+        if is_stored:
+            size = sum(map(len, chunks))
+            self._running.keep(upload, RunningDigest(size, hasher, needs_record=False))
+        return is_stored
+
+    def small_size(self, upload: str, *digests: str) -> int:
+        """See `BlobStore.small_size`."""
+        committed = [self._root / _key(digest, upload) for digest in digests if _DIGEST.fullmatch(digest)]
+        found = (FileState.of(path) for path in (self._upload_path(upload), *committed))
+        return next((state.size for state in found if state is not None), 0)
+
     async def received(self, upload: str, start: int, limit: int) -> bytes:
         """See `BlobStore.received`."""
         return await self._in_thread(_read_upload, self._upload_path(upload), start, limit)
@@ -114,14 +121,16 @@ class FileBlobStore:
         path = self._upload_path(upload)
         if size == 0:
             return f"{algorithm}:{hashlib.new(algorithm).hexdigest()}"
+        running = self._running.get(upload)
+        if running is not None and running.hasher.name != algorithm:
+            running = None
+        if running is not None and running.size == size and not running.needs_record:
+            return running.record().digest
         with _missing(UploadMissing(upload)):
             record = read_record(path)
             if record is not None and record.size == size and record.digest.startswith(f"{algorithm}:"):
                 return record.digest
-            running = self._running.get(upload)
-            if running is not None and running.hasher.name != algorithm:
-                running = None
-            caught_up = await self._in_thread(_catch_up, path, size, algorithm, running)
+            caught_up = await self._in_thread(catch_up, path, size, algorithm, running)
         self._running.keep(upload, caught_up)
         return f"{algorithm}:{caught_up.hasher.hexdigest()}"
 
@@ -129,7 +138,10 @@ class FileBlobStore:
         """See `BlobStore.commit`. Raises UploadMissing when the bytes no longer have this digest."""
         path = self._upload_path(upload)
         key = _key(digest, upload)
-        await self._in_thread(_commit, path, self._root / key, DigestRecord(size, digest))
+        running = self._running.get(upload)
+        content = DigestRecord(size, digest)
+        is_known = running is not None and not running.needs_record and running.record() == content
+        await self._in_thread(commit, path, self._root / key, content, is_known)
         self._running.forget(upload)
         return key
 
@@ -270,69 +282,10 @@ def _read_upload(path: Path, start: int, limit: int) -> bytes:
         os.close(descriptor)
 
 
-def _catch_up(path: Path, size: int, algorithm: str, running: RunningDigest | None) -> RunningDigest:
-    """Hash the first `size` bytes of an upload and leave a record for other processes."""
-    try:
-        descriptor, _ = open_locked(path)
-        locked = True
-    except UploadBusy:  # another request is writing: leave no record; `commit` reads the bytes again
-        descriptor, locked = os.open(path, os.O_RDONLY), False
-    try:
-        if running and (running.size > size or running.record() != read_record(descriptor)):
-            running = None
-        caught_up = hash_up_to(descriptor, size, algorithm, running)
-        if locked:
-            durable.sync(descriptor)
-            write_record(descriptor, DigestRecord(size, f"{algorithm}:{caught_up.hasher.hexdigest()}"))
-    except EOFError as error:
-        raise UploadMissing(path.name) from error
-    finally:
-        os.close(descriptor)
-    return caught_up
-
-
-def _commit(path: Path, final: Path, content: DigestRecord) -> None:
-    """Turn an upload's file into a blob, unless an earlier call has done it."""
-    with durable.unwritable_as_store_full():
-        if not _is_committed(final, content.size):
-            try:
-                _rename(path, final, content)
-            except UploadMissing:
-                if not _is_committed(final, content.size):
-                    raise
-        failpoints.hit("U8")
-        durable.sync_folder(final.parent)
-        failpoints.hit("U9")
-
-
-def _is_committed(final: Path, size: int) -> bool:
-    state = FileState.of(final)
-    return state is not None and state.size == size
-
-
-def _rename(path: Path, final: Path, content: DigestRecord) -> None:
-    descriptor, state = open_locked(path, 0 if content.size else os.O_CREAT)
-    try:
-        if state.size > content.size or content.size == 0:
-            drop_record_beyond(descriptor, content.size)
-            os.ftruncate(descriptor, content.size)
-            durable.sync(descriptor)
-        if read_record(descriptor) != content:
-            _verify(descriptor, content)
-        failpoints.hit("U7")
-        path.rename(final)
-    except EOFError as error:
-        raise UploadMissing(path.name) from error
-    finally:
-        os.close(descriptor)
-
-
-def _verify(descriptor: int, content: DigestRecord) -> None:
-    """Read the bytes again. They have no record, so they may have changed between `digest` and the lock."""
-    algorithm = content.digest.partition(":")[0]
-    hasher = hash_up_to(descriptor, content.size, algorithm, None).hasher
-    if f"{algorithm}:{hasher.hexdigest()}" != content.digest:
-        raise EOFError("the bytes changed after their digest was compared")
+def _store_and_hash(path: Path, chunks: Sequence[bytes], space: DiskSpace, hasher: hashlib._Hash) -> bool:
+    for chunk in chunks:
+        hasher.update(chunk)
+    return store_whole(path, chunks, space)
 
 
 def _marker(path: Path) -> str | None:

@@ -40,10 +40,18 @@ class DigestRecord:
 
 @dataclass(frozen=True, slots=True)
 class RunningDigest:
-    """A hasher that has processed exactly the first `size` bytes of an upload."""
+    """A hasher that has processed exactly the first `size` bytes of an upload.
+
+    It `needs_record`, unless nobody can write these bytes again: those that `store_small` stored.
+    """
 
     size: int
     hasher: hashlib._Hash
+    needs_record: bool = True
+
+    def describes(self, descriptor: int) -> bool:
+        """Whether a file, which the caller has locked, begins with exactly these bytes."""
+        return not self.needs_record or self.record() == read_record(descriptor)
 
     def record(self) -> DigestRecord:
         return DigestRecord(self.size, f"{self.hasher.name}:{self.hasher.hexdigest()}")

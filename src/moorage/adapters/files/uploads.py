@@ -6,9 +6,11 @@ a process is killed.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +18,7 @@ from pathlib import Path
 from moorage import failpoints
 from moorage.adapters.disk_space import DiskSpace
 from moorage.adapters.files import durable
-from moorage.adapters.files.running_digests import RunningDigest, drop_record_beyond, read_record, write_record
+from moorage.adapters.files.running_digests import RunningDigest, drop_record_beyond, write_record
 from moorage.domain.ports import UploadBusy, UploadMissing
 
 WRITE_BACK_BYTES = 8 << 20
@@ -110,7 +112,7 @@ class UploadFile:
         running = start.running
         if running is None or running.size != start.offset or running.hasher.name != start.algorithm:
             return None
-        return running.hasher.copy() if running.record() == read_record(self._descriptor) else None
+        return running.hasher.copy() if running.describes(self._descriptor) else None
 
     @property
     def hashing(self) -> bool:
@@ -208,3 +210,39 @@ def append_small(start: AppendStart, chunks: Sequence[bytes]) -> tuple[int, Runn
         raise
     finally:
         file.close()
+
+
+def store_whole(path: Path, chunks: Sequence[bytes], space: DiskSpace) -> bool:
+    """Create a file with these bytes, all or none, without waiting for the medium.
+
+    False if the system or the file system has no files without a name. Raises UploadBusy if the file exists; StoreFull.
+    """
+    space.require(sum(map(len, chunks)))
+    with durable.unwritable_as_store_full():
+        descriptor = _open_unnamed(path.parent)
+        if descriptor is None:
+            return False
+        try:
+            durable.write_all(descriptor, chunks, 0)
+            failpoints.hit("U2")
+            failpoints.hit("U3")
+            # The folder's descriptor is not used, but without one Python does not follow the link (linkat(2)).
+            os.link(f"/proc/self/fd/{descriptor}", path, src_dir_fd=descriptor, follow_symlinks=True)
+        except FileExistsError:
+            raise UploadBusy(path.name) from None
+        except FileNotFoundError:  # no /proc
+            return False
+        finally:
+            os.close(descriptor)
+    return True
+
+
+def _open_unnamed(folder: Path) -> int | None:
+    if sys.platform != "linux":
+        return None
+    try:
+        return os.open(folder, os.O_TMPFILE | os.O_WRONLY, 0o600)
+    except OSError as error:
+        if error.errno in {errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL}:
+            return None
+        raise

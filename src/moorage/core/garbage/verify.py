@@ -25,8 +25,8 @@ from moorage.domain.ports import BlobMissing, BlobStore, CopySource, Listing, Qu
 from moorage.metadata.database import Database, Transaction
 from moorage.metadata.garbage import verification
 from moorage.metadata.garbage.verification import BlobRow, ManifestRow
-from moorage.metadata.registry import layers, upload_states
-from moorage.metadata.registry.layers import Upload
+from moorage.metadata.registry import upload_states, uploads
+from moorage.metadata.registry.uploads import Upload
 
 _ROWS: Final = 500
 _MANIFESTS: Final = 100
@@ -157,10 +157,10 @@ class Verifier:
             return None
         for key in await self._source.copies_of(row.digest, row.key):
             upload = Upload(str(uuid.uuid4()), row.repository_id, OWNER, 0, 0, 0, False, self._now())
-            await self._database.write(partial(layers.insert_upload, upload=upload))
+            await self._database.write(partial(uploads.insert_upload, upload=upload))
             if await self._copy(self._source.read(key, 0, row.size), upload.id, row):
                 return key
-            await self._database.write(partial(layers.delete_upload, upload=upload.id))
+            await self._database.write(partial(uploads.delete_upload, upload=upload.id))
             await self._blobs.abandon(upload.id)
         return None
 
@@ -190,7 +190,7 @@ class Verifier:
         """Move objects without a row to quarantine; treat those whose size differs from their row as damaged."""
         async for objects in self._listing.objects():
             keys = {stored.key: stored.upload for stored in objects}
-            for key in await self._database.read(partial(verification.unknown_keys, keys=keys)):
+            for key in await self._database.read(partial(verification.unknown_keys, keys=keys, now=self._now())):
                 place = await self._set_aside(key)
                 outcome = f"moved to {place}" if place else "the sweep will remove it"
                 reports.found(Finding("unknown object", key, f"no row references it; {outcome}"))
@@ -202,7 +202,7 @@ class Verifier:
 
 def _replace(tx: Transaction, upload: str, old: str, new: str) -> bool:
     upload_states.forget(tx, upload)
-    return layers.delete_upload(tx, upload) is not None and verification.replace_key(tx, old, new)
+    return uploads.delete_upload(tx, upload) is not None and verification.replace_key(tx, old, new)
 
 
 def _manifest_damage(row: ManifestRow) -> str | None:

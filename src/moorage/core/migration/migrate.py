@@ -151,7 +151,7 @@ class Migration:
         """Remove unfinished copies from the target, which will never have rows."""
         target = self._target
         if not self._options.shared_store:
-            sweeper = Sweeper(target.database, target.blobs, target.listing)
+            sweeper = Sweeper(target.database, target.blobs, target.listing, self._options.now)
             await sweeper.sweep(lambda _: None, share=1, dry_run=False)
 
     # --- Starting -----------------------------------------------------------------------------------------------

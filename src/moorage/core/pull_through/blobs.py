@@ -22,7 +22,7 @@ from moorage.core.pull_through.growing import GrowingBlob
 from moorage.core.pull_through.leases import LOOK_AGAIN_SECONDS, LeaseLost, Leases, item_of
 from moorage.core.pull_through.slots import FetchSlots
 from moorage.core.pull_through.source import Source
-from moorage.core.registry.layers import LAYER_LIMIT
+from moorage.core.registry.open_uploads import LAYER_LIMIT
 from moorage.core.tasks import end_all
 from moorage.domain.errors import Unavailable
 from moorage.domain.failures import as_unavailable
@@ -31,8 +31,9 @@ from moorage.domain.pull_through.upstream_errors import UpstreamInvalid, Upstrea
 from moorage.metadata.database import Database, Transaction
 from moorage.metadata.pull_through import fetching
 from moorage.metadata.pull_through.fetching import Fetching
-from moorage.metadata.registry import layers, upload_states
-from moorage.metadata.registry.layers import Blob, Upload
+from moorage.metadata.registry import layers, upload_states, uploads
+from moorage.metadata.registry.layers import Blob
+from moorage.metadata.registry.uploads import Upload
 from moorage.telemetry import Log
 
 _OWNER: Final = "pull-through"
@@ -150,12 +151,12 @@ class BlobFetches:
         left = None
         if other is not None and self._leases.is_over(other) and other.upload is not None:
             left = other.upload
-            layers.delete_upload(tx, left)
+            uploads.delete_upload(tx, left)
         elif other is not None and not self._leases.is_over(other):
             return None, None
         algorithm = wanted.digest.partition(":")[0]
         new = Upload(upload, 0, f"{_OWNER}:{upload}", 0, 0, 0, False, self._now(), algorithm=algorithm)
-        if layers.start_upload(tx, source.registry, source.name, new) is None:
+        if uploads.start_upload(tx, source.registry, source.name, new) is None:
             raise NotUpstream  # The repository is not there, or not any more.
         return self._leases.take(tx, Fetching(wanted.item, "", 0, upload, wanted.size)), left
 
@@ -188,12 +189,12 @@ class BlobFetches:
 
     def _record(self, tx: Transaction, taken: Fetching, digest: str, size: int, key: str) -> tuple[Blob | None, bool]:
         """Make the blob visible in its repository; returns it, and whether it has the bytes under `key`."""
-        repository_id = layers.repository_of_upload(tx, taken.upload or "")
+        repository_id = uploads.repository_of_upload(tx, taken.upload or "")
         if repository_id is None or not fetching.end(tx, taken):
             return None, False
         now = self._now()
         blob_id, is_ours = layers.store_blob(tx, digest, size, key, now)
-        if layers.delete_upload(tx, taken.upload or ""):
+        if uploads.delete_upload(tx, taken.upload or ""):
             upload_states.forget(tx, taken.upload or "")
         layers.link_blob(tx, repository_id, blob_id, now)
         return layers.find_layer(tx, repository_id, digest), is_ours
@@ -201,7 +202,7 @@ class BlobFetches:
     async def _give_up(self, taken: Fetching) -> None:
         """After a failure, delete the upload, so that others can try at once. If that fails, the lease expires."""
         with suppress(OSError, Unavailable):
-            await self._database.write(lambda tx: layers.delete_upload(tx, taken.upload or ""))
+            await self._database.write(lambda tx: uploads.delete_upload(tx, taken.upload or ""))
             await self._abandon(taken.upload or "")
 
     async def _abandon(self, upload: str) -> None:

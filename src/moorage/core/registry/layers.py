@@ -1,13 +1,13 @@
 """Layers: start an upload, append to it, complete it to a layer, and find layers.
 
 The order makes a crash harmless: first the bytes are durable, then the row is committed, then the client gets the
-response. A crash leaves an upload that can continue, or bytes without a row, but never a row without its bytes.
+response. A crash leaves an upload that can continue, or bytes without a row, but never a row without its bytes. The
+first part of a small upload is the exception: it is only made durable when the upload is completed (decision 0066).
 """
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Final
@@ -17,16 +17,21 @@ from moorage.core.clock import Clock
 from moorage.core.limits import Limits
 from moorage.core.registry import repositories
 from moorage.core.registry.open_uploads import (
+    LAYER_LIMIT,
+    SMALL_BYTES,
     OpenUploads,
+    PeekedBody,
     UntilInterrupted,
     UploadScope,
+    appended,
     busy,
     invalid_part,
+    limited,
     not_found,
     out_of_order,
 )
 from moorage.domain import failures
-from moorage.domain.errors import LayerTooLarge, LimitExceeded, Unavailable
+from moorage.domain.errors import LimitExceeded, Unavailable
 from moorage.domain.ports import DEFAULT_ALGORITHM, BlobStore, StoreFull, UploadBusy, UploadMissing
 from moorage.domain.registry.errors import (
     EmptyUpload,
@@ -37,19 +42,19 @@ from moorage.domain.registry.errors import (
     LayersNotFound,
     RepositoryNotFound,
 )
+from moorage.domain.registry.upload_ids import UploadIds, is_completable
 from moorage.domain.units import HOUR
 from moorage.metadata.database import Database, Transaction
-from moorage.metadata.registry import layers, upload_states
-from moorage.metadata.registry.layers import Blob, Upload
+from moorage.metadata.registry import layers, upload_states, uploads
+from moorage.metadata.registry.layers import Blob
 from moorage.metadata.registry.repositories import Repository
+from moorage.metadata.registry.uploads import FoundUpload, Upload
 
 PART_SIZE: Final = 10_485_760
 """The part size that InitiateLayerUpload recommends to clients; other sizes are accepted."""
 
-PART_MINIMUM: Final = 5_242_880
 PART_LIMIT: Final = 4_200
-LAYER_LIMIT: Final = 52_000 * 1024 * 1024
-"""ECR quotas: minimum layer part size, layer parts per upload, maximum layer size."""
+"""ECR quota: layer parts per upload."""
 
 UPLOAD_LIFE: Final = 7 * 24 * HOUR
 """How long an upload can take. ECR does not document it; CNCF Distribution allows a week (uploadpurging, age)."""
@@ -102,12 +107,12 @@ def for_download(tx: Transaction, repository: Repository, digest: str) -> Blob:
 class Layers:
     """The use cases of uploads, over the blob store and the database."""
 
-    def __init__(self, database: Database, blobs: BlobStore, now: Clock, limits: Limits) -> None:
+    def __init__(self, database: Database, blobs: BlobStore, ids: UploadIds, now: Clock, limits: Limits) -> None:
         self._database = database
         self._blobs = blobs
         self._now = now
         self._require_space = limits.require_space
-        self._open_uploads = OpenUploads(database, limits)
+        self._open_uploads = OpenUploads(database, limits, ids, now)
 
     async def start(self, scope: UploadScope, algorithm: str = DEFAULT_ALGORITHM) -> Upload:
         """Start an upload that is hashed with this algorithm while it arrives.
@@ -115,18 +120,29 @@ class Layers:
         Raises RepositoryNotFound, UploadsExceeded, Unavailable.
         """
         self._require_space()
-        await self._open_uploads.require_room(scope)
-        new = Upload(str(uuid.uuid4()), 0, scope.owner, 0, 0, 0, False, self._now(), algorithm=algorithm)
-        upload = await self._database.write(lambda tx: layers.start_upload(tx, scope.registry, scope.repository, new))
-        if upload is None:
-            raise RepositoryNotFound(repository=scope.repository, registry=scope.registry.account)
+        upload = await self._open_uploads.start(scope, algorithm)
         failpoints.hit("U1")
         return upload
 
     async def find(self, scope: UploadScope, upload_id: str) -> Upload:
         """Raises RepositoryNotFound, UploadNotFound (also for an upload that has expired)."""
-        oldest = self._now() - UPLOAD_LIFE
-        return await self._database.read_one(lambda tx: _find(tx, scope, upload_id, oldest))
+        found = await self._database.read_one(
+            lambda tx: uploads.find_upload(tx, scope.registry, scope.repository, upload_id)
+        )
+        if found.repository is None:
+            raise RepositoryNotFound(repository=scope.repository, registry=scope.registry.account)
+        if found.upload is None:
+            return self._find_unrecorded(scope, found, upload_id)
+        if found.upload.owner != scope.owner or found.upload.created_at < self._now() - UPLOAD_LIFE:
+            raise not_found(scope, upload_id)
+        return found.upload
+
+    def _find_unrecorded(self, scope: UploadScope, found: FoundUpload, upload_id: str) -> Upload:
+        upload = self._open_uploads.unrecorded(scope, found, upload_id)
+        if upload is None:
+            raise not_found(scope, upload_id)
+        size = self._blobs.small_size(upload_id)
+        return appended(upload, size) if size else upload
 
     async def status(self, scope: UploadScope, upload_id: str) -> Upload:
         """The upload, for a client that wants to continue it. What an interrupted request left counts from now on.
@@ -136,8 +152,8 @@ class Layers:
         upload = await self.find(scope, upload_id)
         if not upload.kept:
             return upload
-        after = _appended(upload, upload.size + upload.kept)
-        is_recorded = await self._database.write(lambda tx: layers.record_part(tx, upload, after))
+        after = appended(upload, upload.size + upload.kept)
+        is_recorded = await self._database.write(lambda tx: uploads.record_part(tx, upload, after))
         return after if is_recorded else await self.find(scope, upload_id)
 
     async def append(
@@ -160,12 +176,19 @@ class Layers:
         if upload.kept:
             upload = await self._forget_kept(scope, upload)
         body = UntilInterrupted(chunks, interruptions)
-        arriving = self._open_uploads.limited(scope, upload, _limited(body.chunks(), LAYER_LIMIT - upload.size))
+        arriving = self._open_uploads.limited(scope, upload, limited(body.chunks(), LAYER_LIMIT - upload.size))
         async with aclosing(arriving):
+            pieces = PeekedBody(arriving)
+            if not upload.is_recorded:
+                if await pieces.is_within(SMALL_BYTES) and not body.interruption:
+                    stored = await self._store_small(scope, upload, pieces.ahead)
+                    if stored is not None:
+                        return stored
+                upload = await self._open_uploads.record(scope, upload)
             with _translated_errors(scope, upload):
-                size = await self._blobs.append(upload.id, upload.size, arriving, upload.algorithm)
-        after = replace(upload, kept=size - upload.size) if body.interruption else _appended(upload, size)
-        is_recorded = await self._database.write(lambda tx: layers.record_part(tx, upload, after))
+                size = await self._blobs.append(upload.id, upload.size, pieces, upload.algorithm)
+        after = replace(upload, kept=size - upload.size) if body.interruption else appended(upload, size)
+        is_recorded = await self._database.write(lambda tx: uploads.record_part(tx, upload, after))
         if body.interruption:
             raise body.interruption
         if not is_recorded:
@@ -173,10 +196,21 @@ class Layers:
         failpoints.hit("U4")
         return after
 
+    async def _store_small(self, scope: UploadScope, upload: Upload, chunks: Sequence[bytes]) -> Upload | None:
+        """Store the first part of an upload that needs no row for it; None if it needs one."""
+        size = sum(map(len, chunks))
+        if upload.size or not size:
+            return None
+        with _translated_errors(scope, upload):
+            if not await self._blobs.store_small(upload.id, chunks, upload.algorithm):
+                return None
+        failpoints.hit("U4")
+        return appended(upload, size)
+
     async def _forget_kept(self, scope: UploadScope, upload: Upload) -> Upload:
         """Before the bytes that an interrupted request left are overwritten: record that they no longer count."""
         after = replace(upload, kept=0)
-        if not await self._database.write(lambda tx: layers.record_part(tx, upload, after)):
+        if not await self._database.write(lambda tx: uploads.record_part(tx, upload, after)):
             raise busy(scope, upload)
         return after
 
@@ -186,12 +220,19 @@ class Layers:
         `strict` applies the API's rules for parts: at least one part, and all but the last have the minimum size.
         Raises EmptyUpload, LayerPartTooSmall, InvalidLayer, LayerAlreadyExists, UploadNotFound, InvalidLayerPart.
         """
+        if not upload.is_recorded and not upload.size:
+            # A crash may have prevented its row after the store had committed it.
+            committed = self._blobs.small_size(upload.id, *digests)
+            upload = appended(upload, committed) if committed else upload
         if strict:
             _check_parts(scope, upload)
         failpoints.hit("U5")
         digest = await self._matching_digest(scope, upload, digests)
-        if not await self._reuse(scope, upload, digest):
-            await self._commit(scope, upload, digest)
+        try:
+            if not await self._reuse(scope, upload, digest):
+                await self._commit(scope, upload, digest)
+        finally:
+            self._open_uploads.forget(upload.id)
         failpoints.hit("U11")
         return digest
 
@@ -204,15 +245,21 @@ class Layers:
 
         def find_and_restart(tx: Transaction) -> str | None:
             repository = repositories.get(tx, scope.registry, scope.repository)
-            digest = layers.find_finished(tx, upload_id, repository.id, scope.owner, now - FINISHED_LIFE)
+            digest = uploads.find_finished(tx, upload_id, repository.id, scope.owner, now - FINISHED_LIFE)
             return digest if digest and layers.restart_grace_period(tx, repository.id, digest, now) else None
 
         return await self._database.write(find_and_restart)
 
     async def cancel(self, scope: UploadScope, upload: Upload) -> None:
         """Delete an upload. Raises UploadNotFound."""
-        if await self._database.write(lambda tx: layers.delete_upload(tx, upload.id)) is None:
-            raise not_found(scope, upload.id)
+        await self._database.write(lambda tx: self._end(tx, scope, upload, ""))
+        self._open_uploads.forget(upload.id)
+        await self._abandon(upload)
+
+    async def discard(self, upload: Upload) -> None:
+        """Delete an upload whose id no client knows, so its end need not be recorded."""
+        await self._database.write(lambda tx: uploads.delete_upload(tx, upload.id))
+        self._open_uploads.forget(upload.id)
         await self._abandon(upload)
 
     async def _abandon(self, upload: Upload) -> None:
@@ -253,7 +300,7 @@ class Layers:
 
         def record(tx: Transaction) -> bool:
             blob_id, is_new = layers.store_blob(tx, digest, upload.size, key, now)
-            if _end(tx, scope, upload, digest, now):
+            if self._end(tx, scope, upload, digest):
                 upload_states.forget(tx, upload.id)
             layers.link_blob(tx, upload.repository_id, blob_id, now)
             return is_new
@@ -274,7 +321,7 @@ class Layers:
             blob = layers.lock_blob(tx, digest)
             if blob is None:
                 return None
-            _end(tx, scope, upload, digest, now)
+            self._end(tx, scope, upload, digest)
             return layers.link_blob(tx, upload.repository_id, blob.id, now)
 
         is_new = await self._database.write(link)
@@ -285,6 +332,20 @@ class Layers:
         if not is_new:
             raise LayerAlreadyExists(digest=digest, repository=scope.repository, registry=scope.registry.account)
         return True
+
+    def _end(self, tx: Transaction, scope: UploadScope, upload: Upload, digest: str) -> bool:
+        """End an upload and record its digest, empty if it is canceled; True if the store has a state of it.
+
+        Of several requests that end the same upload one succeeds: the one that deletes its row or, without a row,
+        records its end. Raises UploadNotFound.
+        """
+        now = self._now()
+        has_state = uploads.delete_upload(tx, upload.id)
+        if has_state is None and (upload.is_recorded or not is_completable(upload.id, now)):
+            raise not_found(scope, upload.id)
+        if not uploads.record_finished(tx, upload, digest, now):
+            raise not_found(scope, upload.id)
+        return bool(has_state)
 
 
 @contextmanager
@@ -308,50 +369,11 @@ def _translated_store_errors(scope: UploadScope, upload: Upload) -> Iterator[Non
         raise failures.full(error) from None
 
 
-def _find(tx: Transaction, scope: UploadScope, upload_id: str, oldest: int) -> Upload:
-    has_repository, upload = layers.find_upload(tx, scope.registry, scope.repository, upload_id)
-    if not has_repository:
-        raise RepositoryNotFound(repository=scope.repository, registry=scope.registry.account)
-    if upload is None or upload.owner != scope.owner or upload.created_at < oldest:
-        raise not_found(scope, upload_id)
-    return upload
-
-
-def _end(tx: Transaction, scope: UploadScope, upload: Upload, digest: str, now: int) -> bool:
-    """Delete the upload and record its digest; True if the store has a state of it. Raises UploadNotFound."""
-    has_state = layers.delete_upload(tx, upload.id)
-    if has_state is None:
-        raise not_found(scope, upload.id)
-    layers.record_finished(tx, upload, digest, now)
-    return has_state
-
-
-def _appended(upload: Upload, size: int) -> Upload:
-    too_short = upload.parts > 0 and upload.last_part < PART_MINIMUM
-    return replace(
-        upload,
-        size=size,
-        parts=upload.parts + 1,
-        last_part=size - upload.size,
-        short_part=upload.short_part or too_short,
-        kept=0,
-    )
-
-
 def _check_parts(scope: UploadScope, upload: Upload) -> None:
     if upload.size == 0:
         raise EmptyUpload(upload=upload.id, repository=scope.repository, registry=scope.registry.account)
     if upload.short_part:
         raise LayerPartTooSmall
-
-
-async def _limited(chunks: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes]:
-    received = 0
-    async for chunk in chunks:
-        received += len(chunk)
-        if received > limit:
-            raise LayerTooLarge(limit=LAYER_LIMIT)
-        yield chunk
 
 
 def check_part(scope: UploadScope, upload: Upload, first: int, last: int, size: int) -> None:

@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, replace
 from typing import Final
 
+from moorage.core.clock import Clock
 from moorage.core.limits import Limits
+from moorage.domain.errors import LayerTooLarge
 from moorage.domain.names import Digest, Registry
-from moorage.domain.registry.errors import InvalidLayerPart, UploadNotFound
+from moorage.domain.registry.errors import InvalidLayerPart, RepositoryNotFound, UploadNotFound
+from moorage.domain.registry.upload_ids import UploadIds, is_continuable
 from moorage.metadata.database import Database
-from moorage.metadata.registry import layers
-from moorage.metadata.registry.layers import Upload
+from moorage.metadata.registry import uploads
+from moorage.metadata.registry.uploads import FoundUpload, OpenUploadRows, Upload, UploadPlace
+
+PART_MINIMUM: Final = 5_242_880
+LAYER_LIMIT: Final = 52_000 * 1024 * 1024
+"""ECR quotas: minimum layer part size, maximum layer size."""
 
 CHECK_BYTES: Final = 64 << 20
 """An upload is checked when it starts, and each time it has grown by so much. Small uploads cost one check."""
+
+SMALL_BYTES: Final = 64 << 10
+"""A first part up to this size is stored without a row of its upload."""
+
+_UNRECORDED_PER_SHARE: Final = 32
+"""How many uploads of a caller in a repository this process starts without a row, until one of them ends."""
+
+_UNRECORDED: Final = 8_192
+"""How many uploads without a row this process remembers, to count them."""
 
 _Share = tuple[Registry, str, str]
 
@@ -35,20 +51,83 @@ class UploadScope:
 
 
 class OpenUploads:
-    """The limits of open uploads, for each user or role in each repository.
+    """Starts and finds uploads, within the limits for each user or role in each repository.
 
-    They are read before the transaction that starts an upload, not in it: on PostgreSQL, all uploads that start at the
-    same time would conflict otherwise. So requests at the same time can exceed a limit by their number.
+    An upload begins without a row: its id proves that it exists. It gets a row when more than a small part of it
+    arrives, or when its caller has many of them. Uploads of this process without a row count as those with one.
+
+    The limits are read before the transaction that starts an upload, not in it: on PostgreSQL, all uploads that start
+    at the same time would conflict otherwise. So requests at the same time can exceed a limit by their number.
     """
 
-    def __init__(self, database: Database, limits: Limits) -> None:
+    def __init__(self, database: Database, limits: Limits, ids: UploadIds, now: Clock) -> None:
         self._database = database
         self._quotas = limits.quotas
+        self._ids = ids
+        self._now = now
         self._arriving: Counter[_Share] = Counter()
+        self._unrecorded: OrderedDict[str, _Share] = OrderedDict()
+        self._unrecorded_of: Counter[_Share] = Counter()
 
-    async def require_room(self, scope: UploadScope) -> None:
-        """Require that the caller may start another upload. Raises UploadsExceeded, Unavailable."""
-        await self._check(scope, 1)
+    async def start(self, scope: UploadScope, algorithm: str) -> Upload:
+        """Start an upload. Raises RepositoryNotFound, UploadsExceeded, Unavailable."""
+        share = _share(scope)
+        if self._unrecorded_of[share] >= _UNRECORDED_PER_SHARE:
+            await self._forget_ended(share)
+        rows = await self._check(scope, 1)
+        if rows.repository is None:
+            raise RepositoryNotFound(repository=scope.repository, registry=scope.registry.account)
+        upload_id = self._ids.issue(rows.repository, scope.owner, algorithm, self._now())
+        upload = self._issued(upload_id, rows.repository, scope.owner)
+        assert upload is not None  # noqa: S101 - for the type checker
+        if self._unrecorded_of[share] >= _UNRECORDED_PER_SHARE:
+            return await self.record(scope, upload)
+        self._remember(upload_id, share)
+        return upload
+
+    def unrecorded(self, scope: UploadScope, found: FoundUpload, upload_id: str) -> Upload | None:
+        """The upload with this id that has no row; None if it was not issued to the caller, or is over."""
+        if found.repository is None or found.has_ended:
+            return None
+        upload = self._issued(upload_id, found.repository, scope.owner)
+        return upload if upload and is_continuable(upload_id, self._now()) else None
+
+    async def record(self, scope: UploadScope, upload: Upload) -> Upload:
+        """Give a row to an upload that has none. Raises InvalidLayerPart if another request has done or ended it."""
+        if not await self._database.write(lambda tx: uploads.record_upload(tx, upload)):
+            raise busy(scope, upload)
+        self.forget(upload.id)
+        return replace(upload, is_recorded=True)
+
+    def forget(self, upload_id: str) -> None:
+        """An upload has ended, or has a row now."""
+        share = self._unrecorded.pop(upload_id, None)
+        if share is not None:
+            self._unrecorded_of[share] -= 1
+            if not self._unrecorded_of[share]:
+                del self._unrecorded_of[share]
+
+    def _issued(self, upload_id: str, place: UploadPlace, owner: str) -> Upload | None:
+        issued = self._ids.check(upload_id, place, owner)
+        if issued is None:
+            return None
+        empty = Upload(upload_id, place.repository_id, owner, 0, 0, 0, False, issued.created_at, is_recorded=False)
+        return replace(empty, algorithm=issued.algorithm)
+
+    def _remember(self, upload_id: str, share: _Share) -> None:
+        if len(self._unrecorded) >= _UNRECORDED:
+            self.forget(next(iter(self._unrecorded)))
+        self._unrecorded[upload_id] = share
+        self._unrecorded_of[share] += 1
+
+    async def _forget_ended(self, share: _Share) -> None:
+        """Forget uploads of a caller that other processes have ended or recorded, or that are too old to continue."""
+        known = [upload for upload, of in self._unrecorded.items() if of == share]
+        now = self._now()
+        ended = await self._database.read_one(lambda tx: uploads.known_to_rows(tx, known))
+        for upload in known:
+            if upload in ended or not is_continuable(upload, now):
+                self.forget(upload)
 
     async def limited(
         self, scope: UploadScope, upload: Upload, chunks: AsyncIterator[bytes]
@@ -71,12 +150,14 @@ class OpenUploads:
             if not self._arriving[share]:
                 del self._arriving[share]
 
-    async def _check(self, scope: UploadScope, more: int) -> None:
-        limit = self._quotas.open_uploads
-        count, size = await self._database.read_one(
-            lambda tx: layers.open_uploads(tx, scope.registry, scope.repository, scope.principal, limit)
+    async def _check(self, scope: UploadScope, more: int) -> OpenUploadRows:
+        limit, share = self._quotas.open_uploads, _share(scope)
+        rows = await self._database.read_one(
+            lambda tx: uploads.open_uploads(tx, scope.registry, scope.repository, scope.principal, limit)
         )
-        self._quotas.check_open_uploads(count + more, size + self._arriving[_share(scope)])
+        number = rows.number + self._unrecorded_of[share] + more
+        self._quotas.check_open_uploads(number, rows.size + self._arriving[share])
+        return rows
 
 
 def _share(scope: UploadScope) -> _Share:
@@ -86,6 +167,40 @@ def _share(scope: UploadScope) -> _Share:
 def hashed_for(upload: Upload, digest: Digest) -> Upload:
     """The upload for a body with which it is complete: if nothing has arrived before, that digest is computed."""
     return upload if upload.size else replace(upload, algorithm=digest.algorithm)
+
+
+class PeekedBody:
+    """An iterator over a body, the first chunks of which can be read ahead."""
+
+    def __init__(self, body: AsyncIterator[bytes]) -> None:
+        self._body = body
+        self.ahead: list[bytes] = []
+
+    async def is_within(self, size: int) -> bool:
+        """Read ahead until the body ends or has more than `size` bytes; whether it has ended."""
+        count = 0
+        async for chunk in self._body:
+            self.ahead.append(chunk)
+            count += len(chunk)
+            if count > size:
+                return False
+        return True
+
+    def __aiter__(self) -> PeekedBody:
+        return self
+
+    async def __anext__(self) -> bytes:
+        return self.ahead.pop(0) if self.ahead else await anext(self._body)
+
+
+async def limited(chunks: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes]:
+    """The chunks of a body. Raises LayerTooLarge if it has more than `limit` bytes."""
+    received = 0
+    async for chunk in chunks:
+        received += len(chunk)
+        if received > limit:
+            raise LayerTooLarge(limit=LAYER_LIMIT)
+        yield chunk
 
 
 class UntilInterrupted:
@@ -103,6 +218,19 @@ class UntilInterrupted:
                 yield chunk
         except self._interruptions as error:
             self.interruption = error
+
+
+def appended(upload: Upload, size: int) -> Upload:
+    """The upload after a part with which it has `size` bytes."""
+    too_short = upload.parts > 0 and upload.last_part < PART_MINIMUM
+    return replace(
+        upload,
+        size=size,
+        parts=upload.parts + 1,
+        last_part=size - upload.size,
+        short_part=upload.short_part or too_short,
+        kept=0,
+    )
 
 
 def invalid_part(scope: UploadScope, upload: Upload, reason: str) -> InvalidLayerPart:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from moorage.domain.registry.upload_ids import may_be_open
 from moorage.metadata.database import Transaction
 
 
@@ -99,21 +100,24 @@ def replace_key(tx: Transaction, old: str, new: str) -> bool:
     )
 
 
-def unknown_keys(tx: Transaction, keys: dict[str, str]) -> list[str]:
+def unknown_keys(tx: Transaction, keys: dict[str, str], now: int) -> list[str]:
     """The keys, each with the upload that created it, that no row has and no row can ever have.
 
     A row gets its key in the transaction that ends the upload, so a key of an ended upload has a row or never will.
     """
-    ended = set(ended_uploads(tx, list(keys.values())))  # first: rows of uploads that end later are read below
+    ended = set(ended_uploads(tx, list(keys.values()), now))  # first: rows of uploads that end later are read below
     named = {row[0] for row in tx.all("SELECT storage_key FROM blob WHERE storage_key = ANY(:keys)", keys=list(keys))}
     named |= {row[0] for row in tx.all("SELECT name FROM removed_bytes WHERE name = ANY(:keys)", keys=list(keys))}
     return [key for key, upload in keys.items() if key not in named and upload in ended]
 
 
-def ended_uploads(tx: Transaction, uploads: Sequence[str]) -> list[str]:
-    """The uploads that have ended or never existed."""
+def ended_uploads(tx: Transaction, uploads: Sequence[str], now: int) -> list[str]:
+    """The uploads that have ended or never existed. Young ones without a row may be open (`may_be_open`)."""
     rows = tx.all("SELECT id FROM upload WHERE id = ANY(:uploads)", uploads=uploads)
-    return sorted(set(uploads) - {row[0] for row in rows})
+    without_row = set(uploads) - {row[0] for row in rows}
+    young = [upload for upload in without_row if may_be_open(upload, now)]
+    finished = tx.all("SELECT id FROM finished_upload WHERE id = ANY(:uploads)", uploads=young) if young else []
+    return sorted(without_row - set(young) | {row[0] for row in finished})
 
 
 def orphaned_states(tx: Transaction, after: str, limit: int) -> list[str]:

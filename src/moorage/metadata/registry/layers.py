@@ -1,13 +1,12 @@
-"""Rows of blobs, of their visibility in repositories, and of uploads."""
+"""Rows of blobs, and of their visibility in repositories."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from moorage.domain.names import Registry
-from moorage.domain.ports import DEFAULT_ALGORITHM
 from moorage.metadata.database import Transaction
 
 
@@ -20,156 +19,6 @@ class Blob:
     size: int
     key: str
     reported_at: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Upload:
-    """An upload. `size` bytes are stored and synced; a file may have more, which were never acknowledged.
-
-    `kept` of these are stored and synced, too: an interrupted request left them (`Layers.status`). `algorithm` hashes
-    them while they arrive.
-    """
-
-    id: str
-    repository_id: int
-    owner: str
-    size: int
-    parts: int
-    last_part: int
-    short_part: bool
-    created_at: int
-    kept: int = 0
-    algorithm: str = DEFAULT_ALGORITHM
-
-
-_START_UPLOAD = """
-INSERT INTO upload (id, repository_id, owner, size, parts, last_part, short_part, created_at, algorithm)
-SELECT :id, r.id, :owner, 0, 0, 0, 0, :now, :algorithm FROM repository r
-WHERE r.account = :account AND r.region = :region AND r.name = :name
-RETURNING repository_id
-"""
-
-
-def start_upload(tx: Transaction, registry: Registry, repository: str, new: Upload) -> Upload | None:
-    """Insert a new upload, which gets the repository's id; None when the repository does not exist."""
-    values = {"account": registry.account, "region": registry.region, "name": repository}
-    row = tx.one(_START_UPLOAD, id=new.id, owner=new.owner, now=new.created_at, algorithm=new.algorithm, **values)
-    return replace(new, repository_id=row[0]) if row else None
-
-
-_OPEN_UPLOADS = """
-SELECT count(*), coalesce(sum(size), 0) FROM (
-    SELECT u.size + u.kept AS size FROM repository r JOIN upload u ON u.repository_id = r.id
-    WHERE r.account = :account AND r.region = :region AND r.name = :name
-      AND u.owner >= :principal AND u.owner < :beyond
-    LIMIT :limit
-) AS counted
-"""
-
-
-def open_uploads(tx: Transaction, registry: Registry, repository: str, principal: str, limit: int) -> tuple[int, int]:
-    """The number and the bytes of a user's or role's open uploads in a repository. Counts `limit` uploads at most.
-
-    The owner of an upload is the unique id of the user, or of the role with `:` and the name of a session. Unique ids
-    have one length, so none begins with another.
-    """
-    values = {"account": registry.account, "region": registry.region, "name": repository, "limit": limit}
-    row = tx.one(_OPEN_UPLOADS, principal=principal, beyond=f"{principal};", **values)  # `;` comes after `:`
-    return (row[0], row[1]) if row else (0, 0)
-
-
-def insert_upload(tx: Transaction, upload: Upload) -> None:
-    tx.run(
-        "INSERT INTO upload (id, repository_id, owner, size, parts, last_part, short_part, created_at)"
-        " VALUES (:id, :repository, :owner, :size, :parts, :last_part, :short_part, :created_at)",
-        id=upload.id,
-        repository=upload.repository_id,
-        owner=upload.owner,
-        size=upload.size,
-        parts=upload.parts,
-        last_part=upload.last_part,
-        short_part=int(upload.short_part),
-        created_at=upload.created_at,
-    )
-
-
-_FIND_UPLOAD = """
-SELECT u.id, r.id, u.owner, u.size, u.parts, u.last_part, u.short_part, u.created_at, u.kept,
-    u.algorithm
-FROM repository r LEFT JOIN upload u ON u.repository_id = r.id AND u.id = :id
-WHERE r.account = :account AND r.region = :region AND r.name = :name
-"""
-
-
-def find_upload(tx: Transaction, registry: Registry, repository: str, upload: str) -> tuple[bool, Upload | None]:
-    """Whether the repository exists, and its upload; uploads of other repositories are not found."""
-    row = tx.one(_FIND_UPLOAD, account=registry.account, region=registry.region, name=repository, id=upload)
-    if row is None or row[0] is None:
-        return row is not None, None
-    return True, Upload(row[0], row[1], row[2], row[3], row[4], row[5], bool(row[6]), row[7], row[8], row[9])
-
-
-def record_part(tx: Transaction, before: Upload, after: Upload) -> bool:
-    """Replace `before` by `after`; False when another request has changed the upload meanwhile.
-
-    So `after` can count the kept bytes of `before` only while they are there: an append records that they no longer
-    count before it overwrites them.
-    """
-    return bool(
-        tx.run(
-            "UPDATE upload"
-            " SET size = :size, kept = :kept, parts = :parts, last_part = :last_part, short_part = :short_part"
-            " WHERE id = :id AND size = :size_before AND parts = :parts_before AND kept >= :kept_before",
-            id=after.id,
-            size=after.size,
-            parts=after.parts,
-            last_part=after.last_part,
-            short_part=int(after.short_part),
-            kept=after.kept,
-            size_before=before.size,
-            parts_before=before.parts,
-            kept_before=before.kept,
-        )
-    )
-
-
-def repository_of_upload(tx: Transaction, upload: str) -> int | None:
-    """The id of the repository of an upload; None if the upload has ended."""
-    row = tx.one("SELECT repository_id FROM upload WHERE id = :id", id=upload)
-    return row[0] if row else None
-
-
-def delete_upload(tx: Transaction, upload: str) -> bool | None:
-    """Delete an upload. Returns whether the blob store has a state of it (`upload_states`); None if it was gone."""
-    has_state = "EXISTS (SELECT 1 FROM upload_state WHERE upload = :id)"
-    row = tx.one(f"DELETE FROM upload WHERE id = :id RETURNING {has_state}", id=upload)
-    return bool(row[0]) if row else None
-
-
-def record_finished(tx: Transaction, upload: Upload, digest: str, now: int) -> None:
-    """Record the result of an upload, until the collector deletes the record."""
-    tx.run(
-        "INSERT INTO finished_upload (id, repository_id, owner, digest, finished_at)"
-        " VALUES (:id, :repository, :owner, :digest, :now)",
-        id=upload.id,
-        repository=upload.repository_id,
-        owner=upload.owner,
-        digest=digest,
-        now=now,
-    )
-
-
-def find_finished(tx: Transaction, upload: str, repository_id: int, owner: str, oldest: int) -> str | None:
-    """The digest of the layer that an upload became; None if it did not, or before `oldest`."""
-    row = tx.one(
-        "SELECT digest FROM finished_upload"
-        " WHERE id = :id AND repository_id = :repository AND owner = :owner AND finished_at >= :oldest",
-        oldest=oldest,
-        id=upload,
-        repository=repository_id,
-        owner=owner,
-    )
-    return row[0] if row else None
 
 
 _FIND_BLOB = "SELECT id, digest, size, storage_key FROM blob WHERE digest = :digest AND damaged_at IS NULL"

@@ -26,10 +26,10 @@ from moorage.metadata.lifecycle.previews import PreviewResult
 from moorage.metadata.pull_through.cached import CachedManifest, CachedTag
 from moorage.metadata.pull_through.fetching import Fetching
 from moorage.metadata.registry.images import Image, ImageFilter
-from moorage.metadata.registry.layers import Upload
 from moorage.metadata.registry.pulls import ReferrerFilter
 from moorage.metadata.registry.repositories import RepositorySettings
 from moorage.metadata.registry.templates import Template
+from moorage.metadata.registry.uploads import Upload
 from moorage.metadata.replication.backfills import Backfill
 from moorage.metadata.replication.destinations import Destination
 from moorage.metadata.replication.entries import Chosen, Entry, Failure, Stream
@@ -170,6 +170,7 @@ BY_PARAMETER: Final[dict[str, Argument]] = {
     "tags: Mapping[str, str]": lambda _: {},
     "tags: Sequence[str]": lambda _: ["new"],
     "accounts: Sequence[str]": lambda _: [],
+    "ids: Sequence[str]": lambda _: ["upload-7"],
     "stages: tuple[str, ...]": lambda _: (),
     "action: Action": lambda _: "COPY",
     # --- Pages
