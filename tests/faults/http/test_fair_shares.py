@@ -20,7 +20,9 @@ from tests.support.waiting import wait_until
 PUSHER = "AmazonEC2ContainerRegistryFullAccess"
 MANY = 64
 NEAR = 8
-"""The other caller's upload is among the first so many, although it is the last to arrive."""
+"""The other caller's push is among the first so many, although it is the last to arrive."""
+
+INDEX = "application/vnd.oci.image.index.v1+json"
 
 
 class User:
@@ -44,9 +46,11 @@ class User:
         response.read()
         assert response.status == 200
 
-    def send_upload(self, connection: HTTPConnection, repository: str) -> None:
-        """Send the start of an upload, without waiting for the response."""
-        connection.request("POST", f"/v2/{repository}/blobs/uploads/", headers=self._headers)
+    def send_push(self, connection: HTTPConnection, repository: str, tag: str) -> None:
+        """Send a manifest, an index without images, without waiting for the response."""
+        manifest = {"schemaVersion": 2, "mediaType": INDEX, "manifests": [], "annotations": {"tag": tag}}
+        headers = {**self._headers, "Content-Type": INDEX}
+        connection.request("PUT", f"/v2/{repository}/manifests/{tag}", json.dumps(manifest).encode(), headers)
 
     def close(self) -> None:
         for connection in self.connections:
@@ -64,13 +68,13 @@ def writing_held_up(data: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def uploads(server: Server) -> list[str]:
-    """The repositories of the started uploads, in the order in which the server answered."""
+def pushes(server: Server) -> list[str]:
+    """The repositories of the pushes, in the order in which the server answered."""
     logged = [json.loads(line) for line in server.output().splitlines() if line.startswith("{")]
-    return [line["path"].split("/")[2] for line in logged if line.get("method") == "POST" and line["status"] == 202]
+    return [line["path"].split("/")[2] for line in logged if line.get("method") == "PUT" and line["status"] == 201]
 
 
-def test_an_upload_of_one_caller_does_not_wait_for_many_of_another(fresh_server: StartServer) -> None:
+def test_a_push_of_one_caller_does_not_wait_for_many_of_another(fresh_server: StartServer) -> None:
     server = fresh_server(extra_args=["--workers", "1"])
     with aws_client(server) as ecr:
         for name in ("many", "few"):
@@ -78,13 +82,15 @@ def test_an_upload_of_one_caller_does_not_wait_for_many_of_another(fresh_server:
     many, few = User(server, "many", MANY), User(server, "few", 2)
 
     with writing_held_up(server.data):
-        for connection in many.connections:
-            many.send_upload(connection, "many")
-        few.send_upload(few.connections[0], "few")
-        for _ in range(3):  # The server has seen the upload before it answers these.
+        for number, connection in enumerate(many.connections):
+            many.send_push(connection, "many", f"v{number}")
+        for _ in range(MANY + 8):  # Each takes a round of turns: all pushes could have begun by then.
             few.get(few.connections[1])
-    wait_until(lambda: len(uploads(server)) == MANY + 1)
+        few.send_push(few.connections[0], "few", "v1")
+        for _ in range(3):  # The server has seen the push before it answers these.
+            few.get(few.connections[1])
+    wait_until(lambda: len(pushes(server)) == MANY + 1)
 
-    assert uploads(server).index("few") < NEAR
+    assert pushes(server).index("few") < NEAR
     many.close()
     few.close()
