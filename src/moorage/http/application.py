@@ -164,7 +164,7 @@ class Application:
         except BadRequest as error:
             await send(_plain(400, f"{error}\n"))
             return
-        turn = await self._turns.take(share)
+        turn = await self._turns.take(share, takes_much=_takes_much(request))
         enter(Share(share, turn.has_others))
         body.before_waiting = turn.end
         try:
@@ -228,6 +228,11 @@ class Application:
             is_ready = not self._drain.is_on and await self._is_ready(for_writing=path != "/readyz")
             return _plain(200, "ok\n") if is_ready else _plain(503, "not ready\n")
         return _plain(404, "404 page not found\n")
+
+
+def _takes_much(request: Request) -> bool:
+    """Whether a request may take more than a moment. Health checks and challenges of docker clients do not."""
+    return b"authorization" in request.headers or request.path.startswith("/layers/")
 
 
 def _is_signed(request: Request) -> bool:

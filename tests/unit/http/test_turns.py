@@ -101,6 +101,14 @@ def test_a_share_is_the_same_one_in_processes_that_are_not_forked(monkeypatch: p
     assert active.has_others("another")
 
 
+def test_requests_that_take_next_to_nothing_make_nobody_share() -> None:
+    active = ActiveShares()
+    active.has_others("a health checker", takes_much=False)
+
+    assert not active.has_others("a caller")
+    assert active.has_others("a health checker", takes_much=False)
+
+
 LONG_REQUEST = 0.02
 
 

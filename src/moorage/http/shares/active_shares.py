@@ -25,13 +25,17 @@ class ActiveShares:
         self._recent: set[int] = set()
         self._looked = 0.0
 
-    def has_others(self, share: str) -> bool:
-        """Note a request of this share; returns whether another one had requests within about a second."""
+    def has_others(self, share: str, *, takes_much: bool = True) -> bool:
+        """Note a request of this share; returns whether another one had requests within about a second.
+
+        Requests that take next to nothing are not noted: nobody has to leave room for them.
+        """
         now = time.monotonic()  # The same clock in all processes.
         if now - self._looked > _LOOK_SECONDS:
             self._recent = {slot for slot, seen in enumerate(self._seen) if seen > now - _RECENT_SECONDS}
             self._looked = now
         slot = crc32(share.encode(errors="replace")) % _SLOTS  # `hash` differs between processes that are not forked.
-        self._seen[slot] = now
-        self._recent.add(slot)
-        return len(self._recent) > 1
+        if takes_much:
+            self._seen[slot] = now
+            self._recent.add(slot)
+        return len(self._recent) > (slot in self._recent)

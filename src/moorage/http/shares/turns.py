@@ -102,9 +102,9 @@ class Turns:
         self._is_scheduled = False
         self._alarm: asyncio.TimerHandle | None = None
 
-    async def take(self, share: str) -> Turn:
+    async def take(self, share: str, *, takes_much: bool = True) -> Turn:
         """Wait for the turn of a request. The turn must be ended."""
-        has_others = self._active.has_others(share)
+        has_others = self._active.has_others(share, takes_much=takes_much)
         if has_others:
             await self._wait(share)
         else:
