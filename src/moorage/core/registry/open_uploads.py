@@ -9,11 +9,12 @@ from typing import Final
 
 from moorage.core.clock import Clock
 from moorage.core.limits import Limits
-from moorage.domain.errors import LayerTooLarge
+from moorage.domain.errors import LayerTooLarge, Unavailable
 from moorage.domain.names import Digest, Registry
 from moorage.domain.registry.errors import InvalidLayerPart, RepositoryNotFound, UploadNotFound
 from moorage.domain.registry.upload_ids import UploadIds, is_continuable
 from moorage.metadata.database import Database
+from moorage.metadata.engines.dialects import SEALED
 from moorage.metadata.registry import uploads
 from moorage.metadata.registry.uploads import FoundUpload, OpenUploadRows, Upload, UploadPlace
 
@@ -75,6 +76,8 @@ class OpenUploads:
         if self._unrecorded_of[share] >= _UNRECORDED_PER_SHARE:
             await self._forget_ended(share)
         rows = await self._check(scope, 1)
+        if rows.is_sealed:  # Nothing is written, so no trigger of the seal refuses it.
+            raise Unavailable(reason=SEALED)
         if rows.repository is None:
             raise RepositoryNotFound(repository=scope.repository, registry=scope.registry.account)
         upload_id = self._ids.issue(rows.repository, scope.owner, algorithm, self._now())

@@ -49,7 +49,8 @@ def start_upload(tx: Transaction, registry: Registry, repository: str, new: Uplo
 
 
 _OPEN_UPLOADS = """
-SELECT r.id, r.created_at, counted.number, counted.size
+SELECT r.id, r.created_at, counted.number, counted.size,
+    EXISTS (SELECT 1 FROM move WHERE role = 'source' AND state <> 'open')
 FROM (
     SELECT count(*) AS number, coalesce(sum(size), 0) AS size FROM (
         SELECT u.size + u.kept AS size FROM repository r JOIN upload u ON u.repository_id = r.id
@@ -70,11 +71,15 @@ class UploadPlace(NamedTuple):
 
 
 class OpenUploadRows(NamedTuple):
-    """The number and the bytes of open uploads that have a row, and their repository, if it exists."""
+    """The number and the bytes of open uploads that have a row, and their repository, if it exists.
+
+    `is_sealed`: the database accepts no changes (`records.is_sealed`).
+    """
 
     repository: UploadPlace | None
     number: int
     size: int
+    is_sealed: bool
 
 
 def open_uploads(tx: Transaction, registry: Registry, repository: str, principal: str, limit: int) -> OpenUploadRows:
@@ -85,9 +90,9 @@ def open_uploads(tx: Transaction, registry: Registry, repository: str, principal
     """
     values = {"account": registry.account, "region": registry.region, "name": repository, "limit": limit}
     row = tx.one(_OPEN_UPLOADS, principal=principal, beyond=f"{principal};", **values)  # `;` comes after `:`
-    if row is None or row[0] is None:
-        return OpenUploadRows(None, 0, 0)
-    return OpenUploadRows(UploadPlace(row[0], row[1]), row[2], row[3])
+    if row is None:
+        return OpenUploadRows(None, 0, 0, is_sealed=False)
+    return OpenUploadRows(None if row[0] is None else UploadPlace(row[0], row[1]), row[2], row[3], bool(row[4]))
 
 
 def insert_upload(tx: Transaction, upload: Upload) -> None:
