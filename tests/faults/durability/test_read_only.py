@@ -84,9 +84,10 @@ def server(failing_disk: LoopDisk, tmp_path: Path) -> Iterator[Server]:
     started.stop()
 
 
-def check_changes_refused(endpoints: Endpoints) -> None:
+def check_changes_refused(endpoints: Endpoints, pushed: Image) -> None:
     """Both endpoints answer a change with their own body of a 503."""
-    check_refused(endpoints.docker.post("/v2/team/app/blobs/uploads/"))
+    headers = {"Content-Type": pushed.manifest.media_type}
+    check_refused(endpoints.docker.put("/v2/team/app/manifests/another", pushed.manifest.content, headers))
     refused = refusal(endpoints.ecr.create_repository, repositoryName="team/other")
     assert (refused.status, refused.code) == (503, "UnavailableException")
 
@@ -110,7 +111,7 @@ def test_while_its_file_system_is_read_only_the_database_refuses_changes_and_ser
         failing_disk.fail()
 
         for _ in range(5):
-            check_changes_refused(endpoints)
+            check_changes_refused(endpoints, pushed)
         check_pulls(endpoints, pushed)
         assert server.is_ready()
         assert not server.is_ready("/readyz/writing")
@@ -120,7 +121,7 @@ def test_while_its_file_system_is_read_only_the_database_refuses_changes_and_ser
         os.kill(worker, signal.SIGKILL)
         wait_until(lambda: server.workers() not in ([], [worker]) and server.is_ready())
         for _ in range(5):
-            check_changes_refused(endpoints)
+            check_changes_refused(endpoints, pushed)
         check_pulls(endpoints, pushed)
     check_logged_once(server, processes=2)
 
@@ -137,15 +138,16 @@ def test_while_its_disk_does_not_work_a_new_process_answers_that_it_is_unavailab
     """Every read and write fails. A worker process that starts then cannot open the database at all."""
     with endpoints_of(server) as endpoints, aws_client(server, "sts") as sts:
         endpoints.ecr.create_repository(repositoryName="team/app")
+        pushed = push(endpoints.ecr, "team/app", image([layer_of(MIB, 1)]), "v1")
         failing_disk.cut()
-        check_changes_refused(endpoints)
+        check_changes_refused(endpoints, pushed)
 
         (worker,) = server.workers()
         os.kill(worker, signal.SIGKILL)
         wait_until(lambda: server.workers() not in ([], [worker]) and server.is_ready("/healthz"))
 
         for _ in range(5):
-            check_changes_refused(endpoints)
+            check_changes_refused(endpoints, pushed)
             check_refused(endpoints.manifest("team/app", "v1"))
             refused = refusal(sts.get_caller_identity)
             assert (refused.status, refused.code) == (503, "ServiceUnavailable")

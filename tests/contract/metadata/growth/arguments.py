@@ -101,6 +101,7 @@ BY_PARAMETER: Final[dict[str, Argument]] = {
     "image_id: int": lambda all_: all_.image_id(7),
     "parent_id: int": lambda all_: all_.image_id(9),
     "image_ids: Iterable[int]": lambda all_: [all_.image_id(number) for number in range(20)],
+    "ids: list[int]": lambda _: [*range(1, 21)],
     "image_ids: Sequence[int]": lambda all_: [all_.image_id(number) for number in range(20)],
     "children: Iterable[int]": lambda all_: [all_.image_id(3), all_.image_id(4)],
     "pulled: Mapping[int, int]": lambda all_: {all_.image_id(7): 10**12},
