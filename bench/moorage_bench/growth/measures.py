@@ -129,7 +129,7 @@ READS: Final = (
     Row("HEAD blob", 300, _head),
     Row("tags page of 100", 50, _tags),
     Row("catalogue page of 50", 50, _catalogue),
-    Row("DescribeRepositories page of 50", 30, _repositories),
+    Row("DescribeRepositories page", 30, _repositories),
     Row("DescribeRepositories 50 names", 30, _names),
     Row("ListImages page of 100", 30, _page("ListImages", tagStatus="ANY")),
     Row("ListImages UNTAGGED", 30, _page("ListImages", tagStatus="UNTAGGED")),
