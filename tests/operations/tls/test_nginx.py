@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 
 from tests.conftest import StartServer
 from tests.support.aws import aws_client, docker_password
+from tests.support.clients import require_client
 from tests.support.http_client import Docker
 from tests.support.images import layer
 from tests.support.ports import free_port
@@ -49,9 +49,7 @@ def documented(port: int, data: Path) -> str:
 
 @pytest.fixture
 def front(fresh_server: StartServer, tmp_path: Path) -> Iterator[Front]:
-    program = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
-    if program is None:
-        pytest.skip("nginx is not installed")
+    program = require_client("nginx")
     server = fresh_server(extra_args=["--trusted-proxy", "127.0.0.1", "--accel-redirect", LOCATION])
     port, root = free_port(), "user root;" if tmp_path.owner() == "root" else ""
     configuration = tmp_path / "nginx.conf"
