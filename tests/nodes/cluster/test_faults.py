@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -48,18 +50,21 @@ def test_nodes_of_a_read_only_database_refuse_changes_and_serve_pulls(
     clients, pushed = [node.docker() for node in nodes], image(seed=1)
     clients[0].push("team/read-only", pushed, "v1")
 
-    set_read_only(database, "on")
-    # PostgreSQL tells each of its processes, of which a node may use several.
-    wait_until(lambda: all(client.get("/readyz/writing").status == 503 for client in clients * 5))
-    wait_until(lambda: all(begun(client) == 503 for client in clients * 5))
-    for client in clients * 3:
-        answer = client.post("/v2/team/read-only/blobs/uploads/")
-        assert (answer.status, answer.error_codes(), "Retry-After" in answer.headers) == (503, ["UNAVAILABLE"], True)
-        assert client.get("/v2/team/read-only/manifests/v1").body == pushed.manifest.content
-        assert client.get("/readyz").status == 200
-    refused = refusal(ecr.create_repository, repositoryName="team/other")
-    assert (refused.status, refused.code) == (503, "UnavailableException")
-    set_read_only(database, "off")
+    with read_only(database):
+        # PostgreSQL tells each of its processes, of which a node may use several.
+        wait_until(lambda: all(client.get("/readyz/writing").status == 503 for client in clients * 5))
+        wait_until(lambda: all(begun(client) == 503 for client in clients * 5))
+        for client in clients * 3:
+            answer = client.post("/v2/team/read-only/blobs/uploads/")
+            expected = (503, ["UNAVAILABLE"], True)
+            assert (answer.status, answer.error_codes(), "Retry-After" in answer.headers) == expected
+            assert client.get("/v2/team/read-only/manifests/v1").body == pushed.manifest.content
+            assert client.get("/readyz").status == 200
+            # Nodes that open new connections find no server that accepts changes.
+            database.cut_connections(database.url("moorage"))
+            assert client.get("/v2/team/read-only/manifests/v1").body == pushed.manifest.content
+        refused = refusal(ecr.create_repository, repositoryName="team/other")
+        assert (refused.status, refused.code) == (503, "UnavailableException")
 
     wait_until(lambda: all(client.get("/readyz/writing").status == 200 for client in clients * 5))
     wait_until(lambda: all(begun(client) == 202 for client in clients * 5))
@@ -75,9 +80,17 @@ def begun(client: Docker) -> int:
     return client.post("/v2/team/read-only/blobs/uploads/").status
 
 
-def set_read_only(database: Cluster, value: str) -> None:
-    database.execute(f"ALTER SYSTEM SET default_transaction_read_only = {value}")
-    database.execute("SELECT pg_reload_conf()")
+@contextmanager
+def read_only(database: Cluster) -> Iterator[None]:
+    def switch(value: str) -> None:
+        database.execute(f"ALTER SYSTEM SET default_transaction_read_only = {value}")
+        database.execute("SELECT pg_reload_conf()")
+
+    switch("on")
+    try:
+        yield
+    finally:
+        switch("off")
 
 
 def test_connections_are_counted_over_all_nodes(nodes: list[Node]) -> None:

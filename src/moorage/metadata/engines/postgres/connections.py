@@ -7,6 +7,7 @@ Unavailable      waiting may help; also raised for a commit whose outcome is not
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,30 +16,17 @@ from typing import Any, Final, TypeVar
 import psycopg
 from psycopg.abc import Buffer
 from psycopg.adapt import AdaptersMap
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import TransactionStatus
 from psycopg.types.numeric import Int8BinaryDumper, NumericBinaryLoader
 from psycopg.types.string import StrDumper
 
 from moorage.domain.errors import Unavailable
-from moorage.metadata.database import DatabaseUnusable, Work
+from moorage.metadata.database import Work
 from moorage.metadata.engines.dialects import SEALED, SEALED_STATE, for_postgres
+from moorage.metadata.engines.postgres.servers import for_reads_after
 from moorage.metadata.engines.reading import ReadingTransaction
 
 T = TypeVar("T")
-
-_PARAMETERS: Final[Mapping[str, Any]] = {
-    "application_name": "moorage",
-    "client_encoding": "UTF8",
-    "connect_timeout": 5,
-    "keepalives_idle": 15,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 20_000,
-    # After a failover, do not stay connected to a server that has become a standby.
-    "target_session_attrs": "read-write",
-}
-"""Defaults that the URL can override: libpq, "Parameter Key Words"."""
 
 # Index scans lock the rows they read. A sequential scan locks the whole table, so any two writers would conflict,
 # although the planner prefers it for small tables. No plan here is worth a JIT compilation.
@@ -62,6 +50,8 @@ _SHARED_ATTEMPTS: Final = 3
 
 _FIRST_PAUSE: Final = 0.001
 
+_READS: Final = frozenset({"", BEGIN_READ})
+
 _CONFLICT_STATES: Final = frozenset({"40001", "40P01"})
 # A concurrent insert of the same row can fail with one of these instead of a serialization error; SQL class 23.
 _POSSIBLE_CONFLICT_STATES: Final = frozenset({"23503", "23505"})
@@ -79,14 +69,6 @@ class Conflict(Exception):
 
 class ConnectionLost(Exception):
     """The connection broke, and the transaction on it did not commit."""
-
-
-def address_of(url: str) -> str:
-    """The connection string for a URL. Raises DatabaseUnusable."""
-    try:
-        return make_conninfo("", **{**_PARAMETERS, **conninfo_to_dict(url)})
-    except psycopg.ProgrammingError as error:
-        raise DatabaseUnusable(f"database: {error}".strip()) from None
 
 
 class _TextDumper(StrDumper):
@@ -170,6 +152,7 @@ class Connection:
     def __init__(self, address: str) -> None:
         self._address = address
         self._connection: psycopg.Connection | None = None
+        self._until = math.inf
 
     def read(self, work: Work[T]) -> T:
         """Run `work` on one snapshot."""
@@ -196,7 +179,7 @@ class Connection:
 
         Raises Conflict, ConnectionLost, Unavailable.
         """
-        connection = self._open()
+        connection = self._open(for_reads=begin in _READS)
         try:
             try:
                 if begin:
@@ -213,7 +196,7 @@ class Connection:
 
     def begin_snapshot(self) -> None:
         """Begin a snapshot for `read_snapshot`; it lasts until `close`. Raises Unavailable."""
-        connection = self._open()
+        connection = self._open(for_reads=True)
         try:
             connection.execute(BEGIN_READ.encode())
         except psycopg.Error as error:
@@ -221,7 +204,9 @@ class Connection:
 
     def read_snapshot(self, work: Work[T]) -> T:
         """Run `work` on that snapshot; an error ends the snapshot. Raises Unavailable."""
-        connection = self._open()
+        connection = self._connection
+        if connection is None:
+            raise Unavailable(reason="The connection to the database was lost")
         try:
             return work(PostgresTransaction(connection))
         except psycopg.Error as error:
@@ -242,10 +227,12 @@ class Connection:
         except ConnectionLost as lost:
             raise Unavailable(reason="The connection to the database was lost") from lost
 
-    def _open(self) -> psycopg.Connection:
+    def _open(self, *, for_reads: bool) -> psycopg.Connection:
+        if self._connection is not None and time.monotonic() > self._until:
+            self.close()
         if self._connection is None or self._connection.closed:
             try:
-                self._connection = psycopg.connect(self._address, autocommit=True, context=ADAPTERS)
+                self._connection, self._until = _connect(self._address, for_reads=for_reads)
                 self._connection.prepare_threshold = 2
                 self._connection.execute(_SESSION.encode())
             except psycopg.Error as error:
@@ -259,6 +246,17 @@ class Connection:
                 connection.execute("ROLLBACK")
         except psycopg.Error:
             self.close()
+
+
+def _connect(address: str, *, for_reads: bool) -> tuple[psycopg.Connection, float]:
+    """A new connection, and until when (monotonic seconds) to use it."""
+    try:
+        return psycopg.connect(address, autocommit=True, context=ADAPTERS), math.inf
+    except psycopg.OperationalError as error:
+        other = for_reads_after(error, address) if for_reads else None
+        if other is None:
+            raise
+    return psycopg.connect(other.address, autocommit=True, context=ADAPTERS), other.until
 
 
 def _commit(connection: psycopg.Connection) -> None:

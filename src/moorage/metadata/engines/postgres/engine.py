@@ -10,8 +10,9 @@ from moorage.domain.errors import Unavailable
 from moorage.metadata.database import DatabaseUnusable, Transaction, Work
 from moorage.metadata.engines import change_log, sealing
 from moorage.metadata.engines.postgres import schema as schema_postgres
-from moorage.metadata.engines.postgres.connections import Conflict, Connection, ConnectionLost, address_of
+from moorage.metadata.engines.postgres.connections import Conflict, Connection, ConnectionLost
 from moorage.metadata.engines.postgres.database import PostgresDatabase
+from moorage.metadata.engines.postgres.servers import address_of
 from moorage.metadata.migration import records
 from moorage.metadata.migration.tables import Table
 

@@ -10,6 +10,8 @@ thread.
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from contextlib import suppress
 from typing import Final, NamedTuple
 
@@ -20,6 +22,7 @@ from psycopg.pq.abc import PGconn
 from moorage.domain.errors import Unavailable
 from moorage.metadata.database import mark_retrieved
 from moorage.metadata.engines.postgres.connections import first_line
+from moorage.metadata.engines.postgres.servers import for_reads_after
 
 CURRENT_VERSION: Final = "SELECT pg_current_snapshot()::text, revision::text FROM rules"
 
@@ -42,6 +45,7 @@ class VersionReader:
         self._address = address
         self._owner: psycopg.AsyncConnection | None = None
         self._connection: PGconn | None = None
+        self._until = math.inf
         self._connecting: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._waiting: list[asyncio.Future[DataVersion]] = []
@@ -72,6 +76,8 @@ class VersionReader:
         self._fail("The server is stopping")
 
     def _send_query(self) -> None:
+        if time.monotonic() > self._until:
+            self._disconnect()
         if self._connection is None:
             if self._connecting is None:
                 self._connecting = asyncio.get_running_loop().create_task(self._connect())
@@ -129,7 +135,7 @@ class VersionReader:
     async def _connect(self) -> None:
         try:
             async with asyncio.timeout(_TIMEOUT):
-                self._owner = await psycopg.AsyncConnection.connect(self._address, autocommit=True)
+                self._owner, self._until = await _connect(self._address)
             self._connection = self._owner.pgconn
             self._connection.prepare(_STATEMENT, CURRENT_VERSION.encode())
             self._socket = self._connection.socket
@@ -164,3 +170,14 @@ class VersionReader:
                 with suppress(RuntimeError):  # the loop is closed
                     future.set_exception(Unavailable(reason=reason))
                     mark_retrieved(future)
+
+
+async def _connect(address: str) -> tuple[psycopg.AsyncConnection, float]:
+    """A new connection, and until when (monotonic seconds) to use it."""
+    try:
+        return await psycopg.AsyncConnection.connect(address, autocommit=True), math.inf
+    except psycopg.OperationalError as error:
+        other = for_reads_after(error, address)
+        if other is None:
+            raise
+    return await psycopg.AsyncConnection.connect(other.address, autocommit=True), other.until
