@@ -133,6 +133,21 @@ def test_a_write_that_was_cut_off_before_its_commit_is_done_once(nodes: list[Pos
     assert len(tries) == 2
 
 
+def test_a_snapshot_whose_connection_was_cut_does_not_continue_on_another(
+    nodes: list[PostgresDatabase], url: str
+) -> None:
+    async def run() -> None:
+        async with nodes[0].snapshot() as state:
+            assert await state.read(count) == 0
+            cluster().cut_connections(url)
+            await nodes[0].write(add("one"))
+            for _ in range(2):
+                with pytest.raises(Unavailable, match="lost"):
+                    await state.read(count)
+
+    asyncio.run(run())
+
+
 def test_a_read_is_tried_twice_and_then_fails_with_unavailable(nodes: list[PostgresDatabase]) -> None:
     tries = []
 
