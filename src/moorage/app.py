@@ -13,6 +13,7 @@ from moorage.adapters.audit_file import AuditFile
 from moorage.adapters.data_folder import DataFolder
 from moorage.adapters.files.blob_store import FileBlobStore
 from moorage.adapters.remote_registry.at_first_use import RegistriesAtFirstUse
+from moorage.api.authentication import SignatureAuthentication
 from moorage.api.endpoint import ApiEndpoint
 from moorage.api.service import AwsService
 from moorage.config.settings import Settings
@@ -234,7 +235,7 @@ def endpoints(services: Services, log: Log, locations: Locations, accel_location
     """The HTTP endpoints, by path prefix."""
     budget, blobs = BodyBudget(), BlobResponses(services.blobs, accel_location)
     return {
-        "/": ApiEndpoint(services, AWS_SERVICES, log, budget),
+        "/": ApiEndpoint(services, AWS_SERVICES, log, budget, SignatureAuthentication(services)),
         "/v2/": RegistryEndpoint(services, log, budget, locations, blobs),
         "/layers/": DownloadEndpoint(services, log, blobs),
     }

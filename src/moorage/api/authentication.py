@@ -1,12 +1,14 @@
-"""Authentication of requests of AWS clients, for ECR and STS.
+"""Authentication of requests to the API: by a signature, or for the console by its session (`Authentication`).
 
-The signature covers the hash of the body, so it can be checked only after the body was received. What can be checked
+A signature covers the hash of the body, so it can be checked only after the body was received. What can be checked
 before is: that the access key exists, that the date is recent, and the signature itself if a header states the hash.
 """
 
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
+from typing import Protocol
 
 from moorage.aws import sigv4
 from moorage.core.identity.authentication import Credentials
@@ -14,34 +16,69 @@ from moorage.core.services import Services
 from moorage.http.messages import CallDetails, Request
 
 
-async def claimed_credentials(services: Services, signed: sigv4.SignedRequest) -> Credentials:
-    """The credentials that a request claims to be signed with, before its body is received.
+class Proof(Protocol):
+    """What a request shows of its caller before its body is received: credentials that exist, and a Region."""
 
-    Raises UnrecognizedClient, ExpiredToken, InvalidSignature.
-    """
-    if not services.limits.regions.include(signed.region):
-        raise sigv4.invalid_region(signed.region)
-    credentials = await services.authenticator.credentials(signed.access_key, signed.session_token)
-    sigv4.verify_head(signed, credentials.secret, services.now())
-    return credentials
+    @property
+    def credentials(self) -> Credentials: ...
+
+    @property
+    def region(self) -> str: ...
+
+    async def body(self, request: Request, details: CallDetails, limit: int) -> bytes:
+        """Receive the body and finish the proof; sets the caller in `details`.
+
+        Raises the errors of `RequestBody.whole`, InvalidSignature.
+        """
 
 
-async def authenticated_body(
-    services: Services,
-    request: Request,
-    details: CallDetails,
-    signed: sigv4.SignedRequest,
-    credentials: Credentials,
-    limit: int,
-) -> bytes:
-    """Receive the body and verify the signature; sets the caller in `details`.
+class Authentication(Protocol):
+    """How the caller of a request is found."""
 
-    Raises the errors of `RequestBody.whole`, InvalidSignature.
-    """
-    payload = hashlib.sha256()
-    body = await request.body.whole(limit, payload.update)
-    sigv4.verify(signed, credentials.secret, payload.hexdigest(), services.now())
-    services.authenticator.record_use(credentials)
-    details.caller = credentials.caller(signed.region)
+    async def begin(self, request: Request, service: str) -> Proof:
+        """The proof of a request for a service, whose signing name is given. Raises the refusals of its kind."""
+
+
+class SignatureAuthentication:
+    """Authentication by Signature Version 4."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    async def begin(self, request: Request, service: str) -> Proof:
+        """See `Authentication`.
+
+        Raises the errors of `sigv4.parse`, UnrecognizedClient, ExpiredToken, InvalidSignature.
+        """
+        services = self._services
+        signed = sigv4.parse(request.method, request.raw_path, request.query, request.header_lines, services=(service,))
+        if not services.limits.regions.include(signed.region):
+            raise sigv4.invalid_region(signed.region)
+        credentials = await services.authenticator.credentials(signed.access_key, signed.session_token)
+        sigv4.verify_head(signed, credentials.secret, services.now())
+        return _Signature(services, credentials, signed)
+
+
+@dataclass(frozen=True, slots=True)
+class _Signature:
+    services: Services
+    credentials: Credentials
+    signed: sigv4.SignedRequest
+
+    @property
+    def region(self) -> str:
+        return self.signed.region
+
+    async def body(self, request: Request, details: CallDetails, limit: int) -> bytes:
+        payload = hashlib.sha256()
+        body = await request.body.whole(limit, payload.update)
+        sigv4.verify(self.signed, self.credentials.secret, payload.hexdigest(), self.services.now())
+        self.services.authenticator.record_use(self.credentials)
+        set_caller(details, self.credentials, self.region)
+        return body
+
+
+def set_caller(details: CallDetails, credentials: Credentials, region: str) -> None:
+    """Note who the authenticated caller is, and its name for logs."""
+    details.caller = credentials.caller(region)
     details.caller_name = credentials.key if credentials.owner.role is None else credentials.owner.arn
-    return body

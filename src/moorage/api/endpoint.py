@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, Final
 
 from moorage.api import other_services, sts
-from moorage.api.authentication import authenticated_body, claimed_credentials
+from moorage.api.authentication import Authentication
 from moorage.api.protocols import PROTOCOLS
 from moorage.api.service import AwsService
 from moorage.aws import codec, sigv4
@@ -45,12 +45,17 @@ class ApiEndpoint(Endpoint):
     no service is a request for ECR.
     """
 
-    def __init__(self, services: Services, apis: Iterable[AwsService[Any]], log: Log, budget: BodyBudget) -> None:
+    def __init__(
+        self,
+        services: Services,
+        apis: Iterable[AwsService[Any]],
+        log: Log,
+        budget: BodyBudget,
+        authentication: Authentication,
+    ) -> None:
         super().__init__(log)
-        self._services = services
-        self._budget = budget
-        self._sts = sts.StsEndpoint(services, budget)
-        served = [_ServedApi(api, services, budget) for api in apis]
+        self._sts = sts.StsEndpoint(services, budget, authentication)
+        served = [_ServedApi(api, services, budget, authentication) for api in apis]
         self._by_name = {each.name: each for each in served}
         self._by_target = {each.target_prefix: each for each in served if each.target_prefix}
         self._others = other_services.OtherServices(sorted(self._by_name), sorted(self._by_target))
@@ -93,13 +98,16 @@ class ApiEndpoint(Endpoint):
 class _ServedApi:
     """One service of AWS at the endpoint."""
 
-    def __init__(self, api: AwsService[Any], services: Services, budget: BodyBudget) -> None:
+    def __init__(
+        self, api: AwsService[Any], services: Services, budget: BodyBudget, authentication: Authentication
+    ) -> None:
         self.name = api.model.name
         self.target_prefix = api.model.target_prefix
         self.protocol = PROTOCOLS[api.model.protocol](api.model)
         self._api = api
         self._services = services
         self._budget = budget
+        self._authentication = authentication
 
     async def respond(self, request: Request, details: CallDetails) -> Response:
         try:
@@ -129,13 +137,10 @@ class _ServedApi:
 
     async def _answer(self, request: Request, details: CallDetails, operation: Operation) -> bytes:
         api = self._api
-        signed = sigv4.parse(
-            request.method, request.raw_path, request.query, request.header_lines, services=(self.name,)
-        )
         limit = api.body_limits.get(operation.name, _BODY_LIMIT)
-        credentials = await claimed_credentials(self._services, signed)
+        proof = await self._authentication.begin(request, self.name)
         async with self._budget.reserve(request, limit):
-            body = await authenticated_body(self._services, request, details, signed, credentials, limit)
+            body = await proof.body(request, details, limit)
             handler = api.handlers.get(operation.name)
             if handler is None:
                 raise UnsupportedOperation(operation=operation.label)
@@ -143,11 +148,11 @@ class _ServedApi:
             del body
             details.parameters = _recorded(operation, members)
             services = self._services.with_addresses(_addresses(self._services.addresses, request))
-            caller = credentials.caller(signed.region)
+            caller = proof.credentials.caller(proof.region)
             registry = api.registry_of(caller, members)
             request_context = self._request_context(request, members)
             run_reactions = partial(self._react, request=request, details=details, registry=registry)
-            call = api.call(services, caller, credentials, registry, request_context, run_reactions, request)
+            call = api.call(services, caller, proof.credentials, registry, request_context, run_reactions, request)
             await api.authorize(call, operation, members)
             if actions.takes_space(operation.name):
                 services.limits.require_reserve()

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
-from moorage.api.authentication import authenticated_body, claimed_credentials
-from moorage.aws import sigv4, sts
+from moorage.api.authentication import Authentication
+from moorage.aws import sts
 from moorage.aws.sts_parameters import check_parameters
 from moorage.core.events.audit import SERVER_FAULT
 from moorage.core.identity import assume_role
@@ -39,9 +39,10 @@ _FAULT: Final = "An internal error occurred; the log has the request id"
 class StsEndpoint:
     """GetCallerIdentity, GetSessionToken, AssumeRole, and without a signature AssumeRoleWithWebIdentity."""
 
-    def __init__(self, services: Services, budget: BodyBudget) -> None:
+    def __init__(self, services: Services, budget: BodyBudget, authentication: Authentication) -> None:
         self._services = services
         self._budget = budget
+        self._authentication = authentication
 
     async def respond(self, request: Request, details: CallDetails) -> Response:
         failure: Refusal | None = None
@@ -76,11 +77,11 @@ class StsEndpoint:
     async def _answer(self, request: Request, details: CallDetails) -> tuple[int, bytes]:
         if not _is_signed(request):
             return await self._unsigned(request, details)
-        signed = sigv4.parse(request.method, request.raw_path, request.query, request.header_lines, services=("sts",))
-        credentials = await claimed_credentials(self._services, signed)
+        proof = await self._authentication.begin(request, "sts")
         async with self._budget.reserve(request, sts.MAX_BODY_BYTES):
-            body = await authenticated_body(self._services, request, details, signed, credentials, sts.MAX_BODY_BYTES)
-        query, caller = _read(details, body), credentials.caller(signed.region)
+            body = await proof.body(request, details, sts.MAX_BODY_BYTES)
+        credentials = proof.credentials
+        query, caller = _read(details, body), credentials.caller(proof.region)
         check_parameters(query.action, query.parameters)
         self._require_reserve(query)
         match query.action:
