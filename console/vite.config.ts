@@ -1,0 +1,26 @@
+import react from '@vitejs/plugin-react';
+import { defineConfig } from 'vitest/config';
+
+/** Where a server that runs for development listens: `MOORAGE=http://127.0.0.1:5000 npm run dev`. */
+const server = process.env.MOORAGE ?? 'http://127.0.0.1:5000';
+
+export default defineConfig({
+  base: '/console/',
+  plugins: [react()],
+  build: {
+    outDir: '../src/moorage/console/static',
+    emptyOutDir: true,
+    target: 'es2022',
+    manifest: true,
+    assetsInlineLimit: 0,
+    chunkSizeWarningLimit: 2000,
+    reportCompressedSize: false,
+  },
+  server: {
+    host: '127.0.0.1',
+    proxy: Object.fromEntries(
+      ['/console/api', '/console/session', '/console/sign-in', '/layers'].map((path) => [path, { target: server }]),
+    ),
+  },
+  test: { environment: 'happy-dom', include: ['tests/**/*.test.{ts,tsx}'], restoreMocks: true },
+});
