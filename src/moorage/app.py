@@ -17,7 +17,12 @@ from moorage.api.authentication import SignatureAuthentication
 from moorage.api.endpoint import ApiEndpoint
 from moorage.api.service import AwsService
 from moorage.config.settings import Settings
+from moorage.console.authentication import SessionAuthentication
+from moorage.console.endpoint import ConsoleEndpoint
+from moorage.console.session_calls import ConsoleSettings, SessionCalls
+from moorage.console.static_files import StaticFiles
 from moorage.core.clock import Clock, system_clock
+from moorage.core.console.sessions import ConsoleSessions
 from moorage.core.events import record as events
 from moorage.core.events.audit import Audit
 from moorage.core.garbage.collect import CollectionRules
@@ -211,7 +216,7 @@ def application(
 
     proxies = TrustedProxies(settings.trusted_proxy, settings.trusted_hops)
     served_application = Application(
-        endpoints=endpoints(services, log, Locations(settings.locations), settings.accel_redirect),
+        endpoints=endpoints(services, vault, settings, log),
         log=log,
         is_ready=Readiness(database, own_store.confirm, stores.obstacle_to_writing(settings, database), log).is_ready,
         lifespan=Lifespan(start, stop),
@@ -231,14 +236,26 @@ def _meters(meter: Callable[[], WorkerMeter] | None, tracing: Tracing | None, se
     return [counting, *traces]
 
 
-def endpoints(services: Services, log: Log, locations: Locations, accel_location: str) -> dict[str, Endpoint]:
+def endpoints(services: Services, vault: Vault, settings: Settings, log: Log) -> dict[str, Endpoint]:
     """The HTTP endpoints, by path prefix."""
-    budget, blobs = BodyBudget(), BlobResponses(services.blobs, accel_location)
+    budget, blobs = BodyBudget(), BlobResponses(services.blobs, settings.accel_redirect)
     return {
         "/": ApiEndpoint(services, AWS_SERVICES, log, budget, SignatureAuthentication(services)),
-        "/v2/": RegistryEndpoint(services, log, budget, locations, blobs),
+        "/v2/": RegistryEndpoint(services, log, budget, Locations(settings.locations), blobs),
         "/layers/": DownloadEndpoint(services, log, blobs),
+        "/console/": console_endpoint(services, vault, settings, log, budget),
     }
+
+
+def console_endpoint(
+    services: Services, vault: Vault, settings: Settings, log: Log, budget: BodyBudget
+) -> ConsoleEndpoint:
+    """The endpoint of the console, whose calls go to the same services as those of AWS clients."""
+    sessions = ConsoleSessions(services.database, vault, services.authenticator, services.now)
+    authentication = SessionAuthentication(services, sessions, settings.region)
+    api = ApiEndpoint(services, AWS_SERVICES, log, budget, authentication)
+    calls = SessionCalls(services, sessions, ConsoleSettings(settings.region, settings.extra_region))
+    return ConsoleEndpoint(api, sessions, calls, StaticFiles(), log)
 
 
 def limits_of(settings: Settings) -> Limits:

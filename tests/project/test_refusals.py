@@ -24,6 +24,8 @@ OUTSIDE: Final = (
     "moorage.app.",
     "moorage.aws.",
     "moorage.cli.",
+    "moorage.console.",
+    "moorage.core.console.",
     "moorage.ecr.",
     "moorage.secretsmanager.",
     "moorage.signer.",

@@ -71,6 +71,10 @@ _ROWS: Final[dict[str, tuple[str, Row]]] = {
         "identity_id policy_account policy_name",
         lambda n, _: (f"AIDA{n:017}", HERE.account, f"policy-{n}"),
     ),
+    "console_session": (
+        "id account principal session_key sealed_token client user_agent started_at expires_at is_link",
+        lambda n, _: (f"session-{n:07}", HERE.account, f"arn-{n % 100}", "ASIA", b"token", "", "", n, n, n % 2),
+    ),
     "identity_provider": (
         "account issuer audiences key_set created_at",
         lambda n, _: (account(n), "https://issuer", "[]", "{}", 1),

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any, Final
 
 from moorage.api import other_services, sts
+from moorage.api.addresses import addresses_for
 from moorage.api.authentication import Authentication
 from moorage.api.protocols import PROTOCOLS
 from moorage.api.service import AwsService
@@ -20,7 +21,6 @@ from moorage.aws.constraints import path_name
 from moorage.aws.service_model import ECR_API, SECRET_MEMBERS, Operation
 from moorage.aws.sts import FORM
 from moorage.core.reactions import ApiCalled, react
-from moorage.core.registry.addresses import Addresses
 from moorage.core.services import Services
 from moorage.domain.errors import Refusal, Unavailable, UnsupportedOperation
 from moorage.domain.identity import actions
@@ -28,7 +28,6 @@ from moorage.domain.identity.policies.request import RequestContext
 from moorage.domain.names import Registry
 from moorage.http.application import Endpoint
 from moorage.http.messages import CallDetails, Request, Response
-from moorage.http.origins import signed_origin
 from moorage.http.request_context import request_context_of
 from moorage.http.shares.body_budget import BodyBudget
 from moorage.metadata.database import Transaction
@@ -147,7 +146,7 @@ class _ServedApi:
             members = self.protocol.decode(operation, request, body)
             del body
             details.parameters = _recorded(operation, members)
-            services = self._services.with_addresses(_addresses(self._services.addresses, request))
+            services = self._services.with_addresses(addresses_for(self._services.addresses, request))
             caller = proof.credentials.caller(proof.region)
             registry = api.registry_of(caller, members)
             request_context = self._request_context(request, members)
@@ -179,14 +178,6 @@ def _recorded(operation: Operation, members: dict[str, Any]) -> dict[str, Any]:
         return members
     secret = SECRET_MEMBERS.get(operation.input_shape, ())
     return {path_name(name): value for name, value in members.items() if name not in secret}
-
-
-def _addresses(addresses: Addresses, request: Request) -> Addresses:
-    """The addresses for the client of a request with a valid signature, which a trusted proxy or its host names."""
-    if request.reached_at is not None:
-        return addresses.reached_at(*request.reached_at)
-    origin = signed_origin(request)
-    return addresses if origin is None else addresses.called_at(*origin)
 
 
 def _is_form(request: Request) -> bool:

@@ -15,6 +15,7 @@ from moorage.config.table import InvalidSetting
 _COMMANDS: Final = {
     "serve": "moorage.cli.serve:serve",
     "ready": "moorage.cli.ready:ready",
+    "console": "moorage.cli.console:console",
     "env": "moorage.cli.aws:env",
     "ecr": "moorage.cli.aws:ecr",
     "migrate": "moorage.cli.migrate:migrate",

@@ -3,6 +3,7 @@
 POST /                         the ECR endpoint (and STS)
 GET /                          a page for browsers (`front_page.py`)
 /v2/…                          the registry endpoint
+/console/…                     the console
 GET /layers/DIGEST?token=…     the download endpoint, for URLs from GetDownloadUrlForLayer
 GET /healthz, GET /readyz      health checks without credentials
 other paths                    the ECR endpoint, for requests with a signature of AWS: they are for other services
@@ -136,6 +137,7 @@ class Application:
         meters: Sequence[RequestMeter] = (),
     ) -> None:
         self._api, self._registry, self._downloads = endpoints["/"], endpoints["/v2/"], endpoints["/layers/"]
+        self._console = endpoints["/console/"]
         self._log = log
         self._meters = meters
         self._is_ready = is_ready
@@ -212,6 +214,8 @@ class Application:
             return Outcome(front_page.page(), CallDetails())
         if path.startswith("/layers/"):
             return await self._downloads.handle(request)
+        if path == "/console" or path.startswith("/console/"):
+            return await self._answer(self._console, request, may_try)
         if path == "/" or _is_signed(request):
             return await self._answer(self._api, request, may_try)
         return Outcome(await self._plain_response(path), CallDetails())
@@ -232,7 +236,7 @@ class Application:
 
 def _takes_much(request: Request) -> bool:
     """Whether a request may take more than a moment. Health checks and challenges of docker clients do not."""
-    return b"authorization" in request.headers or request.path.startswith("/layers/")
+    return b"authorization" in request.headers or request.path.startswith(("/layers/", "/console/"))
 
 
 def _is_signed(request: Request) -> bool:

@@ -30,6 +30,7 @@ _PAGE: Final = f"""<!doctype html>
 <h1>Moorage</h1>
 <p>This server is up. It is a container registry that serves the API of Amazon ECR to AWS clients, and the OCI
 distribution protocol to docker, podman and other clients.</p>
+<p><a href="/console/">Open the console</a> to see its repositories and images.</p>
 <h2>Use it</h2>
 <p>URL is the address of this page. HOST is the same without <code>http://</code> or <code>https://</code>. The operator
 of this server creates access keys.</p>

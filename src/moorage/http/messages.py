@@ -138,7 +138,8 @@ class CallDetails:
     """What is known of a call so far. A refusal or a fault can end it at any step.
 
     `caller` is the authenticated caller, and `caller_name` its name in logs: an access key id or an ARN. `parameters`
-    are the members of the operation's request. `exceeded_limit` is set if a quota or another limit refused the request.
+    are the members of the operation's request. `exceeded_limit` is set if a quota or another limit refused the request,
+    `is_from_console` if the session of a browser authenticated it.
     """
 
     operation: str = ""
@@ -146,6 +147,7 @@ class CallDetails:
     caller_name: str = ""
     parameters: dict[str, Any] | None = None
     exceeded_limit: bool = False
+    is_from_console: bool = False
 
     def refused(self, refusal: Refusal) -> None:
         """Note what the refusal means for the caller's turns (`shares/turns.py`)."""

@@ -46,6 +46,7 @@ CHANGES: tuple[tuple[str, tuple[str, ...], dict[str, Any]], ...] = (
     ("role put-policy", ("ci", "inline", "-"), {"document": ALLOW}),
     ("role delete-policy", ("ci", "inline"), {}),
     ("role delete", ("ci",), {}),
+    ("console", (), {}),
     ("oidc put", ("https://issuer.example", "--audience", "a", "--keys", "-"), {"audiences": ["a"], "keys": KEY_IDS}),
     ("oidc delete", ("https://issuer.example",), {"issuer": "https://issuer.example"}),
     ("webhook add", (URL, "--secret", SECRET), {"url": "https://hooks.example:8443"}),

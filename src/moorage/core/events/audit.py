@@ -53,6 +53,16 @@ class AuditedCall(Protocol):
     operation: str
     caller: Caller | None
     parameters: dict[str, Any] | None
+    is_from_console: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """A sign-in at the console: whose, or why it failed; `is_by_link`: with a link instead of an access key."""
+
+    caller: Caller | None
+    failure: str | None
+    is_by_link: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +122,34 @@ class Audit:
             record |= _bounded(_error(failure))
         is_dispensable = failure is not None or is_reading(call.operation)
         self._write(msgspec.json.encode(record, enc_hook=str), dispensable=is_dispensable)
+
+    def record_sign_in(self, request: AuditedRequest, sign_in: SignIn) -> None:
+        """Record that somebody signed in at the console, or tried to (CloudTrail, "Console sign-in events")."""
+        if self._write is None:
+            return
+        caller, failure = sign_in.caller, sign_in.failure
+        record: dict[str, Any] = {
+            "eventVersion": _EVENT_VERSION,
+            "userIdentity": identity(caller),
+            "eventTime": iso_time(self._now()),
+            "eventSource": "signin.amazonaws.com",
+            "eventName": "ConsoleLogin",
+            "awsRegion": self._region,
+            "sourceIPAddress": request.client,
+            "userAgent": request.header(b"user-agent") or "",
+            "requestParameters": None,
+            "responseElements": {"ConsoleLogin": "Success" if failure is None else "Failure"},
+            "additionalEventData": {"MFAUsed": "No", "Link": "Yes" if sign_in.is_by_link else "No"},
+            "eventID": str(uuid.uuid4()),
+            "readOnly": False,
+            "eventType": "AwsConsoleSignIn",
+            "managementEvent": True,
+            "recipientAccountId": caller.account if caller else "",
+            "eventCategory": "Management",
+        }
+        if failure is not None:
+            record["errorMessage"] = failure
+        self._write(msgspec.json.encode(_bounded(record)), dispensable=failure is not None)
 
     def record_service_event(self, event: str, resource: str, owner: Registry, details: Mapping[str, Any]) -> None:
         """Record a change that no request made (CloudTrail, "Service events"). `resource` is an ARN."""
@@ -203,6 +241,8 @@ class Audit:
             "recipientAccountId": owner.account,
             "eventCategory": "Management",
         }
+        if call.is_from_console:
+            record["sessionCredentialFromConsole"] = "true"
         return _bounded(record) | {"requestParameters": _parameters(call.parameters, parameters_limit)}
 
 

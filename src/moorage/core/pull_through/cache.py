@@ -335,6 +335,7 @@ class _Call:
     operation: str
     caller: Caller | None
     parameters: dict[str, Any] | None
+    is_from_console: bool = False
 
 
 def _is_valid(name: str, reference: str) -> bool:

@@ -11,6 +11,9 @@ from moorage.http.messages import RequestHead
 _MOST_KNOWN: Final = 8192
 _FAILURE_SECONDS: Final = 60.0
 
+_CONSOLE: Final = b"/console/"
+_SIGN_IN: Final = b"/console/session"
+
 
 class KnownCredentials:
     """The credentials that were valid before, by address; and the failed attempts of each address.
@@ -43,14 +46,14 @@ class KnownCredentials:
 
     def failed(self, head: RequestHead) -> None:
         """Count a request whose credentials were refused. Requests without any are not counted."""
-        if self._max_failures and _credential(head) is not None:
+        if self._max_failures and _has_credentials(head):
             self._forget_old_failures()
             self._failures[head.client] += 1
 
     def may_try(self, head: RequestHead, share: str) -> bool:
         """Whether credentials that are not known are checked, after so many of this address have failed."""
         limit = self._max_failures
-        if not limit or share != head.client or self._failures[head.client] < limit or _credential(head) is None:
+        if not limit or share != head.client or self._failures[head.client] < limit or not _has_credentials(head):
             return True
         self._forget_old_failures()
         return self._failures[head.client] < limit
@@ -63,9 +66,17 @@ class KnownCredentials:
 
 
 def _credential(head: RequestHead) -> bytes | None:
-    """What identifies the caller in the Authorization header: the access key id of a signature, or the whole header."""
+    """What identifies the caller in the head: the access key id of a signature, or the whole header that has it."""
+    cookie = None
     for name, value in head.headers:
         if name == b"authorization":
             _, found, rest = value.partition(b"Credential=")
             return rest.partition(b"/")[0] if found else value
-    return None
+        if name == b"cookie":
+            cookie = value
+    return cookie if head.target.startswith(_CONSOLE) else None
+
+
+def _has_credentials(head: RequestHead) -> bool:
+    """Whether a request has credentials that could be guessed. A sign-in at the console has them in its body."""
+    return _credential(head) is not None or (head.method == "POST" and head.target.startswith(_SIGN_IN))

@@ -14,6 +14,7 @@ SEALED: Final = (
     ("replication_destination", "sealed_secret"),
     ("signing_root", "sealed_key"),
     ("signing_profile", "sealed_key"),
+    ("console_session", "sealed_token"),
 )
 """The tables and columns with encrypted secrets. The id of a row is the context that its secret is sealed for."""
 

@@ -18,6 +18,7 @@ from moorage.metadata.events.deliveries import Delivery
 from moorage.metadata.events.targets import EventTarget
 from moorage.metadata.garbage.unreferenced import PendingRemoval
 from moorage.metadata.identity.accounts import KeySummary, User
+from moorage.metadata.identity.console_sessions import ConsoleSession
 from moorage.metadata.identity.policies import PolicyName
 from moorage.metadata.identity.providers import IdentityProvider
 from moorage.metadata.identity.roles import Role
@@ -46,6 +47,7 @@ Case = Mapping[str, Argument]
 
 _USER: Final = User(f"AIDA{7:017}", HERE.account, "user-7", 1)
 _ROLE: Final = Role(f"AROA{7:017}", HERE.account, "role-7", "/", "{}", 3600, 1)
+_CONSOLE_SESSION: Final = ConsoleSession("new", HERE.account, "arn-7", "ASIA", b"token", "", "", 1, 1, is_link=False)
 _PROFILE: Final = ProfileName(HERE, f"profile-{7:07}")
 _SECRET: Final = Secret("secret-7", HERE, f"name-{7:07}", "abcdef", "", None, {}, None, 1, 1)
 _VERSION: Final = ProfileVersion(
@@ -124,6 +126,8 @@ BY_PARAMETER: Final[dict[str, Argument]] = {
     "prefix: str": lambda _: "team",
     "user: str": lambda _: _USER.id,
     "identity: str": lambda _: _USER.id,
+    "session_id: str": lambda _: f"session-{7:07}",
+    "session: ConsoleSession": lambda _: _CONSOLE_SESSION,
     "issuer: str": lambda _: "https://issuer",
     "backfill_id: str": lambda _: "backfill-7",
     "job_id: str": lambda _: "job-7",
@@ -137,6 +141,11 @@ BY_PARAMETER: Final[dict[str, Argument]] = {
     "holder: str": lambda _: "holder",
     # --- Values that a function stores or compares with
     "expiring: int": lambda _: 1,
+    "expires_at: int": lambda _: 1,
+    "kept: int": lambda _: 3,
+    "until: int": lambda _: 1,
+    "client: str": lambda _: "192.0.2.7",
+    "user_agent: str": lambda _: "browser",
     "archiving: int": lambda _: 1,
     "status: Status": lambda _: "STOPPING",
     "status: str": lambda _: "Canceled",
