@@ -30,6 +30,7 @@ JOBS: Final = Share("background jobs", has_others=True)
 _NOBODY: Final = Share("", has_others=False)
 
 _current: ContextVar[Share] = ContextVar("share", default=_NOBODY)
+_request: ContextVar[object | None] = ContextVar("request", default=None)
 
 
 def current() -> Share:
@@ -40,6 +41,16 @@ def current() -> Share:
 def enter(share: Share) -> None:
     """Count what this task or thread does from now on for a share."""
     _current.set(share)
+
+
+def begin_request() -> None:
+    """A request begins in this task."""
+    _request.set(object())
+
+
+def current_request() -> object | None:
+    """What stands for the request that this task serves, and for no other; None in jobs and commands."""
+    return _request.get()
 
 
 class FairQueue(Generic[T]):

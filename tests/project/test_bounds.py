@@ -24,6 +24,7 @@ FIXED_KEYS = {
     "domain/strict_json.py _check_of_type": "types of the program",
     "metadata/engines/dialects.py for_postgres": "statements of the program",
     "metadata/engines/dialects.py for_sqlite": "statements of the program",
+    "metadata/engines/dialects.py inserting": "statements of the program, for at most 16 rows",
     "metadata/migration/tables.py tables": "no argument",
 }
 """Caches without a bound in bytes: their keys are in the program, so no client can add one."""

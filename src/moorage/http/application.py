@@ -28,7 +28,7 @@ from moorage.http.messages import CLOSE, BadRequest, CallDetails, Outcome, Reque
 from moorage.http.shares.active_shares import ActiveShares
 from moorage.http.shares.known_credentials import KnownCredentials
 from moorage.http.shares.turns import Turns
-from moorage.shares import Share, enter
+from moorage.shares import Share, begin_request, enter
 from moorage.telemetry import Log, RequestIds
 
 
@@ -43,6 +43,7 @@ class Endpoint(ABC):
 
         What lasts and is met by many requests is logged once: that something is unavailable, or a layer has no bytes.
         """
+        begin_request()
         details = CallDetails()
         try:
             response = await self.respond(request, details)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -15,6 +16,8 @@ from moorage.metadata import jobs
 from moorage.metadata.database import Lookup, Transaction
 from moorage.metadata.engines.postgres.database import PostgresDatabase
 from moorage.metadata.engines.postgres.engine import PostgresEngine
+from moorage.metadata.engines.postgres.versions import VersionReader
+from moorage.shares import begin_request
 from tests.contract.metadata.test_database import add, count
 from tests.support.postgres import cluster, own_cluster
 
@@ -114,6 +117,82 @@ def test_requests_continue_after_all_connections_were_cut(nodes: list[PostgresDa
             cluster().cut_connections(url)
 
     asyncio.run(run())
+
+
+@pytest.fixture
+def queries(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """An entry for each query of the current version."""
+    made: list[int] = []
+    resolve = VersionReader._resolve
+
+    def counted(reader: VersionReader) -> None:
+        made.append(1)
+        resolve(reader)
+
+    monkeypatch.setattr(VersionReader, "_resolve", counted)
+    return made
+
+
+def test_a_request_that_reads_on_at_once_needs_one_version(nodes: list[PostgresDatabase], queries: list[int]) -> None:
+    lookup = Lookup("accounts", count)
+
+    async def request() -> list[int]:
+        begin_request()
+        return [await nodes[0].read_cached(lookup) for _ in range(3)]
+
+    async def run() -> None:
+        assert await nodes[0].read_cached(lookup) == 0
+        queries.clear()
+        assert await asyncio.create_task(request()) == [0, 0, 0]
+        assert len(queries) == 1
+        queries.clear()
+        for _ in range(3):  # no request
+            await nodes[0].read_cached(lookup)
+        assert len(queries) == 3
+
+    asyncio.run(run())
+
+
+def test_a_request_that_waited_sees_what_was_committed_meanwhile(nodes: list[PostgresDatabase]) -> None:
+    lookup = Lookup("accounts", count)
+
+    async def run() -> None:
+        begin_request()
+        assert await nodes[0].read_cached(lookup) == 0
+        assert await nodes[0].read_cached(lookup) == 0
+        await nodes[1].write(add("one"))
+        assert await nodes[0].read_cached(lookup) == 1
+
+    asyncio.run(run())
+
+
+def test_a_request_does_not_use_the_version_of_the_one_before_it(nodes: list[PostgresDatabase], url: str) -> None:
+    lookup = Lookup("accounts", count)
+    engine = PostgresEngine(url, 2)
+
+    async def run() -> None:
+        for number in range(3):
+            begin_request()
+            assert await nodes[0].read_cached(lookup) == await nodes[0].read_cached(lookup) == number
+            engine.transact(add(f"{number:012}"))  # without giving control to the event loop
+
+    asyncio.run(run())
+
+
+def _insert_each(tx: Transaction, rows: list[dict[str, Any]]) -> None:
+    tx.run_each("INSERT INTO account (id, created_at) VALUES (:id, :at) ON CONFLICT DO NOTHING", rows)
+
+
+def test_rows_that_one_statement_inserts_keep_their_values(nodes: list[PostgresDatabase]) -> None:
+    async def run() -> list[tuple[Any, ...]]:
+        for size in (1, 3, 16, 17):
+            rows = [{"id": f"{size}-{number}", "at": number} for number in range(size)]
+            await nodes[0].write(partial(_insert_each, rows=[*rows, rows[0]]))
+        return await nodes[0].read(lambda tx: tx.all("SELECT id, created_at FROM account"))
+
+    expected = {(f"{size}-{number}", number) for size in (1, 3, 16, 17) for number in range(size)}
+    found = asyncio.run(run())
+    assert (set(found), len(found)) == (expected, len(expected))
 
 
 def test_a_write_that_was_cut_off_before_its_commit_is_done_once(nodes: list[PostgresDatabase]) -> None:

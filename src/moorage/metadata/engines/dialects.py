@@ -36,6 +36,24 @@ def for_postgres(sql: str) -> str:
     return _TEXT_OR_PARAMETER.sub(lambda found: f"%({found[1]})s" if found[1] else found[0], sql)
 
 
+_ROW_OF_VALUES: Final = re.compile(r"VALUES (\((?:%\(\w+\)s(?:, )?)+\))")
+_NAME: Final = re.compile(r"%\((\w+)\)s")
+
+
+@lru_cache(maxsize=_CACHED_STATEMENTS)
+def inserting(sql: str, rows: int) -> str | None:
+    """A translated statement that inserts one row, for so many rows; None if it is not of that form.
+
+    The values of each row have its number after their names, from 0 on. A row that conflicts with an earlier one of the
+    statement is left out where DO NOTHING says so; DO UPDATE would be an error.
+    """
+    found = _ROW_OF_VALUES.search(sql)
+    if found is None or "DO UPDATE" in sql:
+        return None
+    numbered = (_NAME.sub(rf"%(\1_{row})s", found[1]) for row in range(rows))
+    return f"{sql[: found.start(1)]}{', '.join(numbered)}{sql[found.end(1) :]}"
+
+
 _COMMENT: Final = re.compile(r"--[^\n]*")
 _REPLACEMENTS: Final = (
     # An id that the engine assigns. Ids that refer to another row, or have a check, are assigned by the program.

@@ -22,7 +22,7 @@ from psycopg.types.string import StrDumper
 
 from moorage.domain.errors import Unavailable
 from moorage.metadata.database import Work
-from moorage.metadata.engines.dialects import SEALED, SEALED_STATE, for_postgres
+from moorage.metadata.engines.dialects import SEALED, SEALED_STATE, for_postgres, inserting
 from moorage.metadata.engines.postgres.servers import for_reads_after
 from moorage.metadata.engines.reading import ReadingTransaction
 
@@ -49,6 +49,9 @@ _SHARED_ATTEMPTS: Final = 3
 """After so many conflicts a transaction locks out all others, so that there can be no further conflict."""
 
 _FIRST_PAUSE: Final = 0.001
+
+_ROWS_AT_ONCE: Final = 16
+"""Rows that one statement inserts. There is a statement for each number of rows, and a connection prepares 100."""
 
 _READS: Final = frozenset({"", BEGIN_READ})
 
@@ -110,9 +113,12 @@ class PostgresTransaction(ReadingTransaction):
         return self._execute(sql, values).rowcount
 
     def run_each(self, sql: str, rows: Iterable[Mapping[str, Any]]) -> None:
-        """`run` with the values of one row after the other, in one trip."""
+        """`run` with the values of one row after the other, in one trip; for a few rows to insert, in one statement."""
         values = list(rows)
-        if values:
+        if 1 < len(values) <= _ROWS_AT_ONCE and (insert := inserting(for_postgres(sql), len(values))):
+            numbered = {f"{name}_{row}": value for row, each in enumerate(values) for name, value in each.items()}
+            self._connection.execute(insert.encode(), numbered, binary=True)
+        elif values:
             self._connection.cursor().executemany(for_postgres(sql).encode(), values)
 
     def fill(self, table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:

@@ -5,6 +5,9 @@ Information Functions", pg_current_snapshot). Two versions with the same revisio
 flight may have been answered before a request came, so the request waits for the next query, which starts when the
 current one has finished. So a request waits for two queries at most. The event loop sends them itself, without a
 thread.
+
+A request that reads on at once, without waiting for anything else, needs no second query: the version is not older than
+the request. All its decisions about access are from one moment then.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from moorage.domain.errors import Unavailable
 from moorage.metadata.database import mark_retrieved
 from moorage.metadata.engines.postgres.connections import first_line
 from moorage.metadata.engines.postgres.servers import for_reads_after
+from moorage.shares import current_request
 
 CURRENT_VERSION: Final = "SELECT pg_current_snapshot()::text, revision::text FROM rules"
 
@@ -38,6 +42,13 @@ class DataVersion(NamedTuple):
     access_revision: bytes
 
 
+class _Waiting(NamedTuple):
+    """A call of `VersionReader.current`, and the request that makes it, if any."""
+
+    future: asyncio.Future[DataVersion]
+    request: object | None
+
+
 class VersionReader:
     """Queries the version over a connection of its own; opened on first use and again after it was lost."""
 
@@ -48,21 +59,26 @@ class VersionReader:
         self._until = math.inf
         self._connecting: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._waiting: list[asyncio.Future[DataVersion]] = []
-        self._in_flight: list[asyncio.Future[DataVersion]] = []
+        self._waiting: list[_Waiting] = []
+        self._in_flight: list[_Waiting] = []
+        self._latest: DataVersion | None = None
+        self._resumed: list[object] = []
         self._result: DataVersion | None = None
         self._may_retry = True
         self._socket = -1
         self._deadline: asyncio.TimerHandle | None = None
 
     async def current(self) -> DataVersion:
-        """A version that is not older than this call. Raises Unavailable."""
+        """A version that is not older than this call, or than the request that makes it. Raises Unavailable."""
+        request = current_request()
+        if self._latest is not None and request in self._resumed:
+            return self._latest
         loop = asyncio.get_running_loop()
         if self._loop is not loop:
             self.close()
             self._loop = loop
         future: asyncio.Future[DataVersion] = loop.create_future()
-        self._waiting.append(future)
+        self._waiting.append(_Waiting(future, request))
         if not self._in_flight:
             self._send_query()
         return await future
@@ -116,11 +132,18 @@ class VersionReader:
             self._deadline.cancel()
         finished, self._in_flight = self._in_flight, []
         self._may_retry = True
-        for future in finished:
+        self._latest = result
+        self._resumed = [request for _, request in finished if request is not None]
+        for future, _ in finished:
             if not future.done():
                 future.set_result(result)
+        asyncio.get_running_loop().call_soon(self._forget_latest)  # Runs after those that wait for the futures.
         if self._waiting:
             self._send_query()
+
+    def _forget_latest(self) -> None:
+        self._latest = None
+        self._resumed = []
 
     def _reconnect(self) -> None:
         """Drop the connection and repeat the query once on another; it changes nothing, so this is safe."""
@@ -165,7 +188,7 @@ class VersionReader:
     def _fail(self, reason: str) -> None:
         self._may_retry = True
         waiting, self._in_flight, self._waiting = self._in_flight + self._waiting, [], []
-        for future in waiting:
+        for future, _ in waiting:
             if not future.done():
                 with suppress(RuntimeError):  # the loop is closed
                     future.set_exception(Unavailable(reason=reason))
