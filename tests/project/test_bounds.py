@@ -81,6 +81,7 @@ COLLECTIONS = {
     "metadata/engines/postgres/database.py _connections": "database_connections",
     "metadata/engines/postgres/database.py _waiting": "2,000 calls",
     "metadata/engines/postgres/versions.py _in_flight": "requests in progress",
+    "metadata/engines/postgres/versions.py _resumed": "requests in progress",
     "metadata/engines/postgres/versions.py _waiting": "requests in progress",
     "metadata/engines/result_cache.py results": "2,048 results of 16 MiB",
     "metadata/engines/sqlite/batches.py _served": "64 writes of a batch",

@@ -18,6 +18,7 @@ from typing import Any, Literal, Protocol, TypeVar
 from moorage.domain.identity.callers import Caller
 from moorage.domain.names import Registry
 from moorage.metadata.database import Transaction
+from moorage.metadata.push_state import PushSettings
 from moorage.metadata.registry.repositories import Repository
 from moorage.metadata.registry.templates import Template
 
@@ -39,7 +40,8 @@ class ImageFacts(Protocol):
 class ImagePushed:
     """An image was pushed. `tags` are the tags that are new for it; a new image can have none.
 
-    `pusher` is None for images that no client pushed, such as copies from other registries.
+    `settings` are those that react to a push, so that the reactions need no statement to find them. `pusher` is None
+    for images that no client pushed, such as copies from other registries.
     """
 
     repository: Repository
@@ -47,6 +49,7 @@ class ImagePushed:
     tags: tuple[str, ...]
     image: ImageFacts
     at: int
+    settings: PushSettings
     origin: Registry | None = None
     pusher: Caller | None = None
 

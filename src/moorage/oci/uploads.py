@@ -88,7 +88,7 @@ class Uploads:
             await self._access_control.authorize(call, *_WITH_BODY)
         digest = Digest.parse(call.parameters().get("digest", ""))
         try:
-            upload = await self._layers.find(call.scope, call.reference)
+            upload = await self._layers.find(call.scope, call.reference, digest)
         except UploadNotFound:
             if await self._layers.finished(call.scope, call.reference) == digest:
                 return self._created(call, digest)  # The response to the first PUT was lost.

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import psycopg
 import pytest
 
 from moorage.adapters.files import durable
+from moorage.metadata.engines.postgres.versions import VersionReader
 from moorage.metadata.engines.sqlite.connections import SqliteTransaction
 from moorage.metadata.engines.sqlite.database import SqliteDatabase
 from moorage.metadata.engines.sqlite.writer import Writer
@@ -19,6 +21,9 @@ from tests.support.images import digest, image, layer
 
 SWITCHES = 15 if ON_POSTGRESQL else 7
 """On PostgreSQL, reads and writes run in threads, too."""
+
+STATEMENTS = 36 if ON_POSTGRESQL else 19
+"""On PostgreSQL with the beginning and the end of transactions, and with the queries of the version of the data."""
 
 
 @pytest.fixture
@@ -40,6 +45,15 @@ def cost(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     count(Writer, "run", "commits")
     count(durable, "sync", "syncs of files and folders")
     count(SqliteTransaction, "_execute", "statements")
+    count(VersionReader, "_resolve", "statements")
+
+    run = psycopg.Connection.execute
+
+    def counted(connection: Any, query: str | bytes, *arguments: Any, **named: Any) -> Any:
+        counter["statements"] += str(query).count(";") + 1
+        return run(connection, query, *arguments, **named)
+
+    monkeypatch.setattr(psycopg.Connection, "execute", counted)
     return counter
 
 
@@ -63,4 +77,4 @@ def test_the_cost_of_a_small_push(root: Client, repository: str, cost: Counter[s
     assert cost["switches to a thread"] <= SWITCHES
     assert cost["commits"] <= 3
     assert cost["syncs of files and folders"] <= 4
-    assert cost["statements"] <= 32
+    assert cost["statements"] <= STATEMENTS

@@ -122,7 +122,7 @@ def envelope(event: Event, event_id: str) -> dict[str, Any]:
 
 def image_pushed(tx: Transaction, change: ImagePushed) -> None:
     """One event for each new tag, or one with an empty tag for a push without a tag."""
-    for tag in change.tags or (None,):
+    for tag in (change.tags or (None,)) if change.settings.has_targets else ():
         record(tx, image_event(change.repository, PUSH, change.digest, tag, change.image, change.at))
 
 

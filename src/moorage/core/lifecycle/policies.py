@@ -43,12 +43,17 @@ def delete(tx: Transaction, repository: Repository) -> StoredPolicy:
 def apply_at(tx: Transaction, repository_id: int, due_at: int) -> None:
     """Schedule the repository's policy, if it has one, for that time, unless it is already scheduled earlier."""
     if rows.exists(tx, repository_id):
-        jobs.enqueue(tx, JOB, str(repository_id), {}, due_at)
+        _schedule(tx, repository_id, due_at)
+
+
+def _schedule(tx: Transaction, repository_id: int, due_at: int) -> None:
+    jobs.enqueue(tx, JOB, str(repository_id), {}, due_at)
 
 
 def image_pushed(tx: Transaction, change: ImagePushed, *, delay: int) -> None:
     """Schedule the repository's policy `delay` microseconds after a push."""
-    apply_at(tx, change.repository.id, change.at + delay)
+    if change.settings.has_lifecycle_policy:
+        _schedule(tx, change.repository.id, change.at + delay)
 
 
 def repository_created_from_template(tx: Transaction, change: RepositoryCreatedFromTemplate, *, delay: int) -> None:

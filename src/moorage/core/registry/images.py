@@ -27,6 +27,7 @@ from moorage.domain.registry.errors import (
     ReferencedImagesNotFound,
 )
 from moorage.domain.registry.manifests import Manifest, parse_manifest
+from moorage.metadata import push_state
 from moorage.metadata.database import Transaction
 from moorage.metadata.garbage import deleted_images
 from moorage.metadata.registry import images, layers
@@ -106,11 +107,12 @@ class Images:
             raise ImageDigestDoesNotMatch(
                 digest=push.digest, repository=repository.name, registry=repository.registry.account
             )
-        existing = images.find(tx, repository.id, digest)
+        existing, settings = push_state.find(tx, repository, digest)
         image_id = existing.id if existing else self._insert(tx, repository, push, digest, now)
-        changed = tuple(tag for tag in push.tags if _set_tag(tx, repository, tag, image_id, now))
+        is_new = existing is None
+        changed = tuple(tag for tag in push.tags if _set_tag(tx, repository, tag, image_id, now, is_marked=is_new))
         if changed:
-            number = images.number_of_tags(tx, image_id) if existing else len(changed)
+            number = len(changed) if is_new else images.number_of_tags(tx, image_id)
             self._limits.quotas.check("tags_per_image", number)
         if existing is not None and existing.is_archived:
             self.storage_classes.restore(tx, repository, existing, now)
@@ -121,7 +123,7 @@ class Images:
                 repository=repository.name,
                 registry=repository.registry.account,
             )
-        change = ImagePushed(repository, digest, changed, push.manifest, now, self._origin, push.pusher)
+        change = ImagePushed(repository, digest, changed, push.manifest, now, settings, self._origin, push.pusher)
         react(tx, self._reactions.image_pushed, change)
         failpoints.hit("M2")
         return digest
@@ -145,7 +147,7 @@ class Images:
             pushed_at=now,
         )
         annotations = msgspec.json.encode(manifest.annotations).decode()
-        image_id, number = images.insert(tx, image, push.body, annotations)
+        image_id, number = images.insert(tx, image, push.body, annotations, is_tagged=bool(push.tags))
         self._limits.quotas.check("images_per_repository", number)
         images.reference_layers(tx, image_id, repository.id, ((blob.id, kind) for blob, kind in stored))
         layers.await_layers(tx, image_id, repository.id, awaited)
@@ -256,9 +258,9 @@ def _find_layers(
     return [(blob, layer.media_type) for layer, blob in stored], [(each.digest, each.media_type) for each in missing]
 
 
-def _set_tag(tx: Transaction, repository: Repository, tag: Tag, image_id: int, now: int) -> bool:
+def _set_tag(tx: Transaction, repository: Repository, tag: Tag, image_id: int, now: int, *, is_marked: bool) -> bool:
     """Make `tag` name the image; False if it already does. Raises ImageTagAlreadyExists for an immutable tag."""
-    if images.add_tag(tx, repository.id, tag, image_id, now):
+    if images.add_tag(tx, repository.id, tag, image_id, now, is_marked=is_marked):
         return True
     tagged = images.find_tagged(tx, repository.id, tag)
     if tagged is not None and tagged.id == image_id:

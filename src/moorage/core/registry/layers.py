@@ -124,10 +124,13 @@ class Layers:
         failpoints.hit("U1")
         return upload
 
-    async def find(self, scope: UploadScope, upload_id: str) -> Upload:
-        """Raises RepositoryNotFound, UploadNotFound (also for an upload that has expired)."""
+    async def find(self, scope: UploadScope, upload_id: str, digest: str = "") -> Upload:
+        """The upload. `digest` is the one with which the caller completes it, if that is known already.
+
+        Raises RepositoryNotFound, UploadNotFound (also for an upload that has expired).
+        """
         found = await self._database.read_one(
-            lambda tx: uploads.find_upload(tx, scope.registry, scope.repository, upload_id)
+            lambda tx: uploads.find_upload(tx, scope.registry, scope.repository, upload_id, digest)
         )
         if found.repository is None:
             raise RepositoryNotFound(repository=scope.repository, registry=scope.registry.account)
@@ -142,7 +145,7 @@ class Layers:
         if upload is None:
             raise not_found(scope, upload_id)
         size = self._blobs.small_size(upload_id)
-        return appended(upload, size) if size else upload
+        return replace(appended(upload, size) if size else upload, has_blob=found.has_blob)
 
     async def status(self, scope: UploadScope, upload_id: str) -> Upload:
         """The upload, for a client that wants to continue it. What an interrupted request left counts from now on.
@@ -313,7 +316,10 @@ class Layers:
 
     async def _reuse(self, scope: UploadScope, upload: Upload, digest: str) -> bool:
         """End the upload with an existing blob of that digest; False if there is none."""
-        if await self._database.read_one(lambda tx: layers.find_blob(tx, digest)) is None:
+        exists = upload.has_blob
+        if exists is None:
+            exists = await self._database.read_one(lambda tx: layers.find_blob(tx, digest)) is not None
+        if not exists:
             return False
         now = self._now()
 
@@ -340,10 +346,11 @@ class Layers:
         records its end. Raises UploadNotFound.
         """
         now = self._now()
+        has_row = upload.is_recorded or not is_completable(upload.id, now)
+        if not has_row and uploads.record_finished(tx, upload, digest, now):
+            return False
         has_state = uploads.delete_upload(tx, upload.id)
-        if has_state is None and (upload.is_recorded or not is_completable(upload.id, now)):
-            raise not_found(scope, upload.id)
-        if not uploads.record_finished(tx, upload, digest, now):
+        if has_state is None or not uploads.record_finished(tx, upload, digest, now):
             raise not_found(scope, upload.id)
         return bool(has_state)
 

@@ -233,6 +233,7 @@ def appended(upload: Upload, size: int) -> Upload:
         last_part=size - upload.size,
         short_part=upload.short_part or too_short,
         kept=0,
+        has_blob=None,
     )
 
 

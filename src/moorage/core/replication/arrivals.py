@@ -51,7 +51,7 @@ def put(tx: Transaction, images: Images, repository: Repository, push: Push, ori
     Raises what `Images.put` raises otherwise.
     """
     digest = push.computed_digest()
-    is_new = image_rows.find(tx, repository.id, digest) is None
+    is_arrival = origin is not None and image_rows.find(tx, repository.id, digest) is None
     here = images if origin is None else images.replicated_from(origin)
     try:
         here.put(tx, repository, push, now)
@@ -59,7 +59,7 @@ def put(tx: Transaction, images: Images, repository: Repository, push: Push, ori
         if origin is None:
             outbox.image_pushed_again(tx, repository, digest, now)
         return digest
-    if is_new and origin is not None:
+    if is_arrival and origin is not None:
         copies.mark(tx, repository.id, digest, origin, now)
     return digest
 

@@ -1,7 +1,7 @@
 """Reactions of replication: a change of an image writes an entry for each destination of its repository.
 
-They run in the transaction of the change, and cost one read in a registry without rules. A change by replication writes
-no entry, so an image goes one hop, and two registries that replicate to each other make no loop.
+They run in the transaction of the change, and cost one read at most in a registry without rules. A change by
+replication writes no entry, so an image goes one hop, and two registries that replicate to each other make no loop.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ def image_pushed(tx: Transaction, change: ImagePushed) -> None:
     if change.origin is not None:
         return
     repository = change.repository
-    rules, is_replica = configurations.rules_for_image(tx, repository.registry, repository.id, change.digest)
-    if is_replica:
+    if change.settings.is_replica:
         copies.unmark(tx, repository.id, change.digest)
-    _enter(tx, _streams(rules, repository), "COPY", change.digest, change.tags, change.at)
+    streams = _streams(change.settings.replication, repository)
+    _enter(tx, streams, "COPY", change.digest, change.tags, change.at)
 
 
 def image_pushed_again(tx: Transaction, repository: Repository, digest: str, now: int) -> None:

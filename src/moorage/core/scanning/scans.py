@@ -13,7 +13,7 @@ from moorage.core.scanning.configurations import applied
 from moorage.core.scanning.targets import requested
 from moorage.domain.errors import LimitExceeded, Validation
 from moorage.domain.registry.manifests import INDEX_TYPES
-from moorage.domain.scanning.configuration import BASIC
+from moorage.domain.scanning.configuration import BASIC, ScanningConfiguration
 from moorage.domain.scanning.errors import ImageArchived, ScanNotFound, UnsupportedImageType
 from moorage.domain.scanning.images import are_companion_tags, is_scannable
 from moorage.domain.scanning.statuses import ScanFacts, ScanState, counts_as_recent, state_of
@@ -55,7 +55,7 @@ def job_key(repository_id: int, digest: str) -> str:
 def image_pushed(tx: Transaction, change: ImagePushed) -> None:
     """Let a job scan the image if the configuration says so. The job finds out whether that is still necessary."""
     if is_scannable(change.image.media_type, change.image.artifact_type) and not are_companion_tags(change.tags):
-        _scan_if_configured(tx, change.repository, change.digest, change.at)
+        _scan_if_configured(tx, change.settings.scanning, change.repository, change.digest, change.at)
 
 
 def storage_class_changed(tx: Transaction, change: StorageClassChanged) -> None:
@@ -65,11 +65,14 @@ def storage_class_changed(tx: Transaction, change: StorageClassChanged) -> None:
     image = images.find(tx, change.repository.id, change.digest)
     if image is not None:
         rows.delete(tx, image.id)
-    _scan_if_configured(tx, change.repository, change.digest, change.at)
+    configuration = configurations.find(tx, change.repository.registry).current
+    _scan_if_configured(tx, configuration, change.repository, change.digest, change.at)
 
 
-def _scan_if_configured(tx: Transaction, repository: Repository, digest: str, at: int) -> None:
-    if applied(configurations.find(tx, repository.registry).current, repository).scans_pushes:
+def _scan_if_configured(
+    tx: Transaction, configuration: ScanningConfiguration, repository: Repository, digest: str, at: int
+) -> None:
+    if applied(configuration, repository).scans_pushes:
         jobs.enqueue(tx, JOB, job_key(repository.id, digest), {}, at)
 
 

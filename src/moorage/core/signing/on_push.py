@@ -77,7 +77,7 @@ def image_pushed(tx: Transaction, change: ImagePushed) -> None:
     image, repository = change.image, change.repository
     if change.pusher is None or rules.is_signature(image.artifact_type, change.tags, image.media_type):
         return
-    found = configurations.find(tx, repository.registry)
+    found = change.settings.signing
     profiles = rules.profiles_for(found, repository.name) if found else ()
     if not profiles:
         return

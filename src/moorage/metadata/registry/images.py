@@ -65,15 +65,17 @@ COLUMNS = """
 """
 
 
-def insert(tx: Transaction, image: Image, body: bytes, annotations: str = _NO_ANNOTATIONS) -> tuple[int, int]:
-    """Add an image with its manifest and its annotations, a JSON object.
+def insert(
+    tx: Transaction, image: Image, body: bytes, annotations: str = _NO_ANNOTATIONS, *, is_tagged: bool = False
+) -> tuple[int, int]:
+    """Add an image with its manifest and its annotations, a JSON object. `is_tagged`: it gets tags at once.
 
     Returns the new id and the number of images in the repository.
     """
     image_id = tx.insert(
         "INSERT INTO image (repository_id, digest, media_type, artifact_type, subject, size, manifest_size,"
-        " annotations, pushed_at) VALUES (:repository, :digest, :media_type, :artifact_type, :subject, :size,"
-        f" :manifest_size, '{_NO_ANNOTATIONS}', :pushed_at)",
+        " annotations, pushed_at, is_tagged) VALUES (:repository, :digest, :media_type, :artifact_type, :subject,"
+        f" :size, :manifest_size, '{_NO_ANNOTATIONS}', :pushed_at, :is_tagged)",
         repository=image.repository_id,
         digest=image.digest,
         media_type=image.media_type,
@@ -82,6 +84,7 @@ def insert(tx: Transaction, image: Image, body: bytes, annotations: str = _NO_AN
         size=image.size,
         manifest_size=image.manifest_size,
         pushed_at=image.pushed_at,
+        is_tagged=int(is_tagged),
     )
     tx.run("INSERT INTO manifest (image_id, body) VALUES (:image, :body)", image=image_id, body=body)
     if annotations != _NO_ANNOTATIONS:
@@ -214,8 +217,8 @@ def manifest_body(tx: Transaction, image_id: int) -> bytes:
 # --- Tags -------------------------------------------------------------------------------------------------------
 
 
-def add_tag(tx: Transaction, repository_id: int, tag: str, image_id: int, now: int) -> bool:
-    """Add a tag; False when the repository has that tag already."""
+def add_tag(tx: Transaction, repository_id: int, tag: str, image_id: int, now: int, *, is_marked: bool = False) -> bool:
+    """Add a tag; False when the repository has that tag already. `is_marked`: the image was inserted as tagged."""
     is_new = tx.run(
         "INSERT INTO tag (repository_id, name, image_id, tagged_at, image_status)"
         " SELECT :repository, :tag, id, :now, status FROM image WHERE id = :image"
@@ -225,7 +228,7 @@ def add_tag(tx: Transaction, repository_id: int, tag: str, image_id: int, now: i
         image=image_id,
         now=now,
     )
-    if is_new:
+    if is_new and not is_marked:
         _mark_tagged(tx, image_id)
     return bool(is_new)
 

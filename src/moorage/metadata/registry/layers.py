@@ -62,40 +62,44 @@ def store_blob(tx: Transaction, digest: str, size: int, key: str, now: int) -> t
     return known.id, False
 
 
+_WAITING: Final = "repository_id = :repository AND digest = (SELECT digest FROM blob WHERE id = :blob)"
+"""The rows of `awaited_layer` of images that wait for a blob."""
+
+
 def link_blob(tx: Transaction, repository_id: int, blob_id: int, now: int) -> bool:
     """Make a blob visible to a repository and add it to images that wait for it. False when it was visible before."""
-    is_new = tx.run(
+    added = tx.one(
         "INSERT INTO repository_layer (repository_id, blob_id, linked_at, told_at)"
-        " VALUES (:repository, :blob, :now, :now) ON CONFLICT (repository_id, blob_id) DO NOTHING",
+        " VALUES (:repository, :blob, :now, :now) ON CONFLICT (repository_id, blob_id) DO NOTHING"
+        f" RETURNING EXISTS (SELECT 1 FROM awaited_layer WHERE {_WAITING})",
         repository=repository_id,
         blob=blob_id,
         now=now,
     )
-    if is_new:
-        _resolve_awaited(tx, repository_id, blob_id)
-    else:
+    if added is None:
         restart = "UPDATE repository_layer SET told_at = :now WHERE repository_id = :repository AND blob_id = :blob"
         tx.run(restart, repository=repository_id, blob=blob_id, now=now)
-    return bool(is_new)
+    elif added[0]:
+        _resolve_awaited(tx, repository_id, blob_id)
+    return added is not None
 
 
 def _resolve_awaited(tx: Transaction, repository_id: int, blob_id: int) -> None:
     """Add a blob that has arrived late to the images that name it, and its size to theirs."""
-    waiting = "repository_id = :repository AND digest = (SELECT digest FROM blob WHERE id = :blob)"
-    moved = tx.run(
+    tx.run(
         "INSERT INTO image_layer (image_id, blob_id, repository_id, media_type)"
-        f" SELECT image_id, :blob, repository_id, media_type FROM awaited_layer WHERE {waiting} ON CONFLICT DO NOTHING",
+        f" SELECT image_id, :blob, repository_id, media_type FROM awaited_layer WHERE {_WAITING}"
+        " ON CONFLICT DO NOTHING",
         repository=repository_id,
         blob=blob_id,
     )
-    if moved:
-        tx.run(
-            "UPDATE image SET size = size + (SELECT size FROM blob WHERE id = :blob)"
-            f" WHERE id IN (SELECT image_id FROM awaited_layer WHERE {waiting})",
-            repository=repository_id,
-            blob=blob_id,
-        )
-        tx.run(f"DELETE FROM awaited_layer WHERE {waiting}", repository=repository_id, blob=blob_id)
+    tx.run(
+        "UPDATE image SET size = size + (SELECT size FROM blob WHERE id = :blob)"
+        f" WHERE id IN (SELECT image_id FROM awaited_layer WHERE {_WAITING})",
+        repository=repository_id,
+        blob=blob_id,
+    )
+    tx.run(f"DELETE FROM awaited_layer WHERE {_WAITING}", repository=repository_id, blob=blob_id)
 
 
 def await_layers(tx: Transaction, image_id: int, repository_id: int, layers: Iterable[tuple[str, str]]) -> None:

@@ -17,7 +17,8 @@ class Upload:
 
     `kept` of these are stored and synced, too: an interrupted request left them (`Layers.status`). `algorithm` hashes
     them while they arrive. An upload that is not recorded has no row, and at most one small part, which may not be
-    synced (docs/decisions/0066).
+    synced (docs/decisions/0066). `has_blob`: whether there is a blob with its digest; None if nobody has looked since
+    all its bytes arrived.
     """
 
     id: str
@@ -31,6 +32,7 @@ class Upload:
     kept: int = 0
     algorithm: str = DEFAULT_ALGORITHM
     is_recorded: bool = True
+    has_blob: bool | None = None
 
 
 _START_UPLOAD = """
@@ -146,30 +148,40 @@ def known_to_rows(tx: Transaction, ids: Sequence[str]) -> set[str]:
 
 _FIND_UPLOAD = """
 SELECT u.id, r.id, u.owner, u.size, u.parts, u.last_part, u.short_part, u.created_at, u.kept, u.algorithm,
-    r.created_at, EXISTS (SELECT 1 FROM finished_upload f WHERE f.id = :id)
+    r.created_at, EXISTS (SELECT 1 FROM finished_upload f WHERE f.id = :id),
+    EXISTS (SELECT 1 FROM blob b WHERE b.digest = :digest AND b.damaged_at IS NULL)
 FROM repository r LEFT JOIN upload u ON u.repository_id = r.id AND u.id = :id
 WHERE r.account = :account AND r.region = :region AND r.name = :name
 """
 
 
 class FoundUpload(NamedTuple):
-    """The repository if it exists, its upload if that has a row, and whether the upload has ended."""
+    """The repository if it exists, its upload if that has a row, and whether the upload has ended.
+
+    `has_blob` is that of the upload, which need not have a row.
+    """
 
     repository: UploadPlace | None
     upload: Upload | None
     has_ended: bool = False
+    has_blob: bool | None = None
 
 
-def find_upload(tx: Transaction, registry: Registry, repository: str, upload: str) -> FoundUpload:
-    """The repository, and its upload; uploads of other repositories are not found."""
-    row = tx.one(_FIND_UPLOAD, account=registry.account, region=registry.region, name=repository, id=upload)
+def find_upload(tx: Transaction, registry: Registry, repository: str, upload: str, digest: str = "") -> FoundUpload:
+    """The repository, and its upload; uploads of other repositories are not found.
+
+    `digest` is the one that completes the upload, if the caller knows it.
+    """
+    place = {"account": registry.account, "region": registry.region, "name": repository}
+    row = tx.one(_FIND_UPLOAD, id=upload, digest=digest, **place)
     if row is None:
         return FoundUpload(None, None)
-    place = UploadPlace(row[1], row[10])
+    found_in, has_blob = UploadPlace(row[1], row[10]), bool(row[12]) if digest else None
     if row[0] is None:
-        return FoundUpload(place, None, bool(row[11]))
+        return FoundUpload(found_in, None, bool(row[11]), has_blob)
     found = Upload(row[0], row[1], row[2], row[3], row[4], row[5], bool(row[6]), row[7], row[8], row[9])
-    return FoundUpload(place, found)
+    found = replace(found, has_blob=has_blob)
+    return FoundUpload(found_in, found, has_blob=has_blob)
 
 
 def record_part(tx: Transaction, before: Upload, after: Upload) -> bool:
@@ -210,14 +222,15 @@ def delete_upload(tx: Transaction, upload: str) -> bool | None:
 
 
 def record_finished(tx: Transaction, upload: Upload, digest: str, now: int) -> bool:
-    """Record the result of an upload, until the collector deletes the record. False if it has ended before.
+    """Record the result of an upload, until the collector deletes the record. False if it has ended, or has a row.
 
     The digest of a canceled upload is empty: the record only shows that it has ended.
     """
     return bool(
         tx.run(
             "INSERT INTO finished_upload (id, repository_id, owner, digest, finished_at)"
-            " VALUES (:id, :repository, :owner, :digest, :now) ON CONFLICT DO NOTHING",
+            " SELECT :id, :repository, :owner, :digest, :now"
+            " WHERE NOT EXISTS (SELECT 1 FROM upload WHERE id = :id) ON CONFLICT DO NOTHING",
             id=upload.id,
             repository=upload.repository_id,
             owner=upload.owner,

@@ -39,13 +39,13 @@ def as_sent(tx: Transaction, registry: Registry) -> list[Any]:
 
 def rules_of(tx: Transaction, registry: Registry) -> tuple[Rule, ...]:
     row = tx.one(_TEXT, account=registry.account, region=registry.region)
-    return _parsed(row[0]) if row else ()
+    return decoded(row[0]) if row else ()
 
 
 def rules_for_image(
     tx: Transaction, registry: Registry, repository_id: int, digest: str
 ) -> tuple[tuple[Rule, ...], bool]:
-    """The rules of a registry, and whether this image of it is a replica. Each push reads them, in one statement."""
+    """The rules of a registry, and whether this image of it is a replica."""
     row = tx.one(
         "SELECT (SELECT rules FROM replication_configuration WHERE account = :account AND region = :region),"
         " EXISTS (SELECT 1 FROM replica WHERE repository_id = :repository AND digest = :digest)",
@@ -55,7 +55,7 @@ def rules_for_image(
         digest=digest,
     )
     text, is_replica = row or (None, False)
-    return _parsed(text) if text else (), bool(is_replica)
+    return decoded(text) if text else (), bool(is_replica)
 
 
 def parsed(rules: Iterable[Mapping[str, Any]]) -> tuple[Rule, ...]:
@@ -71,5 +71,6 @@ def parsed(rules: Iterable[Mapping[str, Any]]) -> tuple[Rule, ...]:
 
 
 @bounded_cache(_CACHED_CONFIGURATIONS, _CHARACTERS)
-def _parsed(text: str) -> tuple[Rule, ...]:
+def decoded(text: str) -> tuple[Rule, ...]:
+    """The rules in the column `rules`."""
     return parsed(msgspec.json.decode(text))

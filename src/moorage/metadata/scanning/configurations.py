@@ -40,8 +40,8 @@ def find(tx: Transaction, registry: Registry) -> StoredConfiguration:
         return _DEFAULT
     scan_type, rules, enhanced_at, applied_type, applied_rules = row
     return StoredConfiguration(
-        ScanningConfiguration(scan_type, _rules(rules)),
-        ScanningConfiguration(applied_type, _rules(applied_rules)),
+        decoded(scan_type, rules),
+        decoded(applied_type, applied_rules),
         enhanced_at,
     )
 
@@ -77,6 +77,11 @@ def _values(registry: Registry, configuration: ScanningConfiguration) -> dict[st
         "type": configuration.scan_type,
         "rules": msgspec.json.encode(configuration.rules).decode(),
     }
+
+
+def decoded(scan_type: str, rules: str) -> ScanningConfiguration:
+    """The configuration in the columns `scan_type` and `rules`, or in `applied_type` and `applied_rules`."""
+    return ScanningConfiguration(scan_type, _rules(rules))
 
 
 @bounded_cache(entries=256, size=1 << 18)

@@ -14,13 +14,13 @@ from moorage.metadata.database import Transaction
 
 
 def find(tx: Transaction, registry: Registry) -> tuple[SigningRule, ...] | None:
-    """The rules of a registry. Every push reads them, so they are parsed once."""
+    """The rules of a registry."""
     row = tx.one(
         "SELECT rules FROM signing_configuration WHERE account = :account AND region = :region",
         account=registry.account,
         region=registry.region,
     )
-    return _decoded(row[0]) if row else None
+    return decoded(row[0]) if row else None
 
 
 def put(tx: Transaction, registry: Registry, rules: Sequence[SigningRule]) -> None:
@@ -42,7 +42,8 @@ def delete(tx: Transaction, registry: Registry) -> None:
 
 
 @bounded_cache(entries=1024, size=1 << 20)
-def _decoded(text: str) -> tuple[SigningRule, ...]:
+def decoded(text: str) -> tuple[SigningRule, ...]:
+    """The rules in the column `rules`."""
     return msgspec.json.decode(text, type=tuple[SigningRule, ...])
 
 
