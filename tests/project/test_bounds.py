@@ -26,6 +26,7 @@ FIXED_KEYS = {
     "metadata/engines/dialects.py for_sqlite": "statements of the program",
     "metadata/engines/dialects.py inserting": "statements of the program, for at most 16 rows",
     "metadata/migration/tables.py tables": "no argument",
+    "metadata/migrations/scripts.py schema_steps": "no argument",
 }
 """Caches without a bound in bytes: their keys are in the program, so no client can add one."""
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
+from types import ModuleType
 from typing import Any, Final
 
 import click
@@ -72,8 +74,21 @@ class LazyGroup(click.Group):
         if place is None:
             return None
         module, _, name = place.partition(":")
-        command: click.Command = getattr(importlib.import_module(module), name)
+        command: click.Command = getattr(_imported(module), name)
         return command
+
+
+def _imported(module: str) -> ModuleType:
+    """Import a module without garbage collection: what imports create is kept, and to search it takes a tenth of them.
+
+    It is not searched later, either. So worker processes, which are forked, share its memory.
+    """
+    gc.disable()
+    try:
+        return importlib.import_module(module)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @click.group(cls=LazyGroup, epilog=exit_codes.help_text(), context_settings={"help_option_names": ["-h", "--help"]})

@@ -82,10 +82,24 @@ def test_the_key_is_the_path_of_the_blob_and_no_other_file_remains(root: Path, s
     assert store.link(key) == FileLink(root / key)
 
 
-def test_preparing_creates_all_folders_and_can_be_repeated(root: Path, store: FileBlobStore) -> None:
+def test_preparing_creates_the_folders_of_sha256_and_can_be_repeated(root: Path, store: FileBlobStore) -> None:
     store.prepare()
 
-    assert sum(path.is_dir() for path in root.glob("blobs/*/*")) == 512
+    assert sum(path.is_dir() for path in root.glob("blobs/*/*")) == 256
+
+
+def test_a_commit_creates_a_folder_of_sha512_durably(
+    monkeypatch: pytest.MonkeyPatch, root: Path, store: FileBlobStore
+) -> None:
+    synced: list[Path] = []
+    append(store, 0, b"content")
+    monkeypatch.setattr(durable, "sync_folder", synced.append)
+    digest = f"sha512:{hashlib.sha512(b'content').hexdigest()}"
+
+    key = asyncio.run(store.commit(UPLOAD, digest, len(b"content")))
+
+    assert asyncio.run(store.content(key)) == b"content"
+    assert synced == [root / "blobs" / "sha512", (root / key).parent]
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,9 @@
     ROOT/blobs/sha512/ab/abcd…-UPLOAD
     ROOT/blobs/registry                     the marker of the store's registry
 
-The upload id makes every key unique. Both trees are on one file system, so a commit is a rename. All folders are
-created at the start, so a commit never has to create one and sync its parent.
+The upload id makes every key unique. Both trees are on one file system, so a commit is a rename. The folders of
+sha256 are created at the start, so a commit does not have to create one and sync its parent. Those of sha512, which few
+clients use, are created by commits, because on a slow disk they would double the time of a first start.
 """
 
 from __future__ import annotations
@@ -72,7 +73,9 @@ class FileBlobStore:
 
     def prepare(self) -> None:
         """Create the folders, durably; once per server start is enough. Raises OSError."""
-        durable.make_folders([self._uploads, *_blob_folders(self._root)])
+        durable.make_folders(
+            [self._uploads, self._root / "blobs" / "sha512", *_blob_folders(self._root, DEFAULT_ALGORITHM)]
+        )
 
     def close(self) -> None:
         """Stop the threads. No operation may be running."""
@@ -195,7 +198,7 @@ class FileBlobStore:
 
     async def objects(self) -> AsyncIterator[list[StoredObject]]:
         """See `Listing.objects`. Lists one folder at a time."""
-        for folder in _blob_folders(self._root):
+        for folder in _blob_folders(self._root, DEFAULT_ALGORITHM, "sha512"):
             yield await self._in_thread(_objects_in, self._root, folder)
 
     async def uploads(self) -> AsyncIterator[list[str]]:
@@ -300,8 +303,8 @@ def _mark(path: Path, marker: str) -> None:
         durable.replace_file(path, f"{marker}\n".encode())
 
 
-def _blob_folders(root: Path) -> list[Path]:
-    return [root / "blobs" / algorithm / f"{first:02x}" for algorithm in ("sha256", "sha512") for first in range(256)]
+def _blob_folders(root: Path, *algorithms: str) -> list[Path]:
+    return [root / "blobs" / algorithm / f"{first:02x}" for algorithm in algorithms for first in range(256)]
 
 
 def _objects_in(root: Path, folder: Path) -> list[StoredObject]:

@@ -16,7 +16,7 @@ from moorage.adapters.files.running_digests import (
     write_record,
 )
 from moorage.adapters.files.uploads import FileState, open_locked
-from moorage.domain.ports import UploadBusy, UploadMissing
+from moorage.domain.ports import DEFAULT_ALGORITHM, UploadBusy, UploadMissing
 
 
 def catch_up(path: Path, size: int, algorithm: str, running: RunningDigest | None) -> RunningDigest:
@@ -43,6 +43,8 @@ def catch_up(path: Path, size: int, algorithm: str, running: RunningDigest | Non
 def commit(path: Path, final: Path, content: DigestRecord, is_known: bool) -> None:
     """Turn an upload's file into a blob, unless an earlier call has done it. Bytes that are known are not verified."""
     with durable.unwritable_as_store_full():
+        if not content.digest.startswith(DEFAULT_ALGORITHM):
+            durable.make_folders([final.parent])
         if not _is_committed(final, content.size):
             try:
                 _rename(path, final, content, is_known)

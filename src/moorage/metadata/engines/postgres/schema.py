@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from moorage import failpoints
@@ -83,7 +84,7 @@ def advance_sequences(tx: Transaction) -> None:
         )
 
 
-def required_version(steps: list[str]) -> int:
+def required_version(steps: Sequence[str]) -> int:
     """How many of these steps a program must know: all up to the last step that is not compatible."""
     return max((number for number, step in enumerate(steps, 1) if not step.startswith(_COMPATIBLE)), default=0)
 

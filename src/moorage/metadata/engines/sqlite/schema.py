@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import apsw
@@ -39,7 +40,7 @@ def require_current(tx: Transaction) -> None:
         )
 
 
-def _apply(tx: Transaction, steps: list[str]) -> None:
+def _apply(tx: Transaction, steps: Sequence[str]) -> None:
     for step in steps[_version_in(tx) :]:
         for statement in _statements(step):
             tx.run(statement)
