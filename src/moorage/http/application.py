@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from moorage.domain.errors import Refusal, Throttling, Unavailable
 from moorage.domain.failures import as_unavailable
@@ -167,14 +167,16 @@ class Application:
         except BadRequest as error:
             await send(_plain(400, f"{error}\n"))
             return
-        turn = await self._turns.take(share, takes_much=_takes_much(request))
+        takes_much = _takes_much(request)
+        turn = self._turns.at_once(share, takes_much=takes_much) or await self._turns.wait(share)
         enter(Share(share, turn.has_others))
         body.before_waiting = turn.end
         try:
             outcome = await turn.run(self._outcome(request, may_try=self._credentials.may_try(head, share)))
         finally:
             turn.end()
-        self._learn(head, outcome)
+        if share == head.client:
+            self._learn(head, outcome)
         response = outcome.response
         if response is None:
             self._record(request, outcome.details, _CLIENT_GONE, started, 0)
@@ -201,30 +203,31 @@ class Application:
             meter.count(request, details, status, seconds, sent)
 
     def _learn(self, head: RequestHead, outcome: Outcome) -> None:
-        """Remember whether the credentials of a request were valid."""
+        """Remember whether the credentials of a request, which were not known, were valid."""
         if outcome.details.caller is not None:
             self._credentials.succeeded(head, outcome.details.caller_name)
         elif outcome.response is not None and outcome.response.status in _REFUSED:
             self._credentials.failed(head)
 
-    async def _outcome(self, request: Request, *, may_try: bool) -> Outcome:
+    def _outcome(self, request: Request, *, may_try: bool) -> Coroutine[Any, Any, Outcome]:
         path = request.path
         if path.startswith("/v2"):
-            return await self._answer(self._registry, request, may_try)
+            return self._answer(self._registry, request, may_try)
         if front_page.is_wanted(request):
-            return Outcome(front_page.page(), CallDetails())
+            return _settled(front_page.page())
         if path.startswith("/layers/"):
-            return await self._downloads.handle(request)
+            return self._downloads.handle(request)
         if path == "/console" or path.startswith("/console/"):
-            return await self._answer(self._console, request, may_try)
+            return self._answer(self._console, request, may_try)
         if path == "/" or _is_signed(request):
-            return await self._answer(self._api, request, may_try)
-        return Outcome(await self._plain_response(path), CallDetails())
+            return self._answer(self._api, request, may_try)
+        return self._plain_outcome(path)
 
-    async def _answer(self, endpoint: Endpoint, request: Request, may_try: bool) -> Outcome:
-        if may_try:
-            return await endpoint.handle(request)
-        return Outcome(endpoint.refused(request, Throttling()), CallDetails())
+    def _answer(self, endpoint: Endpoint, request: Request, may_try: bool) -> Coroutine[Any, Any, Outcome]:
+        return endpoint.handle(request) if may_try else _settled(endpoint.refused(request, Throttling()))
+
+    async def _plain_outcome(self, path: str) -> Outcome:
+        return Outcome(await self._plain_response(path), CallDetails())
 
     async def _plain_response(self, path: str) -> Response:
         if path == "/healthz":
@@ -233,6 +236,10 @@ class Application:
             is_ready = not self._drain.is_on and await self._is_ready(for_writing=path != "/readyz")
             return _plain(200, "ok\n") if is_ready else _plain(503, "not ready\n")
         return _plain(404, "404 page not found\n")
+
+
+async def _settled(response: Response) -> Outcome:
+    return Outcome(response, CallDetails())
 
 
 def _takes_much(request: Request) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final, Protocol
 
+from moorage.bounds import bounded_cache
 from moorage.domain.ports import BlobMissing, BlobStore, FileLink, UrlLink
 from moorage.http.conditional import etag_of, is_expected, is_unchanged
 from moorage.http.messages import FilePart, Headers, Request, Response
@@ -47,14 +48,15 @@ class BlobResponses:
         size, OSError for one that cannot be read now, Unavailable. If the store loses bytes during a read, the response
         ends before its Content-Length. Clients that are redirected to the store send their range there.
         """
-        etag = etag_of(blob.digest)
-        headers = _headers_of(blob.digest, etag)
+        etag, known = _head_of(blob.digest)
         if not is_expected(request, etag):
             return Response(412, [_length(0)])
+        headers = list(known)
         if is_unchanged(request, etag):
             return Response(304, headers)
         if request.method == "HEAD":
-            return Response(200, [*headers, _length(blob.size)])
+            headers.append(_length(blob.size))
+            return Response(200, headers)
         link = self._blobs.link(blob.key) if blob.size > SMALL_BYTES else None
         if isinstance(link, UrlLink):
             return Response(307, [(b"location", link.url.encode()), _length(0)])
@@ -89,8 +91,8 @@ def _can_be_sent_by_nginx(request: Request) -> bool:
 
 async def arriving_response(request: Request, arriving: ArrivingBlob, digest: str, size: int) -> Response:
     """Respond to a GET of a blob that is still arriving. Waits for its first bytes, so that a failure has a status."""
-    etag = etag_of(digest)
-    response, selected = _ranged(request, _headers_of(digest, etag), etag, size)
+    etag, headers = _head_of(digest)
+    response, selected = _ranged(request, list(headers), etag, size)
     if selected is not None:
         response.headers.append(_length(len(selected)))
         response.stream = await _started(arriving.read(selected.start, selected.stop)) if selected else None
@@ -100,11 +102,14 @@ async def arriving_response(request: Request, arriving: ArrivingBlob, digest: st
 
 def size_response(digest: str, size: int) -> Response:
     """The response to a HEAD of a blob that is still arriving."""
-    return Response(200, [*_headers_of(digest, etag_of(digest)), _length(size)])
+    return Response(200, [*_head_of(digest)[1], _length(size)])
 
 
-def _headers_of(digest: str, etag: bytes) -> Headers:
-    return [_TYPE, _RANGES, _CACHE, (b"etag", etag), (b"docker-content-digest", digest.encode())]
+@bounded_cache(entries=4096, size=1 << 20)
+def _head_of(digest: str) -> tuple[bytes, Headers]:
+    """The entity tag of a blob, and the headers that each of its responses has."""
+    etag = etag_of(digest)
+    return etag, [_TYPE, _RANGES, _CACHE, (b"etag", etag), (b"docker-content-digest", digest.encode())]
 
 
 def _ranged(request: Request, headers: Headers, etag: bytes, size: int) -> tuple[Response, range | None]:

@@ -104,7 +104,7 @@ class AccessControl:
         """
         call = await self.authenticate(request, action)
         _refuse_long_name(call.repository)
-        await self.authorize(call, action)
+        await self._authorizer.check(call.access_request(action))
         return call
 
     async def authorized_lookup_either(self, request: RegistryRequest, first: str, second: str) -> RegistryCall:
@@ -112,9 +112,9 @@ class AccessControl:
         call = await self.authenticate(request, first)
         _refuse_long_name(call.repository)
         try:
-            await self.authorize(call, first)
+            await self._authorizer.check(call.access_request(first))
         except AccessDenied:
-            await self.authorize(call, second)
+            await self._authorizer.check(call.access_request(second))
         return call
 
     async def authorized(self, request: RegistryRequest, *actions: str) -> RegistryCall:

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Final
 
 from moorage import failpoints
+from moorage.bounds import bounded_cache
 from moorage.core.registry import repositories
 from moorage.core.registry.images import Push, parsed
 from moorage.core.registry.pulls import pull
@@ -30,7 +31,7 @@ from moorage.domain.registry.errors import LayersNotFound, RepositoryNotFound
 from moorage.domain.registry.manifests import MANIFEST_LIMIT
 from moorage.http.conditional import etag_of, is_expected, is_unchanged
 from moorage.http.locations import Locations
-from moorage.http.messages import Request, Response
+from moorage.http.messages import Headers, Request, Response
 from moorage.http.shares.body_budget import BodyBudget
 from moorage.metadata.database import Lookup, Transaction, Work, size_of_row
 from moorage.metadata.registry import images
@@ -85,17 +86,12 @@ class Manifests:
             await self._guard.check(registry, name, manifest)
         if call.request.method == "GET" and self._pulls.is_due(manifest):
             await self._pulls.record(call.caller, call.registry, manifest)
-        etag = etag_of(manifest.digest)
+        etag, headers = _head_of(manifest.digest, manifest.media_type, len(manifest.body))
         if not is_expected(call.request, etag):
             raise PreconditionFailed
-        headers = [(b"docker-content-digest", manifest.digest.encode()), (b"etag", etag)]
         if is_unchanged(call.request, etag):
-            return Response(304, headers)
-        headers += [
-            (b"content-type", manifest.media_type.encode()),
-            (b"content-length", b"%d" % len(manifest.body)),
-        ]
-        return Response(200, headers, manifest.body)
+            return Response(304, list(headers[:2]))
+        return Response(200, list(headers), manifest.body)
 
     async def _from_upstream(self, call: RegistryCall) -> StoredManifest:
         """A manifest that is not here, from the upstream registry of its repository. Raises what a missing one does.
@@ -190,6 +186,14 @@ class Manifests:
     async def _origin(self, call: RegistryCall) -> Registry | None:
         named = call.request.header(arrivals.ORIGIN)
         return await arrivals.origin_of(named, call.access_request(REPLICATE), self._authorizer)
+
+
+@bounded_cache(entries=4096, size=1 << 20)
+def _head_of(digest: str, media_type: str, size: int) -> tuple[bytes, Headers]:
+    """The entity tag of a manifest, and the headers of its response; those of one without content are the first two."""
+    etag = etag_of(digest)
+    of_image = [(b"docker-content-digest", digest.encode()), (b"etag", etag)]
+    return etag, [*of_image, (b"content-type", media_type.encode()), (b"content-length", b"%d" % size)]
 
 
 def _size_of(manifest: StoredManifest | None) -> int:

@@ -28,12 +28,12 @@ class Mirrors:
         self._hosts = services.upstreams.mirrored
 
     async def meant(self, request: RegistryRequest) -> RegistryRequest:
-        """The request with the repository that it means: another one if it names the registry of the image.
+        """The request with the repository that one with `ns` means: another one if that is the image's registry.
 
         Raises RepositoryNotFound for an upstream registry without a rule, if the image would come from another one.
         Raises the errors of `AccessControl.authenticate`.
         """
-        host = _namespace(request.http) if _is_pull(request) and b"ns=" in request.http.query else ""
+        host = _namespace(request.http) if _is_pull(request) else ""
         if not host:
             return request
         call = await self._access_control.authenticate(request)

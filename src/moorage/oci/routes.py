@@ -110,7 +110,8 @@ class RegistryEndpoint(Endpoint):
 
     async def _answered(self, handler: Handler, request: RegistryRequest) -> tuple[RegistryRequest, Response]:
         """The response, and the request that it answers: another one for clients that use a mirror."""
-        request = await self._mirrors.meant(request)
+        if b"ns=" in request.http.query:
+            request = await self._mirrors.meant(request)
         try:
             return request, await handler(request)
         except (RepositoryNotFound, AccessDenied) as refusal:

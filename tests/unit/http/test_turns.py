@@ -11,7 +11,11 @@ import pytest
 
 from moorage.http.shares import active_shares
 from moorage.http.shares.active_shares import ActiveShares
-from moorage.http.shares.turns import LONG_STEP, Turns
+from moorage.http.shares.turns import LONG_STEP, Turn, Turns
+
+
+async def taken(turns: Turns, share: str) -> Turn:
+    return turns.at_once(share) or await turns.wait(share)
 
 
 def served(seconds: float, **connections: int) -> Counter[str]:
@@ -23,7 +27,7 @@ def served(seconds: float, **connections: int) -> Counter[str]:
 
         async def client(share: str) -> None:
             while True:
-                turn = await turns.take(share)
+                turn = await taken(turns, share)
                 counts[share] += 1
                 turn.end()
                 await asyncio.sleep(0)
@@ -48,7 +52,7 @@ def test_a_caller_with_few_connections_gets_its_share_beside_one_with_many() -> 
 def test_one_caller_alone_never_waits() -> None:
     async def scenario() -> None:
         turns = Turns(ActiveShares())
-        held = [await asyncio.wait_for(turns.take("alone"), 60) for _ in range(1_000)]
+        held = [await asyncio.wait_for(taken(turns, "alone"), 60) for _ in range(1_000)]
         for turn in held:
             turn.end()
 
@@ -58,11 +62,11 @@ def test_one_caller_alone_never_waits() -> None:
 def test_a_caller_in_whose_turns_nothing_moves_holds_up_no_other() -> None:
     async def scenario() -> None:
         turns = Turns(ActiveShares())
-        stuck = [asyncio.ensure_future(turns.take("stuck")) for _ in range(100)]
+        stuck = [asyncio.ensure_future(taken(turns, "stuck")) for _ in range(100)]
         await asyncio.sleep(0)
         for _ in range(100):
-            (await asyncio.wait_for(turns.take("other"), 60)).end()
-        assert not all(each.done() for each in [asyncio.ensure_future(turns.take("stuck"))])
+            (await asyncio.wait_for(taken(turns, "other"), 60)).end()
+        assert not all(each.done() for each in [asyncio.ensure_future(taken(turns, "stuck"))])
         for each in stuck:
             each.cancel()
 
@@ -72,13 +76,13 @@ def test_a_caller_in_whose_turns_nothing_moves_holds_up_no_other() -> None:
 def test_a_request_that_is_cancelled_gives_its_turn_back() -> None:
     async def scenario() -> None:
         turns = Turns(ActiveShares())
-        (await turns.take("other")).end()
+        (await taken(turns, "other")).end()
         for _ in range(200):
-            waiting = asyncio.ensure_future(turns.take("cancelled"))
+            waiting = asyncio.ensure_future(taken(turns, "cancelled"))
             await asyncio.sleep(0)
             waiting.cancel()
             await asyncio.wait([waiting])
-        (await asyncio.wait_for(turns.take("cancelled"), 60)).end()
+        (await asyncio.wait_for(taken(turns, "cancelled"), 60)).end()
 
     asyncio.run(scenario())
 
@@ -129,7 +133,7 @@ def test_long_requests_of_a_caller_take_a_small_part_of_the_time_beside_another(
         async def client(share: str) -> None:
             nonlocal held
             while True:
-                turn = await turns.take(share)
+                turn = await taken(turns, share)
                 if share == "long":
                     await turn.run(long_request())
                     held += LONG_REQUEST
@@ -152,7 +156,7 @@ def test_long_requests_of_a_caller_alone_follow_one_another_at_once() -> None:
         turns = Turns(ActiveShares())
         for _ in range(5):
             async with asyncio.timeout(0):  # Ends the test at the first wait.
-                turn = await turns.take("alone")
+                turn = await taken(turns, "alone")
             await turn.run(long_request())
             turn.end()
 
@@ -170,8 +174,8 @@ def test_the_work_of_a_turn_sees_results_errors_and_cancellation() -> None:
 
     async def scenario() -> None:
         turns = Turns(ActiveShares())
-        (await turns.take("other")).end()
-        turn = await turns.take("measured")
+        (await taken(turns, "other")).end()
+        turn = await taken(turns, "measured")
         assert await turn.run(returns()) == 7
         with pytest.raises(KeyError, match="absent"):
             await turn.run(fails())

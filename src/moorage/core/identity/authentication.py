@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import base64
 import hmac
+from collections.abc import Awaitable
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -154,17 +155,15 @@ class Authenticator:
         envelope = {"payload": token, "version": "1", "type": "MOORAGE", "expiration": grant.expires // SECOND}
         return base64.b64encode(msgspec.json.encode(envelope)).decode()
 
-    async def caller_of_basic(self, authorization: str | None) -> Caller:
+    def caller_of_basic(self, authorization: str | None) -> Awaitable[Caller]:
         """The caller with this `Authorization` header. Raises NotAuthenticated or AuthorizationTokenExpired."""
         if authorization is None:
             raise NotAuthenticated
         try:
             grant = self._grant(authorization)
-        except _KeyLogin as found:
-            login = found
-        else:
-            return await self._caller_of_grant(grant)
-        return await self._caller_of_key(login.key, login.secret)
+        except _KeyLogin as login:
+            return self._caller_of_key(login.key, login.secret)
+        return self._caller_of_grant(grant)
 
     async def _caller_of_grant(self, grant: _Grant) -> Caller:
         if grant.expires <= self._now():
@@ -173,12 +172,12 @@ class Authenticator:
             return callers.reader(Registry(grant.account, grant.region), grant.reads)
         if grant.session is not None:
             owner = await self._owner_of(grant.session)
+            caller = None if owner is None else owner.in_region(grant.region)
         else:
-            found = await self._key(grant.key)
-            owner = None if found is None else found.owner
-        if owner is None:
+            caller = await self._caller_with(grant.key, grant.region)
+        if caller is None:
             raise NotAuthenticated
-        return owner.in_region(grant.region)
+        return caller
 
     async def _caller_of_key(self, key: str, secret: str) -> Caller:
         try:
@@ -208,6 +207,16 @@ class Authenticator:
         lookup = Lookup(("key", key), lambda tx: _find_key(tx, key), until=CachedUntil.ACCESS_CHANGE, size=_size_of_key)
         found = await self._database.read_cached(lookup)
         return found if found is not None and found.active else None
+
+    def _caller_with(self, key: str, region: str) -> Awaitable[Caller | None]:
+        """The caller in a Region with an active key. Every request of a docker client needs it, so it is kept whole."""
+
+        def find(tx: Transaction) -> Caller | None:
+            found = _find_key(tx, key)
+            return found.owner.in_region(region) if found is not None and found.active else None
+
+        lookup = Lookup(("caller", key, region), find, until=CachedUntil.ACCESS_CHANGE, size=_size_of_owner)
+        return self._database.read_cached(lookup)
 
     async def _owner_of(self, session: Session) -> Caller | None:
         """The caller of a session; None if the key, the user or the role behind it no longer exists."""

@@ -147,7 +147,13 @@ class Authorizer:
         A denial costs the same reads whether the repository exists or not. Cached lookups are repeated, because the
         time of a denial would otherwise reveal what is cached: lookups of missing repositories are not cached.
         """
-        found, cached_policies = await self._policies(access_request)
+        found: tuple[Policy, ...] = ()
+        cached_policies = False
+        if access_request.is_of_ecr:
+            resource_policies, cached_policies = await self._looked_up(
+                "protection", access_request, _resource_policies, _exists, _size_of_policies
+            )
+            found = resource_policies.policies_on(access_request.action)
         if not found and access_request.is_always_allowed():
             return
         tags, cached_tags = await self._tags(access_request, found)
@@ -168,15 +174,6 @@ class Authorizer:
         for permission in permissions_of("CreateRepository", {"tags": tags}):
             needed = access(permission.action)
             await self.check(needed._replace(request_context=partial(_with_tags, needed, tags)))
-
-    async def _policies(self, access_request: AccessRequest) -> tuple[tuple[Policy, ...], bool]:
-        """The policies of the resource, and whether they were cached."""
-        if not access_request.is_of_ecr:
-            return (), False
-        resource_policies, is_cached = await self._looked_up(
-            "protection", access_request, _resource_policies, _exists, _size_of_policies
-        )
-        return resource_policies.policies_on(access_request.action), is_cached
 
     async def _tags(self, access_request: AccessRequest, found: tuple[Policy, ...]) -> tuple[Mapping[str, str], bool]:
         """The resource tags if a policy depends on them, and whether they were cached."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections.abc import Awaitable
 from contextlib import suppress
 from email.utils import formatdate
 from http import HTTPStatus
@@ -156,21 +157,24 @@ class Exchange:
             self._io.finish_sending()
             await discard(self._io, self._limits)
 
-    async def _send(self, head: bytes, response: Response) -> None:
+    def _send(self, head: bytes, response: Response) -> Awaitable[None]:
         io, seconds = self._io, self._limits.send
         if self._incoming.head.method == "HEAD":  # RFC 9110, section 9.3.2: the head of a GET, without its content.
-            await io.send(head, seconds)
-        elif response.file is not None:
-            await io.send_file(head, response.file, response.size, seconds)
-        elif response.stream is not None:
-            await io.send(head, seconds)
+            return io.send(head, seconds)
+        if response.file is not None:
+            return io.send_file(head, response.file, response.size, seconds)
+        if response.stream is not None or len(response.body) > _JOINED_BYTES:
+            return self._send_in_parts(head, response)
+        return io.send(head + response.body, seconds)
+
+    async def _send_in_parts(self, head: bytes, response: Response) -> None:
+        io, seconds = self._io, self._limits.send
+        await io.send(head, seconds)
+        if response.stream is None:
+            await io.send(response.body, seconds)
+        else:
             async for chunk in response.stream:
                 await io.send(chunk, seconds)
-        elif len(response.body) <= _JOINED_BYTES:
-            await io.send(head + response.body, seconds)
-        else:
-            await io.send(head, seconds)
-            await io.send(response.body, seconds)
 
 
 def _expects_continue(head: RequestHead) -> bool:
@@ -194,10 +198,8 @@ async def discard(io: SocketIo, limits: ConnectionLimits) -> None:
 
 def head_of(response: Response) -> bytes:
     """The head of a response as it is sent (RFC 9112, sections 4 and 5)."""
-    lines = [b"HTTP/1.1 %d %b" % (response.status, _REASONS.get(response.status, b""))]
-    lines += [b"%b: %b" % header for header in response.headers]
-    lines += [b"date: " + _date(), b"", b""]
-    return b"\r\n".join(lines)
+    status, lines = response.status, b"".join([b"%b: %b\r\n" % header for header in response.headers])
+    return b"HTTP/1.1 %d %b\r\n%bdate: %b\r\n\r\n" % (status, _REASONS.get(status, b""), lines, _date())
 
 
 BUSY: Final = (

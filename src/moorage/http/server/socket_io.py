@@ -12,6 +12,7 @@ import socket
 import ssl
 import struct
 import sys
+from collections.abc import Awaitable
 from contextlib import suppress
 from typing import ClassVar, Final, NamedTuple
 
@@ -142,14 +143,14 @@ class SocketIo:
         await self.send(data, seconds)
         return len(data)
 
-    async def readable(self, seconds: float) -> None:
+    def readable(self, seconds: float) -> Awaitable[None]:
         """Wait until bytes arrive, unless TLS has some that the socket does not show. Raises TimeoutError."""
         if isinstance(self._socket, ssl.SSLSocket) and self._socket.pending():
-            return
+            return asyncio.sleep(0)
         if not self._reading:
             self._loop.add_reader(self._fd, self._on_readable)
             self._reading = True
-        await self._wait(seconds)
+        return self._wait(seconds)
 
     async def _writable(self, seconds: float) -> None:
         """Wait until the client has accepted bytes. Raises ClientGone after that long without any."""

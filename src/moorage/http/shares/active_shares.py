@@ -7,6 +7,8 @@ from multiprocessing.sharedctypes import RawArray
 from typing import Final
 from zlib import crc32
 
+from moorage.bounds import bounded_cache
+
 _SLOTS: Final = 1024
 """Shares with the same slot count as one, which is rare and only makes one share wait less."""
 
@@ -34,8 +36,13 @@ class ActiveShares:
         if now - self._looked > _LOOK_SECONDS:
             self._recent = {slot for slot, seen in enumerate(self._seen) if seen > now - _RECENT_SECONDS}
             self._looked = now
-        slot = crc32(share.encode(errors="replace")) % _SLOTS  # `hash` differs between processes that are not forked.
+        slot = _slot_of(share)
         if takes_much:
             self._seen[slot] = now
             self._recent.add(slot)
         return len(self._recent) > (slot in self._recent)
+
+
+@bounded_cache(entries=4096, size=1 << 18)
+def _slot_of(share: str) -> int:
+    return crc32(share.encode(errors="replace")) % _SLOTS  # `hash` differs between processes that are not forked.

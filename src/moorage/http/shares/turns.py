@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter, OrderedDict, deque
-from collections.abc import Coroutine, Generator
+from collections.abc import Awaitable, Coroutine, Generator
 from types import coroutine
 from typing import Any, Final, TypeVar
 
@@ -55,9 +55,9 @@ class Turn:
             self._has_ended = True
             self._turns.ended(self._share)
 
-    async def run(self, work: Coroutine[Any, Any, T]) -> T:
+    def run(self, work: Coroutine[Any, Any, T]) -> Awaitable[T]:
         """Do some work of the request, also after the end of the turn; its long steps have their price."""
-        return await (self._measured(work) if self.has_others else work)
+        return self._measured(work) if self.has_others else work
 
     def answered(self, size: int, *, exceeded_limit: bool) -> None:
         """Ask the price of the response, which has `size` bytes in memory."""
@@ -102,14 +102,17 @@ class Turns:
         self._is_scheduled = False
         self._alarm: asyncio.TimerHandle | None = None
 
-    async def take(self, share: str, *, takes_much: bool = True) -> Turn:
+    def at_once(self, share: str, *, takes_much: bool = True) -> Turn | None:
+        """The turn of a request that need not wait; None for one that must (`wait`). The turn must be ended."""
+        if self._active.has_others(share, takes_much=takes_much):
+            return None
+        self._in_progress[share] += 1
+        return Turn(self, share, has_others=False)
+
+    async def wait(self, share: str) -> Turn:
         """Wait for the turn of a request. The turn must be ended."""
-        has_others = self._active.has_others(share, takes_much=takes_much)
-        if has_others:
-            await self._wait(share)
-        else:
-            self._in_progress[share] += 1
-        return Turn(self, share, has_others=has_others)
+        await self._begun(share)
+        return Turn(self, share, has_others=True)
 
     def pause(self, share: str, seconds: float) -> None:
         """Let no request of this share begin for so many seconds more, but at most for one in all."""
@@ -126,7 +129,7 @@ class Turns:
             del self._in_progress[share]
         self._schedule()
 
-    async def _wait(self, share: str) -> None:
+    async def _begun(self, share: str) -> None:
         turn = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(share, deque()).append(turn)
         self._schedule()
