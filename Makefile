@@ -9,6 +9,9 @@ RUNNER ?=
 UPGRADE ?=
 SECONDS ?= 30
 
+CONSOLE := src/moorage/console/static/index.html
+CONSOLE_SOURCES := $(shell find console -name node_modules -prune -o -type f -print)
+
 BIN := .venv/bin
 UV := $(BIN)/uv --quiet pip
 INSTALL_PROJECT := $(UV) install --python $(BIN)/python --no-deps --no-build-isolation --editable . --editable bench
@@ -18,19 +21,30 @@ COMPILE := $(UV) compile --universal --python-version 3.11 --generate-hashes --n
 PYTEST := $(BIN)/pytest --numprocesses $(JOBS) --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help serve check test soak fuzz mutants audit lint format bench requirements clean
+.PHONY: help serve console check test soak fuzz mutants audit lint format bench requirements clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-serve: .venv/.serve ## serve on 127.0.0.1:5000 with the data in ./moorage-data (DATA=..., ARGS="--listen ...")
+serve: .venv/.serve $(CONSOLE) ## serve on 127.0.0.1:5000 with the data in ./moorage-data (DATA=..., ARGS="--listen ...")
 	@printf '%s\n' "$(abspath $(DATA))" > .venv/data-folder
 	@$(BIN)/moorage serve --data $(DATA) $(ARGS)
+
+console: $(CONSOLE) ## build the pages of the console, if npm is there
+
+# A server without them serves everything else, so a build that fails is only reported.
+$(CONSOLE): $(CONSOLE_SOURCES)
+	@if command -v npm >/dev/null; then \
+	    echo "Building the console (only when its sources changed) ..."; \
+	    (cd console && npm ci --silent && npm run --silent build) || echo "The console could not be built." >&2; \
+	else \
+	    echo "The console is not built: it needs npm (Node.js 20.19 or later)." >&2; \
+	fi
 
 check: lint ## lint, and run the tests that need no server: before each commit (ARGS="-k name", JOBS=4)
 	$(PYTEST) -m "not (client or long or server)" tests/unit tests/project $(ARGS)
 
-test: .venv/.dev ## run the tests, two at a time (ARGS="-k name", JOBS=4)
+test: .venv/.dev $(CONSOLE) ## run the tests, two at a time (ARGS="-k name", JOBS=4)
 	$(RUNNER) $(PYTEST) -m "not long" $(ARGS)
 
 soak: .venv/.dev ## run the tests that take minutes, and show their figures

@@ -1,0 +1,73 @@
+"""Chromium for tests of the console: one browser for a test process, and pages that are watched."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from moorage.console.static_files import FOLDER
+from tests.support.clients import require_client, unavailable
+from tests.support.waiting import PATIENCE_SECONDS
+
+_ARGUMENTS: Final = (
+    "--no-sandbox",  # for root
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+_AXE: Final = Path(__file__).parents[2] / "console" / "node_modules" / "axe-core" / "axe.min.js"
+_SERIOUS: Final = frozenset({"serious", "critical"})
+_SIZE: Final = {"width": 1440, "height": 900}
+
+
+@contextmanager
+def browser() -> Iterator[Browser]:
+    """A running browser. Skips the test without Chromium, or if the pages are not built."""
+    program = require_client("chromium")
+    if not (FOLDER / "index.html").exists():
+        unavailable("the console is not built: run `make console`")
+    expect.set_options(timeout=PATIENCE_SECONDS * 1000)
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=program, args=list(_ARGUMENTS))
+        yield running
+        running.close()
+
+
+@contextmanager
+def watched_page(running: Browser, address: str, **options: Any) -> Iterator[Page]:
+    """A page of its own, whose relative addresses are below `address`.
+
+    Afterwards nothing may have been refused by the content security policy, and no script may have failed.
+    """
+    context = running.new_context(**{"base_url": address, "viewport": _SIZE, "locale": "en-US", **options})
+    context.set_default_timeout(PATIENCE_SECONDS * 1000)
+    page = context.new_page()
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("console", lambda message: faults.append(message.text) if "Security Policy" in message.text else None)
+    yield page
+    context.close()
+    assert faults == []
+
+
+def require_accessible(page: Page) -> None:
+    """Assert that axe finds nothing serious on the page as it is shown."""
+    page.evaluate(_axe())
+    found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
+    serious = [each for each in found["violations"] if each["impact"] in _SERIOUS]
+    assert [(each["id"], [node["html"][:200] for node in each["nodes"][:3]]) for each in serious] == []
+
+
+@functools.cache
+def _axe() -> str:
+    if not _AXE.exists():
+        unavailable("axe-core is not installed: run `make console`")
+    return _AXE.read_text()
