@@ -28,4 +28,4 @@ class ConsoleBuildHook(BuildHookInterface[Any]):
         if not sources.is_dir() or npm is None:
             raise RuntimeError("The wheel needs the console's pages: run `make console` first, which needs Node.js.")
         for words in (["ci"], ["run", "build"]):
-            subprocess.run([npm, *words], cwd=sources, check=True)  # noqa: S603 - npm, with words of this file
+            subprocess.run([npm, *words], cwd=sources, check=True)

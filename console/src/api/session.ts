@@ -9,7 +9,6 @@ export interface Provider {
 export interface SignedOut {
   signedIn: false;
   providers: Provider[];
-  version: string;
   build: string;
 }
 
@@ -28,8 +27,6 @@ export interface SignedIn {
   version: string;
   build: string;
   providers: Provider[];
-  /** Whether the session began with a one-time link. */
-  oneTime: boolean;
 }
 
 export type Session = SignedIn | SignedOut;
@@ -79,6 +76,10 @@ export const readSession = (): Promise<Session> => session(PATH, { method: 'GET'
 
 export const signIn = (key: AccessKey): Promise<Session> =>
   session(PATH, { method: 'POST', headers: json, body: JSON.stringify(key) });
+
+/** Sign in with the token of a link that the server's owner made; it works once. */
+export const signInWithLink = (token: string): Promise<Session> =>
+  session(PATH, { method: 'POST', headers: json, body: JSON.stringify({ token }) });
 
 export const renewSession = (): Promise<Session> =>
   session(`${PATH}/renew`, { method: 'POST', headers: json, body: '{}' });

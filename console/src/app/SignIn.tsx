@@ -1,3 +1,4 @@
+import Alert from '@cloudscape-design/components/alert';
 import Box from '@cloudscape-design/components/box';
 import Container from '@cloudscape-design/components/container';
 import Header from '@cloudscape-design/components/header';
@@ -6,7 +7,9 @@ import { useEffect } from 'react';
 
 import type { SignedOut } from '../api/session';
 import { t } from '../messages';
+import { linkFailed } from './session';
 import { SignInForm } from './SignInForm';
+import { useStore } from './store';
 
 /** The first screen of somebody who has no session. After signing in they are where the address says. */
 export function SignIn({ session }: { session: SignedOut }) {
@@ -17,13 +20,11 @@ export function SignIn({ session }: { session: SignedOut }) {
     <main className="sign-in" id="content" tabIndex={-1}>
       <Container header={<Header variant="h1">{t('signIn.title')}</Header>}>
         <SpaceBetween size="m">
+          {useStore(linkFailed) && <Alert type="error">{t('signIn.linkFailed')}</Alert>}
           <Box color="text-body-secondary">{t('signIn.about')}</Box>
           <SignInForm providers={session.providers} inDialog={false} />
         </SpaceBetween>
       </Container>
-      <Box textAlign="center" color="text-body-secondary" fontSize="body-s" padding={{ top: 's' }}>
-        {t('shell.version', { version: session.version })}
-      </Box>
     </main>
   );
 }

@@ -1,14 +1,17 @@
 import { surround } from '../api/client';
 import { ApiError } from '../api/errors';
-import { readSession, renewSession, type Session, type SignedIn, signOut } from '../api/session';
+import { readSession, renewSession, type Session, type SignedIn, signInWithLink, signOut } from '../api/session';
 import { serverHasNewerBuild, serverIsBack, serverIsDown } from './connection';
-import { currentPlace, setQuery } from './router';
+import { currentPlace, navigate, setQuery } from './router';
 import { createStore, useStore } from './store';
 
 /** The session, or `undefined` until the server was asked. */
 export const session = createStore<Session | undefined>(undefined);
 /** Whether the session ended while somebody worked, and a dialog lets them sign in again. */
 export const ended = createStore(false);
+
+/** Whether the page was opened by a link that was used before, or has expired. */
+export const linkFailed = createStore(false);
 
 let waiting: { resolve: () => void; reject: (error: unknown) => void }[] = [];
 /** The build that the server had when this page was loaded. */
@@ -92,5 +95,19 @@ export async function begin(): Promise<void> {
     unavailable: (error) => serverIsDown(error.retryAfter),
     available: serverIsBack,
   });
-  accept(await readSession());
+  accept((await sessionOfLink()) ?? (await readSession()));
+}
+
+/** The session of a link whose token is in the fragment of the address. The token leaves the address at once. */
+async function sessionOfLink(): Promise<Session | undefined> {
+  const token = window.location.pathname === '/console/sign-in' ? window.location.hash.slice(1) : '';
+  if (token === '') return undefined;
+  navigate('/', true);
+  try {
+    return await signInWithLink(token);
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    linkFailed.set(true);
+    return undefined;
+  }
 }

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
-from tests.support.chromium import require_accessible
+from tests.support.chromium import require_accessible, watched_page
 from tests.support.server import Server
 
 
@@ -33,5 +33,16 @@ def test_a_wrong_secret_is_said_without_losing_the_key(page: Page, server: Serve
 
 
 def test_a_link_of_the_owner_signs_in(signed_in: Page) -> None:
-    expect(signed_in).not_to_have_url("#")
-    assert "#" not in signed_in.url
+    """The token leaves the address at once, so it is not in the history of the browser."""
+    assert signed_in.url.endswith("/console/")
+
+
+def test_a_link_that_was_used_says_so(chromium: Browser, page: Page, server: Server) -> None:
+    link = server.moorage("console").strip()
+    with watched_page(chromium, server.url) as first:
+        first.goto(link)
+        expect(first.get_by_role("heading", name="Repositories", exact=True)).to_be_visible()
+    page.goto(link)
+
+    expect(page.get_by_text("This link was used already, or it has expired")).to_be_visible()
+    expect(page.get_by_label("Access key ID")).to_be_visible()
