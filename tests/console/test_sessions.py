@@ -120,6 +120,7 @@ def test_a_link_signs_in_one_browser_once(server: Server, browser: Browser) -> N
 
     answer = browser.send("POST", "/console/session", {"token": token})
     assert (answer.status, answer.json()["arn"]) == (200, "arn:aws:iam::000000000000:root")
+    browser.build = answer.json()["build"]
     assert browser.call("DescribeRepositories").status == 200
 
     again = Browser(server)

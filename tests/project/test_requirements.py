@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -73,10 +74,23 @@ def test_one_package_has_the_same_version_in_every_file(name: str) -> None:
 
 
 def test_every_run_time_dependency_has_a_documented_reason() -> None:
-    page = (ROOT / "docs" / "dependencies.md").read_text()
+    page, _, _ = (ROOT / "docs" / "dependencies.md").read_text().partition("## The console")
     reasons = set(re.findall(r"^- `([a-z0-9-]+)`: ", page, re.MULTILINE))
 
     assert reasons == {Requirement(line).name for key in ("core", "cli", "traces") for line in WANTED[key]}
+
+
+def test_every_package_of_the_console_has_a_documented_reason() -> None:
+    _, _, section = (ROOT / "docs" / "dependencies.md").read_text().partition("## The console")
+    wanted = json.loads((ROOT / "console" / "package.json").read_text())
+
+    assert [name for name in wanted["dependencies"] | wanted["devDependencies"] if f"`{name}`" not in section] == []
+
+
+def test_the_packages_of_the_console_are_pinned_with_hashes_and_without_hosts() -> None:
+    packages = json.loads((ROOT / "console" / "package-lock.json").read_text())["packages"]
+
+    assert [path for path, one in packages.items() if path and ("integrity" not in one or "resolved" in one)] == []
 
 
 def test_every_accepted_vulnerability_has_a_reason() -> None:
