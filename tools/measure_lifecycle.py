@@ -39,7 +39,7 @@ from moorage.metadata import jobs
 from moorage.metadata.database import Transaction
 from moorage.metadata.engines.sqlite.database import SqliteDatabase
 from moorage.metadata.engines.sqlite.writer import open_writer
-from moorage.metadata.registry import images
+from moorage.metadata.registry import images, new_images
 from moorage.metadata.registry.images import Image
 from moorage.metadata.registry.repositories import Repository, RepositorySettings
 
@@ -58,7 +58,7 @@ def fill(tx: Transaction, count: int) -> Repository:
         digest = "sha256:" + hashlib.sha256(b"%d" % number).hexdigest()
         pushed_at = now - (count - number) * SECOND
         image = Image(0, repository.id, digest, MEDIA_TYPE, None, None, 1, 600, pushed_at)
-        image_id, _ = images.insert(tx, image, b" " * 600)
+        image_id = new_images.insert(tx, image, b" " * 600).id
         for tag in (f"v{number}", f"build-{number}") if number % 2 else ():
             images.add_tag(tx, repository.id, tag, image_id, pushed_at)
     return repository

@@ -22,6 +22,7 @@ FIXED_KEYS = {
     "console/static_files.py _files": "the files of the build",
     "domain/identity/actions.py operation_of": "actions of the tables",
     "domain/strict_json.py _check_of_type": "types of the program",
+    "metadata/engines/dialects.py combined": "statements of the program",
     "metadata/engines/dialects.py for_postgres": "statements of the program",
     "metadata/engines/dialects.py for_sqlite": "statements of the program",
     "metadata/engines/dialects.py inserting": "statements of the program, for at most 16 rows",

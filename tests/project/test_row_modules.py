@@ -13,7 +13,7 @@ import pytest
 
 SOURCE = Path(__file__).parents[2] / "src"
 PACKAGE = SOURCE / "moorage"
-WRITES = {"run", "run_each", "insert", "fill"}
+WRITES = {"run", "run_each", "insert", "insert_all", "fill"}
 """The methods of a Transaction that change rows."""
 
 
@@ -39,7 +39,7 @@ def test_row_functions_that_endpoints_call_are_found() -> None:
     ("module", "function", "expected"),
     [
         ("moorage.metadata.registry.images", "page", False),
-        ("moorage.metadata.registry.images", "insert", True),
+        ("moorage.metadata.registry.new_images", "insert", True),
         ("moorage.metadata.registry.images", "move_tag", True),
         ("moorage.metadata.jobs", "extend", True),  # By a private function of its module.
     ],

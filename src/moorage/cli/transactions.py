@@ -122,6 +122,11 @@ class _Observer:
         self.has_changed = True
         return self._tx.insert(sql, **values)
 
+    def insert_all(self, statements: Sequence[str], **values: Any) -> list[int | None]:
+        results = self._tx.insert_all(statements, **values)
+        self.has_changed |= any(result is not None for result in results)
+        return results
+
 
 def _changes(sql: str) -> bool:
     """Whether a statement that returns rows changes them (RETURNING)."""

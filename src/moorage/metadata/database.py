@@ -49,6 +49,13 @@ class Transaction(Protocol):
     def insert(self, sql: str, **values: Any) -> int:
         """Return the new row's id."""
 
+    def insert_all(self, statements: Sequence[str], **values: Any) -> list[int | None]:
+        """Run statements that write and return (RETURNING) an integer each; in one trip, if the engine can.
+
+        Returns the integer of each one, or None if it changed no row. In later statements, `:result_1` stands for the
+        integer of the first one, and so on. No statement sees rows that another one writes.
+        """
+
 
 Work = Callable[[Transaction], T]
 """The database part of a use case: a function that may run again and has no effects outside its transaction."""

@@ -15,7 +15,7 @@ import pytest
 from moorage.domain.names import Registry
 from moorage.domain.registry.manifests import MANIFEST_LIMIT
 from moorage.metadata.database import Transaction
-from moorage.metadata.registry import images, repositories
+from moorage.metadata.registry import images, new_images, repositories
 from tests.api.ecr.pushing import push
 from tests.api.ecr.wire import ACCOUNT, Wire
 from tests.support.aws import aws_client, docker_password
@@ -184,7 +184,7 @@ def test_a_page_of_images_ends_where_their_tags_become_too_many(filled: Filled) 
         assert repository is not None
         for number in range(count):
             row = images.Image(0, repository.id, f"sha256:{number:064}", "type", None, None, 1, 1, number)
-            image_id, _ = images.insert(tx, row, b"{}")
+            image_id = new_images.insert(tx, row, b"{}").id
             for tag in range(1000):
                 images.add_tag(tx, repository.id, f"{number}-{tag}-".ljust(128, "x"), image_id, 1)
 

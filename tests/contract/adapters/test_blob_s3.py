@@ -19,8 +19,7 @@ from moorage.adapters.s3 import hash_state as saved_hashes
 from moorage.adapters.s3.append import MAX_PARTS, PART_BYTES, part_bytes
 from moorage.adapters.s3.blob_store import S3BlobStore
 from moorage.adapters.s3.upload_state import EMPTY, Content, UploadObject, UploadState
-from moorage.core.registry.layers import PART_LIMIT
-from moorage.core.registry.open_uploads import LAYER_LIMIT
+from moorage.core.registry.open_uploads import LAYER_LIMIT, PART_LIMIT
 from moorage.domain.ports import BlobMissing, UploadBusy, UploadMissing
 from moorage.metadata.engines.sqlite.database import SqliteDatabase
 from moorage.metadata.engines.sqlite.schema import migrate

@@ -39,6 +39,9 @@ class Recorded:
     def insert(self, sql: str, **values: Any) -> int:
         return self._tx.insert(sql, **values)
 
+    def insert_all(self, statements: Sequence[str], **values: Any) -> list[int | None]:
+        return self._tx.insert_all(statements, **values)
+
 
 def plans_of(engine: Engine, statements: Callable[[Transaction], object]) -> list[str]:
     """The plans of the statements that a function runs: a line for each step on SQLite, for each plan on PostgreSQL."""

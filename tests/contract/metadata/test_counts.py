@@ -10,7 +10,7 @@ from moorage.domain.names import Registry, RepositoryName
 from moorage.metadata.database import Transaction
 from moorage.metadata.engines.sqlite.schema import migrate
 from moorage.metadata.engines.sqlite.writer import open_writer
-from moorage.metadata.registry import counts, images, repositories
+from moorage.metadata.registry import counts, images, new_images, repositories
 from moorage.metadata.registry.images import Image
 from moorage.metadata.registry.repositories import Repository, RepositorySettings
 from tests.contract.metadata.test_older_databases import database_before
@@ -31,7 +31,7 @@ def new_repository(tx: Transaction, registry: Registry, name: str) -> Repository
 
 
 def new_image(tx: Transaction, repository: Repository, digest: str) -> int:
-    return images.insert(tx, Image(0, repository.id, digest, "text/plain", None, None, 1, 1, 0), b"{}")[0]
+    return new_images.insert(tx, Image(0, repository.id, digest, "text/plain", None, None, 1, 1, 0), b"{}").id
 
 
 def counted(tx: Transaction) -> dict[str, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 
 import apsw
 import pytest
@@ -75,6 +76,23 @@ def test_missing_and_large_results_are_not_cached(opened: OpenDatabase) -> None:
     asyncio.run(run())
 
     assert len(lookups) == 6
+
+
+def test_statements_that_run_together_use_the_results_of_earlier_ones(opened: OpenDatabase) -> None:
+    account = "INSERT INTO account (id, created_at) VALUES (:id, 7) ON CONFLICT DO NOTHING RETURNING created_at"
+    dependent = "INSERT INTO account (id, created_at) SELECT :other, :result_1 + 1 WHERE :result_1 IS NOT NULL"
+    database = opened()
+
+    def insert(tx: Transaction, one: str, other: str) -> list[int | None]:
+        return tx.insert_all([account, f"{dependent} RETURNING created_at"], id=one, other=other)
+
+    async def run() -> list[list[int | None]]:
+        pairs = [("1", "2"), ("1", "3"), ("4", "5")]
+        return [await database.write(partial(insert, one=one, other=other)) for one, other in pairs]
+
+    assert asyncio.run(run()) == [[7, 8], [None, None], [7, 8]]
+    found = database.read_blocking(lambda tx: tx.all("SELECT id, created_at FROM account ORDER BY id"))
+    assert found == [("1", 7), ("2", 8), ("4", 7), ("5", 8)]
 
 
 def test_waiting_requests_share_a_commit_and_a_failed_one_undoes_only_itself(opened: OpenDatabase) -> None:

@@ -17,7 +17,7 @@ from moorage.metadata.garbage import deleted_images, deleted_repositories, unref
 from moorage.metadata.garbage.deleted_repositories import IMAGES_AT_ONCE
 from moorage.metadata.garbage.unreferenced import GraceThresholds
 from moorage.metadata.migrations.scripts import schema_steps
-from moorage.metadata.registry import counts, images, layers, repositories, usage
+from moorage.metadata.registry import counts, images, layers, new_images, repositories, usage
 from moorage.metadata.registry.repositories import RepositorySettings
 from moorage.metadata.replication import copies
 from tests.support.filled import Filled, fill
@@ -189,7 +189,7 @@ def test_an_image_that_was_deleted_later_from_a_repository_of_that_name_stays(de
         made = repositories.insert(tx, HERE, name, RepositorySettings(), 1)
         assert made is not None
         image = images.Image(0, made.id, digest, "type", None, None, 7, 8, 9)
-        image_id, _ = images.insert(tx, image, b"{}")
+        image_id = new_images.insert(tx, image, b"{}").id
         images.add_tag(tx, made.id, "newer", image_id, 1)
         deleted_images.keep(tx, HERE, name, [image_id], DELETED_AT + 1)
         images.delete(tx, image_id)

@@ -12,7 +12,7 @@ from moorage.metadata.database import Transaction
 from moorage.metadata.engines.engine import Engine
 from moorage.metadata.engines.sqlite.schema import migrate
 from moorage.metadata.engines.sqlite.writer import open_writer
-from moorage.metadata.registry import images, repositories
+from moorage.metadata.registry import images, new_images, repositories
 from moorage.metadata.registry.images import Image, ImageFilter
 from moorage.metadata.registry.repositories import RepositorySettings
 from tests.contract.metadata.test_older_databases import database_before
@@ -82,7 +82,7 @@ def test_pages_with_filters_have_exactly_the_images_that_match(engine: Engine, s
         repository = repositories.insert(tx, HERE, RepositoryName("app"), RepositorySettings(), 1)
         assert repository is not None
         for number in range(10):
-            images.insert(tx, Image(0, repository.id, f"sha256:{number}", "t", None, None, 1, 1, 1), b"{}")
+            new_images.insert(tx, Image(0, repository.id, f"sha256:{number}", "t", None, None, 1, 1, 1), b"{}")
         for _ in range(60):
             change(tx, repository.id, random_)
             everything = all_images(tx)

@@ -12,7 +12,7 @@ from moorage.domain.scanning.statuses import Outcome
 from moorage.metadata import jobs
 from moorage.metadata.database import Transaction
 from moorage.metadata.engines.engine import Engine
-from moorage.metadata.registry import images, repositories
+from moorage.metadata.registry import images, new_images, repositories
 from moorage.metadata.registry.images import Image
 from moorage.metadata.registry.repositories import RepositorySettings
 from moorage.metadata.scanning import configurations, scans
@@ -57,7 +57,7 @@ def image_of(tx: Transaction) -> int:
     repository = repositories.insert(tx, HERE, RepositoryName("team/app"), RepositorySettings(), 0)
     assert repository is not None
     new = Image(0, repository.id, "sha256:1", "type", None, None, 7, 8, 9)
-    return images.insert(tx, new, b"{}")[0]
+    return new_images.insert(tx, new, b"{}").id
 
 
 def test_a_record_is_read_as_it_was_put(engine: Engine) -> None:

@@ -19,7 +19,7 @@ from moorage.domain.replication.errors import ReplicationBackfillInProgress, Rep
 from moorage.metadata.database import Database, Transaction
 from moorage.metadata.identity import accounts
 from moorage.metadata.jobs import Job, JobFailed
-from moorage.metadata.registry import images, repositories
+from moorage.metadata.registry import images, new_images, repositories
 from moorage.metadata.registry.images import Image
 from moorage.metadata.registry.repositories import RepositorySettings
 from moorage.metadata.replication import backfills as rows
@@ -82,7 +82,7 @@ class Bench:
             for one in range(number):
                 digest = f"sha256:{one:064x}"
                 image = Image(0, repository.id, digest, "m", None, None, 1, 1, 1)
-                image_id, _ = images.insert(tx, image, b"{}")
+                image_id = new_images.insert(tx, image, b"{}").id
                 for tag in range(tags):
                     images.add_tag(tx, repository.id, f"v{one}-{tag}", image_id, 1)
 

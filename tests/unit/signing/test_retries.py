@@ -16,7 +16,7 @@ from moorage.metadata.database import Transaction
 from moorage.metadata.engines.engine import Engine
 from moorage.metadata.identity import accounts
 from moorage.metadata.jobs import Job
-from moorage.metadata.registry import images, repositories
+from moorage.metadata.registry import new_images, repositories
 from moorage.metadata.registry.images import Image
 from moorage.metadata.registry.repositories import RepositorySettings
 from moorage.metadata.signing import signatures
@@ -43,7 +43,7 @@ def add(engine: Engine, registry: Registry, name: str, *statuses: list[str]) -> 
         assert repository is not None
         digests = [f"sha256:{next(_numbers):064x}" for _ in statuses]
         for digest, each in zip(digests, statuses, strict=True):
-            image_id, _ = images.insert(tx, Image(0, repository.id, digest, "m", None, None, 1, 1, 1), b"{}")
+            image_id = new_images.insert(tx, Image(0, repository.id, digest, "m", None, None, 1, 1, 1), b"{}").id
             made = [
                 SigningStatus(f"profile-{n}", status, pusher=PUSHER if status == FAILED else None)  # type: ignore[arg-type]  # of the literal
                 for n, status in enumerate(each)

@@ -30,7 +30,7 @@ from moorage.domain.registry.manifests import Manifest, parse_manifest
 from moorage.metadata import push_state
 from moorage.metadata.database import Transaction
 from moorage.metadata.garbage import deleted_images
-from moorage.metadata.registry import images, layers
+from moorage.metadata.registry import images, layers, new_images
 from moorage.metadata.registry.images import Image
 from moorage.metadata.registry.layers import Blob
 from moorage.metadata.registry.repositories import Repository
@@ -108,11 +108,12 @@ class Images:
                 digest=push.digest, repository=repository.name, registry=repository.registry.account
             )
         existing, settings = push_state.find(tx, repository, digest)
-        image_id = existing.id if existing else self._insert(tx, repository, push, digest, now)
-        is_new = existing is None
-        changed = tuple(tag for tag in push.tags if _set_tag(tx, repository, tag, image_id, now, is_marked=is_new))
+        if existing is None:
+            changed = self._insert(tx, repository, push, digest, now)
+        else:
+            changed = tuple(tag for tag in push.tags if _set_tag(tx, repository, tag, existing.id, now))
         if changed:
-            number = len(changed) if is_new else images.number_of_tags(tx, image_id)
+            number = images.number_of_tags(tx, existing.id) if existing else len(changed)
             self._limits.quotas.check("tags_per_image", number)
         if existing is not None and existing.is_archived:
             self.storage_classes.restore(tx, repository, existing, now)
@@ -128,7 +129,8 @@ class Images:
         failpoints.hit("M2")
         return digest
 
-    def _insert(self, tx: Transaction, repository: Repository, push: Push, digest: str, now: int) -> int:
+    def _insert(self, tx: Transaction, repository: Repository, push: Push, digest: str, now: int) -> tuple[str, ...]:
+        """Add a new image; returns its tags."""
         self._limits.quotas.check_layers(push.manifest.number_of_layers)
         stored, awaited = _find_layers(tx, repository, push)
         children = self._find_children(tx, repository, push, now)
@@ -147,12 +149,15 @@ class Images:
             pushed_at=now,
         )
         annotations = msgspec.json.encode(manifest.annotations).decode()
-        image_id, number = images.insert(tx, image, push.body, annotations, is_tagged=bool(push.tags))
-        self._limits.quotas.check("images_per_repository", number)
-        images.reference_layers(tx, image_id, repository.id, ((blob.id, kind) for blob, kind in stored))
-        layers.await_layers(tx, image_id, repository.id, awaited)
-        images.reference_children(tx, image_id, children)
-        return image_id
+        first_tag = push.tags[0] if push.tags else None
+        referenced = [(blob.id, kind) for blob, kind in stored]
+        new = new_images.insert(tx, image, push.body, annotations, referenced, first_tag)
+        self._limits.quotas.check("images_per_repository", new.number)
+        layers.await_layers(tx, new.id, repository.id, awaited)
+        images.reference_children(tx, new.id, children)
+        for tag in push.tags[1:] if new.has_tag else push.tags:
+            _set_tag(tx, repository, tag, new.id, now, is_marked=True)
+        return push.tags
 
     def _find_children(self, tx: Transaction, repository: Repository, push: Push, now: int) -> list[int]:
         """The ids of the images that an index lists. Archived ones are restored, so that the index can be pulled.
@@ -258,7 +263,9 @@ def _find_layers(
     return [(blob, layer.media_type) for layer, blob in stored], [(each.digest, each.media_type) for each in missing]
 
 
-def _set_tag(tx: Transaction, repository: Repository, tag: Tag, image_id: int, now: int, *, is_marked: bool) -> bool:
+def _set_tag(
+    tx: Transaction, repository: Repository, tag: Tag, image_id: int, now: int, *, is_marked: bool = False
+) -> bool:
     """Make `tag` name the image; False if it already does. Raises ImageTagAlreadyExists for an immutable tag."""
     if images.add_tag(tx, repository.id, tag, image_id, now, is_marked=is_marked):
         return True

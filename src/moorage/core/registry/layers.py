@@ -25,13 +25,13 @@ from moorage.core.registry.open_uploads import (
     UploadScope,
     appended,
     busy,
-    invalid_part,
+    is_unrecorded,
     limited,
     not_found,
     out_of_order,
 )
 from moorage.domain import failures
-from moorage.domain.errors import LimitExceeded, Unavailable
+from moorage.domain.errors import Unavailable
 from moorage.domain.ports import DEFAULT_ALGORITHM, BlobStore, StoreFull, UploadBusy, UploadMissing
 from moorage.domain.registry.errors import (
     EmptyUpload,
@@ -42,7 +42,7 @@ from moorage.domain.registry.errors import (
     LayersNotFound,
     RepositoryNotFound,
 )
-from moorage.domain.registry.upload_ids import UploadIds, is_completable
+from moorage.domain.registry.upload_ids import UploadIds
 from moorage.domain.units import HOUR
 from moorage.metadata.database import Database, Transaction
 from moorage.metadata.registry import layers, upload_states, uploads
@@ -52,9 +52,6 @@ from moorage.metadata.registry.uploads import FoundUpload, Upload
 
 PART_SIZE: Final = 10_485_760
 """The part size that InitiateLayerUpload recommends to clients; other sizes are accepted."""
-
-PART_LIMIT: Final = 4_200
-"""ECR quota: layer parts per upload."""
 
 UPLOAD_LIFE: Final = 7 * 24 * HOUR
 """How long an upload can take. ECR does not document it; CNCF Distribution allows a week (uploadpurging, age)."""
@@ -302,11 +299,17 @@ class Layers:
         now = self._now()
 
         def record(tx: Transaction) -> bool:
-            blob_id, is_new = layers.store_blob(tx, digest, upload.size, key, now)
-            if self._end(tx, scope, upload, digest):
+            usual = is_unrecorded(upload, now)
+            done = layers.complete(tx, upload, digest, key, now) if usual else layers.Completed()
+            if not done.has_ended and self._end(tx, scope, upload, digest):
                 upload_states.forget(tx, upload.id)
-            layers.link_blob(tx, upload.repository_id, blob_id, now)
-            return is_new
+            if done.blob_id is None:
+                blob_id, is_new = layers.store_blob(tx, digest, upload.size, key, now)
+                layers.link_blob(tx, upload.repository_id, blob_id, now)
+                return is_new
+            if done.is_awaited:
+                layers.resolve_awaited(tx, upload.repository_id, done.blob_id)
+            return True
 
         if not await self._database.write(record):
             # Another upload of the same bytes was faster: no row references this key, and the layer exists anyway.
@@ -346,8 +349,7 @@ class Layers:
         records its end. Raises UploadNotFound.
         """
         now = self._now()
-        has_row = upload.is_recorded or not is_completable(upload.id, now)
-        if not has_row and uploads.record_finished(tx, upload, digest, now):
+        if is_unrecorded(upload, now) and uploads.record_finished(tx, upload, digest, now):
             return False
         has_state = uploads.delete_upload(tx, upload.id)
         if has_state is None or not uploads.record_finished(tx, upload, digest, now):
@@ -381,19 +383,3 @@ def _check_parts(scope: UploadScope, upload: Upload) -> None:
         raise EmptyUpload(upload=upload.id, repository=scope.repository, registry=scope.registry.account)
     if upload.short_part:
         raise LayerPartTooSmall
-
-
-def check_part(scope: UploadScope, upload: Upload, first: int, last: int, size: int) -> None:
-    """Check the API's rules for a part of `size` bytes, declared as byte `first` to byte `last`.
-
-    Raises InvalidLayerPart, LimitExceeded. The registry endpoint does not use this: chunks can have any size.
-    """
-    if first != upload.size:
-        raise out_of_order(scope, upload, first)
-    if last < first:
-        raise invalid_part(scope, upload, f"The layer part ends at byte {last} before it begins at byte {first}")
-    if size != last - first + 1:
-        reason = f"The layer part has {size} bytes, not the {last - first + 1} from byte {first} to byte {last}"
-        raise invalid_part(scope, upload, reason)
-    if upload.parts >= PART_LIMIT:
-        raise LimitExceeded(reason=f"The upload has the maximum number of layer parts: {PART_LIMIT}")

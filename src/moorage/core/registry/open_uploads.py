@@ -9,10 +9,10 @@ from typing import Final
 
 from moorage.core.clock import Clock
 from moorage.core.limits import Limits
-from moorage.domain.errors import LayerTooLarge, Unavailable
+from moorage.domain.errors import LayerTooLarge, LimitExceeded, Unavailable
 from moorage.domain.names import Digest, Registry
 from moorage.domain.registry.errors import InvalidLayerPart, RepositoryNotFound, UploadNotFound
-from moorage.domain.registry.upload_ids import UploadIds, is_continuable
+from moorage.domain.registry.upload_ids import UploadIds, is_completable, is_continuable
 from moorage.metadata.database import Database
 from moorage.metadata.engines.dialects import SEALED
 from moorage.metadata.registry import uploads
@@ -21,6 +21,9 @@ from moorage.metadata.registry.uploads import FoundUpload, OpenUploadRows, Uploa
 PART_MINIMUM: Final = 5_242_880
 LAYER_LIMIT: Final = 52_000 * 1024 * 1024
 """ECR quotas: minimum layer part size, maximum layer size."""
+
+PART_LIMIT: Final = 4_200
+"""ECR quota: layer parts per upload."""
 
 CHECK_BYTES: Final = 64 << 20
 """An upload is checked when it starts, and each time it has grown by so much. Small uploads cost one check."""
@@ -167,6 +170,11 @@ def _share(scope: UploadScope) -> _Share:
     return scope.registry, scope.repository, scope.principal
 
 
+def is_unrecorded(upload: Upload, now: int) -> bool:
+    """Whether an upload can be completed although it has no row; another request may have given it one meanwhile."""
+    return not upload.is_recorded and is_completable(upload.id, now)
+
+
 def hashed_for(upload: Upload, digest: Digest) -> Upload:
     """The upload for a body with which it is complete: if nothing has arrived before, that digest is computed."""
     return upload if upload.size else replace(upload, algorithm=digest.algorithm)
@@ -258,3 +266,19 @@ def busy(scope: UploadScope, upload: Upload) -> InvalidLayerPart:
 
 def not_found(scope: UploadScope, upload_id: str) -> UploadNotFound:
     return UploadNotFound(upload=upload_id, repository=scope.repository, registry=scope.registry.account)
+
+
+def check_part(scope: UploadScope, upload: Upload, first: int, last: int, size: int) -> None:
+    """Check the API's rules for a part of `size` bytes, declared as byte `first` to byte `last`.
+
+    Raises InvalidLayerPart, LimitExceeded. The registry endpoint does not use this: chunks can have any size.
+    """
+    if first != upload.size:
+        raise out_of_order(scope, upload, first)
+    if last < first:
+        raise invalid_part(scope, upload, f"The layer part ends at byte {last} before it begins at byte {first}")
+    if size != last - first + 1:
+        reason = f"The layer part has {size} bytes, not the {last - first + 1} from byte {first} to byte {last}"
+        raise invalid_part(scope, upload, reason)
+    if upload.parts >= PART_LIMIT:
+        raise LimitExceeded(reason=f"The upload has the maximum number of layer parts: {PART_LIMIT}")

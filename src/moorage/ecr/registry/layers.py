@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Final
 
 from moorage.core.registry import layers, repositories
+from moorage.core.registry.open_uploads import check_part
 from moorage.domain.errors import LayerTooLarge, LimitExceeded
 from moorage.domain.ports import CHUNK_BYTES
 from moorage.domain.registry.errors import (
@@ -55,7 +56,7 @@ async def upload_layer_part(call: Call, request: shapes.UploadLayerPartRequest) 
     scope = call.scope(request["repositoryName"])
     upload = await call.services.layers.find(scope, request["uploadId"])
     first, last, part = request["partFirstByte"], request["partLastByte"], request["layerPartBlob"]
-    layers.check_part(scope, upload, first, last, len(part))
+    check_part(scope, upload, first, last, len(part))
     try:
         await call.services.layers.append(scope, upload, first, _pieces(part))
     except LayerTooLarge as refusal:  # The service model does not have LayerTooLarge.

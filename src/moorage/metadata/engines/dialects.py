@@ -36,6 +36,18 @@ def for_postgres(sql: str) -> str:
     return _TEXT_OR_PARAMETER.sub(lambda found: f"%({found[1]})s" if found[1] else found[0], sql)
 
 
+_RESULT: Final = re.compile(r":result_(\d+)")
+
+
+@lru_cache(maxsize=_CACHED_STATEMENTS)
+def combined(statements: tuple[str, ...]) -> str:
+    """One statement for those of `Transaction.insert_all` (PostgreSQL, "Data-Modifying Statements in WITH")."""
+    steps = [_RESULT.sub(r"(SELECT result FROM step_\1)", statement) for statement in statements]
+    with_steps = ", ".join(f"step_{number}(result) AS ({step})" for number, step in enumerate(steps, 1))
+    results = ", ".join(f"(SELECT max(result) FROM step_{number})" for number in range(1, len(steps) + 1))
+    return f"WITH {with_steps} SELECT {results}"
+
+
 _ROW_OF_VALUES: Final = re.compile(r"VALUES (\((?:%\(\w+\)s(?:, )?)+\))")
 _NAME: Final = re.compile(r"%\((\w+)\)s")
 

@@ -1,8 +1,9 @@
-"""The part of a `Transaction` that both engines have in common: reading rows."""
+"""The part of a `Transaction` that both engines have in common: statements that return rows."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 
@@ -15,7 +16,7 @@ class Cursor(Protocol):
 
 
 class ReadingTransaction(ABC):
-    """`one` and `all` of a `Transaction`, for an engine that runs a statement in `_execute`."""
+    """Methods of a `Transaction` for an engine that runs a statement in `_execute`."""
 
     __slots__ = ()
 
@@ -25,6 +26,15 @@ class ReadingTransaction(ABC):
 
     def all(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:
         return self._execute(sql, values).fetchall()
+
+    def insert_all(self, statements: Sequence[str], **values: Any) -> list[int | None]:
+        """Run one statement after the other."""
+        results: list[int | None] = []
+        for statement in statements:
+            earlier = {f"result_{number}": result for number, result in enumerate(results, 1)}
+            row = self.one(statement, **values, **earlier)
+            results.append(row[0] if row else None)
+        return results
 
     @abstractmethod
     def _execute(self, sql: str, values: dict[str, Any]) -> Cursor: ...

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from moorage.domain.names import Registry
 from moorage.metadata.database import Transaction
 
-
-def add_image(tx: Transaction, repository_id: int) -> int:
-    """Count a new image of a repository; returns how many it has now."""
-    row = tx.one("UPDATE repository SET images = images + 1 WHERE id = :id RETURNING images", id=repository_id)
-    return int(row[0]) if row else 0
+ADD_IMAGE: Final = "UPDATE repository SET images = images + 1 WHERE id = :repository RETURNING images"
+"""Counts a new image of a repository; returns how many it has now."""
 
 
 def remove_image(tx: Transaction, image_id: int) -> None:

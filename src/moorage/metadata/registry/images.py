@@ -14,10 +14,6 @@ ARCHIVED: Final = "ARCHIVED"
 """Values of `imageStatus`; the filter "ANY" matches both."""
 
 
-_NO_ANNOTATIONS: Final = "{}"
-"""The column `annotations` of `image` is no longer used; the table `image_annotations` has them."""
-
-
 @dataclass(frozen=True, slots=True)
 class Image:
     """An image of a repository. `size` counts the config and layers that are stored, `manifest_size` the manifest."""
@@ -63,37 +59,6 @@ COLUMNS = """
     i.id, i.repository_id, i.digest, i.media_type, i.artifact_type, i.subject, i.size, i.manifest_size,
     i.pushed_at, i.status, i.last_archived_at, i.last_activated_at, i.last_pulled_at
 """
-
-
-def insert(
-    tx: Transaction, image: Image, body: bytes, annotations: str = _NO_ANNOTATIONS, *, is_tagged: bool = False
-) -> tuple[int, int]:
-    """Add an image with its manifest and its annotations, a JSON object. `is_tagged`: it gets tags at once.
-
-    Returns the new id and the number of images in the repository.
-    """
-    image_id = tx.insert(
-        "INSERT INTO image (repository_id, digest, media_type, artifact_type, subject, size, manifest_size,"
-        " annotations, pushed_at, is_tagged) VALUES (:repository, :digest, :media_type, :artifact_type, :subject,"
-        f" :size, :manifest_size, '{_NO_ANNOTATIONS}', :pushed_at, :is_tagged)",
-        repository=image.repository_id,
-        digest=image.digest,
-        media_type=image.media_type,
-        artifact_type=image.artifact_type,
-        subject=image.subject,
-        size=image.size,
-        manifest_size=image.manifest_size,
-        pushed_at=image.pushed_at,
-        is_tagged=int(is_tagged),
-    )
-    tx.run("INSERT INTO manifest (image_id, body) VALUES (:image, :body)", image=image_id, body=body)
-    if annotations != _NO_ANNOTATIONS:
-        tx.run(
-            "INSERT INTO image_annotations (image_id, annotations) VALUES (:image, :annotations)",
-            image=image_id,
-            annotations=annotations,
-        )
-    return image_id, counts.add_image(tx, image.repository_id)
 
 
 def find(tx: Transaction, repository_id: int, digest: str) -> Image | None:
@@ -218,7 +183,7 @@ def manifest_body(tx: Transaction, image_id: int) -> bytes:
 
 
 def add_tag(tx: Transaction, repository_id: int, tag: str, image_id: int, now: int, *, is_marked: bool = False) -> bool:
-    """Add a tag; False when the repository has that tag already. `is_marked`: the image was inserted as tagged."""
+    """Add a tag; False when the repository has that tag already. `is_marked`: the image was inserted with a tag."""
     is_new = tx.run(
         "INSERT INTO tag (repository_id, name, image_id, tagged_at, image_status)"
         " SELECT :repository, :tag, id, :now, status FROM image WHERE id = :image"
@@ -317,18 +282,6 @@ def page_of_tags(tx: Transaction, repository_id: int, after: str, limit: int) ->
 
 
 # --- References -------------------------------------------------------------------------------------------------
-
-
-def reference_layers(tx: Transaction, image_id: int, repository_id: int, layers: Iterable[tuple[int, str]]) -> None:
-    """Record the blobs that an image references: pairs of blob id and media type."""
-    tx.run_each(
-        "INSERT INTO image_layer (image_id, blob_id, repository_id, media_type)"
-        " VALUES (:image, :blob, :repository, :media_type) ON CONFLICT DO NOTHING",
-        [
-            {"image": image_id, "blob": blob_id, "repository": repository_id, "media_type": media_type}
-            for blob_id, media_type in layers
-        ],
-    )
 
 
 def reference_children(tx: Transaction, parent_id: int, children: Iterable[int]) -> None:

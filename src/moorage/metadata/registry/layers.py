@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from moorage.domain.names import Registry
 from moorage.metadata.database import Transaction
+from moorage.metadata.registry.uploads import Upload
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,20 +37,19 @@ def lock_blob(tx: Transaction, digest: str) -> Blob | None:
     return Blob(*row) if row else None
 
 
+_STORE: Final = """
+INSERT INTO blob (digest, size, storage_key, created_at) VALUES (:digest, :size, :key, :now)
+ON CONFLICT (digest) DO NOTHING RETURNING id
+"""
+
+
 def store_blob(tx: Transaction, digest: str, size: int, key: str, now: int) -> tuple[int, bool]:
     """The id of the blob with this digest, and whether it now has the bytes under `key`.
 
     It has them when it is new or was damaged. Otherwise it keeps its bytes and is locked until the transaction ends.
     """
     # The usual case first: it reads nothing that a concurrent transaction might insert.
-    row = tx.one(
-        "INSERT INTO blob (digest, size, storage_key, created_at) VALUES (:digest, :size, :key, :now)"
-        " ON CONFLICT (digest) DO NOTHING RETURNING id",
-        digest=digest,
-        size=size,
-        key=key,
-        now=now,
-    ) or tx.one(
+    row = tx.one(_STORE, digest=digest, size=size, key=key, now=now) or tx.one(
         "UPDATE blob SET storage_key = :key, damaged_at = NULL WHERE digest = :digest AND damaged_at IS NOT NULL"
         " RETURNING id",
         digest=digest,
@@ -66,6 +66,41 @@ _WAITING: Final = "repository_id = :repository AND digest = (SELECT digest FROM 
 """The rows of `awaited_layer` of images that wait for a blob."""
 
 
+class Completed(NamedTuple):
+    """What `complete` wrote: a new blob, and the end of the upload. `is_awaited`: images wait for the new layer."""
+
+    blob_id: int | None = None
+    has_ended: bool = False
+    is_awaited: bool = False
+
+
+_END_UPLOAD: Final = """
+INSERT INTO finished_upload (id, repository_id, owner, digest, finished_at)
+SELECT :upload, :repository, :owner, :digest, :now WHERE NOT EXISTS (SELECT 1 FROM upload WHERE id = :upload)
+ON CONFLICT DO NOTHING RETURNING 1
+"""
+_LINK: Final = """
+INSERT INTO repository_layer (repository_id, blob_id, linked_at, told_at)
+SELECT :repository, :result_1, :now, :now WHERE :result_1 IS NOT NULL RETURNING CASE WHEN EXISTS
+    (SELECT 1 FROM awaited_layer WHERE repository_id = :repository AND digest = :digest) THEN 1 ELSE 0 END
+"""
+
+
+def complete(tx: Transaction, upload: Upload, digest: str, key: str, now: int) -> Completed:
+    """Make a new blob of an upload that has no row, visible in its repository. Each part is left out if it exists."""
+    blob_id, ended, awaited = tx.insert_all(
+        [_STORE, _END_UPLOAD, _LINK],
+        digest=digest,
+        size=upload.size,
+        key=key,
+        now=now,
+        upload=upload.id,
+        repository=upload.repository_id,
+        owner=upload.owner,
+    )
+    return Completed(blob_id, ended is not None, bool(awaited))
+
+
 def link_blob(tx: Transaction, repository_id: int, blob_id: int, now: int) -> bool:
     """Make a blob visible to a repository and add it to images that wait for it. False when it was visible before."""
     added = tx.one(
@@ -80,11 +115,11 @@ def link_blob(tx: Transaction, repository_id: int, blob_id: int, now: int) -> bo
         restart = "UPDATE repository_layer SET told_at = :now WHERE repository_id = :repository AND blob_id = :blob"
         tx.run(restart, repository=repository_id, blob=blob_id, now=now)
     elif added[0]:
-        _resolve_awaited(tx, repository_id, blob_id)
+        resolve_awaited(tx, repository_id, blob_id)
     return added is not None
 
 
-def _resolve_awaited(tx: Transaction, repository_id: int, blob_id: int) -> None:
+def resolve_awaited(tx: Transaction, repository_id: int, blob_id: int) -> None:
     """Add a blob that has arrived late to the images that name it, and its size to theirs."""
     tx.run(
         "INSERT INTO image_layer (image_id, blob_id, repository_id, media_type)"

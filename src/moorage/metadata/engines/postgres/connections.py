@@ -22,7 +22,7 @@ from psycopg.types.string import StrDumper
 
 from moorage.domain.errors import Unavailable
 from moorage.metadata.database import Work
-from moorage.metadata.engines.dialects import SEALED, SEALED_STATE, for_postgres, inserting
+from moorage.metadata.engines.dialects import SEALED, SEALED_STATE, combined, for_postgres, inserting
 from moorage.metadata.engines.postgres.servers import for_reads_after
 from moorage.metadata.engines.reading import ReadingTransaction
 
@@ -131,6 +131,10 @@ class PostgresTransaction(ReadingTransaction):
         """The new row's id."""
         (new_id,) = self._execute(f"{sql} RETURNING id", values).fetchone() or (0,)
         return int(new_id)
+
+    def insert_all(self, statements: Sequence[str], **values: Any) -> list[int | None]:
+        """All in one statement."""
+        return list(self.one(combined(tuple(statements)), **values) or ())
 
     def _execute(self, sql: str, values: dict[str, Any]) -> psycopg.Cursor:
         return self._connection.execute(for_postgres(sql).encode(), values, binary=True)
