@@ -1,7 +1,8 @@
-import { type ComponentType, lazy } from 'react';
+import type { ComponentType } from 'react';
 
 import { t } from '../messages';
-import { match, type Params } from './router';
+import * as screens from '../screens/screens';
+import { match, type Params, repositoryPath } from './router';
 
 /** What each screen is given: the parts of its address. */
 export interface ScreenParams {
@@ -19,18 +20,38 @@ export interface Route {
   crumbs: (params: Params) => Crumb[];
 }
 
-const NotFound = lazy(async () => ({ default: (await import('../screens/NotFound')).NotFound }));
-const Repositories = lazy(async () => ({ default: (await import('../screens/repositories/Repositories')).Repositories }));
-
 const repositories = (): Crumb => ({ text: t('nav.repositories'), path: '/repositories' });
+const repository = ({ name = '' }: Params): Crumb[] => [repositories(), { text: name, path: repositoryPath(name) }];
+
+const image = (params: Params): Crumb[] => {
+  const { name = '', digest = '' } = params;
+  return [...repository(params), { text: digest.slice(0, 19), path: repositoryPath(name, 'images', digest) }];
+};
 
 /** The screens. A pattern is described in `router.ts`; the first one that matches is shown. */
 export const ROUTES: Route[] = [
-  { pattern: '/', screen: Repositories, crumbs: () => [repositories()] },
-  { pattern: '/repositories', screen: Repositories, crumbs: () => [repositories()] },
+  { pattern: '/', screen: screens.Repositories, crumbs: () => [repositories()] },
+  { pattern: '/repositories', screen: screens.Repositories, crumbs: () => [repositories()] },
+  {
+    pattern: '/repositories/-/create',
+    screen: screens.CreateRepository,
+    crumbs: () => [repositories(), { text: t('repository.create'), path: '/repositories/-/create' }],
+  },
+  { pattern: '/repositories/*name', screen: screens.Images, crumbs: repository },
+  { pattern: '/repositories/*name/-/summary', screen: screens.Summary, crumbs: repository },
+  { pattern: '/repositories/*name/-/permissions', screen: screens.Permissions, crumbs: repository },
+  { pattern: '/repositories/*name/-/lifecycle', screen: screens.Lifecycle, crumbs: repository },
+  { pattern: '/repositories/*name/-/tags', screen: screens.RepositoryTags, crumbs: repository },
+  { pattern: '/repositories/*name/-/images/:digest', screen: screens.ImageScreen, crumbs: image },
+  { pattern: '/repositories/*name/-/images/:digest/:tab', screen: screens.ImageScreen, crumbs: image },
+  {
+    pattern: '/repositories/*name/-/edit',
+    screen: screens.EditRepository,
+    crumbs: (params) => [...repository(params), { text: t('action.edit'), path: repositoryPath(params.name ?? '', 'edit') }],
+  },
 ];
 
-const NONE: Route = { pattern: '', screen: NotFound, crumbs: () => [repositories()] };
+const NONE: Route = { pattern: '', screen: screens.NotFound, crumbs: () => [repositories()] };
 
 export function findRoute(path: string): { route: Route; params: Params } {
   for (const route of ROUTES) {

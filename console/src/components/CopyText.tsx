@@ -8,14 +8,16 @@ interface CopyTextProps {
   /** What is copied, for those who hear the page. */
   what: string;
   shorten?: boolean;
+  /** Only the button, for tables. */
+  iconOnly?: boolean;
 }
 
 /** A text with a button that copies it. */
-export function CopyText({ text, what, shorten = false }: CopyTextProps) {
+export function CopyText({ text, what, shorten = false, iconOnly = false }: CopyTextProps) {
   if (text === undefined || text === '') return <>–</>;
   return (
     <CopyToClipboard
-      variant="inline"
+      variant={iconOnly ? 'icon' : 'inline'}
       textToCopy={text}
       textToDisplay={shorten ? <Digest>{text}</Digest> : <Name>{text}</Name>}
       copyButtonAriaLabel={t('action.copy', { what })}

@@ -73,7 +73,7 @@ export function formatSize(bytes: number | undefined): string {
   if (bytes === undefined) return '–';
   const power = bytes < 1000 ? 0 : Math.min(Math.floor(Math.log10(bytes) / 3), UNITS.length - 1);
   const unit = UNITS[power] ?? 'byte';
-  return new Intl.NumberFormat(language, { style: 'unit', unit, maximumFractionDigits: power === 0 ? 0 : 1 }).format(
-    bytes / 1000 ** power,
-  );
+  const unitDisplay = power === 0 ? 'long' : 'short';
+  const format = new Intl.NumberFormat(language, { style: 'unit', unit, unitDisplay, maximumFractionDigits: 1 });
+  return format.format(bytes / 1000 ** power).replace(' ', '\u00a0');
 }

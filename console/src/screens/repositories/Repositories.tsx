@@ -20,7 +20,7 @@ import { formatTime, nameOf, t } from '../../messages';
 import { DeleteRepositories } from './DeleteRepositories';
 import { PushCommands } from './PushCommands';
 
-const PAGE = 50;
+const PAGE = 25;
 
 interface Order {
   prefix: string;
