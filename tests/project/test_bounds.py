@@ -91,6 +91,7 @@ COLLECTIONS = {
     "metadata/gauges.py _values": "two kinds of content",
     "metrics.py _operations": "200 names",
     "metrics.py _upstreams": "100 names",
+    "sendfile.py _in_memory": "the file systems of blobs",
     "shares.py _waiting": "requests in progress",
     "telemetry.py _lines": "64 KiB, or 0.2 seconds",
     "telemetry.py _seldom": "64 events",

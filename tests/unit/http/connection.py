@@ -24,6 +24,9 @@ LIMITS = ConnectionLimits(
     discard=0.5,
     discard_bytes=1 << 20,
 )
+ELSEWHERE = "192.0.2.1"
+"""The address of a client on another machine."""
+
 _TICK_SECONDS = 0.02
 _READ_SECONDS = 60
 
@@ -98,22 +101,25 @@ class Client:
 
 
 def with_connection(
-    use: Callable[[Client], Awaitable[Any]], serve: Serve = echo, limits: ConnectionLimits = LIMITS
+    use: Callable[[Client], Awaitable[Any]],
+    serve: Serve = echo,
+    limits: ConnectionLimits = LIMITS,
+    address: str = ELSEWHERE,
 ) -> Any:
-    """Run `use` with the client of a new connection; the result is that of `use`."""
+    """Run `use` with the client of a new connection from that address; the result is that of `use`."""
 
     async def scenario() -> Any:
-        async with _connection(serve, limits) as client:
+        async with _connection(serve, limits, address) as client:
             return await use(client)
 
     return asyncio.run(scenario())
 
 
 @asynccontextmanager
-async def _connection(serve: Serve, limits: ConnectionLimits) -> Any:
+async def _connection(serve: Serve, limits: ConnectionLimits, address: str) -> Any:
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
-    connection = Connection(ours, "192.0.2.1", "http", limits)
+    connection = Connection(ours, address, "http", limits)
 
     async def served() -> None:
         try:

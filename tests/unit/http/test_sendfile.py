@@ -21,7 +21,7 @@ from moorage.http.bodies import RequestBody
 from moorage.http.messages import FilePart, RequestHead, Response, Send
 from moorage.http.server.socket_io import SocketIo
 from moorage.sendfile import OutgoingFile
-from tests.unit.http.connection import Client, with_connection
+from tests.unit.http.connection import ELSEWHERE, Client, with_connection
 
 MIB = 1 << 20
 CONTENT = os.urandom(3 * MIB + 7)
@@ -60,7 +60,13 @@ def file_response(path: Path, start: int, size: int) -> Response:
     return Response(200, [(b"content-length", b"%d" % size)], file=FilePart(descriptor, start), size=size)
 
 
-def pulled(path: Path, start: int = 0, size: int = len(CONTENT)) -> tuple[bytes, int, int]:
+@pytest.fixture(params=[ELSEWHERE, "127.0.0.1"], ids=["elsewhere", "here"])
+def address(request: pytest.FixtureRequest) -> str:
+    """The address of the client: on another machine, or on this one, to which the server copies bytes itself."""
+    return str(request.param)
+
+
+def pulled(path: Path, start: int = 0, size: int = len(CONTENT), address: str = ELSEWHERE) -> tuple[bytes, int, int]:
     """The body of a response with bytes of a file; how many calls ran in threads, and how often others had a turn."""
     threads, turns = CountedThreads(2), 0
 
@@ -83,23 +89,23 @@ def pulled(path: Path, start: int = 0, size: int = len(CONTENT)) -> tuple[bytes,
         await client.send(REQUEST)
         return (await client.response())[2]
 
-    return with_connection(use, serve), threads.used, turns
+    return with_connection(use, serve, address=address), threads.used, turns
 
 
 def not_in_memory(*_: Any) -> int:
     raise BlockingIOError
 
 
-def test_a_file_in_memory_is_sent_without_a_thread(file: Path) -> None:
-    body, in_threads, _ = pulled(file)
+def test_a_file_in_memory_is_sent_without_a_thread(file: Path, address: str) -> None:
+    body, in_threads, _ = pulled(file, address=address)
 
     assert body == CONTENT
     assert in_threads == 0
 
 
-def test_a_range_has_exactly_its_bytes(file: Path) -> None:
-    assert pulled(file, 70_001, 2 * MIB)[0] == CONTENT[70_001 : 70_001 + 2 * MIB]
-    assert pulled(file, len(CONTENT) - 1, 1)[0] == CONTENT[-1:]
+def test_a_range_has_exactly_its_bytes(file: Path, address: str) -> None:
+    assert pulled(file, 70_001, 2 * MIB, address)[0] == CONTENT[70_001 : 70_001 + 2 * MIB]
+    assert pulled(file, len(CONTENT) - 1, 1, address)[0] == CONTENT[-1:]
 
 
 @pytest.fixture
@@ -124,6 +130,15 @@ def test_others_have_a_turn_between_two_slices(file: Path, slices: list[int]) ->
     assert turns >= len(slices) - 1
 
 
+def test_a_client_on_this_machine_gets_copies_in_slices(file: Path, slices: list[int]) -> None:
+    """Its one thread would otherwise copy the pages of the file from main memory."""
+    body, _, turns = pulled(file, address="127.0.0.1")
+
+    assert body == CONTENT
+    assert slices == []
+    assert turns >= len(CONTENT) // sendfile.SLICE_BYTES
+
+
 def test_slices_are_short_while_other_files_are_sent(
     file: Path, slices: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -134,15 +149,17 @@ def test_slices_are_short_while_other_files_are_sent(
     assert max(slices) == sendfile.SLICE_BYTES // 4
 
 
-def test_what_is_not_in_memory_is_read_in_a_thread(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_not_in_memory_is_read_in_a_thread(file: Path, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "preadv", not_in_memory)
-    body, in_threads, _ = pulled(file)
+    body, in_threads, _ = pulled(file, address=address)
 
     assert body == CONTENT
     assert in_threads >= len(CONTENT) / MIB
 
 
-def test_a_file_system_without_the_flag_is_taken_for_a_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_system_without_the_flag_is_taken_for_a_disk(
+    tmp_path: Path, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Such as NFS: what it has in memory is not known. One that is only memory, such as tmpfs, is recognized."""
 
     def unsupported(*_: Any) -> int:
@@ -151,13 +168,14 @@ def test_a_file_system_without_the_flag_is_taken_for_a_disk(tmp_path: Path, monk
     (tmp_path / "layer").write_bytes(CONTENT)
     monkeypatch.setattr(os, "preadv", unsupported)
     monkeypatch.setattr(sendfile, "_MEMORY_FILE_SYSTEMS", frozenset())
-    body, in_threads, _ = pulled(tmp_path / "layer")
+    monkeypatch.setattr(sendfile, "_in_memory", {})
+    body, in_threads, _ = pulled(tmp_path / "layer", address=address)
 
     assert body == CONTENT
     assert in_threads > 0
 
 
-def test_a_file_that_became_shorter_ends_the_response(file: Path) -> None:
+def test_a_file_that_became_shorter_ends_the_response(file: Path, address: str) -> None:
     async def serve(_: RequestHead, __: RequestBody, send: Send) -> None:
         with suppress(EOFError):
             await send(file_response(file, len(CONTENT) - 10, 20))
@@ -166,11 +184,18 @@ def test_a_file_that_became_shorter_ends_the_response(file: Path) -> None:
         await client.send(REQUEST)
         return await client.rest()
 
-    _, _, body = with_connection(use, serve).partition(b"\r\n\r\n")
+    _, _, body = with_connection(use, serve, address=address).partition(b"\r\n\r\n")
     assert body == CONTENT[-10:]
 
 
-@pytest.mark.parametrize("work", [lambda file: file.send_some(0, 0, 1), lambda file: file.read_some(0, 1)])
+@pytest.mark.parametrize(
+    "work",
+    [
+        lambda file: file.send_some(0, 0, 1),
+        lambda file: file.copy_some(0, 0, 1),
+        lambda file: file.read_some(0, 1),
+    ],
+)
 def test_a_cancelled_copy_ends_after_its_thread(
     work: Callable[[OutgoingFile], Coroutine[Any, Any, object]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from moorage.domain.hosts import is_loopback
 from moorage.http.bodies import ClientGone, RequestBody
 from moorage.http.messages import CLOSE, RequestHead, Response, Send
 from moorage.http.server.exchange import Exchange, discard, head_of
@@ -24,7 +25,7 @@ class Connection:
     """Serves the requests of one client, one after another, until one side closes the connection."""
 
     def __init__(self, accepted: socket.socket, client: str, scheme: str, limits: ConnectionLimits) -> None:
-        self.io = SocketIo(asyncio.get_running_loop(), accepted)
+        self.io = SocketIo(asyncio.get_running_loop(), accepted, is_local=is_loopback(client))
         self.client = client
         self._scheme = scheme
         self._limits = limits

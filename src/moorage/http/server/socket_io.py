@@ -30,8 +30,8 @@ _MORE: Final = getattr(socket, "MSG_MORE", 0)
 """The flag of send(2) with which the head waits for the first bytes of the file, and both leave in one packet."""
 
 _SHORT_SLICE: Final = 64 << 10
-"""How much of a file is sent at once at first, and while other files are sent, too: clients that share the server get
-their first bytes sooner. A client alone gets its file faster in longer slices."""
+"""How much of a file is sent at once at first, and to clients elsewhere while other files are sent, too: clients that
+share the server get their first bytes sooner. A client alone gets its file faster in longer slices."""
 
 
 class _Piece(NamedTuple):
@@ -48,9 +48,11 @@ class SocketIo:
 
     _files_in_progress: ClassVar = 0
 
-    __slots__ = ("_deadline", "_fd", "_loop", "_reading", "_socket", "_unsent", "_waiter", "_writing")
+    __slots__ = ("_deadline", "_fd", "_is_local", "_loop", "_reading", "_socket", "_unsent", "_waiter", "_writing")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, connection: socket.socket) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, connection: socket.socket, *, is_local: bool = False) -> None:
+        """`is_local`: the client is on this machine."""
+        self._is_local = is_local
         self._loop = loop
         self._socket = connection
         self._fd = connection.fileno()
@@ -111,11 +113,11 @@ class SocketIo:
         """
         await self.send(head, seconds, 0 if self._is_encrypted else _MORE)
         file, position, end = OutgoingFile(part.descriptor), part.start, part.start + size
-        send_some = self._send_encrypted if self._is_encrypted else self._send_in_kernel
+        send_some = self._send_encrypted if self._is_encrypted else self._send_plain
         SocketIo._files_in_progress += 1
         try:
             while position < end:
-                is_short = position == part.start or SocketIo._files_in_progress > 1
+                is_short = position == part.start or (SocketIo._files_in_progress > 1 and not self._is_local)
                 piece = _Piece(
                     file, position, min(end - position, CHUNK_BYTES), _SHORT_SLICE if is_short else SLICE_BYTES
                 )
@@ -128,11 +130,12 @@ class SocketIo:
         finally:
             SocketIo._files_in_progress -= 1
 
-    async def _send_in_kernel(self, piece: _Piece, seconds: float) -> int:
-        """Let the kernel copy from the file to the socket; returns how many bytes."""
+    async def _send_plain(self, piece: _Piece, seconds: float) -> int:
+        """Send bytes of a file as they are; returns how many."""
+        send_some = piece.file.copy_some if self._is_local else piece.file.send_some
         while True:
             try:
-                return await piece.file.send_some(self._fd, piece.position, piece.size, piece.at_once)
+                return await send_some(self._fd, piece.position, piece.size, piece.at_once)
             except BlockingIOError:
                 await self._writable(seconds)
             except (ConnectionError, TimeoutError) as error:
