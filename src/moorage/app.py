@@ -12,16 +12,20 @@ from moorage import background, failpoints, scanners, stores
 from moorage.adapters.audit_file import AuditFile
 from moorage.adapters.data_folder import DataFolder
 from moorage.adapters.files.blob_store import FileBlobStore
+from moorage.adapters.openid_issuers import HttpIssuers
 from moorage.adapters.remote_registry.at_first_use import RegistriesAtFirstUse
 from moorage.api.authentication import SignatureAuthentication
 from moorage.api.endpoint import ApiEndpoint
 from moorage.api.service import AwsService
+from moorage.config import sign_in_providers
 from moorage.config.settings import Settings
 from moorage.console.authentication import SessionAuthentication
 from moorage.console.endpoint import ConsoleEndpoint
 from moorage.console.session_calls import ConsoleSettings, SessionCalls
+from moorage.console.sign_in_pages import SignInPages
 from moorage.console.static_files import StaticFiles
 from moorage.core.clock import Clock, system_clock
+from moorage.core.console.provider_sign_in import ProviderSignIn
 from moorage.core.console.sessions import ConsoleSessions
 from moorage.core.events import record as events
 from moorage.core.events.audit import Audit
@@ -128,9 +132,10 @@ AWS_SERVICES: Final[Sequence[AwsService[Any]]] = [
 def prepare(settings: Settings, folder: DataFolder) -> None:
     """Prepare a registry for its servers: the schema, the blob folder, and on the first start the root access key.
 
-    Raises DatabaseUnusable, ForeignStore, Unavailable, MasterKeyMissing, MasterKeyWrong, OSError.
+    Raises DatabaseUnusable, ForeignStore, Unavailable, MasterKeyMissing, MasterKeyWrong, InvalidSetting, OSError.
     """
     failpoints.arm(settings.failpoints)
+    sign_in_providers.read(settings.sign_in_providers)  # Worker processes read them, too late to say what is wrong.
     folder.prepare()
     vault = Vault(folder.master_key())
     engine = stores.engine_of(settings, folder)
@@ -254,8 +259,11 @@ def console_endpoint(
     sessions = ConsoleSessions(services.database, vault, services.authenticator, services.now)
     authentication = SessionAuthentication(services, sessions, settings.region)
     api = ApiEndpoint(services, AWS_SERVICES, log, budget, authentication)
-    calls = SessionCalls(services, sessions, ConsoleSettings(settings.region, settings.extra_region))
-    return ConsoleEndpoint(api, sessions, calls, StaticFiles(), log)
+    providers = sign_in_providers.read(settings.sign_in_providers)
+    calls = SessionCalls(services, sessions, ConsoleSettings(settings.region, settings.extra_region, providers))
+    sign_in = ProviderSignIn(providers, HttpIssuers(), services.database, vault, sessions, services.now)
+    pages = SignInPages(services, sign_in, settings.region)
+    return ConsoleEndpoint(api, sessions, calls, pages, StaticFiles(), log)
 
 
 def limits_of(settings: Settings) -> Limits:

@@ -81,16 +81,24 @@ function Providers({ providers, inDialog }: SignInFormProps) {
   );
 }
 
-/** Sign in in another window, and look every second whether it succeeded. */
+/** What somebody may take at the issuer, in seconds: as long as the server waits. */
+const SIGN_IN_SECONDS = 600;
+
+/**
+ * Sign in in another window, and look every second whether it succeeded. The window may seem to be closed while it is
+ * at the issuer: that cuts the connection between windows, if its pages are isolated.
+ */
 function openWindow(provider: Provider): void {
   const opened = window.open(providerPath(provider, true), 'moorage-sign-in', 'popup,width=520,height=720');
+  let left = SIGN_IN_SECONDS;
   const timer = window.setInterval(() => {
-    const closed = opened === null || opened.closed;
-    if (closed) window.clearInterval(timer);
+    left -= 1;
+    if (left <= 0) window.clearInterval(timer);
     readSession().then(
       (next) => {
         if (!next.signedIn) return;
         window.clearInterval(timer);
+        opened?.close();
         accept(next);
       },
       () => undefined,

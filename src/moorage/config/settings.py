@@ -211,6 +211,13 @@ class Settings(RemoteSettings):
         SEVERAL,
     )
 
+    sign_in_providers: Path | None = setting(
+        path("FILE"),
+        None,
+        "Let people sign in at the console with these issuers of OpenID Connect.",
+        "See [console.md](console.md#openid-connect).",
+    )
+
     # --- What the registry does -----------------------------------------------------------------------------------
 
     region: str = setting(

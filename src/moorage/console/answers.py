@@ -43,6 +43,13 @@ def unavailable(message: str) -> Response:
     return error(503, "Unavailable", message, (b"retry-after", b"%d" % RETRY_SECONDS))
 
 
+def page(html: str, *more: tuple[bytes, bytes]) -> Response:
+    """A page of a few words."""
+    body = html.encode()
+    headers = [(b"content-type", b"text/html; charset=utf-8"), (b"content-length", b"%d" % len(body)), NOT_STORED]
+    return Response(200, [*headers, *PROTECTION, *more], body)
+
+
 def redirect(location: str, *more: tuple[bytes, bytes]) -> Response:
     headers = [(b"location", location.encode()), (b"content-length", b"0"), NOT_STORED]
     return Response(302, [*headers, *PROTECTION, *more])

@@ -1,6 +1,7 @@
 """The endpoint of the console.
 
 GET  /console/…               the pages (`static_files.py`)
+GET  /console/sign-in/…       sign-in with an issuer (`sign_in_pages.py`)
 …    /console/session         who is signed in, sign-in and sign-out (`session_calls.py`)
 POST /console/api/            a call of the API, authenticated by the session: the API endpoint answers it
 …    /console/api/PATH        a call of a REST service, as at PATH
@@ -14,6 +15,7 @@ from typing import Final
 from moorage.api.endpoint import ApiEndpoint
 from moorage.console import answers, cookies, same_origin
 from moorage.console.session_calls import SessionCalls
+from moorage.console.sign_in_pages import PREFIX, SignInPages
 from moorage.console.static_files import StaticFiles
 from moorage.core.console.sessions import ConsoleSessions, SignedOut, SignInFailed
 from moorage.domain.errors import Refusal, Unavailable
@@ -30,9 +32,16 @@ class ConsoleEndpoint(Endpoint):
     """Serves what is under /console/. `api` authenticates by the session."""
 
     def __init__(
-        self, api: ApiEndpoint, sessions: ConsoleSessions, calls: SessionCalls, files: StaticFiles, log: Log
+        self,
+        api: ApiEndpoint,
+        sessions: ConsoleSessions,
+        calls: SessionCalls,
+        sign_in: SignInPages,
+        files: StaticFiles,
+        log: Log,
     ) -> None:
         super().__init__(log)
+        self._sign_in = sign_in
         self._api = api
         self._sessions = sessions
         self._calls = calls
@@ -43,6 +52,8 @@ class ConsoleEndpoint(Endpoint):
         if path == "/console":
             return answers.redirect("/console/")
         is_api = path == _API or path.startswith(f"{_API}/")
+        if path.startswith(PREFIX):
+            return await self._sign_in.answer(request, details)
         if not is_api and path != _SESSION and not path.startswith(f"{_SESSION}/"):
             return self._files.response(request, path.removeprefix("/console/"))
         if not same_origin.is_own(request):

@@ -20,6 +20,7 @@ from moorage.core.console.sessions import Browser, ConsoleSessions, SignedIn, Si
 from moorage.core.events.audit import SignIn
 from moorage.core.services import Services
 from moorage.domain import strict_json
+from moorage.domain.identity.sign_in import SignInProvider
 from moorage.domain.names import Registry
 from moorage.domain.units import SECOND
 from moorage.http.messages import CallDetails, Request, Response
@@ -38,10 +39,15 @@ class _SignInBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class ConsoleSettings:
-    """What the console knows of the settings: the default Region, and those that were added."""
+    """What the console knows of the settings: the default Region, those that were added, and who vouches for people."""
 
     region: str
-    more_regions: Sequence[str] = ()
+    more_regions: Sequence[str]
+    providers: Sequence[SignInProvider]
+
+    @property
+    def shown_providers(self) -> list[dict[str, str]]:
+        return [{"id": each.id, "label": each.label} for each in self.providers]
 
 
 class SessionCalls:
@@ -73,7 +79,7 @@ class SessionCalls:
         try:
             return self._of(request, await self._current(request, details), build)
         except SignedOut:
-            return {"signedIn": False, "build": build, "providers": []}
+            return {"signedIn": False, "build": build, "providers": self._settings.shown_providers}
 
     async def _current(self, request: Request, details: CallDetails) -> SignedIn:
         signed_in = await self._sessions.find(cookies.read(request, cookies.SESSION))
@@ -123,5 +129,5 @@ class SessionCalls:
             "endpointUrl": f"{addresses.scheme}://{addresses.host}",
             "version": __version__,
             "build": build,
-            "providers": [],
+            "providers": settings.shown_providers,
         }

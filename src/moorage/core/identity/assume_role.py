@@ -35,7 +35,7 @@ from moorage.metadata.database import Transaction
 from moorage.metadata.identity import providers as identity_providers
 from moorage.metadata.identity import roles
 from moorage.metadata.identity.policies import AWS
-from moorage.metadata.identity.providers import IdentityProvider
+from moorage.metadata.identity.providers import issuer_name, provider_arn
 from moorage.metadata.identity.roles import Role
 
 if TYPE_CHECKING:
@@ -131,10 +131,36 @@ def assume_with_web_identity(
     """
     account, role = _find_role(tx, request)
     session = _role_session(tx, account, role, request)
-    claims, provider = _verify_token(tx, account, token, request_context.time)
-    more = {f"{provider.name}:{name}".lower(): values for name, values in _condition_keys(claims).items()}
+    claims = _verify_token(tx, account, token, request_context.time)
+    return _assumed(role, session, claims, request, request_context, account), claims
+
+
+def assume_with_claims(
+    tx: Transaction, claims: Claims, request: AssumeRoleRequest, request_context: RequestContext
+) -> AssumedSession:
+    """The session of a role for claims that were verified already, by a sign-in at the console.
+
+    The role's trust policy decides as in AssumeRoleWithWebIdentity: the principal is the issuer in the role's account.
+    Raises WebIdentityDenied, InvalidParameter, SessionTooLong.
+    """
+    account, role = _find_role(tx, request)
+    session = _role_session(tx, account, role, request)
+    return _assumed(role, session, claims, request, request_context, account)
+
+
+def _assumed(
+    role: Role | None,
+    session: RoleSession,
+    claims: Claims,
+    request: AssumeRoleRequest,
+    request_context: RequestContext,
+    account: str,
+) -> AssumedSession:
+    name = issuer_name(claims.issuer)
+    arn = provider_arn(account, claims.issuer)
+    more = {f"{name}:{claim}".lower(): values for claim, values in _condition_keys(claims).items()}
     more["sts:rolesessionname"] = (request.session_name,)
-    principal = WebIdentity(account, provider.arn, claims.subject, frozenset({f"Federated:{provider.arn}"}))
+    principal = WebIdentity(account, arn, claims.subject, frozenset({f"Federated:{arn}"}))
     action = "sts:AssumeRoleWithWebIdentity"
     decision = _decide(
         PolicyRequest(principal, action, request.role_arn, account, "", replace(request_context, extra=more)),
@@ -142,7 +168,7 @@ def assume_with_web_identity(
     )
     if role is None or not decision.allowed:
         raise WebIdentityDenied
-    return AssumedSession(role, session, _duration(request, role, is_chained=False)), claims
+    return AssumedSession(role, session, _duration(request, role, is_chained=False))
 
 
 def _decide(request: PolicyRequest, policies: PolicySet) -> Decision:
@@ -164,7 +190,7 @@ def _trust_policies(role: Role | None) -> tuple[Policy, ...]:
     return (parse_policy(role.trust_policy, PolicyKind.TRUST, role.name),)
 
 
-def _verify_token(tx: Transaction, account: str, token: str, now: int) -> tuple[Claims, IdentityProvider]:
+def _verify_token(tx: Transaction, account: str, token: str, now: int) -> Claims:
     issuer = oidc_tokens.issuer_of(token)
     provider = identity_providers.find_provider(tx, account, issuer)
     if provider is None:
@@ -174,7 +200,7 @@ def _verify_token(tx: Transaction, account: str, token: str, now: int) -> tuple[
     claims = oidc_tokens.verify(token, provider.key_set, now)
     if not set(provider.audiences).intersection(claims.audiences):
         raise InvalidIdentityToken(reason="Incorrect token audience")
-    return claims, provider
+    return claims
 
 
 def _condition_keys(claims: Claims) -> dict[str, tuple[str, ...]]:

@@ -125,7 +125,7 @@ def verify(token: str, key_set: str, now: int) -> Claims:
         claims["sub"],
         (audience,) if isinstance(audience, str) else tuple(audience),
         claims.get("azp"),
-        _texts(claims),
+        claim_texts(claims),
     )
 
 
@@ -208,7 +208,7 @@ def _check_claims(claims: dict[str, Any], seconds: int) -> None:
         raise InvalidIdentityToken(reason=f"The token's claims are invalid: {error.description}") from None
 
 
-def _texts(claims: dict[str, Any]) -> dict[str, tuple[str, ...]]:
+def claim_texts(claims: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     """The claims that policy conditions can test."""
     found = {}
     for name, value in claims.items():

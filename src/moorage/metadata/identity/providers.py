@@ -23,11 +23,20 @@ class IdentityProvider:
     @property
     def name(self) -> str:
         """The issuer without its scheme, as policies name it."""
-        return self.issuer.removeprefix("https://")
+        return issuer_name(self.issuer)
 
     @property
     def arn(self) -> str:
-        return f"arn:aws:iam::{self.account}:oidc-provider/{self.name}"
+        return provider_arn(self.account, self.issuer)
+
+
+def issuer_name(issuer: str) -> str:
+    """An issuer as policies name it: without its scheme."""
+    return issuer.partition("://")[2]
+
+
+def provider_arn(account: str, issuer: str) -> str:
+    return f"arn:aws:iam::{account}:oidc-provider/{issuer_name(issuer)}"
 
 
 _PUT = """
