@@ -79,6 +79,7 @@ COLLECTIONS = {
     "http/shares/turns.py _paused_until": "1,000 shares and those that are paused for a second at most",
     "http/shares/turns.py _waiting": "requests in progress",
     "metadata/engines/postgres/cache.py _pending": "requests in progress",
+    "metadata/engines/postgres/cache.py _revisions": "lookups of a request",
     "metadata/engines/postgres/cache.py waiters": "requests in progress",
     "metadata/engines/postgres/database.py _connections": "database_connections",
     "metadata/engines/postgres/database.py _waiting": "2,000 calls",

@@ -13,13 +13,14 @@ SQLite plans without statistics (docs/decisions/0061-plans-without-statistics.md
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 T = TypeVar("T")
+D = TypeVar("D")
 
 LARGEST_INTEGER: Final = 2**63 - 1
 """The largest number that a column of either engine holds."""
@@ -130,6 +131,15 @@ class Database(Protocol):
         """`read`, or the cached result for the same key if no process has committed a relevant change since.
 
         For lookups that every request or every pull needs.
+        """
+
+    async def decide_and_read_one(
+        self, decide: Callable[[], Awaitable[D]], read: Callable[[D], Work[T]]
+    ) -> tuple[D, T]:
+        """A decision about access, which only makes cached lookups, and then `read_one` for the work that follows.
+
+        The decision may run twice. An engine may let it begin with older access data, if the read then shows that they
+        are current: the result is that of access data which are not older than this call.
         """
 
     async def write(self, work: Work[T]) -> T:

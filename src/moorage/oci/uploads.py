@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from functools import partial
 from typing import Final
 
+from moorage.core.registry.layers import lookup
 from moorage.core.registry.open_uploads import hashed_for, invalid_part
 from moorage.core.services import Services
 from moorage.domain.errors import (
@@ -24,7 +26,7 @@ from moorage.http.blob_response import is_number
 from moorage.http.bodies import ClientGone
 from moorage.http.locations import Locations
 from moorage.http.messages import Response
-from moorage.metadata.registry.uploads import Upload
+from moorage.metadata.registry.uploads import OpenUploadRows, Upload
 from moorage.oci.access import AccessControl, RegistryCall, RegistryRequest
 from moorage.oci.creation import Creation
 from moorage.oci.errors import received
@@ -56,15 +58,17 @@ class Uploads:
 
     async def start(self, request: RegistryRequest) -> Response:
         """POST: start an upload; with `digest`, upload the whole blob; with `mount` and `from`, mount a blob."""
-        call = await self._access_control.authorized(request, _START)
+        call, others = await self._database.decide_and_read_one(
+            lambda: self._access_control.authorized(request, _START), lambda call: self._layers.count_for(call.scope)
+        )
         try:
-            return await self._start(call)
+            return await self._start(call, others)
         except RepositoryNotFound as missing:
             await self._database.write(await self._creation.authorize(call, missing))
             self._creation.record(call)
         return await self._start(call)
 
-    async def _start(self, call: RegistryCall) -> Response:
+    async def _start(self, call: RegistryCall, others: OpenUploadRows | None = None) -> Response:
         parameters = call.parameters()
         if "digest" in parameters:
             return await self._upload_at_once(call, parameters["digest"])
@@ -73,27 +77,39 @@ class Uploads:
             raise DigestInvalid(digest=algorithm[:200])
         if "mount" in parameters and await self._mount(call, parameters["mount"], parameters.get("from")):
             return self._created(call, parameters["mount"])
-        return self._progress(202, call, await self._layers.start(call.scope, algorithm))
+        return self._progress(202, call, await self._layers.start(call.scope, algorithm, others))
 
     async def append(self, request: RegistryRequest) -> Response:
         """PATCH: append bytes to an upload. What arrives before an interruption is kept for clients that ask for it."""
-        call = await self._access_control.authorized(request, _APPEND)
-        upload = await self._layers.find(call.scope, call.reference)
+        call, found = await self._database.decide_and_read_one(
+            lambda: self._access_control.authorized(request, _APPEND),
+            lambda call: partial(lookup, scope=call.scope, upload_id=call.reference),
+        )
+        upload = self._layers.found(call.scope, call.reference, found)
         return self._progress(202, call, await self._receive(call, upload, _INTERRUPTIONS))
 
     async def complete(self, request: RegistryRequest) -> Response:
         """PUT: append the last bytes, if any, and complete the upload with its digest."""
-        call = await self._access_control.authorized(request, _COMPLETE)
-        if call.request.body.content_length != 0:
-            await self._access_control.authorize(call, *_WITH_BODY)
-        digest = Digest.parse(call.parameters().get("digest", ""))
+        (call, digest), found = await self._database.decide_and_read_one(
+            lambda: self._completing(request),
+            lambda decision: partial(
+                lookup, scope=decision[0].scope, upload_id=decision[0].reference, digest=decision[1]
+            ),
+        )
         try:
-            upload = await self._layers.find(call.scope, call.reference, digest)
+            upload = self._layers.found(call.scope, call.reference, found)
         except UploadNotFound:
             if await self._layers.finished(call.scope, call.reference) == digest:
                 return self._created(call, digest)  # The response to the first PUT was lost.
             raise
         return await self._finish(call, await self._receive(call, hashed_for(upload, digest)), digest)
+
+    async def _completing(self, request: RegistryRequest) -> tuple[RegistryCall, Digest]:
+        """The authorized call that completes an upload, and the digest of the upload."""
+        call = await self._access_control.authorized(request, _COMPLETE)
+        if call.request.body.content_length != 0:
+            await self._access_control.authorize(call, *_WITH_BODY)
+        return call, Digest.parse(call.parameters().get("digest", ""))
 
     async def status(self, request: RegistryRequest) -> Response:
         """GET: where to continue an upload."""

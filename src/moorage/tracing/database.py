@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from functools import partial
@@ -15,6 +15,7 @@ from opentelemetry.trace import SpanKind, Tracer, get_current_span
 from moorage.metadata.database import Database, Lookup, Snapshot, Transaction, Work
 
 T = TypeVar("T")
+D = TypeVar("D")
 
 _ATTEMPT: Final = "moorage.attempt"
 
@@ -35,6 +36,11 @@ class TracedDatabase:
 
     async def read_one(self, work: Work[T]) -> T:
         return await self._database.read_one(self._traced(work))
+
+    async def decide_and_read_one(
+        self, decide: Callable[[], Awaitable[D]], read: Callable[[D], Work[T]]
+    ) -> tuple[D, T]:
+        return await self._database.decide_and_read_one(decide, lambda decision: self._traced(read(decision)))
 
     def read_blocking(self, work: Work[T]) -> T:
         return self._database.read_blocking(self._traced(work))

@@ -13,7 +13,7 @@ import pytest
 
 from moorage.domain.errors import Unavailable
 from moorage.metadata import jobs
-from moorage.metadata.database import Lookup, Transaction
+from moorage.metadata.database import CachedUntil, Lookup, Transaction
 from moorage.metadata.engines.postgres.database import PostgresDatabase
 from moorage.metadata.engines.postgres.engine import PostgresEngine
 from moorage.metadata.engines.postgres.versions import VersionReader
@@ -149,6 +149,21 @@ def test_a_request_that_reads_on_at_once_needs_one_version(nodes: list[PostgresD
         for _ in range(3):  # no request
             await nodes[0].read_cached(lookup)
         assert len(queries) == 3
+
+    asyncio.run(run())
+
+
+def test_a_decision_and_the_read_that_follows_are_one_statement(
+    nodes: list[PostgresDatabase], queries: list[int]
+) -> None:
+    lookup = Lookup("accounts", count, until=CachedUntil.ACCESS_CHANGE)
+
+    async def run() -> None:
+        for expected in (1, 0, 0):  # The first one has nothing cached.
+            queries.clear()
+            decide = partial(nodes[0].read_cached, lookup)
+            assert await nodes[0].decide_and_read_one(decide, lambda found: lambda tx: found + count(tx)) == (0, 0)
+            assert len(queries) == expected
 
     asyncio.run(run())
 

@@ -16,11 +16,13 @@ from moorage.core.identity.sessions import RoleSession, Session
 from moorage.core.pull_through import credentials
 from moorage.core.secrets.changes import NewSecret, NewValue, Secrets
 from moorage.core.vault import Vault
+from moorage.domain.errors import AccessDenied
 from moorage.domain.identity.callers import Caller
 from moorage.domain.names import Registry
 from moorage.domain.pull_through.rules import Rule
-from moorage.metadata.database import CachedUntil, Lookup, Transaction
+from moorage.metadata.database import CachedUntil, Database, Lookup, Transaction
 from moorage.metadata.engines.engine import Engine
+from moorage.metadata.engines.postgres.engine import PostgresEngine
 from moorage.metadata.identity.policies import AWS, PolicyName, attach
 from moorage.metadata.pull_through import rules as pull_through_rules
 from moorage.metadata.registry import policies, settings
@@ -183,3 +185,68 @@ def test_every_table_that_access_data_is_read_from_is_watched(engine: Engine) ->
     tables = engine.transact(read)
     assert len(tables) > 12
     assert tables <= watched
+
+
+class Gate:
+    """A decision that the key may be used, from a cached lookup, and the reads that follow it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.decisions: list[Any] = []
+
+    async def pass_through(self, sql: str) -> tuple[Any, Any]:
+        async def decide() -> Any:
+            lookup = Lookup("key", _is_active, until=CachedUntil.ACCESS_CHANGE)
+            self.decisions.append(await self._database.read_cached(lookup))
+            if not self.decisions[-1]:
+                raise AccessDenied(principal="", action="", resource="", reason="")
+            return self.decisions[-1]
+
+        return await self._database.decide_and_read_one(decide, lambda _: lambda tx: tx.one(sql))
+
+
+def _is_active(tx: Transaction) -> int:
+    row = tx.one("SELECT active FROM access_key")
+    return int(row[0]) if row else 0
+
+
+_COUNT = "SELECT count(*), count(*) FROM access_key WHERE active = 1"
+
+
+def test_a_decision_and_its_read_are_of_current_access_data(engine: Engine, opened: OpenDatabase) -> None:
+    engine.transact(add_rows)
+    writer, gate = opened(), Gate(opened())
+
+    async def run() -> None:
+        for _ in range(2):
+            assert await gate.pass_through(_COUNT) == (1, (1, 1))
+            assert await gate.pass_through("SELECT id FROM access_key WHERE id = ''") == (1, None)
+            await writer.write(lambda tx: tx.run("UPDATE access_key SET active = 0"))
+            with pytest.raises(AccessDenied):
+                await gate.pass_through(_COUNT)
+            await writer.write(lambda tx: tx.run("UPDATE access_key SET active = 1"))
+
+    asyncio.run(run())
+
+
+def test_an_access_change_during_the_read_repeats_the_decision(engine: Engine, opened: OpenDatabase) -> None:
+    engine.transact(add_rows)
+    database = opened()
+    decisions: list[Any] = []
+
+    async def decide() -> Any:
+        decisions.append(await database.read_cached(Lookup("revision", revision, until=CachedUntil.ACCESS_CHANGE)))
+        if len(decisions) == 2:  # After the lookup, before the read.
+            engine.transact(lambda tx: tx.run("UPDATE account_setting SET value = 'V1'"))
+        return decisions[-1]
+
+    async def run() -> tuple[Any, Any]:
+        await decide()
+        return await database.decide_and_read_one(decide, lambda _: revision)
+
+    decision, read = asyncio.run(run())
+
+    if isinstance(engine, PostgresEngine):
+        assert len(decisions) == 3
+        assert decision == read
+    assert decisions[0] == decisions[1] < read

@@ -22,7 +22,7 @@ from tests.support.images import digest, image, layer
 SWITCHES = 15 if ON_POSTGRESQL else 7
 """On PostgreSQL, reads and writes run in threads, too."""
 
-STATEMENTS = 28 if ON_POSTGRESQL else 20
+STATEMENTS = 22 if ON_POSTGRESQL else 20
 """On PostgreSQL with the beginning and the end of transactions, and with the queries of the version of the data."""
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 from moorage import failpoints
@@ -44,11 +45,11 @@ from moorage.domain.registry.errors import (
 )
 from moorage.domain.registry.upload_ids import UploadIds
 from moorage.domain.units import HOUR
-from moorage.metadata.database import Database, Transaction
+from moorage.metadata.database import Database, Transaction, Work
 from moorage.metadata.registry import layers, upload_states, uploads
 from moorage.metadata.registry.layers import Blob
 from moorage.metadata.registry.repositories import Repository
-from moorage.metadata.registry.uploads import FoundUpload, Upload
+from moorage.metadata.registry.uploads import FoundUpload, OpenUploadRows, Upload
 
 PART_SIZE: Final = 10_485_760
 """The part size that InitiateLayerUpload recommends to clients; other sizes are accepted."""
@@ -101,6 +102,11 @@ def for_download(tx: Transaction, repository: Repository, digest: str) -> Blob:
     raise LayerInaccessible.archived(digest, repository.name, account)
 
 
+def lookup(tx: Transaction, scope: UploadScope, upload_id: str, digest: str = "") -> FoundUpload:
+    """What `Layers.found` needs. `digest` is the one with which the caller completes the upload, if that is known."""
+    return uploads.find_upload(tx, scope.registry, scope.repository, upload_id, digest)
+
+
 class Layers:
     """The use cases of uploads, over the blob store and the database."""
 
@@ -111,24 +117,29 @@ class Layers:
         self._require_space = limits.require_space
         self._open_uploads = OpenUploads(database, limits, ids, now)
 
-    async def start(self, scope: UploadScope, algorithm: str = DEFAULT_ALGORITHM) -> Upload:
-        """Start an upload that is hashed with this algorithm while it arrives.
+    async def start(
+        self, scope: UploadScope, algorithm: str = DEFAULT_ALGORITHM, others: OpenUploadRows | None = None
+    ) -> Upload:
+        """Start an upload that is hashed with this algorithm while it arrives. `others`: the result of `count_for`.
 
         Raises RepositoryNotFound, UploadsExceeded, Unavailable.
         """
         self._require_space()
-        upload = await self._open_uploads.start(scope, algorithm)
+        upload = await self._open_uploads.start(scope, algorithm, others)
         failpoints.hit("U1")
         return upload
 
-    async def find(self, scope: UploadScope, upload_id: str, digest: str = "") -> Upload:
-        """The upload. `digest` is the one with which the caller completes it, if that is known already.
+    def count_for(self, scope: UploadScope) -> Work[OpenUploadRows]:
+        """The work that reads what `start` depends on."""
+        return self._open_uploads.count_for(scope)
 
-        Raises RepositoryNotFound, UploadNotFound (also for an upload that has expired).
-        """
-        found = await self._database.read_one(
-            lambda tx: uploads.find_upload(tx, scope.registry, scope.repository, upload_id, digest)
-        )
+    async def find(self, scope: UploadScope, upload_id: str) -> Upload:
+        """Raises RepositoryNotFound, UploadNotFound (also for an upload that has expired)."""
+        found = await self._database.read_one(partial(lookup, scope=scope, upload_id=upload_id))
+        return self.found(scope, upload_id, found)
+
+    def found(self, scope: UploadScope, upload_id: str, found: FoundUpload) -> Upload:
+        """The upload that `lookup` has found. Raises what `find` raises."""
         if found.repository is None:
             raise RepositoryNotFound(repository=scope.repository, registry=scope.registry.account)
         if found.upload is None:

@@ -13,7 +13,7 @@ from moorage.domain.errors import LayerTooLarge, LimitExceeded, Unavailable
 from moorage.domain.names import Digest, Registry
 from moorage.domain.registry.errors import InvalidLayerPart, RepositoryNotFound, UploadNotFound
 from moorage.domain.registry.upload_ids import UploadIds, is_completable, is_continuable
-from moorage.metadata.database import Database
+from moorage.metadata.database import Database, Work
 from moorage.metadata.engines.dialects import SEALED
 from moorage.metadata.registry import uploads
 from moorage.metadata.registry.uploads import FoundUpload, OpenUploadRows, Upload, UploadPlace
@@ -73,12 +73,18 @@ class OpenUploads:
         self._unrecorded: OrderedDict[str, _Share] = OrderedDict()
         self._unrecorded_of: Counter[_Share] = Counter()
 
-    async def start(self, scope: UploadScope, algorithm: str) -> Upload:
-        """Start an upload. Raises RepositoryNotFound, UploadsExceeded, Unavailable."""
+    async def start(self, scope: UploadScope, algorithm: str, rows: OpenUploadRows | None) -> Upload:
+        """Start an upload. `rows`: the result of `count_for`.
+
+        Raises RepositoryNotFound, UploadsExceeded, Unavailable.
+        """
         share = _share(scope)
         if self._unrecorded_of[share] >= _UNRECORDED_PER_SHARE:
             await self._forget_ended(share)
-        rows = await self._check(scope, 1)
+            rows = None
+        if rows is None:
+            rows = await self._database.read_one(self.count_for(scope))
+        self._check(scope, rows, 1)
         if rows.is_sealed:  # Nothing is written, so no trigger of the seal refuses it.
             raise Unavailable(reason=SEALED)
         if rows.repository is None:
@@ -149,21 +155,22 @@ class OpenUploads:
                 before, size = size, size + len(chunk)
                 self._arriving[share] += len(chunk)
                 if before // CHECK_BYTES != size // CHECK_BYTES:
-                    await self._check(scope, 0)
+                    self._check(scope, await self._database.read_one(self.count_for(scope)), 0)
                 yield chunk
         finally:
             self._arriving[share] -= size - upload.size
             if not self._arriving[share]:
                 del self._arriving[share]
 
-    async def _check(self, scope: UploadScope, more: int) -> OpenUploadRows:
-        limit, share = self._quotas.open_uploads, _share(scope)
-        rows = await self._database.read_one(
-            lambda tx: uploads.open_uploads(tx, scope.registry, scope.repository, scope.principal, limit)
-        )
+    def count_for(self, scope: UploadScope) -> Work[OpenUploadRows]:
+        """The work that counts the open uploads of a user or role in a repository."""
+        limit = self._quotas.open_uploads
+        return lambda tx: uploads.open_uploads(tx, scope.registry, scope.repository, scope.principal, limit)
+
+    def _check(self, scope: UploadScope, rows: OpenUploadRows, more: int) -> None:
+        share = _share(scope)
         number = rows.number + self._unrecorded_of[share] + more
         self._quotas.check_open_uploads(number, rows.size + self._arriving[share])
-        return rows
 
 
 def _share(scope: UploadScope) -> _Share:

@@ -8,7 +8,8 @@ so a commit costs each process one transaction, not one per request.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable
+from contextvars import ContextVar
 from functools import partial
 from typing import Any, TypeVar
 
@@ -20,9 +21,30 @@ from moorage.metadata.engines.postgres.versions import CURRENT_VERSION, DataVers
 from moorage.metadata.engines.result_cache import ResultCache
 
 T = TypeVar("T")
+D = TypeVar("D")
 
 Run = Callable[[Callable[[Connection], Any]], "asyncio.Future[Any]"]
 """Runs a function in a thread that has a connection."""
+
+
+class Assumption:
+    """Which revisions of the access data a decision relied on, before it is known whether they are current."""
+
+    __slots__ = ("_revisions",)
+
+    def __init__(self) -> None:
+        self._revisions: set[bytes] = set()
+
+    def rely_on(self, revision: bytes) -> None:
+        self._revisions.add(revision)
+
+    def is_confirmed_by(self, revision: bytes) -> bool:
+        """Whether the decision is right while this revision is current."""
+        return self._revisions <= {revision}
+
+
+_assumption: ContextVar[Assumption | None] = ContextVar("assumption", default=None)
+"""What the running task may assume, instead of a query of the version."""
 
 
 class _PendingLookup:
@@ -66,7 +88,14 @@ class LookupCache:
         self._task: asyncio.Task[None] | None = None
 
     async def read_cached(self, lookup: Lookup[T]) -> T:
-        """The result of a lookup, as of now. Raises what its work raises, and Unavailable."""
+        """The result of a lookup, as of now or as of an assumption. Raises what its work raises, and Unavailable."""
+        assumption = _assumption.get()
+        if assumption is not None and lookup.until is CachedUntil.ACCESS_CHANGE:
+            assumed = self._cached[CachedUntil.ACCESS_CHANGE]
+            if lookup.key in assumed.results:
+                assumption.rely_on(assumed.version)
+                assumed_result: T = assumed.results[lookup.key]
+                return assumed_result
         self._set_version(await self._versions.current())
         results = self._cached[lookup.until].results
         if lookup.key in results:
@@ -77,6 +106,20 @@ class LookupCache:
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run_pending())
         return await future
+
+    async def assuming(self, decide: Callable[[], Awaitable[D]]) -> tuple[D, Assumption] | None:
+        """A decision for which cached lookups of access data are not checked, and what must be confirmed.
+
+        None if it is a refusal: nobody may be refused for access data that are no longer current.
+        """
+        assumption = Assumption()
+        token = _assumption.set(assumption)
+        try:
+            return await decide(), assumption
+        except Exception:  # noqa: BLE001 - the decision runs again, and then it counts
+            return None
+        finally:
+            _assumption.reset(token)
 
     async def _run_pending(self) -> None:
         """Run the pending lookups until there are none."""

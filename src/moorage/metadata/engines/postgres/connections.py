@@ -21,7 +21,7 @@ from psycopg.types.numeric import Int8BinaryDumper, NumericBinaryLoader
 from psycopg.types.string import StrDumper
 
 from moorage.domain.errors import Unavailable
-from moorage.metadata.database import Work
+from moorage.metadata.database import Transaction, Work
 from moorage.metadata.engines.dialects import SEALED, SEALED_STATE, combined, for_postgres, inserting
 from moorage.metadata.engines.postgres.servers import for_reads_after
 from moorage.metadata.engines.reading import ReadingTransaction
@@ -43,6 +43,12 @@ BEGIN_READ: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 # LOCK TABLE waits before the snapshot is taken. Only migrations write to this table.
 BEGIN_WRITE: Final = "BEGIN ISOLATION LEVEL SERIALIZABLE; LOCK TABLE schema_version IN ROW SHARE MODE"
 BEGIN_EXCLUSIVE_WRITE: Final = "BEGIN ISOLATION LEVEL SERIALIZABLE; LOCK TABLE schema_version IN EXCLUSIVE MODE"
+
+_WITH_REVISION: Final = """
+SELECT rules.revision::text, found.*
+FROM rules LEFT JOIN (SELECT true, work.* FROM ({}) AS work) AS found ON true
+"""
+"""The rows of a statement, after the revision and whether there is a row."""
 
 _ATTEMPTS: Final = 10
 _SHARED_ATTEMPTS: Final = 3
@@ -156,6 +162,24 @@ class _SingleStatement(PostgresTransaction):
         return super()._execute(sql, values)
 
 
+class _WithRevision(PostgresTransaction):
+    """A transaction of a single statement that also reads the revision of the access data."""
+
+    __slots__ = ("_single", "revision")
+
+    def __init__(self, single: Transaction) -> None:
+        self._single = single
+        self.revision = b""
+
+    def one(self, sql: str, **values: Any) -> tuple[Any, ...] | None:
+        return next(iter(self.all(sql, **values)), None)
+
+    def all(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:
+        rows = self._single.all(_WITH_REVISION.format(sql), **values)
+        self.revision = rows[0][0].encode()
+        return [row[2:] for row in rows if row[1]]
+
+
 class Connection:
     """One connection, used by one thread at a time; opened on first use and again after it was lost."""
 
@@ -171,6 +195,15 @@ class Connection:
     def read_one(self, work: Work[T]) -> T:
         """Run `work`, which is a single statement."""
         return self._retry_if_lost("", work)
+
+    def read_one_with_revision(self, work: Work[T]) -> tuple[T, bytes]:
+        """`read_one`, and the revision of the access data at that moment, in the same statement."""
+
+        def with_revision(tx: Transaction) -> tuple[T, bytes]:
+            reading = _WithRevision(tx)
+            return work(reading), reading.revision
+
+        return self._retry_if_lost("", with_revision)
 
     def write(self, work: Work[T]) -> T:
         """Run `work` in a serializable transaction; repeats it after conflicts."""

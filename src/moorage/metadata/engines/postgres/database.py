@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, Final, TypeVar
@@ -26,6 +26,7 @@ from moorage.metadata.engines.postgres.versions import VersionReader
 from moorage.shares import SharedThreads, current
 
 T = TypeVar("T")
+D = TypeVar("D")
 
 _MAX_QUEUED: Final = 2000
 """Maximum number of waiting calls, half of them of one share; more would get their result too late."""
@@ -48,6 +49,21 @@ class PostgresDatabase:
     async def read_one(self, work: Work[T]) -> T:
         """`read` for work of a single statement, without a transaction around it."""
         return await self._readers.run(lambda connection: connection.read_one(work))
+
+    async def decide_and_read_one(
+        self, decide: Callable[[], Awaitable[D]], read: Callable[[D], Work[T]]
+    ) -> tuple[D, T]:
+        """See `Database.decide_and_read_one`. In the usual case, the read is the only statement."""
+        assumed = await self._cache.assuming(decide)
+        if assumed is not None:
+            decision, assumption = assumed
+            result, revision = await self._readers.run(
+                lambda connection: connection.read_one_with_revision(read(decision))
+            )
+            if assumption.is_confirmed_by(revision):
+                return decision, result
+        decision = await decide()
+        return decision, await self.read_one(read(decision))
 
     def read_blocking(self, work: Work[T]) -> T:
         """`read` for callers without an event loop."""

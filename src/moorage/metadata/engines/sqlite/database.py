@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import ExitStack, asynccontextmanager, closing, suppress
 from functools import partial
 from pathlib import Path
@@ -38,6 +38,7 @@ from moorage.metadata.engines.sqlite.writers_lock import LOCK_SECONDS, LockWatch
 from moorage.shares import WorkQueue
 
 T = TypeVar("T")
+D = TypeVar("D")
 
 _JOIN_SECONDS: Final = 1.0
 
@@ -70,6 +71,13 @@ class SqliteDatabase:
             return work(reader.transaction)
         except MEDIUM_FAILURES as error:
             raise translated(error) from error
+
+    async def decide_and_read_one(
+        self, decide: Callable[[], Awaitable[D]], read: Callable[[D], Work[T]]
+    ) -> tuple[D, T]:
+        """One after the other: the version of the data costs nothing here."""
+        decision = await decide()
+        return decision, await self.read_one(read(decision))
 
     def read_blocking(self, work: Work[T]) -> T:
         """`read` for callers without an event loop."""
