@@ -21,6 +21,7 @@ SERVICES = ROOT / "docs" / "aws-services.md"
 README = ROOT / "README.md"
 REFERENCES = {
     "ecr": "https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_{}.html",
+    "iam": "https://docs.aws.amazon.com/IAM/latest/APIReference/API_{}.html",
     "secretsmanager": "https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_{}.html",
     "signer": "https://docs.aws.amazon.com/signer/latest/api/API_{}.html",
 }

@@ -28,6 +28,24 @@ class Source(NamedTuple):
 
 SOURCES: Final = {
     "ecr": Source("2015-09-21"),
+    "iam": Source(
+        "2010-05-08",
+        "AddClientIDToOpenIDConnectProvider AttachRolePolicy AttachUserPolicy CreateAccessKey "
+        "CreateOpenIDConnectProvider CreatePolicy CreatePolicyVersion CreateRole CreateUser DeleteAccessKey "
+        "DeleteLoginProfile DeleteOpenIDConnectProvider DeletePolicy DeletePolicyVersion DeleteRole "
+        "DeleteRolePolicy DeleteUser DeleteUserPolicy DetachRolePolicy DetachUserPolicy GetAccessKeyLastUsed "
+        "GetAccountSummary GetLoginProfile GetOpenIDConnectProvider GetPolicy GetPolicyVersion GetRole "
+        "GetRolePolicy GetUser GetUserPolicy ListAccessKeys ListAccountAliases ListAttachedRolePolicies "
+        "ListAttachedUserPolicies ListEntitiesForPolicy ListGroupsForUser ListInstanceProfilesForRole "
+        "ListMFADevices ListOpenIDConnectProviderTags ListOpenIDConnectProviders ListPolicies ListPolicyTags "
+        "ListPolicyVersions ListRolePolicies ListRoleTags ListRoles ListSSHPublicKeys "
+        "ListServiceSpecificCredentials ListSigningCertificates ListUserPolicies ListUserTags ListUsers "
+        "ListVirtualMFADevices PutRolePolicy PutUserPolicy RemoveClientIDFromOpenIDConnectProvider "
+        "SetDefaultPolicyVersion SimulateCustomPolicy SimulatePrincipalPolicy TagOpenIDConnectProvider "
+        "TagPolicy TagRole TagUser UntagOpenIDConnectProvider UntagPolicy UntagRole UntagUser UpdateAccessKey "
+        "UpdateAssumeRolePolicy UpdateOpenIDConnectProviderThumbprint UpdateRole UpdateRoleDescription "
+        "UpdateUser",
+    ),
     "secretsmanager": Source(
         "2017-10-17",
         "CreateSecret DeleteSecret DescribeSecret GetResourcePolicy GetSecretValue ListSecretVersionIds ListSecrets "
@@ -52,10 +70,12 @@ def model_text(service: str) -> str:
     }
     names = sorted(model["shapes"] if source.operations is None else _used(model, described))
     shapes = {qualified(service, name): _shape(model["shapes"][name], service) for name in names}
+    metadata = model["metadata"]
+    namespace = f'"namespace": {_json(metadata["xmlNamespace"])},\n' if "xmlNamespace" in metadata else ""
     return (
         f'{{\n"name": {_json(service)},\n'
-        f'"protocol": {_json(model["metadata"]["protocol"])},\n'
-        f'"target_prefix": {_json(model["metadata"].get("targetPrefix", ""))},\n'
+        f'"protocol": {_json(metadata["protocol"])},\n'
+        f'"target_prefix": {_json(metadata.get("targetPrefix", ""))},\n{namespace}'
         f'"operations": {{\n{_lines(operations)}\n}},\n'
         f'"shapes": {{\n{_lines(shapes)}\n}}\n}}\n'
     )
@@ -69,6 +89,10 @@ def qualified(service: str, shape: str) -> str:
 def _model(service: str, version: str) -> dict[str, Any]:
     path = files("botocore").joinpath(f"data/{service}/{version}/service-2.json.gz")
     model: dict[str, Any] = msgspec.json.decode(gzip.decompress(path.read_bytes()))
+    for name, operation in model["operations"].items():
+        if "input" not in operation:  # A request without members.
+            operation["input"] = {"shape": f"{name}Request"}
+            model["shapes"].setdefault(f"{name}Request", {"type": "structure", "members": {}})
     return model
 
 
@@ -98,7 +122,7 @@ def _operation(operation: Mapping[str, Any], service: str, *, is_described: bool
     described = {
         "input_shape": qualified(service, operation["input"]["shape"]),
         "output_shape": qualified(service, operation["output"]["shape"]) if "output" in operation else "",
-        "errors": [qualified(service, error["shape"]) for error in operation["errors"]],
+        "errors": [qualified(service, error["shape"]) for error in operation.get("errors", ())],
     }
     http = operation["http"]
     route = {} if http["requestUri"] == "/" else {"method": http["method"], "path": http["requestUri"]}
@@ -125,8 +149,11 @@ def _parts(shape: Mapping[str, Any], service: str) -> Iterator[tuple[str, Any]]:
     for key in ("member", "key", "value"):
         if key in shape:
             yield key, qualified(service, shape[key]["shape"])
-    if "httpStatusCode" in shape.get("error", {}):
-        yield "status", shape["error"]["httpStatusCode"]
+    error = shape.get("error", {})
+    if "httpStatusCode" in error:
+        yield "status", error["httpStatusCode"]
+    if "code" in error:
+        yield "code", error["code"]
 
 
 def _lines(entries: Mapping[str, Any]) -> str:

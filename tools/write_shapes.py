@@ -16,7 +16,7 @@ import msgspec
 
 PACKAGE = Path(__file__).parent.parent / "src" / "moorage"
 MODELS = PACKAGE / "aws" / "models"
-SERVICES = {"ecr": "ECR", "secretsmanager": "Secrets Manager", "signer": "Signer"}
+SERVICES = {"ecr": "ECR", "iam": "IAM", "secretsmanager": "Secrets Manager", "signer": "Signer"}
 PYTHON_NAMES = {
     "string": "str",
     "boolean": "bool",

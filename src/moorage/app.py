@@ -88,6 +88,8 @@ from moorage.http.forwarding import TrustedProxies
 from moorage.http.locations import Locations
 from moorage.http.shares.active_shares import ActiveShares
 from moorage.http.shares.body_budget import BodyBudget
+from moorage.iam import operations as iam_operations
+from moorage.iam import service as iam_service
 from moorage.metadata.database import Database
 from moorage.metadata.migration import records
 from moorage.oci.routes import RegistryEndpoint
@@ -123,6 +125,7 @@ ECR_OPERATIONS: Final[Mapping[str, Handler]] = {
 
 AWS_SERVICES: Final[Sequence[AwsService[Any]]] = [
     ecr_service.service(ECR_OPERATIONS),
+    iam_service.service(iam_operations.OPERATIONS),
     secretsmanager_service.service({**secretsmanager_secrets.OPERATIONS, **secretsmanager_values.OPERATIONS}),
     signer_service.service({**signer_profiles.OPERATIONS, **signer_signatures.OPERATIONS}),
 ]

@@ -21,7 +21,6 @@ KNOWN: Final = {
     "cli/aws.py": "names --data itself, because the reader gave no folder, or a wrong one",
     "cli/folders.py": "likewise: names --data itself",
     "core/migration/migrate.py": "the other registry's command: `verify` where the source is",
-    "api/other_services.py": "for clients at other machines, which have no data folder",
     "metadata/engines/postgres/engine.py": "states what is running",
     "metadata/migration/records.py": "names the options of the migration, which the reader knows",
 }

@@ -224,7 +224,7 @@ def aws_commands() -> dict[str, set[str]]:
     """`ecr put-image` and so on with their options, which the AWS command line derives from members."""
     found: dict[str, set[str]] = {"ecr get-login-password": set(), "ecr help": set()}
     found["ecr wait"] = {"--repository-name", "--image-id"}
-    for service in ("ecr", "secretsmanager", "signer", "sts"):
+    for service in ("ecr", "iam", "secretsmanager", "signer", "sts"):
         model = botocore.session.get_session().get_service_model(service)
         for operation in map(model.operation_model, model.operation_names):
             members = operation.input_shape.members if operation.input_shape else ()

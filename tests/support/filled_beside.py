@@ -66,6 +66,10 @@ _ROWS: Final[dict[str, tuple[str, Row]]] = {
         lambda n, _: (f"AROA{n:017}", HERE.account, f"role-{n}", "/", "{}", 3600, 1),
     ),
     "iam_policy": ("account name document created_at", lambda n, _: (HERE.account, f"policy-{n}", "{}", 1)),
+    "iam_policy_version": (
+        "account name version document created_at",
+        lambda n, _: (HERE.account, f"policy-{n}", 1, "{}", 1),
+    ),
     "inline_policy": ("identity_id name document", lambda n, _: (f"AIDA{n:017}", "inline", "{}")),
     "attached_policy": (
         "identity_id policy_account policy_name",

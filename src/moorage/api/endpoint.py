@@ -14,12 +14,12 @@ from typing import Any, Final
 from moorage.api import other_services, sts
 from moorage.api.addresses import addresses_for
 from moorage.api.authentication import Authentication
-from moorage.api.protocols import PROTOCOLS
+from moorage.api.protocols import PROTOCOLS, QueryProtocol
 from moorage.api.service import AwsService
-from moorage.aws import codec, sigv4
+from moorage.aws import sigv4
 from moorage.aws.constraints import path_name
+from moorage.aws.query import FORM
 from moorage.aws.service_model import ECR_API, SECRET_MEMBERS, Operation
-from moorage.aws.sts import FORM
 from moorage.core.reactions import ApiCalled, react
 from moorage.core.services import Services
 from moorage.domain.errors import Refusal, Unavailable, UnsupportedOperation
@@ -40,8 +40,9 @@ _BODY_LIMIT: Final = 1 << 20
 class ApiEndpoint(Endpoint):
     """The endpoint of AWS clients: `apis` are ECR and the further services; clients call STS first.
 
-    The service that a request is for is named by the prefix of its X-Amz-Target header, or by its signature. What names
-    no service is a request for ECR.
+    The service that a request is for is named by the prefix of its X-Amz-Target header, or by its signature. A form
+    that names none is for STS, and any other request for ECR. IAM's forms may have the header, too, with the
+    prefix `iam`, because those of a console session have no signature.
     """
 
     def __init__(
@@ -57,13 +58,14 @@ class ApiEndpoint(Endpoint):
         served = [_ServedApi(api, services, budget, authentication) for api in apis]
         self._by_name = {each.name: each for each in served}
         self._by_target = {each.target_prefix: each for each in served if each.target_prefix}
+        self._by_target |= {each.name: each for each in served if each.reads_forms}
         self._others = other_services.OtherServices(sorted(self._by_name), sorted(self._by_target))
 
     async def respond(self, request: Request, details: CallDetails) -> Response:
         service = self._others.requested(request)
         if service is not None:
             return self._others.response(service, request)
-        if _is_form(request):
+        if self._is_for_sts(request):
             return await self._sts.respond(request, details)
         return await self._api_of(request).respond(request, details)
 
@@ -71,27 +73,31 @@ class ApiEndpoint(Endpoint):
         return self._api_of(request).protocol.refused(request, refusal)
 
     def unavailable(self, request: Request, details: CallDetails, refusal: Unavailable) -> Response:
-        if _is_form(request):
+        if self._is_for_sts(request):
             return self._sts.unavailable(request, details, refusal)
         api = self._api_of(request)
         api.record(request, details, refusal)
         return api.protocol.refused(request, refusal)
 
     def fault(self, request: Request, details: CallDetails) -> Response:
-        if _is_form(request):
+        if self._is_for_sts(request):
             return self._sts.fault(request, details)
         return self._api_of(request).fault(request, details)
+
+    def _is_for_sts(self, request: Request) -> bool:
+        return _is_form(request) and not self._api_of(request).reads_forms
 
     def _api_of(self, request: Request) -> _ServedApi:
         target = request.header(b"x-amz-target")
         if target is not None:
             return self._by_target.get(target.partition(".")[0]) or self._by_name[ECR_API]
         claimed = self._by_name.get(sigv4.claimed_service(request.header(b"authorization")) or "")
-        if claimed is not None and not claimed.target_prefix:
+        if claimed is not None and not claimed.target_prefix and (_is_form(request) or not claimed.reads_forms):
             return claimed
         # A request that is signed for the wrong one of the services is refused by the service of its path.
         matching = (api for api in self._by_name.values() if api.protocol.has_route(request))
-        return next(matching, self._by_name[ECR_API])
+        others = self._by_name[ECR_API] if claimed is None or not claimed.reads_forms else claimed
+        return next(matching, others)
 
 
 class _ServedApi:
@@ -103,6 +109,7 @@ class _ServedApi:
         self.name = api.model.name
         self.target_prefix = api.model.target_prefix
         self.protocol = PROTOCOLS[api.model.protocol](api.model)
+        self.reads_forms = isinstance(self.protocol, QueryProtocol)
         self._api = api
         self._services = services
         self._budget = budget
@@ -111,7 +118,8 @@ class _ServedApi:
     async def respond(self, request: Request, details: CallDetails) -> Response:
         try:
             operation = self.protocol.operation(request)
-            details.operation = operation.label
+            if operation is not None:
+                details.operation = operation.label
             answer = await self._answer(request, details, operation)
         except Unavailable:
             raise
@@ -134,15 +142,18 @@ class _ServedApi:
             details = replace(details, operation=details.operation.partition(":")[2])
         self._services.audit.record_operation(request, details, failure, self.name)
 
-    async def _answer(self, request: Request, details: CallDetails, operation: Operation) -> bytes:
+    async def _answer(self, request: Request, details: CallDetails, operation: Operation | None) -> bytes:
         api = self._api
-        limit = api.body_limits.get(operation.name, _BODY_LIMIT)
+        limit = _BODY_LIMIT if operation is None else api.body_limits.get(operation.name, _BODY_LIMIT)
         proof = await self._authentication.begin(request, self.name)
         async with self._budget.reserve(request, limit):
             body = await proof.body(request, details, limit)
+            if operation is None:
+                operation = self.protocol.operation_in(body)
+                details.operation = operation.label
             handler = api.handlers.get(operation.name)
             if handler is None:
-                raise UnsupportedOperation(operation=operation.label)
+                raise UnsupportedOperation(operation.label, api.advice(operation))
             members = self.protocol.decode(operation, request, body)
             del body
             details.parameters = _recorded(operation, members)
@@ -155,7 +166,7 @@ class _ServedApi:
             await api.authorize(call, operation, members)
             if actions.takes_space(operation.name):
                 services.limits.require_reserve()
-            return codec.encode(await handler(call, members))
+            return self.protocol.encode(operation, request, await handler(call, members))
 
     def _react(self, tx: Transaction, request: Request, details: CallDetails, registry: Registry) -> None:
         if not self._api.is_published:
@@ -181,5 +192,5 @@ def _recorded(operation: Operation, members: dict[str, Any]) -> dict[str, Any]:
 
 
 def _is_form(request: Request) -> bool:
-    """Whether the request is one of the query protocol, which STS uses."""
+    """Whether the request is one of the query protocol, which STS and IAM use."""
     return request.path == "/" and (request.header(b"content-type") or "").startswith(FORM)

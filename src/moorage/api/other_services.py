@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from moorage.aws import codec, sigv4
-from moorage.aws.sts import FORM
+from moorage.aws.query import FORM
 from moorage.http.messages import Request, Response
 
 _NAME: Final = re.compile(r"[a-z0-9-]{1,40}")
@@ -25,7 +25,6 @@ _OWN_ENDPOINTS: Final = (
 )
 _ADVICE: Final = {
     "ecr-public": "Public registries are not supported; for private repositories, use the service ecr.",
-    "iam": "To manage users, roles and policies, run the commands moorage user, moorage role and moorage policy.",
 }
 
 _S3: Final = frozenset({"s3", "s3express", "s3-object-lambda", "s3-outposts"})

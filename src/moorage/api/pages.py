@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from moorage.api.call import ApiCall
 from moorage.core.pages import Page, Position
 from moorage.domain.errors import InvalidParameter, Refusal
+
+DEFAULT_PAGE: Final = 100
+"""Items of a list on one page, if the request does not say how many."""
 
 
 def page_of(

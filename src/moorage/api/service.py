@@ -19,6 +19,10 @@ def own_registry(caller: Caller, _members: Members) -> Registry:
     return caller.registry
 
 
+def no_advice(_operation: Operation) -> str:
+    return ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AwsService(Generic[C]):
     """A service: its model, and what is special about its calls.
@@ -26,7 +30,7 @@ class AwsService(Generic[C]):
     `call` is the type of its calls. `authorize` raises AccessDenied for a call that the caller may not make, and runs
     before the handler. `registry_of` finds the account and Region that a request is about. `tags_of` and `tag_keys_of`
     return the tags that a request sets, and the keys of those that it removes. `fault_code` names internal errors.
-    `is_published`: changes are published as events.
+    `advice` says what to do instead of an operation that is not built. `is_published`: changes are published as events.
     """
 
     model: ServiceModel
@@ -38,4 +42,5 @@ class AwsService(Generic[C]):
     fault_code: str
     registry_of: Callable[[Caller, dict[str, Any]], Registry] = own_registry
     body_limits: Mapping[str, int] = field(default_factory=dict)
+    advice: Callable[[Operation], str] = no_advice
     is_published: bool = False

@@ -8,6 +8,7 @@ from typing import Final
 
 from moorage.api.authentication import Authentication
 from moorage.aws import sts
+from moorage.aws.query import CONTENT_TYPE, QueryRequest
 from moorage.aws.sts_parameters import check_parameters
 from moorage.core.events.audit import SERVER_FAULT
 from moorage.core.identity import assume_role
@@ -94,7 +95,7 @@ class StsEndpoint:
             case "AssumeRoleWithWebIdentity":
                 return 200, await self._assume_with_token(request, details, query)
             case _:
-                return sts.invalid_action_response(query, request.id)
+                raise query.unknown()
 
     async def _unsigned(self, request: Request, details: CallDetails) -> tuple[int, bytes]:
         """Answer the only action that does not need a signature, because it is authenticated by a token."""
@@ -106,7 +107,7 @@ class StsEndpoint:
         self._require_reserve(query)
         return 200, await self._assume_with_token(request, details, query)
 
-    def _require_reserve(self, query: sts.QueryRequest) -> None:
+    def _require_reserve(self, query: QueryRequest) -> None:
         """Raise Unavailable if there is no space for the audit record."""
         if query.action in _AUDITED and takes_space(query.action):
             self._services.limits.require_reserve()
@@ -114,7 +115,7 @@ class StsEndpoint:
     def _caller_identity(self, request: Request, caller: Caller) -> bytes:
         return sts.caller_identity_response(caller.arn, caller.unique_id, caller.account, request.id)
 
-    def _session_token(self, request: Request, credentials: Credentials, query: sts.QueryRequest) -> bytes:
+    def _session_token(self, request: Request, credentials: Credentials, query: QueryRequest) -> bytes:
         if credentials.session is not None:  # AWS: "You cannot call GetSessionToken with session credentials."
             raise AccessDenied(
                 principal=credentials.owner.arn,
@@ -130,14 +131,12 @@ class StsEndpoint:
         key = self._services.authenticator.sessions.issue(credentials.key, duration)
         return sts.session_token_response(_credentials(key), request.id)
 
-    async def _assume_role(
-        self, request: Request, details: CallDetails, caller: Caller, query: sts.QueryRequest
-    ) -> bytes:
+    async def _assume_role(self, request: Request, details: CallDetails, caller: Caller, query: QueryRequest) -> bytes:
         parameters, context = _assume_role_request(details, query), request_context_of(request, self._services.now())
         assumed = await self._services.database.read(lambda tx: assume_role.assume(tx, caller, parameters, context))
         return sts.assumed_role_response(query.action, self._issue(assumed, caller.key), {}, request.id)
 
-    async def _assume_with_token(self, request: Request, details: CallDetails, query: sts.QueryRequest) -> bytes:
+    async def _assume_with_token(self, request: Request, details: CallDetails, query: QueryRequest) -> bytes:
         parameters, context = _assume_role_request(details, query), request_context_of(request, self._services.now())
         token = _required(query, "WebIdentityToken")
         assumed, claims = await self._services.database.read(
@@ -165,7 +164,7 @@ class StsEndpoint:
 
 def _xml(status: int, body: bytes, request: Request) -> Response:
     headers = [
-        (b"content-type", b"text/xml"),
+        (b"content-type", CONTENT_TYPE.encode()),
         (b"content-length", b"%d" % len(body)),
         (b"x-amzn-requestid", request.id.encode()),
     ]
@@ -176,13 +175,13 @@ def _is_signed(request: Request) -> bool:
     return request.header(b"authorization") is not None or b"X-Amz-Signature" in request.query
 
 
-def _read(details: CallDetails, body: bytes) -> sts.QueryRequest:
+def _read(details: CallDetails, body: bytes) -> QueryRequest:
     query = sts.parse_request(body)
     details.operation = f"{_PREFIX}{query.action[:64]}"
     return query
 
 
-def _assume_role_request(details: CallDetails, query: sts.QueryRequest) -> AssumeRoleRequest:
+def _assume_role_request(details: CallDetails, query: QueryRequest) -> AssumeRoleRequest:
     """The parameters of a call; they are set in `details` for the audit log, without the policy and the token."""
     parameters = query.parameters
     request = AssumeRoleRequest(
@@ -201,14 +200,14 @@ def _assume_role_request(details: CallDetails, query: sts.QueryRequest) -> Assum
     return request
 
 
-def _members(query: sts.QueryRequest, pattern: str) -> Iterator[str]:
+def _members(query: QueryRequest, pattern: str) -> Iterator[str]:
     number = 1
     while (value := query.parameters.get(pattern.format(number))) is not None:
         yield value
         number += 1
 
 
-def _required(query: sts.QueryRequest, parameter: str) -> str:
+def _required(query: QueryRequest, parameter: str) -> str:
     value = query.parameters.get(parameter)
     if not value:
         name = parameter[0].lower() + parameter[1:]
@@ -216,7 +215,7 @@ def _required(query: sts.QueryRequest, parameter: str) -> str:
     return value
 
 
-def _seconds(query: sts.QueryRequest) -> int | None:
+def _seconds(query: QueryRequest) -> int | None:
     """The DurationSeconds parameter; -1, which is not a valid duration, if it is not a number."""
     text = query.parameters.get("DurationSeconds")
     if text is None:

@@ -120,7 +120,13 @@ def _typed(shape_name: str, texts: list[str]) -> Any:
         raise Serialization(reason=f"STRING_VALUE cannot be converted to {expected}") from error
 
 
-def _integer(text: str) -> int:
+def boolean(text: str) -> bool:
+    """Raises KeyError."""
+    return {"true": True, "false": False}[text]
+
+
+def integer(text: str) -> int:
+    """Raises ValueError."""
     if not _INTEGER.fullmatch(text):
         raise ValueError(text)
     return int(text)
@@ -135,8 +141,8 @@ def _time(text: str) -> float:
 
 _READERS: Final[Mapping[str, Callable[[str], Any]]] = {
     "string": str,
-    "boolean": {"true": True, "false": False}.__getitem__,
-    "integer": _integer,
+    "boolean": boolean,
+    "integer": integer,
     "timestamp": _time,
 }
 

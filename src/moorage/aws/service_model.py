@@ -40,7 +40,7 @@ class Shape(msgspec.Struct, frozen=True):
     """A shape of a model. `type` decides which fields are set. Fields refer to other shapes by name.
 
     `locations` has the members that are not in the body, each with its place (uri, querystring, header) and name there.
-    `status` is the HTTP status of an exception in the REST protocol.
+    `status` is the HTTP status of an exception in the REST and query protocols, and `code` its name in the latter.
     """
 
     type: str
@@ -59,6 +59,7 @@ class Shape(msgspec.Struct, frozen=True):
     fault: bool = False
     sensitive: bool = False
     status: int = 400
+    code: str = ""
 
 
 class Patch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -77,6 +78,7 @@ class ServiceModel(msgspec.Struct, frozen=True):
     """A service: its name in signatures, its protocol, all its operations, and the shapes of those that are built.
 
     Shapes have names that are unique among all services: those of ECR as in its model, all others like `signer:TagMap`.
+    `namespace` is that of XML.
     """
 
     name: str
@@ -84,6 +86,7 @@ class ServiceModel(msgspec.Struct, frozen=True):
     target_prefix: str
     operations: dict[str, Operation]
     shapes: dict[str, Shape]
+    namespace: str = ""
 
     @property
     def message_member(self) -> str:
@@ -139,7 +142,7 @@ def _rewritten(shape: Shape, patch: Patch) -> Shape:
 
 
 MODELS: Final[Mapping[str, ServiceModel]] = MappingProxyType(
-    {service: _load(service) for service in (ECR_API, "secretsmanager", "signer")}
+    {service: _load(service) for service in (ECR_API, "iam", "secretsmanager", "signer")}
 )
 """The services by the name that signatures have."""
 

@@ -16,9 +16,10 @@ from moorage.config import documents
 from moorage.config.documents import BadDocument
 from moorage.config.settings import Settings
 from moorage.core.clock import system_clock
-from moorage.core.identity.accounts import FIRST_ACCOUNT, AccountError
+from moorage.core.identity.accounts import FIRST_ACCOUNT
 from moorage.core.identity.apply import DesiredState, apply_state
 from moorage.domain import strict_json
+from moorage.domain.identity.errors import AccountError
 from moorage.domain.strict_json import BadJson
 from moorage.metadata.database import Transaction
 

@@ -8,8 +8,8 @@ from moorage.cli.options import TextOfFile, with_registry
 from moorage.cli.transactions import account_option, change
 from moorage.config.settings import Settings
 from moorage.core.clock import system_clock
-from moorage.core.identity import roles
 from moorage.core.identity.accounts import require_account
+from moorage.core.identity.entities import providers
 from moorage.metadata.database import Transaction
 from moorage.metadata.identity import providers as identity_providers
 from moorage.metadata.identity.providers import IdentityProvider
@@ -40,7 +40,7 @@ def put(issuer: str, audiences: tuple[str, ...], keys: str, account: str, settin
     Download the keys from the issuer's jwks_uri, by hand or with a timer: the server does not fetch them.
     """
     provider = IdentityProvider(account, issuer, audiences, keys, system_clock())
-    change(settings, lambda tx: roles.put_provider(tx, provider))
+    change(settings, lambda tx: providers.put_provider(tx, provider))
     click.echo(provider.arn)
 
 
@@ -64,5 +64,5 @@ def list_providers(account: str, settings: Settings) -> None:
 @with_registry
 def delete(issuer: str, account: str, settings: Settings) -> None:
     """Stop trusting an issuer. Sessions that its tokens started last until they expire."""
-    change(settings, lambda tx: roles.delete_provider(tx, account, issuer))
+    change(settings, lambda tx: providers.delete_provider(tx, account, issuer))
     click.echo(f"Issuer {issuer} deleted.")

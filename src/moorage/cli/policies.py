@@ -15,7 +15,7 @@ from moorage.core.identity.policies import policy_name
 from moorage.domain.identity.managed_policies import MANAGED_POLICIES
 from moorage.metadata.database import Transaction
 from moorage.metadata.identity import policies as rows
-from moorage.metadata.identity.policies import AWS, PolicyName
+from moorage.metadata.identity.policies import AWS, ManagedPolicy, PolicyName
 
 
 @click.group()
@@ -30,9 +30,10 @@ def policy() -> None:
 @with_registry
 def create(name: str, document: str, account: str, settings: Settings) -> None:
     """Create a policy from FILE (- for standard input)."""
-    made = PolicyName(account, name)
-    change(settings, lambda tx: identity_policies.create_policy(tx, made, document, system_clock()))
-    click.echo(made.arn)
+    now = system_clock()
+    made = ManagedPolicy(name=PolicyName(account, name), document=document, created_at=now, updated_at=now)
+    change(settings, lambda tx: identity_policies.create_policy(tx, made))
+    click.echo(made.name.arn)
 
 
 @policy.command()
@@ -41,7 +42,10 @@ def create(name: str, document: str, account: str, settings: Settings) -> None:
 @account_option
 @with_registry
 def update(name: str, document: str, account: str, settings: Settings) -> None:
-    """Replace a policy with FILE (- for standard input). The change applies immediately, everywhere it is attached."""
+    """Replace a policy with FILE (- for standard input). The change applies immediately, everywhere it is attached.
+
+    The file becomes a new version of the policy. IAM's API can return to one of the four versions before it.
+    """
     made = PolicyName(account, name)
     change(settings, lambda tx: identity_policies.update_policy(tx, made, document, system_clock()))
 
@@ -55,8 +59,8 @@ def list_policies(account: str, settings: Settings) -> None:
     def lines(tx: Transaction) -> list[str]:
         require_account(tx, account)
         names = [PolicyName(AWS, name) for name in MANAGED_POLICIES]
-        names += [PolicyName(account, name) for name, _ in rows.list_policies(tx, account)]
-        return [f"{name.arn}\t{', '.join(rows.identities_with(tx, name, account)) or '-'}" for name in names]
+        names += [policy.name for policy in rows.list_policies(tx, account)]
+        return [f"{name.arn}\t{', '.join(_attached_to(tx, name, account)) or '-'}" for name in names]
 
     for line in change(settings, lines):
         click.echo(line)
@@ -79,3 +83,7 @@ def delete(name: str, account: str, settings: Settings) -> None:
     """Delete a policy that is not attached."""
     change(settings, lambda tx: identity_policies.delete_policy(tx, policy_name(account, name)))
     click.echo(f"Policy {name} deleted.")
+
+
+def _attached_to(tx: Transaction, policy: PolicyName, account: str) -> list[str]:
+    return sorted(each.name for each in rows.attachments_of(tx, policy, account))

@@ -16,12 +16,13 @@ from moorage.cli.recording import record
 from moorage.config.settings import Settings
 from moorage.core.events.targets import EventTargetError
 from moorage.core.identity import master_key
-from moorage.core.identity.accounts import FIRST_ACCOUNT, AccountError
+from moorage.core.identity.accounts import FIRST_ACCOUNT
 from moorage.core.identity.master_key import MasterKeyWrong
 from moorage.core.jobs import JobError
 from moorage.core.replication.remote.settings import DestinationError
 from moorage.core.vault import Vault
 from moorage.domain.errors import Unavailable
+from moorage.domain.identity.errors import AccountError
 from moorage.domain.signing.errors import SigningError
 from moorage.domain.units import SECOND
 from moorage.metadata.database import DatabaseUnusable, Transaction

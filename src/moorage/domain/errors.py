@@ -72,9 +72,12 @@ class Validation(Refusal):
 
 
 class UnsupportedOperation(FrontDoorRefusal):
-    """An ECR operation that Moorage does not support yet."""
+    """An operation that Moorage does not support yet. `advice` says what to do instead."""
 
-    template = "The operation {operation} is not supported by this version of Moorage yet"
+    template = "The operation {operation} is not supported by this version of Moorage yet{advice}"
+
+    def __init__(self, operation: str, advice: str = "") -> None:
+        super().__init__(operation=operation, advice=f". {advice}" if advice else "")
 
 
 class UnknownOperation(FrontDoorRefusal):

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 from moorage.domain.secrets.errors import InvalidSecretParameter
 from moorage.secretsmanager import shapes
-
-DEFAULT_PAGE: Final = 100
-"""Items of a list on one page, if the request does not say how many."""
 
 
 def refuse_unsupported(request: Mapping[str, Any], *members: str) -> None:

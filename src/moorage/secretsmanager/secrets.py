@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any, Final, cast
 
 from moorage.api.call import ApiCall, HandlerOf, seconds
-from moorage.api.pages import page_of
+from moorage.api.pages import DEFAULT_PAGE, page_of
 from moorage.core.secrets import lookups
 from moorage.core.secrets.changes import RECOVERY_DAYS, NewSecret
 from moorage.domain.secrets.errors import InvalidNextToken, InvalidSecretParameter
@@ -17,7 +17,7 @@ from moorage.metadata.database import Transaction
 from moorage.metadata.secrets import Secret, Version
 from moorage.secretsmanager import shapes
 from moorage.secretsmanager.filters import check, matches
-from moorage.secretsmanager.requests import DEFAULT_PAGE, refuse_unsupported, tags_of
+from moorage.secretsmanager.requests import refuse_unsupported, tags_of
 from moorage.secretsmanager.values import value_of
 
 _NO_REPLICAS: Final = ("AddReplicaRegions", "ForceOverwriteReplicaSecret", "Type", "CrossAccountPrimaryARN")

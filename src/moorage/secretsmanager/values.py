@@ -8,7 +8,7 @@ from typing import Any, Final
 import pybase64
 
 from moorage.api.call import ApiCall, HandlerOf, seconds
-from moorage.api.pages import page_of
+from moorage.api.pages import DEFAULT_PAGE, page_of
 from moorage.core.secrets import lookups
 from moorage.core.secrets.changes import NewValue
 from moorage.core.secrets.lookups import CURRENT, Value
@@ -17,7 +17,7 @@ from moorage.metadata import secrets as rows
 from moorage.metadata.database import Transaction
 from moorage.metadata.secrets import Secret, Version
 from moorage.secretsmanager import shapes
-from moorage.secretsmanager.requests import DEFAULT_PAGE, refuse_unsupported
+from moorage.secretsmanager.requests import refuse_unsupported
 
 
 async def put_secret_value(call: ApiCall, request: shapes.PutSecretValueRequest) -> shapes.PutSecretValueResponse:

@@ -129,8 +129,7 @@ def test_other_paths_have_no_page(anybody: Docker, path: str) -> None:
 
 # --- Services that are not here ----------------------------------------------------------------------------------
 
-NEITHER = "Moorage serves the services ecr, secretsmanager, signer and sts, not {}."
-IAM = "To manage users, roles and policies, run the commands moorage user, moorage role and moorage policy."
+NEITHER = "Moorage serves the services ecr, iam, secretsmanager, signer and sts, not {}."
 PUBLIC = "Public registries are not supported; for private repositories, use the service ecr."
 ENDPOINTS = (
     "To let other services keep their own endpoints, set AWS_ENDPOINT_URL_ECR and AWS_ENDPOINT_URL_STS instead of "
@@ -150,8 +149,6 @@ class Elsewhere(NamedTuple):
 
 
 ELSEWHERE = [
-    Elsewhere("iam", "iam", "list_users", {}, "InvalidAction", IAM),
-    Elsewhere("iam", "iam", "create_role", {"RoleName": "r", "AssumeRolePolicyDocument": "{}"}, "InvalidAction", IAM),
     Elsewhere("sns", "sns", "list_topics", {}, "InvalidAction"),
     Elsewhere("ec2", "ec2", "describe_instances", {}, "InvalidAction"),
     Elsewhere("route53", "route53", "list_hosted_zones", {}, "InvalidAction"),
@@ -189,7 +186,7 @@ def client_of_another(server: Server, service: str, secret: str | None = None) -
 
 def test_the_answer_depends_on_the_service_only_and_not_on_the_credentials(server: Server) -> None:
     def answer(secret: str | None) -> Refusal:
-        return refusal(client_of_another(server, "iam", secret).list_users)
+        return refusal(client_of_another(server, "sns", secret).list_topics)
 
     assert answer(None) == answer("x" * 40)
 

@@ -7,18 +7,29 @@ import http.client
 import json
 import re
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
+from xml.etree import ElementTree as ET
 
 from moorage.aws.canonical import UNRESERVED, canonical_path, canonical_query
+from moorage.aws.query import FORM
 from moorage.aws.service_model import MODELS, SHAPES, Shape
 from moorage.aws.signing import RequestLine, SigningKey, signed_headers
 from tests.api.ecr.wire import Answer, Refusal
 from tests.support.server import Server
 
 JSON: Final = "application/x-amz-json-1.1"
+OF_QUERY: Final = {
+    "AccessDenied": "AccessDeniedException",
+    "InvalidAction": "UnsupportedOperationException",
+    "InvalidClientTokenId": "UnrecognizedClientException",
+    "SignatureDoesNotMatch": "InvalidSignatureException",
+    "ValidationError": "ValidationException",
+}
+"""The names that JSON services have for errors of the query protocol."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +66,12 @@ class RawCaller:
 
 
 def refusal_of(answer: Answer) -> Refusal:
-    """The error of an answer, in either protocol."""
+    """The error of an answer in any protocol, as JSON services name it."""
+    if answer.body.startswith(b"<"):
+        error = ET.fromstring(re.sub(rb" xmlns=\"[^\"]*\"", b"", answer.body)).find("Error")
+        assert error is not None
+        code, message = (error.findtext(name) or "" for name in ("Code", "Message"))
+        return Refusal(answer.status, OF_QUERY.get(code, code), message)
     members = answer.json()
     code = members.get("__type") or answer.headers["x-amzn-errortype"]
     return Refusal(answer.status, code, members.get("message") or members.get("Message", ""))
@@ -66,6 +82,9 @@ def _encoded(service: str, operation: str, request: dict[str, Any]) -> tuple[Req
     if model.target_prefix:
         headers = {"content-type": JSON, "x-amz-target": f"{model.target_prefix}.{operation}"}
         return RequestLine("POST", "/"), json.dumps(request).encode(), headers
+    if model.protocol == "query":
+        form = {"Action": operation, "Version": "2010-05-08", **dict(flattened(request))}
+        return RequestLine("POST", "/"), urlencode(form).encode(), {"content-type": FORM}
     found = model.operations[operation]
     shape = SHAPES[found.input_shape] if found.input_shape else Shape("structure")
     places = shape.locations
@@ -78,6 +97,23 @@ def _encoded(service: str, operation: str, request: dict[str, Any]) -> tuple[Req
     ]
     body = {name: value for name, value in request.items() if name not in places}
     return RequestLine(found.method, path, canonical_query(query)), json.dumps(body).encode() if body else b"", {}
+
+
+def flattened(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """The parameters of the query protocol for the members of a request."""
+    match value:
+        case dict():
+            for member, item in value.items():
+                yield from flattened(item, f"{name}.{member}" if name else member)
+        case [_, *_]:
+            for number, item in enumerate(value, start=1):
+                yield from flattened(item, f"{name}.member.{number}")
+        case []:
+            yield name, ""
+        case bool():
+            yield name, str(value).lower()
+        case _ if value is not None:
+            yield name, str(value)
 
 
 def _is_time(shape: Shape, name: str, value: Any) -> bool:

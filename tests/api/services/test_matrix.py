@@ -24,6 +24,7 @@ BUILT = [
 SECRET = "secret-of-the-matrix"
 SECRET_ARN = f"arn:aws:secretsmanager:us-east-1:{ACCOUNT}:secret:{SECRET}-??????"
 PROFILE_ARN = f"arn:aws:signer:us-east-1:{ACCOUNT}:/signing-profiles/of_the_matrix"
+IAM = f"arn:aws:iam::{ACCOUNT}:"
 JOB_ARN = f"arn:aws:signer:us-east-1:{ACCOUNT}:/signing-jobs/job"
 NAMED: dict[str, Any] = {
     "Name": SECRET,
@@ -35,6 +36,15 @@ NAMED: dict[str, Any] = {
     "jobArn": JOB_ARN,
     "jobId": "job",
     "jobOwner": ACCOUNT,
+    "UserName": "of-the-matrix",
+    "RoleName": "of-the-matrix",
+    "PolicyName": "of-the-matrix",
+    "Path": "/",
+    "PathPrefix": "/",
+    "PolicyArn": f"{IAM}policy/of-the-matrix",
+    "PolicySourceArn": f"{IAM}user/of-the-matrix",
+    "OpenIDConnectProviderArn": f"{IAM}oidc-provider/of.the.matrix",
+    "Url": "https://of.the.matrix",
 }
 
 
@@ -49,7 +59,7 @@ def people(server: Server) -> People:
     """One without a policy, one with an explicit deny, and the root user of another account."""
     exports = server.moorage("account", "create", "777777777777").splitlines()
     key, secret = (line.partition("=")[2] for line in exports if line.startswith("export "))
-    everything = allow("secretsmanager:*", "signer:*")
+    everything = allow("secretsmanager:*", "signer:*", "iam:*")
     denied = person_with(server, everything, everything | {"Effect": "Deny"})
     return People(person_with(server), denied, Person("root", key, secret))
 
@@ -63,11 +73,20 @@ def request_for(operation: Operation) -> dict[str, Any]:
 def resource_of(operation: Operation) -> str:
     if operation.name == "GetRevocationStatus":
         return JOB_ARN  # The first of two.
+    if operation.name == "GetAccessKeyLastUsed":
+        return "*"  # The key does not exist, so it has no user.
     target = TARGETS[operation.service][operation.name]
     return {
         FurtherTarget.SECRET: SECRET_ARN,
         FurtherTarget.PROFILE: PROFILE_ARN,
         FurtherTarget.JOB: JOB_ARN,
+        FurtherTarget.USER: f"{IAM}user/of-the-matrix",
+        FurtherTarget.ROLE: f"{IAM}role/of-the-matrix",
+        FurtherTarget.POLICY: f"{IAM}policy/of-the-matrix",
+        FurtherTarget.PROVIDER: f"{IAM}oidc-provider/of.the.matrix",
+        FurtherTarget.PRINCIPAL: f"{IAM}user/of-the-matrix",
+        FurtherTarget.USERS: f"{IAM}user/",
+        FurtherTarget.ROLES: f"{IAM}role/",
         FurtherTarget.ANY: "*",
     }[target]
 
@@ -90,7 +109,7 @@ def test_each_operation_has_a_permission_and_a_handler() -> None:
 def test_callers_without_permission_are_denied_and_callers_with_permission_are_not(
     server: Server, people: People, operation: Operation
 ) -> None:
-    status = 403 if operation.service == "signer" else 400
+    status = 400 if operation.service == "secretsmanager" else 403
     for person, reason in (
         (people.nobody, f"because no identity-based policy allows the {operation.label} action"),
         (people.denied, "with an explicit deny in an identity-based policy"),
@@ -112,7 +131,9 @@ def test_the_root_user_of_another_account_has_no_permission(
     request = request_for(operation)
     if "SecretId" in request:
         request["SecretId"] = SECRET_ARN.replace("??????", "AAAAAA")
-    names_the_owner = {"SecretId", "profileOwner", "resourceArn", "jobOwner"} & request.keys()
+    naming = {"SecretId", "profileOwner", "resourceArn", "jobOwner", "OpenIDConnectProviderArn", "PolicySourceArn"}
+    is_of_policy = TARGETS[operation.service][operation.name] is FurtherTarget.POLICY
+    names_the_owner = (naming | {"PolicyArn"} if is_of_policy else naming) & request.keys()
 
     refused = ask(server, people.stranger, operation, request)
 

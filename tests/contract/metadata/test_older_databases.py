@@ -13,6 +13,7 @@ from moorage.domain.ports import Message
 from moorage.metadata.engines.sqlite.schema import migrate
 from moorage.metadata.engines.sqlite.writer import open_writer
 from moorage.metadata.events import deliveries, targets
+from moorage.metadata.identity import accounts, policy_versions
 from moorage.metadata.identity import policies as identity_policies
 from moorage.metadata.registry import images, pulls, uploads
 
@@ -105,3 +106,23 @@ def test_policies_that_users_had_by_name_are_attached_to_them(tmp_path: Path) ->
     with open_writer(path) as writer:
         held = writer.transact(lambda tx: identity_policies.policies_of(tx, "AIDA1"))
     assert [policy.arn for policy, _ in held.attached] == ["arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryReadOnly"]
+
+
+def test_policies_from_before_versions_have_one_version(tmp_path: Path) -> None:
+    path = tmp_path / "moorage.db"
+    with database_before(path, "iam") as old:
+        old.execute("INSERT INTO account VALUES ('1', 1)")
+        old.execute("INSERT INTO iam_policy VALUES ('1', 'push', '{}', 7)")
+        old.execute("INSERT INTO iam_user (id, account, name, created_at) VALUES ('AIDA1', '1', 'ann', 7)")
+    old.close()
+
+    migrate(path)
+
+    with open_writer(path) as writer:
+        name = identity_policies.PolicyName("1", "push")
+        policy = writer.transact(lambda tx: identity_policies.find_managed(tx, name))
+        versions = writer.transact(lambda tx: policy_versions.of_policy(tx, name))
+        user = writer.transact(lambda tx: accounts.find_user(tx, "1", "ann"))
+    assert policy == identity_policies.ManagedPolicy(name=name, document="{}", created_at=7, updated_at=7)
+    assert versions == [policy_versions.PolicyVersion(1, "{}", 7)]
+    assert user == accounts.User("AIDA1", "1", "ann", 7, path="/", tags={})

@@ -43,6 +43,7 @@ OTHERS = [
 
 WITHOUT_PRINCIPALS = {
     ("iam_policy", "document"),
+    ("iam_policy_version", "document"),
     ("inline_policy", "document"),
     ("repository_template", "lifecycle_policy"),
 }

@@ -15,6 +15,11 @@ from tests.unit.aws.samples import MATCHING, broken_requests, sample
 
 OPERATION_LIST = sorted(OPERATIONS.values(), key=lambda operation: operation.name)
 
+IAM_RESPONSES = (
+    "accountAliasType certificateBodyType certificateIdType groupNameType idType instanceProfileNameType"
+    " publicKeyIdType serialNumberType serviceCredentialAlias serviceSpecificCredentialId serviceUserName"
+)
+
 
 def decoded(operation: Operation, request: Any) -> dict[str, Any]:
     return decode(operation, msgspec.json.encode(request))
@@ -31,8 +36,10 @@ def refusal(operation: Operation, request: Any) -> str:
 
 def test_every_pattern_has_a_matching_text() -> None:
     """The samples are useful only if each is accepted. A few patterns are of responses alone."""
-    of_responses = {"Base64"} | {
-        f"secretsmanager:{name}" for name in ("DurationType", "ResourcePolicyNameType", "ScheduleExpressionType")
+    of_responses = {
+        "Base64",
+        *(f"secretsmanager:{name}" for name in ("DurationType", "ResourcePolicyNameType", "ScheduleExpressionType")),
+        *(f"iam:{name}" for name in IAM_RESPONSES.split()),
     }
     assert set(MATCHING) == {name for name, shape in SHAPES.items() if shape.pattern} - of_responses
     assert all(re.fullmatch(SHAPES[name].pattern or "", text) for name, text in MATCHING.items())

@@ -46,7 +46,7 @@ def test_a_form_without_an_action_has_none(body: bytes) -> None:
     request = sts.parse_request(body)
 
     assert request.action == ""
-    status, xml = sts.invalid_action_response(request, REQUEST_ID)
+    status, xml = sts.refusal_response(request.unknown(), REQUEST_ID)
     assert (status, read_by_botocore("GetCallerIdentity", xml, status)["Error"]["Code"]) == (400, "MissingAction")
 
 
@@ -97,7 +97,7 @@ def test_botocore_reads_a_session_token() -> None:
 def test_an_unknown_action_is_an_invalid_action() -> None:
     request = sts.parse_request(b"Action=Assume%3CRole&Version=2011-06-15")
 
-    status, xml = sts.invalid_action_response(request, REQUEST_ID)
+    status, xml = sts.refusal_response(request.unknown(), REQUEST_ID)
 
     assert status == 400
     assert read_by_botocore("GetCallerIdentity", xml, status)["Error"] == {

@@ -15,12 +15,12 @@ from typing import Final
 from moorage.bounds import shortened
 from moorage.core.clock import Clock
 from moorage.core.identity import callers
-from moorage.core.identity.accounts import AccountError
 from moorage.core.identity.authentication import Authenticator, Credentials
 from moorage.core.identity.sessions import SessionKey, Sessions
 from moorage.core.vault import Forged, Vault
 from moorage.domain.errors import ExpiredToken, Refusal, UnrecognizedClient
 from moorage.domain.identity.callers import Caller
+from moorage.domain.identity.errors import AccountError
 from moorage.domain.units import HOUR, SECOND
 from moorage.metadata.database import CachedUntil, Database, Lookup, Transaction, size_of_row
 from moorage.metadata.identity import accounts as identities

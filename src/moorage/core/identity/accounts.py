@@ -1,14 +1,23 @@
-"""Create, change and delete accounts, users and access keys, for the commands."""
+"""Create, change and delete accounts, users and access keys, for the commands and for IAM."""
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from moorage.core.identity import principals
 from moorage.core.identity.key_ids import new_id, new_secret
 from moorage.core.vault import Vault
 from moorage.domain.identity.callers import ROOT
+from moorage.domain.identity.errors import (
+    AccountError,
+    DeleteConflict,
+    EntityAlreadyExists,
+    NoSuchEntity,
+    QuotaReached,
+)
+from moorage.domain.identity.names import check_name, check_path, check_tags
+from moorage.domain.identity.policies.request import NO_TAGS
 from moorage.domain.names import is_account
 from moorage.metadata.database import Transaction
 from moorage.metadata.identity import accounts as identities
@@ -19,13 +28,6 @@ FIRST_ACCOUNT = "000000000000"
 
 KEY_LIMIT = 2
 """IAM quotas: access keys of a user."""
-
-# IAM, CreateUser and CreateRole: the characters and the length of a name, which becomes a part of ARNs.
-IAM_NAME = re.compile(r"[\w+=,.@-]{1,64}", re.ASCII)
-
-
-class AccountError(Exception):
-    """A command about identities failed. The text is for the person who ran it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class NewKey:
 def root_key(tx: Transaction, vault: Vault, account: str, now: int) -> NewKey:
     """The account's root access key; created together with the account if either does not exist yet."""
     identities.insert_account(tx, account, now)
-    user = identities.find_user(tx, account, ROOT) or _add_user(tx, account, ROOT, now)
+    user = identities.find_user(tx, account, ROOT) or _add_user(tx, User(new_id("AIDA"), account, ROOT, now))
     for key in identities.keys_of(tx, user):
         found = identities.find_key(tx, key.id)
         if found is not None and found.active:
@@ -62,25 +64,50 @@ def require_account(tx: Transaction, account: str) -> None:
         raise AccountError(f"there is no account {account[:64]!r}: see `moorage account list`")
 
 
-def create_user(tx: Transaction, account: str, name: str, now: int) -> User:
+def create_user(
+    tx: Transaction, account: str, name: str, now: int, path: str = "/", tags: Mapping[str, str] = NO_TAGS
+) -> User:
     """Create a user without policies. Raises AccountError if the user exists or IAM does not allow the name."""
     require_account(tx, account)
-    if IAM_NAME.fullmatch(name) is None:
-        raise AccountError(f"{name[:64]!r} is not a user name: use 1 to 64 letters, digits and +=,.@_-")
-    if identities.find_user(tx, account, name) is not None:
-        raise AccountError(f"user {name!r} already exists")
-    user = _add_user(tx, account, name, now)
+    check_name("user", name)
+    check_path(path)
+    check_tags(tags)
+    _require_free(tx, account, name)
+    user = _add_user(tx, User(new_id("AIDA"), account, name, now, path, tags))
     principals.created(tx, user)
     return user
 
 
 def get_user(tx: Transaction, account: str, name: str) -> User:
-    """Raises AccountError."""
+    """Raises NoSuchEntity, and AccountError for an unknown account."""
     require_account(tx, account)
     user = identities.find_user(tx, account, name)
     if user is None:
-        raise AccountError(f"there is no user {name!r}: see `moorage user list`")
+        raise _no_such_user(name)
     return user
+
+
+def get_iam_user(tx: Transaction, account: str, name: str) -> User:
+    """A user as IAM knows them: the root user of an account has no name there. Raises NoSuchEntity."""
+    if name == ROOT:
+        raise _no_such_user(name)
+    return get_user(tx, account, name)
+
+
+def rename_user(tx: Transaction, user: User, name: str, path: str) -> User:
+    """Give a user another name, another path or both. Policies that name the user follow. Raises AccountError."""
+    if user.name == ROOT:
+        raise AccountError("the root user cannot be renamed")
+    check_name("user", name)
+    check_path(path)
+    if name != user.name:
+        _require_free(tx, user.account, name)
+    renamed = replace(user, name=name, path=path)
+    if renamed.arn != user.arn:
+        principals.created(tx, renamed)
+        principals.renamed(tx, user, renamed.arn)
+        identities.update_user(tx, renamed)
+    return renamed
 
 
 def delete_user(tx: Transaction, account: str, name: str) -> None:
@@ -92,10 +119,21 @@ def delete_user(tx: Transaction, account: str, name: str) -> None:
     identities.delete_user(tx, user)
 
 
+def require_no_keys(tx: Transaction, user: User) -> None:
+    """Raises DeleteConflict. IAM deletes only users that have no access keys."""
+    if identities.keys_of(tx, user):
+        raise DeleteConflict(
+            f"user {user.name!r} has access keys", "Cannot delete entity, must delete access keys first."
+        )
+
+
 def create_key(tx: Transaction, vault: Vault, user: User, now: int) -> NewKey:
     """Create an access key. Raises AccountError if the user has as many as IAM allows."""
     if len(identities.keys_of(tx, user)) >= KEY_LIMIT:
-        raise AccountError(f"user {user.name!r} has {KEY_LIMIT} access keys, which is the limit: delete one first")
+        raise QuotaReached(
+            f"user {user.name!r} has {KEY_LIMIT} access keys, which is the limit: delete one first",
+            f"Cannot exceed quota for AccessKeysPerUser: {KEY_LIMIT}",
+        )
     return _add_key(tx, vault, user, now)
 
 
@@ -120,20 +158,45 @@ def rotate_key(tx: Transaction, vault: Vault, user: User, now: int, *, at_once: 
     return _add_key(tx, vault, user, now), old
 
 
+def get_key(tx: Transaction, user: User, key: str) -> KeySummary:
+    """An access key of a user. Raises NoSuchEntity, also for the key of another user."""
+    found = next((each for each in identities.keys_of(tx, user) if each.id == key), None)
+    if found is None:
+        raise _no_such_key(key)
+    return found
+
+
 def set_key_active(tx: Transaction, key: str, active: bool) -> None:
     """Raises AccountError."""
     if not identities.set_key_active(tx, key, active):
-        raise AccountError(f"there is no access key {key!r}: see `moorage key list`")
+        raise _no_such_key(key)
 
 
 def delete_key(tx: Transaction, key: str) -> None:
     """Raises AccountError."""
     if not identities.delete_key(tx, key):
-        raise AccountError(f"there is no access key {key!r}: see `moorage key list`")
+        raise _no_such_key(key)
 
 
-def _add_user(tx: Transaction, account: str, name: str, now: int) -> User:
-    user = User(new_id("AIDA"), account, name, now)
+def _no_such_user(name: str) -> NoSuchEntity:
+    return NoSuchEntity(
+        f"there is no user {name!r}: see `moorage user list`", f"The user with name {name} cannot be found."
+    )
+
+
+def _no_such_key(key: str) -> NoSuchEntity:
+    return NoSuchEntity(
+        f"there is no access key {key!r}: see `moorage key list`", f"The Access Key with id {key} cannot be found."
+    )
+
+
+def _require_free(tx: Transaction, account: str, name: str) -> None:
+    """Raises EntityAlreadyExists."""
+    if identities.find_user(tx, account, name) is not None:
+        raise EntityAlreadyExists(f"user {name!r} already exists", f"User with name {name} already exists.")
+
+
+def _add_user(tx: Transaction, user: User) -> User:
     identities.insert_user(tx, user)
     return user
 

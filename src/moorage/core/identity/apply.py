@@ -14,8 +14,10 @@ import msgspec
 
 from moorage.core.identity import accounts, roles
 from moorage.core.identity import policies as identity_policies
+from moorage.core.identity.entities import providers
 from moorage.core.identity.policies import Identity, policy_name
 from moorage.domain.identity.callers import ROOT
+from moorage.domain.identity.errors import AccountError
 from moorage.metadata.database import Transaction
 from moorage.metadata.identity import accounts as identities
 from moorage.metadata.identity import policies as policy_rows
@@ -78,7 +80,7 @@ def apply_state(tx: Transaction, account: str, desired: DesiredState, now: int, 
 
 
 def _apply_policies(tx: Transaction, account: str, desired: Mapping[str, Document], now: int) -> Iterator[str]:
-    existing = dict(policy_rows.list_policies(tx, account))
+    existing = {policy.name.name: policy.document for policy in policy_rows.list_policies(tx, account)}
     for name, document in desired.items():
         if _is_same(existing.get(name), document):
             continue
@@ -93,7 +95,7 @@ def _apply_providers(tx: Transaction, account: str, desired: Mapping[str, Desire
         audiences = tuple(provider.audiences)
         if existing is not None and existing.audiences == audiences and _is_same(existing.key_set, keys):
             continue
-        roles.put_provider(tx, IdentityProvider(account, issuer, audiences, _text(keys), now))
+        providers.put_provider(tx, IdentityProvider(account, issuer, audiences, _text(keys), now))
         yield f"+ oidc provider {issuer}" if existing is None else f"~ oidc provider {issuer}"
 
 
@@ -124,7 +126,7 @@ def _apply_roles(tx: Transaction, account: str, desired: Mapping[str, DesiredRol
 
 def _change_role(tx: Transaction, role: Role, desired: DesiredRole) -> Iterator[str]:
     if role.path != desired.path:
-        raise accounts.AccountError(f"the path of a role cannot be changed: delete role {role.name!r} first")
+        raise AccountError(f"the path of a role cannot be changed: delete role {role.name!r} first")
     if not _is_same(role.trust_policy, desired.trust):
         role = replace(role, trust_policy=_text(desired.trust))
         roles.change_role(tx, role)
@@ -167,12 +169,12 @@ def _prune(tx: Transaction, account: str, desired: DesiredState) -> Iterator[str
             yield f"- role {role.name}"
     for provider in identity_providers.list_providers(tx, account):
         if provider.issuer not in desired.oidc_providers:
-            roles.delete_provider(tx, account, provider.issuer)
+            providers.delete_provider(tx, account, provider.issuer)
             yield f"- oidc provider {provider.issuer}"
-    for name, _ in policy_rows.list_policies(tx, account):
-        if name not in desired.policies:
-            identity_policies.delete_policy(tx, PolicyName(account, name))
-            yield f"- policy {name}"
+    for policy in policy_rows.list_policies(tx, account):
+        if policy.name.name not in desired.policies:
+            identity_policies.delete_policy(tx, policy.name)
+            yield f"- policy {policy.name.name}"
 
 
 def _is_same(text: str | None, document: Document) -> bool:

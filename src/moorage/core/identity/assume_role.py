@@ -12,11 +12,12 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from moorage.core.identity import policies as identity_policies
-from moorage.core.identity.accounts import AccountError
+from moorage.core.identity.entities.providers import WITHOUT_KEYS
 from moorage.core.identity.roles import TRUSTING_NOBODY
 from moorage.core.identity.sessions import RoleSession
 from moorage.domain.errors import AccessDenied, InvalidParameter
 from moorage.domain.identity.callers import Caller
+from moorage.domain.identity.errors import AccountError
 from moorage.domain.identity.policies.document import Policy, PolicyKind, accept_policy, parse_policy
 from moorage.domain.identity.policies.elements import BadPolicy
 from moorage.domain.identity.policies.evaluation import Decision, PolicySet, Reason, evaluate
@@ -197,6 +198,8 @@ def _verify_token(tx: Transaction, account: str, token: str, now: int) -> Claims
         raise InvalidIdentityToken(
             reason=f"No OpenIDConnect provider found in your account for {issuer[:255]}",
         )
+    if provider.key_set == WITHOUT_KEYS:
+        raise InvalidIdentityToken(reason=f"The provider {provider.arn} has no keys yet: run `moorage oidc put`")
     claims = oidc_tokens.verify(token, provider.key_set, now)
     if not set(provider.audiences).intersection(claims.audiences):
         raise InvalidIdentityToken(reason="Incorrect token audience")

@@ -19,8 +19,9 @@ import msgspec
 
 from moorage.bounds import bounded_cache
 from moorage.core.clock import Clock
-from moorage.core.identity import callers
+from moorage.core.identity import accounts, callers
 from moorage.core.identity import policies as identity_policies
+from moorage.core.identity.accounts import NewKey
 from moorage.core.identity.key_last_used import KeyLastUsed
 from moorage.core.identity.sessions import PREFIX, RoleSession, Session, Sessions
 from moorage.core.vault import Forged, Vault
@@ -32,6 +33,7 @@ from moorage.domain.units import HOUR, SECOND
 from moorage.metadata.database import CachedUntil, Database, Lookup, Transaction, size_of_row
 from moorage.metadata.identity import accounts as identities
 from moorage.metadata.identity import roles
+from moorage.metadata.identity.accounts import User
 
 DOCKER_TOKEN_LIFE = 12 * HOUR
 """ECR: "The authorization token is valid for 12 hours" (GetAuthorizationToken)."""
@@ -124,6 +126,10 @@ class Authenticator:
         if found is None or session_token is not None:
             raise UnrecognizedClient
         return Credentials(self._vault.open(found.sealed_secret, key), found.owner)
+
+    def create_key(self, tx: Transaction, user: User) -> NewKey:
+        """Create an access key of a user. Raises QuotaReached."""
+        return accounts.create_key(tx, self._vault, user, self._now())
 
     def record_use(self, credentials: Credentials) -> None:
         """Record that a long-lived key was used; requests with sessions and Docker tokens do not count."""

@@ -10,8 +10,8 @@ import msgspec
 
 from moorage.core.identity import accounts, roles
 from moorage.core.identity import policies as identity_policies
-from moorage.core.identity.accounts import AccountError
 from moorage.domain.identity.callers import ROOT, AssumedRole, Caller
+from moorage.domain.identity.errors import AccountError
 from moorage.domain.identity.policies.document import CURRENT_VERSION, PolicyKind, parse_policy
 from moorage.domain.names import Registry
 from moorage.metadata.database import Transaction
@@ -21,7 +21,7 @@ from moorage.metadata.identity.accounts import User
 from moorage.metadata.identity.roles import Role
 
 _ARN: Final = re.compile(
-    r"arn:aws:(?:iam::(?P<account>\d{12}):(?:(?P<root>root)|user/(?P<user>.+)|role/(?:.+/)?(?P<role>[^/]+))"
+    r"arn:aws:(?:iam::(?P<account>\d{12}):(?:(?P<root>root)|user/(?:.+/)?(?P<user>[^/]+)|role/(?:.+/)?(?P<role>[^/]+))"
     r"|sts::(?P<other>\d{12}):assumed-role/(?P<assumed>[^/]+)/(?P<session>[^/]+))",
     re.ASCII,
 )
@@ -47,13 +47,14 @@ def reader(registry: Registry, repository: str) -> Caller:
 def of_user(tx: Transaction, user: User, key: str = "", region: str = "") -> Caller:
     """A user that authenticates with `key`. If `region` is empty, it is set later."""
     policies = identity_policies.policies_of(tx, user.id)
-    return Caller(user.account, region, user.id, user.name, key, policies)
+    return Caller(user.account, region, user.id, user.name, key, policies, tags=user.tags, path=user.path)
 
 
 def of_role(tx: Transaction, role: Role, region: str = "") -> Caller:
     """A caller in a role, without the values that differ between sessions (see `in_session`)."""
     policies = identity_policies.policies_of(tx, role.id)
-    return Caller(role.account, region, role.id, "", "", policies, role=AssumedRole(role.name, role.path, session=""))
+    assumed = AssumedRole(role.name, role.path, session="")
+    return Caller(role.account, region, role.id, "", "", policies, tags=role.tags, role=assumed)
 
 
 def in_session(caller: Caller, name: str) -> Caller:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from moorage.core.identity import callers
-from moorage.core.identity.accounts import AccountError
 from moorage.core.identity.authorization import AccessRequest, decide
 from moorage.domain.errors import InvalidParameter
 from moorage.domain.identity.callers import Caller
+from moorage.domain.identity.errors import AccountError
 from moorage.domain.identity.further_actions import ALL_ACTIONS, parse_arn
 from moorage.domain.identity.policies.explaining import explain
 from moorage.domain.identity.policies.request import RequestContext
@@ -32,26 +32,27 @@ class ExplainQuery:
 
 def answer(tx: Transaction, account: str, query: ExplainQuery, now: int) -> tuple[bool, list[str]]:
     """Whether the request is allowed, and why. Raises AccountError for an unknown caller, action or resource."""
-    if query.action not in ALL_ACTIONS:
-        raise AccountError(f"{query.action[:100]!r} is not an action such as ecr:PutImage")
     caller = callers.named(tx, account, query.caller, query.region)
-    access_request = _access_request(caller, query)._replace(
-        request_context=lambda: RequestContext(now, query.source_ip)
-    )
-    decision = decide(tx, access_request)
-    return decision.allowed, explain(access_request.request({}), decision)
+    context = RequestContext(now, query.source_ip)
+    asked = access_request(caller, query.action, query.resource)._replace(request_context=lambda: context)
+    decision = decide(tx, asked)
+    return decision.allowed, explain(asked.request({}), decision)
 
 
-def _access_request(caller: Caller, query: ExplainQuery) -> AccessRequest:
-    service = query.action.partition(":")[0]
+def access_request(caller: Caller, action: str, resource: str) -> AccessRequest:
+    """The access request for a resource given as text. Raises AccountError for an unknown action or resource."""
+    if action not in ALL_ACTIONS:
+        raise AccountError(f"{action[:100]!r} is not an action such as ecr:PutImage")
+    service = action.partition(":")[0]
     if service == "ecr":
-        return AccessRequest(caller, query.action, *_resource(query.resource, caller.registry))
-    if query.resource == _REGISTRY:
-        return AccessRequest(caller, query.action, caller.registry, own_tags={})
-    parts = parse_arn(query.resource)
+        return AccessRequest(caller, action, *_resource(resource, caller.registry))
+    if resource == _REGISTRY:
+        return AccessRequest(caller, action, caller.registry, own_tags={})
+    parts = parse_arn(resource)
     if parts is None or parts[0] != service:
-        raise AccountError(f"{query.resource[:300]!r} is not an ARN of {service}")
-    return AccessRequest(caller, query.action, Registry(parts[2], parts[1]), arn=query.resource, own_tags={})
+        raise AccountError(f"{resource[:300]!r} is not an ARN of {service}")
+    owner = Registry(parts[2], parts[1] or caller.region)
+    return AccessRequest(caller, action, owner, arn=resource, own_tags={})
 
 
 def _resource(resource: str, default: Registry) -> tuple[Registry, str | None]:

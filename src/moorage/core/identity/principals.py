@@ -55,7 +55,7 @@ def find_arn(tx: Transaction, name: str) -> str | None:
     kind, _, rest = resource.partition("/")
     match kind:
         case "user":
-            identity: Identity | None = identities.find_user(tx, account, rest)
+            identity: Identity | None = identities.find_user(tx, account, rest.rpartition("/")[2])
         case "role":
             identity = roles.find_role(tx, account, rest.rpartition("/")[2])
         case "assumed-role":
@@ -100,18 +100,23 @@ def deleted(tx: Transaction, identity: Identity) -> None:
     _replace(tx, identity, identity.id)
 
 
-def _replace(tx: Transaction, identity: Identity, unique_id: str) -> None:
-    def renamed(name: str) -> str:
+def renamed(tx: Transaction, user: Identity, arn: str) -> None:
+    """Replace the ARN of a user in all policies by the one that the user has from now on."""
+    _replace(tx, user, arn)
+
+
+def _replace(tx: Transaction, identity: Identity, name_in_policies: str) -> None:
+    def replaced(name: str) -> str:
         if name == identity.arn:
-            return unique_id
+            return name_in_policies
         session = _SESSION.fullmatch(name)
         if session is None or (session["account"], session["role"]) != (identity.account, identity.name):
             return name
-        return f"{unique_id}:{session['name']}" if unique_id.startswith("AROA") else name
+        return f"{name_in_policies}:{session['name']}" if name_in_policies.startswith("AROA") else name
 
     for policy in principals.policies_naming(tx, identity.arn, f":assumed-role/{identity.name}/"):
         text = None
         with suppress(BadPolicy):  # The text of an older version can be invalid now; it allows nothing.
-            text = rename_principals(policy.text, renamed)
+            text = rename_principals(policy.text, replaced)
         if text is not None:
             principals.replace_text(tx, policy, text)

@@ -133,8 +133,8 @@ MOUNT_SOURCE: Final = "ecr:GetDownloadUrlForLayer"
 """The permission on the repository that a blob is mounted from."""
 
 
-_READING: Final = ("BatchCheck", "BatchGet", "Describe", "Get", "List", "Validate")
-_FREEING: Final = ("BatchDelete", "Delete")
+_READING: Final = ("BatchCheck", "BatchGet", "Describe", "Get", "List", "Simulate", "Validate")
+_FREEING: Final = ("BatchDelete", "Delete", "Detach")
 
 
 def is_reading(operation: str) -> bool:

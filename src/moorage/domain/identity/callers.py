@@ -26,8 +26,9 @@ class Caller:
     """An authenticated user or role session, and the access key used.
 
     `region` is the Region of the request or token. `policies` are those of the identity; `session_policies` restrict
-    them further, unless None. `issued_at` is the time of temporary credentials, in microseconds. For a role session,
-    `user_id` is `AROA…:SESSION`, `user_name` is empty, and `key` is empty if an identity token was presented.
+    them further, unless None. `path` is a user's. `issued_at` is the time of temporary credentials, in microseconds.
+    For a role session, `user_id` is `AROA…:SESSION`, `user_name` is empty, and `key` is empty if an identity token was
+    presented.
     """
 
     account: str
@@ -40,6 +41,7 @@ class Caller:
     issued_at: int | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     role: AssumedRole | None = None
+    path: str = "/"
 
     def in_region(self, region: str) -> Caller:
         """A copy with another Region. Every request needs it, so it does not use the slower `dataclasses.replace`."""
@@ -54,6 +56,7 @@ class Caller:
             self.issued_at,
             self.tags,
             self.role,
+            self.path,
         )
 
     @property
@@ -74,7 +77,7 @@ class Caller:
     def arn(self) -> str:
         if self.role is not None:
             return f"arn:aws:sts::{self.account}:assumed-role/{self.role.name}/{self.role.session}"
-        return f"arn:aws:iam::{self.account}:{ROOT if self.is_root else f'user/{self.user_name}'}"
+        return f"arn:aws:iam::{self.account}:{ROOT if self.is_root else f'user{self.path}{self.user_name}'}"
 
     @property
     def principal_arn(self) -> str:

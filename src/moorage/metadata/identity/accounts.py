@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 from moorage.domain.identity.callers import ROOT
 from moorage.metadata.database import Transaction
 from moorage.metadata.identity import policies as identity_policies
+from moorage.metadata.identity.tags import paths_below, tags_of, text_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,10 +18,12 @@ class User:
     account: str
     name: str
     created_at: int
+    path: str = "/"
+    tags: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def arn(self) -> str:
-        return f"arn:aws:iam::{self.account}:{ROOT if self.name == ROOT else f'user/{self.name}'}"
+        return f"arn:aws:iam::{self.account}:{ROOT if self.name == ROOT else f'user{self.path}{self.name}'}"
 
     @property
     def title(self) -> str:
@@ -62,35 +67,58 @@ def insert_user(tx: Transaction, user: User) -> bool:
     """Add a user; False when the account has one with that name."""
     return bool(
         tx.run(
-            "INSERT INTO iam_user (id, account, name, created_at) VALUES (:id, :account, :name, :now)"
-            " ON CONFLICT DO NOTHING",
+            "INSERT INTO iam_user (id, account, name, created_at, path, tags)"
+            " VALUES (:id, :account, :name, :now, :path, :tags) ON CONFLICT DO NOTHING",
             id=user.id,
             account=user.account,
             name=user.name,
             now=user.created_at,
+            path=user.path,
+            tags=text_of(user.tags),
         )
     )
 
 
+_USERS: Final = "SELECT id, account, name, created_at, path, tags FROM iam_user"
+
+
 def find_user(tx: Transaction, account: str, name: str) -> User | None:
-    row = tx.one(
-        "SELECT id, account, name, created_at FROM iam_user WHERE account = :account AND name = :name",
-        account=account,
-        name=name,
-    )
-    return User(*row) if row else None
+    row = tx.one(f"{_USERS} WHERE account = :account AND name = :name", account=account, name=name)
+    return _user(row) if row else None
 
 
 def find_user_by_id(tx: Transaction, user: str) -> User | None:
-    row = tx.one("SELECT id, account, name, created_at FROM iam_user WHERE id = :id", id=user)
-    return User(*row) if row else None
+    row = tx.one(f"{_USERS} WHERE id = :id", id=user)
+    return _user(row) if row else None
 
 
 def list_users(tx: Transaction, account: str) -> list[User]:
+    return [_user(row) for row in tx.all(f"{_USERS} WHERE account = :account ORDER BY name", account=account)]
+
+
+def page_of_users(tx: Transaction, account: str, path_prefix: str, after: str, limit: int) -> list[User]:
+    """At most `limit` users with paths that begin so and names after `after`, without the root user."""
     rows = tx.all(
-        "SELECT id, account, name, created_at FROM iam_user WHERE account = :account ORDER BY name", account=account
+        f"{_USERS} WHERE account = :account AND name > :after AND name <> :root"
+        " AND path >= :first AND path < :last ORDER BY name LIMIT :limit",
+        account=account,
+        after=after,
+        root=ROOT,
+        limit=limit,
+        **paths_below(path_prefix),
     )
-    return [User(*row) for row in rows]
+    return [_user(row) for row in rows]
+
+
+def update_user(tx: Transaction, user: User) -> None:
+    """Update name, path and tags; a user's other values do not change."""
+    tx.run(
+        "UPDATE iam_user SET name = :name, path = :path, tags = :tags WHERE id = :id",
+        id=user.id,
+        name=user.name,
+        path=user.path,
+        tags=text_of(user.tags),
+    )
 
 
 def delete_user(tx: Transaction, user: User) -> None:
@@ -112,7 +140,7 @@ def insert_key(tx: Transaction, key: KeySummary, user: User, sealed_secret: byte
 
 
 _FIND_KEY = """
-SELECT k.sealed_secret, k.active, u.id, u.account, u.name, u.created_at
+SELECT k.sealed_secret, k.active, u.id, u.account, u.name, u.created_at, u.path, u.tags
 FROM access_key k JOIN iam_user u ON u.id = k.user_id
 WHERE k.id = :id
 """
@@ -120,7 +148,7 @@ WHERE k.id = :id
 
 def find_key(tx: Transaction, key: str) -> AccessKey | None:
     row = tx.one(_FIND_KEY, id=key)
-    return None if row is None else AccessKey(key, row[0], bool(row[1]), User(row[2], row[3], row[4], row[5]))
+    return None if row is None else AccessKey(key, row[0], bool(row[1]), _user(row[2:]))
 
 
 def keys_of(tx: Transaction, user: User) -> list[KeySummary]:
@@ -169,3 +197,8 @@ def any_key(tx: Transaction) -> tuple[str, bytes] | None:
     """The id and the sealed secret of any access key; None if there is none."""
     row = tx.one("SELECT id, sealed_secret FROM access_key LIMIT 1")
     return (row[0], row[1]) if row else None
+
+
+def _user(row: tuple[Any, ...]) -> User:
+    user, account, name, created_at, path, tags = row
+    return User(user, account, name, created_at, path, tags_of(tags))

@@ -19,7 +19,8 @@ from moorage.metadata.events.targets import EventTarget
 from moorage.metadata.garbage.unreferenced import PendingRemoval
 from moorage.metadata.identity.accounts import KeySummary, User
 from moorage.metadata.identity.console_sessions import ConsoleSession
-from moorage.metadata.identity.policies import PolicyName
+from moorage.metadata.identity.policies import ManagedPolicy, PolicyFilter, PolicyName
+from moorage.metadata.identity.policy_versions import PolicyVersion
 from moorage.metadata.identity.providers import IdentityProvider
 from moorage.metadata.identity.roles import Role
 from moorage.metadata.jobs import Job
@@ -219,6 +220,12 @@ BY_PARAMETER: Final[dict[str, Argument]] = {
     "user: User": lambda _: _USER,
     "role: Role": lambda _: _ROLE,
     "key: KeySummary": lambda _: KeySummary("AKIANEW", True, 1),
+    "policy: ManagedPolicy": lambda _: ManagedPolicy(
+        name=PolicyName(HERE.account, "policy-7"), document="{}", created_at=1, updated_at=1
+    ),
+    "selected: PolicyFilter": lambda _: PolicyFilter(),
+    "version: PolicyVersion": lambda _: PolicyVersion(2, "{}", 1),
+    "path_prefix: str": lambda _: "/",
     "policy: PolicyName": lambda _: PolicyName(HERE.account, "policy-7"),
     "provider: IdentityProvider": lambda _: IdentityProvider(HERE.account, "https://new", (), "{}", 1),
     "job: Job": lambda _: _JOB,

@@ -10,6 +10,7 @@ _JOBS: Final = "only jobs run it, in slices or for all that waits"
 EXEMPT: Final[dict[str, str]] = {
     # --- Of requests
     "garbage.deleted_repositories.add": "DeleteRepository ends the uploads of the repository, which are limited",
+    "identity.entities.count": "GetAccountSummary counts what an account has; administrators call it",
     "registry.repositories.remove": "only the last slice of a deleted repository runs it, when few rows are left",
     "gauges.gauges": "GET /metrics counts what waits; its values are kept for a while",
     # --- Of commands

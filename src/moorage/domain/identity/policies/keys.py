@@ -41,7 +41,7 @@ def single_value(request: PolicyRequest, key: str) -> str | None:
 
 
 def uses_resource_tags(key: str) -> bool:
-    return key.startswith(("aws:resourcetag/", "ecr:resourcetag/", "secretsmanager:resourcetag/"))
+    return key.startswith(("aws:resourcetag/", "ecr:resourcetag/", "iam:resourcetag/", "secretsmanager:resourcetag/"))
 
 
 def _tag(tags: Mapping[str, str], key: str) -> Values:
@@ -89,9 +89,13 @@ _KEYS: Final[Mapping[str, Callable[[PolicyRequest], Values]]] = {
     "aws:viaawsservice": lambda _request: ("false",),
 }
 
+SET_BY_REGISTRY: Final = _KEYS.keys() - {"aws:sourceip", "aws:securetransport", "aws:useragent", "aws:tagkeys"}
+"""The keys whose values do not come from a request, but follow from its caller, its resource and its time."""
+
 _TAGS: Final[Mapping[str, Callable[[PolicyRequest], Mapping[str, str]]]] = {
     "aws:resourcetag": lambda request: request.resource_tags,
     "ecr:resourcetag": lambda request: request.resource_tags,
+    "iam:resourcetag": lambda request: request.resource_tags,
     "secretsmanager:resourcetag": lambda request: request.resource_tags,
     "aws:requesttag": lambda request: request.request_context.request_tags,
     "aws:principaltag": lambda request: request.principal.tags,
@@ -119,6 +123,8 @@ _ABSENT: Final = frozenset(
         "aws:sourcevpc",
         "aws:sourcevpce",
         "aws:vpcsourceip",
+        "iam:permissionsboundary",
+        "iam:policyarn",
         "signer:profileversion",
     }
 )

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Final, Protocol
 
 _NO_VALUES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({})
-_NO_TAGS: Final[Mapping[str, str]] = MappingProxyType({})
+NO_TAGS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class ResourceSet(str):
@@ -80,7 +80,7 @@ class RequestContext:
     source_ip: str = ""
     secure: bool = False
     user_agent: str | None = None
-    request_tags: Mapping[str, str] = field(default_factory=lambda: _NO_TAGS)
+    request_tags: Mapping[str, str] = field(default_factory=lambda: NO_TAGS)
     tag_keys: tuple[str, ...] = ()
     extra: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: _NO_VALUES)
 
@@ -95,5 +95,5 @@ class PolicyRequest:
     account: str
     region: str
     request_context: RequestContext
-    resource_tags: Mapping[str, str] = field(default_factory=lambda: _NO_TAGS)
+    resource_tags: Mapping[str, str] = field(default_factory=lambda: NO_TAGS)
     cached_values: dict[str, tuple[str, ...]] = field(default_factory=dict, compare=False, repr=False)

@@ -1,0 +1,1 @@
+"""What belongs to users, roles and policies: tags, versions, identity providers."""
