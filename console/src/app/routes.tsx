@@ -1,6 +1,6 @@
 import type { ComponentType } from 'react';
 
-import { t } from '../messages';
+import { type MessageKey, t } from '../messages';
 import * as screens from '../screens/screens';
 import { match, type Params, repositoryPath } from './router';
 
@@ -28,6 +28,17 @@ const image = (params: Params): Crumb[] => {
   return [...repository(params), { text: digest.slice(0, 19), path: repositoryPath(name, 'images', digest) }];
 };
 
+/** The crumbs of a screen of the private registry, and of what is below it. */
+const registry =
+  (title: MessageKey, path: string, below?: MessageKey) =>
+  (): Crumb[] => {
+    const crumbs = [
+      { text: t('nav.registry'), path: '/registry/permissions' },
+      { text: t(title), path: `/registry/${path}` },
+    ];
+    return below === undefined ? crumbs : [...crumbs, { text: t(below), path: '' }];
+  };
+
 /** The screens. A pattern is described in `router.ts`; the first one that matches is shown. */
 export const ROUTES: Route[] = [
   { pattern: '/', screen: screens.Repositories, crumbs: () => [repositories()] },
@@ -49,6 +60,33 @@ export const ROUTES: Route[] = [
     screen: screens.EditRepository,
     crumbs: (params) => [...repository(params), { text: t('action.edit'), path: repositoryPath(params.name ?? '', 'edit') }],
   },
+  {
+    pattern: '/registry/permissions',
+    screen: screens.RegistryPermissions,
+    crumbs: registry('nav.registryPermissions', 'permissions'),
+  },
+  { pattern: '/registry/pull-through-cache', screen: screens.PullThrough, crumbs: registry('nav.pullThrough', 'pull-through-cache') },
+  {
+    pattern: '/registry/pull-through-cache/create',
+    screen: screens.CreatePullThrough,
+    crumbs: registry('nav.pullThrough', 'pull-through-cache', 'pullThrough.add'),
+  },
+  { pattern: '/registry/replication', screen: screens.Replication, crumbs: registry('nav.replication', 'replication') },
+  { pattern: '/registry/scanning', screen: screens.Scanning, crumbs: registry('nav.scanning', 'scanning') },
+  { pattern: '/registry/creation-templates', screen: screens.Templates, crumbs: registry('nav.templates', 'creation-templates') },
+  {
+    pattern: '/registry/creation-templates/-/create',
+    screen: screens.CreateTemplate,
+    crumbs: registry('nav.templates', 'creation-templates', 'templates.create'),
+  },
+  {
+    pattern: '/registry/creation-templates/-/edit/:prefix',
+    screen: screens.EditTemplate,
+    crumbs: registry('nav.templates', 'creation-templates', 'action.edit'),
+  },
+  { pattern: '/registry/signing', screen: screens.Signing, crumbs: registry('nav.signing', 'signing') },
+  { pattern: '/registry/pull-time-exclusions', screen: screens.Exclusions, crumbs: registry('nav.exclusions', 'pull-time-exclusions') },
+  { pattern: '/registry/settings', screen: screens.Settings, crumbs: registry('nav.settings', 'settings') },
 ];
 
 const NONE: Route = { pattern: '', screen: screens.NotFound, crumbs: () => [repositories()] };

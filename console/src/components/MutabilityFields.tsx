@@ -1,13 +1,10 @@
-import Button from '@cloudscape-design/components/button';
 import FormField from '@cloudscape-design/components/form-field';
-import Input from '@cloudscape-design/components/input';
 import RadioGroup from '@cloudscape-design/components/radio-group';
 import SpaceBetween from '@cloudscape-design/components/space-between';
-import TokenGroup from '@cloudscape-design/components/token-group';
-import { useState } from 'react';
 
 import type { ImageTagMutabilityExclusionFilter, Repository } from '../api/ecr';
 import { t } from '../messages';
+import { TokenInput } from './TokenInput';
 
 export interface Mutability {
   immutable: boolean;
@@ -21,13 +18,7 @@ const EXAMPLE = 'release-*';
 
 /** The choice whether tags may be moved, with its exceptions. */
 export function MutabilityFields({ value, onChange }: { value: Mutability; onChange: (value: Mutability) => void }) {
-  const [text, setText] = useState('');
   const { immutable, exclusions } = value;
-  const wrong = text !== '' && (!FILTER.test(text) || text.split('*').length > 3 || exclusions.includes(text));
-  const add = () => {
-    onChange({ immutable, exclusions: [...exclusions, text] });
-    setText('');
-  };
   return (
     <SpaceBetween size="m">
       <FormField label={t('mutability.label')}>
@@ -40,23 +31,15 @@ export function MutabilityFields({ value, onChange }: { value: Mutability; onCha
           ]}
         />
       </FormField>
-      <FormField
+      <TokenInput
         label={immutable ? t('mutability.exceptMutable') : t('mutability.exceptImmutable')}
-        constraintText={t('mutability.filters', { count: MOST_FILTERS })}
-        errorText={wrong ? t('mutability.filterWrong') : undefined}
-        secondaryControl={
-          <Button formAction="none" onClick={add} disabled={text === '' || wrong || exclusions.length >= MOST_FILTERS}>
-            {t('action.add')}
-          </Button>
-        }
-      >
-        <Input value={text} onChange={(event) => setText(event.detail.value)} placeholder={EXAMPLE} spellcheck={false} />
-      </FormField>
-      <TokenGroup
-        items={exclusions.map((filter) => ({ label: filter, dismissLabel: `${t('action.remove')} ${filter}` }))}
-        onDismiss={(event) =>
-          onChange({ immutable, exclusions: exclusions.filter((_, at) => at !== event.detail.itemIndex) })
-        }
+        constraint={t('mutability.filters', { count: MOST_FILTERS })}
+        errorText={t('mutability.filterWrong')}
+        placeholder={EXAMPLE}
+        values={exclusions}
+        most={MOST_FILTERS}
+        isValid={(text) => FILTER.test(text) && text.split('*').length <= 3}
+        onChange={(filters) => onChange({ immutable, exclusions: filters })}
       />
     </SpaceBetween>
   );

@@ -20,3 +20,19 @@ export const RepositoryTags = lazy(async () => ({
 }));
 
 export const ImageScreen = lazy(async () => ({ default: (await import('./image/ImageScreen')).ImageScreen }));
+
+export const RegistryPermissions = lazy(async () => ({
+  default: (await import('./registry/RegistryPermissions')).RegistryPermissions,
+}));
+export const PullThrough = lazy(async () => ({ default: (await import('./registry/PullThrough')).PullThrough }));
+export const CreatePullThrough = lazy(async () => ({
+  default: (await import('./registry/CreatePullThrough')).CreatePullThrough,
+}));
+export const Replication = lazy(async () => ({ default: (await import('./registry/Replication')).Replication }));
+export const Scanning = lazy(async () => ({ default: (await import('./registry/Scanning')).Scanning }));
+export const Templates = lazy(async () => ({ default: (await import('./registry/Templates')).Templates }));
+export const CreateTemplate = lazy(async () => ({ default: (await import('./registry/EditTemplate')).CreateTemplate }));
+export const EditTemplate = lazy(async () => ({ default: (await import('./registry/EditTemplate')).EditTemplate }));
+export const Signing = lazy(async () => ({ default: (await import('./registry/Signing')).Signing }));
+export const Exclusions = lazy(async () => ({ default: (await import('./registry/Exclusions')).Exclusions }));
+export const Settings = lazy(async () => ({ default: (await import('./registry/Settings')).Settings }));
