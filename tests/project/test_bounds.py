@@ -92,6 +92,7 @@ COLLECTIONS = {
     "metadata/gauges.py _values": "two kinds of content",
     "metrics.py _operations": "200 names",
     "metrics.py _upstreams": "100 names",
+    "oci/known_access.py _granted": "1 MiB of texts",
     "sendfile.py _in_memory": "the file systems of blobs",
     "shares.py _waiting": "requests in progress",
     "telemetry.py _lines": "64 KiB, or 0.2 seconds",

@@ -142,6 +142,12 @@ class Database(Protocol):
         are current: the result is that of access data which are not older than this call.
         """
 
+    def access_version(self) -> bytes | None:
+        """A value that stays the same until a commit changes access data; None if it takes a wait to know it.
+
+        What was decided from these data alone is still true while the value is the same.
+        """
+
     async def write(self, work: Work[T]) -> T:
         """Run `work` in a transaction; returns after its commit has reached the disk.
 

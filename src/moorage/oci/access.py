@@ -20,6 +20,7 @@ from moorage.domain.names import NAME_LIMIT, Registry, RepositoryName, registry_
 from moorage.http.messages import CallDetails, Request, Response
 from moorage.http.origins import requested_origin
 from moorage.http.request_context import request_context_of
+from moorage.oci.known_access import Granted, Key, KnownAccess, key_of
 
 _WITHOUT_SPACE = frozenset({"GET", "HEAD", "DELETE"})
 """Methods of requests that read, or free space."""
@@ -88,6 +89,8 @@ class AccessControl:
     """Authenticates and authorizes requests to the registry endpoint."""
 
     def __init__(self, services: Services) -> None:
+        self._database = services.database
+        self._known = KnownAccess()
         self._authenticator = services.authenticator
         self._authorizer = services.authorizer
         self._now = services.now
@@ -102,20 +105,37 @@ class AccessControl:
         it. Raises the errors of `authenticate`, AccessDenied, and RepositoryNameInvalid for a name that is too long for
         policies.
         """
+        key, version = key_of(request.http, request.name, action), self._database.access_version()
+        granted = self._known.find(key, version, self._now())
+        if granted is not None and b"ns=" not in request.http.query:
+            return self._call(request, action, granted)
         call = await self.authenticate(request, action)
         _refuse_long_name(call.repository)
-        await self._authorizer.check(call.access_request(action))
+        if await self._authorizer.check(call.access_request(action)):
+            self._keep(key, version, call)
         return call
+
+    def _keep(self, key: Key, version: bytes | None, call: RegistryCall) -> None:
+        """Keep access that does not depend on the request, if nobody has changed access data meanwhile."""
+        expires = self._authenticator.token_expiry(call.request.header(b"authorization") or "")
+        is_certain = version == self._database.access_version() and b"ns=" not in call.request.query
+        if is_certain and expires is not None:
+            self._known.keep(key, version, Granted(call.caller, call.caller.arn, call.registry, expires))
+
+    def _call(self, request: RegistryRequest, action: str, granted: Granted) -> RegistryCall:
+        details = request.details
+        details.operation = operation_of(action)
+        details.caller, details.caller_name = granted.caller, granted.caller_name
+        return RegistryCall(request, granted.caller, granted.registry, self._now())
 
     async def authorized_lookup_either(self, request: RegistryRequest, first: str, second: str) -> RegistryCall:
         """Like `authorized_lookup`, for callers with one of two permissions. A denial names the second one."""
-        call = await self.authenticate(request, first)
-        _refuse_long_name(call.repository)
         try:
-            await self._authorizer.check(call.access_request(first))
+            return await self.authorized_lookup(request, first)
         except AccessDenied:
+            call = await self.authenticate(request, first)
             await self._authorizer.check(call.access_request(second))
-        return call
+            return call
 
     async def authorized(self, request: RegistryRequest, *actions: str) -> RegistryCall:
         """Authenticate, parse the name, and authorize all actions.

@@ -51,6 +51,9 @@ class TracedDatabase:
     async def read_cached(self, lookup: Lookup[T]) -> T:
         return await self._database.read_cached(replace(lookup, work=self._traced(lookup.work)))
 
+    def access_version(self) -> bytes | None:
+        return self._database.access_version()
+
     async def write(self, work: Work[T]) -> T:
         if not get_current_span().is_recording():
             return await self._database.write(work)

@@ -171,6 +171,13 @@ class Authenticator:
             return self._caller_of_key(login.key, login.secret)
         return self._caller_of_grant(grant)
 
+    def token_expiry(self, authorization: str) -> int | None:
+        """When the genuine token in this header expires, in microseconds; None for an access key."""
+        try:
+            return self._grant(authorization).expires
+        except _KeyLogin:
+            return None
+
     async def _caller_of_grant(self, grant: _Grant) -> Caller:
         if grant.expires <= self._now():
             raise AuthorizationTokenExpired

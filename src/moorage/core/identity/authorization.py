@@ -141,8 +141,8 @@ class Authorizer:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def check(self, access_request: AccessRequest) -> None:
-        """Raise AccessDenied unless the request is allowed.
+    async def check(self, access_request: AccessRequest) -> bool:
+        """Raise AccessDenied unless the request is allowed. True if it is, whatever the facts about the request are.
 
         A denial costs the same reads whether the repository exists or not. Cached lookups are repeated, because the
         time of a denial would otherwise reveal what is cached: lookups of missing repositories are not cached.
@@ -155,11 +155,11 @@ class Authorizer:
             )
             found = resource_policies.policies_on(access_request.action)
         if not found and access_request.is_always_allowed():
-            return
+            return True
         tags, cached_tags = await self._tags(access_request, found)
         decision = _evaluate(access_request, found, tags)
         if decision.allowed:
-            return
+            return False
         if cached_policies:
             await self._database.read(lambda tx: _resource_policies(tx, access_request))
         if cached_tags:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter, OrderedDict, deque
+from collections import OrderedDict, deque
 from collections.abc import Awaitable, Coroutine, Generator
 from types import coroutine
 from typing import Any, Final, TypeVar
@@ -96,7 +96,7 @@ class Turns:
     def __init__(self, active: ActiveShares) -> None:
         self._active = active
         self._concurrency = Concurrency()
-        self._in_progress: Counter[str] = Counter()
+        self._in_progress: dict[str, int] = {}  # Not a Counter: its methods are Python, and each request calls two.
         self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
         self._paused_until: dict[str, float] = {}
         self._is_scheduled = False
@@ -106,7 +106,7 @@ class Turns:
         """The turn of a request that need not wait; None for one that must (`wait`). The turn must be ended."""
         if self._active.has_others(share, takes_much=takes_much):
             return None
-        self._in_progress[share] += 1
+        self._in_progress[share] = self._in_progress.get(share, 0) + 1
         return Turn(self, share, has_others=False)
 
     async def wait(self, share: str) -> Turn:
@@ -124,8 +124,10 @@ class Turns:
 
     def ended(self, share: str) -> None:
         """Count down the requests in progress."""
-        self._in_progress[share] -= 1
-        if not self._in_progress[share]:
+        left = self._in_progress[share] - 1
+        if left:
+            self._in_progress[share] = left
+        else:
             del self._in_progress[share]
         self._schedule()
 
@@ -156,7 +158,7 @@ class Turns:
         for share in [share for share in self._waiting if share not in paused]:
             waiting = self._waiting[share]
             for _ in range(2 if len(waiting) <= _FEW_WAITING else 1):
-                if waiting and self._in_progress[share] < self._concurrency.limit:
+                if waiting and self._in_progress.get(share, 0) < self._concurrency.limit:
                     self._begin(share, waiting.popleft())
                     has_begun = True
             if not waiting:
@@ -173,5 +175,5 @@ class Turns:
 
     def _begin(self, share: str, turn: asyncio.Future[None]) -> None:
         if not turn.done():  # Otherwise the request was cancelled while it waited.
-            self._in_progress[share] += 1
+            self._in_progress[share] = self._in_progress.get(share, 0) + 1
             turn.set_result(None)

@@ -84,6 +84,10 @@ class PostgresDatabase:
         """`read`, or the cached result for the same key if no node has committed a relevant change since."""
         return await self._cache.read_cached(lookup)
 
+    def access_version(self) -> bytes | None:
+        """None: only the server knows the version."""
+        return None
+
     async def write(self, work: Work[T]) -> T:
         """Run `work` in a transaction; returns after its commit has reached the server's disk.
 

@@ -115,6 +115,12 @@ class SqliteDatabase:
             cached.add(lookup.key, result, lookup.size(result))
         return result
 
+    def access_version(self) -> bytes | None:
+        """The number that changes with each commit that changes access data; None while such a commit is made."""
+        generation = (self._opened or self._reader()).generation
+        number = generation.read(CachedUntil.ACCESS_CHANGE)
+        return number if generation.is_settled(number) else None
+
     async def write(self, work: Work[T]) -> T:
         """Run `work` in the writer's next transaction; returns after its commit has reached the disk.
 
