@@ -92,8 +92,9 @@ class CachedUntil(IntEnum):
 class Lookup(Generic[T]):
     """A read whose result can be cached.
 
-    `keep` decides whether a result is worth caching. `until` says which changes are relevant; use the same value for a
-    `key` every time. `size` is about how many bytes of memory the result takes; the cache is bounded in bytes.
+    `is_single`: `work` is a single statement. `keep` decides whether a result is worth caching. `until` says which
+    changes are relevant; use the same value for a `key` every time. `size` is about how many bytes of memory the result
+    takes; the cache is bounded in bytes.
     """
 
     key: Hashable
@@ -101,6 +102,7 @@ class Lookup(Generic[T]):
     keep: Callable[[T], bool] = is_found
     until: CachedUntil = CachedUntil.ANY_CHANGE
     size: Callable[[T], int] = size_of_row
+    is_single: bool = False
 
 
 class Snapshot(Protocol):

@@ -12,9 +12,9 @@ from moorage.domain.names import Digest, RepositoryName
 from moorage.domain.registry.errors import RepositoryNotFound
 from moorage.http.blob_response import BlobResponses, arriving_response, size_response
 from moorage.http.messages import Response
-from moorage.metadata.database import Lookup, Transaction
+from moorage.metadata.database import Lookup
 from moorage.metadata.registry import layers
-from moorage.metadata.registry.layers import Blob
+from moorage.metadata.registry.layers import Blob, FoundLayer
 from moorage.oci.access import AccessControl, RegistryCall, RegistryRequest
 
 (_READ,) = DOCKER_ACTIONS["blobs", "GET"]
@@ -67,28 +67,28 @@ class Blobs:
         return await self._responses.response(request.http, blob)
 
     async def _find(self, call: RegistryCall) -> Blob:
-        name, reference = call.repository, call.reference
-        account, region = call.registry.account, call.registry.region
+        """Raises BlobNotFound, RepositoryNotFound, RepositoryNameInvalid, DigestInvalid."""
+        registry, name, reference = call.registry, call.repository, call.reference
         found = await self._database.read_cached(
             Lookup(
-                ("layer", account, region, name, reference),
-                lambda tx: (
-                    layers.find_layer_by_name(tx, account, region, name, reference) or _not_found_error(tx, call)
-                ),
-                keep=_is_blob,
+                ("layer", registry.account, registry.region, name, reference),
+                lambda tx: layers.look_up(tx, registry, name, reference),
+                keep=_has_blob,
+                is_single=True,
             )
         )
-        if isinstance(found, Refusal):
-            raise found
-        return found
+        if found.blob is None:
+            raise _not_found_error(call, has_repository=found.has_repository)
+        return found.blob
 
 
-def _is_blob(found: Blob | Refusal) -> bool:
-    return isinstance(found, Blob)
+def _has_blob(found: FoundLayer) -> bool:
+    return found.blob is not None
 
 
-def _not_found_error(tx: Transaction, call: RegistryCall) -> Refusal:
-    """The error if nothing was found. Raises RepositoryNameInvalid, DigestInvalid, RepositoryNotFound."""
+def _not_found_error(call: RegistryCall, *, has_repository: bool) -> Refusal:
+    """The error if nothing was found. Raises RepositoryNameInvalid, DigestInvalid."""
     name, digest = RepositoryName.parse(call.repository), Digest.parse(call.reference)
-    repositories.get(tx, call.registry, name)
+    if not has_repository:
+        return RepositoryNotFound(repository=name, registry=call.registry.account)
     return BlobNotFound(digest=digest, repository=name)

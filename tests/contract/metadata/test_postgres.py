@@ -168,6 +168,23 @@ def test_a_decision_and_the_read_that_follows_are_one_statement(
     asyncio.run(run())
 
 
+@pytest.mark.parametrize("is_single", [True, False])
+def test_a_request_goes_on_with_the_version_of_a_lookup_that_it_waited_for(
+    nodes: list[PostgresDatabase], queries: list[int], is_single: bool
+) -> None:
+    async def run() -> None:
+        for number in range(3):
+            begin_request()
+            queries.clear()
+            assert await nodes[0].read_cached(Lookup(("first", number), count, is_single=is_single)) == number
+            assert await nodes[0].read_cached(Lookup(("first", number), count, is_single=is_single)) == number
+            assert len(queries) == 1
+            await nodes[1].write(add(f"{number:012}"))
+            assert await nodes[0].read_cached(Lookup(("first", number), count, is_single=is_single)) == number + 1
+
+    asyncio.run(run())
+
+
 def test_a_request_that_waited_sees_what_was_committed_meanwhile(nodes: list[PostgresDatabase]) -> None:
     lookup = Lookup("accounts", count)
 

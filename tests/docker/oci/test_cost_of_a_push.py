@@ -23,6 +23,7 @@ SWITCHES = 15 if ON_POSTGRESQL else 7
 """On PostgreSQL, reads and writes run in threads, too."""
 
 STATEMENTS = 22 if ON_POSTGRESQL else 20
+WHOLE_STATEMENTS = 24 if ON_POSTGRESQL else 20
 """On PostgreSQL with the beginning and the end of transactions, and with the queries of the version of the data."""
 
 
@@ -66,6 +67,26 @@ def push(root: Client, repository: str, seed: int) -> None:
         assert root.send("PUT", f"{location}?digest={digest(blob.content)}").status == 201
     path, kind = f"/v2/{repository}/manifests/v{seed}", {"content-type": pushed.manifest.media_type}
     assert root.send("PUT", path, pushed.manifest.content, kind).status == 201
+
+
+def push_in_whole(root: Client, repository: str, seed: int) -> None:
+    """Push an image with one layer in 7 requests: HEAD, POST and PUT of each blob, and PUT of the manifest."""
+    pushed = image([layer(4_096, seed)])
+    for blob in pushed.blobs:
+        assert root.head(f"/v2/{repository}/blobs/{digest(blob.content)}").status == 404
+        location = root.send("POST", f"/v2/{repository}/blobs/uploads/").headers["location"]
+        assert root.send("PUT", f"{location}?digest={digest(blob.content)}", blob.content).status == 201
+    path, kind = f"/v2/{repository}/manifests/v{seed}", {"content-type": pushed.manifest.media_type}
+    assert root.send("PUT", path, pushed.manifest.content, kind).status == 201
+
+
+def test_the_statements_of_a_push_of_whole_blobs(root: Client, repository: str, cost: Counter[str]) -> None:
+    push_in_whole(root, repository, 3)  # fills the caches of what decides about access
+    cost.clear()
+
+    push_in_whole(root, repository, 4)
+
+    assert cost["statements"] <= WHOLE_STATEMENTS
 
 
 def test_the_cost_of_a_small_push(root: Client, repository: str, cost: Counter[str]) -> None:

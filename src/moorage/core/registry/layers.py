@@ -194,7 +194,7 @@ class Layers:
                 if await pieces.is_within(SMALL_BYTES) and not body.interruption:
                     stored = await self._store_small(scope, upload, pieces.ahead)
                     if stored is not None:
-                        return stored
+                        return replace(stored, has_blob=upload.has_blob)
                 upload = await self._open_uploads.record(scope, upload)
             with _translated_errors(scope, upload):
                 size = await self._blobs.append(upload.id, upload.size, pieces, upload.algorithm)

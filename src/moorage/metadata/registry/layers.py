@@ -204,6 +204,30 @@ def find_layer_by_name(tx: Transaction, account: str, region: str, name: str, di
     return Blob(*row) if row else None
 
 
+_LOOK_UP: Final = """
+SELECT b.id, b.digest, b.size, b.storage_key, l.told_at
+FROM repository r
+LEFT JOIN blob b ON b.digest = :digest AND b.damaged_at IS NULL
+LEFT JOIN repository_layer l ON l.repository_id = r.id AND l.blob_id = b.id
+WHERE r.account = :account AND r.region = :region AND r.name = :name
+"""
+
+
+class FoundLayer(NamedTuple):
+    """The layer, if the repository can see it, and whether the repository exists."""
+
+    blob: Blob | None
+    has_repository: bool
+
+
+def look_up(tx: Transaction, registry: Registry, name: str, digest: str) -> FoundLayer:
+    """`find_layer_by_name`, which tells a missing layer from a missing repository."""
+    row = tx.one(_LOOK_UP, account=registry.account, region=registry.region, name=name, digest=digest)
+    if row is None:
+        return FoundLayer(None, has_repository=False)
+    return FoundLayer(None if row[4] is None else Blob(*row), has_repository=True)
+
+
 _HOLDERS: Final = 100
 """Repositories of all registries among which `repositories_with` looks: many can hold a common base layer."""
 

@@ -19,6 +19,7 @@ from moorage.metadata.database import CachedUntil, Lookup, Transaction
 from moorage.metadata.engines.postgres.connections import Connection
 from moorage.metadata.engines.postgres.versions import CURRENT_VERSION, DataVersion, VersionReader
 from moorage.metadata.engines.result_cache import ResultCache
+from moorage.shares import current_request
 
 T = TypeVar("T")
 D = TypeVar("D")
@@ -48,13 +49,13 @@ _assumption: ContextVar[Assumption | None] = ContextVar("assumption", default=No
 
 
 class _PendingLookup:
-    """A pending lookup and the requests that wait for it. After it has run, `result` or `error` is set."""
+    """A pending lookup, and the futures and requests that wait for it. After it has run, `result` or `error` is set."""
 
     __slots__ = ("error", "lookup", "result", "waiters")
 
     def __init__(self, lookup: Lookup[Any]) -> None:
         self.lookup = lookup
-        self.waiters: list[asyncio.Future[Any]] = []
+        self.waiters: list[tuple[asyncio.Future[Any], object | None]] = []
         self.result: Any = None
         self.error: BaseException | None = None
 
@@ -68,7 +69,7 @@ class _PendingLookup:
                 raise
 
     def resolve(self) -> None:
-        for future in self.waiters:
+        for future, _ in self.waiters:
             if future.done():  # the request was cancelled
                 continue
             if self.error is None:
@@ -102,7 +103,7 @@ class LookupCache:
             known: T = results[lookup.key]
             return known
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._pending.setdefault(lookup.key, _PendingLookup(lookup)).waiters.append(future)
+        self._pending.setdefault(lookup.key, _PendingLookup(lookup)).waiters.append((future, current_request()))
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run_pending())
         return await future
@@ -125,9 +126,8 @@ class LookupCache:
         """Run the pending lookups until there are none."""
         while self._pending:
             pending, self._pending = self._pending, {}
-            run = partial(_run_all, list(pending.values()))
             try:
-                version = await self._run(lambda connection, run=run: connection.read(run))  # type: ignore[misc] # a default
+                version = await self._run(partial(_run_all, list(pending.values())))
                 self._set_version(version)
             except Exception as error:  # noqa: BLE001 - passed on to the requests that wait
                 self._handle_failure(pending, error)
@@ -136,6 +136,7 @@ class LookupCache:
                 if one.error is None and one.lookup.keep(one.result):
                     self._cached[one.lookup.until].add(key, one.result, one.lookup.size(one.result))
                 one.resolve()
+            self._versions.hold(version, [request for one in pending.values() for _, request in one.waiters])
 
     def _handle_failure(self, lookups: dict[Hashable, _PendingLookup], error: Exception) -> None:
         """Fail the lookups whose statement failed; queue the others again."""
@@ -154,7 +155,15 @@ class LookupCache:
         self._cached[CachedUntil.ACCESS_CHANGE].set_version(version.access_revision)
 
 
-def _run_all(lookups: list[_PendingLookup], tx: Transaction) -> DataVersion:
+def _run_all(lookups: list[_PendingLookup], connection: Connection) -> DataVersion:
+    """Run lookups on one snapshot, and return its version; a lookup of a single statement needs no transaction."""
+    if len(lookups) == 1 and lookups[0].lookup.is_single:
+        _, version = connection.read_one_with_version(lookups[0].run)
+        return DataVersion(*version)
+    return connection.read(partial(_run_in, lookups))
+
+
+def _run_in(lookups: list[_PendingLookup], tx: Transaction) -> DataVersion:
     snapshot, revision = tx.one(CURRENT_VERSION) or ("", "")
     for lookup in lookups:
         lookup.run(tx)

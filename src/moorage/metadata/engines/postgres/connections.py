@@ -44,11 +44,11 @@ BEGIN_READ: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 BEGIN_WRITE: Final = "BEGIN ISOLATION LEVEL SERIALIZABLE; LOCK TABLE schema_version IN ROW SHARE MODE"
 BEGIN_EXCLUSIVE_WRITE: Final = "BEGIN ISOLATION LEVEL SERIALIZABLE; LOCK TABLE schema_version IN EXCLUSIVE MODE"
 
-_WITH_REVISION: Final = """
-SELECT rules.revision::text, found.*
+_WITH_VERSION: Final = """
+SELECT pg_current_snapshot()::text, rules.revision::text, found.*
 FROM rules LEFT JOIN (SELECT true, work.* FROM ({}) AS work) AS found ON true
 """
-"""The rows of a statement, after the revision and whether there is a row."""
+"""The rows of a statement, after the version of the data (`versions.py`) and whether there is a row."""
 
 _ATTEMPTS: Final = 10
 _SHARED_ATTEMPTS: Final = 3
@@ -162,22 +162,22 @@ class _SingleStatement(PostgresTransaction):
         return super()._execute(sql, values)
 
 
-class _WithRevision(PostgresTransaction):
-    """A transaction of a single statement that also reads the revision of the access data."""
+class _WithVersion(PostgresTransaction):
+    """A transaction of a single statement that also reads the version of the data: snapshot and access revision."""
 
-    __slots__ = ("_single", "revision")
+    __slots__ = ("_single", "version")
 
     def __init__(self, single: Transaction) -> None:
         self._single = single
-        self.revision = b""
+        self.version = (b"", b"")
 
     def one(self, sql: str, **values: Any) -> tuple[Any, ...] | None:
         return next(iter(self.all(sql, **values)), None)
 
     def all(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:
-        rows = self._single.all(_WITH_REVISION.format(sql), **values)
-        self.revision = rows[0][0].encode()
-        return [row[2:] for row in rows if row[1]]
+        rows = self._single.all(_WITH_VERSION.format(sql), **values)
+        self.version = (rows[0][0].encode(), rows[0][1].encode())
+        return [row[3:] for row in rows if row[2]]
 
 
 class Connection:
@@ -196,14 +196,14 @@ class Connection:
         """Run `work`, which is a single statement."""
         return self._retry_if_lost("", work)
 
-    def read_one_with_revision(self, work: Work[T]) -> tuple[T, bytes]:
-        """`read_one`, and the revision of the access data at that moment, in the same statement."""
+    def read_one_with_version(self, work: Work[T]) -> tuple[T, tuple[bytes, bytes]]:
+        """`read_one`, and the version of the data of the same moment, in the same statement."""
 
-        def with_revision(tx: Transaction) -> tuple[T, bytes]:
-            reading = _WithRevision(tx)
-            return work(reading), reading.revision
+        def with_version(tx: Transaction) -> tuple[T, tuple[bytes, bytes]]:
+            reading = _WithVersion(tx)
+            return work(reading), reading.version
 
-        return self._retry_if_lost("", with_revision)
+        return self._retry_if_lost("", with_version)
 
     def write(self, work: Work[T]) -> T:
         """Run `work` in a serializable transaction; repeats it after conflicts."""

@@ -57,8 +57,8 @@ class PostgresDatabase:
         assumed = await self._cache.assuming(decide)
         if assumed is not None:
             decision, assumption = assumed
-            result, revision = await self._readers.run(
-                lambda connection: connection.read_one_with_revision(read(decision))
+            result, (_, revision) = await self._readers.run(
+                lambda connection: connection.read_one_with_version(read(decision))
             )
             if assumption.is_confirmed_by(revision):
                 return decision, result

@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Final, NamedTuple
 
@@ -83,6 +84,15 @@ class VersionReader:
             self._send_query()
         return await future
 
+    def hold(self, version: DataVersion, requests: Iterable[object | None]) -> None:
+        """Let these requests, which are about to go on, use a version that was read after they began.
+
+        Call this after their futures got results, so that they run before the version is forgotten.
+        """
+        self._latest = version
+        self._resumed = [request for request in requests if request is not None]
+        asyncio.get_running_loop().call_soon(self._forget_latest)
+
     def close(self) -> None:
         """Close the connection; waiting calls raise Unavailable."""
         if self._connecting is not None:
@@ -132,12 +142,10 @@ class VersionReader:
             self._deadline.cancel()
         finished, self._in_flight = self._in_flight, []
         self._may_retry = True
-        self._latest = result
-        self._resumed = [request for _, request in finished if request is not None]
         for future, _ in finished:
             if not future.done():
                 future.set_result(result)
-        asyncio.get_running_loop().call_soon(self._forget_latest)  # Runs after those that wait for the futures.
+        self.hold(result, [request for _, request in finished])
         if self._waiting:
             self._send_query()
 
