@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,6 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from moorage.console.static_files import FOLDER
 from tests.support.clients import require_client, unavailable
-from tests.support.waiting import PATIENCE_SECONDS
 
 _ARGUMENTS: Final = (
     "--no-sandbox",  # for root
@@ -25,6 +25,9 @@ _ARGUMENTS: Final = (
 )
 _AXE: Final = Path(__file__).parents[2] / "console" / "node_modules" / "axe-core" / "axe.min.js"
 _SERIOUS: Final = frozenset({"serious", "critical"})
+_PATIENCE: Final = 60_000
+"""Milliseconds."""
+
 _SIZE: Final = {"width": 1440, "height": 900}
 
 
@@ -34,7 +37,7 @@ def browser() -> Iterator[Browser]:
     program = require_client("chromium")
     if not (FOLDER / "index.html").exists():
         unavailable("the console is not built: run `make console`")
-    expect.set_options(timeout=PATIENCE_SECONDS * 1000)
+    expect.set_options(timeout=_PATIENCE)
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=program, args=list(_ARGUMENTS))
         yield running
@@ -48,7 +51,7 @@ def watched_page(running: Browser, address: str, **options: Any) -> Iterator[Pag
     Afterwards nothing may have been refused by the content security policy, and no script may have failed.
     """
     context = running.new_context(**{"base_url": address, "viewport": _SIZE, "locale": "en-US", **options})
-    context.set_default_timeout(PATIENCE_SECONDS * 1000)
+    context.set_default_timeout(_PATIENCE)
     page = context.new_page()
     faults: list[str] = []
     page.on("pageerror", lambda error: faults.append(str(error)))
@@ -64,6 +67,13 @@ def require_accessible(page: Page) -> None:
     found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
     serious = [each for each in found["violations"] if each["impact"] in _SERIOUS]
     assert [(each["id"], [node["html"][:200] for node in each["nodes"][:3]]) for each in serious] == []
+
+
+def take_picture(page: Page, name: str) -> None:
+    """Keep a picture of the page for the documents, if the variable `MOORAGE_PICTURES` names a folder."""
+    folder = os.environ.get("MOORAGE_PICTURES")
+    if folder is not None:
+        page.screenshot(path=Path(folder) / f"{name}.png", animations="disabled")
 
 
 @functools.cache

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page
 
+from tests.support.aws import aws_client, docker_password
 from tests.support.chromium import browser, watched_page
+from tests.support.http_client import Docker
 from tests.support.server import Server
 
 
@@ -31,3 +35,26 @@ def signed_in(page: Page, server: Server) -> Page:
     page.goto(server.moorage("console").strip())
     page.get_by_role("heading", name="Repositories", exact=True).wait_for()
     return page
+
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def ecr(server: Server) -> Iterator[Any]:
+    with aws_client(server) as client:
+        yield client
+
+
+@pytest.fixture
+def docker(server: Server, ecr: Any) -> Docker:
+    """A docker client of the root user."""
+    return Docker(server.host, server.port, docker_password(ecr))
+
+
+@pytest.fixture
+def repository(ecr: Any) -> str:
+    """A repository of the test's own."""
+    name = f"pages/app-{next(_numbers)}"
+    ecr.create_repository(repositoryName=name)
+    return name
