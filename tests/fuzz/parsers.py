@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
-from moorage.aws import codec, rest_json, sigv4, sts
+from moorage.aws import codec, query_shapes, rest_json, sigv4, sts
 from moorage.aws.rest_json import RestRequest, Routes
 from moorage.aws.service_model import MODELS, OPERATIONS
 from moorage.core.identity import authentication, oidc_tokens
@@ -41,6 +41,8 @@ _SESSIONS: Final = Sessions(_VAULT, lambda: _NOW)
 _PAGES: Final = PageTokens(_VAULT)
 _PROXIES: Final = TrustedProxies(["192.0.2.0/24", "2001:db8::/32"])
 _OPERATIONS: Final = sorted(OPERATIONS)
+_IAM: Final = {name: operation for name, operation in MODELS["iam"].operations.items() if operation.input_shape}
+_BUILT_OF_IAM: Final = sorted(_IAM)
 _MANIFEST_TYPES: Final = sorted({*IMAGE_TYPES, *INDEX_TYPES})
 _ROUTES: Final = Routes(MODELS["signer"])
 _NAME_PARSERS: Final[tuple[Callable[[str], object], ...]] = (
@@ -169,7 +171,10 @@ def _lifecycle_policy(data: bytes) -> None:
 
 
 def _query_protocol(data: bytes) -> None:
-    sts.parse_request(data)
+    """A form, for STS and for an operation of IAM."""
+    form = sts.parse_request(data)
+    operation = _IAM.get(form.action) or _IAM[_BUILT_OF_IAM[len(data) % len(_BUILT_OF_IAM)]]
+    assert isinstance(query_shapes.decode(operation, form), dict)
 
 
 def _api_call(data: bytes) -> None:

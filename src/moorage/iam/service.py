@@ -35,6 +35,11 @@ _ADVICE: Final = {
 }
 """By a part of an operation's name: the command that does the job, or why there is none."""
 
+_ANY_ADVICE: Final = (
+    "The commands for identities are `moorage user`, `moorage key`, `moorage role`, `moorage policy`, `moorage oidc` "
+    "and `moorage account`."
+)
+
 
 def service(handlers: Mapping[str, HandlerOf[ApiCall]]) -> AwsService[ApiCall]:
     """The service with these operations."""
@@ -51,7 +56,7 @@ def service(handlers: Mapping[str, HandlerOf[ApiCall]]) -> AwsService[ApiCall]:
 
 
 def _advice(operation: Operation) -> str:
-    return next((text for part, text in _ADVICE.items() if part in operation.name), "")
+    return next((text for part, text in _ADVICE.items() if part in operation.name), _ANY_ADVICE)
 
 
 async def _authorize(call: ApiCall, operation: Operation, members: dict[str, Any]) -> None:
