@@ -11,6 +11,7 @@ from moorage.domain.identity.callers import ROOT
 from tests.api.ecr.wire import ACCOUNT, Refusal, refusal
 from tests.api.iam.conftest import document, iam_client, trust
 from tests.support.server import Server
+from tests.support.waiting import wait_until
 
 
 def test_a_user_has_a_path_an_id_and_tags(iam: Any, name: str) -> None:
@@ -137,8 +138,11 @@ def test_the_last_use_of_a_key_is_shown(iam: Any, client_of: Callable[..., Any],
 
     ann.get_user()
 
-    used = iam.get_access_key_last_used(AccessKeyId=key["AccessKeyId"])["AccessKeyLastUsed"]
-    assert used["LastUsedDate"] >= key["CreateDate"]
+    def used() -> Any:
+        return iam.get_access_key_last_used(AccessKeyId=key["AccessKeyId"])["AccessKeyLastUsed"].get("LastUsedDate")
+
+    wait_until(used)  # The server records it after it has answered.
+    assert used() >= key["CreateDate"]
     assert refusal(iam.get_access_key_last_used, AccessKeyId="AKIA" + "A" * 16).code == "NoSuchEntity"
 
 
