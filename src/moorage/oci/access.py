@@ -166,6 +166,7 @@ class AccessControl:
         """
         http, details = request.http, request.details
         details.operation = operation_of(action)
+        details.caller, details.caller_name = None, ""  # A decision that runs again may end with a refusal.
         authorization = http.header(b"authorization")
         caller = await self._authenticator.caller_of_basic(authorization)
         details.caller = caller

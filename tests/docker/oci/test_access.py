@@ -91,6 +91,19 @@ def test_an_expired_token_has_its_own_error(world: World, root: Client) -> None:
     assert "authorization token has expired" in answer.json()["errors"][0]["message"]
 
 
+def test_an_upload_with_a_deactivated_key_is_refused_at_once_and_not_logged_as_its_callers(
+    world: World, root: Client, repository: str
+) -> None:
+    user = world.user("AmazonEC2ContainerRegistryPowerUser")
+    start = f"/v2/{repository}/blobs/uploads/"
+    location = user.send("POST", start).headers["location"]
+    assert user.send("PATCH", location, b"part").status == 202
+    world.run(world.database.write(lambda tx: identities.set_key_active(tx, user.caller.key, False)))
+
+    for answer in (user.send("PATCH", location, b"more"), user.send("POST", start)):
+        assert (answer.status, answer.details.caller, answer.details.caller_name) == (401, None, "")
+
+
 def test_a_deactivated_key_is_rejected_at_once(world: World) -> None:
     user = world.user(READ_ONLY)
     world.run(world.database.write(lambda tx: identities.set_key_active(tx, user.caller.key, False)))
