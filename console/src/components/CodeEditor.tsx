@@ -22,8 +22,12 @@ const LOOK = EditorView.theme({
   '.cm-scroller': { fontFamily: "ui-monospace, 'SFMono-Regular', Menlo, Consolas, monospace", overflow: 'auto' },
 });
 
+/** The numbers of lines in the dark look, light enough to be read. */
+const DARK_GUTTERS = EditorView.theme({ '.cm-gutters': { color: '#b8c0cc' } }, { dark: true });
+
 const problems = linter((view) => {
-  const problem = jsonProblem(view.state.doc.toString());
+  const text = view.state.doc.toString();
+  const problem = text.trim() === '' ? undefined : jsonProblem(text);
   if (problem === undefined) return [];
   const to = Math.min(problem.position + 1, view.state.doc.length);
   return [{ from: Math.min(problem.position, to), to, severity: 'error', message: t('json.wrong', { ...problem }) }];
@@ -33,7 +37,7 @@ const problems = linter((view) => {
 const changing = (label: string, readOnly: boolean, dark: boolean): Extension => [
   EditorState.readOnly.of(readOnly),
   EditorView.contentAttributes.of({ 'aria-label': label, spellcheck: 'false' }),
-  dark ? oneDark : [],
+  dark ? [DARK_GUTTERS, oneDark] : [],
 ];
 
 /** CodeMirror in a shadow root: there its styles are adopted sheets, which the policy of the page allows. */

@@ -34,7 +34,6 @@ export function PagedTable<T>(props: PagedTableProps<T>) {
   const waiting = pages.data === undefined && pages.loading;
   const failed = pages.error !== undefined && pages.data === undefined && !pages.loading;
   const items = waiting ? Array.from({ length: props.rows ?? 5 }, () => ({}) as T) : (pages.data?.items ?? []);
-  const chosen = selectionType !== undefined && !waiting;
   return (
     <Table<T>
       variant={props.variant ?? 'container'}
@@ -54,7 +53,8 @@ export function PagedTable<T>(props: PagedTableProps<T>) {
         allItemsSelectionLabel: () => t('table.selectAll'),
         itemSelectionLabel: (_, item) => props.labelOf?.(item) ?? '',
       }}
-      {...(chosen ? { selectionType } : {})}
+      {...(selectionType === undefined ? {} : { selectionType })}
+      isItemDisabled={() => waiting}
       {...(props.selected === undefined ? {} : { selectedItems: props.selected })}
       onSelectionChange={(event) => props.onSelect?.(event.detail.selectedItems)}
       {...(props.sortingColumn === undefined ? {} : { sortingColumn: props.sortingColumn })}

@@ -4,7 +4,7 @@ import Header from '@cloudscape-design/components/header';
 import SpaceBetween from '@cloudscape-design/components/space-between';
 import type { TableProps } from '@cloudscape-design/components/table';
 import TextFilter from '@cloudscape-design/components/text-filter';
-import { useState } from 'react';
+import { Suspense, useState } from 'react';
 
 import { ecr } from '../../api/client';
 import type { Repository } from '../../api/ecr';
@@ -17,8 +17,7 @@ import { PagedTable } from '../../components/PagedTable';
 import { Screen } from '../../components/Screen';
 import { type PageOf, usePages } from '../../components/usePages';
 import { formatTime, nameOf, t } from '../../messages';
-import { DeleteRepositories } from './DeleteRepositories';
-import { PushCommands } from './PushCommands';
+import { DeleteRepositories, PushCommands } from './dialogs';
 
 const PAGE = 25;
 
@@ -148,17 +147,19 @@ export function Repositories() {
           </Header>
         }
       />
-      {dialog === 'push' && first !== undefined && <PushCommands repository={first} onClose={() => setDialog(undefined)} />}
-      {dialog === 'delete' && (
-        <DeleteRepositories
-          names={selected.map(({ repositoryName = '' }) => repositoryName)}
-          onClose={() => setDialog(undefined)}
-          onDeleted={() => {
-            setSelected([]);
-            pages.reload();
-          }}
-        />
-      )}
+      <Suspense fallback={null}>
+        {dialog === 'push' && first !== undefined && <PushCommands repository={first} onClose={() => setDialog(undefined)} />}
+        {dialog === 'delete' && (
+          <DeleteRepositories
+            names={selected.map(({ repositoryName = '' }) => repositoryName)}
+            onClose={() => setDialog(undefined)}
+            onDeleted={() => {
+              setSelected([]);
+              pages.reload();
+            }}
+          />
+        )}
+      </Suspense>
     </Screen>
   );
 }

@@ -2,7 +2,7 @@ import Button from '@cloudscape-design/components/button';
 import ButtonDropdown from '@cloudscape-design/components/button-dropdown';
 import SpaceBetween from '@cloudscape-design/components/space-between';
 import Tabs from '@cloudscape-design/components/tabs';
-import { type ReactNode, useState } from 'react';
+import { type ReactNode, Suspense, useState } from 'react';
 
 import type { Repository } from '../../api/ecr';
 import { follow, href, navigate, repositoryPath } from '../../app/router';
@@ -10,8 +10,7 @@ import { ErrorNote } from '../../components/ErrorNote';
 import { Screen } from '../../components/Screen';
 import { useLoad } from '../../components/useLoad';
 import { t } from '../../messages';
-import { DeleteRepositories } from '../repositories/DeleteRepositories';
-import { PushCommands } from '../repositories/PushCommands';
+import { DeleteRepositories, PushCommands } from '../repositories/dialogs';
 import { readRepository } from './readRepository';
 
 export type RepositoryTab = 'images' | 'summary' | 'permissions' | 'lifecycle' | 'tags';
@@ -71,10 +70,12 @@ export function RepositoryScreen({ name, tab, children }: RepositoryScreenProps)
           }))}
         />
       </SpaceBetween>
-      {dialog === 'push' && repository.data !== undefined && <PushCommands repository={repository.data} onClose={close} />}
-      {dialog === 'delete' && (
-        <DeleteRepositories names={[name]} onClose={close} onDeleted={() => navigate('/repositories')} />
-      )}
+      <Suspense fallback={null}>
+        {dialog === 'push' && repository.data !== undefined && <PushCommands repository={repository.data} onClose={close} />}
+        {dialog === 'delete' && (
+          <DeleteRepositories names={[name]} onClose={close} onDeleted={() => navigate('/repositories')} />
+        )}
+      </Suspense>
     </Screen>
   );
 }
