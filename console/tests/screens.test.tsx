@@ -5,8 +5,10 @@ import { activeLink, navigationItems } from '../src/app/navigation';
 import { findRoute, ROUTES } from '../src/app/routes';
 import { Digest, Name } from '../src/components/Name';
 import { mutabilityOf, mutabilitySettings } from '../src/components/MutabilityFields';
+import { PagedTable } from '../src/components/PagedTable';
 import { TagList } from '../src/components/TagList';
 import { areValidTags } from '../src/components/TagsEditor';
+import { type PageOf, usePages } from '../src/components/usePages';
 import { formatSize, loadLanguage } from '../src/messages';
 
 beforeAll(() => loadLanguage('en'));
@@ -83,4 +85,30 @@ test('sizes are in decimal units', () => {
   expect(formatSize(1500)).toBe('1.5\u00a0kB');
   expect(formatSize(2_000_000_000)).toBe('2\u00a0GB');
   expect(formatSize(undefined)).toBe('–');
+});
+
+test('a table shows grey rows until its page is there, and then its rows', async () => {
+  let answer: (page: PageOf<{ name: string }>) => void = () => undefined;
+  const load = () => new Promise<PageOf<{ name: string }>>((resolve) => (answer = resolve));
+  function Sample() {
+    const pages = usePages('sample', load);
+    return (
+      <PagedTable
+        pages={pages}
+        label="sample"
+        header={undefined}
+        empty="empty"
+        rows={3}
+        trackBy={({ name }) => name}
+        labelOf={({ name }) => name.toUpperCase()}
+        selectionType="multi"
+        columns={[{ id: 'name', header: 'name', cell: ({ name }) => name.trim() }]}
+      />
+    );
+  }
+  const { container } = render(<Sample />);
+  expect(container.querySelectorAll('tbody tr')).toHaveLength(3);
+  answer({ items: [{ name: 'first' }] });
+  await screen.findByText('first');
+  expect(container.querySelectorAll('tbody tr')).toHaveLength(1);
 });

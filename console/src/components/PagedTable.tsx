@@ -51,7 +51,7 @@ export function PagedTable<T>(props: PagedTableProps<T>) {
         tableLabel: props.label,
         selectionGroupLabel: t('table.selection'),
         allItemsSelectionLabel: () => t('table.selectAll'),
-        itemSelectionLabel: (_, item) => props.labelOf?.(item) ?? '',
+        itemSelectionLabel: (_, item) => (waiting ? t('state.loading') : (props.labelOf?.(item) ?? '')),
       }}
       {...(selectionType === undefined ? {} : { selectionType })}
       isItemDisabled={() => waiting}

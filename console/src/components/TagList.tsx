@@ -10,12 +10,14 @@ interface TagListProps {
   tags: string[];
   /** How many are shown at first. */
   first?: number;
+  /** Offers to remove each tag. */
+  onRemove?: (tag: string) => void;
 }
 
 const MORE = 100;
 
 /** The tags of an image. An image may have a thousand, so the first ones are shown, and more when wanted. */
-export function TagList({ tags, first = 4 }: TagListProps) {
+export function TagList({ tags, first = 4, onRemove }: TagListProps) {
   const [shown, setShown] = useState(first);
   if (tags.length === 0) return <>–</>;
   return (
@@ -23,6 +25,11 @@ export function TagList({ tags, first = 4 }: TagListProps) {
       {tags.slice(0, shown).map((tag) => (
         <Badge key={tag} color="blue">
           <Name>{tag}</Name>
+          {onRemove !== undefined && (
+            <button type="button" className="remove" aria-label={t('tags.remove', { key: tag })} onClick={() => onRemove(tag)}>
+              ×
+            </button>
+          )}
         </Badge>
       ))}
       {tags.length > shown && (

@@ -1,5 +1,6 @@
 import { useState } from 'react';
 
+import { isDenied } from '../api/errors';
 import { type Loaded, useLoad } from './useLoad';
 
 export interface PageOf<T> {
@@ -13,6 +14,8 @@ export interface Pages<T> extends Loaded<PageOf<T>> {
   /** How many pages are known: those seen, and the next one if there is one. */
   known: number;
   hasMore: boolean;
+  /** The caller may not even read the list, so nothing that changes it is offered. */
+  refused: boolean;
   goTo: (index: number) => void;
 }
 
@@ -38,6 +41,7 @@ export function usePages<T>(
     index: current.index,
     known: Math.max(current.tokens.length, current.index + (next === undefined ? 0 : 1)),
     hasMore: next !== undefined,
+    refused: loaded.data === undefined && isDenied(loaded.error),
     goTo: (index) => {
       const tokens = [...current.tokens];
       if (index === current.index + 1 && next !== undefined) tokens[index - 1] = next;

@@ -32,6 +32,9 @@ _TYPES: Final = {
     ".woff2": b"font/woff2",
 }
 _HASHED: Final = re.compile(r"assets/.*-[\w-]{8}\.\w+", re.ASCII)
+_FILE_NAME: Final = re.compile(r"assets/|[^/]*\.[^/]*$")
+"""Only files have such names. The addresses of pages contain names of repositories, which may have dots."""
+
 _UNCHANGING: Final = b"public, max-age=31536000, immutable"
 _INDEX: Final = "index.html"
 
@@ -62,7 +65,7 @@ class StaticFiles:
         if request.method not in {"GET", "HEAD"}:
             return _text(405, b"405 method not allowed\n")
         file = self._files.get(name)
-        if file is None and "." in name.rpartition("/")[2]:
+        if file is None and _FILE_NAME.match(name):
             return _text(404, b"404 page not found\n")  # A script of another build, for example.
         file = file or self._files.get(_INDEX)
         if file is None:

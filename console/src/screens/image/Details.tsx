@@ -2,10 +2,12 @@ import Container from '@cloudscape-design/components/container';
 import Header from '@cloudscape-design/components/header';
 import KeyValuePairs from '@cloudscape-design/components/key-value-pairs';
 import SpaceBetween from '@cloudscape-design/components/space-between';
+import { useState } from 'react';
 
 import type { ImageDetail } from '../../api/ecr';
 import type { StoredManifest } from '../../api/manifest';
-import { repositoryPath } from '../../app/router';
+import { navigate, repositoryPath } from '../../app/router';
+import { ConfirmDialog } from '../../components/ConfirmDialog';
 import { CopyText } from '../../components/CopyText';
 import { Digest, Name } from '../../components/Name';
 import { NavLink } from '../../components/NavLink';
@@ -13,6 +15,7 @@ import { Part } from '../../components/Part';
 import { TagList } from '../../components/TagList';
 import { type Loaded, useLoad } from '../../components/useLoad';
 import { formatSize, formatTime, t } from '../../messages';
+import { deleteImages } from '../repository/deleteImages';
 import { readRepository } from '../repository/readRepository';
 import { artifactType } from '../repository/Images';
 import { Annotations } from './Annotations';
@@ -32,7 +35,7 @@ export function Details({ name, digest, image, manifest }: DetailsProps) {
     <SpaceBetween size="l">
       <Container header={<Header variant="h2">{t('image.tab.details')}</Header>}>
         <Part of={image} lines={8}>
-          {(detail) => <Facts name={name} digest={digest} image={detail} />}
+          {(detail) => <Facts name={name} digest={digest} image={detail} onChanged={image.reload} />}
         </Part>
       </Container>
       <Container header={<Header variant="h2">{t('image.annotations')}</Header>}>
@@ -46,7 +49,16 @@ export function Details({ name, digest, image, manifest }: DetailsProps) {
   );
 }
 
-function Facts({ name, digest, image }: { name: string; digest: string; image: ImageDetail }) {
+interface FactsProps {
+  name: string;
+  digest: string;
+  image: ImageDetail;
+  onChanged: () => void;
+}
+
+function Facts({ name, digest, image, onChanged }: FactsProps) {
+  const [removing, setRemoving] = useState<string>();
+  const tags = <TagList tags={image.imageTags ?? []} first={50} onRemove={setRemoving} />;
   const repository = useLoad(`repository ${name}`, (signal) => readRepository(name, signal));
   const uri = repository.data?.repositoryUri;
   const subject = image.subjectManifestDigest;
@@ -79,7 +91,20 @@ function Facts({ name, digest, image }: { name: string; digest: string; image: I
   return (
     <SpaceBetween size="l">
       <KeyValuePairs columns={3} items={items} />
-      <KeyValuePairs items={[{ label: t('image.tags'), value: <TagList tags={image.imageTags ?? []} first={50} /> }]} />
+      <KeyValuePairs items={[{ label: t('image.tags'), value: tags }]} />
+      {removing !== undefined && (
+        <ConfirmDialog
+          title={t('image.removeTag', { tag: removing })}
+          warning={image.imageTags?.length === 1 ? t('image.removeLastTag') : t('image.removeTagWhy')}
+          button={t('action.remove')}
+          onClose={() => setRemoving(undefined)}
+          onConfirm={async () => {
+            await deleteImages(name, [{ imageTag: removing }]);
+            if (image.imageTags?.length === 1) navigate(repositoryPath(name));
+            else onChanged();
+          }}
+        />
+      )}
     </SpaceBetween>
   );
 }

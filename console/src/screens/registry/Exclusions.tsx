@@ -52,14 +52,16 @@ export function Exclusions() {
           <Header
             variant="h2"
             actions={
-              <SpaceBetween direction="horizontal" size="xs">
-                <Button disabled={first === undefined} onClick={() => setDialog('remove')}>
-                  {t('action.remove')}
-                </Button>
-                <Button variant="primary" onClick={() => setDialog('add')}>
-                  {t('action.add')}
-                </Button>
-              </SpaceBetween>
+              pages.refused ? undefined : (
+                <SpaceBetween direction="horizontal" size="xs">
+                  <Button disabled={first === undefined} onClick={() => setDialog('remove')}>
+                    {t('action.remove')}
+                  </Button>
+                  <Button variant="primary" onClick={() => setDialog('add')}>
+                    {t('action.add')}
+                  </Button>
+                </SpaceBetween>
+              )
             }
           >
             {t('exclusions.principals')}

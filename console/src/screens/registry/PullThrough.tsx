@@ -53,25 +53,27 @@ export function PullThrough() {
           <Header
             variant="h2"
             actions={
-              <SpaceBetween direction="horizontal" size="xs">
-                <Button iconName="refresh" ariaLabel={t('action.refresh')} onClick={pages.reload} />
-                <Button disabled={rule === undefined} onClick={() => void validate(prefix)}>
-                  {t('pullThrough.validate')}
-                </Button>
-                <ButtonDropdown
-                  disabled={rule === undefined}
-                  items={[
-                    { id: 'edit', text: t('pullThrough.editCredentials') },
-                    { id: 'delete', text: t('action.delete') },
-                  ]}
-                  onItemClick={(event) => setDialog(event.detail.id === 'edit' ? 'edit' : 'delete')}
-                >
-                  {t('action.actions')}
-                </ButtonDropdown>
-                <Button variant="primary" href={href('/registry/pull-through-cache/create')} onFollow={follow}>
-                  {t('pullThrough.add')}
-                </Button>
-              </SpaceBetween>
+              pages.refused ? undefined : (
+                <SpaceBetween direction="horizontal" size="xs">
+                  <Button iconName="refresh" ariaLabel={t('action.refresh')} onClick={pages.reload} />
+                  <Button disabled={rule === undefined} onClick={() => void validate(prefix)}>
+                    {t('pullThrough.validate')}
+                  </Button>
+                  <ButtonDropdown
+                    disabled={rule === undefined}
+                    items={[
+                      { id: 'edit', text: t('pullThrough.editCredentials') },
+                      { id: 'delete', text: t('action.delete') },
+                    ]}
+                    onItemClick={(event) => setDialog(event.detail.id === 'edit' ? 'edit' : 'delete')}
+                  >
+                    {t('action.actions')}
+                  </ButtonDropdown>
+                  <Button variant="primary" href={href('/registry/pull-through-cache/create')} onFollow={follow}>
+                    {t('pullThrough.add')}
+                  </Button>
+                </SpaceBetween>
+              )
             }
           >
             {t('pullThrough.rules')}

@@ -6,7 +6,7 @@ import SpaceBetween from '@cloudscape-design/components/space-between';
 import Toggle from '@cloudscape-design/components/toggle';
 
 import { ecr } from '../../api/client';
-import type { ReplicationRule } from '../../api/ecr';
+import type { ReplicationDestination, ReplicationRule } from '../../api/ecr';
 import { notify } from '../../app/notifications';
 import { Part } from '../../components/Part';
 import { Screen } from '../../components/Screen';
@@ -16,6 +16,7 @@ import { useAction } from '../../components/useAction';
 import { useDraft } from '../../components/useDraft';
 import { useLoad } from '../../components/useLoad';
 import { t } from '../../messages';
+import { Backfills } from './Backfills';
 import { Destinations, isValidDestination } from './Destinations';
 
 const MOST_RULES = 25;
@@ -30,11 +31,20 @@ export function Replication() {
   });
   return (
     <Screen title={t('nav.replication')} description={t('replication.why')}>
-      <Part of={saved} lines={8}>
-        {(rules) => <Editor key={JSON.stringify(rules)} saved={rules} onSaved={saved.reload} />}
-      </Part>
+      <SpaceBetween size="l">
+        <Part of={saved} lines={8}>
+          {(rules) => <Editor key={JSON.stringify(rules)} saved={rules} onSaved={saved.reload} />}
+        </Part>
+        <Backfills destinations={destinationsOf(saved.data ?? [])} />
+      </SpaceBetween>
     </Screen>
   );
+}
+
+/** The destinations of all rules, each once. */
+function destinationsOf(rules: ReplicationRule[]): ReplicationDestination[] {
+  const all = rules.flatMap(({ destinations }) => destinations);
+  return [...new Map(all.map((one) => [`${one.registryId} ${one.region}`, one])).values()];
 }
 
 function Editor({ saved, onSaved }: { saved: ReplicationRule[]; onSaved: () => void }) {

@@ -52,12 +52,14 @@ export function SigningProfiles() {
           <Header
             variant="h2"
             actions={
-              <SpaceBetween direction="horizontal" size="xs">
-                <Button disabled={profile === undefined} onClick={() => setDialog('cancel')}>
-                  {t('signing.cancel')}
-                </Button>
-                <Button onClick={() => setDialog('create')}>{t('signing.create')}</Button>
-              </SpaceBetween>
+              pages.refused ? undefined : (
+                <SpaceBetween direction="horizontal" size="xs">
+                  <Button disabled={profile === undefined} onClick={() => setDialog('cancel')}>
+                    {t('signing.cancel')}
+                  </Button>
+                  <Button onClick={() => setDialog('create')}>{t('signing.create')}</Button>
+                </SpaceBetween>
+              )
             }
           >
             {t('signing.profiles')}

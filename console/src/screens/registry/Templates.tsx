@@ -68,17 +68,19 @@ export function Templates() {
           <Header
             variant="h2"
             actions={
-              <SpaceBetween direction="horizontal" size="xs">
-                <Button disabled={template === undefined} onClick={() => navigate(templatePath(prefix))}>
-                  {t('action.edit')}
-                </Button>
-                <Button disabled={template === undefined} onClick={() => setAsking(true)}>
-                  {t('action.delete')}
-                </Button>
-                <Button variant="primary" href={href(`${TEMPLATES}/-/create`)} onFollow={follow}>
-                  {t('templates.create')}
-                </Button>
-              </SpaceBetween>
+              pages.refused ? undefined : (
+                <SpaceBetween direction="horizontal" size="xs">
+                  <Button disabled={template === undefined} onClick={() => navigate(templatePath(prefix))}>
+                    {t('action.edit')}
+                  </Button>
+                  <Button disabled={template === undefined} onClick={() => setAsking(true)}>
+                    {t('action.delete')}
+                  </Button>
+                  <Button variant="primary" href={href(`${TEMPLATES}/-/create`)} onFollow={follow}>
+                    {t('templates.create')}
+                  </Button>
+                </SpaceBetween>
+              )
             }
           >
             {t('templates.all')}

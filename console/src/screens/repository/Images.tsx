@@ -81,7 +81,7 @@ function ImageTable({ name, repository }: { name: string; repository: Repository
         <Header
           variant="h2"
           actions={
-            <ImageActions
+            !pages.refused && <ImageActions
               repositoryName={name}
               images={selected}
               onRefresh={pages.reload}
