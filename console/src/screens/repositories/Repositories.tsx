@@ -6,41 +6,17 @@ import type { TableProps } from '@cloudscape-design/components/table';
 import TextFilter from '@cloudscape-design/components/text-filter';
 import { Suspense, useState } from 'react';
 
-import { ecr } from '../../api/client';
 import type { Repository } from '../../api/ecr';
-import { moorage } from '../../api/moorage';
 import { follow, href, navigate, repositoryPath, setQuery, usePlace } from '../../app/router';
 import { CopyText } from '../../components/CopyText';
 import { Name } from '../../components/Name';
 import { NavLink } from '../../components/NavLink';
 import { PagedTable } from '../../components/PagedTable';
 import { Screen } from '../../components/Screen';
-import { type PageOf, usePages } from '../../components/usePages';
+import { usePages } from '../../components/usePages';
 import { formatTime, nameOf, t } from '../../messages';
 import { DeleteRepositories, PushCommands } from './dialogs';
-
-const PAGE = 25;
-
-interface Order {
-  prefix: string;
-  sortBy: 'NAME' | 'CREATED';
-  descending: boolean;
-}
-
-/** A page of repositories. Without a search and by name this is ECR's own list, which needs no other permission. */
-async function page({ prefix, sortBy, descending }: Order, nextToken: string | undefined, signal: AbortSignal): Promise<PageOf<Repository>> {
-  const token = nextToken === undefined ? {} : { nextToken };
-  const input = { maxResults: PAGE, ...token };
-  const answer =
-    prefix === '' && sortBy === 'NAME' && !descending
-      ? await ecr('DescribeRepositories', input, signal)
-      : await moorage(
-          'SearchRepositories',
-          { ...input, prefix, sortBy, sortOrder: descending ? 'DESCENDING' : 'ASCENDING' },
-          signal,
-        );
-  return { items: answer.repositories ?? [], nextToken: answer.nextToken };
-}
+import { type RepositoryOrder, repositoryPage } from './repositoryPages';
 
 function columns(): TableProps.ColumnDefinition<Repository>[] {
   return [
@@ -77,7 +53,7 @@ function columns(): TableProps.ColumnDefinition<Repository>[] {
 /** The repositories of the account. The server pages, sorts and searches, so any number of them is shown as quickly. */
 export function Repositories() {
   const { query } = usePlace();
-  const order: Order = {
+  const order: RepositoryOrder = {
     prefix: query.get('prefix') ?? '',
     sortBy: query.get('sort') === 'CREATED' ? 'CREATED' : 'NAME',
     descending: query.get('order') === 'desc',
@@ -85,7 +61,7 @@ export function Repositories() {
   const [typed, setTyped] = useState(order.prefix);
   const [selected, setSelected] = useState<Repository[]>([]);
   const [dialog, setDialog] = useState<'push' | 'delete'>();
-  const pages = usePages(`repositories ${JSON.stringify(order)}`, (token, signal) => page(order, token, signal));
+  const pages = usePages(`repositories ${JSON.stringify(order)}`, (token, signal) => repositoryPage(order, token, signal));
   const [first] = selected;
   const list = columns();
   return (

@@ -1,0 +1,39 @@
+import { ecr } from '../../api/client';
+import type { Repository } from '../../api/ecr';
+import { isDenied } from '../../api/errors';
+import { moorage } from '../../api/moorage';
+import type { PageOf } from '../../components/usePages';
+
+const PAGE = 25;
+
+export interface RepositoryOrder {
+  prefix: string;
+  sortBy: 'NAME' | 'CREATED';
+  descending: boolean;
+}
+
+/**
+ * A page of repositories. Without a search and by name it is the list of ECR. The search of Moorage has the other
+ * orders, and finds what somebody may see who may not list everything.
+ */
+export async function repositoryPage(
+  order: RepositoryOrder,
+  nextToken: string | undefined,
+  signal: AbortSignal,
+): Promise<PageOf<Repository>> {
+  const { prefix, sortBy, descending } = order;
+  const input = { maxResults: PAGE, ...(nextToken === undefined ? {} : { nextToken }) };
+  if (prefix === '' && sortBy === 'NAME' && !descending) {
+    try {
+      return pageOf(await ecr('DescribeRepositories', input, signal));
+    } catch (error) {
+      if (!isDenied(error)) throw error;
+    }
+  }
+  const sortOrder = descending ? 'DESCENDING' : 'ASCENDING';
+  return pageOf(await moorage('SearchRepositories', { ...input, prefix, sortBy, sortOrder }, signal));
+}
+
+function pageOf(answer: { repositories?: Repository[]; nextToken?: string }): PageOf<Repository> {
+  return { items: answer.repositories ?? [], nextToken: answer.nextToken };
+}
