@@ -22,6 +22,7 @@ README = ROOT / "README.md"
 REFERENCES = {
     "ecr": "https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_{}.html",
     "iam": "https://docs.aws.amazon.com/IAM/latest/APIReference/API_{}.html",
+    "moorage": "operating-api.md#{anchor}",
     "secretsmanager": "https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_{}.html",
     "signer": "https://docs.aws.amazon.com/signer/latest/api/API_{}.html",
 }
@@ -69,7 +70,7 @@ def _table(service: AwsService[Any]) -> str:
 
 
 def _line(service: AwsService[Any], name: str) -> str:
-    link = f"[{name}]({REFERENCES[service.model.name].format(name)})"
+    link = f"[{name}]({REFERENCES[service.model.name].format(name, anchor=name.lower())})"
     handler = service.handlers.get(name)
     if handler is None:
         return f"| {link} | not yet | |\n"

@@ -1,4 +1,6 @@
-"""Write `src/moorage/aws/models/*.json`: the parts of botocore's models that validation and encoding need.
+"""Write `src/moorage/aws/models/*.json`: the parts of the models that validation and encoding need.
+
+They are botocore's models, and for Moorage's own service the one in `src/moorage/aws/data`.
 
 python tools/write_model.py
 
@@ -16,6 +18,8 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 FOLDER = Path(__file__).parent.parent / "src" / "moorage" / "aws" / "models"
+OWN = FOLDER.parent / "data"
+"""Models of services that are Moorage's own, in botocore's format. Clients read them, too (docs/operating-api.md)."""
 KEPT = ("type", "required", "min", "max", "pattern", "enum", "exception", "fault", "sensitive")
 
 
@@ -46,6 +50,7 @@ SOURCES: Final = {
         "UpdateAssumeRolePolicy UpdateOpenIDConnectProviderThumbprint UpdateRole UpdateRoleDescription "
         "UpdateUser",
     ),
+    "moorage": Source("2026-11-30"),
     "secretsmanager": Source(
         "2017-10-17",
         "CreateSecret DeleteSecret DescribeSecret GetResourcePolicy GetSecretValue ListSecretVersionIds ListSecrets "
@@ -87,6 +92,9 @@ def qualified(service: str, shape: str) -> str:
 
 
 def _model(service: str, version: str) -> dict[str, Any]:
+    own = OWN / service / version / "service-2.json"
+    if own.exists():
+        return msgspec.json.decode(own.read_bytes(), type=dict[str, Any])
     path = files("botocore").joinpath(f"data/{service}/{version}/service-2.json.gz")
     model: dict[str, Any] = msgspec.json.decode(gzip.decompress(path.read_bytes()))
     for name, operation in model["operations"].items():

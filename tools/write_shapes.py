@@ -16,7 +16,15 @@ import msgspec
 
 PACKAGE = Path(__file__).parent.parent / "src" / "moorage"
 MODELS = PACKAGE / "aws" / "models"
-SERVICES = {"ecr": "ECR", "iam": "IAM", "secretsmanager": "Secrets Manager", "signer": "Signer"}
+SERVICES = {
+    "ecr": "ECR",
+    "iam": "IAM",
+    "moorage": "the operating API",
+    "secretsmanager": "Secrets Manager",
+    "signer": "Signer",
+}
+FOLDERS = {"moorage": "operating"}
+"""Packages with another name than their service."""
 PYTHON_NAMES = {
     "string": "str",
     "boolean": "bool",
@@ -82,5 +90,5 @@ def _annotation(shapes: dict[str, Any], name: str) -> str:
 
 if __name__ == "__main__":
     for each in SERVICES:
-        PACKAGE.joinpath(each, "shapes.py").write_text(shapes_text(each), encoding="utf-8")
-        print(f"wrote {each}/shapes.py")
+        PACKAGE.joinpath(FOLDERS.get(each, each), "shapes.py").write_text(shapes_text(each), encoding="utf-8")
+        print(f"wrote the shapes of {each}")

@@ -93,6 +93,8 @@ from moorage.iam import service as iam_service
 from moorage.metadata.database import Database
 from moorage.metadata.migration import records
 from moorage.oci.routes import RegistryEndpoint
+from moorage.operating import operations as operating_operations
+from moorage.operating import service as operating_service
 from moorage.secretsmanager import secrets as secretsmanager_secrets
 from moorage.secretsmanager import service as secretsmanager_service
 from moorage.secretsmanager import values as secretsmanager_values
@@ -126,6 +128,7 @@ ECR_OPERATIONS: Final[Mapping[str, Handler]] = {
 AWS_SERVICES: Final[Sequence[AwsService[Any]]] = [
     ecr_service.service(ECR_OPERATIONS),
     iam_service.service(iam_operations.OPERATIONS),
+    operating_service.service(operating_operations.OPERATIONS),
     secretsmanager_service.service({**secretsmanager_secrets.OPERATIONS, **secretsmanager_values.OPERATIONS}),
     signer_service.service({**signer_profiles.OPERATIONS, **signer_signatures.OPERATIONS}),
 ]

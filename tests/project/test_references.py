@@ -27,6 +27,7 @@ from tests.project.names_of_others import (
 )
 from tests.project.references import PACKAGE, ROOT, Line
 
+from moorage.cli.aws import MODELS_OF_CLIENTS
 from moorage.cli.main import main
 from moorage.config.settings import TABLE
 from moorage_bench.floods.__main__ import main as floods
@@ -41,7 +42,7 @@ CALL = re.compile(r"\([^()]*\)$")
 CALLED = re.compile(r"(?<![\w.])([a-z_]\w*)\(\)")
 OPTION = re.compile(r"(?<![\w-])--[a-z](?:[\w-]*\w)?")
 COMMAND = re.compile(r"(?:`|^ *|\$\(|&& |bin/)moorage ((?:[a-z][\w-]*(?: |$|(?=`)))+)([^`|]*)")
-AWS_COMMAND = re.compile(r"(?:`|^ *|\$\(|bin/)(?:aws|moorage) ((?:ecr|sts) [a-z][a-z-]+)([^`|]*)")
+AWS_COMMAND = re.compile(r"(?:`|^ *|\$\(|bin/)(?:aws|moorage) ((?:ecr|moorage|sts) [a-z][a-z-]+)([^`|]*)")
 VARIABLE = re.compile(r"\bMOORAGE_[A-Z0-9_]*[A-Z0-9]\b")
 TARGET = re.compile(r"(?:^|`)make ([a-z]+)")
 DECISION = re.compile(r"\b[Dd]ecisions?[ /](\d{4})|\[(\d{4})\]\(\d{4}-")
@@ -224,8 +225,10 @@ def aws_commands() -> dict[str, set[str]]:
     """`ecr put-image` and so on with their options, which the AWS command line derives from members."""
     found: dict[str, set[str]] = {"ecr get-login-password": set(), "ecr help": set()}
     found["ecr wait"] = {"--repository-name", "--image-id"}
-    for service in ("ecr", "iam", "secretsmanager", "signer", "sts"):
-        model = botocore.session.get_session().get_service_model(service)
+    session = botocore.session.get_session()
+    session.get_component("data_loader").search_paths.append(str(MODELS_OF_CLIENTS))
+    for service in ("ecr", "iam", "moorage", "secretsmanager", "signer", "sts"):
+        model = session.get_service_model(service)
         for operation in map(model.operation_model, model.operation_names):
             members = operation.input_shape.members if operation.input_shape else ()
             found[f"{service} {xform_name(operation.name, '-')}"] = {f"--{xform_name(name, '-')}" for name in members}

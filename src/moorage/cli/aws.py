@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import click
 
+import moorage
 from moorage.adapters.data_folder import DataFolder
 from moorage.cli.folders import existing_folder
 from moorage.cli.next_commands import failure
@@ -35,6 +36,9 @@ _SKELETON: Final = frozenset(
     {"--generate-cli-skeleton", *(f"--generate-cli-skeleton={form}" for form in ("input", "output"))}
 )
 
+MODELS_OF_CLIENTS: Final = Path(moorage.__file__).parent / "aws" / "data"
+"""The folder with the model of the operating API in botocore's format (docs/operating-api.md)."""
+
 _NOWHERE: Final = "http://127.0.0.1:9"
 """The endpoint of commands that send no request: nothing listens on the discard port of this machine."""
 
@@ -44,7 +48,7 @@ _NOWHERE: Final = "http://127.0.0.1:9"
 def env(settings: Settings) -> None:
     """Print shell exports for AWS clients, and for other commands of Moorage: eval "$(moorage env)"."""
     folder = existing_folder(settings)
-    variables = _environment(folder, settings) | {"MOORAGE_DATA": str(folder.path.absolute())}
+    variables = _environment(folder, settings) | _own_model() | {"MOORAGE_DATA": str(folder.path.absolute())}
     click.echo(f"unset {' '.join(_MISLEADING)}")
     for name, value in variables.items():
         click.echo(f"export {name}={shlex.quote(value)}")
@@ -97,6 +101,7 @@ def _environment(folder: DataFolder, settings: Settings) -> dict[str, str]:
         **({} if bundle is None else {"AWS_CA_BUNDLE": str(bundle.absolute())}),
         "AWS_ENDPOINT_URL_ECR": endpoint,
         "AWS_ENDPOINT_URL_STS": endpoint,
+        "AWS_ENDPOINT_URL_MOORAGE": endpoint,
         "AWS_ACCESS_KEY_ID": credentials[0],
         "AWS_SECRET_ACCESS_KEY": credentials[1],
         "AWS_REGION": settings.region,
@@ -108,6 +113,13 @@ def _where_to_find_one(settings: Settings) -> str:
     if settings.database is None:
         return "Start the server there once."
     return "Each node writes one to its data folder: name that folder with --data, or run `moorage key create`."
+
+
+def _own_model() -> dict[str, str]:
+    """The variable that gives AWS clients the model of the operating API, beside those that they had."""
+    own = str(MODELS_OF_CLIENTS)
+    given = inherited().get("AWS_DATA_PATH", "").split(os.pathsep)
+    return {"AWS_DATA_PATH": os.pathsep.join([own, *(path for path in given if path and path != own)])}
 
 
 def _model() -> dict[str, Any]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Final, cast
 
 import msgspec
 
 from moorage.api.call import seconds
+from moorage.api.repository_view import encryption_view, filters_view, repository_view
 from moorage.core.registry.image_ids import ImageFailure, ImageId
 from moorage.core.registry.images import DeletedImageId
 from moorage.core.scanning.scans import ImageScan
@@ -24,33 +25,15 @@ TAGGED: Final[Mapping[shapes.TagStatus, bool | None]] = {"TAGGED": True, "UNTAGG
 
 
 def repository(services: Services, found: Repository) -> shapes.Repository:
-    settings = found.settings
-    view: shapes.Repository = {
-        "repositoryArn": found.arn,
-        "registryId": found.registry.account,
-        "repositoryName": found.name,
-        "repositoryUri": services.addresses.repository_uri(found.registry, found.name),
-        "createdAt": seconds(found.created_at),
-        "imageTagMutability": settings.tag_mutability,  # type: ignore[typeddict-item]  # one of the model's values
-        "imageScanningConfiguration": {"scanOnPush": settings.scan_on_push},
-        "encryptionConfiguration": encryption(settings.encryption_type, settings.kms_key),
-    }
-    if settings.exclusion_filters:
-        view["imageTagMutabilityExclusionFilters"] = exclusion_filters(settings.exclusion_filters)
-    return view
+    return cast("shapes.Repository", repository_view(services, found))
 
 
 def encryption(kind: str, key: str | None) -> shapes.EncryptionConfiguration:
-    view: shapes.EncryptionConfiguration = {
-        "encryptionType": kind,  # type: ignore[typeddict-item]  # one of the model's values
-    }
-    if key is not None:
-        view["kmsKey"] = key
-    return view
+    return cast("shapes.EncryptionConfiguration", encryption_view(kind, key))
 
 
 def exclusion_filters(filters: Iterable[str]) -> list[shapes.ImageTagMutabilityExclusionFilter]:
-    return [{"filterType": "WILDCARD", "filter": text} for text in filters]
+    return cast("list[shapes.ImageTagMutabilityExclusionFilter]", filters_view(filters))
 
 
 def filters_of(filters: Iterable[shapes.ImageTagMutabilityExclusionFilter] | None) -> tuple[str, ...]:

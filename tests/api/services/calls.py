@@ -8,10 +8,12 @@ import shlex
 from typing import Any, Final, NamedTuple
 
 import boto3
+import botocore.session
 from botocore.config import Config
 
 from moorage.aws.constraints import violations
 from moorage.aws.service_model import MODELS, SHAPES
+from moorage.cli.aws import MODELS_OF_CLIENTS
 from tests.support.policies import policy
 from tests.support.server import Server
 
@@ -43,7 +45,7 @@ def client_of(
 ) -> Any:
     """A boto3 client without retries and client-side checks, whose responses are checked. By default of root."""
     environment = server.environment
-    client = boto3.session.Session().client(
+    client = session_of_boto3().client(
         service,
         region_name=region_name,
         endpoint_url=server.url,
@@ -60,6 +62,13 @@ def client_of(
     )
     client.meta.events.register(f"before-parse.{service}", check_answer)
     return client
+
+
+def session_of_boto3() -> boto3.session.Session:
+    """A session that also knows the model of the operating API, as with AWS_DATA_PATH."""
+    core = botocore.session.get_session()
+    core.get_component("data_loader").search_paths.append(str(MODELS_OF_CLIENTS))
+    return boto3.session.Session(botocore_session=core)
 
 
 def check_answer(operation_model: Any, response_dict: dict[str, Any], **_: Any) -> None:

@@ -9,6 +9,7 @@ import pytest
 from moorage.app import AWS_SERVICES
 from moorage.aws.service_model import MODELS, Operation
 from moorage.domain.identity.further_actions import FURTHER, TARGETS, FurtherTarget
+from moorage.domain.identity.operating_actions import Scope, scope_of
 from tests.api.ecr.wire import Refusal
 from tests.api.services.calls import ACCOUNT, Person, allow, person_with
 from tests.api.services.raw import RawCaller, refusal_of
@@ -20,6 +21,7 @@ BUILT = [
     for service in AWS_SERVICES
     if service.model.name != "ecr"
     for name in sorted(service.handlers)
+    if (service.model.name, name) != ("moorage", "SearchRepositories")  # It needs a permission of ECR.
 ]
 SECRET = "secret-of-the-matrix"
 SECRET_ARN = f"arn:aws:secretsmanager:us-east-1:{ACCOUNT}:secret:{SECRET}-??????"
@@ -59,7 +61,7 @@ def people(server: Server) -> People:
     """One without a policy, one with an explicit deny, and the root user of another account."""
     exports = server.moorage("account", "create", "777777777777").splitlines()
     key, secret = (line.partition("=")[2] for line in exports if line.startswith("export "))
-    everything = allow("secretsmanager:*", "signer:*", "iam:*")
+    everything = allow("secretsmanager:*", "signer:*", "iam:*", "moorage:*")
     denied = person_with(server, everything, everything | {"Effect": "Deny"})
     return People(person_with(server), denied, Person("root", key, secret))
 
@@ -109,7 +111,7 @@ def test_each_operation_has_a_permission_and_a_handler() -> None:
 def test_callers_without_permission_are_denied_and_callers_with_permission_are_not(
     server: Server, people: People, operation: Operation
 ) -> None:
-    status = 400 if operation.service == "secretsmanager" else 403
+    status = 400 if operation.service in ("moorage", "secretsmanager") else 403
     for person, reason in (
         (people.nobody, f"because no identity-based policy allows the {operation.label} action"),
         (people.denied, "with an explicit deny in an identity-based policy"),
@@ -134,10 +136,15 @@ def test_the_root_user_of_another_account_has_no_permission(
     naming = {"SecretId", "profileOwner", "resourceArn", "jobOwner", "OpenIDConnectProviderArn", "PolicySourceArn"}
     is_of_policy = TARGETS[operation.service][operation.name] is FurtherTarget.POLICY
     names_the_owner = (naming | {"PolicyArn"} if is_of_policy else naming) & request.keys()
+    is_of_server = operation.service == "moorage" and scope_of(operation.name, request) is Scope.SERVER
 
     refused = ask(server, people.stranger, operation, request)
 
-    if not names_the_owner:
+    if is_of_server:
+        assert refused is not None
+        assert refused.code == "AccessDeniedException"
+        assert refused.message.endswith("which only the operator's account may operate")
+    elif not names_the_owner:
         assert refused is None or refused.code != "AccessDeniedException"
     elif operation.name in ("GetSigningProfile", "SignPayload"):
         assert refused is not None

@@ -42,6 +42,8 @@ MATCHING = {
     "iam:tagKeyType": "team é",
     "iam:tagValueType": "a",
     "iam:userNameType": "ann",
+    "moorage:RepositoryPrefix": "team/",
+    "moorage:SessionId": "session-of-the-matrix",
     "secretsmanager:FilterValueStringType": "team",
     "secretsmanager:RegionType": "eu-west-1",
     "secretsmanager:RotationTokenType": "12345678-1234-1234-1234-123456789012",

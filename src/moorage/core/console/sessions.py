@@ -180,6 +180,11 @@ def new_link(tx: Transaction, vault: Vault, key: str, now: Clock) -> str:
     return vault.stamp(session.id.encode(), _LINK)
 
 
+def end(tx: Transaction, account: str, session_id: str) -> bool:
+    """End a session of an account, or withdraw a link; False if the account has none with this id."""
+    return rows.delete(tx, account, session_id)
+
+
 def _session(
     vault: Vault, temporary: SessionKey, owner: Caller, started_at: int, until: int, browser: Browser | None
 ) -> ConsoleSession:

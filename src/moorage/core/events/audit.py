@@ -26,6 +26,8 @@ from moorage.domain.units import iso_time
 
 _EVENT_VERSION: Final = "1.11"
 _ITSELF: Final = "ecr.amazonaws.com"
+_OWN_SERVICE: Final = "moorage"
+"""The event source of calls of the operating API, which is not a service of AWS."""
 _COMMAND_LINE: Final = "command line"
 SERVER_FAULT: Final = "ServerException"
 """The error code of internal errors."""
@@ -225,7 +227,7 @@ class Audit:
             "eventVersion": _EVENT_VERSION,
             "userIdentity": identity(caller),
             "eventTime": iso_time(self._now()),
-            "eventSource": f"{service}.amazonaws.com",
+            "eventSource": service if service == _OWN_SERVICE else f"{service}.amazonaws.com",
             "eventName": operation,
             "awsRegion": region,
             "sourceIPAddress": request.client,

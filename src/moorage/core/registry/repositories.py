@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Final, Generic, NamedTuple, TypeVar
 
 from moorage.core.identity.authorization import AccessRequest, Visibility
 from moorage.core.limits import Limits
@@ -21,6 +21,9 @@ from moorage.metadata.database import Database, Transaction
 from moorage.metadata.garbage import deleted_repositories
 from moorage.metadata.registry import counts, repositories
 from moorage.metadata.registry.repositories import Repository, RepositorySettings
+
+P = TypeVar("P")
+"""A position in an order of repositories."""
 
 _SCANNED_AT_ONCE: Final = 1000
 _SCANS: Final = 10
@@ -51,7 +54,38 @@ class VisiblePage(NamedTuple):
 
 
 async def list_visible(database: Database, access_request: AccessRequest, after: str, limit: int) -> VisiblePage:
-    """At most `limit` repositories for which the action is allowed, with names after `after`, sorted by name.
+    """At most `limit` repositories for which the action is allowed, with names after `after`, sorted by name."""
+
+    def page(tx: Transaction, after: str, size: int) -> Slice[str]:
+        found = repositories.page_with_policies(tx, access_request.registry, after, size)
+        return Slice(found, found[-1][0].name if len(found) == size else None)
+
+    order = Order(page, lambda repository: repository.name)
+    return VisiblePage(*await list_visible_in(order, database, access_request, after, limit))
+
+
+class Slice(NamedTuple, Generic[P]):
+    """Repositories in an order, with their policies; `end` is the last position that was read if there may be more."""
+
+    rows: Sequence[tuple[Repository, str | None]]
+    end: P | None
+
+
+@dataclass(frozen=True, slots=True)
+class Order(Generic[P]):
+    """An order of the repositories of a registry.
+
+    `read` returns repositories behind a position, of at most that many rows; `position_of` is the position of one.
+    """
+
+    read: Callable[[Transaction, P, int], Slice[P]]
+    position_of: Callable[[Repository], P]
+
+
+async def list_visible_in(
+    order: Order[P], database: Database, access_request: AccessRequest, after: P, limit: int
+) -> tuple[list[Repository], P | None]:
+    """At most `limit` repositories for which the action is allowed, and the position of the next page, if there is one.
 
     A page ends with a repository that the caller may see, so its end reveals no other. Only a caller who may see none
     of very many gets a page that ends elsewhere.
@@ -59,22 +93,23 @@ async def list_visible(database: Database, access_request: AccessRequest, after:
     found: list[Repository] = []
     size = limit + 1
     for _ in range(_SCANS if limit else 0):
-        visible, end = await database.read(lambda tx: _scan(tx, access_request, after, size))  # noqa: B023 - runs now
+        visible, end = await database.read(lambda tx: _scan(tx, order, access_request, after, size))  # noqa: B023 - now
         found += visible
         if len(found) > limit:
-            return VisiblePage(found[:limit], found[limit - 1].name)
+            return found[:limit], order.position_of(found[limit - 1])
         if end is None:
-            return VisiblePage(found, None)
+            return found, None
         after, size = end, _SCANNED_AT_ONCE
-    return VisiblePage(found, after if limit else None)
+    return found, after if limit else None
 
 
-def _scan(tx: Transaction, access_request: AccessRequest, after: str, size: int) -> tuple[list[Repository], str | None]:
-    """The visible ones of the next `size` repositories, and the last name if there may be more."""
+def _scan(
+    tx: Transaction, order: Order[P], access_request: AccessRequest, after: P, size: int
+) -> tuple[list[Repository], P | None]:
+    """The visible ones of the next repositories, and the last position if there may be more."""
     visibility = Visibility(tx, access_request)
-    rows = repositories.page_with_policies(tx, access_request.registry, after, size)
-    visible = [repository for repository, policy in rows if visibility.allows(repository.name, policy)]
-    return visible, rows[-1][0].name if len(rows) == size else None
+    rows, end = order.read(tx, after, size)
+    return [repository for repository, policy in rows if visibility.allows(repository.name, policy)], end
 
 
 @dataclass(frozen=True, slots=True)

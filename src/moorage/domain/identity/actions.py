@@ -133,8 +133,8 @@ MOUNT_SOURCE: Final = "ecr:GetDownloadUrlForLayer"
 """The permission on the repository that a blob is mounted from."""
 
 
-_READING: Final = ("BatchCheck", "BatchGet", "Describe", "Get", "List", "Simulate", "Validate")
-_FREEING: Final = ("BatchDelete", "Delete", "Detach")
+_READING: Final = ("BatchCheck", "BatchGet", "Describe", "Get", "List", "Search", "Simulate", "Validate")
+_FREEING: Final = ("BatchDelete", "Delete", "Detach", "Drop", "End", "StartCollection")
 
 
 def is_reading(operation: str) -> bool:

@@ -1,7 +1,8 @@
 """The permissions for the operations of services other than ECR: the action has the operation's name.
 
 Service Authorization Reference, "Actions, resources, and condition keys for AWS Secrets Manager", for AWS Signer, and
-for AWS Identity and Access Management. `actions.py` has those of ECR.
+for AWS Identity and Access Management. `actions.py` has those of ECR, and
+`operating_actions.py` says more of Moorage's own.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Final
 
-from moorage.domain.identity import actions
+from moorage.domain.identity import actions, operating_actions
 
 
 class FurtherTarget(Enum):
@@ -88,6 +89,7 @@ TARGETS: Final[Mapping[str, Mapping[str, FurtherTarget]]] = {
         "ListUsers": FurtherTarget.USERS,
         "SimulatePrincipalPolicy": FurtherTarget.PRINCIPAL,
     },
+    operating_actions.SERVICE: dict.fromkeys(operating_actions.ACTIONS, FurtherTarget.ANY),
 }
 """The resource of each operation's permission, by service."""
 

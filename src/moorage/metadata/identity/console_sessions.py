@@ -70,6 +70,19 @@ def find(tx: Transaction, session_id: str) -> ConsoleSession | None:
     return _session(row) if row else None
 
 
+def page(tx: Transaction, account: str, before: tuple[int, str], limit: int) -> list[ConsoleSession]:
+    """At most `limit` sessions of an account that started before a time and id, ended ones too, the newest first."""
+    rows = tx.all(
+        f"SELECT {_ROW} FROM console_session WHERE account = :account AND (started_at, id) < (:started_at, :id)"
+        " ORDER BY started_at DESC, id DESC LIMIT :limit",
+        account=account,
+        started_at=before[0],
+        id=before[1],
+        limit=limit,
+    )
+    return [_session(row) for row in rows]
+
+
 def use_link(tx: Transaction, session_id: str, client: str, user_agent: str, now: int, until: int) -> bool:
     """Turn an unused link into a session from `now` on; False if it was used, has expired, or never existed."""
     return bool(tx.run(_USE_LINK, id=session_id, client=client, user_agent=user_agent, now=now, until=until))

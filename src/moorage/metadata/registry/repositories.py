@@ -87,13 +87,57 @@ def page_with_policies(
     tx: Transaction, registry: Registry, after: str, limit: int
 ) -> list[tuple[Repository, str | None]]:
     """At most `limit` repositories with names after `after` and their policies, sorted by name."""
-    rows = tx.all(
-        f"SELECT {_COLUMNS}, text FROM repository LEFT JOIN repository_policy ON repository_id = id"
-        " WHERE account = :account AND region = :region AND name > :after ORDER BY name LIMIT :limit",
+    return _with_policies(
+        tx,
+        "name > :after ORDER BY name",
         account=registry.account,
         region=registry.region,
         after=after,
         limit=limit,
+    )
+
+
+def named_between(
+    tx: Transaction, registry: Registry, names: tuple[str, str], limit: int, *, descending: bool
+) -> list[tuple[Repository, str | None]]:
+    """At most `limit` repositories, with policies, whose names are not before the first and before the second."""
+    return _with_policies(
+        tx,
+        f"name >= :first AND name < :before ORDER BY name {_DIRECTIONS[descending]}",
+        account=registry.account,
+        region=registry.region,
+        first=names[0],
+        before=names[1],
+        limit=limit,
+    )
+
+
+def by_creation(
+    tx: Transaction, registry: Registry, after: tuple[int, int], limit: int, *, descending: bool
+) -> list[tuple[Repository, str | None]]:
+    """At most `limit` repositories, with policies, in the order of time and id of their creation behind `after`."""
+    direction = _DIRECTIONS[descending]
+    return _with_policies(
+        tx,
+        f"(created_at, id) {'<' if descending else '>'} (:created_at, :id)"
+        f" ORDER BY created_at {direction}, id {direction}",
+        account=registry.account,
+        region=registry.region,
+        created_at=after[0],
+        id=after[1],
+        limit=limit,
+    )
+
+
+_DIRECTIONS: Final = {False: "ASC", True: "DESC"}
+
+
+def _with_policies(tx: Transaction, condition: str, **values: Any) -> list[tuple[Repository, str | None]]:
+    """Repositories of a registry with their policies; the condition has an order, too."""
+    rows = tx.all(
+        f"SELECT {_COLUMNS}, text FROM repository LEFT JOIN repository_policy ON repository_id = id"
+        f" WHERE account = :account AND region = :region AND {condition} LIMIT :limit",
+        **values,
     )
     return [(_repository(row[:-1]), row[-1]) for row in rows]
 

@@ -14,6 +14,7 @@ from moorage.domain.scanning.configuration import ScanningConfiguration
 from moorage.domain.scanning.ports import ScannerStatus
 from moorage.domain.scanning.statuses import Outcome
 from moorage.domain.signing.profiles import ProfileName, Validity
+from moorage.metadata.database import LARGEST_INTEGER
 from moorage.metadata.events.deliveries import Delivery
 from moorage.metadata.events.targets import EventTarget
 from moorage.metadata.garbage.unreferenced import PendingRemoval
@@ -189,6 +190,9 @@ BY_PARAMETER: Final[dict[str, Argument]] = {
     "after: str": lambda _: "",
     "after: tuple[int, str]": lambda _: (0, ""),
     "after: tuple[str, str]": lambda _: ("", ""),
+    "after: tuple[int, int]": lambda _: (0, 0),
+    "names: tuple[str, str]": lambda _: ("", "~"),
+    "descending: bool": lambda _: False,
     "before: tuple[int, str]": lambda _: (10**12, ""),
     "before: int": lambda _: 1,
     "limit: int": lambda _: 20,
@@ -331,7 +335,12 @@ BY_FUNCTION: Final[dict[str, list[Case]]] = {
     ],
     "registry.pulls.referrers": [*_referrer_filters()],
     "registry.pulls.find_manifest": [_OF_LARGE, {**_OF_LARGE, "reference": lambda all_: all_.tag(7)}],
+    "registry.repositories.by_creation": [
+        {},
+        {"descending": lambda _: True, "after": lambda _: (LARGEST_INTEGER, LARGEST_INTEGER)},
+    ],
     "registry.repositories.find": [_OF_LARGE],
+    "registry.repositories.named_between": [{}, {"descending": lambda _: True}],
     "registry.settings.account_setting": [{"name": lambda _: "BLOB_MOUNTING"}],
     "identity.roles.insert_role": [
         {"role": lambda _: Role("AROANEW", HERE.account, "role-new", "/", "{}", 3600, 1)},

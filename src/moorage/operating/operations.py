@@ -1,0 +1,14 @@
+"""All operations of the operating API, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from moorage.api.call import ApiCall, HandlerOf
+from moorage.operating import console_sessions, repositories
+
+OPERATIONS: Final[Mapping[str, HandlerOf[ApiCall]]] = {
+    **repositories.OPERATIONS,
+    **console_sessions.OPERATIONS,
+}

@@ -1,0 +1,40 @@
+"""What the operating API lists is read in the order of an index, from the position of the page on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from moorage.domain.names import Registry
+from moorage.metadata.database import Transaction
+from moorage.metadata.engines.engine import Engine
+from moorage.metadata.identity import console_sessions
+from moorage.metadata.registry import repositories
+from tests.contract.metadata.plans import plans_of, whole_reads
+
+REGISTRY = Registry("000000000000", "us-east-1")
+
+STATEMENTS: dict[str, Callable[[Transaction], object]] = {
+    "repositories by name": lambda tx: repositories.named_between(tx, REGISTRY, ("a", "b"), 9, descending=False),
+    "repositories by name, descending": lambda tx: repositories.named_between(
+        tx, REGISTRY, ("a", "b"), 9, descending=True
+    ),
+    "repositories by creation": lambda tx: repositories.by_creation(tx, REGISTRY, (5, 5), 9, descending=False),
+    "repositories by creation, descending": lambda tx: repositories.by_creation(
+        tx, REGISTRY, (5, 5), 9, descending=True
+    ),
+    "sessions": lambda tx: console_sessions.page(tx, REGISTRY.account, (5, "a"), 9),
+}
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_a_page_is_read_by_an_index_and_not_sorted(engine: Engine, name: str) -> None:
+    plans = plans_of(engine, STATEMENTS[name])
+
+    assert plans
+    assert whole_reads(plans) == []
+    assert not any("TEMP B-TREE" in step or '"Sort' in step for step in plans), plans
+    if name.startswith("repositories by creation"):
+        assert "repository_by_creation" in "".join(plans)
+        assert '"Filter": "(ROW' not in "".join(plans)
