@@ -72,7 +72,7 @@ def test_a_user_can_do_what_the_managed_policy_allows_and_nothing_else(
     for policy, person in users.items():
         allowed = allowed_by(policy)
         answer = wire.call(operation, request, key=person.key, secret=person.secret)
-        if "ecr:*" in allowed or action in allowed:
+        if {"*", "ecr:*", action} & set(allowed):
             assert answer.status == 200 or answer.refusal.code != "AccessDeniedException", (policy, answer)
         else:
             assert answer.refusal == denied(person, action, resource), policy
