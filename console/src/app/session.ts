@@ -78,10 +78,14 @@ function planRenewal(current: SignedIn): void {
   );
 }
 
+function noteActivity(): void {
+  lastActivity = Date.now();
+}
+
 /** Connect the client to the application, and ask for the session. */
 export async function begin(): Promise<void> {
   for (const kind of ['pointerdown', 'keydown']) {
-    window.addEventListener(kind, () => (lastActivity = Date.now()), { passive: true });
+    window.addEventListener(kind, noteActivity, { passive: true });
   }
   surround({
     region: () => regionOf(session.get()),
