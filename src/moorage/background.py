@@ -12,7 +12,7 @@ from moorage.core.events import record as events
 from moorage.core.events.delivery import DeliveryJobs
 from moorage.core.garbage.collect import CollectionRules, Collector
 from moorage.core.garbage.deletions import DeletionJobs
-from moorage.core.garbage.jobs import GarbageJobs
+from moorage.core.garbage.jobs import COLLECTION, GarbageJobs
 from moorage.core.garbage.sweep import Sweeper
 from moorage.core.lifecycle import orphans, previews
 from moorage.core.lifecycle import policies as lifecycle
@@ -90,7 +90,7 @@ def job_kinds(
             give_up=completions.give_up,
         ),
         deleted_repositories.JOB: JobKind(DeletionJobs(services.database).run),
-        "collect-garbage": JobKind(garbage.run, every=HOUR),
+        COLLECTION: JobKind(garbage.run, every=HOUR),
         "sweep-store": JobKind(garbage.sweep, every=DAY),
         **_of_replication(services, vault),
         **_of_scanning(services, scanner),

@@ -6,9 +6,13 @@ from collections.abc import Mapping
 from typing import Final
 
 from moorage.api.call import ApiCall, HandlerOf
-from moorage.operating import console_sessions, repositories
+from moorage.operating import console_sessions, garbage, jobs, repositories, usage, webhooks
 
 OPERATIONS: Final[Mapping[str, HandlerOf[ApiCall]]] = {
     **repositories.OPERATIONS,
     **console_sessions.OPERATIONS,
+    **jobs.OPERATIONS,
+    **webhooks.OPERATIONS,
+    **usage.OPERATIONS,
+    **garbage.OPERATIONS,
 }

@@ -4,8 +4,19 @@ from __future__ import annotations
 
 from typing import Literal, NotRequired, TypedDict
 
+JobStatus = Literal["WAITING", "RUNNING", "DEAD"]
 RepositorySortKey = Literal["NAME", "CREATED"]
 SortOrder = Literal["ASCENDING", "DESCENDING"]
+UsageScope = Literal["ACCOUNT", "SERVER"]
+
+
+class AccountUsage(TypedDict):
+    registryId: str
+    repositories: int
+    images: int
+    layers: int
+    bytes: int
+    ownBytes: NotRequired[int]
 
 
 class ConsoleSession(TypedDict):
@@ -17,6 +28,15 @@ class ConsoleSession(TypedDict):
     expiresAt: float
     isLink: bool
     isCurrent: bool
+
+
+class DropJobRequest(TypedDict):
+    kind: str
+    key: str
+
+
+class DropJobResponse(TypedDict):
+    pass
 
 
 class EncryptionConfiguration(TypedDict):
@@ -37,6 +57,30 @@ class ExclusionFilter(TypedDict):
     filter: str
 
 
+class FailedEvent(TypedDict):
+    eventId: str
+    stream: str
+    recordedAt: float
+    error: str
+    event: str
+
+
+class GarbageItem(TypedDict):
+    kind: str
+    name: str
+    size: int
+    reason: str
+
+
+class Job(TypedDict):
+    kind: str
+    key: str
+    status: JobStatus
+    dueAt: NotRequired[float]
+    attempts: int
+    lastError: NotRequired[str]
+
+
 class ListConsoleSessionsRequest(TypedDict):
     maxResults: NotRequired[int]
     nextToken: NotRequired[str]
@@ -44,6 +88,71 @@ class ListConsoleSessionsRequest(TypedDict):
 
 class ListConsoleSessionsResponse(TypedDict):
     sessions: list[ConsoleSession]
+    nextToken: NotRequired[str]
+
+
+class ListFailedEventsRequest(TypedDict):
+    webhookId: str
+    maxResults: NotRequired[int]
+    nextToken: NotRequired[str]
+
+
+class ListFailedEventsResponse(TypedDict):
+    failedEvents: list[FailedEvent]
+    nextToken: NotRequired[str]
+
+
+class ListGarbageRequest(TypedDict):
+    maxResults: NotRequired[int]
+
+
+class ListGarbageResponse(TypedDict):
+    items: list[GarbageItem]
+    isComplete: bool
+
+
+class ListJobsRequest(TypedDict):
+    status: NotRequired[JobStatus]
+    maxResults: NotRequired[int]
+    nextToken: NotRequired[str]
+
+
+class ListJobsResponse(TypedDict):
+    jobs: list[Job]
+    nextToken: NotRequired[str]
+
+
+class ListUsageRequest(TypedDict):
+    scope: NotRequired[UsageScope]
+    maxResults: NotRequired[int]
+    nextToken: NotRequired[str]
+
+
+class ListUsageResponse(TypedDict):
+    repositories: list[RepositoryUsage]
+    accounts: list[AccountUsage]
+    nextToken: NotRequired[str]
+
+
+class ListWebhooksRequest(TypedDict):
+    maxResults: NotRequired[int]
+    nextToken: NotRequired[str]
+
+
+class ListWebhooksResponse(TypedDict):
+    webhooks: list[Webhook]
+    nextToken: NotRequired[str]
+
+
+class ReplayFailedEventsRequest(TypedDict):
+    webhookId: str
+    stream: NotRequired[str]
+    eventId: NotRequired[str]
+    nextToken: NotRequired[str]
+
+
+class ReplayFailedEventsResponse(TypedDict):
+    replayedEvents: int
     nextToken: NotRequired[str]
 
 
@@ -57,6 +166,25 @@ class Repository(TypedDict):
     imageTagMutabilityExclusionFilters: NotRequired[list[ExclusionFilter]]
     imageScanningConfiguration: NotRequired[ScanningConfiguration]
     encryptionConfiguration: NotRequired[EncryptionConfiguration]
+
+
+class RepositoryUsage(TypedDict):
+    registryId: str
+    region: str
+    repositoryName: str
+    images: int
+    layers: int
+    bytes: int
+    ownBytes: NotRequired[int]
+
+
+class RetryJobRequest(TypedDict):
+    kind: str
+    key: str
+
+
+class RetryJobResponse(TypedDict):
+    pass
 
 
 class ScanningConfiguration(TypedDict):
@@ -74,3 +202,22 @@ class SearchRepositoriesRequest(TypedDict):
 class SearchRepositoriesResponse(TypedDict):
     repositories: list[Repository]
     nextToken: NotRequired[str]
+
+
+class StartCollectionRequest(TypedDict):
+    pass
+
+
+class StartCollectionResponse(TypedDict):
+    pass
+
+
+class Webhook(TypedDict):
+    webhookId: str
+    url: str
+    format: str
+    events: list[str]
+    createdAt: float
+    waitingEvents: int
+    failedEvents: int
+    isCountPartial: bool

@@ -16,8 +16,10 @@ from moorage.domain.ports import EventSender, TargetUrlInvalid
 from moorage.metadata import jobs
 from moorage.metadata.database import Transaction
 from moorage.metadata.events import deliveries, targets
+from moorage.metadata.events.deliveries import Delivery
 from moorage.metadata.events.targets import EventTarget
 
+_READ_AT_ONCE: Final = 2000
 _URL: Final = re.compile(r"[!-~]{1,2048}", re.ASCII)
 
 
@@ -83,9 +85,40 @@ def send_again(tx: Transaction, target: EventTarget, event_id: str | None, now: 
     for delivery in chosen:
         deliveries.wait_again(tx, delivery)
     for stream in deliveries.waiting_streams(tx, target.id):
-        events.request_delivery(tx, target, stream, now)
-        jobs.hurry(tx, events.JOB, events.job_key(target, stream), now)
+        _send_now(tx, target, stream, now)
     return len(chosen)
+
+
+def failed_after(
+    tx: Transaction, target: EventTarget, after: tuple[str, int], limit: int, stream: str | None = None
+) -> tuple[list[Delivery], tuple[str, int] | None]:
+    """At most `limit` failed deliveries behind a stream and id, and where to continue, if there may be more.
+
+    With `stream`, only those of this stream. It reads a bounded number of deliveries.
+    """
+    read = deliveries.page(tx, target.id, after, _READ_AT_ONCE)
+    chosen = [one for one in read if stream in (None, one.stream)]
+    failed = [one for one in chosen if one.error is not None]
+    if len(failed) > limit:
+        return failed[:limit], (failed[limit - 1].stream, failed[limit - 1].id)
+    may_go_on = len(read) == _READ_AT_ONCE and len(chosen) == len(read)
+    return failed, (read[-1].stream, read[-1].id) if may_go_on else None
+
+
+def replay(tx: Transaction, target: EventTarget, failed: Iterable[Delivery], now: int) -> int:
+    """Let failed deliveries wait again in their old order, and send their streams at once; returns how many."""
+    streams = []
+    for delivery in failed:
+        deliveries.wait_again(tx, delivery)
+        streams.append(delivery.stream)
+    for stream in dict.fromkeys(streams):
+        _send_now(tx, target, stream, now)
+    return len(streams)
+
+
+def _send_now(tx: Transaction, target: EventTarget, stream: str, now: int) -> None:
+    events.request_delivery(tx, target, stream, now)
+    jobs.hurry(tx, events.JOB, events.job_key(target, stream), now)
 
 
 def _check_url(sender: EventSender, url: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import Final
 
 from moorage.core.garbage.collect import CollectionRules, Collector, ReportItem, Totals
 from moorage.core.garbage.sweep import Sweeper
@@ -12,6 +13,9 @@ from moorage.domain.errors import Unavailable
 from moorage.domain.ports import StoreFull
 from moorage.metadata.jobs import Job, JobFailed
 from moorage.telemetry import Log
+
+COLLECTION: Final = "collect-garbage"
+"""The recurring job of the collector."""
 
 
 class GarbageJobs:

@@ -21,9 +21,11 @@ class Scope(Enum):
 
 SERVICE: Final = "moorage"
 
-_OF_ACCOUNT: Final = "EndConsoleSession ListConsoleSessions"
+_OF_ACCOUNT: Final = "EndConsoleSession ListConsoleSessions ListUsage"
 
-_OF_SERVER: Final = ""
+_OF_SERVER: Final = """
+DropJob ListFailedEvents ListGarbage ListJobs ListWebhooks ReplayFailedEvents RetryJob StartCollection
+"""
 
 _SCOPES: Final[Mapping[str, Scope]] = {
     "SearchRepositories": Scope.VISIBLE,

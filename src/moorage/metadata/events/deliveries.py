@@ -71,6 +71,30 @@ def failed(tx: Transaction, target_id: str) -> list[Delivery]:
     return [Delivery(*row) for row in rows]
 
 
+def page(tx: Transaction, target_id: str, after: tuple[str, int], limit: int) -> list[Delivery]:
+    """At most `limit` deliveries of a target behind a stream and id, in their order. Those that wait have no body."""
+    rows = tx.all(
+        "SELECT id, webhook_id, stream, event_id, CASE WHEN error IS NULL THEN '' ELSE body END, recorded_at, error"
+        " FROM delivery WHERE webhook_id = :target AND (stream, id) > (:stream, :id) ORDER BY stream, id LIMIT :limit",
+        target=target_id,
+        stream=after[0],
+        id=after[1],
+        limit=limit,
+    )
+    return [Delivery(*row) for row in rows]
+
+
+def count_some(tx: Transaction, target_id: str, limit: int) -> tuple[int, int]:
+    """The numbers of waiting and of failed deliveries among the first `limit` of a target."""
+    row = tx.one(
+        "SELECT count(*), count(error)"
+        " FROM (SELECT error FROM delivery WHERE webhook_id = :target LIMIT :limit) counted",
+        target=target_id,
+        limit=limit,
+    )
+    return (row[0] - row[1], row[1]) if row else (0, 0)
+
+
 def count(tx: Transaction, target_id: str) -> tuple[int, int]:
     """The numbers of waiting and of failed deliveries of a target."""
     row = tx.one("SELECT count(*), count(error) FROM delivery WHERE webhook_id = :target", target=target_id)

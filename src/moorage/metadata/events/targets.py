@@ -47,6 +47,18 @@ def list_all(tx: Transaction) -> list[EventTarget]:
     return [_target(row) for row in tx.all(f"SELECT {_COLUMNS} FROM webhook ORDER BY created_at, id")]
 
 
+def page(tx: Transaction, after: tuple[int, str], limit: int) -> list[EventTarget]:
+    """At most `limit` event targets behind a time and id of their creation, the oldest first. It sorts all of them."""
+    rows = tx.all(
+        f"SELECT {_COLUMNS} FROM webhook WHERE (created_at, id) > (:created_at, :id)"
+        " ORDER BY created_at, id LIMIT :limit",
+        created_at=after[0],
+        id=after[1],
+        limit=limit,
+    )
+    return [_target(row) for row in rows]
+
+
 def set_format(tx: Transaction, target_id: str, name: str) -> None:
     tx.run("UPDATE webhook SET format = :format WHERE id = :id", format=name, id=target_id)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
+from moorage.domain.names import Registry
 from moorage.metadata.database import Transaction
 from moorage.metadata.registry.repositories import NOT_DELETED
 
@@ -43,4 +44,21 @@ def page(tx: Transaction, after: int, limit: int) -> list[Usage]:
         after=after,
         limit=limit,
     )
-    return [Usage(*row, *map(int, tx.one(_LAYERS, repository=row[0]) or (0, 0, 0))) for row in repositories]
+    return [_usage(tx, row) for row in repositories]
+
+
+def page_of_registry(tx: Transaction, registry: Registry, after: str, limit: int) -> list[Usage]:
+    """The usage of at most `limit` repositories of a registry with names after `after`."""
+    repositories = tx.all(
+        "SELECT id, account, region, name, images FROM repository"
+        " WHERE account = :account AND region = :region AND name > :after ORDER BY name LIMIT :limit",
+        account=registry.account,
+        region=registry.region,
+        after=after,
+        limit=limit,
+    )
+    return [_usage(tx, row) for row in repositories]
+
+
+def _usage(tx: Transaction, row: tuple[Any, ...]) -> Usage:
+    return Usage(*row, *map(int, tx.one(_LAYERS, repository=row[0]) or (0, 0, 0)))

@@ -191,6 +191,7 @@ BY_PARAMETER: Final[dict[str, Argument]] = {
     "after: tuple[int, str]": lambda _: (0, ""),
     "after: tuple[str, str]": lambda _: ("", ""),
     "after: tuple[int, int]": lambda _: (0, 0),
+    "after: tuple[str, int]": lambda _: ("", 0),
     "names: tuple[str, str]": lambda _: ("", "~"),
     "descending: bool": lambda _: False,
     "before: tuple[int, str]": lambda _: (10**12, ""),
