@@ -52,6 +52,7 @@ describe('addresses of screens', () => {
     const items = navigationItems();
     expect(activeLink('/repositories/a/-/permissions', items)).toBe('/console/repositories');
     expect(activeLink('/registry/pull-through-cache/create', items)).toBe('/console/registry/pull-through-cache');
+    expect(activeLink('/', items)).toBe('/console/repositories');
     expect(activeLink('/nowhere', items)).toBe('');
   });
 });

@@ -27,8 +27,9 @@ export function navigationItems(): SideNavigationProps.Item[] {
 
 /** The link of the navigation that is highlighted: the longest one that the current path begins with. */
 export function activeLink(path: string, items: SideNavigationProps.Item[]): string {
+  const shown = path === '/' ? '/repositories' : path; // The first screen has two addresses.
   const links = items.flatMap((item) => ('items' in item ? item.items : [item]));
   const addresses = links.flatMap((item) => ('href' in item ? [item.href] : []));
-  const matching = addresses.filter((address) => href(path).split('?')[0]?.startsWith(address.split('?')[0] ?? ''));
+  const matching = addresses.filter((address) => href(shown).split('?')[0]?.startsWith(address.split('?')[0] ?? ''));
   return matching.sort((one, other) => other.length - one.length)[0] ?? '';
 }

@@ -25,15 +25,14 @@ export async function repositoryPage(
   const input = { maxResults: PAGE, ...(nextToken === undefined ? {} : { nextToken }) };
   if (prefix === '' && sortBy === 'NAME' && !descending) {
     try {
-      return pageOf(await ecr('DescribeRepositories', input, signal));
+      const answer = await ecr('DescribeRepositories', input, signal);
+      return { items: answer.repositories ?? [], nextToken: answer.nextToken };
     } catch (error) {
       if (!isDenied(error)) throw error;
     }
   }
   const sortOrder = descending ? 'DESCENDING' : 'ASCENDING';
-  return pageOf(await moorage('SearchRepositories', { ...input, prefix, sortBy, sortOrder }, signal));
-}
-
-function pageOf(answer: { repositories?: Repository[]; nextToken?: string }): PageOf<Repository> {
-  return { items: answer.repositories ?? [], nextToken: answer.nextToken };
+  const answer = await moorage('SearchRepositories', { ...input, prefix, sortBy, sortOrder }, signal);
+  // They are written as DescribeRepositories writes them; only the model does not name all values.
+  return { items: answer.repositories as Repository[], nextToken: answer.nextToken };
 }
