@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from moorage import background, failpoints, scanners, stores
 from moorage.adapters.audit_file import AuditFile
+from moorage.adapters.audit_reader import AuditReader
 from moorage.adapters.data_folder import DataFolder
 from moorage.adapters.files.blob_store import FileBlobStore
 from moorage.adapters.openid_issuers import HttpIssuers
@@ -38,6 +39,7 @@ from moorage.core.identity.authorization import Authorizer
 from moorage.core.lifecycle import orphans
 from moorage.core.lifecycle import policies as lifecycle
 from moorage.core.limits import Limits
+from moorage.core.operating.audit_records import AuditRecords
 from moorage.core.pages import PageTokens
 from moorage.core.pull_through.attempts import CacheMeter
 from moorage.core.pull_through.cache import CacheParts, PullThroughCache
@@ -371,6 +373,7 @@ def services_of(
         ),
         signatures=Signatures(database, SealedKeys(vault), now),
         guard=SignatureGuard(database, blobs, now),
+        audit_records=AuditRecords(AuditReader(stores.audit_rotation(settings)).lines),
     )
 
 

@@ -18,6 +18,7 @@ OWN_TEXTS = {
     "core/identity/apply.py": "compares a stored policy with one that was read",
     "core/lifecycle/audit_records.py": "stored lifecycle policies, in Moorage's form",
     "core/replication/remote/settings.py": "credentials of destinations, which Moorage sealed",
+    "core/operating/audit_records.py": "records of the audit log, which Moorage wrote; other texts are left out",
     "core/registry/referrers.py": "stored manifests, of which only digests are needed",
     "aws/codec.py": "finds the blob in a request; the reader reads all else",
     "config/documents.py": "TOML and YAML, with the rules of the reader",

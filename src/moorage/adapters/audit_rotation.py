@@ -69,6 +69,10 @@ class Rotation:
         current = self.path.stat().st_size if self.path.is_file() else 0
         return current, sum(size for _, size in self._rotated())
 
+    def rotated_files(self) -> list[Path]:
+        """The rotated files, the newest first. Raises OSError."""
+        return [path for path, _ in reversed(self._rotated())]
+
     def _is_current(self, descriptor: int) -> bool:
         opened = os.fstat(descriptor)
         try:

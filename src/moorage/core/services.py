@@ -10,6 +10,7 @@ from moorage.core.garbage.grace import GracePeriods
 from moorage.core.identity.authentication import Authenticator
 from moorage.core.identity.authorization import Authorizer
 from moorage.core.limits import Limits
+from moorage.core.operating.audit_records import AuditRecords
 from moorage.core.pages import PageTokens
 from moorage.core.pull_through.cache import PullThroughCache
 from moorage.core.pull_through.upstreams import Upstreams
@@ -54,6 +55,7 @@ class Services:
     pull_through: PullThroughCache
     signatures: Signatures
     guard: SignatureGuard
+    audit_records: AuditRecords
 
     def with_addresses(self, addresses: Addresses) -> Services:
         """The same services for a client that gets these addresses."""

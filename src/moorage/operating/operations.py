@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from moorage.api.call import ApiCall, HandlerOf
-from moorage.operating import console_sessions, garbage, jobs, repositories, usage, webhooks
+from moorage.operating import audit_records, console_sessions, garbage, jobs, repositories, usage, webhooks
 
 OPERATIONS: Final[Mapping[str, HandlerOf[ApiCall]]] = {
     **repositories.OPERATIONS,
@@ -15,4 +15,5 @@ OPERATIONS: Final[Mapping[str, HandlerOf[ApiCall]]] = {
     **webhooks.OPERATIONS,
     **usage.OPERATIONS,
     **garbage.OPERATIONS,
+    **audit_records.OPERATIONS,
 }

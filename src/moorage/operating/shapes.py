@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Literal, NotRequired, TypedDict
 
 JobStatus = Literal["WAITING", "RUNNING", "DEAD"]
+OperatingScope = Literal["ACCOUNT", "SERVER"]
 RepositorySortKey = Literal["NAME", "CREATED"]
 SortOrder = Literal["ASCENDING", "DESCENDING"]
-UsageScope = Literal["ACCOUNT", "SERVER"]
 
 
 class AccountUsage(TypedDict):
@@ -17,6 +17,21 @@ class AccountUsage(TypedDict):
     layers: int
     bytes: int
     ownBytes: NotRequired[int]
+
+
+class AuditRecord(TypedDict):
+    eventId: str
+    eventTime: float
+    eventName: NotRequired[str]
+    eventSource: NotRequired[str]
+    principal: NotRequired[str]
+    accountId: NotRequired[str]
+    sourceIPAddress: NotRequired[str]
+    userAgent: NotRequired[str]
+    errorCode: NotRequired[str]
+    errorMessage: NotRequired[str]
+    readOnly: bool
+    record: str
 
 
 class ConsoleSession(TypedDict):
@@ -123,7 +138,7 @@ class ListJobsResponse(TypedDict):
 
 
 class ListUsageRequest(TypedDict):
-    scope: NotRequired[UsageScope]
+    scope: NotRequired[OperatingScope]
     maxResults: NotRequired[int]
     nextToken: NotRequired[str]
 
@@ -189,6 +204,23 @@ class RetryJobResponse(TypedDict):
 
 class ScanningConfiguration(TypedDict):
     scanOnPush: NotRequired[bool]
+
+
+class SearchAuditRecordsRequest(TypedDict):
+    scope: NotRequired[OperatingScope]
+    startTime: NotRequired[float]
+    endTime: NotRequired[float]
+    eventName: NotRequired[str]
+    principal: NotRequired[str]
+    errorsOnly: NotRequired[bool]
+    maxResults: NotRequired[int]
+    nextToken: NotRequired[str]
+
+
+class SearchAuditRecordsResponse(TypedDict):
+    records: list[AuditRecord]
+    searchedBackTo: NotRequired[float]
+    nextToken: NotRequired[str]
 
 
 class SearchRepositoriesRequest(TypedDict):

@@ -21,6 +21,7 @@ from moorage.core.identity.accounts import create_key, create_user, root_key
 from moorage.core.identity.authentication import Authenticator, Credentials
 from moorage.core.identity.authorization import Authorizer
 from moorage.core.identity.policies import attach, policy_name
+from moorage.core.operating.audit_records import AuditRecords
 from moorage.core.pages import PageTokens
 from moorage.core.pull_through.cache import CacheParts, PullThroughCache
 from moorage.core.pull_through.upstreams import Upstreams
@@ -200,6 +201,7 @@ class World:
             pull_through=PullThroughCache(parts),
             signatures=Signatures(self.database, SealedKeys(vault), self.now),
             guard=SignatureGuard(self.database, store, self.now),
+            audit_records=AuditRecords(lambda _: iter(())),
         )
         self.endpoint = registry_endpoint(self.services)
 

@@ -21,7 +21,7 @@ class Scope(Enum):
 
 SERVICE: Final = "moorage"
 
-_OF_ACCOUNT: Final = "EndConsoleSession ListConsoleSessions ListUsage"
+_OF_ACCOUNT: Final = "EndConsoleSession ListConsoleSessions ListUsage SearchAuditRecords"
 
 _OF_SERVER: Final = """
 DropJob ListFailedEvents ListGarbage ListJobs ListWebhooks ReplayFailedEvents RetryJob StartCollection
