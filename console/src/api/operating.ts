@@ -10,6 +10,21 @@ export interface AccountUsage {
   ownBytes?: number;
 }
 
+export interface AuditRecord {
+  eventId: string;
+  eventTime: number;
+  eventName?: string;
+  eventSource?: string;
+  principal?: string;
+  accountId?: string;
+  sourceIPAddress?: string;
+  userAgent?: string;
+  errorCode?: string;
+  errorMessage?: string;
+  readOnly: boolean;
+  record: string;
+}
+
 export interface ConsoleSession {
   sessionId: string;
   principalArn: string;
@@ -19,6 +34,14 @@ export interface ConsoleSession {
   expiresAt: number;
   isLink: boolean;
   isCurrent: boolean;
+}
+
+export interface DeletedImage {
+  imageDigest: string;
+  imageManifestMediaType: string;
+  imageTags: string[];
+  deletedAt: number;
+  removedAfter: number;
 }
 
 export interface DropJobRequest {
@@ -75,6 +98,17 @@ export interface ListConsoleSessionsRequest {
 
 export interface ListConsoleSessionsResponse {
   sessions: ConsoleSession[];
+  nextToken?: string;
+}
+
+export interface ListDeletedImagesRequest {
+  repositoryName: string;
+  nextToken?: string;
+  maxResults?: number;
+}
+
+export interface ListDeletedImagesResponse {
+  images: DeletedImage[];
   nextToken?: string;
 }
 
@@ -176,6 +210,23 @@ export interface ScanningConfiguration {
   scanOnPush?: boolean;
 }
 
+export interface SearchAuditRecordsRequest {
+  scope?: 'ACCOUNT' | 'SERVER';
+  startTime?: number;
+  endTime?: number;
+  eventName?: string;
+  principal?: string;
+  errorsOnly?: boolean;
+  maxResults?: number;
+  nextToken?: string;
+}
+
+export interface SearchAuditRecordsResponse {
+  records: AuditRecord[];
+  searchedBackTo?: number;
+  nextToken?: string;
+}
+
 export interface SearchRepositoriesRequest {
   prefix?: string;
   sortBy?: 'NAME' | 'CREATED';
@@ -193,6 +244,21 @@ export type StartCollectionRequest = object;
 
 export type StartCollectionResponse = object;
 
+export interface UndeleteImageRequest {
+  repositoryName: string;
+  imageReference: string;
+}
+
+export interface UndeleteImageResponse {
+  images: UndeletedImage[];
+}
+
+export interface UndeletedImage {
+  imageDigest: string;
+  imageTags: string[];
+  takenTags: string[];
+}
+
 export interface Webhook {
   webhookId: string;
   url: string;
@@ -209,6 +275,7 @@ export interface OperatingOperations {
   DropJob: [DropJobRequest, DropJobResponse];
   EndConsoleSession: [EndConsoleSessionRequest, EndConsoleSessionResponse];
   ListConsoleSessions: [ListConsoleSessionsRequest, ListConsoleSessionsResponse];
+  ListDeletedImages: [ListDeletedImagesRequest, ListDeletedImagesResponse];
   ListFailedEvents: [ListFailedEventsRequest, ListFailedEventsResponse];
   ListGarbage: [ListGarbageRequest, ListGarbageResponse];
   ListJobs: [ListJobsRequest, ListJobsResponse];
@@ -216,6 +283,8 @@ export interface OperatingOperations {
   ListWebhooks: [ListWebhooksRequest, ListWebhooksResponse];
   ReplayFailedEvents: [ReplayFailedEventsRequest, ReplayFailedEventsResponse];
   RetryJob: [RetryJobRequest, RetryJobResponse];
+  SearchAuditRecords: [SearchAuditRecordsRequest, SearchAuditRecordsResponse];
   SearchRepositories: [SearchRepositoriesRequest, SearchRepositoriesResponse];
   StartCollection: [StartCollectionRequest, StartCollectionResponse];
+  UndeleteImage: [UndeleteImageRequest, UndeleteImageResponse];
 }

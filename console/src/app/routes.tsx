@@ -49,6 +49,7 @@ export const ROUTES: Route[] = [
     crumbs: () => [repositories(), { text: t('repository.create'), path: '/repositories/-/create' }],
   },
   { pattern: '/repositories/*name', screen: screens.Images, crumbs: repository },
+  { pattern: '/repositories/*name/-/deleted', screen: screens.DeletedImages, crumbs: repository },
   { pattern: '/repositories/*name/-/summary', screen: screens.Summary, crumbs: repository },
   { pattern: '/repositories/*name/-/permissions', screen: screens.Permissions, crumbs: repository },
   { pattern: '/repositories/*name/-/lifecycle', screen: screens.Lifecycle, crumbs: repository },

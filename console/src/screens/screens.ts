@@ -12,6 +12,7 @@ export const EditRepository = lazy(async () => ({
 }));
 
 export const Images = lazy(async () => ({ default: (await import('./repository/Images')).Images }));
+export const DeletedImages = lazy(async () => ({ default: (await import('./repository/DeletedImages')).DeletedImages }));
 export const Summary = lazy(async () => ({ default: (await import('./repository/Summary')).Summary }));
 export const Permissions = lazy(async () => ({ default: (await import('./repository/Permissions')).Permissions }));
 export const Lifecycle = lazy(async () => ({ default: (await import('./repository/Lifecycle')).Lifecycle }));

@@ -6,11 +6,21 @@ from collections.abc import Mapping
 from typing import Final
 
 from moorage.api.call import ApiCall, HandlerOf
-from moorage.operating import audit_records, console_sessions, garbage, jobs, repositories, usage, webhooks
+from moorage.operating import (
+    audit_records,
+    console_sessions,
+    deleted_images,
+    garbage,
+    jobs,
+    repositories,
+    usage,
+    webhooks,
+)
 
 OPERATIONS: Final[Mapping[str, HandlerOf[ApiCall]]] = {
     **repositories.OPERATIONS,
     **console_sessions.OPERATIONS,
+    **deleted_images.OPERATIONS,
     **jobs.OPERATIONS,
     **webhooks.OPERATIONS,
     **usage.OPERATIONS,

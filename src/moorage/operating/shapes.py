@@ -45,6 +45,14 @@ class ConsoleSession(TypedDict):
     isCurrent: bool
 
 
+class DeletedImage(TypedDict):
+    imageDigest: str
+    imageManifestMediaType: str
+    imageTags: list[str]
+    deletedAt: float
+    removedAfter: float
+
+
 class DropJobRequest(TypedDict):
     kind: str
     key: str
@@ -103,6 +111,17 @@ class ListConsoleSessionsRequest(TypedDict):
 
 class ListConsoleSessionsResponse(TypedDict):
     sessions: list[ConsoleSession]
+    nextToken: NotRequired[str]
+
+
+class ListDeletedImagesRequest(TypedDict):
+    repositoryName: str
+    nextToken: NotRequired[str]
+    maxResults: NotRequired[int]
+
+
+class ListDeletedImagesResponse(TypedDict):
+    images: list[DeletedImage]
     nextToken: NotRequired[str]
 
 
@@ -242,6 +261,21 @@ class StartCollectionRequest(TypedDict):
 
 class StartCollectionResponse(TypedDict):
     pass
+
+
+class UndeleteImageRequest(TypedDict):
+    repositoryName: str
+    imageReference: str
+
+
+class UndeleteImageResponse(TypedDict):
+    images: list[UndeletedImage]
+
+
+class UndeletedImage(TypedDict):
+    imageDigest: str
+    imageTags: list[str]
+    takenTags: list[str]
 
 
 class Webhook(TypedDict):

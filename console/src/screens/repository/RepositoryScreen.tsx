@@ -13,9 +13,9 @@ import { t } from '../../messages';
 import { DeleteRepositories, PushCommands } from '../repositories/dialogs';
 import { readRepository } from './readRepository';
 
-export type RepositoryTab = 'images' | 'summary' | 'permissions' | 'lifecycle' | 'tags';
+export type RepositoryTab = 'images' | 'deleted' | 'summary' | 'permissions' | 'lifecycle' | 'tags';
 
-const TABS: RepositoryTab[] = ['images', 'summary', 'permissions', 'lifecycle', 'tags'];
+const TABS: RepositoryTab[] = ['images', 'deleted', 'summary', 'permissions', 'lifecycle', 'tags'];
 
 interface RepositoryScreenProps {
   name: string;

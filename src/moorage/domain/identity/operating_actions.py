@@ -12,7 +12,7 @@ from typing import Any, Final
 
 
 class Scope(Enum):
-    """What an operation is about. VISIBLE: repositories that the caller may describe; the core decides about each."""
+    """What an operation is about. VISIBLE: repositories, about which their own permissions decide."""
 
     VISIBLE = "visible"
     ACCOUNT = "account"
@@ -28,7 +28,9 @@ DropJob ListFailedEvents ListGarbage ListJobs ListWebhooks ReplayFailedEvents Re
 """
 
 _SCOPES: Final[Mapping[str, Scope]] = {
+    "ListDeletedImages": Scope.VISIBLE,
     "SearchRepositories": Scope.VISIBLE,
+    "UndeleteImage": Scope.VISIBLE,
     **dict.fromkeys(_OF_ACCOUNT.split(), Scope.ACCOUNT),
     **dict.fromkeys(_OF_SERVER.split(), Scope.SERVER),
 }

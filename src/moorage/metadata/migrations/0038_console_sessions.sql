@@ -1,4 +1,3 @@
--- Programs before this step may go on.
 -- Sessions of the console: one for each browser in which somebody signed in, until it ends
 -- (docs/decisions/0067-console-sessions.md). A link that was not used yet is one, too.
 

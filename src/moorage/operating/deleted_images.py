@@ -1,0 +1,84 @@
+"""Deleted images, until the end of their grace period. Who may see and push images of a repository may do it here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from moorage.api.call import ApiCall, HandlerOf, seconds
+from moorage.core.garbage.undelete import NoDeletedImage, Undeleted, Undeletion
+from moorage.core.identity.authorization import AccessRequest
+from moorage.core.registry import repositories
+from moorage.domain.registry.errors import RepositoryNotFound
+from moorage.metadata.database import Transaction
+from moorage.metadata.garbage import deleted_images as rows
+from moorage.metadata.garbage.deleted_images import DeletedImage
+from moorage.metadata.registry.repositories import Repository
+from moorage.operating import shapes
+from moorage.operating.refusals import ResourceNotFound
+from moorage.operating.service import requested_page, with_token
+
+
+async def list_deleted_images(call: ApiCall, request: shapes.ListDeletedImagesRequest) -> Mapping[str, Any]:
+    """Raises ResourceNotFound."""
+    name = request["repositoryName"]
+    await call.authorize(_access_to(call, "ecr:DescribeImages", name))
+    page = requested_page(call, request, f"ListDeletedImages:{name}", (name, ""))
+
+    def read(tx: Transaction) -> list[tuple[DeletedImage, list[str]]]:
+        _repository(tx, call, name)
+        found = rows.page(tx, call.registry, name, page.after, page.fetch)
+        return [(image, rows.tags_of(tx, image.id)) for image in found]
+
+    on_page, token = page.cut(await call.read(read), lambda entry: (name, entry[0].digest))
+    grace = call.services.limits.grace_period
+    return with_token({"images": [_view(image, tags, grace) for image, tags in on_page]}, token)
+
+
+async def undelete_image(call: ApiCall, request: shapes.UndeleteImageRequest) -> Mapping[str, Any]:
+    """Raises ResourceNotFound, and the errors of a push."""
+    name, services = request["repositoryName"], call.services
+    await call.authorize(_access_to(call, "ecr:PutImage", name))
+    services.limits.require_reserve()
+    undeletion = Undeletion(services.images, services.limits)
+
+    def undelete(tx: Transaction) -> list[Undeleted]:
+        return undeletion.undelete(tx, _repository(tx, call, name), request["imageReference"], services.now())
+
+    try:
+        undeleted = await call.write(undelete)
+    except NoDeletedImage as error:
+        raise ResourceNotFound(reason=str(error)) from None
+    return {
+        "images": [
+            {"imageDigest": each.digest, "imageTags": list(each.tags), "takenTags": list(each.taken)}
+            for each in undeleted
+        ]
+    }
+
+
+def _repository(tx: Transaction, call: ApiCall, name: str) -> Repository:
+    try:
+        return repositories.get(tx, call.registry, name)
+    except RepositoryNotFound as refusal:
+        raise ResourceNotFound(reason=str(refusal)) from None
+
+
+def _access_to(call: ApiCall, action: str, repository: str) -> AccessRequest:
+    return AccessRequest(call.caller, action, call.registry, repository, lambda: call.request_context)
+
+
+def _view(image: DeletedImage, tags: list[str], grace: int) -> shapes.DeletedImage:
+    return {
+        "imageDigest": image.digest,
+        "imageManifestMediaType": image.media_type,
+        "imageTags": tags,
+        "deletedAt": seconds(image.deleted_at),
+        "removedAfter": seconds(image.deleted_at + grace),
+    }
+
+
+OPERATIONS: Final[Mapping[str, HandlerOf[ApiCall]]] = {
+    "ListDeletedImages": list_deleted_images,
+    "UndeleteImage": undelete_image,
+}

@@ -1,0 +1,104 @@
+"""The whole story of a first push: in the browser, and with docker by the commands that the browser shows."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, Page, expect
+
+from tests.console.pages.test_policies import RULES, write
+from tests.support.chromium import require_accessible, take_picture, watched_page
+from tests.support.clients import run
+from tests.support.dockerd import Dockerd
+from tests.support.images import image, layer, write_docker_archive
+from tests.support.server import Server
+
+NAME = "story/app"
+
+
+def test_from_sign_in_to_undelete(
+    chromium: Browser, server: Server, dockerd: Dockerd, ecr: Any, tmp_path: Path
+) -> None:
+    with watched_page(chromium, f"http://localhost:{server.port}") as page:
+        sign_in(page, server)
+        create(page)
+        push(page, server, dockerd, tmp_path)
+        look_at_layers(page)
+        set_lifecycle_policy(page)
+        delete(page)
+        assert ecr.list_images(repositoryName=NAME)["imageIds"] == []
+        undelete(page)
+        assert ecr.list_images(repositoryName=NAME)["imageIds"][0]["imageTag"] == "latest"
+
+
+def sign_in(page: Page, server: Server) -> None:
+    page.goto("/console/")
+    page.get_by_label("Access key ID").fill(server.environment["AWS_ACCESS_KEY_ID"])
+    page.get_by_label("Secret access key").fill(server.environment["AWS_SECRET_ACCESS_KEY"])
+    page.get_by_role("button", name="Sign in").click()
+
+
+def create(page: Page) -> None:
+    page.get_by_text("Create repository", exact=True).first.click()
+    page.get_by_label("Name", exact=True).fill(NAME)
+    page.get_by_role("button", name="Create repository").click()
+    expect(page.get_by_text(f"Created the repository {NAME}")).to_be_visible()
+
+
+def push(page: Page, server: Server, dockerd: Dockerd, folder: Path) -> None:
+    """Push an image by the commands on the page, except for the one that builds the image."""
+    pushed = image([layer(b"Hello from the console!\n", docker=True)], docker=True)
+    archive = write_docker_archive(folder / "image.tar", pushed, f"{NAME}:latest")
+    dockerd.docker("load", "--input", str(archive))
+    page.goto(f"/console/repositories/{NAME}")
+    page.get_by_role("button", name="View push commands").click()
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    commands = [copied(page, what) for what in ("Copy Log the client in", "Copy Tag the image", "Copy Push the image")]
+    environment = server.client_environment(folder) | {"DOCKER_HOST": dockerd.address}
+    run(["sh", "-e", "-c", "\n".join(commands)], environment)
+    page.keyboard.press("Escape")
+
+
+def copied(page: Page, button: str) -> str:
+    page.get_by_role("dialog").get_by_role("button", name=button).locator("visible=true").click()
+    return str(page.evaluate("navigator.clipboard.readText()"))
+
+
+def look_at_layers(page: Page) -> None:
+    page.goto(f"/console/repositories/{NAME}")
+    page.get_by_role("row").filter(has_text="latest").get_by_role("link").first.click()
+    page.get_by_role("tab", name="Layers").click()
+    expect(page.get_by_text("sha256:").first).to_be_visible()
+    take_picture(page, "layers")
+
+
+def set_lifecycle_policy(page: Page) -> None:
+    page.goto(f"/console/repositories/{NAME}/-/lifecycle")
+    write(page, json.dumps(RULES))
+    page.get_by_role("button", name="Run the preview").click()
+    expect(page.get_by_text("The policy would change no image")).to_be_visible()
+    page.get_by_role("button", name="Save changes").click()
+    expect(page.get_by_text("Saved: Lifecycle policy")).to_be_visible()
+
+
+def delete(page: Page) -> None:
+    page.goto(f"/console/repositories/{NAME}")
+    page.get_by_role("row").filter(has_text="latest").get_by_role("checkbox").check()
+    page.get_by_role("button", name="Actions").last.click()
+    page.get_by_role("menuitem", name="Delete").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("textbox").fill("delete")
+    dialog.get_by_role("button", name="Delete").click()
+    expect(page.get_by_text("There are no images here")).to_be_visible()
+
+
+def undelete(page: Page) -> None:
+    page.get_by_role("tab", name="Deleted images").click()
+    row = page.get_by_role("row").filter(has_text="latest")
+    require_accessible(page)
+    row.get_by_role("radio").check()
+    page.get_by_role("button", name="Undelete").click()
+    expect(page.get_by_text("Undeleted: 1")).to_be_visible()
+    expect(page.get_by_text("No image was deleted lately")).to_be_visible()
