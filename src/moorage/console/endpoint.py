@@ -21,6 +21,7 @@ from moorage.core.console.sessions import ConsoleSessions, SignedOut, SignInFail
 from moorage.domain.errors import Refusal, Unavailable
 from moorage.domain.strict_json import BadJson
 from moorage.http.application import Endpoint
+from moorage.http.blob_response import OF_CONSOLE
 from moorage.http.messages import CallDetails, Request, Response
 from moorage.telemetry import Log
 
@@ -85,7 +86,7 @@ class ConsoleEndpoint(Endpoint):
             return answers.error(400, "SerializationException", str(error))
 
     async def _call(self, request: Request, details: CallDetails) -> Response:
-        build = request.header(same_origin.BUILD)
+        build = request.header(OF_CONSOLE)
         if build is None:
             return answers.error(403, "CrossSiteRequest", "The request has no X-Moorage-Build header")
         await self._sessions.find(cookies.read(request, cookies.SESSION))

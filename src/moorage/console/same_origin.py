@@ -15,9 +15,6 @@ from urllib.parse import urlsplit
 
 from moorage.http.messages import Request
 
-BUILD: Final = b"x-moorage-build"
-"""The header of a call of the API. Its value says which build of the pages calls."""
-
 _SAFE: Final = frozenset({"GET", "HEAD"})
 
 

@@ -16,6 +16,9 @@ from moorage.http.small_blobs import SMALL_BYTES, ServedBlob, SmallBlobs
 _TYPE: Final = (b"content-type", b"application/octet-stream")
 _RANGES: Final = (b"accept-ranges", b"bytes")
 _COMPARING: Final = frozenset({b"if-match", b"if-range", b"if-unmodified-since"})
+OF_CONSOLE: Final = b"x-moorage-build"
+"""A header that only the console's pages send: the build of the pages."""
+
 _KEY_PREFIX: Final = "blobs/"
 """With this the key of each file begins. nginx sees only the files in this folder."""
 
@@ -59,7 +62,9 @@ class BlobResponses:
             return Response(200, headers)
         link = self._blobs.link(blob.key) if blob.size > SMALL_BYTES else None
         if isinstance(link, UrlLink):
-            return Response(307, [(b"location", link.url.encode()), _length(0)])
+            if OF_CONSOLE not in request.headers:
+                return Response(307, [(b"location", link.url.encode()), _length(0)])
+            link = None  # The policy of the console's pages lets them read nothing from elsewhere.
         if link is not None and self._accel_location and _can_be_sent_by_nginx(request):
             os.close(_opened(link.path, blob))
             place = self._accel_location + blob.key.removeprefix(_KEY_PREFIX)
