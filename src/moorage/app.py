@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
+from socket import gethostname
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from moorage import background, failpoints, scanners, stores
+from moorage import __version__, background, failpoints, scanners, stores
 from moorage.adapters.audit_file import AuditFile
 from moorage.adapters.audit_reader import AuditReader
 from moorage.adapters.data_folder import DataFolder
@@ -40,6 +42,7 @@ from moorage.core.lifecycle import orphans
 from moorage.core.lifecycle import policies as lifecycle
 from moorage.core.limits import Limits
 from moorage.core.operating.audit_records import AuditRecords
+from moorage.core.operating.status import ServerStatus
 from moorage.core.pages import PageTokens
 from moorage.core.pull_through.attempts import CacheMeter
 from moorage.core.pull_through.cache import CacheParts, PullThroughCache
@@ -83,12 +86,11 @@ from moorage.ecr.registry import templates as ecr_templates
 from moorage.ecr.registry.downloads import DownloadEndpoint
 from moorage.ecr.scanning import configurations as ecr_scanning
 from moorage.ecr.scanning import scans as ecr_scans
-from moorage.http.application import Application, Endpoint, Lifespan, RequestMeter, ServerContext
+from moorage.http.application import Application, Endpoint, Lifespan, RequestMeter, ServerContext, SharedState
 from moorage.http.blob_response import BlobResponses
 from moorage.http.draining import Drain
 from moorage.http.forwarding import TrustedProxies
 from moorage.http.locations import Locations
-from moorage.http.shares.active_shares import ActiveShares
 from moorage.http.shares.body_budget import BodyBudget
 from moorage.iam import operations as iam_operations
 from moorage.iam import service as iam_service
@@ -185,12 +187,11 @@ def application(
     meter: Callable[[], WorkerMeter] | None = None,
     trace: Callable[[Log], Tracing] | None = None,
     drain: Drain | None = None,
-    active: ActiveShares | None = None,
+    shared: SharedState | None = None,
 ) -> Application | TracedApplication:
     """The application of one worker process. It opens its own connections when the server starts it.
 
-    `folder` was passed to `prepare`: it knows the master key. `meter` and `trace` create the meter of requests and the
-    tracing, if enabled. `drain` reports that the server stops, and `active` which shares have requests in any process.
+    `folder` was passed to `prepare`. `meter` and `trace` are for what is enabled. `drain` says that the server stops.
     """
     failpoints.arm(settings.failpoints)
     log = Log(requests=settings.access_log)
@@ -205,7 +206,10 @@ def application(
     audit_file = AuditFile(stores.audit_rotation(settings), stores.audit_space(settings), log)
     vault = Vault(folder.master_key())
     services = services_of(settings, vault, database, blobs, audit_file, now)
-    own_store = stores.own_store(settings, database, store)
+    own_store, shared = stores.own_store(settings, database, store), shared or SharedState()
+    is_ready = Readiness(database, own_store.confirm, stores.obstacle_to_writing(settings, database), log).is_ready
+    disks = partial(stores.disk_gauges, settings)
+    services = replace(services, status=ServerStatus(__version__, gethostname(), shared.traffic, disks, is_ready))
     scanner = scanners.scanner_of(settings, scanners.pulled_through(services), blobs, now, log)
     worker = Worker(database, background.job_kinds(services, vault, (store, own_store), scanner, log), now, log)
 
@@ -231,10 +235,10 @@ def application(
     served_application = Application(
         endpoints=endpoints(services, vault, settings, log),
         log=log,
-        is_ready=Readiness(database, own_store.confirm, stores.obstacle_to_writing(settings, database), log).is_ready,
+        is_ready=is_ready,
         lifespan=Lifespan(start, stop),
-        context=ServerContext(proxies, drain or Drain(), active or ActiveShares(), settings.max_failed_logins),
-        meters=_meters(meter, tracing, services),
+        context=ServerContext(proxies, drain or Drain(), shared.active, settings.max_failed_logins),
+        meters=[shared.traffic, *_meters(meter, tracing, services)],
     )
     return served_application if tracing is None else tracing.application(served_application)
 

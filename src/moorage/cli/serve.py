@@ -25,12 +25,12 @@ from moorage.config.settings import Settings
 from moorage.core.identity.master_key import MasterKeyWrong
 from moorage.core.own_store import ForeignStore
 from moorage.domain.errors import Unavailable
+from moorage.http.application import SharedState
 from moorage.http.draining import Drain
 from moorage.http.forwarding import TrustedProxies
 from moorage.http.server.limits import ConnectionLimits
 from moorage.http.server.listeners import PortInUse, listen
 from moorage.http.server.supervisor import Supervisor, WorkersFailed
-from moorage.http.shares.active_shares import ActiveShares
 from moorage.metadata.database import DatabaseUnusable
 from moorage.telemetry import Log
 
@@ -73,7 +73,7 @@ def serve(settings: Settings) -> None:
         click.echo(sealed, err=True)
     folder.write_endpoint(f"{settings.scheme}://{settings.public_host}", bundle_of(certificates))
     drain = Drain(settings.drain)
-    factory = partial(app.application, settings, folder, metering.meter, trace, drain, ActiveShares())
+    factory = partial(app.application, settings, folder, metering.meter, trace, drain, SharedState())
     limits = connection_limits(settings)
     server = Supervisor(factory, listener, settings.worker_count, limits, certificate, metering.worker_died)
     announcement = threading.Thread(target=_announce, args=(settings,), daemon=True)

@@ -11,6 +11,7 @@ from moorage.core.identity.authentication import Authenticator
 from moorage.core.identity.authorization import Authorizer
 from moorage.core.limits import Limits
 from moorage.core.operating.audit_records import AuditRecords
+from moorage.core.operating.status import ServerStatus
 from moorage.core.pages import PageTokens
 from moorage.core.pull_through.cache import PullThroughCache
 from moorage.core.pull_through.upstreams import Upstreams
@@ -31,7 +32,7 @@ from moorage.metadata.database import Database
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """All services of the core. `now` returns the time in microseconds."""
+    """All services of the core. `now` returns the time in microseconds. Only in a server is there a `status`."""
 
     database: Database
     blobs: BlobStore
@@ -56,6 +57,7 @@ class Services:
     signatures: Signatures
     guard: SignatureGuard
     audit_records: AuditRecords
+    status: ServerStatus | None = None
 
     def with_addresses(self, addresses: Addresses) -> Services:
         """The same services for a client that gets these addresses."""

@@ -27,6 +27,7 @@ from moorage.http.forwarding import TrustedProxies
 from moorage.http.messages import CLOSE, BadRequest, CallDetails, Outcome, Request, RequestHead, Response, Send
 from moorage.http.shares.active_shares import ActiveShares
 from moorage.http.shares.known_credentials import KnownCredentials
+from moorage.http.shares.traffic import Traffic
 from moorage.http.shares.turns import Turns
 from moorage.shares import Share, begin_request, enter
 from moorage.telemetry import Log, RequestIds
@@ -101,6 +102,14 @@ class Lifespan:
 
     start: Callable[[], None]
     stop: Callable[[], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class SharedState:
+    """What all worker processes share in memory. Create it before them."""
+
+    active: ActiveShares = field(default_factory=ActiveShares)
+    traffic: Traffic = field(default_factory=Traffic)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from moorage.operating import (
     garbage,
     jobs,
     repositories,
+    server_status,
     usage,
     webhooks,
 )
@@ -26,4 +27,5 @@ OPERATIONS: Final[Mapping[str, HandlerOf[ApiCall]]] = {
     **usage.OPERATIONS,
     **garbage.OPERATIONS,
     **audit_records.OPERATIONS,
+    **server_status.OPERATIONS,
 }

@@ -53,6 +53,12 @@ class DeletedImage(TypedDict):
     removedAfter: float
 
 
+class Disk(TypedDict):
+    content: str
+    freeBytes: int
+    reserveBytes: int
+
+
 class DropJobRequest(TypedDict):
     kind: str
     key: str
@@ -93,6 +99,24 @@ class GarbageItem(TypedDict):
     name: str
     size: int
     reason: str
+
+
+class GetServerStatusRequest(TypedDict):
+    pass
+
+
+class GetServerStatusResponse(TypedDict):
+    version: str
+    node: str
+    startedAt: float
+    isReady: bool
+    isReadyForWriting: bool
+    traffic: list[TrafficMinute]
+    disks: list[Disk]
+    migrations: list[Migration]
+    isVerificationInterrupted: bool
+    replicationsWaiting: int
+    replicationsFailed: int
 
 
 class Job(TypedDict):
@@ -178,6 +202,13 @@ class ListWebhooksResponse(TypedDict):
     nextToken: NotRequired[str]
 
 
+class Migration(TypedDict):
+    role: str
+    state: str
+    other: str
+    beganAt: float
+
+
 class ReplayFailedEventsRequest(TypedDict):
     webhookId: str
     stream: NotRequired[str]
@@ -261,6 +292,13 @@ class StartCollectionRequest(TypedDict):
 
 class StartCollectionResponse(TypedDict):
     pass
+
+
+class TrafficMinute(TypedDict):
+    beganAt: float
+    requests: int
+    clientErrors: int
+    serverErrors: int
 
 
 class UndeleteImageRequest(TypedDict):

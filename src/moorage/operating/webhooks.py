@@ -8,6 +8,7 @@ from typing import Any, Final
 from moorage.api.call import ApiCall, HandlerOf, seconds
 from moorage.core.events import targets
 from moorage.core.events.targets import EventTargetError
+from moorage.core.operating.status import COUNTED
 from moorage.domain.errors import Validation
 from moorage.metadata.database import Transaction
 from moorage.metadata.events import deliveries
@@ -18,7 +19,6 @@ from moorage.operating import shapes
 from moorage.operating.refusals import ResourceNotFound
 from moorage.operating.service import requested_page, with_token
 
-_COUNTED: Final = 10_000
 _START: Final = ("", 0)
 
 
@@ -27,7 +27,7 @@ async def list_webhooks(call: ApiCall, request: shapes.ListWebhooksRequest) -> M
 
     def read(tx: Transaction) -> list[tuple[EventTarget, int, int]]:
         found = rows.page(tx, page.after, page.fetch)
-        return [(target, *deliveries.count_some(tx, target.id, _COUNTED + 1)) for target in found]
+        return [(target, *deliveries.count_some(tx, target.id, COUNTED + 1)) for target in found]
 
     on_page, token = page.cut(await call.read(read), lambda row: (row[0].created_at, row[0].id))
     return with_token({"webhooks": [_view(*row) for row in on_page]}, token)
@@ -74,7 +74,7 @@ def _view(target: EventTarget, waiting: int, failed: int) -> dict[str, Any]:
         "createdAt": seconds(target.created_at),
         "waitingEvents": waiting,
         "failedEvents": failed,
-        "isCountPartial": waiting + failed > _COUNTED,
+        "isCountPartial": waiting + failed > COUNTED,
     }
 
 

@@ -192,3 +192,22 @@ def test_garbage_is_listed_with_reasons_and_collected(fresh_server: StartServer)
     moorage.start_collection()
     (job,) = (each for each in moorage.list_jobs()["jobs"] if each["kind"] == COLLECTION)
     assert job["status"] in ("WAITING", "RUNNING")
+
+
+def test_the_status_counts_requests_and_errors(server: Server, moorage: Any) -> None:
+    def totals() -> tuple[int, int]:
+        minutes = moorage.get_server_status()["traffic"]
+        assert 0 < len(minutes) <= 60
+        return sum(each["requests"] for each in minutes), sum(each["clientErrors"] for each in minutes)
+
+    requests, errors = totals()
+    refusal(moorage.drop_job, kind="no-such-kind", key="x")
+    later, more_errors = totals()
+
+    assert later >= requests + 2
+    assert more_errors > errors
+    status = moorage.get_server_status()
+    assert (status["isReady"], status["isReadyForWriting"]) == (True, True)
+    assert (status["migrations"], status["replicationsFailed"]) == ([], 0)
+    assert {disk["content"] for disk in status["disks"]} >= {"data", "layers"}
+    assert all(disk["freeBytes"] > disk["reserveBytes"] > 0 for disk in status["disks"])

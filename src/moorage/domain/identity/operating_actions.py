@@ -24,7 +24,7 @@ SERVICE: Final = "moorage"
 _OF_ACCOUNT: Final = "EndConsoleSession ListConsoleSessions ListUsage SearchAuditRecords"
 
 _OF_SERVER: Final = """
-DropJob ListFailedEvents ListGarbage ListJobs ListWebhooks ReplayFailedEvents RetryJob StartCollection
+DropJob GetServerStatus ListFailedEvents ListGarbage ListJobs ListWebhooks ReplayFailedEvents RetryJob StartCollection
 """
 
 _SCOPES: Final[Mapping[str, Scope]] = {

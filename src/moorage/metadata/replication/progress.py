@@ -43,6 +43,19 @@ def of_destinations(tx: Transaction) -> list[Progress]:
     return [Progress(Registry(row[0], row[1]), *row[2:]) for row in rows]
 
 
+def count_some(tx: Transaction, limit: int) -> tuple[int, int]:
+    """How many entries wait and how many failed; of each at most `limit` are counted."""
+    numbers = [
+        tx.one(
+            f"SELECT count(*) FROM (SELECT 1 FROM replication_entry WHERE {condition} LIMIT :limit) counted",
+            limit=limit,
+        )
+        for condition in ("failed_at IS NULL", "failed_at IS NOT NULL")
+    ]
+    waiting, failed = (0 if row is None else int(row[0]) for row in numbers)
+    return waiting, failed
+
+
 def failed(tx: Transaction) -> list[FailedEntry]:
     """What failed, the latest first, at most 1,000."""
     rows = tx.all(
