@@ -28,7 +28,7 @@ _SERIOUS: Final = frozenset({"serious", "critical"})
 _PATIENCE: Final = 60_000
 """Milliseconds."""
 
-_SIZE: Final = {"width": 1440, "height": 900}
+_SIZE: Final = {"width": 1280, "height": 800}
 
 
 @contextmanager
