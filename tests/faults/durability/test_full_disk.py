@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -36,15 +38,14 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 
 def fill(disk: Path) -> Path:
-    """A file that takes all free space."""
+    """A file that takes all free space, with what the file system frees at its next commit."""
     filler = disk / "filler"
     with filler.open("wb", buffering=0) as file:
-        for size in (MIB, 4096, 1):
-            try:
+        for size in (MIB, 4096, 1, 4096, 1):
+            with suppress(OSError):
                 while file.write(bytes(size)) == size:
                     pass
-            except OSError:
-                continue
+            os.fsync(file.fileno())
     return filler
 
 
