@@ -38,14 +38,18 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 
 def fill(disk: Path) -> Path:
-    """A file that takes all free space, with what the file system frees at its next commit."""
-    filler = disk / "filler"
-    with filler.open("wb", buffering=0) as file:
-        for size in (MIB, 4096, 1, 4096, 1):
-            with suppress(OSError):
-                while file.write(bytes(size)) == size:
-                    pass
-            os.fsync(file.fileno())
+    """A file that takes all free space. Each processor has a share of what a tmpfs counts as free."""
+    filler, processors = disk / "filler", os.sched_getaffinity(0)
+    try:
+        with filler.open("wb", buffering=0) as file:
+            for processor in (*processors, *processors):
+                os.sched_setaffinity(0, {processor})
+                for size in (MIB, 4096, 1):
+                    with suppress(OSError):
+                        while file.write(bytes(size)) == size:
+                            pass
+    finally:
+        os.sched_setaffinity(0, processors)
     return filler
 
 
