@@ -16,6 +16,7 @@ OWN_TEXTS = {
     "aws/service_model.py": "files of this package",
     "core/events/cloudevents.py": "bodies of events that Moorage wrote",
     "core/identity/apply.py": "compares a stored policy with one that was read",
+    "domain/identity/policies/positions.py": "finds where statements are in a policy that the reader has read",
     "core/lifecycle/audit_records.py": "stored lifecycle policies, in Moorage's form",
     "core/replication/remote/settings.py": "credentials of destinations, which Moorage sealed",
     "core/operating/audit_records.py": "records of the audit log, which Moorage wrote; other texts are left out",

@@ -11,7 +11,8 @@ from moorage.core.identity.entities.simulation import Question
 from moorage.domain.identity.callers import Caller
 from moorage.domain.identity.errors import AccountError
 from moorage.domain.identity.policies.document import Policy, PolicyKind
-from moorage.domain.identity.policies.evaluation import EXPLICIT_DENIES, Decision
+from moorage.domain.identity.policies.evaluation import EXPLICIT_DENIES, DecidingStatement, Decision
+from moorage.domain.identity.policies.positions import statement_places
 from moorage.domain.identity.policies.request import RequestContext
 from moorage.iam import shapes
 from moorage.iam.entities import page_for, refuse
@@ -82,10 +83,7 @@ def _evaluated(
         "EvalActionName": question.action,
         "EvalResourceName": question.resource,
         "EvalDecision": _words(decision),
-        "MatchedStatements": [
-            {"SourcePolicyId": each.policy.name, "SourcePolicyType": _kind(each.policy, kinds)}
-            for each in decision.deciding
-        ],
+        "MatchedStatements": [_statement(each, kinds) for each in decision.deciding],
         "MissingContextValues": [],
     }
 
@@ -94,6 +92,18 @@ def _words(decision: Decision) -> str:
     if decision.allowed:
         return "allowed"
     return "explicitDeny" if decision.reason in EXPLICIT_DENIES else "implicitDeny"
+
+
+def _statement(deciding: DecidingStatement, kinds: Mapping[str, str]) -> dict[str, Any]:
+    """A statement that decided, and where it is in the text of its policy."""
+    policy = deciding.policy
+    start, end = statement_places(policy.text, deciding.statement.position)
+    return {
+        "SourcePolicyId": policy.name,
+        "SourcePolicyType": _kind(policy, kinds),
+        "StartPosition": {"Line": start.line, "Column": start.column},
+        "EndPosition": {"Line": end.line, "Column": end.column},
+    }
 
 
 def _kind(policy: Policy, kinds: Mapping[str, str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,10 @@ def decisions(answer: dict[str, Any]) -> list[tuple[str, str]]:
     return [(each["EvalActionName"], each["EvalDecision"]) for each in answer["EvaluationResults"]]
 
 
+def sources(statements: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    return [(each["SourcePolicyId"], each["SourcePolicyType"]) for each in statements]
+
+
 def test_a_simulation_decides_as_the_command_explains(iam: Any, server: Server, name: str) -> None:
     iam.create_user(UserName=name)
     iam.attach_user_policy(UserName=name, PolicyArn="arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryPowerUser")
@@ -27,11 +32,10 @@ def test_a_simulation_decides_as_the_command_explains(iam: Any, server: Server, 
     answer = iam.simulate_principal_policy(PolicySourceArn=arn, ActionNames=actions[:3], ResourceArns=[REPOSITORY])
 
     assert decisions(answer) == list(zip(actions, ("explicitDeny", "allowed", "implicitDeny"), strict=False))
-    assert [each["MatchedStatements"] for each in answer["EvaluationResults"]] == [
-        [{"SourcePolicyId": "own", "SourcePolicyType": "user"}],
-        [{"SourcePolicyId": "AmazonEC2ContainerRegistryPowerUser", "SourcePolicyType": "aws-managed"}],
-        [],
-    ]
+    denied, allowed, neither = (each["MatchedStatements"] for each in answer["EvaluationResults"])
+    assert sources(denied) == [("own", "user")]
+    assert sources(allowed) == [("AmazonEC2ContainerRegistryPowerUser", "aws-managed")]
+    assert neither == []
     explained = server.moorage("explain", "--caller", name, "--action", "ecr:BatchGetImage", "--resource", REPOSITORY)
     assert explained.startswith("allowed")
     explained = server.moorage("explain", "--caller", "root", "--action", "iam:GetUser", "--resource", arn)
@@ -70,9 +74,24 @@ def test_a_custom_policy_is_simulated_for_nobody_even_by_the_root_user(iam: Any)
     )
 
     assert decisions(answer) == [("ecr:PutImage", "allowed"), ("ecr:DeleteRepository", "implicitDeny")]
-    assert answer["EvaluationResults"][0]["MatchedStatements"] == [
-        {"SourcePolicyId": "PolicyInputList.1", "SourcePolicyType": "none"}
-    ]
+    assert sources(answer["EvaluationResults"][0]["MatchedStatements"]) == [("PolicyInputList.1", "none")]
+
+
+def test_a_simulation_says_where_the_statement_is_that_decided(iam: Any) -> None:
+    """Lines and columns from 1, as IAM counts them; the end is after the last character."""
+    other = '{"Effect": "Deny", "Action": "ecr:PutImage", "Resource": "*"}'
+    statement = '{"Effect": "Allow",\n   "Action": "ecr:Get*", "Resource": "*"}'
+    text = f'{{"Statement" : [\n {other},\n  {statement} ], "Version": "2012-10-17"}}'
+    alone = json.loads(document("ecr:ListImages"))
+
+    answer = iam.simulate_custom_policy(
+        PolicyInputList=[text, json.dumps({**alone, "Statement": alone["Statement"][0]})],
+        ActionNames=["ecr:GetLifecyclePolicy", "ecr:ListImages"],
+    )
+
+    first, second = (each["MatchedStatements"][0] for each in answer["EvaluationResults"])
+    assert (first["StartPosition"], first["EndPosition"]) == ({"Line": 3, "Column": 3}, {"Line": 4, "Column": 42})
+    assert second["StartPosition"] == {"Line": 1, "Column": 40}
 
 
 def test_simulations_are_limited_and_have_pages(iam: Any, new_name: Callable[[], str]) -> None:
