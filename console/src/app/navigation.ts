@@ -22,6 +22,17 @@ export function navigationItems(): SideNavigationProps.Item[] {
         link(t('nav.settings'), '/registry/settings'),
       ],
     },
+    {
+      type: 'section-group',
+      title: t('nav.identity'),
+      items: [
+        link(t('nav.users'), '/identity/users'),
+        link(t('nav.roles'), '/identity/roles'),
+        link(t('nav.policies'), '/identity/policies'),
+        link(t('nav.providers'), '/identity/providers'),
+        link(t('nav.explain'), '/identity/explain'),
+      ],
+    },
   ];
 }
 

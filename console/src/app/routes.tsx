@@ -2,6 +2,7 @@ import type { ComponentType } from 'react';
 
 import { type MessageKey, t } from '../messages';
 import * as screens from '../screens/screens';
+import { IDENTITY } from './identityRoutes';
 import { match, type Params, repositoryPath } from './router';
 
 /** What each screen is given: the parts of its address. */
@@ -88,6 +89,7 @@ export const ROUTES: Route[] = [
   { pattern: '/registry/signing', screen: screens.Signing, crumbs: registry('nav.signing', 'signing') },
   { pattern: '/registry/pull-time-exclusions', screen: screens.Exclusions, crumbs: registry('nav.exclusions', 'pull-time-exclusions') },
   { pattern: '/registry/settings', screen: screens.Settings, crumbs: registry('nav.settings', 'settings') },
+  ...IDENTITY,
 ];
 
 const NONE: Route = { pattern: '', screen: screens.NotFound, crumbs: () => [repositories()] };

@@ -19,7 +19,8 @@ interface DocumentEditorProps {
   description?: string;
   /** The text with which a new document begins. */
   template: string;
-  remove: () => Promise<void>;
+  /** Absent for a document that must exist. */
+  remove?: () => Promise<void>;
   children?: ReactNode;
 }
 
@@ -61,12 +62,14 @@ export function DocumentEditor({ document, label, description, template, remove,
             <Button disabled={!document.isValid} onClick={() => document.change(formatJson(document.text))}>
               {t('document.format')}
             </Button>
-            <Button disabled={saved === ''} onClick={() => setAsking(true)}>
-              {t('action.delete')}
-            </Button>
+            {remove !== undefined && (
+              <Button disabled={saved === ''} onClick={() => setAsking(true)}>
+                {t('action.delete')}
+              </Button>
+            )}
           </SpaceBetween>
           {children}
-          {asking && (
+          {asking && remove !== undefined && (
             <ConfirmDialog
               title={t('document.delete', { name: label })}
               warning={t('document.deleteWarning')}

@@ -1,5 +1,7 @@
 import Checkbox from '@cloudscape-design/components/checkbox';
 import Container from '@cloudscape-design/components/container';
+import Grid from '@cloudscape-design/components/grid';
+import Header from '@cloudscape-design/components/header';
 import { useState } from 'react';
 
 import { ecr } from '../../api/client';
@@ -9,6 +11,7 @@ import { DocumentEditor } from '../../components/DocumentEditor';
 import { useDocument } from '../../components/useDocument';
 import { t } from '../../messages';
 import { useSession } from '../../app/session';
+import { ExplainPanel } from '../identity/ExplainPanel';
 import { RepositoryScreen } from './RepositoryScreen';
 
 /** The policy of a repository: who besides the account's own users may use it. */
@@ -17,9 +20,19 @@ export function Permissions({ params }: ScreenParams) {
   return (
     <RepositoryScreen name={name} tab="permissions">
       {() => (
-        <Container>
-          <Editor name={name} />
-        </Container>
+        <Grid
+          gridDefinition={[
+            { colspan: { default: 12, s: 7 } },
+            { colspan: { default: 12, s: 5 } },
+          ]}
+        >
+          <Container>
+            <Editor name={name} />
+          </Container>
+          <Container header={<Header variant="h2" description={t('explain.saved')}>{t('nav.explain')}</Header>}>
+            <ExplainPanel repository={name} />
+          </Container>
+        </Grid>
       )}
     </RepositoryScreen>
   );
