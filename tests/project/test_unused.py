@@ -14,13 +14,6 @@ LOADED_BY_NAME: Final = {"moorage.metadata.engines.postgres.engine.PostgresEngin
 """Modules that are imported only when needed."""
 
 
-AWAITED: Final = (
-    "moorage.domain.scanning.ports",
-    "moorage.core.scanning.source",
-)
-"""Modules whose users follow: pull-through, replication to other registries, scanning (issue 10)."""
-
-
 def own_name(node: ast.stmt) -> str:
     """The name that a statement of a module defines, or an empty text."""
     match node:
@@ -65,7 +58,7 @@ def used_attributes() -> Counter[str]:
 
 def program() -> Iterator[Module]:
     """The modules that are written by hand."""
-    return (m for m in modules().values() if not m.is_generated and not m.name.startswith(AWAITED))
+    return (m for m in modules().values() if not m.is_generated)
 
 
 def extends_a_library(module: Module, node: ast.ClassDef) -> bool:
