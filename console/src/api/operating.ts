@@ -44,6 +44,12 @@ export interface DeletedImage {
   removedAfter: number;
 }
 
+export interface Disk {
+  content: string;
+  freeBytes: number;
+  reserveBytes: number;
+}
+
 export interface DropJobRequest {
   kind: string;
   key: string;
@@ -80,6 +86,22 @@ export interface GarbageItem {
   name: string;
   size: number;
   reason: string;
+}
+
+export type GetServerStatusRequest = object;
+
+export interface GetServerStatusResponse {
+  version: string;
+  node: string;
+  startedAt: number;
+  isReady: boolean;
+  isReadyForWriting: boolean;
+  traffic: TrafficMinute[];
+  disks: Disk[];
+  migrations: Migration[];
+  isVerificationInterrupted: boolean;
+  replicationsWaiting: number;
+  replicationsFailed: number;
 }
 
 export interface Job {
@@ -165,6 +187,13 @@ export interface ListWebhooksResponse {
   nextToken?: string;
 }
 
+export interface Migration {
+  role: string;
+  state: string;
+  other: string;
+  beganAt: number;
+}
+
 export interface ReplayFailedEventsRequest {
   webhookId: string;
   stream?: string;
@@ -244,6 +273,13 @@ export type StartCollectionRequest = object;
 
 export type StartCollectionResponse = object;
 
+export interface TrafficMinute {
+  beganAt: number;
+  requests: number;
+  clientErrors: number;
+  serverErrors: number;
+}
+
 export interface UndeleteImageRequest {
   repositoryName: string;
   imageReference: string;
@@ -274,6 +310,7 @@ export interface Webhook {
 export interface OperatingOperations {
   DropJob: [DropJobRequest, DropJobResponse];
   EndConsoleSession: [EndConsoleSessionRequest, EndConsoleSessionResponse];
+  GetServerStatus: [GetServerStatusRequest, GetServerStatusResponse];
   ListConsoleSessions: [ListConsoleSessionsRequest, ListConsoleSessionsResponse];
   ListDeletedImages: [ListDeletedImagesRequest, ListDeletedImagesResponse];
   ListFailedEvents: [ListFailedEventsRequest, ListFailedEventsResponse];

@@ -33,6 +33,19 @@ export function navigationItems(): SideNavigationProps.Item[] {
         link(t('nav.explain'), '/identity/explain'),
       ],
     },
+    {
+      type: 'section-group',
+      title: t('nav.operating'),
+      items: [
+        link(t('nav.serverStatus'), '/operating/status'),
+        link(t('nav.jobs'), '/operating/jobs'),
+        link(t('nav.webhooks'), '/operating/webhooks'),
+        link(t('nav.audit'), '/operating/audit'),
+        link(t('nav.usage'), '/operating/usage'),
+        link(t('nav.garbage'), '/operating/garbage'),
+        link(t('nav.sessions'), '/operating/sessions'),
+      ],
+    },
   ];
 }
 

@@ -3,6 +3,7 @@ import type { ComponentType } from 'react';
 import { type MessageKey, t } from '../messages';
 import * as screens from '../screens/screens';
 import { IDENTITY } from './identityRoutes';
+import { OPERATING } from './operatingRoutes';
 import { match, type Params, repositoryPath } from './router';
 
 /** What each screen is given: the parts of its address. */
@@ -90,6 +91,7 @@ export const ROUTES: Route[] = [
   { pattern: '/registry/pull-time-exclusions', screen: screens.Exclusions, crumbs: registry('nav.exclusions', 'pull-time-exclusions') },
   { pattern: '/registry/settings', screen: screens.Settings, crumbs: registry('nav.settings', 'settings') },
   ...IDENTITY,
+  ...OPERATING,
 ];
 
 const NONE: Route = { pattern: '', screen: screens.NotFound, crumbs: () => [repositories()] };

@@ -1,0 +1,36 @@
+import { describe, expect, test } from 'vitest';
+
+import { queryOf, requestOf, searchOf } from '../src/screens/operating/auditSearch';
+import { wholeHour } from '../src/screens/operating/minutes';
+
+describe('a search of audit records', () => {
+  const address = new URLSearchParams('event=PutImage&principal=ci&errors=only&last=3600&from=x');
+
+  test('is in the address, and comes back from it', () => {
+    const search = searchOf(address);
+    expect(search).toEqual({ eventName: 'PutImage', principal: 'ci', errorsOnly: true, last: 3600, from: undefined, to: undefined });
+    expect(queryOf(search)).toEqual({ event: 'PutImage', principal: 'ci', errors: 'only', last: '3600', from: undefined, to: undefined });
+  });
+
+  test('that ends now begins before now', () => {
+    expect(requestOf(searchOf(address), 10_000)).toEqual({
+      eventName: 'PutImage',
+      principal: 'ci',
+      errorsOnly: true,
+      startTime: 6400,
+    });
+  });
+
+  test('has both ends of a range, and nothing that nobody asked for', () => {
+    expect(requestOf(searchOf(new URLSearchParams('from=5&to=7')), 10_000)).toEqual({ startTime: 5, endTime: 7 });
+    expect(requestOf(searchOf(new URLSearchParams()), 10_000)).toEqual({});
+  });
+});
+
+test('an hour of traffic has the minutes without requests, too', () => {
+  const minute = (beganAt: number, requests: number) => ({ beganAt, requests, clientErrors: 0, serverErrors: 0 });
+  const hour = wholeHour([minute(72_000, 3), minute(72_120, 5)]);
+  expect(hour).toHaveLength(60);
+  expect(hour[0]?.beganAt).toBe(72_120 - 59 * 60);
+  expect(hour.slice(-3)).toEqual([minute(72_000, 3), minute(72_060, 0), minute(72_120, 5)]);
+});
