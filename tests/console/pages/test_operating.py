@@ -114,7 +114,7 @@ def test_failed_events_of_a_webhook_are_shown_and_sent_again(signed_in: Page, mo
     expect(signed_in.get_by_role("dialog").get_by_text("ECR Image Action")).to_be_visible()
     signed_in.get_by_role("dialog").get_by_role("button", name="Close").click()
     signed_in.get_by_role("button", name="Send again", exact=True).click()
-    expect(signed_in.get_by_text("1 events are sent to http://127.0.0.1:9/pages again")).to_be_visible()
+    expect(signed_in.get_by_text("Events that are sent to http://127.0.0.1:9/pages again: 1")).to_be_visible()
     assert [event["eventId"] for event in moorage.list_failed_events(webhookId=webhook)["failedEvents"]] == ["event-1"]
 
     signed_in.get_by_role("button", name="Send all again").click()

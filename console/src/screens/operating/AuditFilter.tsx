@@ -23,6 +23,12 @@ const OPTIONS: DateRangePickerProps.RelativeOption[] = [
 /** What audit records are searched for. The address changes when somebody searches, not while they type. */
 export function AuditFilter({ search }: { search: AuditSearch }) {
   const [draft, setDraft] = useState(search);
+  const address = JSON.stringify(search);
+  const [taken, setTaken] = useState(address);
+  if (taken !== address) {
+    setTaken(address); // Somebody followed a link to another search.
+    setDraft(search);
+  }
   const change = (changed: Partial<AuditSearch>) => setDraft({ ...draft, ...changed });
   return (
     <form

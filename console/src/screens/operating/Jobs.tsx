@@ -61,10 +61,11 @@ export function Jobs() {
           onSelect={setSelected}
           empty={t('jobs.none')}
           columns={[
-            { id: 'kind', header: t('jobs.kind'), isRowHeader: true, cell: ({ kind }) => <Name>{kind}</Name> },
+            { id: 'kind', minWidth: 180, header: t('jobs.kind'), isRowHeader: true, cell: ({ kind }) => <Name>{kind}</Name> },
             { id: 'key', header: t('jobs.key'), cell: ({ key }) => <Name>{key === '' ? '–' : key}</Name> },
             {
               id: 'status',
+              minWidth: 150,
               header: t('image.status'),
               cell: ({ status }) => <StatusIndicator type={TYPES[status]}>{nameOf('jobs.status', status)}</StatusIndicator>,
             },

@@ -44,8 +44,8 @@ export function Usage() {
             { id: 'name', header: t('repository.name'), isRowHeader: true, cell: ({ repositoryName }) => <Name>{repositoryName}</Name> },
             ...(ofServer
               ? [
-                  { id: 'account', header: t('usage.account'), cell: ({ registryId }: RepositoryUsage) => <Name>{registryId}</Name> },
-                  { id: 'region', header: t('usage.region'), cell: ({ region }: RepositoryUsage) => <Name>{region}</Name> },
+                  { id: 'account', minWidth: 150, header: t('usage.account'), cell: ({ registryId }: RepositoryUsage) => <Name>{registryId}</Name> },
+                  { id: 'region', minWidth: 130, header: t('usage.region'), cell: ({ region }: RepositoryUsage) => <Name>{region}</Name> },
                 ]
               : []),
             { id: 'images', header: t('usage.images'), cell: ({ images }) => formatNumber(images) },
