@@ -16,12 +16,15 @@ from tests.api.services.raw import RawCaller, refusal_of
 from tests.support.server import Server
 from tests.unit.aws.samples import sample
 
+OF_ECR = {("moorage", name) for name in ("ListDeletedImages", "SearchRepositories", "UndeleteImage")}
+"""Operations that need permissions of ECR."""
+
 BUILT = [
     MODELS[service.model.name].operations[name]
     for service in AWS_SERVICES
     if service.model.name != "ecr"
     for name in sorted(service.handlers)
-    if (service.model.name, name) != ("moorage", "SearchRepositories")  # It needs a permission of ECR.
+    if (service.model.name, name) not in OF_ECR
 ]
 SECRET = "secret-of-the-matrix"
 SECRET_ARN = f"arn:aws:secretsmanager:us-east-1:{ACCOUNT}:secret:{SECRET}-??????"

@@ -15,9 +15,9 @@ from tests.support.http_client import Docker
 from tests.support.server import Server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """One browser for all tests of a test process."""
+    """One browser for the tests of a module. Its event loop runs in this thread, so others could run none meanwhile."""
     with browser() as running:
         yield running
 

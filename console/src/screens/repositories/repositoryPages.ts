@@ -32,7 +32,7 @@ export async function repositoryPage(
     }
   }
   const sortOrder = descending ? 'DESCENDING' : 'ASCENDING';
-  const answer = await moorage('SearchRepositories', { ...input, prefix, sortBy, sortOrder }, signal);
+  const answer = await moorage('SearchRepositories', { ...input, ...(prefix === '' ? {} : { prefix }), sortBy, sortOrder }, signal);
   // They are written as DescribeRepositories writes them; only the model does not name all values.
   return { items: answer.repositories as Repository[], nextToken: answer.nextToken };
 }
