@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from tests.api.services.calls import Person, allow, client_of, person_with
 from tests.conftest import StartServer
 from tests.support.databases import engine_of
 from tests.support.server import Server
+from tests.support.waiting import wait_until
 
 AllOf = Callable[..., list[Any]]
 
@@ -170,6 +172,13 @@ def test_garbage_is_listed_with_reasons_and_collected(fresh_server: StartServer)
     moorage, ecr = client_of(server, "moorage"), client_of(server, "ecr")
     ecr.create_repository(repositoryName="garbage/app")
     assert moorage.list_garbage()["items"] == []
+
+    def is_idle() -> bool:
+        """Whether the collection at the start of the server has ended."""
+        jobs = [each for each in moorage.list_jobs()["jobs"] if each["kind"] == COLLECTION]
+        return any(each["status"] == "WAITING" and each["dueAt"] > datetime.now(UTC) for each in jobs)
+
+    wait_until(is_idle)
 
     def abandon(tx: Any) -> None:
         for number in range(3):
