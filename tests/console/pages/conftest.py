@@ -1,4 +1,4 @@
-"""Pages of the console in Chromium, at the shared server."""
+"""Pages of the console in Chromium, at a server of their own."""
 
 from __future__ import annotations
 
@@ -13,6 +13,15 @@ from tests.support.aws import aws_client, docker_password
 from tests.support.chromium import browser, watched_page
 from tests.support.http_client import Docker
 from tests.support.server import Server
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server for this folder: what other tests leave on the shared one would fill the first pages of lists."""
+    one = Server(tmp_path_factory.mktemp("pages") / "data")
+    one.start()
+    yield one
+    one.stop()
 
 
 @pytest.fixture(scope="module")
