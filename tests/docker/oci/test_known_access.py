@@ -19,6 +19,7 @@ from moorage.metadata.registry import policies
 from moorage.oci.access import AccessControl
 from moorage.oci.known_access import Granted, Key, KnownAccess
 from tests.docker.oci.client import ACCOUNT, REGION, Client, World
+from tests.support.databases import ON_POSTGRESQL
 from tests.support.images import image
 
 PULL_ONLY = "AmazonEC2ContainerRegistryPullOnly"
@@ -62,7 +63,8 @@ def test_a_request_that_differs_in_nothing_that_decides_is_authenticated_once(
     assert [answer.status for answer in answers] == [200, 200, 200]
     assert {answer.details.caller_name for answer in answers} == {user.caller.arn}
     assert {answer.details.operation for answer in answers} == {"BatchGetImage"}
-    assert len(authentications) == 1
+    # With several nodes, no process knows without a question which version of the access data is the current one.
+    assert len(authentications) == (len(answers) if ON_POSTGRESQL else 1)
 
 
 def test_access_keys_and_other_repositories_are_not_known(
