@@ -147,3 +147,16 @@ def test_sign_ins_that_fail_are_limited_for_their_address(fresh_server: StartSer
     statuses = [browser.sign_in("AKIAAAAAAAAAAAAAAAAA", "wrong").status for _ in range(5)]
 
     assert statuses == [403, 403, 403, 429, 429]
+
+
+def test_a_sign_in_that_is_too_long_is_refused_and_no_fault(server: Server, browser: Browser) -> None:
+    answer = browser.send("POST", "/console/session", {"accessKeyId": "A" * 100_000})
+    assert (answer.status, answer.json()["__type"]) == (413, "RequestEntityTooLargeException")
+    assert "Traceback" not in server.output()
+
+
+def test_an_address_with_too_many_parameters_is_refused_and_no_fault(server: Server, browser: Browser) -> None:
+    for path in ("/console/sign-in/none", "/console/sign-in/none/callback"):
+        answer = browser.http.get(f"{path}?{'&'.join(f'p{number}=' for number in range(101))}")
+        assert answer.status in {302, 400}
+    assert "Traceback" not in server.output()

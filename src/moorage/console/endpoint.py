@@ -10,6 +10,7 @@ POST /console/api/            a call of the API, authenticated by the session: t
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from typing import Final
 
 from moorage.api.endpoint import ApiEndpoint
@@ -18,7 +19,14 @@ from moorage.console.session_calls import SessionCalls
 from moorage.console.sign_in_pages import PREFIX, SignInPages
 from moorage.console.static_files import StaticFiles
 from moorage.core.console.sessions import ConsoleSessions, SignedOut, SignInFailed
-from moorage.domain.errors import Refusal, Unavailable
+from moorage.domain.errors import (
+    BodyLengthDiffers,
+    BodyTimeout,
+    MalformedBody,
+    Refusal,
+    RequestEntityTooLarge,
+    Unavailable,
+)
 from moorage.domain.strict_json import BadJson
 from moorage.http.application import Endpoint
 from moorage.http.blob_response import OF_CONSOLE
@@ -27,6 +35,7 @@ from moorage.telemetry import Log
 
 _API: Final = "/console/api"
 _SESSION: Final = "/console/session"
+_BODY_STATUSES: Final[Mapping[type[Refusal], int]] = {RequestEntityTooLarge: 413, BodyTimeout: 408}
 
 
 class ConsoleEndpoint(Endpoint):
@@ -84,6 +93,8 @@ class ConsoleEndpoint(Endpoint):
             return answers.error(403, "SignInFailed", str(refusal))
         except BadJson as error:
             return answers.error(400, "SerializationException", str(error))
+        except (RequestEntityTooLarge, BodyTimeout, BodyLengthDiffers, MalformedBody) as refusal:
+            return answers.error(_BODY_STATUSES.get(type(refusal), 400), refusal.code(), str(refusal))
 
     async def _call(self, request: Request, details: CallDetails) -> Response:
         build = request.header(OF_CONSOLE)

@@ -7,6 +7,7 @@ credentials also `sessionToken`) or with the token of a link (`token`). DELETE e
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -106,12 +107,9 @@ class SessionCalls:
         return signed_in
 
     async def _sign_out(self, request: Request, details: CallDetails) -> Response:
-        removal = cookies.removal(request, cookies.SESSION)
-        try:
+        with suppress(SignedOut):
             await self._sessions.end(await self._current(request, details))
-        except SignedOut:
-            return answers.json(200, {}, removal)
-        return answers.json(200, {}, removal)
+        return answers.json(200, {}, cookies.removal(request, cookies.SESSION))
 
     def _of(self, request: Request, signed_in: SignedIn, build: str) -> dict[str, Any]:
         owner, settings = signed_in.credentials.owner, self._settings

@@ -47,7 +47,10 @@ class SignInPages:
         return answers.error(404, "NotFound", "There is no such page")
 
     async def _begin(self, request: Request, provider: str) -> Response:
-        in_window = "popup" in request.parameters()
+        try:
+            in_window = "popup" in request.parameters()
+        except ValueError:  # Too many parameters.
+            return answers.error(400, "InvalidQuery", "The address has too many parameters")
         begun = await self._sign_in.begin(provider, self._redirect_uri(request, provider), in_window=in_window)
         if begun is None:
             return answers.error(404, "NotFound", "There is no such provider")

@@ -136,7 +136,7 @@ class ConsoleSessions:
     async def end(self, signed_in: SignedIn) -> None:
         """Sign out."""
         session = signed_in.session
-        await self._database.write(lambda tx: rows.delete(tx, session.account, session.id))
+        await self._database.write(lambda tx: end(tx, session.account, session.id))
 
     async def _credentials(self, key: str, token: str) -> Credentials:
         try:
