@@ -61,6 +61,12 @@ def watched_page(running: Browser, address: str, **options: Any) -> Iterator[Pag
     assert faults == []
 
 
+def sign_in_by_link(page: Page, link: str) -> None:
+    """Sign in with a one-time link of `moorage console`. The session is there when this returns."""
+    page.goto(link)
+    page.get_by_role("heading", name="Repositories", exact=True).wait_for()
+
+
 def require_accessible(page: Page) -> None:
     """Assert that axe finds nothing serious on the page as it is shown."""
     page.evaluate(_axe())

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.support.aws import aws_client, docker_password
-from tests.support.chromium import browser, watched_page
+from tests.support.chromium import browser, sign_in_by_link, watched_page
 from tests.support.http_client import Docker
 from tests.support.server import Server
 
@@ -41,8 +41,7 @@ def page(chromium: Browser, server: Server) -> Iterator[Page]:
 @pytest.fixture
 def signed_in(page: Page, server: Server) -> Page:
     """A page in which the root user has signed in, with a link."""
-    page.goto(server.moorage("console").strip())
-    page.get_by_role("heading", name="Repositories", exact=True).wait_for()
+    sign_in_by_link(page, server.moorage("console").strip())
     return page
 
 

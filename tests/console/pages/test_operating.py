@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.api.services.calls import allow, client_of, person_with
-from tests.support.chromium import require_accessible, take_picture, watched_page
+from tests.support.chromium import require_accessible, sign_in_by_link, take_picture, watched_page
 from tests.support.databases import engine_of
 from tests.support.http_client import Docker
 from tests.support.images import image
@@ -174,8 +174,7 @@ def test_a_session_of_another_browser_is_ended(
     signed_in: Page, chromium: Browser, server: Server, moorage: Any
 ) -> None:
     with watched_page(chromium, f"http://localhost:{server.port}", user_agent="other browser") as other:
-        other.goto(server.moorage("console").strip())
-        other.get_by_role("heading", name="Repositories", exact=True).wait_for()
+        sign_in_by_link(other, server.moorage("console").strip())
         show(signed_in, "sessions", "Console sessions")
         expect(signed_in.get_by_text("This session")).to_be_visible()
         choose(signed_in, "other browser")

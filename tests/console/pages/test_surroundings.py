@@ -8,7 +8,7 @@ from typing import Any
 from playwright.sync_api import Browser, Page, expect
 
 from tests.conftest import StartServer
-from tests.support.chromium import require_accessible, take_picture, watched_page
+from tests.support.chromium import require_accessible, sign_in_by_link, take_picture, watched_page
 from tests.support.server import Server
 
 
@@ -21,8 +21,7 @@ def test_the_pages_are_in_the_language_of_the_browser(chromium: Browser, server:
 
 def test_the_pages_are_dark_where_the_system_is(chromium: Browser, server: Server) -> None:
     with watched_page(chromium, f"http://localhost:{server.port}", color_scheme="dark") as page:
-        page.goto(server.moorage("console").strip())
-        page.get_by_role("heading", name="Repositories", exact=True).wait_for()
+        sign_in_by_link(page, server.moorage("console").strip())
         require_accessible(page)
         take_picture(page, "dark")
         text = page.evaluate("getComputedStyle(document.querySelector('h1')).color")
@@ -32,8 +31,7 @@ def test_the_pages_are_dark_where_the_system_is(chromium: Browser, server: Serve
 def test_at_200_percent_nothing_is_cut_off(chromium: Browser, server: Server) -> None:
     size = {"width": 720, "height": 450}
     with watched_page(chromium, f"http://localhost:{server.port}", viewport=size, device_scale_factor=2) as page:
-        page.goto(server.moorage("console").strip())
-        page.get_by_role("heading", name="Repositories", exact=True).wait_for()
+        sign_in_by_link(page, server.moorage("console").strip())
         assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
 
 
@@ -63,8 +61,7 @@ def test_a_session_that_ends_in_a_form_loses_nothing_that_was_typed(signed_in: P
 def test_a_server_that_is_down_is_said_and_found_again(chromium: Browser, fresh_server: StartServer) -> None:
     server = fresh_server()
     with watched_page(chromium, f"http://localhost:{server.port}") as page:
-        page.goto(server.moorage("console").strip())
-        page.get_by_role("heading", name="Repositories", exact=True).wait_for()
+        sign_in_by_link(page, server.moorage("console").strip())
         server.stop()
         page.get_by_role("button", name="Refresh").click()
         expect(page.get_by_text("The server does not answer at the moment").first).to_be_visible()

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from tests.nodes.s3.conftest import S3Server
 from tests.support.aws import aws_client, docker_password
-from tests.support.chromium import browser, watched_page
+from tests.support.chromium import browser, sign_in_by_link, watched_page
 from tests.support.http_client import Docker
 from tests.support.images import image, layer
 from tests.support.object_store import ObjectStore
@@ -36,7 +36,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, object_store: ObjectStore) 
 @pytest.fixture(scope="module")
 def page(server: S3Server) -> Iterator[Page]:
     with browser() as running, watched_page(running, f"http://localhost:{server.port}") as one:
-        one.goto(server.moorage("console").strip())
+        sign_in_by_link(one, server.moorage("console").strip())
         yield one
 
 
