@@ -30,9 +30,9 @@ from moorage import app
 from moorage.adapters.data_folder import DataFolder
 from moorage.config.settings import Settings
 from moorage.core.clock import system_clock
-from moorage.core.identity import accounts
 from moorage.core.lifecycle import policies as lifecycle
 from moorage.core.registry import repositories
+from moorage.domain.identity.root_keys import FIRST_ACCOUNT
 from moorage.domain.names import Registry, RepositoryName
 from moorage.domain.units import SECOND
 from moorage.metadata import jobs
@@ -44,7 +44,7 @@ from moorage.metadata.registry.images import Image
 from moorage.metadata.registry.repositories import Repository, RepositorySettings
 
 NAME = RepositoryName("team/app")
-HERE = Registry(accounts.FIRST_ACCOUNT, "us-east-1")
+HERE = Registry(FIRST_ACCOUNT, "us-east-1")
 CLIENTS = 4
 MEDIA_TYPE = "application/vnd.oci.image.manifest.v1+json"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -36,6 +36,7 @@ from moorage.core.garbage.collect import CollectionRules
 from moorage.core.garbage.grace import GracePeriods
 from moorage.core.garbage.undelete import Undeletion
 from moorage.core.identity import accounts, master_key
+from moorage.core.identity.accounts import NewKey
 from moorage.core.identity.authentication import Authenticator
 from moorage.core.identity.authorization import Authorizer
 from moorage.core.lifecycle import orphans
@@ -71,21 +72,9 @@ from moorage.domain.ports import BlobStore
 from moorage.domain.regions import Regions
 from moorage.domain.registry.upload_ids import UploadIds
 from moorage.domain.units import SECOND
-from moorage.ecr import lifecycle as ecr_lifecycle
-from moorage.ecr import pull_through as ecr_pull_through
-from moorage.ecr import replication as ecr_replication
+from moorage.ecr import operations as ecr_operations
 from moorage.ecr import service as ecr_service
-from moorage.ecr import signing as ecr_signing
-from moorage.ecr.call import Handler
-from moorage.ecr.registry import images as ecr_images
-from moorage.ecr.registry import layers as ecr_layers
-from moorage.ecr.registry import policies as ecr_policies
-from moorage.ecr.registry import repositories as ecr_repositories
-from moorage.ecr.registry import settings as ecr_settings
-from moorage.ecr.registry import templates as ecr_templates
 from moorage.ecr.registry.downloads import DownloadEndpoint
-from moorage.ecr.scanning import configurations as ecr_scanning
-from moorage.ecr.scanning import scans as ecr_scans
 from moorage.http.application import Application, Endpoint, Lifespan, RequestMeter, ServerContext, SharedState
 from moorage.http.blob_response import BlobResponses
 from moorage.http.draining import Drain
@@ -95,6 +84,7 @@ from moorage.http.shares.body_budget import BodyBudget
 from moorage.iam import operations as iam_operations
 from moorage.iam import service as iam_service
 from moorage.metadata.database import Database
+from moorage.metadata.engines.engine import Engine
 from moorage.metadata.migration import records
 from moorage.oci.routes import RegistryEndpoint
 from moorage.operating import operations as operating_operations
@@ -113,24 +103,8 @@ if TYPE_CHECKING:
     from moorage.tracing.spans import Tracing
 
 
-ECR_OPERATIONS: Final[Mapping[str, Handler]] = {
-    **ecr_repositories.OPERATIONS,
-    **ecr_layers.OPERATIONS,
-    **ecr_images.OPERATIONS,
-    **ecr_lifecycle.OPERATIONS,
-    **ecr_settings.OPERATIONS,
-    **ecr_replication.OPERATIONS,
-    **ecr_signing.OPERATIONS,
-    **ecr_templates.OPERATIONS,
-    **ecr_policies.OPERATIONS,
-    **ecr_scanning.OPERATIONS,
-    **ecr_scans.OPERATIONS,
-    **ecr_pull_through.OPERATIONS,
-}
-"""The supported operations of ECR, by topic."""
-
 AWS_SERVICES: Final[Sequence[AwsService[Any]]] = [
-    ecr_service.service(ECR_OPERATIONS),
+    ecr_service.service(ecr_operations.OPERATIONS),
     iam_service.service(iam_operations.OPERATIONS),
     operating_service.service(operating_operations.OPERATIONS),
     secretsmanager_service.service({**secretsmanager_secrets.OPERATIONS, **secretsmanager_values.OPERATIONS}),
@@ -140,9 +114,10 @@ AWS_SERVICES: Final[Sequence[AwsService[Any]]] = [
 
 
 def prepare(settings: Settings, folder: DataFolder) -> None:
-    """Prepare a registry for its servers: the schema, the blob folder, and on the first start the root access key.
+    """Prepare a registry for its servers: the schema, the blob folder, and the root access key.
 
-    Raises DatabaseUnusable, ForeignStore, Unavailable, MasterKeyMissing, MasterKeyWrong, InvalidSetting, OSError.
+    Raises DatabaseUnusable, ForeignStore, Unavailable, MasterKeyMissing, MasterKeyWrong, AccountError, InvalidSetting,
+    OSError.
     """
     failpoints.arm(settings.failpoints)
     sign_in_providers.read(settings.sign_in_providers)  # Worker processes read them, too late to say what is wrong.
@@ -154,8 +129,25 @@ def prepare(settings: Settings, folder: DataFolder) -> None:
     asyncio.run(_confirm_store(settings))
     FileBlobStore(settings.blob_folder).prepare()
     engine.transact(lambda tx: master_key.confirm(tx, vault))
-    if folder.credentials() is None:
-        key = engine.transact(lambda tx: accounts.root_key(tx, vault, accounts.FIRST_ACCOUNT, system_clock()))
+    _prepare_root_key(settings, folder, engine, vault)
+
+
+def _prepare_root_key(settings: Settings, folder: DataFolder, engine: Engine, vault: Vault) -> None:
+    """Give the first account its root access key: the chosen one, or on the first start a new one.
+
+    Raises AccountError, Unavailable, OSError.
+    """
+    former, account, chosen = folder.credentials(), settings.account, settings.root_key
+    replaced = former[0] if former else None
+    if chosen is not None:
+        key = NewKey(*chosen)
+        engine.transact(lambda tx: accounts.choose_root_key(tx, vault, account, key, replaced, system_clock()))
+    elif former is None:
+        key = engine.transact(lambda tx: accounts.root_key(tx, vault, account, system_clock()))
+    else:
+        engine.transact(lambda tx: accounts.require_account(tx, account))
+        return
+    if former != (key.id, key.secret):
         folder.write_credentials(key.id, key.secret)
 
 
@@ -300,7 +292,7 @@ def addresses_of(settings: Settings) -> Addresses:
 
 def first_registry_host(settings: Settings) -> str:
     """The host of the registry that docker clients log in to with the root access key."""
-    return addresses_of(settings).host_of(Registry(accounts.FIRST_ACCOUNT, settings.region))
+    return addresses_of(settings).host_of(Registry(settings.account, settings.region))
 
 
 def reactions_of(limits: Limits) -> Reactions:
@@ -340,6 +332,7 @@ def services_of(
     remotes = RegistriesAtFirstUse(settings.registry_proxy)
     upstreams = Upstreams(database, vault, settings.upstream, now, settings.mirror)
     return Services(
+        operator=settings.account,
         database=database,
         blobs=blobs,
         layers=Layers(database, blobs, UploadIds(vault.signer("upload")), now, limits),

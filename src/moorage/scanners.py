@@ -26,7 +26,6 @@ from moorage.core import artifacts
 from moorage.core.artifacts import NoArtifact
 from moorage.core.clock import Clock, system_clock
 from moorage.core.identity import callers
-from moorage.core.identity.accounts import FIRST_ACCOUNT
 from moorage.core.identity.authorization import AccessRequest
 from moorage.core.pull_through.cache import Puller
 from moorage.core.services import Services
@@ -123,7 +122,7 @@ def _source_of(settings: Settings, find: FindLayer, blobs: BlobStore) -> Databas
     """Where the vulnerability database comes from; None if the settings name no place."""
     place = settings.scanner_database
     if place.startswith(ARTIFACT):
-        registry = Registry(FIRST_ACCOUNT, settings.region)
+        registry = Registry(settings.account, settings.region)
         return ArtifactSource(partial(_open_artifact, find, blobs, registry, place.removeprefix(ARTIFACT)))
     if place.startswith("/"):
         return FileSource(Path(place))

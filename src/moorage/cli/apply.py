@@ -16,7 +16,6 @@ from moorage.config import documents
 from moorage.config.documents import BadDocument
 from moorage.config.settings import Settings
 from moorage.core.clock import system_clock
-from moorage.core.identity.accounts import FIRST_ACCOUNT
 from moorage.core.identity.apply import DesiredState, apply_state
 from moorage.domain import strict_json
 from moorage.domain.identity.errors import AccountError
@@ -36,7 +35,8 @@ def apply(file: Path, only_plan: bool, prune: bool, yes: bool, settings: Setting
     The command shows the plan first, then makes all changes or none. Access keys are never in the file; create them
     with moorage key.
     """
-    change_set = _ChangeSet(_read(file), prune)
+    desired = _read(file)
+    change_set = _ChangeSet(desired.account or settings.account, desired, prune)
     lines = _plan(settings, change_set)
     for line in lines:
         click.echo(line)
@@ -60,11 +60,12 @@ class _Planned(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _ChangeSet:
+    account: str
     desired: DesiredState
     prune: bool
 
     def make(self, tx: Transaction) -> list[str]:
-        return apply_state(tx, self.desired.account or FIRST_ACCOUNT, self.desired, system_clock(), prune=self.prune)
+        return apply_state(tx, self.account, self.desired, system_clock(), prune=self.prune)
 
     def plan(self, tx: Transaction) -> None:
         raise _Planned(self.make(tx))

@@ -11,7 +11,7 @@ from moorage.cli.transactions import account_option, change, change_with_secrets
 from moorage.config.settings import Settings
 from moorage.core.clock import system_clock
 from moorage.core.identity import accounts
-from moorage.core.identity.accounts import FIRST_ACCOUNT, NewKey
+from moorage.core.identity.accounts import NewKey
 from moorage.domain.identity.callers import ROOT
 from moorage.metadata.identity import accounts as identities
 
@@ -55,7 +55,7 @@ def rotate(name: str, at_once: bool, account: str, settings: Settings) -> None:
         ),
         lambda keys: made_key(keys[0]),
     )
-    if (account, name) == (FIRST_ACCOUNT, ROOT):
+    if (account, name) == (settings.account, ROOT):
         existing_folder(settings).write_credentials(made.id, made.secret)
     show(made)
     if old is not None and not at_once:

@@ -23,7 +23,6 @@ from moorage.adapters.data_folder import DataFolder
 from moorage.config.settings import Settings
 from moorage.core.clock import system_clock
 from moorage.core.events.audit import Audit, Command
-from moorage.core.identity.accounts import FIRST_ACCOUNT
 from moorage.domain import strict_json
 from moorage.telemetry import Log
 
@@ -135,7 +134,7 @@ def record(settings: Settings, result: Mapping[str, Any] | None = None) -> None:
     if path is None:
         return
     context = click.get_current_context()
-    account = context.params.get("account") or context.params.get("account_id") or FIRST_ACCOUNT
+    account = context.params.get("account") or context.params.get("account_id") or settings.account
     command = Command(_words(context), _user(account), _parameters(context), result, f"moorage/{__version__}")
     stream = _STREAMS.get(str(path))
     if stream is not None:

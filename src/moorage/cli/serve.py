@@ -25,6 +25,7 @@ from moorage.config.settings import Settings
 from moorage.core.identity.master_key import MasterKeyWrong
 from moorage.core.own_store import ForeignStore
 from moorage.domain.errors import Unavailable
+from moorage.domain.identity.errors import AccountError
 from moorage.http.application import SharedState
 from moorage.http.draining import Drain
 from moorage.http.forwarding import TrustedProxies
@@ -44,6 +45,7 @@ _START_ERRORS = (
     CertificateUnusable,
     MasterKeyMissing,
     MasterKeyWrong,
+    AccountError,
 )
 
 

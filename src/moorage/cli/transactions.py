@@ -12,11 +12,11 @@ from moorage import stores
 from moorage.adapters.data_folder import MasterKeyMissing
 from moorage.cli.folders import existing_folder
 from moorage.cli.next_commands import failure
+from moorage.cli.options import settings_of
 from moorage.cli.recording import record
 from moorage.config.settings import Settings
 from moorage.core.events.targets import EventTargetError
 from moorage.core.identity import master_key
-from moorage.core.identity.accounts import FIRST_ACCOUNT
 from moorage.core.identity.master_key import MasterKeyWrong
 from moorage.core.jobs import JobError
 from moorage.core.replication.remote.settings import DestinationError
@@ -29,8 +29,15 @@ from moorage.metadata.database import DatabaseUnusable, Transaction
 
 T = TypeVar("T")
 
-account_option = click.option("--account", default=FIRST_ACCOUNT, show_default=True, metavar="ID", help="Account ID.")
 
+def _account(context: click.Context, _option: click.Parameter, given: str | None) -> str:
+    """The account of an option, or else the first one. click passes what the command line leaves out last."""
+    return given or settings_of({"config": context.params.get("config")}).account
+
+
+account_option = click.option(
+    "--account", callback=_account, metavar="ID", help="Account ID.  [default: the first account]"
+)
 
 Result = Callable[[T], Mapping[str, Any]]
 """What the audit record says of a result: the ids and names of what was made, and no secrets."""

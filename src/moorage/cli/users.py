@@ -40,7 +40,7 @@ def create_user(name: str, policies: tuple[str, ...], account: str, settings: Se
             identity_policies.attach(tx, made, policy_name(account, policy))
 
     change(settings, create)
-    other = () if account == accounts.FIRST_ACCOUNT else ("--account", account)
+    other = () if account == settings.account else ("--account", account)
     key = command("key", "create", "--user", name, *other)
     click.echo(f"User {name} created. To create an access key, run: {key}")
 

@@ -17,7 +17,6 @@ from moorage.core.events import delivery, targets
 from moorage.core.events import record as events
 from moorage.core.events.formats import EVENTBRIDGE, FORMATS
 from moorage.core.events.targets import TargetRequest
-from moorage.core.identity.accounts import FIRST_ACCOUNT
 from moorage.core.vault import Vault
 from moorage.domain.names import Registry
 from moorage.domain.ports import MessageRejected, TargetUnavailable
@@ -106,7 +105,7 @@ def test(target_id: str, settings: Settings) -> None:
 
     target, secret = change_with_secrets(settings, find)
     try:
-        answer = asyncio.run(_send_test(target, secret))
+        answer = asyncio.run(_send_test(target, secret, settings.account))
     except (TargetUnavailable, MessageRejected) as error:
         raise failure(f"{target.url}: {error}") from None
     click.echo(f"{target.url} answered {answer}")
@@ -140,8 +139,8 @@ def _line(tx: Transaction, target: EventTarget) -> str:
     return f"{target.id}\t{target.url}\t{target.format}\t{chosen}\t{waiting} waiting\t{failed} failed"
 
 
-async def _send_test(target: EventTarget, secret: str) -> str:
+async def _send_test(target: EventTarget, secret: str, account: str) -> str:
     now = system_clock()
-    event = delivery.test_delivery(target, Registry(FIRST_ACCOUNT, "us-east-1"), now)
+    event = delivery.test_delivery(target, Registry(account, "us-east-1"), now)
     with closing(EventSenders().connect(target.url)) as connection:
         return await delivery.send(connection, target, secret, event, now)

@@ -7,6 +7,8 @@ from typing import Final
 
 from moorage.config.settings import Settings
 from moorage.config.table import InvalidSetting
+from moorage.domain.hosts import names_loopback
+from moorage.domain.identity.root_keys import weakness_of
 
 
 def metrics_have_their_own_address(settings: Settings) -> None:
@@ -33,6 +35,21 @@ def one_master_key(settings: Settings) -> None:
     if settings.master_key is not None and settings.master_key_file is not None:
         raise InvalidSetting("MOORAGE_MASTER_KEY and MOORAGE_MASTER_KEY_FILE are both set: set only one of them.")
     settings.given_master_key()
+
+
+def a_chosen_root_key_is_whole(settings: Settings) -> None:
+    if bool(settings.root_access_key_id) != bool(settings.root_secret_access_key):
+        raise InvalidSetting("MOORAGE_ROOT_ACCESS_KEY_ID and MOORAGE_ROOT_SECRET_ACCESS_KEY must be set together.")
+
+
+def a_chosen_root_key_is_strong(settings: Settings) -> None:
+    is_reachable = settings.trusted_proxy or not names_loopback(settings.host)
+    weakness = weakness_of(settings.root_secret_access_key)
+    if settings.root_access_key_id and is_reachable and weakness is not None:
+        raise InvalidSetting(
+            f"Other machines can reach {settings.listen}, and MOORAGE_ROOT_SECRET_ACCESS_KEY is too weak for that:"
+            f" {weakness}. Use what `openssl rand -base64 30` prints, or listen on 127.0.0.1."
+        )
 
 
 def a_bucket_has_an_access_key(settings: Settings) -> None:
@@ -72,6 +89,8 @@ CHECKS: Final[tuple[Callable[[Settings], None], ...]] = (
     a_certificate_has_its_key,
     a_certificate_is_given_or_created,
     one_master_key,
+    a_chosen_root_key_is_whole,
+    a_chosen_root_key_is_strong,
     a_bucket_has_an_access_key,
     rotated_audit_files_fit_into_their_limit,
     nginx_is_a_trusted_proxy,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from moorage.config.first_account import FirstAccountSettings
 from moorage.config.kinds import host_names, matching, several
-from moorage.config.scanner import ScannerSettings
 from moorage.config.table import setting
 from moorage.domain.pull_through.upstreams import AddedUpstreams
 
@@ -14,8 +14,8 @@ SEVERAL: Final = "Separate several with commas, or repeat the option."
 
 
 @dataclass(frozen=True, slots=True)
-class RemoteSettings(ScannerSettings):
-    """The settings of other registries and of the scanner, which `Settings` has beside its own."""
+class RemoteSettings(FirstAccountSettings):
+    """The settings of other registries, the scanner and the first account, which `Settings` has beside its own."""
 
     upstream: AddedUpstreams = setting(
         several(AddedUpstreams.parse, "NAME=URL"),

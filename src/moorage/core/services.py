@@ -32,8 +32,12 @@ from moorage.metadata.database import Database
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """All services of the core. `now` returns the time in microseconds. Only in a server is there a `status`."""
+    """All services of the core. `now` returns the time in microseconds. Only in a server is there a `status`.
 
+    `operator` is the account whose callers can operate the whole server.
+    """
+
+    operator: str
     database: Database
     blobs: BlobStore
     layers: Layers

@@ -10,7 +10,6 @@ from moorage.api.pages import page_of
 from moorage.api.service import AwsService, Members
 from moorage.aws.service_model import MODELS, Operation
 from moorage.core.events.audit import SERVER_FAULT
-from moorage.core.identity.accounts import FIRST_ACCOUNT
 from moorage.core.pages import Page, Position
 from moorage.domain.errors import AccessDenied, Validation
 from moorage.domain.identity.operating_actions import SERVICE, Scope, scope_of
@@ -37,7 +36,7 @@ async def _authorize(call: ApiCall, operation: Operation, members: dict[str, Any
     if scope is Scope.VISIBLE:
         return
     await call.authorize(call.access_to(action))
-    if scope is Scope.SERVER and call.caller.account != FIRST_ACCOUNT:
+    if scope is Scope.SERVER and call.caller.account != call.services.operator:
         raise AccessDenied(
             principal=call.caller.arn,
             action=action,

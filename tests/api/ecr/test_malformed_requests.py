@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from moorage.app import ECR_OPERATIONS
 from moorage.aws.service_model import OPERATIONS, SHAPES
+from moorage.ecr.operations import OPERATIONS as ECR_OPERATIONS
 from tests.api.ecr.wire import ACCOUNT, Wire
 from tests.unit.aws.samples import broken_requests, sample
 

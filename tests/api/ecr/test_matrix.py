@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from moorage.app import ECR_OPERATIONS
 from moorage.aws.service_model import OPERATIONS, SHAPES
 from moorage.domain.identity import actions
 from moorage.domain.identity.actions import PermissionTarget
+from moorage.ecr.operations import OPERATIONS as ECR_OPERATIONS
 from tests.api.ecr.conftest import KeyedUser
 from tests.api.ecr.test_users import request_for
 from tests.api.ecr.wire import ACCOUNT, TARGET_PREFIX, Answer, Wire

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from moorage.app import ECR_OPERATIONS
 from moorage.aws.service_model import OPERATIONS
+from moorage.ecr.operations import OPERATIONS as ECR_OPERATIONS
 from tests.api.ecr.wire import ACCOUNT, Wire, refusal
 from tests.support.server import Server
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from moorage.app import ECR_OPERATIONS
 from moorage.aws.service_model import OPERATIONS
 from moorage.domain.identity.managed_policies import MANAGED_POLICIES
+from moorage.ecr.operations import OPERATIONS as ECR_OPERATIONS
 from tests.api.ecr.conftest import KeyedUser
 from tests.api.ecr.pushing import push
 from tests.api.ecr.wire import ACCOUNT, Wire, refusal

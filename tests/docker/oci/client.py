@@ -179,6 +179,7 @@ class World:
             log=Log(requests=False),
         )
         self.services = Services(
+            operator=ACCOUNT,
             database=self.database,
             blobs=store,
             layers=Layers(self.database, store, UploadIds(vault.signer("upload")), self.now, LIMITS),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from moorage.core.identity.accounts import FIRST_ACCOUNT
+from moorage.domain.identity.root_keys import FIRST_ACCOUNT
 from tests.support.issuer import Issuer
 
 PROFILE = f"arn:aws:signer:us-east-1:{FIRST_ACCOUNT}:/signing-profiles/web"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from moorage.core.identity.accounts import FIRST_ACCOUNT
+from moorage.domain.identity.root_keys import FIRST_ACCOUNT
 from tests.support.commands import Ended, run_here
 from tests.support.postgres import cluster
 from tests.support.server import Server

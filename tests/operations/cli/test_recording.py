@@ -19,7 +19,7 @@ import pytest
 from moorage.cli.main import main
 from moorage.cli.recording import RECORDED
 from moorage.config.settings import TABLE
-from moorage.core.identity.accounts import FIRST_ACCOUNT
+from moorage.domain.identity.root_keys import FIRST_ACCOUNT
 from moorage.domain.names import Registry, RepositoryName
 from moorage.metadata import jobs
 from moorage.metadata.database import Transaction

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from moorage.cli.main import main
-from moorage.core.identity.accounts import FIRST_ACCOUNT
+from moorage.domain.identity.root_keys import FIRST_ACCOUNT
 from moorage.metadata.engines.sqlite.schema import migrate
 from moorage.metadata.engines.sqlite.writer import open_writer
 from moorage.metadata.identity import accounts as identities

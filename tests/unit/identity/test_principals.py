@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from moorage.core.identity import accounts, principals, roles
-from moorage.core.identity.accounts import FIRST_ACCOUNT
+from moorage.domain.identity.root_keys import FIRST_ACCOUNT
 from moorage.metadata.engines.engine import Engine
 from moorage.metadata.identity.accounts import insert_account
 from moorage.metadata.identity.roles import Role

@@ -23,9 +23,6 @@ from moorage.metadata.database import Transaction
 from moorage.metadata.identity import accounts as identities
 from moorage.metadata.identity.accounts import KeySummary, User
 
-FIRST_ACCOUNT = "000000000000"
-"""The account that the first start of a server creates."""
-
 KEY_LIMIT = 2
 """IAM quotas: access keys of a user."""
 
@@ -40,13 +37,32 @@ class NewKey:
 
 def root_key(tx: Transaction, vault: Vault, account: str, now: int) -> NewKey:
     """The account's root access key; created together with the account if either does not exist yet."""
-    identities.insert_account(tx, account, now)
-    user = identities.find_user(tx, account, ROOT) or _add_user(tx, User(new_id("AIDA"), account, ROOT, now))
+    user = _root_user(tx, account, now)
     for key in identities.keys_of(tx, user):
         found = identities.find_key(tx, key.id)
         if found is not None and found.active:
             return NewKey(key.id, vault.open(found.sealed_secret, key.id))
     return _add_key(tx, vault, user, now)
+
+
+def choose_root_key(
+    tx: Transaction, vault: Vault, account: str, chosen: NewKey, replaced: str | None, now: int
+) -> None:
+    """Give the account's root user a chosen access key, in place of its key `replaced`; creates a missing account.
+
+    Raises AccountError if another user has a key with this id, or the root user would have too many keys.
+    """
+    user = _root_user(tx, account, now)
+    found = identities.find_key(tx, chosen.id)
+    if found is not None and found.user.id != user.id:
+        raise AccountError(f"access key {chosen.id!r} belongs to {found.user.title}: choose another id")
+    if found is not None and found.active and vault.open(found.sealed_secret, chosen.id) == chosen.secret:
+        return
+    for key in identities.keys_of(tx, user):
+        if key.id in (chosen.id, replaced):
+            identities.delete_key(tx, key.id)
+    _require_room_for_key(tx, user)
+    identities.insert_key(tx, KeySummary(chosen.id, True, now), user, vault.seal(chosen.secret, chosen.id))
 
 
 def create_account(tx: Transaction, vault: Vault, account: str, now: int) -> NewKey:
@@ -129,11 +145,7 @@ def require_no_keys(tx: Transaction, user: User) -> None:
 
 def create_key(tx: Transaction, vault: Vault, user: User, now: int) -> NewKey:
     """Create an access key. Raises AccountError if the user has as many as IAM allows."""
-    if len(identities.keys_of(tx, user)) >= KEY_LIMIT:
-        raise QuotaReached(
-            f"user {user.name!r} has {KEY_LIMIT} access keys, which is the limit: delete one first",
-            f"Cannot exceed quota for AccessKeysPerUser: {KEY_LIMIT}",
-        )
+    _require_room_for_key(tx, user)
     return _add_key(tx, vault, user, now)
 
 
@@ -176,6 +188,21 @@ def delete_key(tx: Transaction, key: str) -> None:
     """Raises AccountError."""
     if not identities.delete_key(tx, key):
         raise _no_such_key(key)
+
+
+def _root_user(tx: Transaction, account: str, now: int) -> User:
+    """The root user of an account; created together with the account if either does not exist yet."""
+    identities.insert_account(tx, account, now)
+    return identities.find_user(tx, account, ROOT) or _add_user(tx, User(new_id("AIDA"), account, ROOT, now))
+
+
+def _require_room_for_key(tx: Transaction, user: User) -> None:
+    """Raises QuotaReached."""
+    if len(identities.keys_of(tx, user)) >= KEY_LIMIT:
+        raise QuotaReached(
+            f"user {user.name!r} has {KEY_LIMIT} access keys, which is the limit: delete one first",
+            f"Cannot exceed quota for AccessKeysPerUser: {KEY_LIMIT}",
+        )
 
 
 def _no_such_user(name: str) -> NoSuchEntity:
