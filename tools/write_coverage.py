@@ -23,6 +23,7 @@ README = ROOT / "README.md"
 REFERENCES = {
     "ecr": "https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_{}.html",
     "iam": "https://docs.aws.amazon.com/IAM/latest/APIReference/API_{}.html",
+    "kms": "https://docs.aws.amazon.com/kms/latest/APIReference/API_{}.html",
     "moorage": "operating-api.md#{anchor}",
     "secretsmanager": "https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_{}.html",
     "signer": "https://docs.aws.amazon.com/signer/latest/api/API_{}.html",

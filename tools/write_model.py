@@ -50,6 +50,7 @@ SOURCES: Final = {
         "UpdateAssumeRolePolicy UpdateOpenIDConnectProviderThumbprint UpdateRole UpdateRoleDescription "
         "UpdateUser",
     ),
+    "kms": Source("2014-11-01", "DescribeKey ListAliases ListKeys"),
     "moorage": Source("2026-11-30"),
     "secretsmanager": Source(
         "2017-10-17",

@@ -19,6 +19,7 @@ MODELS = PACKAGE / "aws" / "models"
 SERVICES = {
     "ecr": "ECR",
     "iam": "IAM",
+    "kms": "KMS",
     "moorage": "the operating API",
     "secretsmanager": "Secrets Manager",
     "signer": "Signer",

@@ -83,6 +83,8 @@ from moorage.http.locations import Locations
 from moorage.http.shares.body_budget import BodyBudget
 from moorage.iam import operations as iam_operations
 from moorage.iam import service as iam_service
+from moorage.kms import keys as kms_keys
+from moorage.kms import service as kms_service
 from moorage.metadata.database import Database
 from moorage.metadata.engines.engine import Engine
 from moorage.metadata.migration import records
@@ -106,6 +108,7 @@ if TYPE_CHECKING:
 AWS_SERVICES: Final[Sequence[AwsService[Any]]] = [
     ecr_service.service(ecr_operations.OPERATIONS),
     iam_service.service(iam_operations.OPERATIONS),
+    kms_service.service(kms_keys.OPERATIONS),
     operating_service.service(operating_operations.OPERATIONS),
     secretsmanager_service.service({**secretsmanager_secrets.OPERATIONS, **secretsmanager_values.OPERATIONS}),
     signer_service.service({**signer_profiles.OPERATIONS, **signer_signatures.OPERATIONS}),

@@ -34,6 +34,9 @@ PLACEHOLDERS = {"--name", "--no-name", "--no"}
 GLOBAL_OPTIONS_OF_AWS = {"--endpoint-url", "--generate-cli-skeleton", "--output", "--query", "--region"}
 
 WORDS_OF_OTHERS = {
+    "AWS_ENDPOINT_URL_KMS": "a variable of AWS clients",
+    "aws_kms_alias": "a data source of Terraform",
+    "aws_kms_key": "a data source of Terraform",
     "sudo": "a program",
     "remap": "a transform of Vector",
     "imfile": "an input of rsyslog",

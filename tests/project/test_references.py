@@ -227,7 +227,7 @@ def aws_commands() -> dict[str, set[str]]:
     found["ecr wait"] = {"--repository-name", "--image-id"}
     session = botocore.session.get_session()
     session.get_component("data_loader").search_paths.append(str(MODELS_OF_CLIENTS))
-    for service in ("ecr", "iam", "moorage", "secretsmanager", "signer", "sts"):
+    for service in ("ecr", "iam", "kms", "moorage", "secretsmanager", "signer", "sts"):
         model = session.get_service_model(service)
         for operation in map(model.operation_model, model.operation_names):
             members = operation.input_shape.members if operation.input_shape else ()

@@ -27,6 +27,7 @@ OUTSIDE: Final = (
     "moorage.console.",
     "moorage.core.console.",
     "moorage.ecr.",
+    "moorage.kms.",
     "moorage.operating.",
     "moorage.secretsmanager.",
     "moorage.signer.",

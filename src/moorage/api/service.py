@@ -19,8 +19,21 @@ def own_registry(caller: Caller, _members: Members) -> Registry:
     return caller.registry
 
 
+def no_tags(_members: Members) -> Mapping[str, str]:
+    return {}
+
+
+def no_tag_keys(_members: Members) -> Iterable[str]:
+    return ()
+
+
 def no_advice(_operation: Operation) -> str:
     return ""
+
+
+def advice_by_name(texts: Mapping[str, str], otherwise: str) -> Callable[[Operation], str]:
+    """Advice on operations that are not built: the text of the first part that is in the operation's name."""
+    return lambda operation: next((text for part, text in texts.items() if part in operation.name), otherwise)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,9 +50,9 @@ class AwsService(Generic[C]):
     handlers: Mapping[str, HandlerOf[C]]
     call: type[C]
     authorize: Callable[[C, Operation, dict[str, Any]], Awaitable[None]]
-    tags_of: Callable[[Members], Mapping[str, str]]
-    tag_keys_of: Callable[[Members], Iterable[str]]
     fault_code: str
+    tags_of: Callable[[Members], Mapping[str, str]] = no_tags
+    tag_keys_of: Callable[[Members], Iterable[str]] = no_tag_keys
     registry_of: Callable[[Caller, dict[str, Any]], Registry] = own_registry
     body_limits: Mapping[str, int] = field(default_factory=dict)
     advice: Callable[[Operation], str] = no_advice

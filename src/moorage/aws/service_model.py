@@ -142,7 +142,7 @@ def _rewritten(shape: Shape, patch: Patch) -> Shape:
 
 
 MODELS: Final[Mapping[str, ServiceModel]] = MappingProxyType(
-    {service: _load(service) for service in (ECR_API, "iam", "moorage", "secretsmanager", "signer")}
+    {service: _load(service) for service in (ECR_API, "iam", "kms", "moorage", "secretsmanager", "signer")}
 )
 """The services by the name that signatures have."""
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from moorage.api.call import ApiCall, HandlerOf
-from moorage.api.service import AwsService, Members
+from moorage.api.service import AwsService, Members, advice_by_name
 from moorage.aws.service_model import MODELS, Operation
 from moorage.core.identity.authorization import AccessRequest
 from moorage.domain.identity.further_actions import FURTHER
@@ -51,12 +51,8 @@ def service(handlers: Mapping[str, HandlerOf[ApiCall]]) -> AwsService[ApiCall]:
         tags_of=_tags,
         tag_keys_of=_tag_keys,
         fault_code="ServiceFailure",
-        advice=_advice,
+        advice=advice_by_name(_ADVICE, _ANY_ADVICE),
     )
-
-
-def _advice(operation: Operation) -> str:
-    return next((text for part, text in _ADVICE.items() if part in operation.name), _ANY_ADVICE)
 
 
 async def _authorize(call: ApiCall, operation: Operation, members: dict[str, Any]) -> None:

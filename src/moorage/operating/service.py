@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from moorage.api.call import ApiCall, HandlerOf
 from moorage.api.pages import page_of
-from moorage.api.service import AwsService, Members
+from moorage.api.service import AwsService
 from moorage.aws.service_model import MODELS, Operation
 from moorage.core.events.audit import SERVER_FAULT
 from moorage.core.pages import Page, Position
@@ -24,8 +24,6 @@ def service(handlers: Mapping[str, HandlerOf[ApiCall]]) -> AwsService[ApiCall]:
         handlers=handlers,
         call=ApiCall,
         authorize=_authorize,
-        tags_of=_no_tags,
-        tag_keys_of=_no_tag_keys,
         fault_code=SERVER_FAULT,
     )
 
@@ -57,11 +55,3 @@ def requested_page(call: ApiCall, request: Mapping[str, Any], scope: str, start:
 def with_token(members: dict[str, Any], token: str | None) -> dict[str, Any]:
     """The members of a response, with the token of the next page if there is one."""
     return members if token is None else {**members, "nextToken": token}
-
-
-def _no_tags(_members: Members) -> Mapping[str, str]:
-    return {}
-
-
-def _no_tag_keys(_members: Members) -> Iterable[str]:
-    return ()

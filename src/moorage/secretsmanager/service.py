@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from moorage.api.call import ApiCall, HandlerOf
-from moorage.api.service import AwsService, Members
+from moorage.api.service import AwsService, Members, advice_by_name
 from moorage.aws.service_model import MODELS, Operation
 from moorage.core.secrets import lookups
 from moorage.domain.identity.further_actions import FURTHER, TARGETS, FurtherTarget
@@ -16,6 +16,17 @@ from moorage.domain.secrets.names import arn_of, parse_arn
 _NAME = "secretsmanager"
 _ANY_SUFFIX = "??????"
 """Stands for the random characters of an ARN in access requests for a name. Policies have these wildcards, too."""
+
+_ADVICE: Final = {
+    "Rotat": "Secrets are not rotated: `moorage secret put` stores a new value.",
+    "Replica": "A secret is in one Region: `moorage secret put --region REGION` stores it in another one.",
+    "ResourcePolic": "Secrets have no policies: `moorage user put-policy` and `moorage role put-policy` allow or deny "
+    "`secretsmanager:` actions.",
+    "BatchGet": "Call GetSecretValue for each secret.",
+}
+"""By a part of an operation's name: what to do instead."""
+
+_ANY_ADVICE: Final = "The commands for secrets are `moorage secret put`, `list`, `delete` and `restore`."
 
 
 def service(handlers: Mapping[str, HandlerOf[ApiCall]]) -> AwsService[ApiCall]:
@@ -28,6 +39,7 @@ def service(handlers: Mapping[str, HandlerOf[ApiCall]]) -> AwsService[ApiCall]:
         tags_of=_tags,
         tag_keys_of=_tag_keys,
         fault_code="InternalServiceError",
+        advice=advice_by_name(_ADVICE, _ANY_ADVICE),
     )
 
 

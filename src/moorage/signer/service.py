@@ -7,14 +7,14 @@ from dataclasses import replace
 from typing import Any, Final
 
 from moorage.api.call import ApiCall, HandlerOf
-from moorage.api.service import AwsService, Members
+from moorage.api.service import AwsService, Members, advice_by_name
 from moorage.aws.service_model import MODELS, Operation
 from moorage.core.identity.authorization import AccessRequest
 from moorage.core.signing import profiles
 from moorage.domain.identity.further_actions import TARGETS, FurtherTarget
 from moorage.domain.names import Registry
 from moorage.domain.signing.errors import ProfileNotFound, SigningError
-from moorage.domain.signing.profiles import ProfileName, job_arn
+from moorage.domain.signing.profiles import PLATFORM, ProfileName, job_arn
 from moorage.metadata.database import Transaction
 from moorage.metadata.signing.profiles import ProfileVersion
 from moorage.signer.refusals import BadRequest
@@ -22,6 +22,15 @@ from moorage.signer.refusals import BadRequest
 _NAME: Final = "signer"
 _FOR_OTHER_ACCOUNTS: Final = frozenset({"signer:GetSigningProfile", "signer:SignPayload"})
 """What other accounts may do if the owner of a profile shares it. The handlers check that."""
+
+_ADVICE: Final = {
+    "Permission": "To share a profile with other accounts, run `moorage signing-profile share`.",
+    "SigningJob": "Moorage signs at once and keeps no jobs: a signing configuration signs pushed images "
+    "(`moorage ecr put-signing-configuration`), and SignPayload signs anything else.",
+}
+"""By a part of an operation's name: what to do instead."""
+
+_ANY_ADVICE: Final = f"The only platform is {PLATFORM}. To create a profile, run `moorage signing-profile create`."
 
 
 def service(handlers: Mapping[str, HandlerOf[ApiCall]]) -> AwsService[ApiCall]:
@@ -34,6 +43,7 @@ def service(handlers: Mapping[str, HandlerOf[ApiCall]]) -> AwsService[ApiCall]:
         tags_of=_tags,
         tag_keys_of=_tag_keys,
         fault_code="InternalServiceErrorException",
+        advice=advice_by_name(_ADVICE, _ANY_ADVICE),
     )
 
 

@@ -29,9 +29,11 @@ BUILT = [
 SECRET = "secret-of-the-matrix"
 SECRET_ARN = f"arn:aws:secretsmanager:us-east-1:{ACCOUNT}:secret:{SECRET}-??????"
 PROFILE_ARN = f"arn:aws:signer:us-east-1:{ACCOUNT}:/signing-profiles/of_the_matrix"
+KEY_ARN = f"arn:aws:kms:us-east-1:{ACCOUNT}:key/of-the-matrix"
 IAM = f"arn:aws:iam::{ACCOUNT}:"
 JOB_ARN = f"arn:aws:signer:us-east-1:{ACCOUNT}:/signing-jobs/job"
 NAMED: dict[str, Any] = {
+    "KeyId": KEY_ARN,
     "Name": SECRET,
     "SecretId": SECRET,
     "profileName": "of_the_matrix",
@@ -64,7 +66,7 @@ def people(server: Server) -> People:
     """One without a policy, one with an explicit deny, and the root user of another account."""
     exports = server.moorage("account", "create", "777777777777").splitlines()
     key, secret = (line.partition("=")[2] for line in exports if line.startswith("export "))
-    everything = allow("secretsmanager:*", "signer:*", "iam:*", "moorage:*")
+    everything = allow("secretsmanager:*", "signer:*", "iam:*", "kms:*", "moorage:*")
     denied = person_with(server, everything, everything | {"Effect": "Deny"})
     return People(person_with(server), denied, Person("root", key, secret))
 
@@ -83,6 +85,7 @@ def resource_of(operation: Operation) -> str:
     target = TARGETS[operation.service][operation.name]
     return {
         FurtherTarget.SECRET: SECRET_ARN,
+        FurtherTarget.KEY: KEY_ARN,
         FurtherTarget.PROFILE: PROFILE_ARN,
         FurtherTarget.JOB: JOB_ARN,
         FurtherTarget.USER: f"{IAM}user/of-the-matrix",
@@ -114,7 +117,7 @@ def test_each_operation_has_a_permission_and_a_handler() -> None:
 def test_callers_without_permission_are_denied_and_callers_with_permission_are_not(
     server: Server, people: People, operation: Operation
 ) -> None:
-    status = 400 if operation.service in ("moorage", "secretsmanager") else 403
+    status = 400 if operation.service in ("kms", "moorage", "secretsmanager") else 403
     for person, reason in (
         (people.nobody, f"because no identity-based policy allows the {operation.label} action"),
         (people.denied, "with an explicit deny in an identity-based policy"),

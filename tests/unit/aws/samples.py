@@ -42,6 +42,7 @@ MATCHING = {
     "iam:tagKeyType": "team é",
     "iam:tagValueType": "a",
     "iam:userNameType": "ann",
+    "kms:MarkerType": "marker",
     "moorage:RepositoryPrefix": "team/",
     "moorage:SessionId": "session-of-the-matrix",
     "secretsmanager:FilterValueStringType": "team",

@@ -112,6 +112,8 @@ def test_a_name_that_occurs_twice_in_one_setting_is_rejected() -> None:
     assert refusal({"quota": quota}, {}) == "--quota is invalid: repositories is set twice."
     assert refusal({}, {"MOORAGE_KMS_KEY": twice}) == "MOORAGE_KMS_KEY is invalid: alias/team names two keys."
     load({}, {"MOORAGE_KMS_KEY": f"alias/team={key},alias/team={key},alias/other={key}"})
+    reserved = refusal({}, {"MOORAGE_KMS_KEY": f"alias/aws/ecr={key}"})
+    assert "alias/aws/ecr is reserved for AWS" in reserved
 
 
 def test_a_choice_is_one_of_its_names() -> None:

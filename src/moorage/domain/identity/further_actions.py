@@ -1,7 +1,7 @@
 """The permissions for the operations of services other than ECR: the action has the operation's name.
 
-Service Authorization Reference, "Actions, resources, and condition keys for AWS Secrets Manager", for AWS Signer, and
-for AWS Identity and Access Management. `actions.py` has those of ECR, and
+Service Authorization Reference, "Actions, resources, and condition keys for AWS Secrets Manager", for AWS Signer,
+for AWS Identity and Access Management, and for AWS Key Management Service. `actions.py` has those of ECR, and
 `operating_actions.py` says more of Moorage's own.
 """
 
@@ -22,6 +22,7 @@ class FurtherTarget(Enum):
     """
 
     SECRET = "secret"  # noqa: S105 - a type of resources
+    KEY = "key"
     PROFILE = "signing-profile"
     JOB = "signing-job"
     USER = "user"
@@ -89,6 +90,7 @@ TARGETS: Final[Mapping[str, Mapping[str, FurtherTarget]]] = {
         "ListUsers": FurtherTarget.USERS,
         "SimulatePrincipalPolicy": FurtherTarget.PRINCIPAL,
     },
+    "kms": {"DescribeKey": FurtherTarget.KEY, "ListAliases": FurtherTarget.ANY, "ListKeys": FurtherTarget.ANY},
     operating_actions.SERVICE: dict.fromkeys(operating_actions.ACTIONS, FurtherTarget.ANY),
 }
 """The resource of each operation's permission, by service."""
