@@ -15,6 +15,7 @@ OWN_TEXTS = {
     "adapters/scanners/launcher.py": "the specification that the sandbox wrote",
     "aws/service_model.py": "files of this package",
     "core/events/cloudevents.py": "bodies of events that Moorage wrote",
+    "core/declared/document.py": "stored policies, in Moorage's form",
     "core/identity/apply.py": "compares a stored policy with one that was read",
     "domain/identity/policies/positions.py": "finds where statements are in a policy that the reader has read",
     "core/lifecycle/audit_records.py": "stored lifecycle policies, in Moorage's form",
@@ -22,6 +23,7 @@ OWN_TEXTS = {
     "core/operating/audit_records.py": "records of the audit log, which Moorage wrote; other texts are left out",
     "core/registry/referrers.py": "stored manifests, of which only digests are needed",
     "aws/codec.py": "finds the blob in a request; the reader reads all else",
+    "config/lines.py": "keys of texts that the reader has read",
     "config/documents.py": "TOML and YAML, with the rules of the reader",
     "config/sources.py": "TOML, in which a key that occurs twice is an error",
 }

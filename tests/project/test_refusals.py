@@ -26,6 +26,7 @@ OUTSIDE: Final = (
     "moorage.cli.",
     "moorage.console.",
     "moorage.core.console.",
+    "moorage.core.declared.",
     "moorage.ecr.",
     "moorage.kms.",
     "moorage.operating.",

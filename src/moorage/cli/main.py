@@ -36,6 +36,7 @@ _COMMANDS: Final = {
     "destination": "moorage.cli.destinations:destination",
     "replication": "moorage.cli.replication:replication",
     "apply": "moorage.cli.apply:apply",
+    "export": "moorage.cli.export:export",
     "explain": "moorage.cli.explain:explain",
     "jobs": "moorage.cli.jobs:jobs",
     "collect": "moorage.cli.collect:collect",

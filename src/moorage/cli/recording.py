@@ -104,6 +104,7 @@ RECORDED: Final[Mapping[str, Callable[[Any], Any]]] = {
             "database_only",
             "file",
             "folder",
+            "force",
             "grace",
             "hard_links",
             "new_key_file",

@@ -1,4 +1,4 @@
-"""Read files that people write in YAML, TOML or JSON, each as strictly as `domain/strict_json.py` reads JSON.
+"""Files that people write in YAML, TOML or JSON, each as strictly as `domain/strict_json.py` reads JSON.
 
 A key that occurs twice is an error in all three. YAML's own readers keep the last one: a policy with two `Condition`
 keys would lose the first, and allow more than the file says. docs/decisions/0035-strict-json.md has the reasons.
@@ -13,10 +13,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from moorage.config import lines
+from moorage.config.lines import Lines
+from moorage.config.mistakes import place_of_mistake
 from moorage.domain import strict_json
 from moorage.domain.strict_json import BadJson
 
 T = TypeVar("T")
+
+_YAML_WIDTH: Final = 100
+"""Characters of a line that `as_yaml` writes, as far as lines can be broken."""
 
 _YAML_MERGE: Final = "tag:yaml.org,2002:merge"
 """The tag of the key `<<`. It is not a value, so it cannot be constructed."""
@@ -28,37 +34,64 @@ class BadDocument(ValueError):
 
 def read_as(kind: type[T], path: Path) -> T:
     """The content of a file as this type. The file's name decides how it is read. Raises BadDocument, OSError."""
+    return read_with_lines(kind, path)[0]
+
+
+def read_with_lines(kind: type[T], path: Path) -> tuple[T, Lines]:
+    """`read_as`, and the lines of the values, for messages about them."""
     content = path.read_bytes()
     try:
         match path.suffix:
             case ".json":
                 value = strict_json.read(content)
+                found = lines.of_json(content.decode())
             case ".toml":
                 value = tomllib.loads(content.decode())
+                found = lines.of_toml(content.decode())
             case ".yaml" | ".yml":
-                value = _yaml(content)
+                value, found = _yaml(content)
             case _:
                 raise BadDocument("the file must have a name that ends in .yaml, .yml, .toml or .json.")
-        return strict_json.converted(kind, value)
     except (BadJson, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadDocument(str(error)) from None
+    try:
+        return strict_json.converted(kind, value), found
+    except BadJson as error:
+        raise BadDocument(at_line(found.of(place_of_mistake(kind, value)), error)) from None
 
 
-def _yaml(content: bytes) -> Any:
-    """The value of a YAML document. Raises BadDocument."""
-    if importlib.util.find_spec("yaml") is None:
-        raise BadDocument("Reading YAML needs PyYAML: install the package pyyaml, or write the file in TOML or JSON.")
-    yaml = importlib.import_module("yaml")
+def at_line(line: int | None, reason: object) -> str:
+    """A message about a value in this line."""
+    return str(reason) if line is None else f"line {line}: {reason}"
+
+
+def _yaml(content: bytes) -> tuple[Any, Lines]:
+    """The value of a YAML document, and its lines. Raises BadDocument."""
+    yaml = _pyyaml("Reading YAML needs PyYAML: install the package pyyaml, or write the file in TOML or JSON.")
     try:
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(content)
         node = loader.get_single_node()
         if node is None:
-            return None
+            return None, Lines({})
         for mapping in _mappings(node):
             _reject_equal_keys(loader, mapping)
-        return loader.construct_document(node)
+        return loader.construct_document(node), lines.of_yaml(node)
     except (yaml.YAMLError, RecursionError) as error:
         raise BadDocument(str(error) or "it is nested too deeply") from None
+
+
+def as_yaml(value: Any) -> str:
+    """The text of a YAML file with this value. Raises BadDocument."""
+    yaml = _pyyaml("Writing YAML needs PyYAML: install the package pyyaml, or write JSON.")
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    text: str = yaml.dump(value, Dumper=dumper, sort_keys=False, allow_unicode=True, width=_YAML_WIDTH)
+    return text
+
+
+def _pyyaml(without: str) -> Any:
+    if importlib.util.find_spec("yaml") is None:
+        raise BadDocument(without)
+    return importlib.import_module("yaml")
 
 
 def _mappings(root: Any) -> Iterator[Any]:

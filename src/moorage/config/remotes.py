@@ -7,7 +7,7 @@ from typing import Final
 
 from moorage.config.first_account import FirstAccountSettings
 from moorage.config.kinds import host_names, matching, several
-from moorage.config.table import setting
+from moorage.config.table import DECLARED, setting
 from moorage.domain.pull_through.upstreams import AddedUpstreams
 
 SEVERAL: Final = "Separate several with commas, or repeat the option."
@@ -23,6 +23,7 @@ class RemoteSettings(FirstAccountSettings):
         "Let pull-through cache rules use this registry, for example harbor.example.com=https://10.0.0.7.",
         "With a URL, it may be in a private network; `NAME` alone stands for `https://NAME`"
         f" ([pull-through.md](pull-through.md#other-registries)). {SEVERAL}",
+        commands=DECLARED,
     )
     mirror: tuple[str, ...] = setting(
         several(host_names, "HOST"),

@@ -34,7 +34,7 @@ from moorage.config.kinds import (
     whole,
 )
 from moorage.config.remotes import SEVERAL, RemoteSettings
-from moorage.config.table import REGISTRY, SERVE, Entry, InvalidSetting, entries_of, setting
+from moorage.config.table import DECLARED, REGISTRY, SERVE, Entry, InvalidSetting, entries_of, setting
 from moorage.domain.buckets import Bucket, BucketKey
 from moorage.domain.location_forms import ABSOLUTE, AUTO, RELATIVE
 from moorage.domain.regions import REGION_PATTERN, region_names
@@ -232,18 +232,21 @@ class Settings(RemoteSettings):
         "",
         "Accept this name of a Region, although it does not have the form of AWS's names.",
         f"For example `home`; `region` is accepted in any case. {SEVERAL}",
+        commands=DECLARED,
     )
     quota: Quotas = setting(
         several(Quotas.parse, "NAME=NUMBER"),
         "",
         "Replace a quota, for example images-per-repository=500.",
         f"See [registry.md](registry.md#quotas). {SEVERAL}",
+        commands=DECLARED,
     )
     kms_key: KmsKeys = setting(
         several(KmsKeys, "ARN"),
         "",
         "Let repositories use this KMS key: its ARN, or alias/NAME=ARN.",
         f"See [registry.md](registry.md#encryption). {SEVERAL}",
+        commands=DECLARED,
     )
     sparse_manifests: bool = setting(
         FLAG,

@@ -102,6 +102,7 @@ ELSEWHERE = {
 
 READS = {
     *("serve", "ready", "env", "ecr", "bench", "explain", "why", "usage", "tls ca", "scanner status", "sbom"),
+    "export settings",
     *("account list", "user list", "key list", "role list", "role show", "policy list", "policy show", "oidc list"),
     *("user show-policy", "role show-policy", "webhook list", "webhook test", "webhook failed", "jobs list"),
     *("secret list", "pull-through list", "destination list", "replication status"),

@@ -1,4 +1,4 @@
-"""Apply an identities file to an account: change what differs, and report each change in one line.
+"""Apply declared identities to an account: change what differs, and report each change in one line.
 
 Afterwards each identity in the file has exactly the policies that the file gives it. Identities that the file does
 not name stay, unless `prune` is set. Access keys are never in the file, because they are secrets.
@@ -14,7 +14,8 @@ import msgspec
 
 from moorage.core.identity import accounts, roles
 from moorage.core.identity import policies as identity_policies
-from moorage.core.identity.entities import providers
+from moorage.core.identity.entities import providers, tags
+from moorage.core.identity.entities.tags import Tagged
 from moorage.core.identity.policies import Identity, policy_name
 from moorage.domain.identity.callers import ROOT
 from moorage.domain.identity.errors import AccountError
@@ -31,31 +32,33 @@ Document = dict[str, Any]
 """A policy document, as parsed from the file."""
 
 
-class DesiredUser(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """A user: the names or ARNs of its managed policies, and its inline policies."""
+class DesiredUser(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+    """A user: the names or ARNs of its managed policies, its inline policies, its path and tags."""
 
     policies: list[str] = []
     inline: dict[str, Document] = {}
+    path: str = "/"
+    tags: dict[str, str] = {}
 
 
-class DesiredRole(DesiredUser, forbid_unknown_fields=True, kw_only=True):
+class DesiredRole(DesiredUser, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
     """A role; `max_session` in seconds."""
 
     trust: Document
-    path: str = "/"
     max_session: int = 3600
+    description: str = ""
 
 
-class DesiredProvider(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """An identity provider. `keys` is its JWK set; `keys_file` is a file with it, relative to the identities file."""
+class DesiredProvider(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+    """An identity provider. `keys` is its JWK set; `keys_file` is a file with it, relative to the declaration."""
 
     audiences: list[str]
     keys: Document | None = None
     keys_file: str | None = None
 
 
-class DesiredState(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """The content of an identities file, for one account."""
+class DesiredState(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+    """The identities of one account. The key of a policy is its name, after its path if it has one: `/ci/push`."""
 
     account: str | None = None
     policies: dict[str, Document] = {}
@@ -81,11 +84,18 @@ def apply_state(tx: Transaction, account: str, desired: DesiredState, now: int, 
 
 def _apply_policies(tx: Transaction, account: str, desired: Mapping[str, Document], now: int) -> Iterator[str]:
     existing = {policy.name.name: policy.document for policy in policy_rows.list_policies(tx, account)}
-    for name, document in desired.items():
-        if _is_same(existing.get(name), document):
+    for key, document in desired.items():
+        policy = policy_of_key(account, key)
+        if _is_same(existing.get(policy.name), document):
             continue
-        identity_policies.put_policy(tx, PolicyName(account, name), _text(document), now)
-        yield f"~ policy {name}" if name in existing else f"+ policy {name}"
+        identity_policies.put_policy(tx, policy, _text(document), now)
+        yield f"~ policy {policy.name}" if policy.name in existing else f"+ policy {policy.name}"
+
+
+def policy_of_key(account: str, key: str) -> PolicyName:
+    """The policy that a key of `DesiredState.policies` names."""
+    path, _, name = key.rpartition("/")
+    return PolicyName(account, name, f"{path}/") if path else PolicyName(account, key)
 
 
 def _apply_providers(tx: Transaction, account: str, desired: Mapping[str, DesiredProvider], now: int) -> Iterator[str]:
@@ -103,8 +113,12 @@ def _apply_users(tx: Transaction, account: str, desired: Mapping[str, DesiredUse
     for name, desired_user in desired.items():
         user = identities.find_user(tx, account, name)
         if user is None:
-            user = accounts.create_user(tx, account, name, now)
+            user = accounts.create_user(tx, account, name, now, desired_user.path, desired_user.tags)
             yield f"+ user {name}"
+        elif user.path != desired_user.path:
+            user = accounts.rename_user(tx, user, name, desired_user.path)
+            yield f"~ user {name}: path {user.path}"
+        yield from _apply_tags(tx, user, desired_user.tags, f"user {name}")
         yield from _apply_identity(tx, user, desired_user, f"user {name}")
 
 
@@ -112,8 +126,7 @@ def _apply_roles(tx: Transaction, account: str, desired: Mapping[str, DesiredRol
     """Create missing roles before setting any trust policy, because a trust policy can name roles of the file."""
     missing = [name for name in desired if role_rows.find_role(tx, account, name) is None]
     for name in missing:
-        path, max_session = desired[name].path, desired[name].max_session
-        roles.create_role(tx, Role("", account, name, path, roles.TRUSTING_NOBODY, max_session, now))
+        roles.create_role(tx, _new_role(account, name, desired[name], now))
         yield f"+ role {name}"
     for name, desired_role in desired.items():
         role = roles.get_role(tx, account, name)
@@ -121,7 +134,22 @@ def _apply_roles(tx: Transaction, account: str, desired: Mapping[str, DesiredRol
             roles.change_role(tx, replace(role, trust_policy=_text(desired_role.trust)))
         else:
             yield from _change_role(tx, role, desired_role)
+            yield from _apply_tags(tx, roles.get_role(tx, account, name), desired_role.tags, f"role {name}")
         yield from _apply_identity(tx, role, desired_role, f"role {name}")
+
+
+def _new_role(account: str, name: str, desired: DesiredRole, now: int) -> Role:
+    return Role(
+        id="",
+        account=account,
+        name=name,
+        path=desired.path,
+        trust_policy=roles.TRUSTING_NOBODY,
+        max_session_seconds=desired.max_session,
+        created_at=now,
+        description=desired.description,
+        tags=desired.tags,
+    )
 
 
 def _change_role(tx: Transaction, role: Role, desired: DesiredRole) -> Iterator[str]:
@@ -132,8 +160,18 @@ def _change_role(tx: Transaction, role: Role, desired: DesiredRole) -> Iterator[
         roles.change_role(tx, role)
         yield f"~ role {role.name}: trust policy"
     if role.max_session_seconds != desired.max_session:
-        roles.change_role(tx, replace(role, max_session_seconds=desired.max_session))
+        role = replace(role, max_session_seconds=desired.max_session)
+        roles.change_role(tx, role)
         yield f"~ role {role.name}: maximum session duration {desired.max_session} s"
+    if role.description != desired.description:
+        roles.change_role(tx, replace(role, description=desired.description))
+        yield f"~ role {role.name}: description"
+
+
+def _apply_tags(tx: Transaction, entity: Tagged, desired: Mapping[str, str], title: str) -> Iterator[str]:
+    if dict(entity.tags) != dict(desired):
+        tags.replace_all(tx, entity, desired)
+        yield f"~ {title}: tags"
 
 
 def _apply_identity(tx: Transaction, identity: Identity, desired: DesiredUser, title: str) -> Iterator[str]:
@@ -171,8 +209,9 @@ def _prune(tx: Transaction, account: str, desired: DesiredState) -> Iterator[str
         if provider.issuer not in desired.oidc_providers:
             providers.delete_provider(tx, account, provider.issuer)
             yield f"- oidc provider {provider.issuer}"
+    named = {policy_of_key(account, key).name for key in desired.policies}
     for policy in policy_rows.list_policies(tx, account):
-        if policy.name.name not in desired.policies:
+        if policy.name.name not in named:
             identity_policies.delete_policy(tx, policy.name)
             yield f"- policy {policy.name.name}"
 

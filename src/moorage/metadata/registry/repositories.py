@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -95,6 +96,17 @@ def page_with_policies(
         after=after,
         limit=limit,
     )
+
+
+def all_with_policies(tx: Transaction, registry: Registry) -> Iterator[tuple[Repository, str | None]]:
+    """All repositories and their policies, sorted by name. Those that were read may be deleted meanwhile."""
+    after = ""
+    while page := page_with_policies(tx, registry, after, _READ_AT_ONCE):
+        yield from page
+        after = page[-1][0].name
+
+
+_READ_AT_ONCE: Final = 1000
 
 
 def named_between(

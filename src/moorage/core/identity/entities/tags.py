@@ -26,6 +26,12 @@ def add(tx: Transaction, entity: Tagged, tags: Mapping[str, str]) -> None:
     _store(tx, entity, merged)
 
 
+def replace_all(tx: Transaction, entity: Tagged, tags: Mapping[str, str]) -> None:
+    """Set all tags. Raises AccountError."""
+    check_tags(tags)
+    _store(tx, entity, tags)
+
+
 def remove(tx: Transaction, entity: Tagged, keys: Iterable[str]) -> None:
     """Remove the tags with these keys, as far as they exist."""
     _store(tx, entity, _without(entity.tags, keys))

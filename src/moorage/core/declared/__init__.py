@@ -1,0 +1,1 @@
+"""Declared state: a file that describes an account, its identities and its registries, and how it is applied."""
