@@ -1,12 +1,16 @@
 import react from '@vitejs/plugin-react';
 import { defineConfig } from 'vitest/config';
 
+import { fontFiles } from './tools/font-files.ts';
+
 /** Where a server that runs for development listens: `MOORAGE=http://127.0.0.1:5000 npm run dev`. */
 const server = process.env.MOORAGE ?? 'http://127.0.0.1:5000';
 
+const base = '/console/';
+
 export default defineConfig({
-  base: '/console/',
-  plugins: [react()],
+  base,
+  plugins: [react(), fontFiles(base)],
   build: {
     outDir: '../src/moorage/console/static',
     emptyOutDir: true,

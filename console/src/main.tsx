@@ -15,9 +15,9 @@ const root = createRoot(place);
 
 /** Show the console. If the server does not answer the first request, show that, and try again. */
 async function start(): Promise<void> {
-  await applyPreferences();
+  const preferences = applyPreferences();
   try {
-    await begin();
+    await Promise.all([begin(), preferences]);
   } catch {
     root.render(<Down />);
     setTimeout(() => void start(), 5000);

@@ -1,13 +1,11 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import ts from 'typescript';
 import { describe, expect, test } from 'vitest';
 
-import de from '../src/messages/de.json';
-import en from '../src/messages/en.json';
-
 const SOURCE = join(import.meta.dirname, '..', 'src');
+const MESSAGES = join(SOURCE, 'messages');
 /** Properties and attributes whose value a person reads or hears. */
 const VISIBLE =
   /^(label|header|title|text|description|placeholder|content|empty|constraintText|errorText|loadingText|ariaLabel|alt|tableLabel|dismissLabel|emptyText|secondaryText|filteringPlaceholder|addButtonText|removeButtonText|.*(ButtonText|AriaLabel|Label))$/;
@@ -58,25 +56,82 @@ function isVisible(node: ts.Node): boolean {
   return ts.isPropertyAssignment(at) && VISIBLE.test(at.name.getText());
 }
 
-const found: Found = { literals: [], keys: new Set() };
-filesBelow(SOURCE)
-  .filter((path) => !/api.(ecr|operating)\.ts$/.test(path))
-  .forEach((path) => search(path, found));
+/** The texts of a language, by topic. */
+function textsOf(language: string): Map<string, Record<string, string>> {
+  const read = (name: string) => JSON.parse(readFileSync(join(MESSAGES, language, name), 'utf-8')) as Record<string, string>;
+  return new Map(readdirSync(join(MESSAGES, language)).map((name) => [name.replace('.json', ''), read(name)]));
+}
+
+/** The files that a file loads, and what those load: without the screens, which load their own texts. */
+function loadedBy(root: string): Set<string> {
+  const loaded = new Set<string>();
+  const visit = (path: string) => {
+    if (loaded.has(path) || path.endsWith('screens.ts')) return;
+    loaded.add(path);
+    for (const [, name = ''] of readFileSync(path, 'utf-8').matchAll(/(?:from|import\()\s*'(\.[^']+)'/g)) {
+      const file = [`${name}.tsx`, `${name}.ts`, `${name}/index.ts`].map((one) => join(path, '..', one)).find((one) => existsSync(one));
+      if (file !== undefined) visit(file);
+    }
+  };
+  visit(root);
+  return loaded;
+}
+
+const english = textsOf('en');
+const merged = (texts: typeof english): Record<string, string> => Object.fromEntries([...texts.values()].flatMap((one) => Object.entries(one)));
+const en = merged(english);
+const de = merged(textsOf('de'));
+
+/** The module of each screen, and the topic that is loaded with it. What is loaded at first has `common` alone. */
+function* screens(): Generator<{ file: string; topic: string }> {
+  yield { file: join(SOURCE, 'main.tsx'), topic: 'common' };
+  for (const path of filesBelow(SOURCE).filter((name) => name.endsWith('screens.ts'))) {
+    const text = readFileSync(path, 'utf-8');
+    for (const [, topic = '', name = ''] of text.matchAll(/screen\('(\w+)', \(\) => import\('([^']+)'\)/g)) {
+      yield { file: join(path, '..', `${name}.tsx`), topic };
+    }
+    for (const [, name = ''] of text.matchAll(/^export \{.*\} from '([^']+)'/gm)) {
+      yield { file: join(path, '..', `${name}.tsx`), topic: 'common' };
+    }
+  }
+}
+
+const searched = new Map<string, Found>();
+for (const path of filesBelow(SOURCE).filter((name) => !/api.(ecr|operating)\.ts$/.test(name))) {
+  const found: Found = { literals: [], keys: new Set() };
+  search(path, found);
+  searched.set(path, found);
+}
+const literals = [...searched.values()].flatMap((one) => one.literals);
+const keys = new Set([...searched.values()].flatMap((one) => [...one.keys]));
 
 describe('messages', () => {
-  test('each language has the same keys', () => {
-    expect(Object.keys(de)).toEqual(Object.keys(en));
+  test('each language has the same keys in the same topics', () => {
+    const keysOf = (texts: typeof english) => [...texts].map(([topic, one]) => [topic, Object.keys(one)]);
+    expect(keysOf(textsOf('de'))).toEqual(keysOf(english));
+  });
+
+  test('each key is in one topic', () => {
+    expect([...english.values()].flatMap((texts) => Object.keys(texts))).toHaveLength(Object.keys(en).length);
+  });
+
+  test('a screen loads the topic of each of its texts', () => {
+    const missing = [...screens()].flatMap(({ file, topic }) => {
+      const there = { ...english.get('common'), ...english.get(topic) };
+      const used = [...loadedBy(file)].flatMap((path) => [...(searched.get(path)?.keys ?? [])]);
+      return used.filter((key) => key in en && !(key in there)).map((key) => `${file}: ${key}`);
+    });
+    expect(missing).toEqual([]);
   });
 
   test('each language has the same values in each message', () => {
     const values = (text: string) => [...text.matchAll(/\{\w+\}/g)].map(([value]) => value).sort();
-    const english: Record<string, string> = en;
-    const differing = Object.entries(de).filter(([key, text]) => String(values(text)) !== String(values(english[key] ?? '')));
+    const differing = Object.entries(de).filter(([key, text]) => String(values(text)) !== String(values(en[key] ?? '')));
     expect(differing).toEqual([]);
   });
 
   test('no text that people see is in the code', () => {
-    expect(found.literals).toEqual([]);
+    expect(literals).toEqual([]);
   });
 
   test('each message is used', () => {
@@ -86,7 +141,7 @@ describe('messages', () => {
       ...[...templates.matchAll(/nameOf\('([\w.]+)'/g)].map(([, prefix]) => `${prefix ?? ''}.`),
     ];
     const unused = Object.keys(en).filter(
-      (key) => !found.keys.has(key) && !prefixes.some((prefix) => key.startsWith(prefix)),
+      (key) => !keys.has(key) && !prefixes.some((prefix) => key.startsWith(prefix)),
     );
     expect(unused).toEqual([]);
   });

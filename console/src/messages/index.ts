@@ -1,30 +1,64 @@
 import type { I18nProviderProps } from '@cloudscape-design/components/i18n';
 
-import type en from './en.json';
+import type common from './en/common.json';
+import type identity from './en/identity.json';
+import type operating from './en/operating.json';
+import type registry from './en/registry.json';
+import type repository from './en/repository.json';
 
-export type MessageKey = keyof typeof en;
+/** The texts of each topic of screens. `common` has those of the first screen, and those that several topics have. */
+interface Topics {
+  common: typeof common;
+  identity: typeof identity;
+  operating: typeof operating;
+  registry: typeof registry;
+  repository: typeof repository;
+}
+
+export type Topic = keyof Topics;
+export type MessageKey = { [Name in Topic]: keyof Topics[Name] }[Topic];
 export type Language = 'en' | 'de';
-type Messages = Record<MessageKey, string>;
+type Texts = Record<string, string>;
 
 export const LANGUAGES: Record<Language, string> = { en: 'English', de: 'Deutsch' };
 
-const texts = { en: () => import('./en.json'), de: () => import('./de.json') };
+const files = import.meta.glob<Texts>('./*/*.json', { import: 'default' });
 const componentTexts = {
   en: () => import('@cloudscape-design/components/i18n/messages/all.en'),
   de: () => import('@cloudscape-design/components/i18n/messages/all.de'),
 };
 
-let messages = {} as Messages;
+/** The topics that screens have asked for. */
+const topics = new Set<Topic>(['common']);
+const messages: Record<Language, Texts> = { en: {}, de: {} };
 let language: Language = 'en';
 let ofComponents: readonly I18nProviderProps.Messages[] = [];
 
+async function read(name: Language, topic: Topic): Promise<void> {
+  Object.assign(messages[name], await files[`./${name}/${topic}.json`]?.());
+}
+
 /** Load a language, which the next rendering shows. */
 export async function loadLanguage(name: Language): Promise<void> {
-  const [own, components] = await Promise.all([texts[name](), componentTexts[name]()]);
-  messages = own.default;
-  ofComponents = [components.default];
+  const components = componentTexts[name]();
+  // A screen may ask for its topic meanwhile.
+  for (let known = 0; known < topics.size; ) {
+    known = topics.size;
+    await Promise.all([...topics].map((topic) => read(name, topic)));
+  }
+  ofComponents = [(await components).default];
   language = name;
   document.documentElement.lang = name;
+}
+
+/** Load the texts of a topic before its screen is shown, in the language that is shown then. */
+export async function loadTopic(topic: Topic): Promise<void> {
+  topics.add(topic);
+  let loaded: Language;
+  do {
+    loaded = language;
+    await read(loaded, topic);
+  } while (loaded !== language);
 }
 
 export function currentLanguage(): Language {
@@ -38,7 +72,8 @@ export function componentMessages(): readonly I18nProviderProps.Messages[] {
 
 /** The message of a key in the chosen language, with values in the place of `{name}`. */
 export function t(key: MessageKey, values: Record<string, string | number> = {}): string {
-  return messages[key].replace(/\{(\w+)\}/g, (whole, name: string) => {
+  const text = messages[language][key] ?? key;
+  return text.replace(/\{(\w+)\}/g, (whole, name: string) => {
     const value = values[name];
     return value === undefined ? whole : typeof value === 'number' ? formatNumber(value) : value;
   });
@@ -46,7 +81,7 @@ export function t(key: MessageKey, values: Record<string, string | number> = {})
 
 /** Whether there is a message of that key. For keys that end with a value of the API, which may be a newer one. */
 export function isMessageKey(key: string): key is MessageKey {
-  return key in messages;
+  return key in messages[language];
 }
 
 /** The message `PREFIX.VALUE`, or the value itself if this build does not know it. */

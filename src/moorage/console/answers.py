@@ -9,11 +9,11 @@ import msgspec
 from moorage.http.messages import RETRY_SECONDS, Headers, Response
 
 POLICY: Final = (
-    b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self' data:;"
+    b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self';"
     b" connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
-"""The Content-Security-Policy: nothing from elsewhere, nothing inline, in no frame. The design system has its fonts in
-its style sheet, as `data:`."""
+"""The Content-Security-Policy: nothing from elsewhere, nothing inline, in no frame. The design system has some of its
+pictures in its style sheets, as `data:`."""
 
 PROTECTION: Final[Headers] = [
     (b"content-security-policy", POLICY),

@@ -1,20 +1,20 @@
-import { lazy } from 'react';
+import { screen } from '../../app/screen';
 
-/** Each screen is a script of its own, which is loaded when it is first shown. */
-export const Users = lazy(async () => ({ default: (await import('./Users')).Users }));
-export const UserScreen = lazy(async () => ({ default: (await import('./UserScreen')).UserScreen }));
-export const UserKeys = lazy(async () => ({ default: (await import('./UserScreen')).UserKeys }));
-export const UserInlinePolicy = lazy(async () => ({ default: (await import('./InlinePolicy')).UserInlinePolicy }));
-export const RoleInlinePolicy = lazy(async () => ({ default: (await import('./InlinePolicy')).RoleInlinePolicy }));
-export const Roles = lazy(async () => ({ default: (await import('./Roles')).Roles }));
-export const CreateRole = lazy(async () => ({ default: (await import('./CreateRole')).CreateRole }));
-export const RoleScreen = lazy(async () => ({ default: (await import('./RoleScreen')).RoleScreen }));
-export const RoleTrust = lazy(async () => ({ default: (await import('./RoleScreen')).RoleTrust }));
-export const RoleGeneral = lazy(async () => ({ default: (await import('./RoleScreen')).RoleGeneral }));
-export const Policies = lazy(async () => ({ default: (await import('./Policies')).Policies }));
-export const CreatePolicy = lazy(async () => ({ default: (await import('./CreatePolicy')).CreatePolicy }));
-export const PolicyScreen = lazy(async () => ({ default: (await import('./PolicyScreen')).PolicyScreen }));
-export const PolicyVersionList = lazy(async () => ({ default: (await import('./PolicyScreen')).PolicyVersionList }));
-export const PolicyUse = lazy(async () => ({ default: (await import('./PolicyScreen')).PolicyUse }));
-export const Providers = lazy(async () => ({ default: (await import('./Providers')).Providers }));
-export const Explain = lazy(async () => ({ default: (await import('./Explain')).Explain }));
+/** Each has a script of its own. */
+export const Users = screen('identity', () => import('./Users'), 'Users');
+export const UserScreen = screen('identity', () => import('./UserScreen'), 'UserScreen');
+export const UserKeys = screen('identity', () => import('./UserScreen'), 'UserKeys');
+export const UserInlinePolicy = screen('identity', () => import('./InlinePolicy'), 'UserInlinePolicy');
+export const RoleInlinePolicy = screen('identity', () => import('./InlinePolicy'), 'RoleInlinePolicy');
+export const Roles = screen('identity', () => import('./Roles'), 'Roles');
+export const CreateRole = screen('identity', () => import('./CreateRole'), 'CreateRole');
+export const RoleScreen = screen('identity', () => import('./RoleScreen'), 'RoleScreen');
+export const RoleTrust = screen('identity', () => import('./RoleScreen'), 'RoleTrust');
+export const RoleGeneral = screen('identity', () => import('./RoleScreen'), 'RoleGeneral');
+export const Policies = screen('identity', () => import('./Policies'), 'Policies');
+export const CreatePolicy = screen('identity', () => import('./CreatePolicy'), 'CreatePolicy');
+export const PolicyScreen = screen('identity', () => import('./PolicyScreen'), 'PolicyScreen');
+export const PolicyVersionList = screen('identity', () => import('./PolicyScreen'), 'PolicyVersionList');
+export const PolicyUse = screen('identity', () => import('./PolicyScreen'), 'PolicyUse');
+export const Providers = screen('identity', () => import('./Providers'), 'Providers');
+export const Explain = screen('identity', () => import('./Explain'), 'Explain');
