@@ -102,6 +102,7 @@ export interface GetServerStatusResponse {
   isVerificationInterrupted: boolean;
   replicationsWaiting: number;
   replicationsFailed: number;
+  lastVerification?: Verification;
 }
 
 export interface Job {
@@ -165,6 +166,16 @@ export interface ListJobsResponse {
   nextToken?: string;
 }
 
+export interface ListRetentionReasonsRequest {
+  repositoryName: string;
+  digest: string;
+}
+
+export interface ListRetentionReasonsResponse {
+  reasons: RetentionReason[];
+  isComplete: boolean;
+}
+
 export interface ListUsageRequest {
   scope?: 'ACCOUNT' | 'SERVER';
   maxResults?: number;
@@ -174,6 +185,16 @@ export interface ListUsageRequest {
 export interface ListUsageResponse {
   repositories: RepositoryUsage[];
   accounts: AccountUsage[];
+  nextToken?: string;
+}
+
+export interface ListVerificationFindingsRequest {
+  maxResults?: number;
+  nextToken?: string;
+}
+
+export interface ListVerificationFindingsResponse {
+  findings: VerificationFinding[];
   nextToken?: string;
 }
 
@@ -226,6 +247,13 @@ export interface RepositoryUsage {
   layers: number;
   bytes: number;
   ownBytes?: number;
+}
+
+export interface RetentionReason {
+  kind: 'IMAGE' | 'INDEX' | 'REFERRER' | 'DELETED_IMAGE' | 'LAYER' | 'UNREFERENCED_LAYER' | 'DELETED_LAYER';
+  imageDigest?: string;
+  imageTags: string[];
+  until?: number;
 }
 
 export interface RetryJobRequest {
@@ -295,6 +323,20 @@ export interface UndeletedImage {
   takenTags: string[];
 }
 
+export interface Verification {
+  beganAt: number;
+  endedAt: number;
+  findings: number;
+  unrepaired: number;
+}
+
+export interface VerificationFinding {
+  kind: string;
+  name: string;
+  detail: string;
+  isRepaired: boolean;
+}
+
 export interface Webhook {
   webhookId: string;
   url: string;
@@ -316,7 +358,9 @@ export interface OperatingOperations {
   ListFailedEvents: [ListFailedEventsRequest, ListFailedEventsResponse];
   ListGarbage: [ListGarbageRequest, ListGarbageResponse];
   ListJobs: [ListJobsRequest, ListJobsResponse];
+  ListRetentionReasons: [ListRetentionReasonsRequest, ListRetentionReasonsResponse];
   ListUsage: [ListUsageRequest, ListUsageResponse];
+  ListVerificationFindings: [ListVerificationFindingsRequest, ListVerificationFindingsResponse];
   ListWebhooks: [ListWebhooksRequest, ListWebhooksResponse];
   ReplayFailedEvents: [ReplayFailedEventsRequest, ReplayFailedEventsResponse];
   RetryJob: [RetryJobRequest, RetryJobResponse];

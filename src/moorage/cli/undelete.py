@@ -126,4 +126,4 @@ def why(digest: str, settings: Settings) -> None:
         answer_no()
     for reason in reasons:
         until = f", until {time_text(reason.until)}" if reason.until is not None else ""
-        click.echo(f"{reason.where}\t{for_this_registry(reason.reason)}{until}")
+        click.echo(f"{reason.where}\t{for_this_registry(reason.text)}{until}")

@@ -8,15 +8,12 @@ from typing import Any, Final
 from moorage.api.call import ApiCall, HandlerOf, seconds
 from moorage.core.garbage.undelete import NoDeletedImage, Undeleted, Undeletion
 from moorage.core.identity.authorization import AccessRequest
-from moorage.core.registry import repositories
-from moorage.domain.registry.errors import RepositoryNotFound
 from moorage.metadata.database import Transaction
 from moorage.metadata.garbage import deleted_images as rows
 from moorage.metadata.garbage.deleted_images import DeletedImage
-from moorage.metadata.registry.repositories import Repository
 from moorage.operating import shapes
 from moorage.operating.refusals import ResourceNotFound
-from moorage.operating.service import requested_page, with_token
+from moorage.operating.service import repository_named, requested_page, with_token
 
 
 async def list_deleted_images(call: ApiCall, request: shapes.ListDeletedImagesRequest) -> Mapping[str, Any]:
@@ -26,7 +23,7 @@ async def list_deleted_images(call: ApiCall, request: shapes.ListDeletedImagesRe
     page = requested_page(call, request, f"ListDeletedImages:{name}", (name, ""))
 
     def read(tx: Transaction) -> list[tuple[DeletedImage, list[str]]]:
-        _repository(tx, call, name)
+        repository_named(tx, call, name)
         found = rows.page(tx, call.registry, name, page.after, page.fetch)
         return [(image, rows.tags_of(tx, image.id)) for image in found]
 
@@ -43,7 +40,7 @@ async def undelete_image(call: ApiCall, request: shapes.UndeleteImageRequest) ->
     undeletion = Undeletion(services.images, services.limits)
 
     def undelete(tx: Transaction) -> list[Undeleted]:
-        return undeletion.undelete(tx, _repository(tx, call, name), request["imageReference"], services.now())
+        return undeletion.undelete(tx, repository_named(tx, call, name), request["imageReference"], services.now())
 
     try:
         undeleted = await call.write(undelete)
@@ -55,13 +52,6 @@ async def undelete_image(call: ApiCall, request: shapes.UndeleteImageRequest) ->
             for each in undeleted
         ]
     }
-
-
-def _repository(tx: Transaction, call: ApiCall, name: str) -> Repository:
-    try:
-        return repositories.get(tx, call.registry, name)
-    except RepositoryNotFound as refusal:
-        raise ResourceNotFound(reason=str(refusal)) from None
 
 
 def _access_to(call: ApiCall, action: str, repository: str) -> AccessRequest:

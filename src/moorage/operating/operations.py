@@ -13,8 +13,10 @@ from moorage.operating import (
     garbage,
     jobs,
     repositories,
+    retention,
     server_status,
     usage,
+    verification,
     webhooks,
 )
 
@@ -28,4 +30,6 @@ OPERATIONS: Final[Mapping[str, HandlerOf[ApiCall]]] = {
     **garbage.OPERATIONS,
     **audit_records.OPERATIONS,
     **server_status.OPERATIONS,
+    **retention.OPERATIONS,
+    **verification.OPERATIONS,
 }

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from moorage.api.call import ApiCall, HandlerOf, seconds
 from moorage.core.operating import status
+from moorage.core.operating.status import Background
 from moorage.domain.errors import Unavailable
 from moorage.operating import shapes
 
@@ -19,7 +20,7 @@ async def get_server_status(call: ApiCall, _request: shapes.GetServerStatusReque
     background = await call.read(status.background)
     disks = await asyncio.to_thread(server.disks)
     free, reserves = disks["moorage_disk_free_bytes"], disks["moorage_disk_reserve_bytes"]
-    return {
+    return _last_verification(background) | {
         "version": server.version,
         "node": server.node,
         "startedAt": server.traffic.started_at,
@@ -45,6 +46,20 @@ async def get_server_status(call: ApiCall, _request: shapes.GetServerStatusReque
         "isVerificationInterrupted": background.verified_to > 0,
         "replicationsWaiting": background.replications_waiting,
         "replicationsFailed": background.replications_failed,
+    }
+
+
+def _last_verification(background: Background) -> dict[str, Any]:
+    last = background.last_verification
+    if last is None:
+        return {}
+    return {
+        "lastVerification": {
+            "beganAt": seconds(last.began_at),
+            "endedAt": seconds(last.ended_at),
+            "findings": last.findings,
+            "unrepaired": last.unrepaired,
+        }
     }
 
 

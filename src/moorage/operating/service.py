@@ -11,8 +11,13 @@ from moorage.api.service import AwsService
 from moorage.aws.service_model import MODELS, Operation
 from moorage.core.events.audit import SERVER_FAULT
 from moorage.core.pages import Page, Position
+from moorage.core.registry import repositories
 from moorage.domain.errors import AccessDenied, Validation
 from moorage.domain.identity.operating_actions import SERVICE, Scope, scope_of
+from moorage.domain.registry.errors import RepositoryNotFound
+from moorage.metadata.database import Transaction
+from moorage.metadata.registry.repositories import Repository
+from moorage.operating.refusals import ResourceNotFound
 
 _LARGEST_PAGE = 100
 
@@ -55,3 +60,11 @@ def requested_page(call: ApiCall, request: Mapping[str, Any], scope: str, start:
 def with_token(members: dict[str, Any], token: str | None) -> dict[str, Any]:
     """The members of a response, with the token of the next page if there is one."""
     return members if token is None else {**members, "nextToken": token}
+
+
+def repository_named(tx: Transaction, call: ApiCall, name: str) -> Repository:
+    """The repository in the account and Region of the caller. Raises ResourceNotFound."""
+    try:
+        return repositories.get(tx, call.registry, name)
+    except RepositoryNotFound as refusal:
+        raise ResourceNotFound(reason=str(refusal)) from None

@@ -7,6 +7,7 @@ from typing import Literal, NotRequired, TypedDict
 JobStatus = Literal["WAITING", "RUNNING", "DEAD"]
 OperatingScope = Literal["ACCOUNT", "SERVER"]
 RepositorySortKey = Literal["NAME", "CREATED"]
+RetentionKind = Literal["IMAGE", "INDEX", "REFERRER", "DELETED_IMAGE", "LAYER", "UNREFERENCED_LAYER", "DELETED_LAYER"]
 SortOrder = Literal["ASCENDING", "DESCENDING"]
 
 
@@ -117,6 +118,7 @@ class GetServerStatusResponse(TypedDict):
     isVerificationInterrupted: bool
     replicationsWaiting: int
     replicationsFailed: int
+    lastVerification: NotRequired[Verification]
 
 
 class Job(TypedDict):
@@ -180,6 +182,16 @@ class ListJobsResponse(TypedDict):
     nextToken: NotRequired[str]
 
 
+class ListRetentionReasonsRequest(TypedDict):
+    repositoryName: str
+    digest: str
+
+
+class ListRetentionReasonsResponse(TypedDict):
+    reasons: list[RetentionReason]
+    isComplete: bool
+
+
 class ListUsageRequest(TypedDict):
     scope: NotRequired[OperatingScope]
     maxResults: NotRequired[int]
@@ -189,6 +201,16 @@ class ListUsageRequest(TypedDict):
 class ListUsageResponse(TypedDict):
     repositories: list[RepositoryUsage]
     accounts: list[AccountUsage]
+    nextToken: NotRequired[str]
+
+
+class ListVerificationFindingsRequest(TypedDict):
+    maxResults: NotRequired[int]
+    nextToken: NotRequired[str]
+
+
+class ListVerificationFindingsResponse(TypedDict):
+    findings: list[VerificationFinding]
     nextToken: NotRequired[str]
 
 
@@ -241,6 +263,13 @@ class RepositoryUsage(TypedDict):
     layers: int
     bytes: int
     ownBytes: NotRequired[int]
+
+
+class RetentionReason(TypedDict):
+    kind: RetentionKind
+    imageDigest: NotRequired[str]
+    imageTags: list[str]
+    until: NotRequired[float]
 
 
 class RetryJobRequest(TypedDict):
@@ -314,6 +343,20 @@ class UndeletedImage(TypedDict):
     imageDigest: str
     imageTags: list[str]
     takenTags: list[str]
+
+
+class Verification(TypedDict):
+    beganAt: float
+    endedAt: float
+    findings: int
+    unrepaired: int
+
+
+class VerificationFinding(TypedDict):
+    kind: str
+    name: str
+    detail: str
+    isRepaired: bool
 
 
 class Webhook(TypedDict):

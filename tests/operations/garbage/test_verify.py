@@ -15,6 +15,7 @@ import pytest
 from moorage.domain.units import DAY
 from moorage.metadata.garbage import verification
 from tests.api.ecr.pushing import push
+from tests.api.services.calls import client_of
 from tests.faults.durability.promises import check_database_is_whole
 from tests.operations.garbage.registry import GarbageRegistry
 from tests.support.databases import engine_of
@@ -71,6 +72,15 @@ def lengthen(path: Path) -> None:
     path.write_bytes(path.read_bytes() + b"x")
 
 
+def kept_result(registry: GarbageRegistry) -> tuple[int, int, list[tuple[str, str, bool]]]:
+    """What the server keeps of the last verification: how many findings, how many of them not repaired, and which."""
+    client = client_of(registry.server, "moorage")
+    last = client.get_server_status()["lastVerification"]
+    assert last["beganAt"] <= last["endedAt"]
+    findings = client.list_verification_findings()["findings"]
+    return last["findings"], last["unrepaired"], [(one["kind"], one["name"], one["isRepaired"]) for one in findings]
+
+
 def test_an_intact_store_is_reported_as_intact(registry: GarbageRegistry, pushed: Pushed) -> None:
     check_whole(registry, pushed)
 
@@ -88,6 +98,7 @@ def test_damage_is_found_quarantined_and_repaired_by_the_next_push(
     kind = "missing" if harm is Path.unlink else "damaged"
     assert found.out.startswith(f"{kind} blob {big.digest}: ")
     assert found.out.endswith("Verified: 1 findings, 1 of them not repaired.\n")
+    assert kept_result(registry) == (1, 1, [(f"{kind} blob", big.digest, False)])
     assert (registry.server.data / "quarantine" / path.name).exists() is (harm is not Path.unlink)
     assert ("; moved to " in found.out) is (harm is not Path.unlink)
     assert not registry.sees(pushed.repository, big)

@@ -23,8 +23,9 @@ from moorage.core.garbage.blob_checks import BlobChecks
 from moorage.core.pacing import RateLimit
 from moorage.domain.ports import BlobMissing, BlobStore, CopySource, Listing, Quarantine, SmallBlobs, UploadMissing
 from moorage.metadata.database import Database, Transaction
-from moorage.metadata.garbage import verification
+from moorage.metadata.garbage import verification, verification_results
 from moorage.metadata.garbage.verification import BlobRow, ManifestRow
+from moorage.metadata.garbage.verification_results import FindingRow
 from moorage.metadata.registry import upload_states, uploads
 from moorage.metadata.registry.uploads import Upload
 
@@ -105,12 +106,16 @@ class Verifier:
             )
 
     async def verify(self, reports: VerificationReports, rate: RateLimit, *, resume: bool) -> None:
-        """Verify everything, or with `resume` continue an interrupted verification. Raises OSError, Unavailable."""
+        """Verify everything, or with `resume` continue an interrupted verification. Raises OSError, Unavailable.
+
+        The result is kept, and replaces that of the last verification when this one is complete.
+        """
+        await self._database.write(partial(verification_results.begin, now=self._now(), resume=resume))
         after = await self._database.read(verification.position) if resume else 0
         await self._verify_blobs(after, reports, rate)
         await self._verify_manifests(reports)
         await self._verify_objects(reports)
-        await self._database.write(verification.forget_position)
+        await self._database.write(partial(_complete, now=self._now()))
 
     async def _verify_blobs(self, after: int, reports: VerificationReports, rate: RateLimit) -> None:
         saved = time.monotonic()
@@ -142,7 +147,14 @@ class Verifier:
             await self._database.write(partial(verification.mark_damaged, key=row.key, now=self._now()))
             failpoints.hit("V2")
         place = await self._set_aside(row.key)
-        reports.found(Finding(what, row.digest, damage + (f"; moved to {place}" if place else ""), origin))
+        detail = damage + (f"; moved to {place}" if place else "")
+        await self._report(Finding(what, row.digest, detail, origin), reports)
+
+    async def _report(self, finding: Finding, reports: VerificationReports) -> None:
+        row = FindingRow(0, finding.what, finding.name, finding.detail, finding.repaired is not None)
+        add = partial(verification_results.add, finding=row, is_unrepaired=finding.is_unrepaired)
+        await self._database.write(add)
+        reports.found(finding)
 
     async def _set_aside(self, key: str) -> str | None:
         if self._quarantine is None:
@@ -182,7 +194,7 @@ class Verifier:
             for row in page:
                 detail = _manifest_damage(row)
                 if detail is not None:
-                    reports.found(Finding("damaged manifest", f"{row.repository}@{row.digest}", detail))
+                    await self._report(Finding("damaged manifest", f"{row.repository}@{row.digest}", detail), reports)
             after = page[-1].id
             await asyncio.sleep(0)
 
@@ -193,11 +205,16 @@ class Verifier:
             for key in await self._database.read(partial(verification.unknown_keys, keys=keys, now=self._now())):
                 place = await self._set_aside(key)
                 outcome = f"moved to {place}" if place else "the sweep will remove it"
-                reports.found(Finding("unknown object", key, f"no row references it; {outcome}"))
+                await self._report(Finding("unknown object", key, f"no row references it; {outcome}"), reports)
             sizes = {stored.key: stored.size for stored in objects}
             for row in await self._database.read(partial(verification.blobs_of_keys, keys=list(sizes))):
                 if row.size != sizes[row.key]:
                     await self._handle(row, f"has {sizes[row.key]} bytes instead of {row.size}", reports)
+
+
+def _complete(tx: Transaction, now: int) -> None:
+    verification.forget_position(tx)
+    verification_results.complete(tx, now)
 
 
 def _replace(tx: Transaction, upload: str, old: str, new: str) -> bool:

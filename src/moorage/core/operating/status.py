@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from moorage.metadata.database import Transaction
-from moorage.metadata.garbage import verification
+from moorage.metadata.garbage import verification, verification_results
+from moorage.metadata.garbage.verification_results import VerificationRun
 from moorage.metadata.migration import records
 from moorage.metadata.migration.records import MigrationRecord
 from moorage.metadata.replication import progress
@@ -63,6 +64,7 @@ class Background:
 
     migrations: list[MigrationRecord]
     verified_to: int
+    last_verification: VerificationRun | None
     replications_waiting: int
     replications_failed: int
 
@@ -73,5 +75,6 @@ def background(tx: Transaction) -> Background:
     return Background(
         [record for record in found if record is not None],
         verification.position(tx),
+        verification_results.last(tx),
         *progress.count_some(tx, COUNTED),
     )

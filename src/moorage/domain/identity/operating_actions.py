@@ -24,11 +24,13 @@ SERVICE: Final = "moorage"
 _OF_ACCOUNT: Final = "EndConsoleSession ListConsoleSessions ListUsage SearchAuditRecords"
 
 _OF_SERVER: Final = """
-DropJob GetServerStatus ListFailedEvents ListGarbage ListJobs ListWebhooks ReplayFailedEvents RetryJob StartCollection
+DropJob GetServerStatus ListFailedEvents ListGarbage ListJobs ListVerificationFindings ListWebhooks ReplayFailedEvents
+RetryJob StartCollection
 """
 
 _SCOPES: Final[Mapping[str, Scope]] = {
     "ListDeletedImages": Scope.VISIBLE,
+    "ListRetentionReasons": Scope.VISIBLE,
     "SearchRepositories": Scope.VISIBLE,
     "UndeleteImage": Scope.VISIBLE,
     **dict.fromkeys(_OF_ACCOUNT.split(), Scope.ACCOUNT),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from moorage.metadata.database import Transaction
-from moorage.metadata.registry.repositories import NOT_DELETED
+from moorage.metadata.database import LARGEST_INTEGER, Transaction
+from moorage.metadata.registry.repositories import NOT_DELETED, Repository
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,25 +46,30 @@ _OF_DELETED_REPOSITORY: Final = "d.account || '/' || d.region, d.name, i.digest,
 """A `DeletedReference` to an image of a deleted repository that no slice has removed yet."""
 
 
-def repositories_with_blob(tx: Transaction, digest: str) -> list[BlobView]:
-    """The repositories that can see a blob."""
+def repositories_with_blob(tx: Transaction, digest: str, repository_id: int | None = None) -> list[BlobView]:
+    """The repositories that can see a blob, or only this one."""
+    condition = "" if repository_id is None else " AND l.repository_id = :repository"
     rows = tx.all(
         "SELECT r.id, r.account || '/' || r.region, r.name, l.told_at"
         " FROM blob b JOIN repository_layer l ON l.blob_id = b.id JOIN repository r ON r.id = l.repository_id"
-        f" WHERE b.digest = :digest AND r.{NOT_DELETED} ORDER BY r.account, r.region, r.name",
+        f" WHERE b.digest = :digest AND r.{NOT_DELETED}{condition} ORDER BY r.account, r.region, r.name",
         digest=digest,
+        repository=repository_id,
     )
     return [BlobView(*row) for row in rows]
 
 
-def images_with_layer(tx: Transaction, repository_id: int, digest: str) -> list[ImageReference]:
-    """The images of a repository that have the blob as a layer."""
+def images_with_layer(
+    tx: Transaction, repository_id: int, digest: str, limit: int | None = None
+) -> list[ImageReference]:
+    """The images of a repository that have the blob as a layer, at most `limit`."""
     rows = tx.all(
         f"SELECT {_IMAGE} FROM blob b JOIN image_layer l ON l.blob_id = b.id"
         " JOIN image i ON i.id = l.image_id JOIN repository r ON r.id = i.repository_id"
-        " WHERE b.digest = :digest AND l.repository_id = :repository ORDER BY i.id",
+        " WHERE b.digest = :digest AND l.repository_id = :repository ORDER BY i.id LIMIT :limit",
         digest=digest,
         repository=repository_id,
+        limit=LARGEST_INTEGER if limit is None else limit,
     )
     return [ImageReference(*row) for row in rows]
 
@@ -82,6 +87,22 @@ def deleted_images_with_layer(tx: Transaction, digest: str) -> list[DeletedRefer
         " JOIN deleted_repository d ON d.repository_id = l.repository_id JOIN image i ON i.id = l.image_id"
         " WHERE b.digest = :digest ORDER BY i.id",
         digest=digest,
+    )
+    return [DeletedReference(*row) for row in rows]
+
+
+def images_deleted_from(tx: Transaction, repository: Repository, digest: str, limit: int) -> list[DeletedReference]:
+    """At most `limit` images that were deleted from a repository and have the blob as a layer."""
+    rows = tx.all(
+        "SELECT r.account || '/' || r.region, r.repository, r.digest, r.removed_at"
+        " FROM blob b JOIN removed_layer l ON l.blob_id = b.id JOIN removed_image r ON r.id = l.removed_id"
+        " WHERE b.digest = :digest AND r.account = :account AND r.region = :region AND r.repository = :name"
+        " ORDER BY r.id LIMIT :limit",
+        digest=digest,
+        account=repository.registry.account,
+        region=repository.registry.region,
+        name=repository.name,
+        limit=limit,
     )
     return [DeletedReference(*row) for row in rows]
 

@@ -34,6 +34,8 @@ _LOCAL_TABLES: Final[Mapping[str, str]] = {
     "moved_blob": "the progress of a migration to this database",
     "rules": "counts changes of this database's rows, and has a row from the start",
     "verification": "the progress of a verification of these bytes",
+    "verification_finding": "what a verification of these bytes found",
+    "verification_run": "the result of a verification of these bytes",
 }
 _STORE_TABLES: Final[Mapping[str, str]] = {
     "upload": "the bytes of open uploads are in the source's store only: clients start again",

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from moorage.metadata.database import Transaction
+from moorage.metadata.database import LARGEST_INTEGER, Transaction
 from moorage.metadata.registry import counts
 
 ACTIVE: Final = "ACTIVE"
@@ -327,13 +327,14 @@ def is_subject(tx: Transaction, repository_id: int, digest: str) -> bool:
     return row is not None
 
 
-def with_subject(tx: Transaction, repository_id: int, subject: str) -> list[Image]:
-    """The images with this subject, of any status."""
+def with_subject(tx: Transaction, repository_id: int, subject: str, limit: int | None = None) -> list[Image]:
+    """The images with this subject, of any status, at most `limit`."""
     rows = tx.all(
         f"SELECT {COLUMNS} FROM image i INDEXED BY image_by_subject"
-        " WHERE i.repository_id = :repository AND i.subject = :subject ORDER BY i.id",
+        " WHERE i.repository_id = :repository AND i.subject = :subject ORDER BY i.id LIMIT :limit",
         repository=repository_id,
         subject=subject,
+        limit=LARGEST_INTEGER if limit is None else limit,
     )
     return [Image(*row) for row in rows]
 
