@@ -189,7 +189,7 @@ def test_all_commands_that_open_a_registry_take_the_same_options() -> None:
     without = {path for path, command in found.items() if not registry <= options_of(command)}
 
     assert registry == {"--config", "--data", "--database", "--blobs"}
-    assert without == {"moorage ready", "moorage bench"}
+    assert without == {"moorage ready", "moorage run", "moorage bench"}
 
 
 def test_the_default_data_folder_is_the_documented_one(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from moorage.cli.options import with_registry
 from moorage.config.settings import Settings
 from moorage.config.sources import inherited
 
-_MISLEADING: Final = (
+MISLEADING: Final = (
     "AWS_SESSION_TOKEN",
     "AWS_SECURITY_TOKEN",
     "AWS_PROFILE",
@@ -48,8 +48,8 @@ _NOWHERE: Final = "http://127.0.0.1:9"
 def env(settings: Settings) -> None:
     """Print shell exports for AWS clients, and for other commands of Moorage: eval "$(moorage env)"."""
     folder = existing_folder(settings)
-    variables = _environment(folder, settings) | _own_model() | {"MOORAGE_DATA": str(folder.path.absolute())}
-    click.echo(f"unset {' '.join(_MISLEADING)}")
+    variables = environment_of(folder, settings) | own_model() | {"MOORAGE_DATA": str(folder.path.absolute())}
+    click.echo(f"unset {' '.join(MISLEADING)}")
     for name, value in variables.items():
         click.echo(f"export {name}={shlex.quote(value)}")
 
@@ -70,7 +70,7 @@ def ecr(arguments: tuple[str, ...], settings: Settings) -> None:
             f"This command needs the AWS CLI: run {sys.executable} -m pip install awscli. Or use another AWS CLI with"
             " the variables that `moorage env` prints."
         )
-    variables = {name: value for name, value in inherited().items() if name not in _MISLEADING}
+    variables = {name: value for name, value in inherited().items() if name not in MISLEADING}
     variables |= _environment_of_call(arguments, settings) | _model()
     # The option overrides what a profile says about endpoints.
     endpoint = ["--endpoint-url", variables["AWS_ENDPOINT_URL_ECR"]]
@@ -83,7 +83,7 @@ def _environment_of_call(arguments: tuple[str, ...], settings: Settings) -> dict
     """The variables for the server. Without one, only help and skeletons work: no call may reach Amazon instead."""
     folder = DataFolder(settings.data)
     if folder.database.exists() or folder.credentials():
-        return _environment(folder, settings)
+        return environment_of(folder, settings)
     if arguments and arguments[-1] != "help" and not _SKELETON.intersection(arguments):
         raise failure(
             f"{folder.path} is not the data folder of a server. Name the folder before the operation: moorage ecr"
@@ -92,7 +92,8 @@ def _environment_of_call(arguments: tuple[str, ...], settings: Settings) -> dict
     return {"AWS_ENDPOINT_URL_ECR": _NOWHERE}
 
 
-def _environment(folder: DataFolder, settings: Settings) -> dict[str, str]:
+def environment_of(folder: DataFolder, settings: Settings) -> dict[str, str]:
+    """The variables that lead AWS clients to the server of a data folder."""
     credentials = folder.credentials()
     if credentials is None:
         raise failure(f"{folder.path} has no root access key. {_where_to_find_one(settings)}")
@@ -115,7 +116,7 @@ def _where_to_find_one(settings: Settings) -> str:
     return "Each node writes one to its data folder: name that folder with --data, or run `moorage key create`."
 
 
-def _own_model() -> dict[str, str]:
+def own_model() -> dict[str, str]:
     """The variable that gives AWS clients the model of the operating API, beside those that they had."""
     own = str(MODELS_OF_CLIENTS)
     given = inherited().get("AWS_DATA_PATH", "").split(os.pathsep)

@@ -28,6 +28,11 @@ ANSWERS_NO: Final = {
 _NO: Final = 3
 
 
+def hand_on(code: int) -> NoReturn:
+    """End `moorage run` with the exit code of the command that it ran."""
+    click.get_current_context().exit(code)
+
+
 def help_text() -> str:
     """The table for `moorage --help`. click keeps the lines of a paragraph that starts with its marker."""
     return "\n".join(["\b", "Exit codes:", *(f"  {code}  {meaning}" for code, meaning in MEANINGS.items())])

@@ -16,6 +16,7 @@ from moorage.config.table import InvalidSetting
 
 _COMMANDS: Final = {
     "serve": "moorage.cli.serve:serve",
+    "run": "moorage.cli.run:run",
     "ready": "moorage.cli.ready:ready",
     "console": "moorage.cli.console:console",
     "env": "moorage.cli.aws:env",

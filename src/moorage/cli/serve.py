@@ -8,6 +8,7 @@ import threading
 import time
 from dataclasses import replace
 from functools import partial
+from typing import Final
 
 import click
 
@@ -36,7 +37,7 @@ from moorage.metadata.database import DatabaseUnusable
 from moorage.telemetry import Log
 
 _READY_SECONDS = 30
-_START_ERRORS = (
+START_ERRORS: Final = (
     PortInUse,
     FolderInUse,
     DatabaseUnusable,
@@ -47,6 +48,7 @@ _START_ERRORS = (
     MasterKeyWrong,
     AccountError,
 )
+"""What ends a command with its text as the reason, when a server cannot start."""
 
 
 @click.command()
@@ -67,7 +69,7 @@ def serve(settings: Settings) -> None:
         certificate = served(certificates)
         metering = metering_for(settings, folder, None if certificate is None else certificate.file)
         trace = tracing_for(settings)
-    except _START_ERRORS as error:
+    except START_ERRORS as error:
         raise failure(error) from None
     except OSError as error:
         raise failure(f"{error.filename or settings.listen}: {error.strerror}") from None

@@ -19,6 +19,7 @@ class FirstAccountSettings(ScannerSettings):
         FIRST_ACCOUNT,
         "Account that the first start creates, and that commands use without --account.",
         "Callers of this account can operate the whole server.",
+        commands=("serve", "run"),
     )
     root_access_key_id: str = setting(
         matching(

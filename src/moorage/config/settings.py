@@ -225,7 +225,7 @@ class Settings(RemoteSettings):
         "us-east-1",
         "Region for Docker clients that log in with an access key, and for commands.",
         "`moorage env` prints it. An ECR call uses the Region of its signature instead.",
-        commands=("serve", "explain", "undelete", "sbom", *_OF_A_REGION),
+        commands=("serve", "run", "explain", "undelete", "sbom", *_OF_A_REGION),
     )
     extra_region: tuple[str, ...] = setting(
         several(region_names, "NAME"),

@@ -28,7 +28,7 @@ FOUND: dict[str, click.Command] = dict(
     runpy.run_path(str(ROOT / "tools/write_reference.py"))["commands"](main, "moorage")
 )
 LEAVES = {path: command for path, command in FOUND.items() if not isinstance(command, click.Group)}
-OTHER_PROGRAMS = {"moorage ecr", "moorage bench"}
+OTHER_PROGRAMS = {"moorage ecr", "moorage bench", "moorage run"}
 """Commands that pass their arguments to another program, or belong to one."""
 
 CREATING = {"moorage serve", "moorage migrate", "moorage ready"}

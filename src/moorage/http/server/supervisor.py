@@ -71,7 +71,7 @@ class Supervisor:
     ) -> None:
         """`worker_died` is called for each worker process that died."""
         self._counts = RawArray("i", [NOT_SERVING] * workers)
-        limits = _fitting(limits, workers)
+        limits = fitting(limits, workers)
         file = None if certificate is None else certificate.file
         self._task = WorkerTask(factory, listener, file, limits, self._counts)
         self._certificate = certificate
@@ -181,7 +181,7 @@ class Supervisor:
                     os.kill(worker.process.pid, number)
 
 
-def _fitting(limits: ConnectionLimits, workers: int) -> ConnectionLimits:
+def fitting(limits: ConnectionLimits, workers: int) -> ConnectionLimits:
     """The share of one process in the limits, within the file descriptors that it may have."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = limits.connections // workers + 1 + _OTHER_FILES
