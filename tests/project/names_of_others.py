@@ -9,8 +9,10 @@ OPTIONS_OF_OTHERS = {
     "crane": "--insecure",
     "curl": "--cacert",
     "ctr": "--hosts-dir",
-    "docker": "--cache-from --cache-to --detach --file --name --no-deps --password-stdin --publish --read-only --rm"
-    " --stop-timeout --tag --volume",
+    "docker": "--cache-from --cache-to --detach --file --name --no-deps --password-stdin --platform --publish --push"
+    " --read-only --rm"
+    " --stop-timeout --tag --use --volume",
+    "hatchling": "--target",
     "helm": "--plain-http --set",
     "journalctl": "--output --unit",
     "kubectl": "--docker-password --docker-server --docker-username --from-literal --patch",
@@ -34,6 +36,8 @@ PLACEHOLDERS = {"--name", "--no-name", "--no"}
 GLOBAL_OPTIONS_OF_AWS = {"--endpoint-url", "--generate-cli-skeleton", "--output", "--query", "--region"}
 
 WORDS_OF_OTHERS = {
+    "fpath": "a variable of zsh",
+    "pipx": "a program",
     "AWS_ENDPOINT_URL_KMS": "a variable of AWS clients",
     "aws_kms_alias": "a data source of Terraform",
     "aws_kms_key": "a data source of Terraform",

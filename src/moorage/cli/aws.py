@@ -67,8 +67,8 @@ def ecr(arguments: tuple[str, ...], settings: Settings) -> None:
     """
     if importlib.util.find_spec("awscli") is None:
         raise failure(
-            f"This command needs the AWS CLI: run {sys.executable} -m pip install awscli. Or use another AWS CLI with"
-            " the variables that `moorage env` prints."
+            "This command needs the AWS CLI: install moorage[cli] in place of moorage. Or use another AWS CLI with the"
+            " variables that `moorage env` prints."
         )
     variables = {name: value for name, value in inherited().items() if name not in MISLEADING}
     variables |= _environment_of_call(arguments, settings) | _model()

@@ -20,7 +20,7 @@ def tracing_for(settings: Settings) -> Callable[[Log], Tracing] | None:
     if not settings.traces:
         return None
     if find_spec("opentelemetry") is None:
-        raise InvalidSetting("--traces needs more packages: run pip install '.[traces]' in a checkout.")
+        raise InvalidSetting("--traces needs more packages: install moorage[traces] in place of moorage.")
     return partial(_tracing, settings.traces, settings.traces_share)
 
 

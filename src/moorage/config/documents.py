@@ -67,7 +67,7 @@ def at_line(line: int | None, reason: object) -> str:
 
 def _yaml(content: bytes) -> tuple[Any, Lines]:
     """The value of a YAML document, and its lines. Raises BadDocument."""
-    yaml = _pyyaml("Reading YAML needs PyYAML: install the package pyyaml, or write the file in TOML or JSON.")
+    yaml = _pyyaml("Reading YAML needs PyYAML: install moorage[cli] in place of moorage, or write TOML or JSON.")
     try:
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(content)
         node = loader.get_single_node()
@@ -82,7 +82,7 @@ def _yaml(content: bytes) -> tuple[Any, Lines]:
 
 def as_yaml(value: Any) -> str:
     """The text of a YAML file with this value. Raises BadDocument."""
-    yaml = _pyyaml("Writing YAML needs PyYAML: install the package pyyaml, or write JSON.")
+    yaml = _pyyaml("Writing YAML needs PyYAML: install moorage[cli] in place of moorage, or write JSON.")
     dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
     text: str = yaml.dump(value, Dumper=dumper, sort_keys=False, allow_unicode=True, width=_YAML_WIDTH)
     return text
