@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[3]
 WORKFLOW = ROOT / ".github/workflows/release.yml"
 PINNED = re.compile(r"uses: [\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$")
 
-Git = Callable[..., None]
+Git = Callable[..., str]
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def git(repository: Path) -> Git:
     program = require_client("git")
     names = {f"GIT_{who}_{what}": "a@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
     environment = {**os.environ, **names, "GIT_CONFIG_GLOBAL": os.devnull}
-    return lambda *words: run([program, "-C", repository, *words], environment) and None
+    return lambda *words: run([program, "-C", repository, *words], environment)
 
 
 def version(repository: Path, **variables: str) -> str:
@@ -84,8 +84,22 @@ def test_without_git_the_version_is_the_given_one_or_that_of_the_source(reposito
 def test_all_packages_of_the_image_have_wheels_for_the_platform(platform: str, tmp_path: Path) -> None:
     """With the hashes of the pins, for the base of the Dockerfile: Debian 12 with Python 3.13."""
     assert "python:3.13-slim-bookworm" in (ROOT / "deploy/docker/Dockerfile").read_text()
-    where = ["--dry-run", "--target", tmp_path, "--python-platform", platform, "--python-version", "3.13"]
-    what = ["--only-binary", ":all:", "--require-hashes", "--requirement", ROOT / "requirements/image.txt"]
+    where: list[str | Path] = [
+        "--dry-run",
+        "--target",
+        tmp_path,
+        "--python-platform",
+        platform,
+        "--python-version",
+        "3.13",
+    ]
+    what: list[str | Path] = [
+        "--only-binary",
+        ":all:",
+        "--require-hashes",
+        "--requirement",
+        ROOT / "requirements/image.txt",
+    ]
 
     run([Path(sys.executable).with_name("uv"), "pip", "install", *where, *what], dict(os.environ), timeout=280)
 

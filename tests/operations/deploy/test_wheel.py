@@ -118,7 +118,7 @@ def prefix(tmp_path: Path) -> Path:
     wheel = wheel_of(source_in(tmp_path / "source"), WHEEL_VERSION="1.2.3")
     folders = {"UV_TOOL_DIR": str(tmp_path / "tools"), "UV_TOOL_BIN_DIR": str(tmp_path / "bin")}
     uv = Path(sys.executable).with_name("uv")
-    pins = ["--constraints", ROOT / "requirements/image.txt"]
+    pins: list[str | Path] = ["--constraints", ROOT / "requirements/image.txt"]
     run([uv, "tool", "install", "--python", sys.executable, *pins, wheel], {**os.environ, **folders}, timeout=280)
     return tmp_path / "tools" / "moorage"
 
