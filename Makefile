@@ -74,7 +74,7 @@ bench: .venv/.serve ## measure pushes, pulls and requests (ARGS="--against URL")
 	$(BIN)/moorage bench $(ARGS)
 
 requirements: .venv/.build ## pin again what pyproject.toml asks for (UPGRADE=--upgrade: the newest of everything)
-	$(COMPILE) --extra cli --extra traces --group build --group lint --group test pyproject.toml --output-file requirements/dev.txt
+	$(COMPILE) --extra cli --extra testing --extra traces --group build --group lint --group test pyproject.toml --output-file requirements/dev.txt
 	$(COMPILE) --extra cli --extra traces --constraint requirements/dev.txt pyproject.toml --output-file requirements/serve.txt
 	$(COMPILE) --extra traces --constraint requirements/dev.txt pyproject.toml --output-file requirements/image.txt
 	$(COMPILE) --group build --constraint requirements/dev.txt --output-file requirements/build.txt

@@ -64,6 +64,9 @@ WORDS_OF_OTHERS = {
     "x5u": "a header of JSON Web Signature",
 }
 
+FILES_OF_OTHERS = {"conftest.py", "test_images.py", "test_with_unittest.py"}
+"""Files of the users of docs/testing.md."""
+
 DOTTED_OF_OTHERS = {
     "docker.io": "a registry",
     "registry.k8s.io": "a registry",

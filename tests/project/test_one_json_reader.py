@@ -25,6 +25,7 @@ OWN_TEXTS = {
     "aws/codec.py": "finds the blob in a request; the reader reads all else",
     "config/lines.py": "keys of texts that the reader has read",
     "config/documents.py": "TOML and YAML, with the rules of the reader",
+    "testing/starting.py": "the environment that `moorage run` has made, in the tests of users",
     "config/sources.py": "TOML, in which a key that occurs twice is an error",
 }
 """Modules that may decode, with what they decode. Those in `metadata` decode their own rows."""

@@ -19,6 +19,7 @@ from botocore import xform_name
 from tests.project import references
 from tests.project.names_of_others import (
     DOTTED_OF_OTHERS,
+    FILES_OF_OTHERS,
     GLOBAL_OPTIONS_OF_AWS,
     NOT_SYMBOLS,
     OPTIONS_OF_OTHERS,
@@ -86,6 +87,7 @@ def test_files_exist(pattern: re.Pattern[str]) -> None:
         f"{line}: {name}"
         for line, name in found(texts, pattern)
         if "TOPIC" not in name  # docs/patterns.md: the files of a future topic.
+        and name not in FILES_OF_OTHERS
         and not any(
             (base / name).exists() for base in (ROOT, PACKAGE, PACKAGE / "metadata/migrations", line.path.parent)
         )

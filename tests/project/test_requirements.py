@@ -51,7 +51,7 @@ def test_no_file_names_a_package_index(name: str) -> None:
     [
         ("image", ["core", "traces"]),
         ("serve", ["core", "cli", "traces"]),
-        ("dev", ["core", "cli", "traces", "build", "lint", "test"]),
+        ("dev", ["core", "cli", "testing", "traces", "build", "lint", "test"]),
         ("build", ["build"]),
     ],
 )
@@ -77,7 +77,7 @@ def test_every_run_time_dependency_has_a_documented_reason() -> None:
     page, _, _ = (ROOT / "docs" / "dependencies.md").read_text().partition("## The console")
     reasons = set(re.findall(r"^- `([a-z0-9-]+)`: ", page, re.MULTILINE))
 
-    assert reasons == {Requirement(line).name for key in ("core", "cli", "traces") for line in WANTED[key]}
+    assert reasons == {Requirement(line).name for key in ("core", "cli", "testing", "traces") for line in WANTED[key]}
 
 
 def test_every_package_of_the_console_has_a_documented_reason() -> None:

@@ -31,7 +31,7 @@ _FORWARDED: Final = ("SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGUS
 _FROM_TERMINAL: Final = frozenset({signal.SIGINT, signal.SIGQUIT})
 """Signals that a terminal sends to all processes in its foreground, so the command has them already."""
 
-_SERVICES: Final = ("IAM", "SECRETS_MANAGER", "SIGNER")
+_SERVICES: Final = ("IAM", "KMS", "SECRETS_MANAGER", "SIGNER")
 """Services besides those of `moorage env` that clients find at the registry's endpoint."""
 
 _NOT_FOUND: Final = 127
