@@ -75,11 +75,13 @@ from moorage.domain.units import SECOND
 from moorage.ecr import operations as ecr_operations
 from moorage.ecr import service as ecr_service
 from moorage.ecr.registry.downloads import DownloadEndpoint
+from moorage.first_use import at_first_use
 from moorage.http.application import Application, Endpoint, Lifespan, RequestMeter, ServerContext, SharedState
 from moorage.http.blob_response import BlobResponses
 from moorage.http.draining import Drain
 from moorage.http.forwarding import TrustedProxies
 from moorage.http.locations import Locations
+from moorage.http.server.worker_process import ServedApplication
 from moorage.http.shares.body_budget import BodyBudget
 from moorage.iam import operations as iam_operations
 from moorage.iam import service as iam_service
@@ -87,22 +89,22 @@ from moorage.kms import keys as kms_keys
 from moorage.kms import service as kms_service
 from moorage.metadata.database import Database
 from moorage.metadata.engines.engine import Engine
-from moorage.metadata.migration import records
 from moorage.oci.routes import RegistryEndpoint
 from moorage.operating import operations as operating_operations
 from moorage.operating import service as operating_service
-from moorage.secretsmanager import secrets as secretsmanager_secrets
+from moorage.secretsmanager import operations as secretsmanager_operations
 from moorage.secretsmanager import service as secretsmanager_service
-from moorage.secretsmanager import values as secretsmanager_values
-from moorage.signer import profiles as signer_profiles
+from moorage.signer import operations as signer_operations
 from moorage.signer import service as signer_service
-from moorage.signer import signatures as signer_signatures
 from moorage.telemetry import Log
 from moorage.worker import Worker
 
 if TYPE_CHECKING:
-    from moorage.tracing.requests import TracedApplication
+    from moorage.lab import assembly as lab_mode
+    from moorage.lab.lab import Lab
     from moorage.tracing.spans import Tracing
+else:
+    lab_mode = at_first_use("moorage.lab.assembly")
 
 
 AWS_SERVICES: Final[Sequence[AwsService[Any]]] = [
@@ -110,8 +112,8 @@ AWS_SERVICES: Final[Sequence[AwsService[Any]]] = [
     iam_service.service(iam_operations.OPERATIONS),
     kms_service.service(kms_keys.OPERATIONS),
     operating_service.service(operating_operations.OPERATIONS),
-    secretsmanager_service.service({**secretsmanager_secrets.OPERATIONS, **secretsmanager_values.OPERATIONS}),
-    signer_service.service({**signer_profiles.OPERATIONS, **signer_signatures.OPERATIONS}),
+    secretsmanager_service.service(secretsmanager_operations.OPERATIONS),
+    signer_service.service(signer_operations.OPERATIONS),
 ]
 """The services of AWS that the API endpoint serves, besides STS."""
 
@@ -161,17 +163,6 @@ async def _confirm_store(settings: Settings) -> None:
             pass
 
 
-def sealed_notice(settings: Settings, folder: DataFolder) -> str | None:
-    """The notice for a registry that is sealed, because it is being migrated or was. Raises Unavailable."""
-    sealed, migration = stores.engine_of(settings, folder).transact(
-        lambda tx: (records.is_sealed(tx), records.find(tx, records.SOURCE))
-    )
-    if migration is None or not sealed:
-        return None
-    state = "was migrated" if migration.state == records.MOVED else "is being migrated"
-    return f"This registry {state} to {migration.other}. It serves pulls and rejects changes."
-
-
 class WorkerMeter(RequestMeter, CacheMeter, Protocol):
     """Counts what one worker process does."""
 
@@ -183,7 +174,7 @@ def application(
     trace: Callable[[Log], Tracing] | None = None,
     drain: Drain | None = None,
     shared: SharedState | None = None,
-) -> Application | TracedApplication:
+) -> ServedApplication:
     """The application of one worker process. It opens its own connections when the server starts it.
 
     `folder` was passed to `prepare`. `meter` and `trace` are for what is enabled. `drain` says that the server stops.
@@ -192,7 +183,8 @@ def application(
     log = Log(requests=settings.access_log)
     database = stores.engine_of(settings, folder).open()
     clock = stores.common_clock(settings, database)
-    now = clock or system_clock
+    lab = lab_mode.lab_of(settings, folder) if settings.lab else None
+    now = lab.clock if lab else clock or system_clock
     store, close_store = stores.blob_store(settings, database, now)
     blobs: BlobStore = store
     tracing = trace(log) if trace else None
@@ -200,11 +192,10 @@ def application(
         database, blobs = tracing.database(database), tracing.blobs(blobs)
     audit_file = AuditFile(stores.audit_rotation(settings), stores.audit_space(settings), log)
     vault = Vault(folder.master_key())
-    services = services_of(settings, vault, database, blobs, audit_file, now)
     own_store, shared = stores.own_store(settings, database, store), shared or SharedState()
     is_ready = Readiness(database, own_store.confirm, stores.obstacle_to_writing(settings, database), log).is_ready
-    disks = partial(stores.disk_gauges, settings)
-    services = replace(services, status=ServerStatus(__version__, gethostname(), shared.traffic, disks, is_ready))
+    status = ServerStatus(__version__, gethostname(), shared.traffic, partial(stores.disk_gauges, settings), is_ready)
+    services = replace(services_of(settings, vault, database, blobs, audit_file, now), status=status)
     scanner = scanners.scanner_of(settings, scanners.pulled_through(services), blobs, now, log)
     worker = Worker(database, background.job_kinds(services, vault, (store, own_store), scanner, log), now, log)
 
@@ -226,16 +217,21 @@ def application(
             await tracing.close()
         log.flush()
 
-    proxies = TrustedProxies(settings.trusted_proxy, settings.trusted_hops)
-    served_application = Application(
-        endpoints=endpoints(services, vault, settings, log),
+    served = Application(
+        endpoints=(answering := endpoints(services, vault, settings, log, lab)),
         log=log,
         is_ready=is_ready,
         lifespan=Lifespan(start, stop),
-        context=ServerContext(proxies, drain or Drain(), shared.active, settings.max_failed_logins),
-        meters=[shared.traffic, *_meters(meter, tracing, services)],
+        context=_context(settings, drain, shared),
+        meters=[shared.traffic, *([lab.requests] if lab else []), *_meters(meter, tracing, services)],
     )
-    return served_application if tracing is None else tracing.application(served_application)
+    traced = served if tracing is None else tracing.application(served)
+    return lab_mode.around(traced, lab, services, worker, answering) if lab else traced
+
+
+def _context(settings: Settings, drain: Drain | None, shared: SharedState) -> ServerContext:
+    proxies = TrustedProxies(settings.trusted_proxy, settings.trusted_hops)
+    return ServerContext(proxies, drain or Drain(), shared.active, settings.max_failed_logins)
 
 
 def _meters(meter: Callable[[], WorkerMeter] | None, tracing: Tracing | None, services: Services) -> list[RequestMeter]:
@@ -248,11 +244,12 @@ def _meters(meter: Callable[[], WorkerMeter] | None, tracing: Tracing | None, se
     return [counting, *traces]
 
 
-def endpoints(services: Services, vault: Vault, settings: Settings, log: Log) -> dict[str, Endpoint]:
+def endpoints(services: Services, vault: Vault, settings: Settings, log: Log, lab: Lab | None) -> dict[str, Endpoint]:
     """The HTTP endpoints, by path prefix."""
+    authentication = lab.authentication(services) if lab else SignatureAuthentication(services, services.now)
     budget, blobs = BodyBudget(), BlobResponses(services.blobs, settings.accel_redirect)
     return {
-        "/": ApiEndpoint(services, AWS_SERVICES, log, budget, SignatureAuthentication(services)),
+        "/": ApiEndpoint(services, AWS_SERVICES, log, budget, authentication),
         "/v2/": RegistryEndpoint(services, log, budget, Locations(settings.locations), blobs),
         "/layers/": DownloadEndpoint(services, log, blobs),
         "/console/": console_endpoint(services, vault, settings, log, budget),
@@ -289,8 +286,8 @@ def limits_of(settings: Settings) -> Limits:
 
 def addresses_of(settings: Settings) -> Addresses:
     """The addresses that the server returns, from the settings."""
-    is_host_set = settings.host_name is not None
-    return Addresses(settings.scheme, settings.public_host, settings.domain, is_host_set=is_host_set)
+    is_set = settings.host_name is not None
+    return Addresses(settings.scheme, settings.public_host, settings.domain, is_host_set=is_set)
 
 
 def first_registry_host(settings: Settings) -> str:
@@ -379,8 +376,7 @@ def services_of(
 
 def undeletion_of(settings: Settings) -> Undeletion:
     """The undeletion of images, with the limits and reactions of a push."""
-    limits = limits_of(settings)
-    return Undeletion(Images(limits, reactions_of(limits)), limits)
+    return Undeletion(Images(limits := limits_of(settings), reactions_of(limits)), limits)
 
 
 def secrets_of(settings: Settings, vault: Vault) -> Secrets:

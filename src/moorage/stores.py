@@ -29,6 +29,7 @@ from moorage.metadata.engines.engine import Engine
 from moorage.metadata.engines.postgres import clock as postgres_clock
 from moorage.metadata.engines.postgres import writability as postgres_writability
 from moorage.metadata.engines.selection import engine_at
+from moorage.metadata.migration import records
 from moorage.metadata.registry.upload_states import StoredUploadStates
 from moorage.telemetry import Log
 
@@ -49,6 +50,17 @@ Store: TypeAlias = "FileBlobStore | s3_blobs.S3BlobStore"
 def engine_of(settings: Settings, folder: DataFolder) -> Engine:
     """The engine of the database. Raises DatabaseUnusable for an invalid address."""
     return engine_at(settings.database, folder.database, settings.database_connections)
+
+
+def sealed_notice(settings: Settings, folder: DataFolder) -> str | None:
+    """The notice for a registry that is sealed, because it is being migrated or was. Raises Unavailable."""
+    sealed, migration = engine_of(settings, folder).transact(
+        lambda tx: (records.is_sealed(tx), records.find(tx, records.SOURCE))
+    )
+    if migration is None or not sealed:
+        return None
+    state = "was migrated" if migration.state == records.MOVED else "is being migrated"
+    return f"This registry {state} to {migration.other}. It serves pulls and rejects changes."
 
 
 def blob_store(settings: Settings, database: Database, now: Clock) -> tuple[Store, Callable[[], Awaitable[None]]]:

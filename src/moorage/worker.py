@@ -37,7 +37,7 @@ _EXTEND_SECONDS: Final = 20.0
 """How often the lease of a running job is extended."""
 
 _STOP_SECONDS: Final = 2.0
-"""How long a job may continue after the server was stopped. Then it is given back, to start again elsewhere."""
+"""How long a job may continue after the server was stopped. Then it is given back, to start again."""
 
 _PAUSE_SECONDS: Final = 30.0
 """How long the loop waits after an error of its own, so that a broken database is not queried every second."""
@@ -98,14 +98,17 @@ class Worker:
         """Call this on the event loop that serves, after the database was started."""
         self._loop = asyncio.create_task(self._run())
 
-    async def stop(self) -> None:
-        """Take no more jobs, and return when none is running in this process. The database must still be open."""
+    async def stop(self, patience: float = _STOP_SECONDS) -> None:
+        """Take no more jobs, and return when none is running in this process. The database must still be open.
+
+        A job may continue for `patience` seconds.
+        """
         if self._loop is None:
             return
         self._loop.cancel()
         await asyncio.wait([self._loop])
         if self._running:
-            await asyncio.wait(self._running, timeout=_STOP_SECONDS)
+            await asyncio.wait(self._running, timeout=patience)
         for task in list(self._running):
             task.cancel()
         if self._running:

@@ -18,6 +18,7 @@ NOT_AT_START = {
     "moorage.adapters.remote_registry.registries": "replication and the pull-through cache",
     "moorage.adapters.s3.client": "buckets",
     "moorage.adapters.scanners.harbor": "scanner adapters",
+    "moorage.lab": "lab mode",
     "moorage.core.identity.oidc_tokens": "tokens of OpenID Connect",
     "moorage.metadata.engines.postgres.engine": "PostgreSQL",
 }

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from moorage.aws import sigv4
-from moorage.core.identity.authentication import Credentials
+from moorage.core.clock import Clock
+from moorage.core.identity.authentication import Authenticator, Credentials
 from moorage.core.services import Services
 from moorage.http.messages import CallDetails, Request
 
@@ -42,8 +43,10 @@ class Authentication(Protocol):
 class SignatureAuthentication:
     """Authentication by Signature Version 4."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, now: Clock) -> None:
+        """`now` is the clock that the dates of signatures are compared with."""
         self._services = services
+        self._now = now
 
     async def begin(self, request: Request, service: str) -> Proof:
         """See `Authentication`.
@@ -55,15 +58,16 @@ class SignatureAuthentication:
         if not services.limits.regions.include(signed.region):
             raise sigv4.invalid_region(signed.region)
         credentials = await services.authenticator.credentials(signed.access_key, signed.session_token)
-        sigv4.verify_head(signed, credentials.secret, services.now())
-        return _Signature(services, credentials, signed)
+        sigv4.verify_head(signed, credentials.secret, self._now())
+        return _Signature(services.authenticator, credentials, signed, self._now)
 
 
 @dataclass(frozen=True, slots=True)
 class _Signature:
-    services: Services
+    authenticator: Authenticator
     credentials: Credentials
     signed: sigv4.SignedRequest
+    now: Clock
 
     @property
     def region(self) -> str:
@@ -72,8 +76,8 @@ class _Signature:
     async def body(self, request: Request, details: CallDetails, limit: int) -> bytes:
         payload = hashlib.sha256()
         body = await request.body.whole(limit, payload.update)
-        sigv4.verify(self.signed, self.credentials.secret, payload.hexdigest(), self.services.now())
-        self.services.authenticator.record_use(self.credentials)
+        sigv4.verify(self.signed, self.credentials.secret, payload.hexdigest(), self.now())
+        self.authenticator.record_use(self.credentials)
         set_caller(details, self.credentials, self.region)
         return body
 

@@ -12,7 +12,7 @@ from typing import Final
 
 import click
 
-from moorage import app, scanners
+from moorage import app, scanners, stores
 from moorage.adapters.data_folder import DataFolder, FolderInUse, MasterKeyMissing
 from moorage.adapters.tls.authority import CertificateUnusable
 from moorage.cli.metrics import metering_for
@@ -65,7 +65,7 @@ def serve(settings: Settings) -> None:
         certificates = certificates_of(settings, folder)
         settings = prepared(settings, certificates)
         app.prepare(settings, folder)
-        sealed = app.sealed_notice(settings, folder)
+        sealed = stores.sealed_notice(settings, folder)
         certificate = served(certificates)
         metering = metering_for(settings, folder, None if certificate is None else certificate.file)
         trace = tracing_for(settings)
@@ -75,6 +75,8 @@ def serve(settings: Settings) -> None:
         raise failure(f"{error.filename or settings.listen}: {error.strerror}") from None
     if sealed is not None:
         click.echo(sealed, err=True)
+    if settings.lab:
+        click.echo(_warning(settings), err=True)
     folder.write_endpoint(f"{settings.scheme}://{settings.public_host}", bundle_of(certificates))
     drain = Drain(settings.drain)
     factory = partial(app.application, settings, folder, metering.meter, trace, drain, SharedState())
@@ -131,6 +133,13 @@ Data folder: {folder}. Root access key: {folder / "credentials"}.
 
 {_preconditions(settings, host)}Without the AWS CLI, use {program} ecr …. To stop the server, press Ctrl-C.
 """
+
+
+def _warning(settings: Settings) -> str:
+    """What lab mode means, for whoever starts a server in it."""
+    whose = "Every machine that reaches" if settings.lab_anywhere else "Every program on this machine that reaches"
+    keys = " Any access key has all permissions." if settings.any_key else ""
+    return f"LAB MODE: {whose} {settings.listen} can erase this registry and change its clock.{keys}"
 
 
 def _preconditions(settings: Settings, host: str) -> str:

@@ -99,7 +99,7 @@ class Throwaway:
         """Raises InvalidSetting."""
         self.root = root
         self.log = root / "server.log"
-        given = {**options, "data": root / "data", "listen": "127.0.0.1:0"}
+        given = {**options, "data": root / "data", "listen": "127.0.0.1:0", "lab": True}
         self.settings = _alone(load(given, environment={}))
         self.folder = DataFolder(self.settings.data)
 
@@ -156,10 +156,8 @@ class Throwaway:
 
 def _alone(settings: Settings) -> Settings:
     """The settings of one process with a folder of its own. Raises InvalidSetting if `--config` names other places."""
-    if settings.database is not None or settings.blobs or settings.scheme == "https" or settings.metrics is not None:
-        raise InvalidSetting(
-            "A run serves from a folder of its own over plain HTTP: leave out database, blobs, metrics and tls."
-        )
+    if settings.scheme == "https" or settings.metrics is not None:
+        raise InvalidSetting("A run serves from a folder of its own over plain HTTP: leave out metrics and tls.")
     return settings
 
 

@@ -84,6 +84,33 @@ def grype_is_pinned(settings: Settings) -> None:
         )
 
 
+def a_lab_is_alone(settings: Settings) -> None:
+    if not settings.lab:
+        used = [name for name in _OF_LABS if getattr(settings, name)]
+        if used:
+            raise InvalidSetting(f"--{used[0].replace('_', '-')} works in lab mode only: set --lab, too.")
+    elif settings.database is not None or settings.blobs:
+        raise InvalidSetting("--lab needs a registry in its data folder: leave out --database and --blobs.")
+    elif settings.workers > 1:
+        raise InvalidSetting("--lab runs one worker process: leave out --workers.")
+
+
+_OF_LABS: Final = ("lab_anywhere", "any_key", "rates", "ecr_quirks", "time")
+
+
+def a_lab_is_out_of_reach(settings: Settings) -> None:
+    is_reachable = settings.trusted_proxy or not names_loopback(settings.host)
+    if settings.lab and settings.any_key and is_reachable:
+        raise InvalidSetting(
+            f"--any-key lets everybody in, and other machines can reach {settings.listen}: listen on 127.0.0.1."
+        )
+    if settings.lab and is_reachable and not settings.lab_anywhere:
+        raise InvalidSetting(
+            f"--lab lets tests erase the registry, and other machines can reach {settings.listen}: listen on 127.0.0.1,"
+            " or set --lab-anywhere."
+        )
+
+
 CHECKS: Final[tuple[Callable[[Settings], None], ...]] = (
     metrics_have_their_own_address,
     a_certificate_has_its_key,
@@ -95,4 +122,6 @@ CHECKS: Final[tuple[Callable[[Settings], None], ...]] = (
     rotated_audit_files_fit_into_their_limit,
     nginx_is_a_trusted_proxy,
     grype_is_pinned,
+    a_lab_is_alone,
+    a_lab_is_out_of_reach,
 )

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from moorage.config.kinds import matching
-from moorage.config.scanner import ScannerSettings
+from moorage.config.lab import LabSettings
 from moorage.config.table import setting
 from moorage.domain.identity.root_keys import FIRST_ACCOUNT
 
 
 @dataclass(frozen=True, slots=True)
-class FirstAccountSettings(ScannerSettings):
-    """The settings of the first account and of the scanner, which `Settings` has beside its own."""
+class FirstAccountSettings(LabSettings):
+    """The settings of the first account, lab mode and the scanner, which `Settings` has beside its own."""
 
     account: str = setting(
         matching(r"[0-9]{12}", "an account id of 12 digits", "ID"),

@@ -378,8 +378,11 @@ class Settings(RemoteSettings):
     @property
     def worker_count(self) -> int:
         """The number of worker processes."""
-        return self.workers or min(
-            len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1, _MOST_WORKERS
+        return (
+            1
+            if self.lab
+            else self.workers
+            or min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1, _MOST_WORKERS)
         )
 
     def given_master_key(self) -> bytes | None:

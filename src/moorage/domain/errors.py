@@ -118,7 +118,7 @@ class InvalidSignature(FrontDoorRefusal):
 
 
 class Throttling(FrontDoorRefusal):
-    template = "Rate exceeded: too many failed logins from this address"
+    template = "Rate exceeded{detail}"
 
 
 class UnrecognizedClient(FrontDoorRefusal):

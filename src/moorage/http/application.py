@@ -233,7 +233,7 @@ class Application:
         return self._plain_outcome(path)
 
     def _answer(self, endpoint: Endpoint, request: Request, may_try: bool) -> Coroutine[Any, Any, Outcome]:
-        return endpoint.handle(request) if may_try else _settled(endpoint.refused(request, Throttling()))
+        return endpoint.handle(request) if may_try else _settled(endpoint.refused(request, _too_many_failed_logins()))
 
     async def _plain_outcome(self, path: str) -> Outcome:
         return Outcome(await self._plain_response(path), CallDetails())
@@ -245,6 +245,10 @@ class Application:
             is_ready = not self._drain.is_on and await self._is_ready(for_writing=path != "/readyz")
             return _plain(200, "ok\n") if is_ready else _plain(503, "not ready\n")
         return _plain(404, "404 page not found\n")
+
+
+def _too_many_failed_logins() -> Throttling:
+    return Throttling(detail=": too many failed logins from this address")
 
 
 async def _settled(response: Response) -> Outcome:

@@ -288,7 +288,7 @@ def _(scene: Scene) -> Answer:
 def _(scene: Scene) -> Answer:
     head = RequestHead("GET", b"/v2/", [(b"host", b"localhost")])
     request = Request(head, RequestBody(ScriptedBody([]), 0), "request-1")
-    response = scene.world.endpoint.refused(request, errors.Throttling())
+    response = scene.world.endpoint.refused(request, errors.Throttling(detail=""))
     return Answer(response.status, {}, response.body, by_server=False, details=CallDetails())
 
 

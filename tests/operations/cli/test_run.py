@@ -199,7 +199,7 @@ def test_a_configuration_file_sets_what_is_not_a_place(command: Command, tmp_pat
     file.write_text('database = "postgresql://a@b/c"\n')
     refused = command("run", "--config", str(file), "--", "true")
     assert refused.code == 2
-    assert "leave out database" in refused.err
+    assert "leave out --database" in refused.err
 
 
 @contextmanager

@@ -83,6 +83,11 @@ def page(tx: Transaction, table: Table, after: Row | None) -> list[Row]:
     )
 
 
+def first_rows(tx: Transaction, table: Table, limit: int) -> list[Row]:
+    """At most so many rows, in no order."""
+    return tx.all(f"SELECT {', '.join(table.columns)} FROM {table.name} LIMIT :limit", limit=limit)
+
+
 def rows_of(tx: Transaction, table: Table, keys: Sequence[Row]) -> dict[Row, Row]:
     """The rows with these keys, by key."""
     found: dict[Row, Row] = {}
