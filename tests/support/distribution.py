@@ -31,6 +31,7 @@ class Distribution:
     def __init__(self) -> None:
         self.port = free_port()
         self._folder = Path(tempfile.mkdtemp(prefix="distribution-"))
+        self.storage = self._folder / "data"
         self._process: subprocess.Popen[bytes] | None = None
         (self._folder / "config.yml").write_text(_CONFIGURATION.format(folder=self._folder, port=self.port))
 

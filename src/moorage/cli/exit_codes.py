@@ -19,6 +19,9 @@ MEANINGS: Final = {
 ANSWERS_NO: Final = {
     "backup": "A layer is damaged or missing. The backup has everything else.",
     "explain": "The action is denied.",
+    "export images": "An image is damaged or archived. The others were written.",
+    "import distribution": "The folder does not have all of its images whole. The others came.",
+    "import images": "A layout or bundle does not have all of its images whole. The others came.",
     "scanner status": "The scanner cannot scan.",
     "verify": "Something is damaged or missing, and was not repaired.",
     "why": "The registry has nothing with this digest.",

@@ -38,6 +38,7 @@ _COMMANDS: Final = {
     "replication": "moorage.cli.replication:replication",
     "apply": "moorage.cli.apply:apply",
     "export": "moorage.cli.export:export",
+    "import": "moorage.cli.imports:import_group",
     "explain": "moorage.cli.explain:explain",
     "jobs": "moorage.cli.jobs:jobs",
     "collect": "moorage.cli.collect:collect",

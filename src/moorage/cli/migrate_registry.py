@@ -7,7 +7,7 @@ import shlex
 import signal
 import time
 from collections.abc import Callable, Coroutine
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +19,7 @@ from moorage.adapters.data_folder import DataFolder, FolderInUse, MasterKeyMissi
 from moorage.cli.formatting import size_text
 from moorage.cli.next_commands import failure
 from moorage.cli.recording import record
+from moorage.cli.reporting import reporting
 from moorage.config.settings import Settings
 from moorage.config.sources import registry_at
 from moorage.core.clock import system_clock
@@ -34,7 +35,6 @@ from moorage.domain.ports import StoreFull
 from moorage.domain.units import MIB
 from moorage.metadata.database import DatabaseUnusable
 
-_REPORT_SECONDS: Final = 5.0
 _MINUTES_FROM: Final = 90
 """From this number of seconds on, a time is shown in minutes."""
 _ERRORS: Final = (
@@ -67,11 +67,11 @@ def move(route: Route, rate: float | None, *, blobs_only: bool) -> None:
     progress = Progress()
 
     async def run(migration: Migration) -> None:
-        reporting = asyncio.create_task(_report(progress))
+        started = time.monotonic()
         try:
-            await migration.run(blobs_only=blobs_only)
+            async with reporting(lambda: progress_line(progress, time.monotonic() - started)):
+                await migration.run(blobs_only=blobs_only)
         finally:
-            reporting.cancel()
             for layer in progress.damaged:
                 click.echo(f"damaged layer {layer}")
 
@@ -189,15 +189,6 @@ def _share_store(source: Settings, target: Settings) -> bool:
             )
         return False
     return source.bucket == target.bucket
-
-
-async def _report(progress: Progress) -> None:
-    """Print the progress every few seconds, until this task is canceled."""
-    started = time.monotonic()
-    with suppress(asyncio.CancelledError):
-        while True:
-            await asyncio.sleep(_REPORT_SECONDS)
-            click.echo(progress_line(progress, time.monotonic() - started), err=True)
 
 
 def progress_line(progress: Progress, seconds: float) -> str:

@@ -34,7 +34,7 @@ from moorage.config.kinds import (
     whole,
 )
 from moorage.config.remotes import SEVERAL, RemoteSettings
-from moorage.config.table import DECLARED, REGISTRY, SERVE, Entry, InvalidSetting, entries_of, setting
+from moorage.config.table import DECLARED, IMPORTS, REGISTRY, SERVE, Entry, InvalidSetting, entries_of, setting
 from moorage.domain.buckets import Bucket, BucketKey
 from moorage.domain.location_forms import ABSOLUTE, AUTO, RELATIVE
 from moorage.domain.regions import REGION_PATTERN, region_names
@@ -225,7 +225,7 @@ class Settings(RemoteSettings):
         "us-east-1",
         "Region for Docker clients that log in with an access key, and for commands.",
         "`moorage env` prints it. An ECR call uses the Region of its signature instead.",
-        commands=("serve", "run", "explain", "undelete", "sbom", *_OF_A_REGION),
+        commands=("serve", "run", "explain", "undelete", "sbom", "export images", *_OF_A_REGION, *IMPORTS),
     )
     extra_region: tuple[str, ...] = setting(
         several(region_names, "NAME"),

@@ -13,7 +13,8 @@ T = TypeVar("T")
 REGISTRY: Final = "registry"
 """Stands for all commands that open the database or the blob store of a registry."""
 SERVE: Final = ("serve",)
-DECLARED: Final = (*SERVE, "apply")
+IMPORTS: Final = ("import distribution", "import images")
+DECLARED: Final = (*SERVE, "apply", *IMPORTS)
 """The server, and commands that create what these settings restrict."""
 
 _ENTRY: Final = "entry"

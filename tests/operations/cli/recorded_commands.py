@@ -91,6 +91,7 @@ OMITTED = {"secret", "yes", "rate"}
 """Parameters that are secret, or that change only how the command works."""
 
 ELSEWHERE = {
+    *("import distribution", "import images"),
     "migrate",
     "webhook retry",
     "scanner update",
@@ -102,7 +103,7 @@ ELSEWHERE = {
 
 READS = {
     *("serve", "ready", "env", "ecr", "bench", "explain", "why", "usage", "tls ca", "scanner status", "sbom"),
-    "export settings",
+    *("export settings", "export images"),
     *("account list", "user list", "key list", "role list", "role show", "policy list", "policy show", "oidc list"),
     *("user show-policy", "role show-policy", "webhook list", "webhook test", "webhook failed", "jobs list"),
     *("secret list", "pull-through list", "destination list", "replication status"),

@@ -111,7 +111,7 @@ class FileBlobStore:
 
     def small_size(self, upload: str, *digests: str) -> int:
         """See `BlobStore.small_size`."""
-        committed = [self._root / _key(digest, upload) for digest in digests if _DIGEST.fullmatch(digest)]
+        committed = [self._root / key_of(digest, upload) for digest in digests if _DIGEST.fullmatch(digest)]
         found = (FileState.of(path) for path in (self._upload_path(upload), *committed))
         return next((state.size for state in found if state is not None), 0)
 
@@ -140,7 +140,7 @@ class FileBlobStore:
     async def commit(self, upload: str, digest: str, size: int) -> str:
         """See `BlobStore.commit`. Raises UploadMissing when the bytes no longer have this digest."""
         path = self._upload_path(upload)
-        key = _key(digest, upload)
+        key = key_of(digest, upload)
         running = self._running.get(upload)
         content = DigestRecord(size, digest)
         is_known = running is not None and not running.needs_record and running.record() == content
@@ -219,7 +219,7 @@ class FileBlobStore:
 
     async def copies_of(self, digest: str, key: str) -> list[str]:  # noqa: ARG002 - the digest is in each key
         """See `CopySource.copies_of`. Finds the copies of all uploads."""
-        prefix = _key(digest, "")
+        prefix = key_of(digest, "")
         folder = self._root / Path(prefix).parent
         return [
             blob.key for blob in await self._in_thread(_objects_in, self._root, folder) if blob.key.startswith(prefix)
@@ -251,7 +251,8 @@ class FileBlobStore:
         return await asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)
 
 
-def _key(digest: str, upload: str) -> str:
+def key_of(digest: str, upload: str) -> str:
+    """The storage key of a blob that this upload brought. Raises ValueError."""
     if _DIGEST.fullmatch(digest) is None:
         raise ValueError(f"{digest!r} is not a digest")
     algorithm, _, encoded = digest.partition(":")

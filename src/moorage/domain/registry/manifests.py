@@ -127,6 +127,17 @@ def parse_manifest(body: bytes, media_type: str | None) -> Manifest:
     return manifest
 
 
+def claimed_type(body: bytes) -> str | None:
+    """The media type of a manifest that came without one, as OCI manifests need not name theirs; None if it does.
+
+    Raises ManifestInvalid.
+    """
+    document = _decode(body)
+    if document.media_type is not None:
+        return None
+    return OCI_IMAGE if document.manifests is None else OCI_INDEX
+
+
 def _decode(body: bytes) -> _Document:
     try:
         return strict_json.read_as(_Document, body)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -270,6 +270,14 @@ def lock_layers(tx: Transaction, repository_id: int, digests: Iterable[str]) -> 
 def _find_layers(tx: Transaction, statement: str, repository_id: int, digests: Iterable[str]) -> dict[str, Blob]:
     rows = tx.all(statement, repository=repository_id, digests=list(digests))
     return {row[1]: Blob(*row) for row in rows}
+
+
+def existing(tx: Transaction, digests: Sequence[str]) -> set[str]:
+    """Those of the digests that blobs have, whichever repositories can see them."""
+    if not digests:
+        return set()
+    rows = tx.all("SELECT digest FROM blob WHERE digest = ANY(:digests) AND damaged_at IS NULL", digests=list(digests))
+    return {row[0] for row in rows}
 
 
 def is_active(tx: Transaction, repository_id: int, blob_id: int) -> bool:

@@ -1,0 +1,1 @@
+"""Folders and files with images: those of other registries, OCI layouts, and bundles."""

@@ -1,0 +1,1 @@
+"""Replication to destinations outside the server: a second Moorage, and CNCF Distribution."""
