@@ -39,6 +39,13 @@ def moorage_region(moorage: Registry, monkeypatch: pytest.MonkeyPatch) -> Regist
 
 
 @pytest.fixture
+def moorage_reset(moorage: Registry) -> Iterator[Registry]:
+    """The registry of the session, which returns to its state at the start after the test."""
+    yield moorage
+    moorage.reset()
+
+
+@pytest.fixture
 def ecr_client(moorage_region: Registry) -> Any:
     """boto3's client of ECR in the Region of this test."""
     return moorage_region.client()

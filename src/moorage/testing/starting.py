@@ -12,6 +12,7 @@ import secrets
 import subprocess
 import sys
 import tempfile
+import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -22,6 +23,8 @@ from typing import IO, Any, Final, NamedTuple
 _COMMAND: Final = "import json, os, sys; print(json.dumps(dict(os.environ)), flush=True); sys.stdin.read()"
 _VARIABLES: Final = ("AWS_", "DOCKER_CONFIG", "MOORAGE_", "REGISTRY_AUTH_FILE")
 _STOP_SECONDS: Final = 30.0
+_LAB_SECONDS: Final = 60.0
+_WITHOUT_PROXIES: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class RegistryNotStarted(Exception):
@@ -65,6 +68,21 @@ class Registry:
         name = region or f"test-{''.join(secrets.choice(ascii_lowercase) for _ in range(12))}-1"
         variables = {"AWS_REGION": name, "AWS_DEFAULT_REGION": name, "MOORAGE_REGION": name}
         return replace(self, region=name, environment={**self.environment, **variables})
+
+    def reset(self) -> None:
+        """Return to the state at the start, in all Regions: no repositories, and no users but the root user."""
+        self.lab("POST", "reset")
+
+    def lab(self, method: str, name: str, members: Mapping[str, Any] | None = None) -> Any:
+        """A request of lab mode, such as `lab("PUT", "time", {"time": "2030-01-31T12:00:00Z"})`; returns the answer.
+
+        Raises urllib.error.HTTPError for a refusal.
+        """
+        body = None if members is None else json.dumps(members).encode()
+        headers = {} if body is None else {"content-type": "application/json"}
+        request = urllib.request.Request(f"{self.endpoint}/_moorage/{name}", body, headers, method=method)  # noqa: S310
+        with _WITHOUT_PROXIES.open(request, timeout=_LAB_SECONDS) as answer:
+            return json.loads(answer.read())
 
     def client(self, service: str = "ecr", **options: Any) -> Any:
         """A boto3 client of this registry, whatever profile the user has chosen. It needs boto3."""

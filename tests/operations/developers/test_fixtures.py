@@ -35,6 +35,17 @@ def test_three(moorage, moorage_region, monkeypatch):
     assert moorage.region != moorage_region.region
 """
 
+RESET = """
+def test_one(moorage_reset):
+    moorage_reset.create_repository("team/app")
+    moorage_reset.client("iam").create_user(UserName="ann")
+
+def test_two(moorage):
+    assert moorage.client().describe_repositories()["repositories"] == []
+    assert moorage.client("iam").list_users()["Users"] == []
+    assert moorage.lab("PUT", "time", {"time": "2030-01-31T12:00:00Z"})["time"].startswith("2030-01-31")
+"""
+
 UNUSED = """
 import sys
 
@@ -92,6 +103,14 @@ def test_tests_share_a_server_and_have_a_region_each(tmp_path: Path) -> None:
     ended = run_pytest(tmp_path)
 
     assert "3 passed" in ended.stdout, ended.stdout
+
+
+def test_a_reset_empties_all_regions_for_the_next_test(tmp_path: Path) -> None:
+    (tmp_path / "test_reset.py").write_text(RESET)
+
+    ended = run_pytest(tmp_path)
+
+    assert "2 passed" in ended.stdout, ended.stdout
 
 
 def test_a_session_that_uses_no_fixture_imports_nothing_else(tmp_path: Path) -> None:
