@@ -105,7 +105,7 @@ def space_for_changes(settings: Settings) -> Callable[[], None]:
     """A function that raises Unavailable while only changes that free space are accepted."""
     spaces = [] if settings.database is not None else [DiskSpace(settings.data, settings.disk_reserve)]
     audit = audit_space(settings)
-    if audit is not None:
+    if audit is not None and not any(map(audit.is_same_as, spaces)):
         spaces.append(audit)
 
     def require() -> None:

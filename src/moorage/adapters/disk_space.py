@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from moorage.domain.ports import StoreFull
 
@@ -18,6 +18,14 @@ _TEST_FILE: Final = "write-test"
 
 
 def _ignore(_: str) -> None: ...
+
+
+class _Status(NamedTuple):
+    """Of a file system: the free bytes, those of them that are kept free, and whether it accepts no writes."""
+
+    free: int
+    reserve: int
+    is_read_only: bool
 
 
 class DiskSpace:
@@ -35,16 +43,27 @@ class DiskSpace:
     @property
     def reserve(self) -> int:
         """The bytes that are kept free. Raises OSError."""
-        if self._given is not None:
-            return self._given
-        status = os.statvfs(self._folder)
-        return max(_SMALLEST_RESERVE, min(status.f_blocks * status.f_frsize // 20, _LARGEST_RESERVE))
+        return self._status().reserve
 
     @property
     def free(self) -> int:
         """The free bytes, including the reserve. Raises OSError."""
+        return self._status().free
+
+    def _status(self) -> _Status:
+        """Raises OSError. One call of the system answers all: each request that takes space asks several times."""
         status = os.statvfs(self._folder)
-        return status.f_bavail * status.f_frsize
+        reserve = self._given
+        if reserve is None:
+            reserve = max(_SMALLEST_RESERVE, min(status.f_blocks * status.f_frsize // 20, _LARGEST_RESERVE))
+        return _Status(status.f_bavail * status.f_frsize, reserve, bool(status.f_flag & os.ST_RDONLY))
+
+    def is_same_as(self, other: DiskSpace) -> bool:
+        """Whether both folders are on one file system now, so that one of the two need not be asked."""
+        try:
+            return self._folder.stat().st_dev == other._folder.stat().st_dev
+        except OSError:
+            return False
 
     def obstacle(self, size: int = 0) -> str:
         """The reason why `size` bytes cannot be written here now; empty if they can.
@@ -65,11 +84,12 @@ class DiskSpace:
         Failures of the file system are not among the reasons: writing reports them.
         """
         try:
-            free, reserve = self.free, self.reserve
+            status = self._status()
         except OSError:
             return ""
-        is_used = free <= reserve // 2
-        return f"The file system has less free space than half of its reserve of {reserve >> 20} MiB" if is_used else ""
+        if status.free > status.reserve // 2:
+            return ""
+        return f"The file system has less free space than half of its reserve of {status.reserve >> 20} MiB"
 
     def require(self, size: int = 0) -> None:
         """Raises StoreFull if `size` bytes cannot be written here now."""
@@ -98,11 +118,11 @@ class DiskSpace:
 
     def _reason_against(self, size: int) -> str:
         try:
-            status = os.statvfs(self._folder)
-            if status.f_flag & os.ST_RDONLY:
-                return "The file system is read-only"
-            if status.f_bavail * status.f_frsize - size <= self.reserve:
-                return f"The file system has no more free space than its reserve of {self.reserve >> 20} MiB"
+            status = self._status()
         except OSError as error:
             return f"The file system does not respond: {error.strerror}"
+        if status.is_read_only:
+            return "The file system is read-only"
+        if status.free - size <= status.reserve:
+            return f"The file system has no more free space than its reserve of {status.reserve >> 20} MiB"
         return ""

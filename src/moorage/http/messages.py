@@ -60,6 +60,7 @@ class Request:
     """
 
     __slots__ = (
+        "_parsed",
         "body",
         "client",
         "header_lines",
@@ -89,6 +90,7 @@ class Request:
         self.headers: dict[bytes, bytes] = dict(head.headers)
         self.raw_path, _, self.query = _origin_form(head.target).partition(b"?")
         self.path = _decoded(self.raw_path)
+        self._parsed: list[tuple[str, str]] | None = None
         _check_head(self, head.version)
 
     def header(self, name: bytes) -> str | None:
@@ -104,9 +106,11 @@ class Request:
         return [value for name, value in self._pairs() if name == parameter]
 
     def _pairs(self) -> list[tuple[str, str]]:
-        if not self.query:
-            return []
-        return parse_qsl(self.query.decode("latin-1"), keep_blank_values=True, max_num_fields=100)
+        """The parameters, parsed once: the handler needs them, and the audit log."""
+        if self._parsed is None:
+            query = self.query.decode("latin-1")
+            self._parsed = parse_qsl(query, keep_blank_values=True, max_num_fields=100) if query else []
+        return self._parsed
 
 
 @dataclass(slots=True)

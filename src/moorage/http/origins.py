@@ -8,9 +8,13 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from moorage.domain.hosts import is_loopback, names_loopback
+from moorage.bounds import bounded_cache
+from moorage.domain import hosts
 from moorage.http.forwarding import HOST
 from moorage.http.messages import Request
+
+_is_loopback = bounded_cache(entries=1024, size=1 << 16)(hosts.is_loopback)
+_names_loopback = bounded_cache(entries=1024, size=1 << 16)(hosts.names_loopback)
 
 _PROTO: Final = b"x-forwarded-proto"
 _BY_PROXIES: Final = frozenset({b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-host", _PROTO, b"x-real-ip"})
@@ -36,7 +40,7 @@ def requested_origin(request: Request) -> Origin | None:
 def certain_origin(request: Request) -> Origin | None:
     """The origin that the client used; None if it is not certain."""
     origin = requested_origin(request)
-    if origin is None or not _is_certain(request, origin, is_from_here=is_loopback(request.client)):
+    if origin is None or not _is_certain(request, origin, is_from_here=_is_loopback(request.client)):
         return None
     return origin
 
@@ -61,4 +65,4 @@ def _is_certain(request: Request, origin: Origin, *, is_from_here: bool) -> bool
         return request.headers.get(_PROTO, b"").rpartition(b",")[2].strip() == request.scheme.encode()
     if not _BY_PROXIES.isdisjoint(request.headers):
         return False
-    return request.scheme == "https" or (is_from_here and names_loopback(origin.host))
+    return request.scheme == "https" or (is_from_here and _names_loopback(origin.host))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, Final
 
 from moorage.core.events.audit import Audit
 from moorage.domain.errors import NotAuthenticated, Refusal
 from moorage.domain.identity.actions import DOCKER_ACTIONS, operation_of
-from moorage.http.messages import Request
+from moorage.http.messages import CallDetails, Request
 from moorage.oci.access import RegistryRequest, registry_named_by
 
 READING: Final = frozenset({"GET", "HEAD"})
@@ -27,9 +26,9 @@ def record(audit: Audit, request: RegistryRequest, status: int, failure: Refusal
     registry = registry_named_by(http)
     if registry is not None:
         parameters["registryId"] = registry.account
+    caller, name = request.details.caller, request.details.caller_name
     for operation in _operations(http, request.kind, query, mounted=status == 201):
-        details = replace(request.details, operation=operation, parameters=parameters)
-        audit.record(http, details, failure, docker=True)
+        audit.record(http, CallDetails(operation, caller, name, parameters), failure, docker=True)
 
 
 def _operations(request: Request, kind: str, query: dict[str, str], *, mounted: bool) -> list[str]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from moorage.domain.names import Registry, RepositoryName
@@ -52,7 +50,7 @@ def test_stored_bytes_have_what_interrupted_requests_left(engine: Engine) -> Non
     assert found is not None
     before = engine.transact(lambda tx: StoredBytes().gauge(tx, 0))["uploads"]
 
-    engine.transact(lambda tx: uploads.record_part(tx, found, replace(found, kept=5)))
+    engine.transact(lambda tx: uploads.record_part(tx, found, found._replace(kept=5)))
 
     assert engine.transact(lambda tx: StoredBytes().gauge(tx, 0))["uploads"] == before + 5
 
@@ -62,8 +60,8 @@ def test_kept_bytes_that_an_append_overwrites_are_not_counted_by_a_status_at_the
     engine.transact(fill)
     found = engine.transact(lambda tx: uploads.find_upload(tx, HERE, RepositoryName("a"), "a0"))[1]
     assert found is not None
-    kept = replace(found, kept=5)
-    counted = replace(found, size=found.size + 5, parts=found.parts + 1)
+    kept = found._replace(kept=5)
+    counted = found._replace(size=found.size + 5, parts=found.parts + 1)
 
     assert engine.transact(lambda tx: uploads.record_part(tx, found, kept))
     assert engine.transact(lambda tx: uploads.record_part(tx, kept, found))  # the append

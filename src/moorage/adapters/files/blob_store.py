@@ -111,9 +111,10 @@ class FileBlobStore:
 
     def small_size(self, upload: str, *digests: str) -> int:
         """See `BlobStore.small_size`."""
-        committed = [self._root / key_of(digest, upload) for digest in digests if _DIGEST.fullmatch(digest)]
-        found = (FileState.of(path) for path in (self._upload_path(upload), *committed))
-        return next((state.size for state in found if state is not None), 0)
+        state = FileState.of(self._upload_path(upload))
+        for digest in filter(_DIGEST.fullmatch, digests):
+            state = state or FileState.of(self._root / key_of(digest, upload))
+        return 0 if state is None else state.size
 
     async def received(self, upload: str, start: int, limit: int) -> bytes:
         """See `BlobStore.received`."""
@@ -121,7 +122,6 @@ class FileBlobStore:
 
     async def digest(self, upload: str, size: int, algorithm: str) -> str:
         """See `BlobStore.digest`. Reads only bytes that were not hashed when they arrived."""
-        path = self._upload_path(upload)
         if size == 0:
             return f"{algorithm}:{hashlib.new(algorithm).hexdigest()}"
         running = self._running.get(upload)
@@ -129,6 +129,7 @@ class FileBlobStore:
             running = None
         if running is not None and running.size == size and not running.needs_record:
             return running.record().digest
+        path = self._upload_path(upload)
         with _missing(UploadMissing(upload)):
             record = read_record(path)
             if record is not None and record.size == size and record.digest.startswith(f"{algorithm}:"):

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from moorage import failpoints
 from moorage.adapters.disk_space import DiskSpace
@@ -24,8 +25,7 @@ from moorage.domain.ports import UploadBusy, UploadMissing
 WRITE_BACK_BYTES = 8 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class FileState:
+class FileState(NamedTuple):
     """A file's inode, size and time of change. If two states of a file differ, it was written in between."""
 
     inode: int
@@ -33,10 +33,10 @@ class FileState:
     modified: int
 
     @classmethod
-    def of(cls, path: Path) -> FileState | None:
+    def of(cls, path: Path | str) -> FileState | None:
         """The state of the file at `path`; None if the file does not exist."""
         try:
-            status = path.stat()
+            status = os.stat(path)  # noqa: PTH116 - a third of the time of Path.stat
         except FileNotFoundError:
             return None
         return cls(status.st_ino, status.st_size, status.st_mtime_ns)

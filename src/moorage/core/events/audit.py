@@ -40,6 +40,9 @@ _NAMES_LIMIT: Final = 4096
 """Bytes of `requestParameters` that were not checked: of a caller who did not authenticate, or of a docker client."""
 
 
+_encode: Final = msgspec.json.Encoder(enc_hook=str).encode
+
+
 class AuditedRequest(Protocol):
     """The parts of a request that a record contains."""
 
@@ -122,8 +125,7 @@ class Audit:
             record["userIdentity"]["invokedBy"] = _ITSELF
         if failure is not None:
             record |= _bounded(_error(failure))
-        is_dispensable = failure is not None or is_reading(call.operation)
-        self._write(msgspec.json.encode(record, enc_hook=str), dispensable=is_dispensable)
+        self._write(_encode(record), dispensable=failure is not None or record["readOnly"])
 
     def record_sign_in(self, request: AuditedRequest, sign_in: SignIn) -> None:
         """Record that somebody signed in at the console, or tried to (CloudTrail, "Console sign-in events")."""
@@ -151,7 +153,7 @@ class Audit:
         }
         if failure is not None:
             record["errorMessage"] = failure
-        self._write(msgspec.json.encode(_bounded(record)), dispensable=failure is not None)
+        self._write(_encode(_bounded(record)), dispensable=failure is not None)
 
     def record_service_event(self, event: str, resource: str, owner: Registry, details: Mapping[str, Any]) -> None:
         """Record a change that no request made (CloudTrail, "Service events"). `resource` is an ARN."""
@@ -176,8 +178,7 @@ class Audit:
             "recipientAccountId": owner.account,
             "eventCategory": "Management",
         }
-        text = msgspec.json.encode(_bounded(record) | {"serviceEventDetails": details}, enc_hook=str)
-        self._write(text, dispensable=False)
+        self._write(_encode(_bounded(record) | {"serviceEventDetails": details}), dispensable=False)
 
     def record_command(self, command: Command) -> None:
         """Record a change that a command made in the database or the blob store, and not through the API."""
@@ -206,7 +207,7 @@ class Audit:
             "requestParameters": _parameters(command.parameters, _PARAMETERS_LIMIT),
             "responseElements": _parameters(command.result, _PARAMETERS_LIMIT, "responseElements"),
         }
-        self._write(msgspec.json.encode(record, enc_hook=str), dispensable=False)
+        self._write(_encode(record), dispensable=False)
 
     def describe(self, request: AuditedRequest, call: AuditedCall) -> dict[str, Any]:
         """The record of a successful call of ECR. This works without an audit log, too."""
@@ -217,22 +218,22 @@ class Audit:
     ) -> dict[str, Any]:
         """The record of a call.
 
-        Each text has at most `TEXT_LIMIT` characters, so CloudTrail's limits hold, such as that of `userAgent`. The
-        parameters have a limit as a whole instead, because policies are long.
+        Each text that a client chose has at most `TEXT_LIMIT` characters, so CloudTrail's limits hold, such as that of
+        `userAgent`. The parameters have a limit as a whole instead, because policies are long.
         """
         caller, operation = call.caller, call.operation
         region = caller.region if caller else self._region
         owner, resources = _resources(call.parameters or {}, Registry(caller.account if caller else "", region))
-        record = {
+        record: dict[str, Any] = {
             "eventVersion": _EVENT_VERSION,
             "userIdentity": identity(caller),
             "eventTime": iso_time(self._now()),
             "eventSource": service if service == _OWN_SERVICE else f"{service}.amazonaws.com",
-            "eventName": operation,
+            "eventName": shortened(operation),
             "awsRegion": region,
-            "sourceIPAddress": request.client,
-            "userAgent": request.header(b"user-agent") or "",
-            "requestParameters": None,
+            "sourceIPAddress": shortened(request.client),
+            "userAgent": shortened(request.header(b"user-agent") or ""),
+            "requestParameters": _parameters(call.parameters, parameters_limit),
             "responseElements": None,
             "requestID": request.id,
             "eventID": str(uuid.uuid4()),
@@ -240,12 +241,12 @@ class Audit:
             "resources": resources,
             "eventType": "AwsApiCall",
             "managementEvent": True,
-            "recipientAccountId": owner.account,
+            "recipientAccountId": shortened(owner.account),
             "eventCategory": "Management",
         }
         if call.is_from_console:
             record["sessionCredentialFromConsole"] = "true"
-        return _bounded(record) | {"requestParameters": _parameters(call.parameters, parameters_limit)}
+        return record
 
 
 def identity(caller: Caller | None) -> dict[str, Any]:
@@ -316,7 +317,7 @@ def _parameters(
     if parameters is None:
         return None
     kept = {name: value for name, value in parameters.items() if name not in _OMITTED}
-    size = len(msgspec.json.encode(kept, enc_hook=str))
+    size = len(_encode(kept))
     if size <= limit:
         return kept
     return {"omitted": True, "originalSize": size, "reason": f"{member} too large"}
@@ -326,10 +327,11 @@ def _resources(parameters: Mapping[str, Any], own: Registry) -> tuple[Registry, 
     """The registry of a request, and its repository if the request names one by ARN or by name."""
     owner = Registry(parameters.get("registryId") or own.account, own.region)
     arn = parameters.get("resourceArn")
-    if arn is None and "repositoryName" in parameters:
+    if arn is not None:
+        with suppress(InvalidParameter):
+            owner = parse_repository_arn(arn)[0]
+    elif "repositoryName" in parameters:
         arn = owner.repository_arn(parameters["repositoryName"])
-    if arn is None:
+    else:
         return owner, []
-    with suppress(InvalidParameter):
-        owner = parse_repository_arn(arn)[0]
-    return owner, [{"ARN": arn, "accountId": owner.account}]
+    return owner, [{"ARN": shortened(arn), "accountId": shortened(owner.account)}]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import aclosing, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
@@ -153,7 +153,7 @@ class Layers:
         if upload is None:
             raise not_found(scope, upload_id)
         size = self._blobs.small_size(upload_id)
-        return replace(appended(upload, size) if size else upload, has_blob=found.has_blob)
+        return (appended(upload, size) if size else upload)._replace(has_blob=found.has_blob)
 
     async def status(self, scope: UploadScope, upload_id: str) -> Upload:
         """The upload, for a client that wants to continue it. What an interrupted request left counts from now on.
@@ -194,11 +194,11 @@ class Layers:
                 if await pieces.is_within(SMALL_BYTES) and not body.interruption:
                     stored = await self._store_small(scope, upload, pieces.ahead)
                     if stored is not None:
-                        return replace(stored, has_blob=upload.has_blob)
+                        return stored._replace(has_blob=upload.has_blob)
                 upload = await self._open_uploads.record(scope, upload)
             with _translated_errors(scope, upload):
                 size = await self._blobs.append(upload.id, upload.size, pieces, upload.algorithm)
-        after = replace(upload, kept=size - upload.size) if body.interruption else appended(upload, size)
+        after = upload._replace(kept=size - upload.size) if body.interruption else appended(upload, size)
         is_recorded = await self._database.write(lambda tx: uploads.record_part(tx, upload, after))
         if body.interruption:
             raise body.interruption
@@ -220,7 +220,7 @@ class Layers:
 
     async def _forget_kept(self, scope: UploadScope, upload: Upload) -> Upload:
         """Before the bytes that an interrupted request left are overwritten: record that they no longer count."""
-        after = replace(upload, kept=0)
+        after = upload._replace(kept=0)
         if not await self._database.write(lambda tx: uploads.record_part(tx, upload, after)):
             raise busy(scope, upload)
         return after

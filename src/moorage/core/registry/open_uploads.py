@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from moorage.core.clock import Clock
@@ -12,7 +12,8 @@ from moorage.core.limits import Limits
 from moorage.domain.errors import LayerTooLarge, LimitExceeded, Unavailable
 from moorage.domain.names import Digest, Registry
 from moorage.domain.registry.errors import InvalidLayerPart, RepositoryNotFound, UploadNotFound
-from moorage.domain.registry.upload_ids import UploadIds, is_completable, is_continuable
+from moorage.domain.registry.upload_ids import IssuedId, UploadIds, is_completable, is_continuable
+from moorage.domain.units import SECOND
 from moorage.metadata.database import Database, Work
 from moorage.metadata.engines.dialects import SEALED
 from moorage.metadata.registry import uploads
@@ -89,9 +90,9 @@ class OpenUploads:
             raise Unavailable(reason=SEALED)
         if rows.repository is None:
             raise RepositoryNotFound(repository=scope.repository, registry=scope.registry.account)
-        upload_id = self._ids.issue(rows.repository, scope.owner, algorithm, self._now())
-        upload = self._issued(upload_id, rows.repository, scope.owner)
-        assert upload is not None  # noqa: S101 - for the type checker
+        now = self._now() // SECOND * SECOND  # as precise as an id
+        upload_id = self._ids.issue(rows.repository, scope.owner, algorithm, now)
+        upload = _unrecorded(upload_id, rows.repository, scope.owner, IssuedId(algorithm, now))
         if self._unrecorded_of[share] >= _UNRECORDED_PER_SHARE:
             return await self.record(scope, upload)
         self._remember(upload_id, share)
@@ -109,7 +110,7 @@ class OpenUploads:
         if not await self._database.write(lambda tx: uploads.record_upload(tx, upload)):
             raise busy(scope, upload)
         self.forget(upload.id)
-        return replace(upload, is_recorded=True)
+        return upload._replace(is_recorded=True)
 
     def forget(self, upload_id: str) -> None:
         """An upload has ended, or has a row now."""
@@ -121,10 +122,7 @@ class OpenUploads:
 
     def _issued(self, upload_id: str, place: UploadPlace, owner: str) -> Upload | None:
         issued = self._ids.check(upload_id, place, owner)
-        if issued is None:
-            return None
-        empty = Upload(upload_id, place.repository_id, owner, 0, 0, 0, False, issued.created_at, is_recorded=False)
-        return replace(empty, algorithm=issued.algorithm)
+        return None if issued is None else _unrecorded(upload_id, place, owner, issued)
 
     def _remember(self, upload_id: str, share: _Share) -> None:
         if len(self._unrecorded) >= _UNRECORDED:
@@ -173,6 +171,22 @@ class OpenUploads:
         self._quotas.check_open_uploads(number, rows.size + self._arriving[share])
 
 
+def _unrecorded(upload_id: str, place: UploadPlace, owner: str, issued: IssuedId) -> Upload:
+    """The upload that begins with an id."""
+    return Upload(
+        upload_id,
+        place.repository_id,
+        owner,
+        size=0,
+        parts=0,
+        last_part=0,
+        short_part=False,
+        created_at=issued.created_at,
+        algorithm=issued.algorithm,
+        is_recorded=False,
+    )
+
+
 def _share(scope: UploadScope) -> _Share:
     return scope.registry, scope.repository, scope.principal
 
@@ -184,7 +198,7 @@ def is_unrecorded(upload: Upload, now: int) -> bool:
 
 def hashed_for(upload: Upload, digest: Digest) -> Upload:
     """The upload for a body with which it is complete: if nothing has arrived before, that digest is computed."""
-    return upload if upload.size else replace(upload, algorithm=digest.algorithm)
+    return upload if upload.size else upload._replace(algorithm=digest.algorithm)
 
 
 class PeekedBody:
@@ -241,8 +255,7 @@ class UntilInterrupted:
 def appended(upload: Upload, size: int) -> Upload:
     """The upload after a part with which it has `size` bytes."""
     too_short = upload.parts > 0 and upload.last_part < PART_MINIMUM
-    return replace(
-        upload,
+    return upload._replace(
         size=size,
         parts=upload.parts + 1,
         last_part=size - upload.size,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from moorage.domain.names import Registry
@@ -11,8 +10,7 @@ from moorage.domain.ports import DEFAULT_ALGORITHM
 from moorage.metadata.database import Transaction
 
 
-@dataclass(frozen=True, slots=True)
-class Upload:
+class Upload(NamedTuple):
     """An upload. `size` bytes are stored and synced; a file may have more, which were never acknowledged.
 
     `kept` of these are stored and synced, too: an interrupted request left them (`Layers.status`). `algorithm` hashes
@@ -47,7 +45,7 @@ def start_upload(tx: Transaction, registry: Registry, repository: str, new: Uplo
     """Insert a new upload, which gets the repository's id; None when the repository does not exist."""
     values = {"account": registry.account, "region": registry.region, "name": repository}
     row = tx.one(_START_UPLOAD, id=new.id, owner=new.owner, now=new.created_at, algorithm=new.algorithm, **values)
-    return replace(new, repository_id=row[0]) if row else None
+    return new._replace(repository_id=row[0]) if row else None
 
 
 _OPEN_UPLOADS = """
@@ -180,8 +178,7 @@ def find_upload(tx: Transaction, registry: Registry, repository: str, upload: st
     if row[0] is None:
         return FoundUpload(found_in, None, bool(row[11]), has_blob)
     found = Upload(row[0], row[1], row[2], row[3], row[4], row[5], bool(row[6]), row[7], row[8], row[9])
-    found = replace(found, has_blob=has_blob)
-    return FoundUpload(found_in, found, has_blob=has_blob)
+    return FoundUpload(found_in, found._replace(has_blob=has_blob), has_blob=has_blob)
 
 
 def record_part(tx: Transaction, before: Upload, after: Upload) -> bool:
