@@ -20,6 +20,8 @@ NOT_AT_START = {
     "moorage.adapters.scanners.harbor": "scanner adapters",
     "moorage.lab": "lab mode",
     "moorage.core.identity.oidc_tokens": "tokens of OpenID Connect",
+    "moorage.ecr.shapes": "the type checker",
+    "moorage.iam.shapes": "the type checker",
     "moorage.metadata.engines.postgres.engine": "PostgreSQL",
 }
 """Modules, with what needs them."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from moorage.core.pull_through.failures import NotUpstream
 from moorage.core.pull_through.referrers import WantedReferrers
@@ -21,11 +21,14 @@ from moorage.domain.pull_through.upstream_errors import (
 from moorage.domain.registry.errors import LayerInaccessible, RepositoryNotFound
 from moorage.domain.registry.quotas import limit_exceeded
 from moorage.domain.signing.errors import ImageNotSigned
-from moorage.ecr import shapes, views
+from moorage.ecr import views
 from moorage.ecr.call import Call
 from moorage.metadata.database import Transaction
 from moorage.metadata.registry.images import StoredManifest
 from moorage.metadata.registry.repositories import Repository
+
+if TYPE_CHECKING:
+    from moorage.ecr import shapes
 
 MANIFESTS_LIMIT: Final = 16 << 20
 """Bytes of manifests in a response to BatchGetImage. docs/decisions/0030-bounded-responses.md has the reasons."""

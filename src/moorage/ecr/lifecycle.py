@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from moorage.api.call import seconds
 from moorage.core.lifecycle import policies as lifecycle
@@ -13,12 +13,15 @@ from moorage.core.registry import image_ids, repositories
 from moorage.core.registry.image_ids import ImageId
 from moorage.core.replication import arrivals
 from moorage.core.replication.receiving import REPLICATE
-from moorage.ecr import shapes, views
+from moorage.ecr import views
 from moorage.ecr.call import Call, Handler
 from moorage.ecr.pages import cut, page_of, refuse_paging_with
 from moorage.metadata.database import Transaction
 from moorage.metadata.lifecycle.policies import StoredPolicy
 from moorage.metadata.lifecycle.previews import PreviewResult
+
+if TYPE_CHECKING:
+    from moorage.ecr import shapes
 
 _STATUSES: Final[Mapping[shapes.TargetStorageClass, shapes.ImageStatus]] = {
     "ARCHIVE": "ARCHIVED",

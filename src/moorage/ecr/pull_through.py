@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from moorage.api.call import seconds
 from moorage.core.pull_through import rules
 from moorage.core.pull_through.rules import RuleChecks
 from moorage.domain.pull_through.rules import Rule
-from moorage.ecr import shapes
 from moorage.ecr.call import Call, Handler
 from moorage.ecr.pages import cut, page_of, refuse_paging_with
 from moorage.metadata.pull_through import rules as rows
+
+if TYPE_CHECKING:
+    from moorage.ecr import shapes
 
 
 async def create_pull_through_cache_rule(

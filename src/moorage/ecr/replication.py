@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, TypedDict
+from typing import TYPE_CHECKING, Final, TypedDict
 
 from moorage.api.call import seconds
 from moorage.core.registry import image_ids, repositories
@@ -11,12 +11,15 @@ from moorage.core.registry.image_ids import ImageId
 from moorage.core.replication import backfills, configuration, statuses
 from moorage.core.replication.statuses import ImageStatus
 from moorage.domain.names import Registry
-from moorage.ecr import shapes, views
+from moorage.ecr import views
 from moorage.ecr.call import Call, Handler
 from moorage.ecr.pages import cut, page_of
 from moorage.metadata.database import LARGEST_INTEGER, Transaction
 from moorage.metadata.replication import backfills as rows
 from moorage.metadata.replication.backfills import Backfill, Result
+
+if TYPE_CHECKING:
+    from moorage.ecr import shapes
 
 
 async def put_replication_configuration(

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from moorage.core.registry import image_ids, repositories
 from moorage.core.registry.image_ids import ImageId
 from moorage.core.signing import on_push
 from moorage.domain.signing.rules import SigningRule
-from moorage.ecr import shapes
 from moorage.ecr.call import Call, Handler
 from moorage.metadata.database import Transaction
 from moorage.metadata.signing.signatures import SigningStatus
+
+if TYPE_CHECKING:
+    from moorage.ecr import shapes
 
 
 async def put_signing_configuration(

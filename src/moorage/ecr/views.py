@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 import msgspec
 
@@ -14,11 +14,13 @@ from moorage.core.registry.images import DeletedImageId
 from moorage.core.scanning.scans import ImageScan
 from moorage.core.services import Services
 from moorage.domain.registry.errors import InvalidTagParameter
-from moorage.ecr import shapes
 from moorage.metadata.registry.images import Image, StoredManifest
 from moorage.metadata.registry.pulls import Referrer
 from moorage.metadata.registry.repositories import Repository
 from moorage.metadata.scanning.scans import ScanRecord
+
+if TYPE_CHECKING:
+    from moorage.ecr import shapes
 
 TAGGED: Final[Mapping[shapes.TagStatus, bool | None]] = {"TAGGED": True, "UNTAGGED": False, "ANY": None}
 """The `tagStatus` of a filter: only images with a tag, only those without, or both."""

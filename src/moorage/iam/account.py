@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from moorage.api.call import ApiCall, HandlerOf
 from moorage.core.identity.accounts import KEY_LIMIT, get_iam_user
@@ -11,10 +11,12 @@ from moorage.core.identity.policies import ATTACHED_LIMIT, VERSION_LIMIT
 from moorage.core.identity.roles import get_role
 from moorage.domain.identity.errors import NoSuchEntity
 from moorage.domain.identity.policies.document import GRAMMARS, PolicyKind
-from moorage.iam import shapes
 from moorage.iam.refusals import all_translated
 from moorage.metadata.database import Transaction
 from moorage.metadata.identity import entities as rows
+
+if TYPE_CHECKING:
+    from moorage.iam import shapes
 
 _QUOTAS: Final = {
     "AccessKeysPerUserQuota": KEY_LIMIT,

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from moorage.api.call import ApiCall, HandlerOf, seconds
 from moorage.core.identity import accounts
 from moorage.core.identity.accounts import NewKey
 from moorage.domain.identity.errors import AccountError
-from moorage.iam import shapes
 from moorage.iam.entities import listed, short_list, user_of
 from moorage.iam.refusals import all_translated
 from moorage.iam.targets import user_of_key
 from moorage.metadata.database import Transaction
 from moorage.metadata.identity import accounts as rows
 from moorage.metadata.identity.accounts import KeySummary, User
+
+if TYPE_CHECKING:
+    from moorage.iam import shapes
 
 _UNKNOWN: Final = "N/A"
 """What IAM returns for a key that was never used. Moorage records when a key is used, and not for what."""

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from moorage.api.call import ApiCall, HandlerOf, seconds
 from moorage.core.identity import policies
-from moorage.iam import shapes
 from moorage.iam.entities import encoded, listed, page_for, short_list, tag_list, tags_of
 from moorage.iam.refusals import all_translated
 from moorage.metadata.database import Transaction
 from moorage.metadata.identity import policies as rows
 from moorage.metadata.identity.policies import Attachment, ManagedPolicy, PolicyFilter, PolicyName
 from moorage.metadata.identity.policy_versions import PolicyVersion
+
+if TYPE_CHECKING:
+    from moorage.iam import shapes
 
 _BOUNDARY: Final = "PermissionsBoundary"
 """A use of policies that Moorage does not have: lists of such policies are empty."""

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from moorage.api.call import ApiCall, HandlerOf, seconds
 from moorage.core.identity.entities import providers
 from moorage.domain.identity.errors import NoSuchEntity
-from moorage.iam import shapes
 from moorage.iam.entities import tag_list, tags_of
 from moorage.iam.refusals import all_translated
 from moorage.iam.targets import issuer_in
 from moorage.metadata.database import Transaction
 from moorage.metadata.identity import providers as rows
 from moorage.metadata.identity.providers import IdentityProvider
+
+if TYPE_CHECKING:
+    from moorage.iam import shapes
 
 
 async def create_provider(call: ApiCall, request: shapes.CreateOpenIDConnectProviderRequest) -> Mapping[str, Any]:

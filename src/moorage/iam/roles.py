@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from moorage.api.call import ApiCall, HandlerOf, seconds
 from moorage.core.identity import policies, roles
 from moorage.core.identity.assume_role import DEFAULT_SECONDS
-from moorage.iam import shapes
 from moorage.iam.entities import encoded, listed, page_for, refuse, tag_list, tags_of
 from moorage.iam.refusals import all_translated
 from moorage.metadata.database import Transaction
 from moorage.metadata.identity import roles as rows
 from moorage.metadata.identity.roles import Role
+
+if TYPE_CHECKING:
+    from moorage.iam import shapes
 
 
 async def create_role(call: ApiCall, request: shapes.CreateRoleRequest) -> Mapping[str, Any]:

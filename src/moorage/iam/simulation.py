@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from moorage.api.call import ApiCall, HandlerOf
 from moorage.core.identity.entities import simulation
@@ -14,10 +14,12 @@ from moorage.domain.identity.policies.document import Policy, PolicyKind
 from moorage.domain.identity.policies.evaluation import EXPLICIT_DENIES, DecidingStatement, Decision
 from moorage.domain.identity.policies.positions import statement_places
 from moorage.domain.identity.policies.request import RequestContext
-from moorage.iam import shapes
 from moorage.iam.entities import page_for, refuse
 from moorage.iam.refusals import all_translated
 from moorage.metadata.database import Transaction
+
+if TYPE_CHECKING:
+    from moorage.iam import shapes
 
 _UNSUPPORTED: Final = (
     "OrderedOrganizationPolicyInputList",

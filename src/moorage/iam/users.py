@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from moorage.api.call import ApiCall, HandlerOf, seconds
 from moorage.core.identity import accounts, policies
 from moorage.domain.identity.callers import ROOT
-from moorage.iam import shapes
 from moorage.iam.entities import listed, page_for, refuse, tag_list, tags_of, user_of
 from moorage.iam.refusals import all_translated
 from moorage.metadata.database import Transaction
 from moorage.metadata.identity import accounts as rows
 from moorage.metadata.identity.accounts import User
+
+if TYPE_CHECKING:
+    from moorage.iam import shapes
 
 
 async def create_user(call: ApiCall, request: shapes.CreateUserRequest) -> Mapping[str, Any]:

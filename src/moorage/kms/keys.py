@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from moorage.api.call import ApiCall, HandlerOf
 from moorage.api.pages import page_of
 from moorage.domain.errors import Refusal
 from moorage.domain.registry.encryption import KmsKey, UnknownKey
-from moorage.kms import shapes
+
+if TYPE_CHECKING:
+    from moorage.kms import shapes
 
 T = TypeVar("T")
 

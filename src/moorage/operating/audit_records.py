@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from moorage.api.call import ApiCall, HandlerOf
 from moorage.core.operating.audit_records import Selection
 from moorage.domain.units import SECOND
-from moorage.operating import shapes
 from moorage.operating.service import requested_page, with_token
+
+if TYPE_CHECKING:
+    from moorage.operating import shapes
 
 _COPIED: Final = ("eventName", "eventSource", "sourceIPAddress", "userAgent", "errorCode", "errorMessage")
 

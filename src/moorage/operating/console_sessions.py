@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from moorage.api.call import ApiCall, HandlerOf, seconds
 from moorage.core.console import sessions
 from moorage.metadata.database import LARGEST_INTEGER
 from moorage.metadata.identity import console_sessions as rows
 from moorage.metadata.identity.console_sessions import ConsoleSession
-from moorage.operating import shapes
 from moorage.operating.refusals import ResourceNotFound
 from moorage.operating.service import requested_page, with_token
+
+if TYPE_CHECKING:
+    from moorage.operating import shapes
 
 
 async def list_console_sessions(call: ApiCall, request: shapes.ListConsoleSessionsRequest) -> Mapping[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from moorage.api.call import ApiCall, HandlerOf, seconds
 from moorage.core.garbage.undelete import NoDeletedImage, Undeleted, Undeletion
@@ -11,9 +11,11 @@ from moorage.core.identity.authorization import AccessRequest
 from moorage.metadata.database import Transaction
 from moorage.metadata.garbage import deleted_images as rows
 from moorage.metadata.garbage.deleted_images import DeletedImage
-from moorage.operating import shapes
 from moorage.operating.refusals import ResourceNotFound
 from moorage.operating.service import repository_named, requested_page, with_token
+
+if TYPE_CHECKING:
+    from moorage.operating import shapes
 
 
 async def list_deleted_images(call: ApiCall, request: shapes.ListDeletedImagesRequest) -> Mapping[str, Any]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from moorage.api.call import ApiCall, HandlerOf
 from moorage.core.garbage.collect import Collector
 from moorage.core.jobs import JobError
 from moorage.core.operating import garbage
-from moorage.operating import shapes
 from moorage.operating.refusals import Conflict
+
+if TYPE_CHECKING:
+    from moorage.operating import shapes
 
 _DEFAULT: Final = 100
 

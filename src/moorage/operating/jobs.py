@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from moorage.api.call import ApiCall, HandlerOf, seconds
 from moorage.core import jobs as queue
 from moorage.core.jobs import JobError, JobUnknown
 from moorage.metadata.database import Transaction
 from moorage.metadata.jobs import JobState
-from moorage.operating import shapes
 from moorage.operating.refusals import Conflict, ResourceNotFound
 from moorage.operating.service import requested_page, with_token
+
+if TYPE_CHECKING:
+    from moorage.operating import shapes
 
 
 async def list_jobs(call: ApiCall, request: shapes.ListJobsRequest) -> Mapping[str, Any]:

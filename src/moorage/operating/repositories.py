@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from moorage.api.call import ApiCall, HandlerOf
 from moorage.api.repository_view import repository_view
 from moorage.core.identity.authorization import AccessRequest
 from moorage.core.operating.searches import Search
 from moorage.domain.identity.actions import EVERY_REPOSITORY
-from moorage.operating import shapes
 from moorage.operating.service import requested_page, with_token
+
+if TYPE_CHECKING:
+    from moorage.operating import shapes
 
 
 async def search_repositories(call: ApiCall, request: shapes.SearchRepositoriesRequest) -> Mapping[str, Any]:

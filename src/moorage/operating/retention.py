@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from moorage.api.call import ApiCall, HandlerOf, seconds
 from moorage.core.garbage.why import Retention, why_in
 from moorage.core.identity.authorization import AccessRequest
 from moorage.metadata.database import Transaction
-from moorage.operating import shapes
 from moorage.operating.refusals import ResourceNotFound
 from moorage.operating.service import repository_named
+
+if TYPE_CHECKING:
+    from moorage.operating import shapes
 
 _REASONS: Final = 100
 _TAGS: Final = 20

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from moorage.api.call import ApiCall, HandlerOf, seconds
 from moorage.core.operating import status
 from moorage.core.operating.status import Background
 from moorage.domain.errors import Unavailable
-from moorage.operating import shapes
+
+if TYPE_CHECKING:
+    from moorage.operating import shapes
 
 
 async def get_server_status(call: ApiCall, _request: shapes.GetServerStatusRequest) -> Mapping[str, Any]:

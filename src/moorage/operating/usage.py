@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from moorage.api.call import ApiCall, HandlerOf
 from moorage.metadata.database import Transaction
 from moorage.metadata.registry import usage as rows
 from moorage.metadata.registry.usage import Usage
-from moorage.operating import shapes
 from moorage.operating.service import requested_page, with_token
+
+if TYPE_CHECKING:
+    from moorage.operating import shapes
 
 _AT_ONCE: Final = 10
 """Repositories in one transaction: a large one has thousands of layers."""

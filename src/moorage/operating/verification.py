@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from moorage.api.call import ApiCall, HandlerOf
 from moorage.metadata.garbage import verification_results as rows
 from moorage.metadata.garbage.verification_results import FindingRow
-from moorage.operating import shapes
 from moorage.operating.service import requested_page, with_token
+
+if TYPE_CHECKING:
+    from moorage.operating import shapes
 
 
 async def list_verification_findings(

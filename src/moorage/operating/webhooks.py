@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from moorage.api.call import ApiCall, HandlerOf, seconds
 from moorage.core.events import targets
@@ -15,9 +15,11 @@ from moorage.metadata.events import deliveries
 from moorage.metadata.events import targets as rows
 from moorage.metadata.events.deliveries import Delivery
 from moorage.metadata.events.targets import EventTarget
-from moorage.operating import shapes
 from moorage.operating.refusals import ResourceNotFound
 from moorage.operating.service import requested_page, with_token
+
+if TYPE_CHECKING:
+    from moorage.operating import shapes
 
 _START: Final = ("", 0)
 

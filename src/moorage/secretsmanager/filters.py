@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from moorage.domain.secrets.errors import InvalidSecretParameter
 from moorage.metadata.secrets import Secret
-from moorage.secretsmanager import shapes
+
+if TYPE_CHECKING:
+    from moorage.secretsmanager import shapes
 
 _TEXTS: Final[dict[str, Callable[[Secret], Iterable[str]]]] = {
     "name": lambda secret: (secret.name,),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from moorage.domain.secrets.errors import InvalidSecretParameter
-from moorage.secretsmanager import shapes
+
+if TYPE_CHECKING:
+    from moorage.secretsmanager import shapes
 
 
 def refuse_unsupported(request: Mapping[str, Any], *members: str) -> None:

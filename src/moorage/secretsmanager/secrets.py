@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from itertools import islice
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from moorage.api.call import ApiCall, HandlerOf, seconds
 from moorage.api.pages import DEFAULT_PAGE, page_of
@@ -15,10 +15,12 @@ from moorage.domain.secrets.names import parse_arn, partial_arn_of
 from moorage.metadata import secrets as rows
 from moorage.metadata.database import Transaction
 from moorage.metadata.secrets import Secret, Version
-from moorage.secretsmanager import shapes
 from moorage.secretsmanager.filters import check, matches
 from moorage.secretsmanager.requests import refuse_unsupported, tags_of
 from moorage.secretsmanager.values import value_of
+
+if TYPE_CHECKING:
+    from moorage.secretsmanager import shapes
 
 _NO_REPLICAS: Final = ("AddReplicaRegions", "ForceOverwriteReplicaSecret", "Type", "CrossAccountPrimaryARN")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pybase64
 
@@ -16,8 +16,10 @@ from moorage.domain.secrets.errors import InvalidNextToken, InvalidRequest, Inva
 from moorage.metadata import secrets as rows
 from moorage.metadata.database import Transaction
 from moorage.metadata.secrets import Secret, Version
-from moorage.secretsmanager import shapes
 from moorage.secretsmanager.requests import refuse_unsupported
+
+if TYPE_CHECKING:
+    from moorage.secretsmanager import shapes
 
 
 async def put_secret_value(call: ApiCall, request: shapes.PutSecretValueRequest) -> shapes.PutSecretValueResponse:

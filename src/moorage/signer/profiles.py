@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from moorage.api.call import ApiCall, HandlerOf, seconds
 from moorage.api.pages import page_of
@@ -15,9 +15,11 @@ from moorage.domain.signing.profiles import ACTIVE, CANCELED, DEFAULT_VALIDITY, 
 from moorage.domain.units import SECOND
 from moorage.metadata.database import Transaction
 from moorage.metadata.signing.profiles import ProfileVersion
-from moorage.signer import shapes
 from moorage.signer.refusals import translated
 from moorage.signer.service import profile_of
+
+if TYPE_CHECKING:
+    from moorage.signer import shapes
 
 _LARGEST_PAGE: Final = 25
 _DISPLAY_NAME: Final = "Notation for Container Registries"

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from moorage.api.call import ApiCall, HandlerOf
 from moorage.core.signing import signatures
 from moorage.core.signing.signatures import Requester, RevocationQuery
 from moorage.domain.names import Registry
 from moorage.domain.units import SECOND
-from moorage.signer import shapes
 from moorage.signer.profiles import require_platform
 from moorage.signer.refusals import translated
 from moorage.signer.service import profile_of
+
+if TYPE_CHECKING:
+    from moorage.signer import shapes
 
 
 async def sign_payload(call: ApiCall, request: shapes.SignPayloadRequest) -> shapes.SignPayloadResponse:

@@ -15,6 +15,8 @@ from tests.unit.aws.samples import MATCHING, broken_requests, sample
 
 OPERATION_LIST = sorted(OPERATIONS.values(), key=lambda operation: operation.name)
 
+KMS_RESPONSES = "AliasNameType BackingKeyIdType CloudHsmClusterIdType RegionType XksKeyIdType"
+
 IAM_RESPONSES = (
     "accountAliasType certificateBodyType certificateIdType groupNameType idType instanceProfileNameType"
     " publicKeyIdType serialNumberType serviceCredentialAlias serviceSpecificCredentialId serviceUserName"
@@ -40,6 +42,7 @@ def test_every_pattern_has_a_matching_text() -> None:
         "Base64",
         *(f"secretsmanager:{name}" for name in ("DurationType", "ResourcePolicyNameType", "ScheduleExpressionType")),
         *(f"iam:{name}" for name in IAM_RESPONSES.split()),
+        *(f"kms:{name}" for name in KMS_RESPONSES.split()),
     }
     assert set(MATCHING) == {name for name, shape in SHAPES.items() if shape.pattern} - of_responses
     assert all(re.fullmatch(SHAPES[name].pattern or "", text) for name, text in MATCHING.items())

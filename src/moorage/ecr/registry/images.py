@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import chain
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from moorage import failpoints
 from moorage.core.pages import number_that_fits
@@ -19,7 +19,7 @@ from moorage.domain.names import Digest, Tag
 from moorage.domain.registry.errors import ImageDigestDoesNotMatch
 from moorage.domain.registry.quotas import limit_exceeded
 from moorage.domain.signing.errors import ImageNotSigned
-from moorage.ecr import shapes, views
+from moorage.ecr import views
 from moorage.ecr.call import Call, Handler
 from moorage.ecr.from_upstream import MANIFESTS_LIMIT, pull_images, with_upstream_referrers
 from moorage.ecr.pages import NextToken, cut, page_of, refuse_paging_with
@@ -28,6 +28,9 @@ from moorage.metadata.registry import images as rows
 from moorage.metadata.registry.images import Image, ImageFilter, StoredManifest
 from moorage.metadata.registry.pulls import ReferrerFilter
 from moorage.metadata.registry.repositories import Repository
+
+if TYPE_CHECKING:
+    from moorage.ecr import shapes
 
 _TAGS_LIMIT: Final = 20_000
 """Tags on a page of DescribeImages, about 3 MiB. An image can have more only with a larger quota."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from moorage.core.registry import layers, repositories
 from moorage.core.registry.open_uploads import check_part
@@ -17,10 +17,12 @@ from moorage.domain.registry.errors import (
     RepositoryNotFound,
     UploadNotFound,
 )
-from moorage.ecr import shapes
 from moorage.ecr.call import Call, Handler
 from moorage.ecr.from_upstream import fetch_layer
 from moorage.metadata.database import Transaction
+
+if TYPE_CHECKING:
+    from moorage.ecr import shapes
 
 _LAYER_DIGEST = re.compile(r"[a-zA-Z0-9-_+.]+:[a-fA-F0-9]+", re.ASCII)
 

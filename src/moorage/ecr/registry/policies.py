@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from moorage.core.registry import policies, repositories
-from moorage.ecr import shapes
 from moorage.ecr.call import Call, Handler
 from moorage.metadata.database import Transaction
+
+if TYPE_CHECKING:
+    from moorage.ecr import shapes
 
 
 async def set_repository_policy(

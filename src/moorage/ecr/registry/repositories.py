@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from moorage.core.registry import repositories
 from moorage.core.registry.encryption import key_of
 from moorage.core.registry.repositories import NewRepository
 from moorage.domain.names import RepositoryName, parse_repository_arn
 from moorage.domain.registry.encryption import AES256
-from moorage.ecr import shapes, views
+from moorage.ecr import views
 from moorage.ecr.call import Call, Handler
 from moorage.ecr.pages import page_of, refuse_paging_with
 from moorage.metadata.database import Transaction
 from moorage.metadata.registry import repositories as rows
 from moorage.metadata.registry.repositories import Repository, RepositorySettings
+
+if TYPE_CHECKING:
+    from moorage.ecr import shapes
 
 
 async def create_repository(call: Call, request: shapes.CreateRepositoryRequest) -> shapes.CreateRepositoryResponse:

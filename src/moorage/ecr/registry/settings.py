@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from moorage.api.call import seconds
 from moorage.core.registry import account_settings as settings
 from moorage.core.registry import pulls
 from moorage.domain.names import Registry
-from moorage.ecr import shapes
 from moorage.ecr.call import Call, Handler
 from moorage.ecr.pages import cut, page_of
 from moorage.metadata.registry import settings as rows
+
+if TYPE_CHECKING:
+    from moorage.ecr import shapes
 
 
 async def get_authorization_token(

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from moorage.api.call import seconds
 from moorage.core.registry import templates
 from moorage.domain.errors import Validation
 from moorage.domain.registry.errors import InvalidTagParameter
-from moorage.ecr import shapes, views
+from moorage.ecr import views
 from moorage.ecr.call import Call, Handler
 from moorage.ecr.pages import cut, page_of, refuse_paging_with
 from moorage.metadata.registry import templates as rows
 from moorage.metadata.registry.templates import Template
+
+if TYPE_CHECKING:
+    from moorage.ecr import shapes
 
 
 async def create_repository_creation_template(

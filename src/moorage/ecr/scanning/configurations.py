@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from moorage.core.scanning import configurations
 from moorage.core.scanning.configurations import RepositoryFrequency
@@ -16,8 +16,10 @@ from moorage.domain.scanning.configuration import (
     ScanningConfiguration,
     ScanningRule,
 )
-from moorage.ecr import shapes
 from moorage.ecr.call import Call, Handler
+
+if TYPE_CHECKING:
+    from moorage.ecr import shapes
 
 _FREQUENCIES: Final[Mapping[Frequency, shapes.ScanFrequency]] = {
     Frequency.CONTINUOUS_SCAN: "CONTINUOUS_SCAN",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from moorage.api.call import seconds
 from moorage.core.pages import number_that_fits
@@ -13,13 +13,16 @@ from moorage.core.scanning import enhanced, scans
 from moorage.core.scanning.enhanced import ScannedImage
 from moorage.domain.scanning.configuration import ENHANCED
 from moorage.domain.scanning.results import attributes
-from moorage.ecr import shapes, views
+from moorage.ecr import views
 from moorage.ecr.call import Call, Handler
 from moorage.ecr.pages import cut, page_of
 from moorage.metadata.database import Transaction
 from moorage.metadata.registry import images
 from moorage.metadata.registry.images import Image
 from moorage.metadata.scanning.scans import StoredFinding
+
+if TYPE_CHECKING:
+    from moorage.ecr import shapes
 
 _BYTES_LIMIT: Final = 8 << 20
 """Bytes of findings in a response. docs/decisions/0030-bounded-responses.md has the reasons."""
