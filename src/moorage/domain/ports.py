@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -105,6 +106,9 @@ class BlobStore(Protocol):
 
         The caller has compared the digest. Raises UploadMissing, UploadBusy, StoreFull, OSError.
         """
+
+    def committing(self, upload: str, digest: str, size: int) -> Future[str]:
+        """`commit`, begun. Its result may arrive in another thread, where `Database.write_after` continues."""
 
     async def abandon(self, upload: str) -> None:
         """Delete an upload and its bytes; does nothing if it does not exist."""

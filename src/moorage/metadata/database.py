@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import IntEnum
@@ -21,6 +22,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 
 T = TypeVar("T")
 D = TypeVar("D")
+K = TypeVar("K")
 
 LARGEST_INTEGER: Final = 2**63 - 1
 """The largest number that a column of either engine holds."""
@@ -154,6 +156,12 @@ class Database(Protocol):
         """Run `work` in a transaction; returns after its commit has reached the disk.
 
         An exception from `work` rolls back its own changes only.
+        """
+
+    async def write_after(self, ready: Future[K], work: Callable[[K], Work[T]]) -> T:
+        """`write` for the work that depends on a result of another thread. Raises what `ready` raises.
+
+        The write may happen although the caller is cancelled meanwhile.
         """
 
     def write_later(self, work: Work[T]) -> asyncio.Future[T]:

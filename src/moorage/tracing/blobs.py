@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
 
 from opentelemetry.trace import SpanKind, StatusCode, Tracer, get_current_span
@@ -40,6 +42,11 @@ class TracedBlobStore:
     async def commit(self, upload: str, digest: str, size: int) -> str:
         with self._span("commit"):
             return await self._blobs.commit(upload, digest, size)
+
+    def committing(self, upload: str, digest: str, size: int) -> Future[str]:
+        if not get_current_span().is_recording():
+            return self._blobs.committing(upload, digest, size)
+        return asyncio.run_coroutine_threadsafe(self.commit(upload, digest, size), asyncio.get_running_loop())
 
     async def abandon(self, upload: str) -> None:
         with self._span("abandon"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from functools import partial
@@ -16,6 +17,7 @@ from moorage.metadata.database import Database, Lookup, Snapshot, Transaction, W
 
 T = TypeVar("T")
 D = TypeVar("D")
+K = TypeVar("K")
 
 _ATTEMPT: Final = "moorage.attempt"
 
@@ -59,6 +61,9 @@ class TracedDatabase:
             return await self._database.write(work)
         with self._tracer.start_as_current_span(f"commit {name_of(work)}", kind=SpanKind.CLIENT):
             return await self._database.write(self._traced(work))
+
+    async def write_after(self, ready: Future[K], work: Callable[[K], Work[T]]) -> T:
+        return await self._database.write_after(ready, lambda result: self._traced(work(result)))
 
     def write_later(self, work: Work[T]) -> asyncio.Future[T]:
         return self._database.write_later(self._traced(work))

@@ -19,7 +19,7 @@ from tests.docker.oci.client import Client
 from tests.support.databases import ON_POSTGRESQL
 from tests.support.images import digest, image, layer
 
-SWITCHES = 15 if ON_POSTGRESQL else 7
+SWITCHES = 15 if ON_POSTGRESQL else 5
 """On PostgreSQL, reads and writes run in threads, too."""
 
 STATEMENTS = 22 if ON_POSTGRESQL else 20

@@ -140,18 +140,19 @@ class FileBlobStore:
 
     async def commit(self, upload: str, digest: str, size: int) -> str:
         """See `BlobStore.commit`. Raises UploadMissing when the bytes no longer have this digest."""
+        return await asyncio.wrap_future(self.committing(upload, digest, size))
+
+    def committing(self, upload: str, digest: str, size: int) -> Future[str]:
+        """See `BlobStore.committing`."""
         path = self._upload_path(upload)
-        key = key_of(digest, upload)
-        running = self._running.get(upload)
+        running = self._running.pop(upload)
         content = DigestRecord(size, digest)
         is_known = running is not None and not running.needs_record and running.record() == content
-        await self._in_thread(commit, path, self._root / key, content, is_known)
-        self._running.forget(upload)
-        return key
+        return self._pool.submit(_commit, path, self._root, key_of(digest, upload), content, is_known)
 
     async def abandon(self, upload: str) -> None:
         """See `BlobStore.abandon`."""
-        self._running.forget(upload)
+        self._running.pop(upload)
         with suppress(UploadMissing):
             await self._in_thread(self._upload_path(upload).unlink, True)
 
@@ -291,6 +292,11 @@ def _store_and_hash(path: Path, chunks: Sequence[bytes], space: DiskSpace, hashe
     for chunk in chunks:
         hasher.update(chunk)
     return store_whole(path, chunks, space)
+
+
+def _commit(path: Path, root: Path, key: str, content: DigestRecord, is_known: bool) -> str:
+    commit(path, root / key, content, is_known)
+    return key
 
 
 def _marker(path: Path) -> str | None:

@@ -73,8 +73,9 @@ class RunningDigests:
         if len(self._by_upload) > self._maximum:
             self._by_upload.popitem(last=False)
 
-    def forget(self, upload: str) -> None:
-        self._by_upload.pop(upload, None)
+    def pop(self, upload: str) -> RunningDigest | None:
+        """Forget the digest of an upload, and return it."""
+        return self._by_upload.pop(upload, None)
 
 
 def hash_up_to(descriptor: int, size: int, algorithm: str, running: RunningDigest | None) -> RunningDigest:

@@ -15,6 +15,7 @@ import asyncio
 import hashlib
 import re
 from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import Future
 from contextlib import suppress
 from typing import Final
 
@@ -112,6 +113,10 @@ class S3BlobStore:
         await self._clear(record.state)
         failpoints.hit("U9")
         return blob.key
+
+    def committing(self, upload: str, digest: str, size: int) -> Future[str]:
+        """See `BlobStore.committing`."""
+        return asyncio.run_coroutine_threadsafe(self.commit(upload, digest, size), asyncio.get_running_loop())
 
     async def abandon(self, upload: str) -> None:
         """See `BlobStore.abandon`. Removes the record last, so a crash leaves no unknown objects."""

@@ -305,11 +305,10 @@ class Layers:
         raise not_found(scope, upload.id)
 
     async def _commit(self, scope: UploadScope, upload: Upload, digest: str) -> None:
-        with _translated_errors(scope, upload):
-            key = await self._blobs.commit(upload.id, digest, upload.size)
         now = self._now()
 
-        def record(tx: Transaction) -> bool:
+        def record(tx: Transaction, key: str) -> str:
+            """Make a layer of the blob with this key. Returns the key if no row references it, otherwise nothing."""
             usual = is_unrecorded(upload, now)
             done = layers.complete(tx, upload, digest, key, now) if usual else layers.Completed()
             if not done.has_ended and self._end(tx, scope, upload, digest):
@@ -317,15 +316,17 @@ class Layers:
             if done.blob_id is None:
                 blob_id, is_new = layers.store_blob(tx, digest, upload.size, key, now)
                 layers.link_blob(tx, upload.repository_id, blob_id, now)
-                return is_new
+                return "" if is_new else key
             if done.is_awaited:
                 layers.resolve_awaited(tx, upload.repository_id, done.blob_id)
-            return True
+            return ""
 
-        if not await self._database.write(record):
-            # Another upload of the same bytes was faster: no row references this key, and the layer exists anyway.
+        with _translated_errors(scope, upload):
+            committing = self._blobs.committing(upload.id, digest, upload.size)
+            superfluous = await self._database.write_after(committing, lambda key: partial(record, key=key))
+        if superfluous:  # Another upload of the same bytes was faster, so the layer exists.
             with suppress(OSError, Unavailable):
-                await self._blobs.delete(key)
+                await self._blobs.delete(superfluous)
         failpoints.hit("U10")
 
     async def _reuse(self, scope: UploadScope, upload: Upload, digest: str) -> bool:

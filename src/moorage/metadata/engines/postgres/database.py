@@ -14,6 +14,7 @@ import asyncio
 import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, Final, TypeVar
@@ -27,6 +28,7 @@ from moorage.shares import SharedThreads, current
 
 T = TypeVar("T")
 D = TypeVar("D")
+K = TypeVar("K")
 
 _MAX_QUEUED: Final = 2000
 """Maximum number of waiting calls, half of them of one share; more would get their result too late."""
@@ -94,6 +96,10 @@ class PostgresDatabase:
         Raises Unavailable when the commit failed, or when its outcome is not known.
         """
         return await self.write_later(work)
+
+    async def write_after(self, ready: Future[K], work: Callable[[K], Work[T]]) -> T:
+        """See `Database.write_after`. The write waits for a thread of its own, with a connection."""
+        return await self.write(work(await asyncio.wrap_future(ready)))
 
     def write_later(self, work: Work[T]) -> asyncio.Future[T]:
         """`write` for callers that do not wait; they handle the result of the future."""

@@ -13,7 +13,6 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import Any, Final
 
-from moorage.domain.errors import Unavailable
 from moorage.metadata.database import Work, mark_retrieved
 from moorage.shares import Share, WorkQueue, current
 
@@ -90,7 +89,7 @@ class Batch:
         self._has_others = self._has_others or share.has_others or len(self._used) > 1
 
 
-def refuse(writes: list[QueuedWrite], error: Unavailable) -> None:
+def refuse(writes: list[QueuedWrite], error: BaseException) -> None:
     """Raise an error from writes that have not run."""
     for write in writes:
         write.error = error

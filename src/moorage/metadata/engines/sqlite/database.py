@@ -13,15 +13,16 @@ import asyncio
 import queue
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import Future
 from contextlib import ExitStack, asynccontextmanager, closing, suppress
 from functools import partial
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, TypeVar, cast
 
 import apsw
 
 from moorage.domain.errors import Unavailable
-from moorage.metadata.database import CachedUntil, DatabaseUnusable, Lookup, Work
+from moorage.metadata.database import CachedUntil, DatabaseUnusable, Lookup, Transaction, Work
 from moorage.metadata.engines.result_cache import MISSING, ResultCache
 from moorage.metadata.engines.sqlite.batches import QueuedWrite, refuse
 from moorage.metadata.engines.sqlite.connections import (
@@ -39,6 +40,7 @@ from moorage.shares import WorkQueue
 
 T = TypeVar("T")
 D = TypeVar("D")
+K = TypeVar("K")
 
 _JOIN_SECONDS: Final = 1.0
 
@@ -129,6 +131,21 @@ class SqliteDatabase:
         """
         return await self.write_later(work)
 
+    async def write_after(self, ready: Future[K], work: Callable[[K], Work[T]]) -> T:
+        """See `Database.write_after`. The thread that has the result queues the write, without the event loop."""
+        write = QueuedWrite(_nothing, asyncio.get_running_loop())
+
+        def queue_write(done: Future[K]) -> None:
+            try:
+                write.work = work(done.result())
+            except BaseException as error:  # noqa: BLE001 - the future passes it on
+                refuse([write], error)
+            else:
+                self._queue.put(write)
+
+        ready.add_done_callback(queue_write)
+        return cast("T", await write.future)
+
     def write_later(self, work: Work[T]) -> asyncio.Future[T]:
         """`write` for callers that do not wait; they handle the result of the future."""
         write = QueuedWrite(work, asyncio.get_running_loop())
@@ -193,6 +210,10 @@ class SqliteDatabase:
                     break
                 refused.append(write)
         refuse(refused, error)
+
+
+def _nothing(_: Transaction) -> None:
+    """The work of a write until its own is known."""
 
 
 class _Reader:
