@@ -113,6 +113,7 @@ BY_PARAMETER: Final[dict[str, Argument]] = {
     "reference: str": lambda all_: all_.digest(7),
     "subject: str": lambda all_: all_.digest(7),
     "digests: Iterable[str]": lambda all_: [all_.digest(number) for number in range(20)],
+    "digests: Sequence[str]": lambda all_: [all_.digest(number) for number in range(20)],
     "tag: str": lambda all_: all_.tag(7),
     "blob_id: int": lambda _: 7,
     "upload: str": lambda _: "upload-7",
