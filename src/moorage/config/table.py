@@ -13,7 +13,7 @@ T = TypeVar("T")
 REGISTRY: Final = "registry"
 """Stands for all commands that open the database or the blob store of a registry."""
 SERVE: Final = ("serve",)
-IMPORTS: Final = ("import distribution", "import images")
+IMPORTS: Final = ("import distribution", "import images", "import registry", "import ecr")
 DECLARED: Final = (*SERVE, "apply", *IMPORTS)
 """The server, and commands that create what these settings restrict."""
 

@@ -180,6 +180,9 @@ class RemoteRegistry(Protocol):
     def tags(self, repository: str) -> AsyncIterator[list[str]]:
         """The tags of a repository, in pages."""
 
+    def catalog(self) -> AsyncIterator[list[str]]:
+        """The names of the repositories, in pages. Many registries show it to few users, or to nobody."""
+
     async def create_repository(self, repository: str) -> None:
         """Create a repository, where an access key of ECR can do that; RemoteRefused elsewhere."""
 

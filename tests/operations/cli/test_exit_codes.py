@@ -126,7 +126,7 @@ def test_commands_that_answer_no_end_with_3(server: Server) -> None:
     assert why.err == f"The registry has nothing with the digest {DIGEST}.\n"
     assert set(ANSWERS_NO) == {
         *("backup", "explain", "scanner status", "verify", "why"),
-        *("export images", "import distribution", "import images"),
+        *("export images", "import distribution", "import ecr", "import images", "import registry"),
     }
 
 

@@ -45,6 +45,10 @@ class _TagList(msgspec.Struct):
     tags: list[str] | None = None
 
 
+class _Catalog(msgspec.Struct):
+    repositories: list[str] | None = None
+
+
 class _Kind(msgspec.Struct, rename="camel"):
     media_type: str | None = None
 
@@ -126,6 +130,18 @@ class Reading:
                 url = _next_page(answer)
             yield page.tags or []
         raise RemoteInvalid(f"the list of tags of {repository} has no end")
+
+    async def catalog(self) -> AsyncIterator[list[str]]:
+        """See `RemoteRegistry.catalog`."""
+        url: str | None = self._exchange.url(f"_catalog?n={_TAGS_IN_PAGE}")
+        for _ in range(_MOST_TAG_PAGES):
+            if url is None:
+                return
+            async with self._exchange.open(Request("GET", url, ("registry:catalog:*",))) as answer:
+                page = await read_json(answer, _Catalog, _PAGE_LIMIT)
+                url = _next_page(answer)
+            yield page.repositories or []
+        raise RemoteInvalid("the list of repositories has no end")
 
     async def _listed_referrers(self, repository: str, digest: str) -> list[Descriptor]:
         found: list[Descriptor] = []
