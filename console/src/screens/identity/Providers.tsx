@@ -1,18 +1,15 @@
 import Button from '@cloudscape-design/components/button';
 import FormField from '@cloudscape-design/components/form-field';
-import Header from '@cloudscape-design/components/header';
 import Input from '@cloudscape-design/components/input';
 import Modal from '@cloudscape-design/components/modal';
-import SpaceBetween from '@cloudscape-design/components/space-between';
 import { useState } from 'react';
 
 import { iam } from '../../api/iam';
 import { notify } from '../../app/notifications';
 import { ConfirmDialog } from '../../components/ConfirmDialog';
 import { CopyText } from '../../components/CopyText';
+import { ItemList } from '../../components/ItemList';
 import { Name } from '../../components/Name';
-import { PagedTable } from '../../components/PagedTable';
-import { Screen } from '../../components/Screen';
 import { SettingsForm } from '../../components/SettingsForm';
 import { TokenInput } from '../../components/TokenInput';
 import { useAction } from '../../components/useAction';
@@ -38,7 +35,7 @@ function nameOfProvider(arn = ''): string {
 
 /** The issuers whose tokens can start sessions of roles. IAM lists their ARNs as a whole; details are for those shown. */
 export function Providers() {
-  const [selected, setSelected] = useState<Row[]>([]);
+  const [provider, select] = useState<Row>();
   const [dialog, setDialog] = useState<'create' | 'delete'>();
   const pages = usePages<Row>('OpenID Connect providers', async (token, signal) => {
     const { OpenIDConnectProviderList: all } = await iam('ListOpenIDConnectProviders', {}, signal);
@@ -50,49 +47,40 @@ export function Providers() {
     (pages.data?.items ?? []).map(({ arn }) => arn),
     (arn, signal) => iam('GetOpenIDConnectProvider', { OpenIDConnectProviderArn: arn }, signal),
   );
-  const [provider] = selected;
   const close = () => setDialog(undefined);
   return (
-    <Screen title={t('nav.providers')} description={t('providers.why')}>
-      <PagedTable
-        pages={pages}
-        label={t('nav.providers')}
-        rows={3}
-        trackBy={({ arn }) => arn}
-        labelOf={({ arn }) => nameOfProvider(arn)}
-        selectionType="single"
-        selected={selected}
-        onSelect={setSelected}
-        empty={t('providers.none')}
-        columns={[
-          { id: 'name', header: t('providers.issuer'), isRowHeader: true, cell: ({ arn }) => <Name>{nameOfProvider(arn)}</Name> },
-          { id: 'arn', header: t('repository.arn'), cell: ({ arn }) => <CopyText text={arn} what={t('repository.arn')} /> },
-          {
-            id: 'audiences',
-            header: t('providers.audiences'),
-            cell: ({ arn }) => <Name>{details.get(arn)?.ClientIDList.join(', ')}</Name>,
-          },
-          { id: 'created', header: t('repository.created'), cell: ({ arn }) => formatTime(details.get(arn)?.CreateDate) },
-        ]}
-        header={
-          <Header
-            variant="h2"
-            actions={
-              <SpaceBetween direction="horizontal" size="xs">
-                <Button iconName="refresh" ariaLabel={t('action.refresh')} onClick={pages.reload} />
-                <Button disabled={provider === undefined} onClick={() => setDialog('delete')}>
-                  {t('action.delete')}
-                </Button>
-                <Button variant="primary" onClick={() => setDialog('create')}>
-                  {t('providers.create')}
-                </Button>
-              </SpaceBetween>
-            }
-          >
-            {t('providers.all')}
-          </Header>
-        }
-      />
+    <ItemList
+      title={t('nav.providers')}
+      description={t('providers.why')}
+      heading={t('providers.all')}
+      nameOf={({ arn }) => nameOfProvider(arn)}
+      trackBy={({ arn }) => arn}
+      pages={pages}
+      rows={3}
+      selected={provider}
+      onSelect={select}
+      empty={t('providers.none')}
+      columns={[
+        { id: 'name', header: t('providers.issuer'), isRowHeader: true, cell: ({ arn }) => <Name>{nameOfProvider(arn)}</Name> },
+        { id: 'arn', header: t('repository.arn'), cell: ({ arn }) => <CopyText text={arn} what={t('repository.arn')} /> },
+        {
+          id: 'audiences',
+          header: t('providers.audiences'),
+          cell: ({ arn }) => <Name>{details.get(arn)?.ClientIDList.join(', ')}</Name>,
+        },
+        { id: 'created', header: t('repository.created'), cell: ({ arn }) => formatTime(details.get(arn)?.CreateDate) },
+      ]}
+      actions={
+        <>
+          <Button disabled={provider === undefined} onClick={() => setDialog('delete')}>
+            {t('action.delete')}
+          </Button>
+          <Button variant="primary" onClick={() => setDialog('create')}>
+            {t('providers.create')}
+          </Button>
+        </>
+      }
+    >
       {dialog === 'create' && <CreateDialog onClose={close} onCreated={pages.reload} />}
       {dialog === 'delete' && provider !== undefined && (
         <ConfirmDialog
@@ -103,12 +91,12 @@ export function Providers() {
           onConfirm={async () => {
             await iam('DeleteOpenIDConnectProvider', { OpenIDConnectProviderArn: provider.arn });
             notify('success', t('document.deleted', { name: nameOfProvider(provider.arn) }));
-            setSelected([]);
+            select(undefined);
             pages.reload();
           }}
         />
       )}
-    </Screen>
+    </ItemList>
   );
 }
 

@@ -20,6 +20,7 @@ import { readRepository } from '../repository/readRepository';
 import { artifactType } from '../repository/Images';
 import { Annotations } from './Annotations';
 import { ReplicationStatuses, SigningStatuses } from './Elsewhere';
+import { Retention } from './Retention';
 import { ScanStatus, Status } from './statuses';
 
 interface DetailsProps {
@@ -43,6 +44,7 @@ export function Details({ name, digest, image, manifest }: DetailsProps) {
           {(stored) => <Annotations of={stored.manifest.annotations ?? {}} />}
         </Part>
       </Container>
+      <Retention name={name} digest={digest} />
       <SigningStatuses name={name} digest={digest} />
       <ReplicationStatuses name={name} digest={digest} />
     </SpaceBetween>

@@ -1,8 +1,10 @@
+import Button from '@cloudscape-design/components/button';
 import Container from '@cloudscape-design/components/container';
 import Header from '@cloudscape-design/components/header';
 import KeyValuePairs from '@cloudscape-design/components/key-value-pairs';
 import SpaceBetween from '@cloudscape-design/components/space-between';
 import Table from '@cloudscape-design/components/table';
+import { useState } from 'react';
 
 import type { Descriptor, ImageConfiguration, Manifest, StoredManifest } from '../../api/manifest';
 import { readLayer } from '../../api/manifest';
@@ -15,6 +17,7 @@ import { type Loaded, useLoad } from '../../components/useLoad';
 import { formatSize, formatTime, t } from '../../messages';
 import { Annotations } from './Annotations';
 import { layerRows, platformName } from './layerRows';
+import { LayerRetention } from './Retention';
 
 /** The layers of an image with what made them, or the platforms of an index. */
 export function Layers({ name, manifest }: { name: string; manifest: Loaded<StoredManifest> }) {
@@ -65,6 +68,7 @@ function ImageLayers({ name, manifest }: { name: string; manifest: Manifest }) {
     return JSON.parse(await readLayer(name, config, signal)) as ImageConfiguration;
   });
   const rows = layerRows(manifest, configuration.data);
+  const [asked, setAsked] = useState<string>();
   return (
     <SpaceBetween size="l">
       <Table
@@ -94,8 +98,22 @@ function ImageLayers({ name, manifest }: { name: string; manifest: Manifest }) {
             cell: ({ layer }) => <CopyText text={layer?.digest} what={t('image.digest')} shorten />,
           },
           { id: 'created', header: t('repository.created'), cell: ({ created }) => formatTime(created) },
+          {
+            id: 'why',
+            header: t('retention.title'),
+            cell: ({ layer }) =>
+              layer !== undefined && (
+                <Button
+                  variant="icon"
+                  iconName="status-info"
+                  ariaLabel={t('retention.layer', { digest: layer.digest })}
+                  onClick={() => setAsked(layer.digest)}
+                />
+              ),
+          },
         ]}
       />
+      {asked !== undefined && <LayerRetention name={name} digest={asked} onClose={() => setAsked(undefined)} />}
       {hasConfiguration(manifest) && (
         <Container header={<Header variant="h2">{t('image.configuration')}</Header>}>
           <Part of={configuration} lines={6}>

@@ -14,6 +14,7 @@ import { Lines, Part } from '../../components/Part';
 import { Screen } from '../../components/Screen';
 import { useLoad } from '../../components/useLoad';
 import { formatNumber, formatSize, formatTime, nameOf, t } from '../../messages';
+import { VerificationFindings, VerificationResult } from './Verification';
 
 const Traffic = lazy(() => import('./Traffic'));
 
@@ -36,6 +37,7 @@ export function ServerStatus() {
               </Suspense>
             </Container>
             <Disks disks={now.disks} />
+            {(now.lastVerification?.findings ?? 0) > 0 && <VerificationFindings endedAt={now.lastVerification?.endedAt ?? 0} />}
             {now.migrations.length > 0 && <Migrations migrations={now.migrations} />}
           </SpaceBetween>
         )}
@@ -58,8 +60,13 @@ function Summary({ of: now }: { of: GetServerStatusResponse }) {
           { label: t('serverStatus.replicationsWaiting'), value: formatNumber(now.replicationsWaiting) },
           { label: t('serverStatus.replicationsFailed'), value: <Failed count={now.replicationsFailed} /> },
           {
-            label: t('serverStatus.verification'),
-            value: now.isVerificationInterrupted ? t('serverStatus.interrupted') : t('serverStatus.notInterrupted'),
+            label: t('serverStatus.lastVerification'),
+            value: (
+              <>
+                <VerificationResult of={now.lastVerification} />
+                {now.isVerificationInterrupted && <StatusIndicator type="warning">{t('serverStatus.resumable')}</StatusIndicator>}
+              </>
+            ),
           },
         ]}
       />

@@ -5,14 +5,16 @@ import Table from '@cloudscape-design/components/table';
 import { useState } from 'react';
 
 import { moorage } from '../../api/moorage';
-import type { AccountUsage, RepositoryUsage } from '../../api/operating';
+import type { RepositoryUsage } from '../../api/operating';
+import { ErrorNote } from '../../components/ErrorNote';
 import { Name } from '../../components/Name';
 import { PagedTable } from '../../components/PagedTable';
 import { Screen } from '../../components/Screen';
 import { usePages } from '../../components/usePages';
 import { formatNumber, formatSize, t } from '../../messages';
 import { ByteBar } from './ByteBar';
-import { ScopeChoice, useScope } from './ScopeChoice';
+import { type Scope, ScopeChoice, useScope } from './ScopeChoice';
+import { useUsageSums } from './usageSums';
 
 const PAGE = 50;
 
@@ -21,15 +23,17 @@ const largestOf = (usages: { bytes: number }[]): number => Math.max(0, ...usages
 /** How much the repositories and accounts have. */
 export function Usage() {
   const scope = useScope();
-  const [accounts, setAccounts] = useState<AccountUsage[]>([]);
+  const [attempt, setAttempt] = useState(0);
   const pages = usePages<RepositoryUsage>(`usage ${scope}`, async (nextToken, signal) => {
     const answer = await moorage('ListUsage', { scope, maxResults: PAGE, ...(nextToken === undefined ? {} : { nextToken }) }, signal);
-    setAccounts(answer.accounts);
     return { items: answer.repositories, nextToken: answer.nextToken };
   });
   const ofServer = scope === 'SERVER';
   const largest = largestOf(pages.data?.items ?? []);
-  const isWhole = pages.known === 1;
+  const refresh = () => {
+    pages.reload();
+    setAttempt(attempt + 1);
+  };
   return (
     <Screen title={t('nav.usage')} description={t('usage.why')}>
       <SpaceBetween size="l">
@@ -56,28 +60,44 @@ export function Usage() {
           header={
             <Header
               variant="h2"
-              actions={pages.refused ? undefined : <Button iconName="refresh" ariaLabel={t('action.refresh')} onClick={pages.reload} />}
+              actions={pages.refused ? undefined : <Button iconName="refresh" ariaLabel={t('action.refresh')} onClick={refresh} />}
             >
               {t('usage.repositories')}
             </Header>
           }
         />
-        {pages.data !== undefined && <Accounts accounts={accounts} isWhole={isWhole} />}
+        {!pages.refused && <Accounts key={`${scope} ${attempt}`} scope={scope} />}
       </SpaceBetween>
     </Screen>
   );
 }
 
-function Accounts({ accounts, isWhole }: { accounts: AccountUsage[]; isWhole: boolean }) {
-  const largest = largestOf(accounts);
+/** The sums by account, of all repositories and not only of those on the page. */
+function Accounts({ scope }: { scope: Scope }) {
+  const sums = useUsageSums(scope);
+  const largest = largestOf(sums.accounts);
+  const count = sums.accounts.reduce((sum, { repositories }) => sum + repositories, 0);
   return (
     <Table
-      items={accounts}
+      items={sums.accounts}
       trackBy="registryId"
       ariaLabels={{ tableLabel: t('usage.accounts') }}
-      empty={t('state.none')}
+      loading={sums.pages === 0 && sums.loading}
+      loadingText={t('state.loading')}
+      empty={sums.error === undefined ? t('state.none') : undefined}
+      footer={sums.error === undefined ? undefined : <ErrorNote error={sums.error} onRetry={sums.readMore} />}
       header={
-        <Header variant="h2" description={isWhole ? undefined : t('usage.ofThisPage')}>
+        <Header
+          variant="h2"
+          description={sums.isWhole ? t('usage.whole', { count }) : t('usage.counting', { count })}
+          actions={
+            !sums.isWhole && (
+              <Button loading={sums.loading} onClick={sums.readMore}>
+                {t('usage.continue')}
+              </Button>
+            )
+          }
+        >
           {t('usage.accounts')}
         </Header>
       }

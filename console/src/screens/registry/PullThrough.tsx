@@ -1,7 +1,5 @@
 import Button from '@cloudscape-design/components/button';
 import ButtonDropdown from '@cloudscape-design/components/button-dropdown';
-import Header from '@cloudscape-design/components/header';
-import SpaceBetween from '@cloudscape-design/components/space-between';
 import { useState } from 'react';
 
 import { ecr } from '../../api/client';
@@ -10,9 +8,8 @@ import { notify } from '../../app/notifications';
 import { follow, href } from '../../app/router';
 import { ConfirmDialog } from '../../components/ConfirmDialog';
 import { errorText } from '../../components/ErrorNote';
+import { ItemList } from '../../components/ItemList';
 import { Name } from '../../components/Name';
-import { PagedTable } from '../../components/PagedTable';
-import { Screen } from '../../components/Screen';
 import { usePages } from '../../components/usePages';
 import { formatTime, t } from '../../messages';
 import { EditCredentials } from './EditCredentials';
@@ -21,7 +18,7 @@ const PAGE = 25;
 
 /** The rules by which repositories are copies of repositories elsewhere. */
 export function PullThrough() {
-  const [selected, setSelected] = useState<PullThroughCacheRule[]>([]);
+  const [rule, select] = useState<PullThroughCacheRule>();
   const [dialog, setDialog] = useState<'edit' | 'delete'>();
   const close = () => setDialog(undefined);
   const pages = usePages('pull-through cache rules', async (nextToken, signal) => {
@@ -29,57 +26,45 @@ export function PullThrough() {
     const answer = await ecr('DescribePullThroughCacheRules', { maxResults: PAGE, ...token }, signal);
     return { items: answer.pullThroughCacheRules ?? [], nextToken: answer.nextToken };
   });
-  const [rule] = selected;
   const prefix = rule?.ecrRepositoryPrefix ?? '';
   return (
-    <Screen title={t('nav.pullThrough')} description={t('pullThrough.why')}>
-      <PagedTable
-        pages={pages}
-        label={t('nav.pullThrough')}
-        trackBy={({ ecrRepositoryPrefix }) => ecrRepositoryPrefix ?? ''}
-        labelOf={({ ecrRepositoryPrefix }) => ecrRepositoryPrefix ?? ''}
-        selectionType="single"
-        selected={selected}
-        onSelect={setSelected}
-        empty={t('pullThrough.none')}
-        columns={[
-          { id: 'prefix', header: t('pullThrough.prefix'), isRowHeader: true, cell: (one) => <Name>{one.ecrRepositoryPrefix}</Name> },
-          { id: 'upstream', header: t('pullThrough.upstream'), cell: (one) => <Name>{one.upstreamRegistryUrl}</Name> },
-          { id: 'upstreamPrefix', header: t('pullThrough.upstreamPrefix'), cell: (one) => <Name>{one.upstreamRepositoryPrefix}</Name> },
-          { id: 'credentials', header: t('pullThrough.credentials'), cell: (one) => <Name>{secretName(one.credentialArn)}</Name> },
-          { id: 'created', header: t('repository.created'), cell: (one) => formatTime(one.createdAt) },
-        ]}
-        header={
-          <Header
-            variant="h2"
-            actions={
-              pages.refused ? undefined : (
-                <SpaceBetween direction="horizontal" size="xs">
-                  <Button iconName="refresh" ariaLabel={t('action.refresh')} onClick={pages.reload} />
-                  <Button disabled={rule === undefined} onClick={() => void validate(prefix)}>
-                    {t('pullThrough.validate')}
-                  </Button>
-                  <ButtonDropdown
-                    disabled={rule === undefined}
-                    items={[
-                      { id: 'edit', text: t('pullThrough.editCredentials') },
-                      { id: 'delete', text: t('action.delete') },
-                    ]}
-                    onItemClick={(event) => setDialog(event.detail.id === 'edit' ? 'edit' : 'delete')}
-                  >
-                    {t('action.actions')}
-                  </ButtonDropdown>
-                  <Button variant="primary" href={href('/registry/pull-through-cache/create')} onFollow={follow}>
-                    {t('pullThrough.add')}
-                  </Button>
-                </SpaceBetween>
-              )
-            }
+    <ItemList
+      title={t('nav.pullThrough')}
+      description={t('pullThrough.why')}
+      heading={t('pullThrough.rules')}
+      nameOf={(one) => one.ecrRepositoryPrefix ?? ''}
+      pages={pages}
+      selected={rule}
+      onSelect={select}
+      empty={t('pullThrough.none')}
+      columns={[
+        { id: 'prefix', header: t('pullThrough.prefix'), isRowHeader: true, cell: (one) => <Name>{one.ecrRepositoryPrefix}</Name> },
+        { id: 'upstream', header: t('pullThrough.upstream'), cell: (one) => <Name>{one.upstreamRegistryUrl}</Name> },
+        { id: 'upstreamPrefix', header: t('pullThrough.upstreamPrefix'), cell: (one) => <Name>{one.upstreamRepositoryPrefix}</Name> },
+        { id: 'credentials', header: t('pullThrough.credentials'), cell: (one) => <Name>{secretName(one.credentialArn)}</Name> },
+        { id: 'created', header: t('repository.created'), cell: (one) => formatTime(one.createdAt) },
+      ]}
+      actions={
+        <>
+          <Button disabled={rule === undefined} onClick={() => void validate(prefix)}>
+            {t('pullThrough.validate')}
+          </Button>
+          <ButtonDropdown
+            disabled={rule === undefined}
+            items={[
+              { id: 'edit', text: t('pullThrough.editCredentials') },
+              { id: 'delete', text: t('action.delete') },
+            ]}
+            onItemClick={(event) => setDialog(event.detail.id === 'edit' ? 'edit' : 'delete')}
           >
-            {t('pullThrough.rules')}
-          </Header>
-        }
-      />
+            {t('action.actions')}
+          </ButtonDropdown>
+          <Button variant="primary" href={href('/registry/pull-through-cache/create')} onFollow={follow}>
+            {t('pullThrough.add')}
+          </Button>
+        </>
+      }
+    >
       {dialog === 'edit' && rule !== undefined && <EditCredentials rule={rule} onClose={close} onSaved={pages.reload} />}
       {dialog === 'delete' && (
         <ConfirmDialog
@@ -90,12 +75,12 @@ export function PullThrough() {
           onConfirm={async () => {
             await ecr('DeletePullThroughCacheRule', { ecrRepositoryPrefix: prefix });
             notify('success', t('document.deleted', { name: prefix }));
-            setSelected([]);
+            select(undefined);
             pages.reload();
           }}
         />
       )}
-    </Screen>
+    </ItemList>
   );
 }
 

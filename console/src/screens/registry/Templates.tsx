@@ -1,6 +1,4 @@
 import Button from '@cloudscape-design/components/button';
-import Header from '@cloudscape-design/components/header';
-import SpaceBetween from '@cloudscape-design/components/space-between';
 import { useState } from 'react';
 
 import { ecr } from '../../api/client';
@@ -8,10 +6,9 @@ import type { RepositoryCreationTemplate } from '../../api/ecr';
 import { notify } from '../../app/notifications';
 import { follow, href, navigate } from '../../app/router';
 import { ConfirmDialog } from '../../components/ConfirmDialog';
+import { ItemList } from '../../components/ItemList';
 import { Name } from '../../components/Name';
 import { NavLink } from '../../components/NavLink';
-import { PagedTable } from '../../components/PagedTable';
-import { Screen } from '../../components/Screen';
 import { usePages } from '../../components/usePages';
 import { formatTime, nameOf, t } from '../../messages';
 
@@ -24,69 +21,58 @@ export function templatePath(prefix: string): string {
 
 /** The settings of repositories that are created by a push, a pull or a replication. */
 export function Templates() {
-  const [selected, setSelected] = useState<RepositoryCreationTemplate[]>([]);
+  const [template, select] = useState<RepositoryCreationTemplate>();
   const [asking, setAsking] = useState(false);
   const pages = usePages('creation templates', async (nextToken, signal) => {
     const token = nextToken === undefined ? {} : { nextToken };
     const answer = await ecr('DescribeRepositoryCreationTemplates', { maxResults: PAGE, ...token }, signal);
     return { items: answer.repositoryCreationTemplates ?? [], nextToken: answer.nextToken };
   });
-  const [template] = selected;
   const prefix = template?.prefix ?? '';
   return (
-    <Screen title={t('nav.templates')} description={t('templates.why')}>
-      <PagedTable
-        pages={pages}
-        label={t('nav.templates')}
-        trackBy={(one) => one.prefix ?? ''}
-        labelOf={(one) => one.prefix ?? ''}
-        selectionType="single"
-        selected={selected}
-        onSelect={setSelected}
-        empty={t('templates.none')}
-        columns={[
-          {
-            id: 'prefix',
-            header: t('templates.prefix'),
-            isRowHeader: true,
-            cell: (one) => (
-              <NavLink to={templatePath(one.prefix ?? '')}>
-                <Name>{one.prefix}</Name>
-              </NavLink>
-            ),
-          },
-          { id: 'description', header: t('templates.description'), cell: (one) => <Name>{one.description}</Name> },
-          {
-            id: 'applied',
-            header: t('templates.appliedFor'),
-            cell: (one) => (one.appliedFor ?? []).map((cause) => nameOf('appliedFor', cause)).join(', '),
-          },
-          { id: 'mutability', header: t('repository.mutability'), cell: (one) => nameOf('mutability', one.imageTagMutability) },
-          { id: 'updated', header: t('templates.updated'), cell: (one) => formatTime(one.updatedAt) },
-        ]}
-        header={
-          <Header
-            variant="h2"
-            actions={
-              pages.refused ? undefined : (
-                <SpaceBetween direction="horizontal" size="xs">
-                  <Button disabled={template === undefined} onClick={() => navigate(templatePath(prefix))}>
-                    {t('action.edit')}
-                  </Button>
-                  <Button disabled={template === undefined} onClick={() => setAsking(true)}>
-                    {t('action.delete')}
-                  </Button>
-                  <Button variant="primary" href={href(`${TEMPLATES}/-/create`)} onFollow={follow}>
-                    {t('templates.create')}
-                  </Button>
-                </SpaceBetween>
-              )
-            }
-          >
-            {t('templates.all')}
-          </Header>
-        }
-      />
+    <ItemList
+      title={t('nav.templates')}
+      description={t('templates.why')}
+      heading={t('templates.all')}
+      nameOf={(one) => one.prefix ?? ''}
+      pages={pages}
+      selected={template}
+      onSelect={select}
+      empty={t('templates.none')}
+      columns={[
+        {
+          id: 'prefix',
+          header: t('templates.prefix'),
+          isRowHeader: true,
+          cell: (one) => (
+            <NavLink to={templatePath(one.prefix ?? '')}>
+              <Name>{one.prefix}</Name>
+            </NavLink>
+          ),
+        },
+        { id: 'description', header: t('templates.description'), cell: (one) => <Name>{one.description}</Name> },
+        {
+          id: 'applied',
+          header: t('templates.appliedFor'),
+          cell: (one) => (one.appliedFor ?? []).map((cause) => nameOf('appliedFor', cause)).join(', '),
+        },
+        { id: 'mutability', header: t('repository.mutability'), cell: (one) => nameOf('mutability', one.imageTagMutability) },
+        { id: 'updated', header: t('templates.updated'), cell: (one) => formatTime(one.updatedAt) },
+      ]}
+      actions={
+        <>
+          <Button disabled={template === undefined} onClick={() => navigate(templatePath(prefix))}>
+            {t('action.edit')}
+          </Button>
+          <Button disabled={template === undefined} onClick={() => setAsking(true)}>
+            {t('action.delete')}
+          </Button>
+          <Button variant="primary" href={href(`${TEMPLATES}/-/create`)} onFollow={follow}>
+            {t('templates.create')}
+          </Button>
+        </>
+      }
+    >
       {asking && (
         <ConfirmDialog
           title={t('templates.delete')}
@@ -96,11 +82,11 @@ export function Templates() {
           onConfirm={async () => {
             await ecr('DeleteRepositoryCreationTemplate', { prefix });
             notify('success', t('document.deleted', { name: prefix }));
-            setSelected([]);
+            select(undefined);
             pages.reload();
           }}
         />
       )}
-    </Screen>
+    </ItemList>
   );
 }
