@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from moorage.console.static_files import FOLDER
+from moorage.console import static_files
 from tests.support.clients import require_client, unavailable
 
 _ARGUMENTS: Final = (
@@ -35,7 +35,7 @@ _SIZE: Final = {"width": 1280, "height": 800}
 def browser() -> Iterator[Browser]:
     """A running browser. Skips the test without Chromium, or if the pages are not built."""
     program = require_client("chromium")
-    if not (FOLDER / "index.html").exists():
+    if not static_files.are_built():
         unavailable("the console is not built: run `make console`")
     expect.set_options(timeout=_PATIENCE)
     with sync_playwright() as playwright:

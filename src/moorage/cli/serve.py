@@ -23,6 +23,7 @@ from moorage.cli.tls import bundle_of, certificates_of, prepared, served
 from moorage.cli.traces import tracing_for
 from moorage.config.kinds import Address
 from moorage.config.settings import Settings
+from moorage.console import static_files
 from moorage.core.identity.master_key import MasterKeyWrong
 from moorage.core.own_store import ForeignStore
 from moorage.domain.errors import Unavailable
@@ -121,6 +122,7 @@ def _is_soon_ready(settings: Settings) -> bool:
 
 def _welcome(settings: Settings) -> str:
     program, folder, host = _program(), settings.data, app.first_registry_host(settings)
+    more = _console(settings, program) + _preconditions(settings, host)
     return f"""
 Moorage serves the ECR API and a Docker registry on {settings.scheme}://{settings.public_host}
 Data folder: {folder}. Root access key: {folder / "credentials"}.
@@ -131,7 +133,7 @@ Data folder: {folder}. Root access key: {folder / "credentials"}.
   docker tag IMAGE {host}/team/app:v1
   docker push {host}/team/app:v1
 
-{_preconditions(settings, host)}Without the AWS CLI, use {program} ecr …. To stop the server, press Ctrl-C.
+{more}Without the AWS CLI, use {program} ecr …. To stop the server, press Ctrl-C.
 """
 
 
@@ -140,6 +142,14 @@ def _warning(settings: Settings) -> str:
     whose = "Every machine that reaches" if settings.lab_anywhere else "Every program on this machine that reaches"
     keys = " Any access key has all permissions." if settings.any_key else ""
     return f"LAB MODE: {whose} {settings.listen} can erase this registry and change its clock.{keys}"
+
+
+def _console(settings: Settings, program: str) -> str:
+    """Where the console is, and how to sign in there."""
+    if not static_files.are_built():
+        return ""
+    address = f"{settings.scheme}://{settings.public_host}/console/"
+    return f"Console: {address}. To sign in there with a link, run {program} console --data {settings.data}.\n"
 
 
 def _preconditions(settings: Settings, host: str) -> str:

@@ -39,6 +39,11 @@ _UNCHANGING: Final = b"public, max-age=31536000, immutable"
 _INDEX: Final = "index.html"
 
 
+def are_built() -> bool:
+    """Whether this installation has the pages."""
+    return (FOLDER / _INDEX).exists()
+
+
 @dataclass(frozen=True, slots=True)
 class _File:
     content_type: bytes

@@ -2,20 +2,46 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.conftest import StartServer
 from tests.console.pages.test_policies import RULES, write
+from tests.support.aws import aws_client
 from tests.support.chromium import require_accessible, take_picture, watched_page
-from tests.support.clients import run
+from tests.support.clients import require_client, run
 from tests.support.dockerd import Dockerd
-from tests.support.images import image, layer, write_docker_archive
+from tests.support.images import image, write_docker_archive
 from tests.support.server import Server
+from tests.support.vulnerabilities import DEBIAN, write_database
+from tests.support.waiting import wait_until
 
 NAME = "story/app"
+
+
+@pytest.fixture
+def server(fresh_server: StartServer, tmp_path: Path) -> Server:
+    """A server that scans images, with a small database of vulnerabilities."""
+    grype = require_client("grype")
+    return fresh_server(
+        extra_env={
+            "MOORAGE_SCANNER": f"grype:{grype}",
+            "MOORAGE_SCANNER_SHA256": hashlib.sha256(Path(grype).read_bytes()).hexdigest(),
+            "MOORAGE_SCANNER_DATABASE": str(write_database(tmp_path / "db.tar.gz")),
+        }
+    )
+
+
+@pytest.fixture
+def ecr(server: Server) -> Iterator[Any]:
+    with aws_client(server) as client:
+        yield client
 
 
 def test_from_sign_in_to_undelete(
@@ -26,6 +52,7 @@ def test_from_sign_in_to_undelete(
         create(page)
         push(page, server, dockerd, tmp_path)
         look_at_layers(page)
+        look_at_findings(page)
         set_lifecycle_policy(page)
         delete(page)
         assert ecr.list_images(repositoryName=NAME)["imageIds"] == []
@@ -43,13 +70,14 @@ def sign_in(page: Page, server: Server) -> None:
 def create(page: Page) -> None:
     page.get_by_text("Create repository", exact=True).first.click()
     page.get_by_label("Name", exact=True).fill(NAME)
+    page.get_by_label("Scan on push").click()
     page.get_by_role("button", name="Create repository").click()
     expect(page.get_by_text(f"Created the repository {NAME}")).to_be_visible()
 
 
 def push(page: Page, server: Server, dockerd: Dockerd, folder: Path) -> None:
     """Push an image by the commands on the page, except for the one that builds the image."""
-    pushed = image([layer(b"Hello from the console!\n", docker=True)], docker=True)
+    pushed = image([DEBIAN], docker=True)
     archive = write_docker_archive(folder / "image.tar", pushed, f"{NAME}:latest")
     dockerd.docker("load", "--input", str(archive))
     page.goto(f"/console/repositories/{NAME}")
@@ -72,6 +100,22 @@ def look_at_layers(page: Page) -> None:
     page.get_by_role("tab", name="Layers").click()
     expect(page.get_by_text("sha256:").first).to_be_visible()
     take_picture(page, "layers")
+
+
+def look_at_findings(page: Page) -> None:
+    """The scan began with the push; the page is loaded again until it has ended."""
+    page.get_by_role("tab", name="Findings").click()
+
+    def is_there() -> bool:
+        page.get_by_role("button", name="Refresh").last.click()
+        return page.get_by_text("CVE-2099-0001").first.is_visible()
+
+    wait_until(is_there)
+    expect(page.get_by_role("row").filter(has_text="CVE-2099-0001")).to_contain_text("openssl")
+    require_accessible(page)
+    take_picture(page, "findings")
+    page.get_by_role("button", name="Low").first.click()
+    expect(page.get_by_text("CVE-2099-0001")).to_have_count(0)
 
 
 def set_lifecycle_policy(page: Page) -> None:

@@ -34,9 +34,16 @@ def test_the_page_of_an_image_shows_layers_configuration_and_manifest(
     require_accessible(signed_in)
     take_picture(signed_in, "image")
 
+    reasons = signed_in.get_by_role("table", name="Why is this here?")
+    expect(reasons.get_by_text("It is an image, and nobody has deleted it.")).to_be_visible()
+
     signed_in.get_by_role("tab", name="Layers").click()
     expect(signed_in.get_by_text(pushed.blobs[-1].digest[:19]).first).to_be_visible()
     require_accessible(signed_in)
+    signed_in.get_by_role("button", name=f"Why is the layer {pushed.blobs[-1].digest} here?").click()
+    expect(signed_in.get_by_role("dialog").get_by_text("An image has it as a layer.")).to_be_visible()
+    require_accessible(signed_in)
+    signed_in.get_by_role("dialog").get_by_role("button", name="Close").click()
     signed_in.get_by_role("tab", name="Manifest").click()
     expect(signed_in.get_by_text("schemaVersion").first).to_be_visible()
     require_accessible(signed_in)

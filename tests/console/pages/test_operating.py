@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from moorage.metadata.garbage import verification_results
+from moorage.metadata.garbage.verification_results import FindingRow
 from tests.api.services.calls import allow, client_of, person_with
 from tests.support.chromium import require_accessible, sign_in_by_link, take_picture, watched_page
 from tests.support.databases import engine_of
@@ -46,6 +48,33 @@ def test_the_status_shows_the_version_the_disks_and_the_traffic(signed_in: Page,
     expect(signed_in.get_by_role("table", name="Disks").get_by_text("Layers")).to_be_visible()
     require_accessible(signed_in)
     take_picture(signed_in, "status")
+
+
+@pytest.fixture
+def verified(rows: Any) -> Iterator[None]:
+    """A verification that found a damaged layer."""
+
+    def add(tx: Any) -> None:
+        verification_results.begin(tx, 1, resume=False)
+        finding = FindingRow(0, "damaged blob", f"sha256:{'a' * 64}", "has 3 bytes instead of 4", False)
+        verification_results.add(tx, finding, is_unrepaired=True)
+        verification_results.complete(tx, 2)
+
+    rows(add)
+    yield
+    rows(lambda tx: tx.run("DELETE FROM verification_run"))
+    rows(lambda tx: tx.run("DELETE FROM verification_finding"))
+
+
+@pytest.mark.usefixtures("verified")
+def test_what_the_last_verification_found_is_shown(signed_in: Page) -> None:
+    show(signed_in, "status", "Status")
+
+    expect(signed_in.get_by_text("Findings: 1, not repaired: 1")).to_be_visible()
+    finding = signed_in.get_by_role("table", name="Findings of the last verification").get_by_role("row").last
+    expect(finding).to_contain_text("Damaged layer")
+    expect(finding).to_contain_text("has 3 bytes instead of 4")
+    require_accessible(signed_in)
 
 
 def of_tests(moorage: Any) -> list[tuple[str, str]]:

@@ -47,11 +47,12 @@ def test_a_policy_is_saved(signed_in: Page, ecr: Any, repository: str) -> None:
 
 def test_the_line_of_a_mistake_is_said(signed_in: Page, repository: str) -> None:
     signed_in.goto(f"/console/repositories/{repository}/-/permissions")
-    lines = json.dumps(POLICY, indent=2).splitlines()
-    lines[5] += "}"
+    statements = [{**POLICY["Statement"][0], "Sid": f"pull{number}"} for number in range(3)]  # type: ignore[dict-item]
+    lines = json.dumps({**POLICY, "Statement": statements}, indent=2).splitlines()
+    lines[13] += "}"
     write(signed_in, "\n".join(lines))
 
-    expect(signed_in.get_by_text("This is not JSON from line 6")).to_be_visible()
+    expect(signed_in.get_by_text("This is not JSON from line 14")).to_be_visible()
     expect(signed_in.get_by_role("button", name="Save changes")).to_be_disabled()
 
 
