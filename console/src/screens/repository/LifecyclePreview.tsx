@@ -105,15 +105,17 @@ function Results({ name }: { name: string }) {
       trackBy={(result) => `${result.imageDigest ?? ''} ${result.action?.type ?? ''}`}
       columns={[
         {
-          id: 'digest',
-          header: t('image.digest'),
-          cell: ({ imageDigest = '' }) => (
-            <NavLink to={repositoryPath(name, 'images', imageDigest)}>
-              <Digest>{imageDigest}</Digest>
-            </NavLink>
+          id: 'image',
+          header: t('retention.image'),
+          cell: ({ imageDigest = '', imageTags = [] }) => (
+            <>
+              <NavLink to={repositoryPath(name, 'images', imageDigest)}>
+                <Digest>{imageDigest}</Digest>
+              </NavLink>
+              {imageTags.length > 0 && <TagList tags={imageTags} first={2} />}
+            </>
           ),
         },
-        { id: 'tags', header: t('image.tags'), cell: ({ imageTags = [] }) => <TagList tags={imageTags} first={2} /> },
         { id: 'pushed', header: t('image.pushed'), cell: ({ imagePushedAt }) => formatTime(imagePushedAt) },
         {
           id: 'action',
