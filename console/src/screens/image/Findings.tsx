@@ -51,7 +51,7 @@ export function Findings({ name, digest }: FindingsProps) {
             onChange={(event) => setQuery({ severity: event.detail.selectedId })}
             options={[
               { id: '', text: t('image.show.all') },
-              ...SEVERITIES.map((id) => ({ id, text: `${nameOf('severity', id)} (${counts[id] ?? 0})` })),
+              ...SEVERITIES.filter((id) => id === severity || (counts[id] ?? 0) > 0).map((id) => ({ id, text: `${nameOf('severity', id)} (${counts[id] ?? 0})` })),
             ]}
           />
         }

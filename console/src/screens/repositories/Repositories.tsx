@@ -36,14 +36,16 @@ function columns(): TableProps.ColumnDefinition<Repository>[] {
       header: t('repository.uri'),
       cell: ({ repositoryUri }) => <CopyText text={repositoryUri} what={t('repository.uri')} />,
     },
-    { id: 'CREATED', header: t('repository.created'), sortingField: 'CREATED', cell: ({ createdAt }) => formatTime(createdAt) },
+    { id: 'CREATED', minWidth: 130, header: t('repository.created'), sortingField: 'CREATED', cell: ({ createdAt }) => formatTime(createdAt) },
     {
       id: 'mutability',
+      minWidth: 160,
       header: t('repository.mutability'),
       cell: ({ imageTagMutability }) => nameOf('mutability', imageTagMutability),
     },
     {
       id: 'encryption',
+      minWidth: 140,
       header: t('repository.encryption'),
       cell: ({ encryptionConfiguration }) => nameOf('encryption', encryptionConfiguration?.encryptionType),
     },

@@ -120,9 +120,9 @@ function Results({ name }: { name: string }) {
         {
           id: 'action',
           header: t('lifecycle.action'),
-          cell: ({ action }) => (action?.type === 'TRANSITION' ? t('lifecycle.archives') : t('lifecycle.expires')),
+          cell: ({ action, appliedRulePriority = 0 }) =>
+            t(action?.type === 'TRANSITION' ? 'lifecycle.archives' : 'lifecycle.expires', { rule: appliedRulePriority }),
         },
-        { id: 'rule', header: t('lifecycle.rule'), cell: ({ appliedRulePriority }) => appliedRulePriority },
       ]}
     />
   );
