@@ -68,6 +68,7 @@ def test_names_of_the_greatest_length_are_shown_whole(signed_in: Page, ecr: Any)
     signed_in.goto(f"/console/repositories/{name}")
     expect(signed_in.get_by_role("heading", level=1, name=name)).to_be_visible()
     assert has_no_scroll_bar(signed_in)
+    ecr.delete_repository(repositoryName=name)
 
 
 def test_text_from_right_to_left_changes_nothing_beside_it(signed_in: Page, docker: Docker, repository: str) -> None:
