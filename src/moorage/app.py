@@ -226,7 +226,7 @@ def application(
         meters=[shared.traffic, *([lab.requests] if lab else []), *_meters(meter, tracing, services)],
     )
     traced = served if tracing is None else tracing.application(served)
-    return lab_mode.around(traced, lab, services, worker, answering) if lab else traced
+    return lab_mode.around(traced, lab, lab.registry(services, worker, vault), answering) if lab else traced
 
 
 def _context(settings: Settings, drain: Drain | None, shared: SharedState) -> ServerContext:

@@ -8,7 +8,7 @@ import threading
 import time
 from dataclasses import replace
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -28,6 +28,7 @@ from moorage.core.identity.master_key import MasterKeyWrong
 from moorage.core.own_store import ForeignStore
 from moorage.domain.errors import Unavailable
 from moorage.domain.identity.errors import AccountError
+from moorage.first_use import at_first_use
 from moorage.http.application import SharedState
 from moorage.http.draining import Drain
 from moorage.http.forwarding import TrustedProxies
@@ -36,6 +37,11 @@ from moorage.http.server.listeners import PortInUse, listen
 from moorage.http.server.supervisor import Supervisor, WorkersFailed
 from moorage.metadata.database import DatabaseUnusable
 from moorage.telemetry import Log
+
+if TYPE_CHECKING:
+    from moorage.cli import seeding
+else:
+    seeding = at_first_use("moorage.cli.seeding")
 
 _READY_SECONDS = 30
 START_ERRORS: Final = (
@@ -57,6 +63,7 @@ START_ERRORS: Final = (
 def serve(settings: Settings) -> None:
     """Serve the ECR API and the Docker registry until SIGTERM or Ctrl-C."""
     folder = DataFolder(settings.data, settings.given_master_key())
+    seed = None if settings.seed is None else seeding.read(settings, settings.seed)
     try:
         listener = listen(settings.host, settings.port)
         settings = replace(settings, listen=Address(settings.host, listener.getsockname()[1]))
@@ -74,6 +81,8 @@ def serve(settings: Settings) -> None:
         raise failure(error) from None
     except OSError as error:
         raise failure(f"{error.filename or settings.listen}: {error.strerror}") from None
+    if seed is not None:
+        seeding.sow(settings, folder, seed)
     if sealed is not None:
         click.echo(sealed, err=True)
     if settings.lab:

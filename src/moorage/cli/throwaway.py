@@ -15,7 +15,7 @@ from dataclasses import replace
 from functools import partial
 from multiprocessing.sharedctypes import RawArray
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -27,10 +27,16 @@ from moorage.config.kinds import Address
 from moorage.config.settings import Settings
 from moorage.config.sources import load
 from moorage.config.table import InvalidSetting
+from moorage.first_use import at_first_use
 from moorage.http.server.listeners import listen
 from moorage.http.server.supervisor import fitting
 from moorage.http.server.worker_process import NOT_SERVING, WorkerTask
 from moorage.http.server.worker_process import run as run_worker
+
+if TYPE_CHECKING:
+    from moorage.cli import seeding
+else:
+    seeding = at_first_use("moorage.cli.seeding")
 
 _PREFIX: Final = "moorage-run-"
 _MEMORY: Final = Path("/dev/shm")  # noqa: S108 - folders in it are made by mkdtemp
@@ -96,12 +102,13 @@ class Throwaway:
     """The registry below `root`. `settings` has its address, and `folder` is its data folder."""
 
     def __init__(self, root: Path, options: Mapping[str, Any]) -> None:
-        """Raises InvalidSetting."""
+        """Raises InvalidSetting. A seed that is wrong ends the command."""
         self.root = root
         self.log = root / "server.log"
         given = {**options, "data": root / "data", "listen": "127.0.0.1:0", "lab": True}
         self.settings = _alone(load(given, environment={}))
         self.folder = DataFolder(self.settings.data)
+        self._seed = None if self.settings.seed is None else seeding.read(self.settings, self.settings.seed)
 
     @property
     def host(self) -> str:
@@ -133,6 +140,8 @@ class Throwaway:
             app.prepare(self.settings, self.folder)
         except START_ERRORS as error:
             raise failure(error) from None
+        if self._seed is not None:
+            seeding.sow(self.settings, self.folder, self._seed)
         self.folder.write_endpoint(f"{self.settings.scheme}://{self.settings.public_host}")
         counts = RawArray("i", [NOT_SERVING])
         limits = fitting(connection_limits(self.settings), 1)

@@ -95,7 +95,7 @@ def a_lab_is_alone(settings: Settings) -> None:
         raise InvalidSetting("--lab runs one worker process: leave out --workers.")
 
 
-_OF_LABS: Final = ("lab_anywhere", "any_key", "rates", "ecr_quirks", "time")
+_OF_LABS: Final = ("lab_anywhere", "any_key", "rates", "ecr_quirks", "time", "seed")
 
 
 def a_lab_is_out_of_reach(settings: Settings) -> None:

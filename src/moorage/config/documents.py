@@ -73,6 +73,7 @@ def _yaml(content: bytes) -> tuple[Any, Lines]:
         node = loader.get_single_node()
         if node is None:
             return None, Lines({})
+        _reject_cycles(node)
         for mapping in _mappings(node):
             _reject_equal_keys(loader, mapping)
         return loader.construct_document(node), lines.of_yaml(node)
@@ -94,6 +95,28 @@ def _pyyaml(without: str) -> Any:
     return importlib.import_module("yaml")
 
 
+def _reject_cycles(root: Any) -> None:
+    """Raise BadDocument if an alias stands for a value that contains it."""
+    around: dict[int, Any] = {}
+    done: set[int] = set()
+    waiting = [(root, False)]
+    while waiting:
+        node, is_left = waiting.pop()
+        if is_left:
+            del around[id(node)]
+            done.add(id(node))
+        elif id(node) in around:
+            raise BadDocument(f"line {node.start_mark.line + 1}: this value contains itself, by an alias")
+        elif id(node) not in done and node.id != "scalar":
+            around[id(node)] = node
+            waiting.append((node, True))
+            waiting += [(part, False) for part in _parts(node)]
+
+
+def _parts(node: Any) -> list[Any]:
+    return [part for pair in node.value for part in pair] if node.id == "mapping" else list(node.value)
+
+
 def _mappings(root: Any) -> Iterator[Any]:
     """The mappings of a YAML document, each once: an alias is the node of its anchor."""
     waiting, seen = [root], set()
@@ -104,9 +127,7 @@ def _mappings(root: Any) -> Iterator[Any]:
         seen.add(id(node))
         if node.id == "mapping":
             yield node
-            waiting += [part for pair in node.value for part in pair]
-        else:
-            waiting += node.value
+        waiting += _parts(node)
 
 
 def _reject_equal_keys(loader: Any, mapping: Any) -> None:

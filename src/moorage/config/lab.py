@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 
-from moorage.config.kinds import FLAG, Kind, matching, optional
+from moorage.config.kinds import FLAG, Kind, matching, optional, path
 from moorage.config.scanner import ScannerSettings
 from moorage.config.table import setting
 from moorage.domain.units import SECOND
@@ -61,5 +62,12 @@ class LabSettings(ScannerSettings):
         "",
         "In lab mode, start at this time, for example 2030-01-31T12:00:00Z.",
         "The clock goes on from there ([testing.md](testing.md#time)).",
+        commands=_OF_RUNS,
+    )
+    seed: Path | None = setting(
+        path("FILE"),
+        None,
+        "In lab mode, make the registry match this file before serving: a declaration with images and access keys.",
+        "See [testing.md](testing.md#seeds).",
         commands=_OF_RUNS,
     )

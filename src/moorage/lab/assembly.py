@@ -6,12 +6,11 @@ from collections.abc import Mapping
 
 from moorage.adapters.data_folder import DataFolder
 from moorage.config.settings import Settings
-from moorage.core.services import Services
 from moorage.http.application import Endpoint
 from moorage.http.server.worker_process import ServedApplication
 from moorage.lab.application import LabApplication
 from moorage.lab.lab import Lab, LabOptions, LabRegistry
-from moorage.worker import Worker
+from moorage.lab.seeds import SeedRules
 
 
 def lab_of(settings: Settings, folder: DataFolder) -> Lab:
@@ -25,12 +24,14 @@ def lab_of(settings: Settings, folder: DataFolder) -> Lab:
         rates_as_aws=bool(settings.rates),
         has_quirks=settings.ecr_quirks,
         takes_any_key=settings.any_key,
+        seed_rules=SeedRules(settings.account, settings.region, settings.lab_anywhere),
+        added=settings.upstream,
     )
     return Lab(options)
 
 
 def around(
-    application: ServedApplication, lab: Lab, services: Services, worker: Worker, endpoints: Mapping[str, Endpoint]
+    application: ServedApplication, lab: Lab, registry: LabRegistry, endpoints: Mapping[str, Endpoint]
 ) -> LabApplication:
     """The application of a server in lab mode."""
-    return LabApplication(application, lab, LabRegistry(lab, services, worker), endpoints)
+    return LabApplication(application, lab, registry, endpoints)

@@ -2,6 +2,7 @@
 
 POST /_moorage/reset, /moto-api/reset     return to the state at the start
 POST /_moorage/snapshot, /restore         keep a state, and return to it: {"name": …}
+POST /_moorage/seed                       add what a seed describes (`seeds.py`), in JSON, or in YAML with its type
 GET, PUT, DELETE /_moorage/time           {"time": …}, {"advance": "24h"}, {"stopped": true}
 GET, POST, DELETE /_moorage/faults        rules (`faults.py`)
 GET, PUT /_moorage/settings               {"rates": "aws", "ecrQuirks": true}
@@ -18,6 +19,7 @@ from typing import Any, Final
 import msgspec
 
 from moorage import __version__
+from moorage.config.documents import BadDocument
 from moorage.config.kinds import seconds_of
 from moorage.config.lab import moment_of
 from moorage.domain import strict_json
@@ -41,6 +43,7 @@ _FILTERS: Final = frozenset({"operation", "method", "path", "status", "caller", 
 _STATUSES: Final[Mapping[type[Exception], int]] = {
     BadJson: 400,
     BadRule: 400,
+    BadDocument: 400,
     ImpossibleTime: 400,
     ValueError: 400,
     MalformedBody: 400,
@@ -89,6 +92,7 @@ class Control:
             ("POST", "/moto-api/reset"): self._reset,
             ("POST", "/_moorage/snapshot"): self._snapshot,
             ("POST", "/_moorage/restore"): self._restore,
+            ("POST", "/_moorage/seed"): self._seed,
             ("GET", "/_moorage/time"): self._time,
             ("PUT", "/_moorage/time"): self._set_time,
             ("DELETE", "/_moorage/time"): self._reset_time,
@@ -130,6 +134,11 @@ class Control:
     async def _restore(self, request: Request) -> Any:
         name = await self._name(request)
         return {"name": name, "rows": await self._registry.restore(name)}
+
+    async def _seed(self, request: Request) -> Any:
+        text = await request.body.whole(_BODY_LIMIT)
+        suffix = ".yaml" if "yaml" in (request.header(b"content-type") or "") else ".json"
+        return {"changes": await self._registry.seed(text, suffix)}
 
     async def _name(self, request: Request) -> str:
         name: str = (await _body(request, _Name)).name

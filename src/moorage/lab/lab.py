@@ -7,11 +7,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Final
 
 from moorage.api.authentication import Authentication
+from moorage.config.documents import BadDocument
+from moorage.core.declared.changes import Conditions
 from moorage.core.services import Services
-from moorage.lab import states
+from moorage.core.vault import Vault
+from moorage.domain.pull_through.upstreams import AddedUpstreams
+from moorage.lab import seeds, states
 from moorage.lab.authentication import AnyKeyAuthentication, LabAuthentication
 from moorage.lab.clock import LabClock
 from moorage.lab.faults import Faults
@@ -19,12 +24,15 @@ from moorage.lab.gate import Gate
 from moorage.lab.rates import Rates
 from moorage.lab.requests import RequestLog
 from moorage.lab.responses import Quirks
+from moorage.lab.seeds import SeedRules
 from moorage.lab.states import Links, State
 from moorage.worker import Worker
 
 _START: Final = "start"
 """The folder of links to the blobs of the state at the start. Names of snapshots have no such form."""
 
+
+_BEFORE_SEED: Final = "before-seed"
 
 _JOB_SECONDS: Final = 0.01
 """How long a job may continue when the registry is about to change as a whole. It starts again afterwards."""
@@ -49,6 +57,8 @@ class LabOptions:
     rates_as_aws: bool
     has_quirks: bool
     takes_any_key: bool
+    seed_rules: SeedRules
+    added: AddedUpstreams
 
 
 class Lab:
@@ -69,6 +79,10 @@ class Lab:
             return AnyKeyAuthentication(services, self._options.root_key)
         return LabAuthentication(services)
 
+    def registry(self, services: Services, worker: Worker, vault: Vault) -> LabRegistry:
+        """The registry as a whole."""
+        return LabRegistry(self, services, worker, vault)
+
     def reset(self) -> None:
         """As the server began."""
         self.clock.reset()
@@ -78,18 +92,19 @@ class Lab:
         self.has_quirks = self._options.has_quirks
 
     @property
-    def blob_folder(self) -> Path:
-        return self._options.blob_folder
+    def options(self) -> LabOptions:
+        return self._options
 
 
 class LabRegistry:
     """The registry of a lab: its rows and blobs as a whole. Changes wait until no request and no job is in progress."""
 
-    def __init__(self, lab: Lab, services: Services, worker: Worker) -> None:
+    def __init__(self, lab: Lab, services: Services, worker: Worker, vault: Vault) -> None:
+        self._vault = vault
         self._lab = lab
         self._services = services
         self._worker = worker
-        self._links = Links(lab.blob_folder)
+        self._links = Links(lab.options.blob_folder)
         self._snapshots: dict[str, State] = {}
         self._start: State | None = None
         self._deletions: set[asyncio.Task[None]] = set()
@@ -130,6 +145,29 @@ class LabRegistry:
         async with self.gate.closed():
             await self._return_to(state, f"snapshot-{name}", lambda: None)
         return state.size
+
+    async def seed(self, text: bytes, suffix: str) -> int:
+        """Add what a seed describes, all or nothing; returns the number of changes and images.
+
+        Paths of layouts are those of the server's machine. Raises BadDocument, RequestsInProgress, Unavailable,
+        OSError.
+        """
+        services, rules = self._services, self._lab.options.seed_rules
+        with NamedTemporaryFile(suffix=suffix) as file:
+            file.write(text)
+            file.flush()
+            prepared = await asyncio.to_thread(seeds.read, Path(file.name), rules)
+        if prepared.images and rules.is_reachable:
+            raise BadDocument("a server that other machines can reach reads no layouts: use --seed")
+        conditions = Conditions(services.limits, self._lab.options.added, services.now())
+        async with self.gate.closed():
+            before = await services.database.read(states.read)
+            self._links.keep(_BEFORE_SEED, before.keys)
+            try:
+                return await seeds.sow(prepared, services, self._vault, conditions)
+            except BaseException:
+                await self._return_to(before, _BEFORE_SEED, lambda: None)
+                raise
 
     async def change_time(self, change: Callable[[], None]) -> None:
         """Change the clock. Waits for a job that began while the clock was ahead are limited afterwards."""

@@ -52,7 +52,14 @@ def choose_root_key(
 
     Raises AccountError if another user has a key with this id, or the root user would have too many keys.
     """
-    user = _root_user(tx, account, now)
+    put_key(tx, vault, _root_user(tx, account, now), chosen, now, replaced)
+
+
+def put_key(tx: Transaction, vault: Vault, user: User, chosen: NewKey, now: int, replaced: str | None = None) -> None:
+    """Give a user a chosen access key, in place of its key `replaced` or of one with the same id.
+
+    Raises AccountError if another user has a key with this id, or the user would have too many keys.
+    """
     found = identities.find_key(tx, chosen.id)
     if found is not None and found.user.id != user.id:
         raise AccountError(f"access key {chosen.id!r} belongs to {found.user.title}: choose another id")
