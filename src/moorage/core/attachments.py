@@ -26,8 +26,8 @@ EMPTY_TYPE: Final = "application/vnd.oci.empty.v1+json"
 _EMPTY: Final = b"{}"
 """The configuration of an artifact without one (image-spec, "Guidance for an Empty Descriptor")."""
 
-_OWNER: Final = "moorage"
-"""The owner of the uploads of attachments. No caller has this id."""
+OWNER: Final = "moorage"
+"""The owner of uploads of the server itself. No caller has this id."""
 
 
 class SubjectGone(Exception):
@@ -111,7 +111,7 @@ class Attachments:
 
         if await self._database.write(keep):
             return
-        scope = UploadScope(repository.registry, repository.name, _OWNER)
+        scope = UploadScope(repository.registry, repository.name, OWNER)
         upload = await self._layers.append(scope, await self._layers.start(scope), 0, _chunks(content))
         with suppress(LayerAlreadyExists):
             await self._layers.complete(scope, upload, [digest], strict=False)

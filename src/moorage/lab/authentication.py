@@ -5,7 +5,9 @@ The clock of the registry is the lab's, but clients sign with theirs.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from moorage.api.authentication import Proof, SignatureAuthentication, set_caller
 from moorage.aws import sigv4
@@ -14,7 +16,17 @@ from moorage.core.identity.authentication import Credentials
 from moorage.core.services import Services
 from moorage.domain.errors import UnrecognizedClient
 from moorage.http.messages import CallDetails, Request
-from moorage.lab.browsers import is_from_browser
+
+_OF_BROWSERS: Final = frozenset({b"origin", b"sec-fetch-site"})
+"""Headers that browsers add to requests of web pages, and that no page can leave out (Fetch Standard)."""
+
+
+def is_from_browser(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Whether a web page sent a request. It must not control a lab on the machine of the person who looks at it.
+
+    Browsers let any page send some requests to this machine, and with DNS rebinding all of them.
+    """
+    return any(name in _OF_BROWSERS for name, _ in headers)
 
 
 class LabAuthentication(SignatureAuthentication):

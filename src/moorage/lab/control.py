@@ -27,7 +27,7 @@ from moorage.domain.errors import BodyTimeout, MalformedBody, RequestEntityTooLa
 from moorage.domain.strict_json import BadJson
 from moorage.domain.units import SECOND, iso_time
 from moorage.http.messages import Request, Response
-from moorage.lab.browsers import is_from_browser
+from moorage.lab.authentication import is_from_browser
 from moorage.lab.clock import ImpossibleTime
 from moorage.lab.faults import BadRule, Rule
 from moorage.lab.gate import RequestsInProgress
@@ -137,7 +137,7 @@ class Control:
 
     async def _seed(self, request: Request) -> Any:
         text = await request.body.whole(_BODY_LIMIT)
-        suffix = ".yaml" if "yaml" in (request.header(b"content-type") or "") else ".json"
+        suffix = ".yaml" if "/yaml" in (request.header(b"content-type") or "") else ".json"
         return {"changes": await self._registry.seed(text, suffix)}
 
     async def _name(self, request: Request) -> str:

@@ -11,12 +11,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import msgspec
 
 from moorage.config.documents import BadDocument, at_line
 from moorage.config.lines import Place
+from moorage.core.attachments import OWNER
 from moorage.core.declared.apply import apply
 from moorage.core.declared.changes import Conditions
 from moorage.core.declared.document import Declaration, DeclarationRefused, shape
@@ -37,9 +38,6 @@ from moorage.lab import layouts
 from moorage.lab.layouts import BadLayout, LayoutImage
 from moorage.metadata.database import Transaction
 from moorage.metadata.registry import repositories
-
-_OWNER: Final = "moorage"
-"""The owner of the uploads of seeds. No caller has this id."""
 
 
 class SeededKey(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -175,7 +173,7 @@ def _declared(tx: Transaction, vault: Vault, account: str, seed: PreparedSeed, c
 
 async def _push(services: Services, image: PreparedImage, one: LayoutImage, tags: tuple[Tag, ...]) -> None:
     """Push an image as a client does. Raises Refusal, Unavailable, OSError."""
-    scope = UploadScope(image.registry, image.repository, _OWNER)
+    scope = UploadScope(image.registry, image.repository, OWNER)
     for digest, file in one.blobs.items():
         upload = await services.layers.append(scope, await services.layers.start(scope), 0, _chunks(file))
         with suppress(LayerAlreadyExists):
