@@ -40,9 +40,12 @@ def version() -> str:
 
 
 def _of_commit(source: str) -> str:
+    number = _git("rev-list", "--count", "HEAD")
+    if number is None:  # There is no commit yet, or git refuses a folder of another user.
+        return source
     described = _git("describe", "--tags", "--match", "v[0-9]*", "--long", "--abbrev=12")
     if described is None:
-        return f"{source}.dev{_git('rev-list', '--count', 'HEAD')}+g{_git('rev-parse', '--short=12', 'HEAD')}"
+        return f"{source}.dev{number}+g{_git('rev-parse', '--short=12', 'HEAD')}"
     tag, distance, commit = described.removeprefix("v").rsplit("-", 2)
     if distance == "0":
         if tag != source:

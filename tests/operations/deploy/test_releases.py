@@ -57,6 +57,8 @@ def version(repository: Path, **variables: str) -> str:
 @pytest.mark.client
 def test_the_version_is_that_of_the_tag_and_between_tags_that_of_the_commit(repository: Path, git: Git) -> None:
     git("init", "--quiet")
+    assert version(repository) == "1.2.0"
+
     git("add", ".")
     git("commit", "--quiet", "--message=first")
     assert re.fullmatch(r"1\.2\.0\.dev1\+g[0-9a-f]{12}", version(repository))
