@@ -8,6 +8,7 @@ import click
 
 from moorage import app
 from moorage.cli.ecr_account import EcrAccount, EcrMissing
+from moorage.cli.folders import existing_folder
 from moorage.cli.import_run import How, run_import, selecting
 from moorage.cli.next_commands import failure
 from moorage.cli.options import TextOfFile, with_settings
@@ -73,6 +74,7 @@ def import_ecr(
     AWS. Settings that cannot be the same here, such as unknown KMS keys, are listed, and everything else comes.
     """
     how = How(**options)
+    existing_folder(settings)
     try:
         source = EcrAccount(from_region, from_endpoint)
         problems = _bring_settings(source, settings, how)
