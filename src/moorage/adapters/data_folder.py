@@ -113,6 +113,10 @@ class DataFolder:
             replace_file(self._key, secrets.token_bytes(32))
             return self._key.read_bytes()
 
+    def has_master_key(self) -> bool:
+        """Whether the folder itself has a master key."""
+        return self._key.exists()
+
     def adopt_master_key(self, key: bytes) -> None:
         """Store another registry's master key, unless this folder already has a key."""
         if self._given_key is None and not self._key.exists():

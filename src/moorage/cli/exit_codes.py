@@ -24,6 +24,7 @@ ANSWERS_NO: Final = {
     "import ecr": "Some settings or images did not come. All others came.",
     "import registry": "The registry does not have all of its images whole. The others came.",
     "import images": "A layout or bundle does not have all of its images whole. The others came.",
+    "restore": "A layer is damaged or missing in the backup. Everything else is restored.",
     "scanner status": "The scanner cannot scan.",
     "verify": "Something is damaged or missing, and was not repaired.",
     "why": "The registry has nothing with this digest.",

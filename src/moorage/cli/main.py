@@ -44,6 +44,7 @@ _COMMANDS: Final = {
     "collect": "moorage.cli.collect:collect",
     "master-key": "moorage.cli.master_key:master_key",
     "backup": "moorage.cli.backup:backup",
+    "restore": "moorage.cli.restore:restore",
     "verify": "moorage.cli.verify:verify",
     "scanner": "moorage.cli.scanner:scanner",
     "sbom": "moorage.cli.sbom:sbom",

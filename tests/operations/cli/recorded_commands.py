@@ -91,7 +91,7 @@ OMITTED = {"secret", "yes", "rate"}
 """Parameters that are secret, or that change only how the command works."""
 
 ELSEWHERE = {
-    *("import distribution", "import images", "import registry", "import ecr"),
+    *("import distribution", "import images", "import registry", "import ecr", "restore"),
     "migrate",
     "webhook retry",
     "scanner update",

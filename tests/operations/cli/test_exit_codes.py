@@ -31,7 +31,7 @@ LEAVES = {path: command for path, command in FOUND.items() if not isinstance(com
 OTHER_PROGRAMS = {"moorage ecr", "moorage bench", "moorage run"}
 """Commands that pass their arguments to another program, or belong to one."""
 
-CREATING = {"moorage serve", "moorage migrate", "moorage ready"}
+CREATING = {"moorage serve", "moorage migrate", "moorage ready", "moorage restore"}
 """Commands that need no registry to exist."""
 
 VALUES = {
@@ -126,7 +126,7 @@ def test_commands_that_answer_no_end_with_3(server: Server) -> None:
     assert why.err == f"The registry has nothing with the digest {DIGEST}.\n"
     assert set(ANSWERS_NO) == {
         *("backup", "explain", "scanner status", "verify", "why"),
-        *("export images", "import distribution", "import ecr", "import images", "import registry"),
+        *("export images", "import distribution", "import ecr", "import images", "import registry", "restore"),
     }
 
 
