@@ -102,7 +102,7 @@ ELSEWHERE = {
 """Changing commands with tests of their own: a move, failed deliveries (tests/api/events), roots and signatures."""
 
 READS = {
-    *("serve", "ready", "env", "ecr", "bench", "explain", "why", "usage", "tls ca", "scanner status", "sbom"),
+    *("serve", "run", "ready", "env", "ecr", "bench", "explain", "why", "usage", "tls ca", "scanner status", "sbom"),
     *("export settings", "export images"),
     *("account list", "user list", "key list", "role list", "role show", "policy list", "policy show", "oidc list"),
     *("user show-policy", "role show-policy", "webhook list", "webhook test", "webhook failed", "jobs list"),
