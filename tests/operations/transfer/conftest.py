@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,8 +48,8 @@ class Moorage:
         self.server = server
         self.docker = docker
 
-    def run(self, *words: str | Path) -> Ended:
-        return run_here(*words, "--data", self.server.data)
+    def run(self, *words: str | Path, variables: Mapping[str, str] | None = None) -> Ended:
+        return run_here(*words, "--data", self.server.data, variables=self.server.settings | dict(variables or {}))
 
     def create(self, repository: str) -> None:
         with aws_client(self.server, "ecr") as ecr:

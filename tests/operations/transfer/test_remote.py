@@ -9,7 +9,6 @@ import pytest
 
 from tests.operations.transfer.conftest import Images, Moorage
 from tests.support.aws import aws_client
-from tests.support.commands import run_here
 from tests.support.distribution import Distribution
 from tests.support.http_client import Docker
 from tests.support.images import image
@@ -102,7 +101,7 @@ def test_an_account_of_ecr_comes_with_its_settings_and_images(
     options = () if with_images else ("--settings-only",)
     words = ("import", "ecr", "--from-region", "us-east-1", "--from-endpoint", endpoint, *options)
 
-    done = run_here(*words, "--data", moorage.server.data, variables=variables)
+    done = moorage.run(*words, variables=variables)
 
     assert done.code == 0, done
     with aws_client(moorage.server, "ecr") as ecr:
@@ -120,7 +119,7 @@ def test_an_account_of_ecr_comes_with_its_settings_and_images(
         assert moorage.tags(name) == ["latest", "v1"]
         for one in (found.first, found.second, found.signature, found.both):
             assert moorage.has(name, one)
-        again = run_here(*words, "--data", moorage.server.data, variables=variables)
+        again = moorage.run(*words, variables=variables)
         assert "Settings: 0 changes." in again.out
         assert "Imported 0 images" in again.out
     else:
@@ -132,7 +131,7 @@ def test_an_account_that_does_not_accept_the_key_is_reported(moorage: Moorage, o
     endpoint = f"http://127.0.0.1:{other.server.port}"
     words = ("import", "ecr", "--from-region", "us-east-1", "--from-endpoint", endpoint)
 
-    refused = run_here(*words, "--data", moorage.server.data, variables=variables)
+    refused = moorage.run(*words, variables=variables)
 
     assert refused.code == 1
     assert "The import did not finish: " in refused.err
