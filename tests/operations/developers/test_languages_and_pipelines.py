@@ -22,7 +22,8 @@ from tests.support.ports import free_port
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs/testing.md").read_text("utf-8")
-PIPELINES = re.findall(r"^```yaml\n# (\S+)\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+OF_CI = PAGE.partition("\n## CI\n")[2].partition("\n## ")[0]
+PIPELINES = re.findall(r"^```yaml\n# (\S+)\n(.*?)^```", OF_CI, re.MULTILINE | re.DOTALL)
 ACTION: dict[str, Any] = msgspec.yaml.decode((ROOT / "action.yml").read_bytes())
 BIN = Path(sys.executable).parent
 
