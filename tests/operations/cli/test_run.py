@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,7 +18,7 @@ import pytest
 from moorage.cli.throwaway import new_folder
 from moorage.config.settings import TABLE
 from tests.operations.cli.conftest import Command
-from tests.support.clients import program_environment
+from tests.support.clients import program_environment, require_client
 from tests.support.http_client import Docker
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
@@ -65,6 +66,25 @@ for file in files:
     ended = command("run", "--", sys.executable, "-c", script)
 
     assert (ended.code, ended.out) == (0, "200\n200\n"), ended.err
+
+
+@pytest.mark.client
+def test_client_programs_work_without_a_login(command: Command, tmp_path: Path) -> None:
+    for program in ("aws", "crane", "skopeo"):
+        require_client(program)
+    with tarfile.open(tmp_path / "layer.tar", "w") as archive:
+        archive.add(__file__, "file")
+    script = f"""
+set -e
+aws ecr create-repository --repository-name team/app --query repository.repositoryName --output text
+crane append --new_layer {tmp_path}/layer.tar --new_tag "$MOORAGE_REGISTRY/team/app:v1" > /dev/null 2>&1
+crane ls "$MOORAGE_REGISTRY/team/app"
+skopeo inspect --tls-verify=false --format "{{{{len .Layers}}}}" "docker://$MOORAGE_REGISTRY/team/app:v1"
+aws ecr describe-images --repository-name team/app --query "imageDetails[].imageTags[]" --output text
+"""
+    ended = command("run", "--", "sh", "-c", script)
+
+    assert (ended.code, ended.out.split()) == (0, ["team/app", "v1", "1", "v1"]), ended.err
 
 
 def test_docker_keeps_the_plugins_and_the_context_of_the_user_but_not_their_logins(
