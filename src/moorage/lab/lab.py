@@ -182,12 +182,14 @@ class LabRegistry:
         await self._worker.stop(_JOB_SECONDS)
         try:
             services.pulls.flush()
+            if self._deletions:  # They could remove bytes that come back now.
+                await asyncio.wait(self._deletions)
             self._links.bring_back(name, state.keys)
             unneeded = await services.database.write(partial(states.restore, state=state))
             switch()
         finally:
             self._worker.start()
-        if unneeded:  # No key is used twice, so nothing needs to wait for this.
+        if unneeded:
             deletion = asyncio.create_task(services.blobs.delete(*unneeded))
             self._deletions.add(deletion)
             deletion.add_done_callback(self._deletions.discard)

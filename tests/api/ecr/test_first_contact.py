@@ -130,7 +130,7 @@ def test_other_paths_have_no_page(anybody: Docker, path: str) -> None:
 
 # --- Services that are not here ----------------------------------------------------------------------------------
 
-NEITHER = "Moorage serves the services ecr, iam, moorage, secretsmanager, signer and sts, not {}."
+NEITHER = "Moorage serves the services ecr, iam, kms, moorage, secretsmanager, signer and sts, not {}."
 PUBLIC = "Public registries are not supported; for private repositories, use the service ecr."
 ENDPOINTS = (
     "To let other services keep their own endpoints, set AWS_ENDPOINT_URL_ECR and AWS_ENDPOINT_URL_STS instead of "

@@ -16,7 +16,10 @@ from tests.api.services.raw import RawCaller, refusal_of
 from tests.support.server import Server
 from tests.unit.aws.samples import sample
 
-OF_ECR = {("moorage", name) for name in ("ListDeletedImages", "SearchRepositories", "UndeleteImage")}
+OF_ECR = {
+    ("moorage", name)
+    for name in ("ListDeletedImages", "ListRetentionReasons", "SearchRepositories", "UndeleteImage")
+}
 """Operations that need permissions of ECR."""
 
 BUILT = [

@@ -25,7 +25,8 @@ from moorage.metadata.migrations.scripts import schema_steps
 from tests.support.postgres import cluster
 
 OF_THE_STORE = {"fetching", "own_store", "upload", "upload_state", "removed_bytes"}
-STAYING = {"changed_row", "move", "moved_blob", "rules", "verification", *OF_THE_STORE}
+OF_VERIFICATION = {"verification", "verification_finding", "verification_run"}
+STAYING = {"changed_row", "move", "moved_blob", "rules", *OF_VERIFICATION, *OF_THE_STORE}
 SINGLE_ROW = {"master_key", "own_store", "scanner_state"}
 MADE = {"rules"}
 """Tables that have a row from the start."""
