@@ -28,6 +28,13 @@ _SERIOUS: Final = frozenset({"serious", "critical"})
 _PATIENCE: Final = 60_000
 """Milliseconds."""
 
+_AT_REST: Final = """
+Promise.allSettled(document.getAnimations()
+    .filter(({ effect }) => effect.getComputedTiming().iterations !== Infinity)
+    .map((animation) => animation.finished))
+"""
+"""Waits for the animations that end."""
+
 _SIZE: Final = {"width": 1280, "height": 800}
 
 
@@ -69,6 +76,7 @@ def sign_in_by_link(page: Page, link: str) -> None:
 
 def require_accessible(page: Page) -> None:
     """Assert that axe finds nothing serious on the page as it is shown."""
+    page.evaluate(_AT_REST)  # What fades in or out has too little contrast for a moment.
     page.evaluate(_axe())
     found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
     serious = [each for each in found["violations"] if each["impact"] in _SERIOUS]

@@ -17,8 +17,7 @@ from tests.support.server import Server
 from tests.unit.aws.samples import sample
 
 OF_ECR = {
-    ("moorage", name)
-    for name in ("ListDeletedImages", "ListRetentionReasons", "SearchRepositories", "UndeleteImage")
+    ("moorage", name) for name in ("ListDeletedImages", "ListRetentionReasons", "SearchRepositories", "UndeleteImage")
 }
 """Operations that need permissions of ECR."""
 
