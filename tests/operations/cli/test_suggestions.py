@@ -24,9 +24,8 @@ def error_of(line: str) -> str:
 @pytest.mark.parametrize(
     ("line", "unknown", "meant"),
     [
-        ("start", "start", "'moorage serve'"),
-        ("run", "run", "'moorage serve'"),
-        ("Start", "Start", "'moorage serve'"),
+        ("start", "start", "'moorage serve' or 'moorage run'"),
+        ("Start", "Start", "'moorage serve' or 'moorage run'"),
         ("serv", "serv", "'moorage serve' or 'moorage user' or 'moorage secret'"),
         ("user add ci", "add", "'moorage user create'"),
         ("user rm ci", "rm", "'moorage user delete'"),
@@ -55,7 +54,7 @@ def test_an_unknown_command_leads_to_the_one_with_that_meaning(line: str, unknow
         ("serve --host 0.0.0.0", "--host", "'--listen HOST:PORT' or '--host-name NAME[:PORT]'"),
         ("serve --dir data", "--dir", "'--data DIR'"),
         ("serve --https", "--https", "'--tls'"),
-        ("apply users.yaml --force", "--force", "'--yes'"),
+        ("jobs drop KIND --force", "--force", "'--yes'"),
         ("jobs drop KIND -y", "-y", "'--yes'"),
         ("explain --user ci", "--user", "'--caller CALLER'"),
         ("key create --name ci", "--name", "'--user NAME'"),
