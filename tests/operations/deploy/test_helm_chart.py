@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 import moorage
+from moorage.config.lab import LabSettings
 from moorage.config.settings import TABLE, Settings
 from moorage.config.sources import load
 from moorage.http.server.limits import ConnectionLimits
@@ -29,7 +30,10 @@ NEEDED = {
 }
 EVERYTHING = {
     **NEEDED,
-    "secret": {"name": "moorage", "keys": {"scannerAuthorization": "adapter"}},
+    "secret": {
+        "name": "moorage",
+        "keys": {"scannerAuthorization": "adapter", "rootAccessKeyId": "id", "rootSecretAccessKey": "secret"},
+    },
     "imagePullSecrets": [{"name": "puller"}],
     "blobRedirect": False,
     "hostName": "registry.example",
@@ -68,7 +72,11 @@ SECRETS = {
     "MOORAGE_S3_ACCESS_KEY_ID": "key",
     "MOORAGE_S3_SECRET_ACCESS_KEY": "secret",
 }
-OPTIONAL_SECRETS = {"MOORAGE_SCANNER_AUTHORIZATION": "Bearer token"}
+OPTIONAL_SECRETS = {
+    "MOORAGE_SCANNER_AUTHORIZATION": "Bearer token",
+    "MOORAGE_ROOT_ACCESS_KEY_ID": "AKIAMOORAGETESTS0001",
+    "MOORAGE_ROOT_SECRET_ACCESS_KEY": "4Vw0pTqkZ1sXb7YcHn3RgJm9LdFu2EaQ",
+}
 
 Documents = dict[tuple[str, str], dict[str, Any]]
 Helm = Callable[..., str]
@@ -203,7 +211,8 @@ def test_each_setting_of_a_server_is_a_value_or_may_stand_in_settings(
     free = schema["properties"]["settings"]["propertyNames"]["enum"]
     values = variables(pods(render({**EVERYTHING, "settings": {}}))["Deployment"])
     of_files = {"MOORAGE_ACCEL_REDIRECT", "MOORAGE_DATA"}  # The nodes of the chart have their layers in a bucket.
-    unsuitable = {*of_files, "MOORAGE_FAILPOINTS", "MOORAGE_MASTER_KEY_FILE"}
+    of_labs = {f"MOORAGE_{name.upper()}" for name in LabSettings.__annotations__}  # A lab has a data folder.
+    unsuitable = {*of_files, *of_labs, "MOORAGE_FAILPOINTS", "MOORAGE_MASTER_KEY_FILE"}
 
     assert sorted([*free, *values, *unsuitable]) == sorted(entry.variable for entry in TABLE)
 

@@ -32,6 +32,14 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 - name: MOORAGE_SCANNER_AUTHORIZATION
   valueFrom: {secretKeyRef: {name: {{ $.Values.secret.name | quote }}, key: {{ . | quote }}}}
 {{- end }}
+{{- with .Values.secret.keys.rootAccessKeyId }}
+- name: MOORAGE_ROOT_ACCESS_KEY_ID
+  valueFrom: {secretKeyRef: {name: {{ $.Values.secret.name | quote }}, key: {{ . | quote }}}}
+{{- end }}
+{{- with .Values.secret.keys.rootSecretAccessKey }}
+- name: MOORAGE_ROOT_SECRET_ACCESS_KEY
+  valueFrom: {secretKeyRef: {name: {{ $.Values.secret.name | quote }}, key: {{ . | quote }}}}
+{{- end }}
 - name: MOORAGE_BLOBS
   value: {{ .Values.blobs | quote }}
 {{- range $name, $value := .Values.settings }}
