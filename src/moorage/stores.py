@@ -14,6 +14,7 @@ from moorage.adapters.audit_rotation import Rotation, is_stream
 from moorage.adapters.data_folder import DataFolder
 from moorage.adapters.disk_space import DiskSpace
 from moorage.adapters.files.blob_store import FileBlobStore
+from moorage.adapters.files.linking import FileLinks
 from moorage.config.settings import Settings
 from moorage.core.clock import Clock, CommonClock, system_clock
 from moorage.core.garbage.verify import Stores
@@ -22,6 +23,7 @@ from moorage.core.migration.migrate import MigrationRefused
 from moorage.core.own_store import OwnStore
 from moorage.domain.buckets import SCHEME, Bucket, BucketKey
 from moorage.domain.errors import Unavailable
+from moorage.domain.image_sources import BlobLinks
 from moorage.domain.ports import CopySource
 from moorage.first_use import at_first_use
 from moorage.metadata.database import Database
@@ -37,11 +39,14 @@ if TYPE_CHECKING:
     from moorage.adapters.s3 import blob_store as s3_blobs
     from moorage.adapters.s3 import client as s3_client
     from moorage.adapters.s3 import copies as s3_copies
+    from moorage.adapters.s3 import linking as s3_linking
     from moorage.adapters.s3 import objects as s3_objects
     from moorage.adapters.s3 import signing as s3_signing
+    from moorage.adapters.s3 import storage as s3_storage
 else:
-    s3_blobs, s3_client, s3_copies, s3_objects, s3_signing = (
-        at_first_use(f"moorage.adapters.s3.{name}") for name in ("blob_store", "client", "copies", "objects", "signing")
+    s3_blobs, s3_client, s3_copies, s3_linking, s3_objects, s3_signing, s3_storage = (
+        at_first_use(f"moorage.adapters.s3.{name}")
+        for name in ("blob_store", "client", "copies", "linking", "objects", "signing", "storage")
     )
 
 Store: TypeAlias = "FileBlobStore | s3_blobs.S3BlobStore"
@@ -272,6 +277,29 @@ async def copies_at(address: str | None, key: BucketKey) -> AsyncIterator[CopySo
             yield files
         finally:
             files.close()
+
+
+@asynccontextmanager
+async def storage_at(bucket: Bucket, key: BucketKey) -> AsyncIterator[s3_storage.StorageBucket]:
+    """The storage of another registry in a bucket."""
+    objects = objects_in(bucket, key)
+    try:
+        yield s3_storage.StorageBucket(objects, bucket)
+    finally:
+        await objects.close()
+
+
+@asynccontextmanager
+async def links_of(settings: Settings, store: Store) -> AsyncIterator[BlobLinks]:
+    """The blob store as one that takes over blobs itself."""
+    if isinstance(store, FileBlobStore) or settings.bucket is None:
+        yield FileLinks(settings.blob_folder)
+        return
+    objects = objects_in(settings.bucket, settings.bucket_key)
+    try:
+        yield s3_linking.BucketLinks(objects, settings.bucket.endpoint)
+    finally:
+        await objects.close()
 
 
 def objects_in(bucket: Bucket, key: BucketKey, now: Clock = system_clock) -> s3_objects.Objects:

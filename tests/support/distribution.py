@@ -17,7 +17,7 @@ from tests.support.waiting import wait_until
 _CONFIGURATION = """
 version: 0.1
 log: {{accesslog: {{disabled: true}}, level: error}}
-storage: {{filesystem: {{rootdirectory: {folder}/data}}, delete: {{enabled: true}}}}
+storage: {{{storage}, delete: {{enabled: true}}, redirect: {{disable: true}}}}
 http: {{addr: 127.0.0.1:{port}}}
 """
 
@@ -26,14 +26,20 @@ _started: list[Distribution] = []
 
 
 class Distribution:
-    """A registry with its own folder and port. After `stop`, it can be started again with what it has stored."""
+    """A registry with its own folder and port. After `stop`, it can be started again with what it has stored.
 
-    def __init__(self) -> None:
+    `storage` configures another storage than its folder.
+    """
+
+    def __init__(self, storage: str = "") -> None:
         self.port = free_port()
         self._folder = Path(tempfile.mkdtemp(prefix="distribution-"))
         self.storage = self._folder / "data"
         self._process: subprocess.Popen[bytes] | None = None
-        (self._folder / "config.yml").write_text(_CONFIGURATION.format(folder=self._folder, port=self.port))
+        configuration = _CONFIGURATION.format(
+            storage=storage or f"filesystem: {{rootdirectory: {self.storage}}}", port=self.port
+        )
+        (self._folder / "config.yml").write_text(configuration)
 
     def start(self) -> None:
         """Start the registry and wait until it answers."""

@@ -20,7 +20,7 @@ ANSWERS_NO: Final = {
     "backup": "A layer is damaged or missing. The backup has everything else.",
     "explain": "The action is denied.",
     "export images": "An image is damaged or archived. The others were written.",
-    "import distribution": "The folder does not have all of its images whole. The others came.",
+    "import distribution": "The storage does not have all of its images whole. The others came.",
     "import ecr": "Some settings or images did not come. All others came.",
     "import registry": "The registry does not have all of its images whole. The others came.",
     "import images": "A layout or bundle does not have all of its images whole. The others came.",

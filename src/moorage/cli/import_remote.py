@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import click
@@ -54,7 +55,7 @@ def import_registry(url: str, names: tuple[str, ...], settings: Settings, **opti
     login = UserCredentials(username, secret.strip()) if username else None
     realms, private_networks = frozenset(options.pop("realms")), options.pop("private_networks")
     address = RemoteAddress(url, login, realms, private_networks)
-    run_import(lambda remotes: RemoteSource(remotes.at(address), names or None), settings, How(**options))
+    run_import(lambda remotes: nullcontext(RemoteSource(remotes.at(address), names or None)), settings, How(**options))
 
 
 @click.command("ecr")
@@ -83,7 +84,7 @@ def import_ecr(
         raise failure(f"The import did not finish: {error}") from None
     if settings_only:
         names = []
-    run_import(lambda remotes: _images(remotes, source, names), settings, how, problems)
+    run_import(lambda remotes: nullcontext(_images(remotes, source, names)), settings, how, problems)
 
 
 def _images(remotes: RemoteRegistries, source: EcrAccount, names: list[str]) -> RemoteSource:

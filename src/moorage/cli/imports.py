@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from moorage import stores
 from moorage.adapters.image_folders.bundles import BundleFiles
-from moorage.adapters.image_folders.distribution import DistributionFolder
+from moorage.adapters.image_folders.distribution import DistributionSource
 from moorage.adapters.image_folders.layouts import LayoutSource, layouts_below
+from moorage.adapters.image_folders.storage_folder import StorageFolder
 from moorage.cli.import_remote import import_ecr, import_registry
 from moorage.cli.import_run import How, run_import, selecting
 from moorage.cli.options import with_settings
 from moorage.cli.transactions import account_option
 from moorage.config.settings import Settings
 from moorage.config.table import REGISTRY
+from moorage.domain.buckets import SCHEME, Bucket, BucketKey
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -30,30 +34,53 @@ def import_group() -> None:
     """
 
 
-_folder = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path, file_okay=False))
-
-
 def _linking(command: F) -> F:
-    """The options for sources whose layers are files."""
-    command = click.option("--copy", is_flag=True, help="Copy layers also where they could be linked.")(command)
-    return click.option("--unread", is_flag=True, help="Do not read layers that are linked: compare only their sizes.")(
-        command
-    )
+    """The options for sources whose layers the blob store can take over itself."""
+    command = click.option(
+        "--copy",
+        is_flag=True,
+        help="Bring the bytes of all layers, also where the blob store could take them over.",
+    )(command)
+    return click.option(
+        "--unread", is_flag=True, help="Do not read layers that the blob store takes over: compare only their sizes."
+    )(command)
 
 
 @import_group.command("distribution")
-@_folder
+@click.argument("place", metavar="STORAGE")
 @selecting
 @_linking
 @account_option
 @with_settings(REGISTRY, "import distribution")
-def import_distribution(folder: Path, settings: Settings, **how: Any) -> None:
-    """Bring all images of CNCF Distribution (registry:2), or of Harbor, from its storage folder DIR.
+def import_distribution(place: str, settings: Settings, **how: Any) -> None:
+    """Bring all images of CNCF Distribution (registry:2), or of Harbor, from its storage.
 
-    DIR has a folder docker/registry/v2. If it is on the disk of the data folder, layers are linked and not copied. Stop
-    the other registry first, or make it read-only.
+    STORAGE is a folder, or a bucket s3://BUCKET/PREFIX?endpoint=URL&region=REGION, which has docker/registry/v2 in it.
+    Layers on the disk of the data folder are linked and not copied. Layers in the object store of this registry are
+    copied by that store. Stop the other registry first, or make it read-only.
+
+    A bucket is read with the access key in MOORAGE_S3_ACCESS_KEY_ID and MOORAGE_S3_SECRET_ACCESS_KEY.
     """
-    run_import(lambda _: DistributionFolder(folder), settings, How(**how))
+    if not place.startswith(f"{SCHEME}://"):
+        folder = StorageFolder(Path(place))
+        run_import(lambda _: nullcontext(DistributionSource(folder)), settings, How(**how))
+        return
+    key = settings.bucket_key
+    if not (key.id and key.secret):
+        raise click.UsageError(
+            "To read a bucket, set MOORAGE_S3_ACCESS_KEY_ID and MOORAGE_S3_SECRET_ACCESS_KEY to an access key."
+        )
+    try:
+        bucket = Bucket.parse(place)
+    except ValueError as error:
+        raise click.UsageError(f"{error}.") from None
+    run_import(lambda _: _in_bucket(bucket, key), settings, How(**how))
+
+
+@asynccontextmanager
+async def _in_bucket(bucket: Bucket, key: BucketKey) -> AsyncIterator[DistributionSource]:
+    async with stores.storage_at(bucket, key) as files:
+        yield DistributionSource(files)
 
 
 @import_group.command("images")
@@ -69,7 +96,7 @@ def import_images(place: Path, name: str, settings: Settings, **how: Any) -> Non
     PLACE is a bundle (a tar file), a folder with an OCI layout, or a folder with many of them, such as the storage
     folder of zot: then a layout's path is the name of its repository.
     """
-    run_import(lambda _: _layouts(place, name), settings, How(**how))
+    run_import(lambda _: nullcontext(_layouts(place, name)), settings, How(**how))
 
 
 def _layouts(place: Path, name: str) -> LayoutSource:

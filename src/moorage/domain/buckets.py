@@ -18,9 +18,12 @@ _PARAMETERS: Final = frozenset({"endpoint", "region", "addressing"})
 class Bucket:
     """A bucket and the prefix of our keys in it.
 
-    `base` is the URL that keys are appended to; `prefix` is empty or ends with a slash.
+    `base` is the URL that keys are appended to; `prefix` is empty or ends with a slash. `endpoint` is the URL of the
+    object store.
     """
 
+    name: str
+    endpoint: str
     base: str
     region: str
     prefix: str
@@ -36,8 +39,9 @@ class Bucket:
         if _PREFIX.fullmatch(prefix) is None:
             raise ValueError(f"the prefix {prefix!r} may contain only letters, digits and . _ - /")
         region = parameters.get("region", "us-east-1")
-        base = _base(url.netloc, region, parameters.get("endpoint"), parameters.get("addressing"))
-        return cls(base, region, f"{prefix}/" if prefix else "")
+        endpoint = parameters.get("endpoint")
+        base = _base(url.netloc, region, endpoint, parameters.get("addressing"))
+        return cls(url.netloc, _root(endpoint, region), base, region, f"{prefix}/" if prefix else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +56,14 @@ def _base(bucket: str, region: str, endpoint: str | None, addressing: str | None
     """The base URL. By default, a given endpoint gets the bucket in the path, and Amazon S3 in the host name."""
     if addressing not in {None, "path", "virtual"}:
         raise ValueError("addressing must be path or virtual")
-    url = urlsplit(endpoint or f"https://s3.{region}.amazonaws.com")
+    url = urlsplit(_root(endpoint, region))
     if url.scheme not in {"http", "https"} or not url.hostname or url.path.strip("/") or url.query:
         raise ValueError(f"the endpoint {endpoint!r} is not http://HOST[:PORT] or https://HOST[:PORT]")
     if (addressing or ("path" if endpoint else "virtual")) == "virtual":
         return f"{url.scheme}://{bucket}.{url.netloc}/"
     return f"{url.scheme}://{url.netloc}/{bucket}/"
+
+
+def _root(endpoint: str | None, region: str) -> str:
+    """The URL of the object store."""
+    return (endpoint or f"https://s3.{region}.amazonaws.com").rstrip("/")

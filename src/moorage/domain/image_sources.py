@@ -1,11 +1,11 @@
-"""Where imports come from, as ports: another registry's folder, its API, or files that an export wrote."""
+"""Where imports come from, as ports: another registry's folder or bucket, its API, or files that an export wrote."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
 REF_NAME: Final = "org.opencontainers.image.ref.name"
 """The annotation with the name of an image in the index of a layout (image-spec, annotations.md)."""
@@ -34,6 +34,19 @@ class SourceManifest:
     media_type: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class BucketObject:
+    """An object of a bucket. `endpoint` is that of the object store."""
+
+    endpoint: str
+    bucket: str
+    key: str
+
+
+BlobPlace: TypeAlias = "Path | BucketObject"
+"""Where the bytes of a blob are, for a blob store that can take them over itself."""
+
+
 class ImageSource(Protocol):
     """Repositories with images. All methods raise SourceBroken; those that end an import raise what is not its."""
 
@@ -49,18 +62,18 @@ class ImageSource(Protocol):
     def blob(self, repository: str, digest: str, size: int) -> AsyncIterator[bytes]:
         """The bytes of a blob. The caller compares size and digest."""
 
-    def file(self, repository: str, digest: str) -> Path | None:
-        """The file with the bytes of a blob, which may be linked; None if there is no such file."""
+    def place(self, repository: str, digest: str) -> BlobPlace | None:
+        """The file or object with the bytes of a blob; None if there is no such thing."""
 
     async def referrers(self, repository: str, digest: str) -> Sequence[str]:
         """The digests of the referrers of a manifest that `images` may leave out."""
 
 
 @dataclass(frozen=True, slots=True)
-class FileToLink:
-    """A file that becomes a blob. `upload` makes the storage key unique."""
+class BlobToLink:
+    """A file or object that becomes a blob. `upload` makes the storage key unique."""
 
-    path: Path
+    place: BlobPlace
     upload: str
     digest: str
     size: int
@@ -68,17 +81,20 @@ class FileToLink:
 
 @dataclass(frozen=True, slots=True)
 class LinkResult:
-    """The storage key of a linked blob. Without one, the file cannot be linked or, with a `reason`, is broken."""
+    """The storage key of a linked blob. Without one, it cannot be linked or, with a `reason`, is broken."""
 
     key: str | None = None
     reason: str = ""
 
 
 class BlobLinks(Protocol):
-    """A blob store of files, which can take files of the same disk over without a copy."""
+    """A blob store that takes blobs over without receiving them: files of its disk, or objects of its object store."""
 
-    async def link_all(self, files: Sequence[FileToLink], *, verify: bool) -> list[LinkResult]:
-        """Give each file a second name as a blob, durably, if it has its size and, with `verify`, its digest."""
+    done: str
+    """What happened to the blobs, as a participle for reports."""
+
+    async def link_all(self, blobs: Sequence[BlobToLink], *, verify: bool) -> list[LinkResult]:
+        """Make each a blob, durably, if it has its size and, with `verify`, its digest. Raises Unavailable."""
 
 
 class ImageTarget(Protocol):

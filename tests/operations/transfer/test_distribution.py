@@ -121,7 +121,7 @@ def test_a_folder_without_a_registry_is_refused(moorage: Moorage, tmp_path: Path
     done = moorage.run("import", "distribution", tmp_path)
 
     assert done.code == 1
-    assert "is not a storage folder of Distribution: it has no docker/registry/v2/repositories" in done.err
+    assert "is not a storage of Distribution: it has no docker/registry/v2/repositories" in done.err
 
 
 def test_crane_pulls_what_crane_pushed_to_the_other_registry(

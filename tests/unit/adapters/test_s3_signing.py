@@ -36,8 +36,9 @@ def one_moment(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_request_has_the_signature_of_botocore(bucket: Bucket, query: dict[str, str], method: str) -> None:
     key = f"{bucket.prefix}blobs/4b/4beb25a3-b780"
     signer = Signer(bucket, KEY)
-    ours = signer.headers(method, key, query, EMPTY_SHA256)
-    request = AWSRequest(method, signer.url(key, query), headers={"x-amz-content-sha256": EMPTY_SHA256})
+    others = {"x-amz-copy-source": "/other/key"} if method == "PUT" else {}
+    ours = signer.headers(method, key, query, EMPTY_SHA256, others)
+    request = AWSRequest(method, signer.url(key, query), headers={"x-amz-content-sha256": EMPTY_SHA256, **others})
     request.context["timestamp"] = ours["x-amz-date"]
     auth = S3SigV4Auth(Credentials(KEY.id, KEY.secret), "s3", bucket.region)
     request.headers["X-Amz-Date"] = ours["x-amz-date"]

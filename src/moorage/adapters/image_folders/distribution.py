@@ -1,4 +1,4 @@
-"""The storage folder of CNCF Distribution (registry:2, registry:3), which Harbor has, too.
+"""The storage of CNCF Distribution (registry:2, registry:3), which Harbor has, too: a folder or a bucket.
 
     docker/registry/v2/blobs/sha256/ab/abcd…/data
     docker/registry/v2/repositories/NAME/_manifests/revisions/sha256/abcd…/link
@@ -9,100 +9,119 @@ Distribution, registry/storage/paths.go. A file `link` has the digest of a blob.
 
 from __future__ import annotations
 
-import asyncio
-import os
-from collections.abc import AsyncIterator, Iterator
-from contextlib import suppress
-from pathlib import Path
-from typing import Final
+from collections.abc import AsyncIterator, Sequence
+from typing import Final, Protocol
 
-from moorage.adapters.image_folders.reading import NAME_DEPTH, chunks_of, parts_of, read_small
-from moorage.domain.image_sources import RootImage, SourceBroken, SourceManifest
+from moorage.adapters.image_folders.reading import NAME_DEPTH, parts_of
+from moorage.domain.image_sources import BlobPlace, RootImage, SourceBroken, SourceManifest
+from moorage.domain.registry.manifests import MANIFEST_LIMIT
 
-_TREE: Final = Path("docker", "registry", "v2")
+_TREE: Final = "docker/registry/v2"
 _LINK_LIMIT: Final = 256
 
 
-class DistributionFolder:
-    """A storage folder: see `ImageSource`. `root` is the `rootdirectory` of its configuration, or `v2` below it."""
+class StorageFiles(Protocol):
+    """The files of a storage, in a folder or a bucket. Paths have slashes; the path of the storage itself is empty."""
 
-    def __init__(self, root: Path) -> None:
-        self._root = root / _TREE if (root / _TREE).is_dir() else root
-        if not (self._root / "repositories").is_dir():
-            raise SourceBroken(f"{root} is not a storage folder of Distribution: it has no {_TREE}/repositories")
+    @property
+    def title(self) -> str:
+        """The storage, for messages."""
+
+    async def folders(self, path: str) -> list[str]:
+        """The names of the folders in a folder, sorted; none if it does not exist."""
+
+    async def below(self, path: str) -> list[str]:
+        """The paths of all files below a folder, relative to it, sorted."""
+
+    async def small(self, paths: Sequence[str], limit: int) -> list[bytes | SourceBroken]:
+        """The content of each file, or why it cannot be read, or is longer than the limit."""
+
+    def chunks(self, path: str, size: int) -> AsyncIterator[bytes]:
+        """The bytes of a file that should have that size. Raises SourceBroken."""
+
+    def place(self, path: str) -> BlobPlace:
+        """The place of a file, for a blob store that can take it over."""
+
+
+class DistributionSource:
+    """A storage of Distribution: see `ImageSource`. The tree is where its configuration says, or `files` is `v2`."""
+
+    def __init__(self, files: StorageFiles) -> None:
+        self._files = files
+        self._root = f"{_TREE}/"
 
     async def repositories(self) -> AsyncIterator[str]:
-        """See `ImageSource.repositories`."""
-        for name in _names(self._root / "repositories", "", NAME_DEPTH):
+        """See `ImageSource.repositories`. Raises SourceBroken for anything else than a storage."""
+        if "repositories" not in await self._files.folders(_TREE):
+            self._root = ""
+            if "repositories" not in await self._files.folders(""):
+                raise SourceBroken(
+                    f"{self._files.title} is not a storage of Distribution: it has no {_TREE}/repositories"
+                )
+        async for name in self._names("", NAME_DEPTH):
             yield name
 
     async def images(self, repository: str) -> AsyncIterator[RootImage | SourceBroken]:
         """See `ImageSource.images`. All revisions, with their tags, and tags of revisions that are missing."""
-        tags, broken = await asyncio.to_thread(self._tags, repository)
+        tags, broken = await self._tags(repository)
         for problem in broken:
             yield problem
-        for digest in await asyncio.to_thread(self._revisions, repository):
+        for digest in await self._revisions(repository):
             yield RootImage(digest, tuple(tags.pop(digest, ())))
         for digest, names in tags.items():
             yield SourceBroken(f"the tags {', '.join(names)} name {digest}, which is missing")
 
-    async def manifest(self, repository: str, digest: str) -> SourceManifest:
+    async def manifest(self, _repository: str, digest: str) -> SourceManifest:
         """See `ImageSource.manifest`."""
-        return SourceManifest(await asyncio.to_thread(read_small, self.file(repository, digest)))
+        (body,) = await self._files.small([self._data(digest)], MANIFEST_LIMIT)
+        if isinstance(body, SourceBroken):
+            raise body
+        return SourceManifest(body)
 
-    def blob(self, repository: str, digest: str, _size: int) -> AsyncIterator[bytes]:
+    def blob(self, _repository: str, digest: str, size: int) -> AsyncIterator[bytes]:
         """See `ImageSource.blob`."""
-        return chunks_of(self.file(repository, digest))
+        return self._files.chunks(self._data(digest), size)
 
-    def file(self, _repository: str, digest: str) -> Path:
-        """See `ImageSource.file`."""
-        algorithm, encoded = parts_of(digest)
-        return self._root / "blobs" / algorithm / encoded[:2] / encoded / "data"
+    def place(self, _repository: str, digest: str) -> BlobPlace:
+        """See `ImageSource.place`."""
+        return self._files.place(self._data(digest))
 
     async def referrers(self, _repository: str, _digest: str) -> list[str]:
         """See `ImageSource.referrers`. They are revisions."""
         return []
 
-    def _revisions(self, repository: str) -> list[str]:
-        """The digests of all revisions. A deleted one has a folder without a link."""
-        folder = self._manifests(repository) / "revisions"
-        return [
-            f"{algorithm}:{encoded}"
-            for algorithm in _folders(folder)
-            for encoded in _folders(folder / algorithm)
-            if (folder / algorithm / encoded / "link").is_file()
-        ]
+    async def _names(self, name: str, depth: int) -> AsyncIterator[str]:
+        """The names of the repositories in and below a folder."""
+        inner = await self._files.folders(f"{self._root}repositories/{name}".rstrip("/"))
+        if name and "_manifests" in inner:
+            yield name
+        for component in inner if depth else ():
+            if not component.startswith("_"):
+                async for found in self._names(f"{name}/{component}" if name else component, depth - 1):
+                    yield found
 
-    def _tags(self, repository: str) -> tuple[dict[str, list[str]], list[SourceBroken]]:
+    async def _revisions(self, repository: str) -> list[str]:
+        """The digests of all revisions. A deleted one has no link."""
+        paths = [path.split("/") for path in await self._files.below(f"{self._manifests(repository)}/revisions")]
+        return [f"{path[0]}:{path[1]}" for path in paths if len(path) == 3 and path[2] == "link"]
+
+    async def _tags(self, repository: str) -> tuple[dict[str, list[str]], list[SourceBroken]]:
         """The tags by digest, and the tags whose link cannot be read."""
-        folder = self._manifests(repository) / "tags"
+        folder = f"{self._manifests(repository)}/tags"
+        tags = await self._files.folders(folder)
+        links = await self._files.small([f"{folder}/{tag}/current/link" for tag in tags], _LINK_LIMIT)
         found: dict[str, list[str]] = {}
         broken = []
-        for tag in _folders(folder):
-            try:
-                digest = read_small(folder / tag / "current" / "link", _LINK_LIMIT).decode("ascii", "replace").strip()
-            except SourceBroken as problem:
-                broken.append(SourceBroken(f"tag {tag}: {problem}"))
+        for tag, link in zip(tags, links, strict=True):
+            if isinstance(link, SourceBroken):
+                broken.append(SourceBroken(f"tag {tag}: {link}"))
             else:
-                found.setdefault(digest, []).append(tag)
+                found.setdefault(link.decode("ascii", "replace").strip(), []).append(tag)
         return found, broken
 
-    def _manifests(self, repository: str) -> Path:
-        return self._root / "repositories" / repository / "_manifests"
+    def _manifests(self, repository: str) -> str:
+        return f"{self._root}repositories/{repository}/_manifests"
 
-
-def _names(folder: Path, name: str, depth: int) -> Iterator[str]:
-    """The names of the repositories in and below a folder."""
-    inner = _folders(folder)
-    if name and "_manifests" in inner:
-        yield name
-    for component in inner if depth else ():
-        if not component.startswith("_"):
-            yield from _names(folder / component, f"{name}/{component}" if name else component, depth - 1)
-
-
-def _folders(folder: Path) -> list[str]:
-    """The names of the folders in a folder, sorted, without symbolic links."""
-    with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
-        return sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
-    return []
+    def _data(self, digest: str) -> str:
+        algorithm, encoded = parts_of(digest)
+        return f"{self._root}blobs/{algorithm}/{encoded[:2]}/{encoded}/data"

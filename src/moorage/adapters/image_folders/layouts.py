@@ -99,8 +99,8 @@ class LayoutSource:
         """See `ImageSource.blob`."""
         return self._found[repository][0].chunks(blob_name(digest))
 
-    def file(self, repository: str, digest: str) -> Path | None:
-        """See `ImageSource.file`."""
+    def place(self, repository: str, digest: str) -> Path | None:
+        """See `ImageSource.place`."""
         return self._found[repository][0].path(blob_name(digest))
 
     async def referrers(self, _repository: str, _digest: str) -> list[str]:

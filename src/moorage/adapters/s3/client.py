@@ -50,18 +50,22 @@ DEFAULT_TIMEOUTS: Final = Timeouts()
 
 @dataclass(frozen=True, slots=True)
 class S3Request:
-    """One request. `body` is a sequence of buffers, which are sent again when the request is retried."""
+    """One request. `body` is a sequence of buffers, which are sent again when the request is retried.
+
+    `moved_bytes` are those that the store copies itself before it responds.
+    """
 
     method: str
     key: str
     query: Mapping[str, str] = field(default_factory=dict)
     body: Sequence[Buffer] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
+    moved_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class S3Response:
-    """One response. With `content`, the body of a 200 response is an object's bytes and never an error document."""
+    """One response. With `content`, the body of a success is an object's bytes and never an error document."""
 
     status: int
     headers: Mapping[str, str]
@@ -71,7 +75,7 @@ class S3Response:
     @property
     def code(self) -> str:
         """The error code in the body; empty if there is none. A response with status 200 may contain one too."""
-        if self.content and self.status == 200:
+        if self.content and self.status in {200, 206}:
             return ""
         return element(self.body, "Code") if b"<Error" in self.body[:512] else ""
 
@@ -137,10 +141,13 @@ class S3Client:
         return Retries(self._timeouts)
 
     def _time_for(self, request: S3Request) -> float:
-        return sum(map(len, request.body)) / self._timeouts.min_bytes_per_second
+        return (sum(map(len, request.body)) + request.moved_bytes) / self._timeouts.min_bytes_per_second
 
     async def _signed(self, request: S3Request) -> dict[str, str]:
-        return self._signer.headers(request.method, request.key, request.query, await _sha256(request.body))
+        # S3 rejects requests with headers of its own that are not signed.
+        own = {name: value for name, value in request.headers.items() if name.startswith("x-amz-")}
+        payload = await _sha256(request.body)
+        return self._signer.headers(request.method, request.key, request.query, payload, own)
 
     @asynccontextmanager
     async def _open(self, request: S3Request, headers: Mapping[str, str]) -> AsyncIterator[aiohttp.ClientResponse]:

@@ -1,7 +1,7 @@
 """The few S3 operations that the blob store uses, with strict checks of the responses.
 
-Nothing here copies objects or relies on conditional writes: half of the stores that we tested ignore them. Only the
-sweeper lists objects, in the background.
+Nothing here relies on conditional writes: half of the stores that we tested ignore them. Only the sweeper and imports
+list objects, and only imports copy them.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from moorage.domain.ports import CHUNK_BYTES, BlobMissing, StoreFull, UploadMiss
 _MAX_DELETES: Final = 1_000
 _GONE_UPLOAD: Final = frozenset({"NoSuchUpload", "InvalidPart", "InvalidPartOrder"})
 _FULL: Final = frozenset({"QuotaExceeded", "InsufficientStorage", "XMinioStorageFull"})
+_NOT_COPIED: Final = frozenset({400, 403, 404, 405, 501})
+"""Responses of a store that copies no objects, not this one, or not for these credentials."""
 _RANGE: Final = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 
 
@@ -59,6 +61,27 @@ class Objects:
         if response.status == 404:
             raise BlobMissing(key)
         return _checked(response).body
+
+    async def start_of(self, key: str, limit: int) -> bytes:
+        """The first bytes of an object, all of them if it is not longer than the limit. Raises BlobMissing."""
+        headers = {"range": f"bytes=0-{limit - 1}"}
+        response = await self._client.request(S3Request("GET", self._prefix + key, headers=headers))
+        if response.status == 404:
+            raise BlobMissing(key)
+        return b"" if response.status == 416 else _checked(response).body
+
+    async def copy(self, bucket: str, source: str, key: str, size: int) -> bool:
+        """Make an object of one of that size in any bucket of the store; False if the store does not copy it.
+
+        The keys have only characters that a URL can have. Raises StoreFull.
+        """
+        headers = {"x-amz-copy-source": f"/{bucket}/{source}"}
+        request = S3Request("PUT", self._prefix + key, headers=headers, moved_bytes=size)
+        response = await self._client.request(request)
+        if response.status in _NOT_COPIED:
+            return False
+        _checked(response)
+        return True
 
     async def size(self, key: str) -> int | None:
         """The size of an object in bytes; None if it does not exist."""
@@ -140,6 +163,14 @@ class Objects:
         query = {"list-type": "2", "prefix": self._prefix + prefix}
         async for page in self._pages(query, {"continuation-token": "NextContinuationToken"}):
             yield [(key, int(element(entry, "Size"))) for key, entry in self._entries(page, "Contents")]
+
+    async def list_folders(self, prefix: str) -> AsyncIterator[list[str]]:
+        """What follows `prefix` in keys up to the next slash, one page at a time."""
+        start = self._prefix + prefix
+        query = {"list-type": "2", "prefix": start, "delimiter": "/"}
+        async for page in self._pages(query, {"continuation-token": "NextContinuationToken"}):
+            found = re.findall(rb"<CommonPrefixes>.*?</CommonPrefixes>", page, re.DOTALL)
+            yield [element(entry, "Prefix").removeprefix(start).removesuffix("/") for entry in found]
 
     async def list_multipart_uploads(self, prefix: str) -> AsyncIterator[list[tuple[str, str]]]:
         """The keys and ids of all multipart uploads whose key starts with `prefix`, one page at a time."""

@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final
 from urllib.parse import urlsplit
 
 from moorage.aws.signing import RequestLine, SigningKey, encoded_query, presigned_query, signed_headers
 from moorage.domain.buckets import Bucket, BucketKey
 from moorage.domain.units import SECOND
+
+NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class Signer:
@@ -30,10 +34,12 @@ class Signer:
         """The URL of an object, or of the bucket for an empty key."""
         return f"{self._base}{key}?{encoded_query(query)}" if query else f"{self._base}{key}"
 
-    def headers(self, method: str, key: str, query: Mapping[str, str], payload_sha256: str) -> dict[str, str]:
-        """The headers that authorize a request with this body."""
+    def headers(
+        self, method: str, key: str, query: Mapping[str, str], payload_sha256: str, others: Mapping[str, str] = NOTHING
+    ) -> dict[str, str]:
+        """The headers that authorize a request with this body and these `others`, which are signed, too."""
         line = RequestLine(method, self._path + key, encoded_query(query))
-        headers = {"host": self._host, "x-amz-content-sha256": payload_sha256}
+        headers = {"host": self._host, "x-amz-content-sha256": payload_sha256, **others}
         return signed_headers(self._key, line, headers, payload_sha256, self._seconds())
 
     def link(self, key: str, seconds: int) -> str:

@@ -152,5 +152,10 @@ class UploadRecord:
         return await self._states.remove(self.upload, self._version)
 
     def new_key(self) -> str:
-        """A unique storage key in one of 256 folders; some stores represent folders as such."""
-        return f"blobs/{self.upload[:2]}/{self.upload}-{secrets.token_hex(8)}"
+        """A unique storage key of this upload."""
+        return new_key(self.upload)
+
+
+def new_key(upload: str) -> str:
+    """A unique storage key in one of 256 folders; some stores represent folders as such."""
+    return f"blobs/{upload[:2]}/{upload}-{secrets.token_hex(8)}"

@@ -77,8 +77,8 @@ class RemoteSource:
         except (RemoteMissing, RemoteInvalid) as failure:
             raise SourceBroken(str(failure)) from None
 
-    def file(self, _repository: str, _digest: str) -> None:
-        """See `ImageSource.file`."""
+    def place(self, _repository: str, _digest: str) -> None:
+        """See `ImageSource.place`."""
 
     async def referrers(self, repository: str, digest: str) -> list[str]:
         """See `ImageSource.referrers`."""

@@ -1,10 +1,10 @@
-"""The bytes of imported blobs: linked where the store allows it, else copied and compared with their digest."""
+"""The bytes of imported blobs: taken over where the store can do it, else copied and compared with their digest."""
 
 from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -12,7 +12,7 @@ from typing import Final
 
 from moorage.core.clock import Clock
 from moorage.domain.errors import Unavailable
-from moorage.domain.image_sources import BlobLinks, FileToLink, ImageSource, SourceBroken
+from moorage.domain.image_sources import BlobLinks, BlobToLink, ImageSource, SourceBroken
 from moorage.domain.ports import BlobStore
 from moorage.domain.registry.manifests import Descriptor
 from moorage.domain.registry.upload_ids import UploadIds
@@ -25,6 +25,9 @@ _OWNER: Final = "import"
 """The owner of the uploads of imports: no user has such an id."""
 
 _COPIES_AT_ONCE: Final = 4
+
+_BYTES_AT_ONCE: Final = 4 << 30
+"""The bytes of blobs that are linked together. They have rows long before the sweeper takes them for abandoned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,7 @@ class BlobImports:
         self._now = now
         self._verify = verify
         self._room = asyncio.Semaphore(_COPIES_AT_ONCE)
+        self.done = "linked" if links is None else links.done
         self.transferred = Transferred()
 
     async def bring(
@@ -77,18 +81,19 @@ class BlobImports:
         """
         visible, known = await self._database.read(partial(_present, repository=repository, digests=list(wanted)))
         missing = [blob for digest, blob in wanted.items() if digest not in visible | known]
-        stored, broken = await self._link(source, name, repository, missing)
-        rest = [blob for blob in missing if blob.digest not in broken and blob.digest not in stored]
+        linked: set[str] = set()
+        broken: dict[str, str] = {}
+        for some in _groups(missing):
+            stored, reasons = await self._link(source, name, repository, some)
+            await self._keep(repository, list(stored.values()), set())
+            linked |= stored.keys()
+            broken |= reasons
+        rest = [blob for blob in missing if blob.digest not in broken and blob.digest not in linked]
         copies = await asyncio.gather(*(self._copy(source, name, repository, blob) for blob in rest))
         for blob, copy in zip(rest, copies, strict=True):
-            if isinstance(copy, StoredBytes):
-                stored[blob.digest] = copy
-            else:
+            if isinstance(copy, SourceBroken):
                 broken[blob.digest] = str(copy)
-        if stored or known:
-            surplus = await self._database.write(partial(self._record, repository, list(stored.values()), known))
-            with suppress(OSError, Unavailable):  # The sweeper removes what is left.
-                await self._blobs.delete(*surplus)
+        await self._keep(repository, [copy for copy in copies if isinstance(copy, StoredBytes)], known)
         return broken
 
     async def _link(
@@ -96,19 +101,19 @@ class BlobImports:
     ) -> tuple[dict[str, StoredBytes], dict[str, str]]:
         if self._links is None:
             return {}, {}
-        files = []
+        blobs = []
         for blob in wanted:
-            path = source.file(name, blob.digest)
-            if path is not None:
+            found = source.place(name, blob.digest)
+            if found is not None:
                 place = (repository.id, repository.created_at)
                 upload = self._ids.issue(place, _OWNER, blob.digest.partition(":")[0], self._now())
-                files.append(FileToLink(path, upload, blob.digest, blob.size))
+                blobs.append(BlobToLink(found, upload, blob.digest, blob.size))
         stored, broken = {}, {}
-        for file, result in zip(files, await self._links.link_all(files, verify=self._verify), strict=True):
+        for each, result in zip(blobs, await self._links.link_all(blobs, verify=self._verify), strict=True):
             if result.key is not None:
-                stored[file.digest] = StoredBytes(file.digest, file.size, result.key)
+                stored[each.digest] = StoredBytes(each.digest, each.size, result.key)
             elif result.reason:
-                broken[file.digest] = result.reason
+                broken[each.digest] = result.reason
         self.transferred.linked += len(stored)
         return stored, broken
 
@@ -140,6 +145,13 @@ class BlobImports:
             await self._database.write(lambda tx: uploads.delete_upload(tx, upload))
             await self._blobs.abandon(upload)
 
+    async def _keep(self, repository: Repository, stored: Sequence[StoredBytes], known: set[str]) -> None:
+        """Make blobs visible in the repository."""
+        if stored or known:
+            surplus = await self._database.write(partial(self._record, repository, stored, known))
+            with suppress(OSError, Unavailable):  # The sweeper removes what is left.
+                await self._blobs.delete(*surplus)
+
     def _record(
         self, repository: Repository, stored: Sequence[StoredBytes], known: set[str], tx: Transaction
     ) -> list[str]:
@@ -169,6 +181,20 @@ def _present(tx: Transaction, repository: Repository, digests: list[str]) -> tup
     """The digests that the repository can see, and those of blobs that other repositories have."""
     visible = set(layers.find_layers(tx, repository.id, digests))
     return visible, layers.existing(tx, [digest for digest in digests if digest not in visible])
+
+
+def _groups(blobs: Sequence[Descriptor]) -> Iterator[list[Descriptor]]:
+    """The blobs in groups of some gigabytes."""
+    group: list[Descriptor] = []
+    size = 0
+    for blob in blobs:
+        if group and size + blob.size > _BYTES_AT_ONCE:
+            yield group
+            group, size = [], 0
+        group.append(blob)
+        size += blob.size
+    if group:
+        yield group
 
 
 async def _limited(chunks: AsyncIterator[bytes], blob: Descriptor) -> AsyncIterator[bytes]:
