@@ -125,21 +125,22 @@ def test_a_layout_that_is_no_layout_is_refused(moorage: Moorage, tmp_path: Path,
     assert "has no OCI layout" in moorage.run("import", "images", tmp_path / "layout" / "blobs").err
 
 
-def test_a_damaged_image_is_left_out_of_an_export(moorage: Moorage, tmp_path: Path, team: str) -> None:
+def test_a_damaged_image_is_left_out_of_an_export(other: Moorage, tmp_path: Path, team: str) -> None:
+    """At a server of its own: verifications of the shared one would find the damage."""
     good, bad = image(seed=41), image(seed=42)
-    moorage.create(f"{team}/app")
-    moorage.docker.push(f"{team}/app", good, "good")
-    moorage.docker.push(f"{team}/app", bad, "bad")
-    (stored,) = moorage.server.data.glob(f"blobs/sha256/*/{bad.blobs[1].digest[7:]}-*")
+    other.create(f"{team}/app")
+    other.docker.push(f"{team}/app", good, "good")
+    other.docker.push(f"{team}/app", bad, "bad")
+    (stored,) = other.server.data.glob(f"blobs/sha256/*/{bad.blobs[1].digest[7:]}-*")
     stored.chmod(0o600)
     stored.write_bytes(bytes(len(bad.blobs[1].content)))
 
-    done = moorage.run("export", "images", f"{team}/app", tmp_path / "layout")
+    done = other.run("export", "images", f"{team}/app", tmp_path / "layout")
 
     assert done.code == 3
     assert f"{team}/app:bad: {bad.blobs[1].digest} is damaged: its bytes have the digest" in done.out
-    assert moorage.run("import", "images", tmp_path / "layout", "--prefix", "copy/").code == 0
-    assert moorage.tags(f"copy/{team}/app") == ["good"]
+    assert other.run("import", "images", tmp_path / "layout", "--prefix", "copy/").code == 0
+    assert other.tags(f"copy/{team}/app") == ["good"]
 
 
 def test_skopeo_and_crane_read_an_export(
