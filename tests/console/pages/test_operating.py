@@ -169,12 +169,12 @@ def test_audit_records_are_searched_and_opened(signed_in: Page, ecr: Any) -> Non
     require_accessible(signed_in)
 
 
-def test_usage_is_shown_by_repository_and_by_account(
-    signed_in: Page, moorage: Any, docker: Docker, repository: str
-) -> None:
-    docker.push(repository, image(seed=1), "v1")
+def test_usage_is_shown_by_repository_and_by_account(signed_in: Page, moorage: Any, docker: Docker, ecr: Any) -> None:
+    name = "a/first"  # on the first page, whatever other tests have created
+    ecr.create_repository(repositoryName=name)
+    docker.push(name, image(seed=1), "v1")
     show(signed_in, "usage", "Usage")
-    expect(signed_in.get_by_text(repository, exact=True).first).to_be_visible()
+    expect(signed_in.get_by_text(name, exact=True).first).to_be_visible()
     require_accessible(signed_in)
     signed_in.get_by_role("button", name="Whole server").click()
 
