@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import Any, NamedTuple
 
@@ -23,6 +24,9 @@ EXACT = [push for push in PUSHES if not push.startswith(("docker-", "podman-"))]
 """Clients that push the manifest unchanged. The others have unpacked the image and write a new manifest."""
 
 
+_numbers = itertools.count(1)
+
+
 class Pushed(NamedTuple):
     repository: str
     source: Image
@@ -40,7 +44,9 @@ def pushed(
 ) -> Pushed:
     """An image of two layers, pushed by the client that the parameter names."""
     pusher, form = request.param.split("-")
-    repository, seed, docker = f"matrix/{request.param}", PUSHES.index(request.param), form == "docker"
+    # A process can set this up twice for one parameter, when another one has taken over tests between.
+    repository = f"matrix/{request.param}-{next(_numbers)}"
+    seed, docker = PUSHES.index(request.param), form == "docker"
     layers = [layer(seed=1_000 + seed, docker=docker), layer(20_000, seed=2_000 + seed, docker=docker)]
     sample = image(layers, docker=docker)
     ecr.create_repository(repositoryName=repository)
