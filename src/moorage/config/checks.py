@@ -43,9 +43,8 @@ def a_chosen_root_key_is_whole(settings: Settings) -> None:
 
 
 def a_chosen_root_key_is_strong(settings: Settings) -> None:
-    is_reachable = settings.trusted_proxy or not names_loopback(settings.host)
     weakness = weakness_of(settings.root_secret_access_key)
-    if settings.root_access_key_id and is_reachable and weakness is not None:
+    if settings.root_access_key_id and _is_reachable(settings) and weakness is not None:
         raise InvalidSetting(
             f"Other machines can reach {settings.listen}, and MOORAGE_ROOT_SECRET_ACCESS_KEY is too weak for that:"
             f" {weakness}. Use what `openssl rand -base64 30` prints, or listen on 127.0.0.1."
@@ -99,16 +98,22 @@ _OF_LABS: Final = ("lab_anywhere", "any_key", "rates", "ecr_quirks", "time", "se
 
 
 def a_lab_is_out_of_reach(settings: Settings) -> None:
-    is_reachable = settings.trusted_proxy or not names_loopback(settings.host)
-    if settings.lab and settings.any_key and is_reachable:
+    if not settings.lab or not _is_reachable(settings):
+        return
+    if settings.any_key:
         raise InvalidSetting(
             f"--any-key lets everybody in, and other machines can reach {settings.listen}: listen on 127.0.0.1."
         )
-    if settings.lab and is_reachable and not settings.lab_anywhere:
+    if not settings.lab_anywhere:
         raise InvalidSetting(
             f"--lab lets tests erase the registry, and other machines can reach {settings.listen}: listen on 127.0.0.1,"
             " or set --lab-anywhere."
         )
+
+
+def _is_reachable(settings: Settings) -> bool:
+    """Whether other machines can send requests."""
+    return bool(settings.trusted_proxy) or not names_loopback(settings.host)
 
 
 CHECKS: Final[tuple[Callable[[Settings], None], ...]] = (

@@ -305,9 +305,7 @@ class Layers:
         raise not_found(scope, upload.id)
 
     async def _commit(self, scope: UploadScope, upload: Upload, digest: str) -> None:
-        now = self._now()
-
-        def record(tx: Transaction, key: str) -> str:
+        def record(tx: Transaction, key: str, now: int) -> str:
             """Make a layer of the blob with this key. Returns the key if no row references it, otherwise nothing."""
             usual = is_unrecorded(upload, now)
             done = layers.complete(tx, upload, digest, key, now) if usual else layers.Completed()
@@ -323,7 +321,9 @@ class Layers:
 
         with _translated_errors(scope, upload):
             committing = self._blobs.committing(upload.id, digest, upload.size)
-            superfluous = await self._database.write_after(committing, lambda key: partial(record, key=key))
+            superfluous = await self._database.write_after(
+                committing, lambda key: partial(record, key=key, now=self._now())
+            )
         if superfluous:  # Another upload of the same bytes was faster, so the layer exists.
             with suppress(OSError, Unavailable):
                 await self._blobs.delete(superfluous)
