@@ -34,31 +34,39 @@ class DatabaseCopy:
 
         Raises DatabaseUnusable for a damaged database, and Unavailable if it cannot be copied.
         """
-        self.path.unlink(missing_ok=True)
-        os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        self._make_file()
         try:
             with closing(connect(self._source)) as source, closing(apsw.Connection(str(self.path))) as copy:
                 with copy.backup("main", source, "main") as backup:
                     backup.step()  # All pages at once: between steps, writers would make it start again.
                 copy.execute("PRAGMA journal_mode = DELETE").fetchall()  # A copy in WAL mode would have further files.
-                result = str(copy.execute("PRAGMA integrity_check").get)
+                self._require_sound(copy)
         except apsw.Error as error:
             raise Unavailable(reason=f"The database cannot be copied to {self.path} ({error})") from error
-        if result != _SOUND:
-            raise DatabaseUnusable(f"{self._source} is damaged: {result}")
 
     def restore(self) -> None:
         """Copy the database of a backup, which nobody uses: its file is complete and stays as it is. Check the copy.
 
-        Raises DatabaseUnusable for a damaged database, and OSError.
+        It is on the disk afterwards. Raises DatabaseUnusable for a damaged database, and OSError.
         """
+        self._make_file()
         shutil.copyfile(self._source, self.path)
-        self.path.chmod(0o600)
+        with self.path.open("rb") as file:
+            os.fsync(file.fileno())
         try:
             with closing(apsw.Connection(str(self.path))) as copy:
-                result = str(copy.execute("PRAGMA integrity_check").get)
+                self._require_sound(copy)
         except apsw.Error as error:
-            result = str(error)
+            raise DatabaseUnusable(f"{self._source} is damaged: {error}") from error
+
+    def _make_file(self) -> None:
+        """Make an empty file that only its owner can read, before it has any bytes."""
+        self.path.unlink(missing_ok=True)
+        os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+
+    def _require_sound(self, copy: apsw.Connection) -> None:
+        """Raises DatabaseUnusable for a damaged database, and apsw.Error."""
+        result = str(copy.execute("PRAGMA integrity_check").get)
         if result != _SOUND:
             raise DatabaseUnusable(f"{self._source} is damaged: {result}")
 
